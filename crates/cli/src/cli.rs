@@ -1,0 +1,126 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps a copy of your customers' sales-engagement data (Apollo.io) in your own tables.
+#[derive(Parser)]
+#[command(name = "syncline", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve the API, schedule the syncs and run them.
+    #[command(after_help = SETTINGS)]
+    Serve(ServeArgs),
+    /// See it work: a simulated Apollo, three customers, their first full sync.
+    Demo(DemoArgs),
+    /// One full sync of one account into the tables, in the foreground, without a server.
+    #[command(after_help = SETTINGS)]
+    Sync(SyncArgs),
+    /// A provider simulator as a server of its own.
+    #[command(subcommand)]
+    Sim(SimCommand),
+    /// Bring the database schema up to date and leave.
+    #[command(after_help = SETTINGS)]
+    Migrate(SettingsArgs),
+    /// Write the OpenAPI documents, or check that the written ones are up to date.
+    Openapi(OpenapiArgs),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SimCommand {
+    /// Apollo.io, as its documentation and recorded answers have it.
+    Apollo(syncline_sim::Args),
+}
+
+/// Settings that every command which opens the database takes. Each wins over the environment, and
+/// that over the file.
+#[derive(Args, Default)]
+pub(crate) struct SettingsArgs {
+    /// The configuration file [default: syncline.toml, where there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the embedded database and its encryption key are [default: ./syncline-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// `sqlite://PATH` or `postgres://…` [default: the embedded database in the data directory].
+    #[arg(long, value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Where the API listens [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// What this process does. Split roles need PostgreSQL.
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    pub(crate) role: Role,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// The API and the workers.
+    All,
+    /// The API alone.
+    Api,
+    /// The scheduler and the workers alone; health and metrics are still served.
+    Worker,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Leave after the first sync, with status 0 only if every sync succeeded.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Where the API listens; another port is taken when this one is in use.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Another seed makes other people and companies.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// The provider to read.
+    #[arg(long, value_name = "NAME", default_value = "apollo")]
+    pub(crate) provider: String,
+    /// The environment variable that holds the account's API key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_key_env: String,
+    /// The customer that the rows are written under.
+    #[arg(long, value_name = "ID", default_value = "default")]
+    pub(crate) customer: String,
+    /// Only these objects, comma-separated [default: all].
+    #[arg(long, value_name = "OBJECT", value_delimiter = ',')]
+    pub(crate) objects: Vec<String>,
+    /// Print the summary as JSON and no progress.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OpenapiArgs {
+    /// Where the documents are.
+    #[arg(long, value_name = "DIR", default_value = "openapi")]
+    pub(crate) dir: PathBuf,
+    /// Write nothing; fail when a document differs.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+const SETTINGS: &str = "\
+Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_DATA_DIR, SYNCLINE_DATABASE_URL,
+SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY, SYNCLINE_PROVIDERS__APOLLO__BASE_URL,
+SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the log level. docs/configuration.md
+has them all.";

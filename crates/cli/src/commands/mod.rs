@@ -1,0 +1,20 @@
+//! One file per command.
+
+mod demo;
+mod migrate;
+mod openapi;
+mod serve;
+mod sync;
+
+use crate::cli::{Cli, Command, SimCommand};
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Sync(args) => sync::run(&args).await,
+        Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
+        Command::Migrate(args) => migrate::run(&args).await,
+        Command::Openapi(args) => openapi::run(&args),
+    }
+}

@@ -1,0 +1,57 @@
+//! `syncline serve`.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use syncline_engine::EngineConfig;
+
+use crate::{
+    cli::{Role, ServeArgs},
+    compose::{self, Exclusive, Parts},
+    config::Config,
+    lifecycle::{self, Lifecycle},
+    logging,
+};
+
+pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = Config::load_for_serve(args)?;
+    logging::init(config.log.format);
+    let parts = Arc::new(Parts::open(&config, Exclusive::Yes).await?);
+    if args.role != Role::All && parts.store.is_embedded() {
+        bail!("an embedded database serves one process: a split --role needs PostgreSQL");
+    }
+    let (_, generated) = parts.first_api_key(config.api_key.as_ref()).await?;
+    let listener = compose::listen(config.listen).await?;
+    print_start(&listener.local_addr()?.to_string(), generated.as_deref());
+
+    let engine = parts.engine(EngineConfig {
+        worker_name: compose::worker_name(&*parts.clock, &parts.ids),
+        ..EngineConfig::default()
+    });
+    let metrics = compose::metrics()?;
+    let lifecycle = Lifecycle::default();
+    let router = match args.role {
+        Role::All | Role::Api => parts.router(&engine, metrics),
+        Role::Worker => parts.health_router(&engine, metrics),
+    };
+    compose::serve(&lifecycle, listener, router);
+    if args.role != Role::Api {
+        compose::work(&lifecycle, engine);
+    }
+    let clock = tokio::spawn(parts.clone().keep_clock());
+
+    lifecycle::signalled().await?;
+    tracing::info!("stopping");
+    clock.abort();
+    lifecycle.stop().await;
+    parts.store.close().await;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the one line that shows the key")]
+fn print_start(address: &str, generated_key: Option<&str>) {
+    tracing::info!("listening on http://{address}");
+    if let Some(key) = generated_key {
+        println!("API key: {key}");
+    }
+}

@@ -1,0 +1,248 @@
+//! Composition: from settings to running parts. The one place where they are put together.
+
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::{ExposeSecret, SecretString};
+use syncline_engine::{Engine, EngineConfig};
+use syncline_model::{Clock, Ids, SystemClock};
+use syncline_providers::{ApolloConfig, Providers};
+use syncline_server::AppState;
+use syncline_store::{Application, EncryptionKeys, Store, StoreError};
+use tokio::net::TcpListener;
+
+use crate::{config::Config, data_dir::DataDir, lifecycle::Lifecycle};
+
+/// The application that a new database comes with.
+pub(crate) const DEFAULT_APPLICATION: &str = "default";
+
+/// How often the difference to the database's clock is measured.
+const CLOCK_EVERY: Duration = Duration::from_secs(10);
+
+/// What every command that opens the database needs.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<SystemClock>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) providers: Providers,
+    /// Holds an embedded database's directory for this process.
+    _lock: Option<File>,
+}
+
+/// Whether the embedded database is to be held for this process alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exclusive {
+    Yes,
+    No,
+}
+
+impl Parts {
+    /// Opens the database, brings its schema up to date and checks the encryption key.
+    pub(crate) async fn open(config: &Config, exclusive: Exclusive) -> anyhow::Result<Self> {
+        // Another part of the process may have installed it already; they install the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(SystemClock::default());
+        let ids = Arc::new(Ids::random());
+        let url = config.database_url();
+        let embedded = !url.starts_with("postgres");
+        let (lock, keys) = if embedded {
+            let dir = DataDir::open(&config.data_dir)?;
+            let lock = match exclusive {
+                Exclusive::Yes => Some(dir.lock()?),
+                Exclusive::No => None,
+            };
+            if config.database_url.is_none() {
+                dir.prepare_database()?;
+            }
+            let keys = match &config.encryption_key {
+                Some(key) => key.clone(),
+                None => SecretString::from(dir.encryption_key(&ids)?),
+            };
+            (lock, keys)
+        } else {
+            let Some(keys) = config.encryption_key.clone() else {
+                bail!(
+                    "SYNCLINE_ENCRYPTION_KEY is required with PostgreSQL: it seals your \
+                     customers' credentials. `openssl rand -base64 32` makes one; keep it safe"
+                );
+            };
+            (None, keys)
+        };
+        let keys: EncryptionKeys = keys
+            .expose_secret()
+            .parse()
+            .context("SYNCLINE_ENCRYPTION_KEY is wrong")?;
+        let store = Store::open(&url, clock.clone(), ids.clone(), keys)
+            .await
+            .with_context(|| cannot_open(config))?;
+        store
+            .migrate()
+            .await
+            .context("the database can't be used")?;
+        check_encryption_key(&store).await?;
+        let providers = Providers::new(ApolloConfig {
+            base_url: config.providers.apollo.base_url.clone(),
+        })
+        .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")?;
+        let parts = Self {
+            store,
+            clock,
+            ids,
+            providers,
+            _lock: lock,
+        };
+        parts.measure_clock().await?;
+        Ok(parts)
+    }
+
+    pub(crate) fn engine(&self, config: EngineConfig) -> Engine {
+        Engine::new(
+            self.store.clone(),
+            self.providers.clone(),
+            self.clock.clone(),
+            config,
+        )
+    }
+
+    pub(crate) fn router(&self, engine: &Engine, metrics: PrometheusHandle) -> Router {
+        syncline_server::router(self.app_state(engine, metrics))
+    }
+
+    pub(crate) fn health_router(&self, engine: &Engine, metrics: PrometheusHandle) -> Router {
+        syncline_server::health_router(self.app_state(engine, metrics))
+    }
+
+    fn app_state(&self, engine: &Engine, metrics: PrometheusHandle) -> AppState {
+        AppState {
+            store: self.store.clone(),
+            providers: self.providers.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            wake: engine.wake(),
+            metrics,
+        }
+    }
+
+    /// The default application, with the key that is set. Where a database has no key and none is
+    /// set, one is made and returned: it is shown once and can't be read back.
+    pub(crate) async fn first_api_key(
+        &self,
+        set: Option<&SecretString>,
+    ) -> anyhow::Result<(Application, Option<String>)> {
+        let application = self
+            .store
+            .find_or_create_application(DEFAULT_APPLICATION)
+            .await?;
+        if let Some(key) = set {
+            self.store
+                .add_api_key(&application.id, "configured", key.expose_secret())
+                .await?;
+            return Ok((application, None));
+        }
+        if self.store.has_api_keys().await? {
+            return Ok((application, None));
+        }
+        let key = new_api_key(&self.ids);
+        self.store
+            .add_api_key(&application.id, "first", &key)
+            .await?;
+        Ok((application, Some(key)))
+    }
+
+    /// Several processes on one PostgreSQL go by its clock.
+    async fn measure_clock(&self) -> Result<(), StoreError> {
+        let before = self.clock.machine_now();
+        if let Some(database) = self.store.database_time().await? {
+            let after = self.clock.machine_now();
+            self.clock
+                .set_offset(database - (before + (after - before) / 2));
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn keep_clock(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(CLOCK_EVERY).await;
+            if let Err(error) = self.measure_clock().await {
+                tracing::warn!("the database's clock could not be read: {error}");
+            }
+        }
+    }
+}
+
+/// `sl_` and 32 random bytes in hex.
+fn new_api_key(ids: &Ids) -> String {
+    use std::fmt::Write;
+    let mut key = String::from("sl_");
+    for byte in ids.bytes::<32>() {
+        write!(key, "{byte:02x}").expect("writing to a string can't fail");
+    }
+    key
+}
+
+fn cannot_open(config: &Config) -> String {
+    match &config.database_url {
+        Some(_) => "the database can't be opened: check SYNCLINE_DATABASE_URL, and that the \
+                    server runs and lets this user in"
+            .to_owned(),
+        None => format!(
+            "the embedded database in {} can't be opened: check that the directory is writable",
+            config.data_dir.display()
+        ),
+    }
+}
+
+async fn check_encryption_key(store: &Store) -> anyhow::Result<()> {
+    match store.check_encryption_key().await {
+        Err(StoreError::Inconsistent { reason, .. }) => bail!(
+            "the stored credentials can't be opened with SYNCLINE_ENCRYPTION_KEY: {reason}. \
+             Start with the key that they were stored with"
+        ),
+        other => Ok(other?),
+    }
+}
+
+/// The process's metrics, installed once.
+pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
+    PrometheusBuilder::new()
+        .install_recorder()
+        .context("the metrics can't be set up")
+}
+
+/// Serves `router` until the process stops.
+pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router) {
+    let stopping = lifecycle.clone();
+    lifecycle.spawn(async move {
+        let served = axum::serve(listener, router)
+            .with_graceful_shutdown(async move { stopping.stopping().await })
+            .await;
+        if let Err(error) = served {
+            tracing::error!("the server ended: {error}");
+        }
+    });
+}
+
+/// Schedules and works until the process stops.
+pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
+    let stopping = lifecycle.clone();
+    lifecycle.spawn(async move {
+        tokio::join!(engine.run(), async {
+            stopping.stopping().await;
+            engine.stop();
+        });
+    });
+}
+
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} can't be listened on: choose another with --listen"))
+}
+
+/// How leases name this process.
+pub(crate) fn worker_name(clock: &dyn Clock, ids: &Ids) -> String {
+    let id = ids.id(clock.now());
+    format!("syncline-{}-{}", std::process::id(), &id[id.len() - 8..])
+}

@@ -1,0 +1,318 @@
+//! The settings: flag over environment over file over default.
+//!
+//! The environment's names begin with `SYNCLINE_` and nest by `__`. A name that no setting has is an
+//! error, except for those that Kubernetes injects for a service called syncline.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Map, Value},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use crate::cli::{ServeArgs, SettingsArgs};
+
+const PREFIX: &str = "SYNCLINE_";
+const DEFAULT_FILE: &str = "syncline.toml";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database_url: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) api_key: Option<SecretString>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) encryption_key: Option<SecretString>,
+    pub(crate) providers: Providers,
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Providers {
+    pub(crate) apollo: Apollo,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Apollo {
+    pub(crate) base_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+const DEFAULTS: &str = r#"
+listen = "127.0.0.1:8080"
+data_dir = "./syncline-data"
+[providers.apollo]
+base_url = "https://api.apollo.io"
+[log]
+format = "text"
+"#;
+
+impl Config {
+    pub(crate) fn load(settings: &SettingsArgs) -> anyhow::Result<Self> {
+        Self::from_layers(settings, &BTreeMap::new(), environment())
+    }
+
+    pub(crate) fn load_for_serve(args: &ServeArgs) -> anyhow::Result<Self> {
+        let mut flags = BTreeMap::new();
+        if let Some(listen) = args.listen {
+            flags.insert("listen", listen.to_string());
+        }
+        Self::from_layers(&args.settings, &flags, environment())
+    }
+
+    fn from_layers(
+        settings: &SettingsArgs,
+        flags: &BTreeMap<&str, String>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file(settings.config.as_deref())? {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Environment::new(environment)?);
+        for (name, value) in flags {
+            figment = figment.merge(Serialized::default(name, value));
+        }
+        if let Some(data_dir) = &settings.data_dir {
+            figment = figment.merge(Serialized::default("data_dir", data_dir));
+        }
+        if let Some(url) = &settings.database_url {
+            figment = figment.merge(Serialized::default("database_url", url));
+        }
+        figment.extract().map_err(|error| explain(&error))
+    }
+
+    /// The settings of a process that was told nothing.
+    pub(crate) fn defaults() -> Self {
+        Figment::from(Toml::string(DEFAULTS))
+            .extract()
+            .expect("the defaults are complete")
+    }
+
+    /// The database's URL: the one that is set, or the embedded one in the data directory.
+    pub(crate) fn database_url(&self) -> String {
+        match &self.database_url {
+            Some(url) => url.clone(),
+            None => format!("sqlite://{}", self.data_dir.join("syncline.db").display()),
+        }
+    }
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    })
+}
+
+fn file(named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    match named {
+        Some(file) if !file.is_file() => {
+            bail!("the configuration file {} is not there", file.display())
+        }
+        Some(file) => Ok(Some(file.to_owned())),
+        None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.is_file())),
+    }
+}
+
+/// The environment as a layer. figment has one of its own, but it reads `007` as a number, and a key
+/// may look like one.
+struct Environment(Dict);
+
+impl Environment {
+    fn new(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let mut settings = Dict::new();
+        for (name, value) in variables {
+            let Some(setting) = name.strip_prefix(PREFIX).filter(|_| !injected(&name)) else {
+                continue;
+            };
+            let path: Vec<String> = setting
+                .to_lowercase()
+                .split("__")
+                .map(str::to_owned)
+                .collect();
+            insert(&mut settings, &path, value).with_context(|| format!("{name} is no setting"))?;
+        }
+        Ok(Self(settings))
+    }
+}
+
+/// Kubernetes gives every pod the addresses of the namespace's services in its environment.
+fn injected(name: &str) -> bool {
+    name == "SYNCLINE_PORT"
+        || name.starts_with("SYNCLINE_PORT_")
+        || name.starts_with("SYNCLINE_SERVICE_")
+}
+
+fn insert(dict: &mut Dict, path: &[String], value: String) -> anyhow::Result<()> {
+    match path {
+        [] => bail!("it has no name"),
+        [name] => {
+            dict.insert(name.clone(), Value::from(value));
+            Ok(())
+        }
+        [name, rest @ ..] => {
+            let inner = dict
+                .entry(name.clone())
+                .or_insert_with(|| Value::from(Dict::new()));
+            match inner {
+                Value::Dict(_, inner) => insert(inner, rest, value),
+                _ => bail!("{name} is a value and a group at once"),
+            }
+        }
+    }
+}
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment")
+            .interpolater(|_, keys| format!("{PREFIX}{}", keys.join("__").to_uppercase()))
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Map::from([(Profile::default(), self.0.clone())]))
+    }
+}
+
+/// One sentence that names the setting and where it came from.
+fn explain(error: &figment::Error) -> anyhow::Error {
+    use figment::error::Kind;
+    let from = |path: &[String]| match &error.metadata {
+        Some(metadata) if metadata.name == "the environment" => {
+            format!("{PREFIX}{}", path.join("__").to_uppercase())
+        }
+        Some(metadata) => match &metadata.source {
+            Some(source) => format!("{} in {source}", path.join(".")),
+            None => path.join("."),
+        },
+        None => path.join("."),
+    };
+    match &error.kind {
+        Kind::UnknownField(field, expected) => {
+            let mut path = error.path.clone();
+            if path.last() != Some(field) {
+                path.push(field.clone());
+            }
+            anyhow::anyhow!(
+                "unknown setting {}: there is {}",
+                from(&path),
+                expected.join(", ")
+            )
+        }
+        kind => anyhow::anyhow!("the setting {} is wrong: {kind}", from(&error.path)),
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(text
+        .filter(|text| !text.trim().is_empty())
+        .map(SecretString::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn load(
+        file: &str,
+        environment: &[(&str, &str)],
+        args: SettingsArgs,
+    ) -> anyhow::Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("syncline.toml");
+        std::fs::write(&path, file).unwrap();
+        let settings = SettingsArgs {
+            config: Some(path),
+            ..args
+        };
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_layers(&settings, &BTreeMap::new(), environment)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let file = "data_dir = 'from-file'\nlisten = '127.0.0.1:1'";
+        let environment = [
+            ("SYNCLINE_DATA_DIR", "from-env"),
+            ("SYNCLINE_DATABASE_URL", "sqlite://e"),
+        ];
+        let config = load(file, &environment, SettingsArgs::default()).unwrap();
+        assert_eq!(config.data_dir, Path::new("from-env"));
+        assert_eq!(config.listen.port(), 1);
+        let flags = SettingsArgs {
+            data_dir: Some("from-flag".into()),
+            ..SettingsArgs::default()
+        };
+        let config = load(file, &environment, flags).unwrap();
+        assert_eq!(config.data_dir, Path::new("from-flag"));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named_wherever_it_comes_from() {
+        let error = load("lisen = 'x'", &[], SettingsArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("lisen"), "{error}");
+        let environment = [("SYNCLINE_PROVIDERS__APOLLO__BASE", "x")];
+        let error = load("", &environment, SettingsArgs::default()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("SYNCLINE_PROVIDERS__APOLLO__BASE"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        let environment = [("SYNCLINE_LISTEN", "nowhere")];
+        let error = load("", &environment, SettingsArgs::default()).unwrap_err();
+        assert!(error.to_string().contains("SYNCLINE_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn what_kubernetes_injects_is_ignored() {
+        let environment = [
+            ("SYNCLINE_PORT", "tcp://10.0.0.1:8080"),
+            ("SYNCLINE_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("SYNCLINE_SERVICE_HOST", "10.0.0.1"),
+        ];
+        assert!(load("", &environment, SettingsArgs::default()).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_number_stays_as_it_is() {
+        let environment = [("SYNCLINE_API_KEY", "007")];
+        let config = load("", &environment, SettingsArgs::default()).unwrap();
+        assert_eq!(config.api_key.unwrap().expose_secret(), "007");
+    }
+}

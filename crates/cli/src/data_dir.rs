@@ -1,0 +1,95 @@
+//! The data directory of an embedded database: private to its owner, and one `serve` at a time.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use syncline_model::Ids;
+use syncline_store::EncryptionKeys;
+
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the directory where it is missing, mode 0700.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("the data directory {} can't be made", path.display()))?;
+        let dir = Self(path.to_owned());
+        dir.private_file("syncline.lock")?;
+        Ok(dir)
+    }
+
+    /// Makes the database's file before the database does, so that it is 0600; what SQLite puts
+    /// beside it inherits that.
+    pub(crate) fn prepare_database(&self) -> anyhow::Result<()> {
+        self.private_file("syncline.db").map(drop)
+    }
+
+    /// Holds the directory for one `serve` process until the lock is dropped.
+    pub(crate) fn lock(&self) -> anyhow::Result<File> {
+        let file = self.private_file("syncline.lock")?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another `syncline serve` uses the embedded database in {}: stop it, or use \
+                 PostgreSQL (--database-url) for several processes",
+                self.0.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{} can't be locked", self.0.display()))
+            }
+        }
+    }
+
+    /// The encryption key that is kept here; made at the first start.
+    pub(crate) fn encryption_key(&self, ids: &Ids) -> anyhow::Result<String> {
+        let path = self.0.join("encryption.key");
+        let created = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match created {
+            Ok(mut file) => {
+                let key = EncryptionKeys::generate(ids);
+                writeln!(file, "{key}")
+                    .and_then(|()| file.sync_all())
+                    .with_context(|| format!("{} can't be written", path.display()))?;
+                Ok(key)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                fs::read_to_string(&path)
+                    .map(|key| key.trim().to_owned())
+                    .with_context(|| format!("{} can't be read", path.display()))
+            }
+            Err(error) => {
+                Err(error).with_context(|| format!("{} can't be written", path.display()))
+            }
+        }
+    }
+
+    fn private_file(&self, name: &str) -> anyhow::Result<File> {
+        let path = self.0.join(name);
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .with_context(|| {
+                format!(
+                    "the data directory {} can't be written to: make it writable, or choose \
+                     another with --data-dir",
+                    self.0.display()
+                )
+            })
+    }
+}

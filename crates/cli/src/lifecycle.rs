@@ -1,0 +1,49 @@
+//! Starting and stopping: one signal stops everything, in order, within ten seconds.
+
+use std::{future::Future, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What a stop may take in all.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+/// The long-running parts of a process.
+#[derive(Clone, Default)]
+pub(crate) struct Lifecycle {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Lifecycle {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Resolves when the process is to stop.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// Asks every part to stop and waits for them.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_WITHIN, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some work did not stop in time; it goes on from its checkpoint later");
+        }
+    }
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+pub(crate) async fn signalled() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}

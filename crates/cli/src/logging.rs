@@ -1,0 +1,17 @@
+//! Logs go to stderr; stdout is for what a command was asked to print.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::LogFormat;
+
+pub(crate) fn init(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second initialisation (a demo in a test) keeps the first.
+    let _ = match format {
+        LogFormat::Text => subscriber.with_target(false).try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
+    };
+}

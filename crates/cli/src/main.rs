@@ -1,0 +1,26 @@
+//! `syncline`: the one binary. Reads the command line and the configuration, composes the parts and
+//! runs one command.
+
+mod cli;
+mod commands;
+mod compose;
+mod config;
+mod data_dir;
+mod lifecycle;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("syncline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The sync engine: decides when a run starts, leases it, reads it page by page and ends it.
+//!
+//! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
+//! the tick that writes runs, `queue` hands due scans to workers, `scan` walks one scan from its
+//! checkpoint to its end, and `page` is one step of that walk.
+
+mod page;
+mod queue;
+mod scan;
+mod schedule;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use syncline_model::Clock;
+use syncline_providers::Providers;
+use syncline_store::Store;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use scan::ScanEnd;
+
+/// How the engine works; the defaults are for production.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// This process's name in the leases.
+    pub worker_name: String,
+    /// Scans at work at once in this process.
+    pub concurrency: usize,
+    /// How long a scan belongs to a worker that says nothing. A page extends it, and so does a
+    /// heartbeat every third of it.
+    pub lease: Duration,
+    /// How often due times are compared.
+    pub tick: Duration,
+    /// How a request that failed for a passing reason is repeated.
+    pub retry: RetryConfig,
+}
+
+#[derive(Debug, Clone)]
+pub struct RetryConfig {
+    /// Requests in all, the first included.
+    pub tries: usize,
+    /// Before the second try; doubled after each.
+    pub first_delay: Duration,
+    /// All tries and delays together.
+    pub within: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            worker_name: "syncline".to_owned(),
+            concurrency: 16,
+            lease: Duration::from_secs(30),
+            tick: Duration::from_secs(1),
+            retry: RetryConfig::default(),
+        }
+    }
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            tries: 6,
+            first_delay: Duration::from_secs(1),
+            within: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Cheap to clone; every clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    store: Store,
+    providers: Providers,
+    clock: Arc<dyn Clock>,
+    config: Arc<EngineConfig>,
+    wake: Wake,
+    stopping: CancellationToken,
+}
+
+/// Makes the next tick come now. Nothing depends on it: the tick comes anyway.
+#[derive(Clone, Default)]
+pub struct Wake {
+    schedule: Arc<Notify>,
+    queue: Arc<Notify>,
+}
+
+impl Wake {
+    /// Something became due.
+    pub fn wake(&self) {
+        self.schedule.notify_one();
+    }
+}
+
+impl Engine {
+    pub fn new(
+        store: Store,
+        providers: Providers,
+        clock: Arc<dyn Clock>,
+        config: EngineConfig,
+    ) -> Self {
+        Self {
+            store,
+            providers,
+            clock,
+            config: Arc::new(config),
+            wake: Wake::default(),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    pub fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
+    /// Schedules and works until [`stop`](Self::stop); then lets the pages in flight commit.
+    pub async fn run(&self) {
+        tokio::join!(self.run_schedule(), self.run_workers());
+    }
+
+    /// Takes no more work. [`run`](Self::run) returns when the pages in flight are committed.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    fn lease(&self) -> TimeDelta {
+        TimeDelta::from_std(self.config.lease).unwrap_or(TimeDelta::MAX)
+    }
+}

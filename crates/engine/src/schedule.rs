@@ -1,0 +1,45 @@
+//! The tick: once a second, and sooner when woken, what is due gets a run.
+//!
+//! It has no input and no memory, so it doesn't matter which process's tick it is, or whether one
+//! was missed.
+
+use syncline_store::StoreError;
+
+use crate::Engine;
+
+/// Due syncs that one look at the table takes.
+const BATCH: i64 = 500;
+
+impl Engine {
+    /// Writes the runs that are due now and tells how many.
+    pub async fn tick(&self) -> Result<usize, StoreError> {
+        let mut started = 0;
+        loop {
+            let batch = self.store.start_due_runs(BATCH).await?;
+            started += batch;
+            if batch == 0 {
+                return Ok(started);
+            }
+        }
+    }
+
+    pub(crate) async fn run_schedule(&self) {
+        let mut interval = tokio::time::interval(self.config.tick);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.wake.schedule.notified() => {}
+                _ = interval.tick() => {}
+            }
+            match self.tick().await {
+                Ok(0) => {}
+                Ok(_) => self.wake.queue.notify_one(),
+                // An outage of the database ends by itself; the next tick asks again.
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "tick failed")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Time is passed in, so that a test or a simulation can hold it still.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicI64, Ordering},
+};
+
+use chrono::{DurationRound, TimeDelta};
+
+use crate::Time;
+
+/// Where the engine, the store and the server read the time.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, in whole milliseconds: the precision of everything that is stored or shown.
+    fn now(&self) -> Time;
+}
+
+/// The machine's clock, moved by the difference to the database's.
+///
+/// Several processes on one PostgreSQL must agree on what "expired" and "due" mean, so each of them
+/// measures its difference to the database's clock now and then and adds it to its own.
+#[derive(Debug, Default)]
+pub struct SystemClock {
+    offset_millis: AtomicI64,
+}
+
+impl SystemClock {
+    /// From now on the time is the machine's plus `offset`.
+    pub fn set_offset(&self, offset: TimeDelta) {
+        self.offset_millis
+            .store(offset.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    /// The machine's own time, without the difference: what an offset is measured against.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the machine's clock is read"
+    )]
+    pub fn machine_now(&self) -> Time {
+        whole_millis(chrono::Utc::now())
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        self.machine_now() + TimeDelta::milliseconds(self.offset_millis.load(Ordering::Relaxed))
+    }
+}
+
+/// A clock that stands still until it is told to move.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Time>);
+
+impl ManualClock {
+    pub fn at(now: Time) -> Self {
+        Self(Mutex::new(whole_millis(now)))
+    }
+
+    pub fn advance(&self, by: TimeDelta) {
+        let mut now = self
+            .0
+            .lock()
+            .expect("no code panics while it holds the clock");
+        *now += by;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        *self
+            .0
+            .lock()
+            .expect("no code panics while it holds the clock")
+    }
+}
+
+fn whole_millis(time: Time) -> Time {
+    time.duration_trunc(TimeDelta::milliseconds(1))
+        .unwrap_or(time)
+}

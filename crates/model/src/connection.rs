@@ -1,0 +1,56 @@
+//! What is known about the health of a connection.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Object;
+
+/// Whether a connection's credentials work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionStatus {
+    /// The provider accepts the credentials.
+    Healthy,
+    /// The provider rejects the credentials; the connection's syncs are paused.
+    Unauthorized,
+    /// The credentials are valid but can't read every object.
+    Limited,
+    /// The provider could not be asked yet; the first successful read settles it.
+    Unverified,
+}
+
+impl ConnectionStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unauthorized => "unauthorized",
+            Self::Limited => "limited",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Healthy,
+            Self::Unauthorized,
+            Self::Limited,
+            Self::Unverified,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+    }
+}
+
+/// Whether a connection's key may read an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Capability {
+    pub readable: bool,
+    /// Why it is not readable, in the provider's words.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// Per object, as far as reads have told.
+pub type Capabilities = BTreeMap<Object, Capability>;

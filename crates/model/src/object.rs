@@ -1,0 +1,90 @@
+//! The common objects of the engagement category.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A kind of record that every engagement provider has in some form.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Object {
+    User,
+    Mailbox,
+    Sequence,
+    Account,
+    Contact,
+    SequenceState,
+}
+
+impl Object {
+    /// In the order in which a connection's first syncs start: the small ones first, so that a
+    /// budget that doesn't last for everything is not spent on the largest.
+    pub const ALL: &[Self] = &[
+        Self::User,
+        Self::Mailbox,
+        Self::Sequence,
+        Self::Account,
+        Self::Contact,
+        Self::SequenceState,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Mailbox => "mailbox",
+            Self::Sequence => "sequence",
+            Self::Account => "account",
+            Self::Contact => "contact",
+            Self::SequenceState => "sequence_state",
+        }
+    }
+
+    /// The common-model table that holds the object's rows.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::User => "engagement_users",
+            Self::Mailbox => "engagement_mailboxes",
+            Self::Sequence => "engagement_sequences",
+            Self::Account => "engagement_accounts",
+            Self::Contact => "engagement_contacts",
+            Self::SequenceState => "engagement_sequence_states",
+        }
+    }
+
+    /// The object whose pages carry this one's records. A sequence state comes inside its contact,
+    /// so one scan of the contact pages serves both.
+    pub fn scanned_as(self) -> Self {
+        match self {
+            Self::SequenceState => Self::Contact,
+            other => other,
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name belongs to no common object of the engagement category.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown object '{0}': one of user, mailbox, sequence, account, contact, sequence_state is expected"
+)]
+pub struct UnknownObject(pub String);
+
+impl FromStr for Object {
+    type Err = UnknownObject;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|object| object.as_str() == name)
+            .ok_or_else(|| UnknownObject(name.to_owned()))
+    }
+}

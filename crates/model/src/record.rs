@@ -1,0 +1,156 @@
+//! The common records: what a user, contact, sequence, … looks like whatever provider it comes from.
+//!
+//! A provider's mapping makes a [`Record`] of its own JSON; the store writes it to the common-model
+//! table; the unified API shows it. Field names and nullability are those of Supaglue's published
+//! engagement schemas.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::{Object, Time};
+
+/// One record as read from a provider.
+#[derive(Debug, Clone)]
+pub struct Record<T> {
+    pub id: String,
+    /// When the provider says that it was created and last changed.
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+    /// The provider itself calls the record deleted (an archived sequence, a removed user).
+    pub is_deleted: bool,
+    pub fields: T,
+    /// The provider's own JSON, as it came.
+    pub raw: Box<RawValue>,
+    /// Over the mapped fields and the raw data, less the keys that differ only by endpoint or
+    /// moment: equal hashes mean that there is nothing to write.
+    pub hash: i64,
+}
+
+/// A page's records, by object. A contact page carries the sequence states of its contacts.
+#[derive(Debug, Clone)]
+pub enum Records {
+    Users(Vec<Record<User>>),
+    Mailboxes(Vec<Record<Mailbox>>),
+    Sequences(Vec<Record<Sequence>>),
+    Accounts(Vec<Record<Account>>),
+    Contacts {
+        contacts: Vec<Record<Contact>>,
+        states: Vec<Record<SequenceState>>,
+    },
+}
+
+/// A record that was kept out, with the reason: a malformed record never stops its page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    pub object: Object,
+    /// `None` when not even the id could be read.
+    pub id: Option<String>,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct User {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub is_locked: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mailbox {
+    pub email: Option<String>,
+    pub user_id: Option<String>,
+    pub is_disabled: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    pub owner_id: Option<String>,
+    pub name: Option<String>,
+    pub domain: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Sequence {
+    pub owner_id: Option<String>,
+    pub is_enabled: bool,
+    pub name: Option<String>,
+    pub tags: Vec<String>,
+    pub num_steps: i64,
+    /// Keys are camelCase, the values numbers; a statistic that the provider is still computing is
+    /// absent.
+    #[schema(value_type = BTreeMap<String, f64>)]
+    pub metrics: BTreeMap<String, serde_json::Number>,
+    pub is_archived: bool,
+    pub share_type: ShareType,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareType {
+    Team,
+    Private,
+}
+
+impl ShareType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Private => "private",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Contact {
+    pub owner_id: Option<String>,
+    pub account_id: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub job_title: Option<String>,
+    pub address: Option<Address>,
+    pub email_addresses: Vec<EmailAddress>,
+    pub phone_numbers: Vec<PhoneNumber>,
+    pub open_count: i64,
+    pub click_count: i64,
+    pub reply_count: i64,
+    pub bounced_count: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Address {
+    pub street_1: Option<String>,
+    pub street_2: Option<String>,
+    pub city: Option<String>,
+    pub state: Option<String>,
+    pub postal_code: Option<String>,
+    pub country: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EmailAddress {
+    pub email_address: String,
+    /// `primary`, `personal`, `work` or null.
+    pub email_address_type: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PhoneNumber {
+    pub phone_number: Option<String>,
+    /// `primary`, `work`, `home`, `mobile`, `other` or null.
+    pub phone_number_type: Option<String>,
+}
+
+/// A contact's place in a sequence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SequenceState {
+    /// The provider's own word.
+    pub state: Option<String>,
+    pub contact_id: Option<String>,
+    pub mailbox_id: Option<String>,
+    pub user_id: Option<String>,
+    pub sequence_id: Option<String>,
+}

@@ -1,0 +1,243 @@
+//! The life of a run.
+//!
+//! ```text
+//! Queued ──► Running ⇄ Waiting
+//!               └────► Succeeded | Failed | Stalled | Cancelled
+//! ```
+//!
+//! Transitions consume the old state, so a run that ended can't go on. The store writes a new state
+//! only over the lease that it was made under, so of two workers only one can win.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Coverage, ScanFacts, Time};
+
+/// The right to work on a run until it expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The worker's name, for people who read the table.
+    pub owner: String,
+    pub expires_at: Time,
+    /// Grows with every lease of the run. A worker that was overtaken holds a smaller one than the
+    /// row and can't commit.
+    pub fence: i64,
+}
+
+/// Where a run goes on after a pause, a wait or a crash. Committed with the page that it follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The page to ask for next; the first is 1.
+    pub next_page: u32,
+    pub facts: ScanFacts,
+}
+
+impl Default for Checkpoint {
+    fn default() -> Self {
+        Self {
+            next_page: 1,
+            facts: ScanFacts::default(),
+        }
+    }
+}
+
+/// What a run has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Counters {
+    pub records_read: i64,
+    pub records_created: i64,
+    pub records_updated: i64,
+    pub records_unchanged: i64,
+    pub records_deleted: i64,
+    pub records_rejected: i64,
+    pub requests_made: i64,
+}
+
+/// Why a run waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The provider answered 429.
+    ProviderRateLimit,
+}
+
+impl WaitReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ProviderRateLimit => "provider_rate_limit",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        (text == Self::ProviderRateLimit.as_str()).then_some(Self::ProviderRateLimit)
+    }
+}
+
+/// Where a run is, with what belongs to just that state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    Queued {
+        due_at: Time,
+    },
+    Running {
+        lease: Lease,
+    },
+    Waiting {
+        until: Time,
+        reason: WaitReason,
+    },
+    Succeeded {
+        finished_at: Time,
+        coverage: Coverage,
+    },
+    Failed {
+        finished_at: Time,
+        coverage: Coverage,
+        error: String,
+    },
+    Stalled {
+        finished_at: Time,
+        coverage: Coverage,
+        error: String,
+    },
+    Cancelled {
+        finished_at: Time,
+        reason: String,
+    },
+}
+
+/// The run's state doesn't allow this step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a run that is {from} can't become {to}")]
+pub struct InvalidTransition {
+    pub from: &'static str,
+    pub to: &'static str,
+}
+
+impl RunState {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Queued { .. } => "queued",
+            Self::Running { .. } => "running",
+            Self::Waiting { .. } => "waiting",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Stalled { .. } => "stalled",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// The word Supaglue's clients know.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Queued { .. } | Self::Running { .. } | Self::Waiting { .. } => "IN_PROGRESS",
+            Self::Succeeded { .. } => "SUCCESS",
+            Self::Failed { .. } | Self::Stalled { .. } | Self::Cancelled { .. } => "FAILURE",
+        }
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.status() == "IN_PROGRESS"
+    }
+
+    pub fn wait(self, until: Time, reason: WaitReason) -> Result<Self, InvalidTransition> {
+        self.leave_running("waiting", Self::Waiting { until, reason })
+    }
+
+    pub fn succeed(self, finished_at: Time, coverage: Coverage) -> Result<Self, InvalidTransition> {
+        self.leave_running(
+            "succeeded",
+            Self::Succeeded {
+                finished_at,
+                coverage,
+            },
+        )
+    }
+
+    pub fn fail(
+        self,
+        finished_at: Time,
+        coverage: Coverage,
+        error: String,
+    ) -> Result<Self, InvalidTransition> {
+        self.leave_running(
+            "failed",
+            Self::Failed {
+                finished_at,
+                coverage,
+                error,
+            },
+        )
+    }
+
+    pub fn stall(
+        self,
+        finished_at: Time,
+        coverage: Coverage,
+        error: String,
+    ) -> Result<Self, InvalidTransition> {
+        self.leave_running(
+            "stalled",
+            Self::Stalled {
+                finished_at,
+                coverage,
+                error,
+            },
+        )
+    }
+
+    fn leave_running(self, to: &'static str, next: Self) -> Result<Self, InvalidTransition> {
+        match self {
+            Self::Running { .. } => Ok(next),
+            other => Err(InvalidTransition {
+                from: other.name(),
+                to,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Time {
+        Time::from_timestamp_millis(millis).unwrap()
+    }
+
+    fn running() -> RunState {
+        RunState::Running {
+            lease: Lease {
+                owner: "w".into(),
+                expires_at: at(9),
+                fence: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn only_a_running_run_can_wait_or_end() {
+        let coverage = Coverage::judge(&ScanFacts::default(), 0, 0);
+        assert!(running().wait(at(1), WaitReason::ProviderRateLimit).is_ok());
+        let ended = running().succeed(at(1), coverage.clone()).unwrap();
+        assert_eq!(
+            ended.clone().fail(at(2), coverage.clone(), "no".into()),
+            Err(InvalidTransition {
+                from: "succeeded",
+                to: "failed"
+            })
+        );
+        let queued = RunState::Queued { due_at: at(1) };
+        assert!(queued.succeed(at(2), coverage).is_err());
+    }
+
+    #[test]
+    fn statuses_are_the_three_that_clients_know() {
+        assert_eq!(running().status(), "IN_PROGRESS");
+        let cancelled = RunState::Cancelled {
+            finished_at: at(1),
+            reason: String::new(),
+        };
+        assert_eq!(cancelled.status(), "FAILURE");
+    }
+}

@@ -1,0 +1,197 @@
+//! What an application wants synced, how and how often.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{Object, object::UnknownObject};
+
+/// The shortest period a sync may have.
+pub const MIN_PERIOD_MS: i64 = 60_000;
+
+/// The body of a sync config.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SyncConfigData {
+    pub default_config: SyncStrategyConfig,
+    #[serde(default)]
+    pub common_objects: Vec<CommonObjectConfig>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub standard_objects: Vec<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub custom_objects: Vec<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub entities: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SyncStrategyConfig {
+    /// Milliseconds between the starts of two runs; at least 60000.
+    #[schema(minimum = 60_000)]
+    pub period_ms: i64,
+    pub strategy: SyncStrategy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_start_on_connection: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_sync_every_n_incrementals: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum SyncStrategy {
+    #[serde(rename = "full only")]
+    FullOnly,
+    /// Runs full where the provider has no incremental read.
+    #[serde(rename = "full then incremental")]
+    FullThenIncremental,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CommonObjectConfig {
+    /// One of user, mailbox, sequence, account, contact, sequence_state.
+    pub object: String,
+    /// Replaces the whole default for this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_strategy_override: Option<SyncStrategyConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub associations_to_fetch: Option<Vec<String>>,
+}
+
+/// Why a sync config can't be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct InvalidSyncConfig {
+    /// A path into the body, `config.default_config.period_ms`.
+    pub field: String,
+    pub reason: String,
+}
+
+impl SyncConfigData {
+    /// What a new application has for a provider: every object, fully, once an hour.
+    pub fn default_for_all_objects() -> Self {
+        Self {
+            default_config: SyncStrategyConfig {
+                period_ms: 3_600_000,
+                strategy: SyncStrategy::FullOnly,
+                auto_start_on_connection: Some(true),
+                full_sync_every_n_incrementals: None,
+            },
+            common_objects: Object::ALL
+                .iter()
+                .map(|object| CommonObjectConfig {
+                    object: object.to_string(),
+                    sync_strategy_override: None,
+                    associations_to_fetch: None,
+                })
+                .collect(),
+            standard_objects: Vec::new(),
+            custom_objects: Vec::new(),
+            entities: Vec::new(),
+        }
+    }
+
+    /// The objects to sync with the period of each, after checking everything.
+    pub fn objects(&self) -> Result<Vec<(Object, i64)>, InvalidSyncConfig> {
+        for (field, list) in [
+            ("config.standard_objects", &self.standard_objects),
+            ("config.custom_objects", &self.custom_objects),
+            ("config.entities", &self.entities),
+        ] {
+            if !list.is_empty() {
+                return Err(invalid(
+                    field,
+                    "only common objects can be synced for engagement providers",
+                ));
+            }
+        }
+        self.default_config.check("config.default_config")?;
+        let mut seen = BTreeSet::new();
+        let mut objects = Vec::new();
+        for (index, entry) in self.common_objects.iter().enumerate() {
+            let field = format!("config.common_objects[{index}]");
+            let object: Object = entry
+                .object
+                .parse()
+                .map_err(|error: UnknownObject| invalid(&format!("{field}.object"), error))?;
+            if !seen.insert(object) {
+                return Err(invalid(
+                    "config.common_objects",
+                    format!("Duplicate common objects found: {object}"),
+                ));
+            }
+            let strategy = entry.sync_strategy_override.as_ref();
+            if let Some(strategy) = strategy {
+                strategy.check(&format!("{field}.sync_strategy_override"))?;
+            }
+            objects.push((object, strategy.unwrap_or(&self.default_config).period_ms));
+        }
+        Ok(objects)
+    }
+
+    pub fn starts_on_connection(&self) -> bool {
+        self.default_config.auto_start_on_connection.unwrap_or(true)
+    }
+}
+
+impl SyncStrategyConfig {
+    fn check(&self, field: &str) -> Result<(), InvalidSyncConfig> {
+        if self.period_ms < MIN_PERIOD_MS {
+            return Err(invalid(
+                &format!("{field}.period_ms"),
+                format!("must be at least {MIN_PERIOD_MS}"),
+            ));
+        }
+        let every = format!("{field}.full_sync_every_n_incrementals");
+        match (self.full_sync_every_n_incrementals, self.strategy) {
+            (Some(n), _) if n < 1 => Err(invalid(
+                &every,
+                "fullSyncEveryNIncrementals must be greater than 0",
+            )),
+            (Some(_), SyncStrategy::FullOnly) => Err(invalid(
+                &every,
+                "fullSyncEveryNIncrementals cannot be set for full syncs",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn invalid(field: &str, reason: impl ToString) -> InvalidSyncConfig {
+    InvalidSyncConfig {
+        field: field.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_covers_every_object_once_an_hour() {
+        let objects = SyncConfigData::default_for_all_objects().objects().unwrap();
+        assert_eq!(objects.len(), 6);
+        assert!(objects.iter().all(|(_, period)| *period == 3_600_000));
+    }
+
+    #[test]
+    fn an_invalid_config_names_the_field() {
+        let mut config = SyncConfigData::default_for_all_objects();
+        config.common_objects[2].object = "deal".into();
+        assert_eq!(
+            config.objects().unwrap_err().field,
+            "config.common_objects[2].object"
+        );
+        let mut config = SyncConfigData::default_for_all_objects();
+        config.default_config.period_ms = 59_999;
+        assert_eq!(
+            config.objects().unwrap_err().field,
+            "config.default_config.period_ms"
+        );
+        let mut config = SyncConfigData::default_for_all_objects();
+        config.common_objects[1].object = "user".into();
+        assert!(config.objects().unwrap_err().reason.contains("Duplicate"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Apollo's failures, classified once.
+//!
+//! A body may be plain text, JSON or a proxy's HTML. The human text is under `error`, `message` or
+//! `error_message`; a rate limit says which of its windows is used up only in that text, or in the
+//! counters beside it.
+
+use std::time::Duration;
+
+use crate::{
+    error::{ErrorKind, ProviderError, Window},
+    http::Response,
+    json::{self, Fields},
+};
+
+pub(super) fn classify(response: &Response) -> ProviderError {
+    let body = json::clean(&response.body);
+    let message = message_of(response, body.trim());
+    let kind = kind_of(response, &message);
+    let mut error =
+        ProviderError::new(kind, Some(response.status), &message).with_body(body.trim());
+    error.retry_after = response
+        .header("retry-after")
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map(Duration::from_secs);
+    error
+}
+
+fn kind_of(response: &Response, message: &str) -> ErrorKind {
+    match response.status {
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        408 => ErrorKind::Timeout,
+        429 => refusal(response, &message.to_lowercase()),
+        500.. => ErrorKind::Unavailable,
+        _ => ErrorKind::Rejected,
+    }
+}
+
+fn refusal(response: &Response, message: &str) -> ErrorKind {
+    // Apollo has answered 429 for a plan without the endpoint, too; no waiting helps there.
+    if message.contains("only available to pay") {
+        return ErrorKind::Forbidden;
+    }
+    let window = if message.contains("already processing") {
+        Window::AlreadyProcessing
+    } else if message.contains("per minute") {
+        Window::Minute
+    } else if message.contains("per hour") {
+        Window::Hour
+    } else if message.contains("per day") {
+        Window::Day
+    } else {
+        window_used_up(response)
+    };
+    ErrorKind::RateLimited(window)
+}
+
+/// The longest window of which nothing is left.
+fn window_used_up(response: &Response) -> Window {
+    [
+        ("x-24-hour-requests-left", Window::Day),
+        ("x-hourly-requests-left", Window::Hour),
+        ("x-minute-requests-left", Window::Minute),
+    ]
+    .into_iter()
+    .find(|(header, _)| response.header(header).map(str::trim) == Some("0"))
+    .map_or(Window::Unknown, |(_, window)| window)
+}
+
+fn message_of(response: &Response, body: &str) -> String {
+    let html = body.starts_with('<')
+        || response
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/html"));
+    let said = if html { None } else { text_in(body) };
+    said.unwrap_or_else(|| match response.header("location") {
+        Some(target) => format!(
+            "Apollo answered {} and points to {target}; is the base URL right?",
+            response.status
+        ),
+        None => format!("Apollo answered {} without a text", response.status),
+    })
+}
+
+fn text_in(body: &str) -> Option<String> {
+    let filled = |text: String| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+    if let Some(fields) = Fields::parse(body) {
+        return ["error", "message", "error_message"]
+            .into_iter()
+            .find_map(|key| {
+                let nested = fields.object(key).ok().flatten();
+                let text = match nested {
+                    Some(object) => object.text("message"),
+                    None => fields.text(key),
+                };
+                filled(text.ok().flatten()?)
+            })
+            // JSON without a known text still says more than nothing.
+            .or_else(|| filled(body.to_owned()));
+    }
+    // Rate limits came as a bare JSON string once.
+    serde_json::from_str(body)
+        .ok()
+        .and_then(filled)
+        .or_else(|| filled(body.to_owned()))
+}
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

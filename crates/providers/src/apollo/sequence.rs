@@ -1,0 +1,177 @@
+//! A sequence of Apollo's (an "emailer campaign"), and its statistics, which Apollo may still be
+//! computing when it is asked.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
+
+use serde_json::{Number, value::RawValue};
+use syncline_model::{Object, Record, Records, Sequence, ShareType};
+
+use super::{hash, mapping::Item};
+use crate::{
+    json::{Fields, Malformed, text_of},
+    provider::Page,
+};
+
+/// What stands in place of a statistic that is being computed.
+const LOADING: &str = r#""loading""#;
+
+/// Texts that people write, in which the word "loading" is just a word.
+const WRITTEN_KEYS: &[&str] = &["name", "cc_emails", "bcc_emails"];
+
+/// Apollo's names and ours. Two of Apollo's stand for one of ours: the older documents call
+/// `spam_block_rate` by another name, and whichever is there is taken.
+const METRICS: &[(&str, &str)] = &[
+    ("unique_scheduled", "uniqueScheduled"),
+    ("unique_delivered", "uniqueDelivered"),
+    ("unique_bounced", "uniqueBounced"),
+    ("unique_opened", "uniqueOpened"),
+    ("unique_replied", "uniqueReplied"),
+    ("unique_demoed", "uniqueDemoed"),
+    ("unique_clicked", "uniqueClicked"),
+    ("unique_unsubscribed", "uniqueUnsubscribed"),
+    ("bounce_rate", "bounceRate"),
+    ("open_rate", "openRate"),
+    ("click_rate", "clickRate"),
+    ("reply_rate", "replyRate"),
+    ("spam_block_rate", "spamBlockedRate"),
+    ("spam_blocked_rate", "spamBlockedRate"),
+    ("opt_out_rate", "optOutRate"),
+    ("demo_rate", "demoRate"),
+];
+
+pub(super) fn map(item: &Item<'_>) -> Result<Record<Sequence>, Malformed> {
+    let fields = &item.fields;
+    let is_archived = fields.flag("archived")?.unwrap_or(false);
+    Ok(Record {
+        id: item.id.clone(),
+        created_at: fields.time("created_at")?,
+        updated_at: None,
+        is_deleted: is_archived,
+        fields: Sequence {
+            owner_id: fields.text("user_id")?,
+            is_enabled: fields.flag("active")?.unwrap_or(false),
+            name: Some(fields.text("name")?.unwrap_or_default()),
+            tags: tags(fields)?,
+            num_steps: num_steps(fields)?,
+            metrics: metrics(fields),
+            is_archived,
+            share_type: share_type(fields)?,
+        },
+        raw: item.raw.to_owned(),
+        hash: hash::of(Object::Sequence, fields, is_archived, ""),
+    })
+}
+
+fn tags(fields: &Fields<'_>) -> Result<Vec<String>, Malformed> {
+    fields
+        .list("label_ids")?
+        .into_iter()
+        .filter(|label| label.get() != "null")
+        .map(|label| text_of("label_ids", label))
+        .collect()
+}
+
+fn num_steps(fields: &Fields<'_>) -> Result<i64, Malformed> {
+    if fields.raw("num_steps").is_some_and(is_loading_value) {
+        return Ok(0);
+    }
+    Ok(fields.int("num_steps")?.unwrap_or(0))
+}
+
+/// Only numbers; a statistic that is no number is left out and spoils nothing.
+fn metrics(fields: &Fields<'_>) -> BTreeMap<String, Number> {
+    METRICS
+        .iter()
+        .filter_map(|(theirs, ours)| {
+            let number = fields.number(theirs).ok().flatten()?;
+            Some(((*ours).to_owned(), number))
+        })
+        .collect()
+}
+
+/// Apollo no longer sends `permissions`; the visibility took its place.
+fn share_type(fields: &Fields<'_>) -> Result<ShareType, Malformed> {
+    let visibility = match fields.object("sharing_permission")? {
+        Some(permission) => permission.text("visibility")?,
+        None => None,
+    };
+    let is_private = |word: Option<String>| word.as_deref() == Some("private");
+    if is_private(fields.text("permissions")?) || is_private(visibility) {
+        Ok(ShareType::Private)
+    } else {
+        Ok(ShareType::Team)
+    }
+}
+
+/// Whether a statistic was still being computed, be it one of the counters by status.
+pub(super) fn is_loading(fields: &Fields<'_>) -> bool {
+    statistics(fields).any(|(_, value)| {
+        is_loading_value(value)
+            || Fields::of(value)
+                .is_some_and(|nested| nested.pairs().any(|(_, value)| is_loading_value(value)))
+    })
+}
+
+fn statistics<'f, 'a>(
+    fields: &'f Fields<'a>,
+) -> impl Iterator<Item = (&'f str, &'a RawValue)> + use<'f, 'a> {
+    fields
+        .pairs()
+        .filter(|(key, _)| !WRITTEN_KEYS.contains(key))
+}
+
+fn is_loading_value(value: &RawValue) -> bool {
+    value.get() == LOADING
+}
+
+/// Replaces "loading" by what is stored, and maps and hashes the result as if Apollo had sent it: a
+/// sequence in which nothing else changed is then unchanged.
+pub(super) fn settle(page: &mut Page, known: &HashMap<String, Box<RawValue>>) {
+    let Records::Sequences(sequences) = &mut page.records else {
+        return;
+    };
+    for sequence in sequences {
+        if !page.loading.contains(&sequence.id) {
+            continue;
+        }
+        if let Some(settled) = known
+            .get(&sequence.id)
+            .and_then(|known| settled(&sequence.raw, known))
+        {
+            *sequence = settled;
+        }
+    }
+}
+
+fn settled(raw: &RawValue, known: &RawValue) -> Option<Record<Sequence>> {
+    let text = filled_in(&Fields::of(raw)?, &Fields::of(known)?, true);
+    let raw = RawValue::from_string(text).ok()?;
+    map(&Item::of(&raw).ok()?).ok()
+}
+
+/// The object as text, with known values in place of "loading", one level deep.
+fn filled_in(fields: &Fields<'_>, known: &Fields<'_>, with_nested: bool) -> String {
+    let mut text = String::from("{");
+    for (key, value) in fields.pairs() {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        // `Value`'s display is JSON, so the key is escaped as it must be.
+        let _ = write!(text, "{}:", serde_json::Value::from(key));
+        let stands = WRITTEN_KEYS.contains(&key);
+        let counterpart = known.raw(key);
+        let nested = (with_nested && value.get().contains(LOADING))
+            .then(|| Some((Fields::of(value)?, Fields::of(counterpart?)?)))
+            .flatten();
+        match (counterpart, nested) {
+            (Some(known), _) if !stands && is_loading_value(value) => text.push_str(known.get()),
+            (_, Some((nested, known))) => text.push_str(&filled_in(&nested, &known, false)),
+            _ => text.push_str(value.get()),
+        }
+    }
+    text.push('}');
+    text
+}

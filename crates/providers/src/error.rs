@@ -1,0 +1,142 @@
+//! What can go wrong with a provider, classified once at the edge.
+//!
+//! Each provider's `error.rs` turns its own statuses and texts into a [`ProviderError`]; everyone
+//! else only looks at the kind or asks [`ProviderError::is_temporary`].
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// How much of a provider's text is kept.
+const MAX_MESSAGE_CHARS: usize = 500;
+const MAX_BODY_CHARS: usize = 4_000;
+
+/// A request that did not end in a readable success.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    pub kind: ErrorKind,
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// The provider's own words where it had some.
+    pub message: String,
+    /// How long the provider asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The beginning of the answer's body.
+    pub body: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// 401: the key is not accepted.
+    Unauthorized,
+    /// 403: the key is good, but not for this.
+    Forbidden,
+    NotFound,
+    /// The provider understood the request and won't do it; any other 4xx.
+    Rejected,
+    /// 429.
+    RateLimited(Window),
+    /// 5xx.
+    Unavailable,
+    Timeout,
+    Connection,
+    /// A success that can't be read.
+    Garbage,
+}
+
+/// Which limit a 429 speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    Minute,
+    Hour,
+    Day,
+    /// No quota: the provider is still busy with an equal request, and a short wait is enough.
+    AlreadyProcessing,
+    Unknown,
+}
+
+impl ProviderError {
+    pub fn new(kind: ErrorKind, status: Option<u16>, message: &str) -> Self {
+        Self {
+            kind,
+            status,
+            message: shortened(message, MAX_MESSAGE_CHARS),
+            retry_after: None,
+            body: None,
+        }
+    }
+
+    pub fn with_body(mut self, body: &str) -> Self {
+        if !body.is_empty() {
+            self.body = Some(shortened(body, MAX_BODY_CHARS));
+        }
+        self
+    }
+
+    /// Whether the same request may well succeed a little later. A rate limit is not meant: it has a
+    /// time of its own.
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Unavailable
+                | ErrorKind::Timeout
+                | ErrorKind::Connection
+                | ErrorKind::Garbage
+        )
+    }
+
+    /// Takes the key out of whatever the provider echoed: messages are stored, logged and shown.
+    pub fn without_secret(mut self, secret: &SecretString) -> Self {
+        let secret = secret.expose_secret();
+        if !secret.is_empty() {
+            self.message = self.message.replace(secret, "[redacted]");
+            self.body = self.body.map(|body| body.replace(secret, "[redacted]"));
+        }
+        self
+    }
+}
+
+/// A provider's client could not be made from its configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("the base URL of {provider} is not usable: {reason}")]
+    BaseUrl {
+        provider: &'static str,
+        reason: String,
+    },
+    #[error("failed to set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars.by_ref().take(max_chars).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echoed_key_is_taken_out_of_message_and_body() {
+        let error = ProviderError::new(ErrorKind::Rejected, Some(422), "bad key k-123")
+            .with_body(r#"{"error":"bad key k-123"}"#)
+            .without_secret(&SecretString::from("k-123"));
+        assert_eq!(error.message, "bad key [redacted]");
+        assert_eq!(
+            error.body.as_deref(),
+            Some(r#"{"error":"bad key [redacted]"}"#)
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let error = ProviderError::new(ErrorKind::Rejected, None, &"ü".repeat(600));
+        assert_eq!(error.message.chars().count(), MAX_MESSAGE_CHARS + 1);
+    }
+}

@@ -1,0 +1,18 @@
+//! The providers: the only outgoing provider HTTP client, what each provider can do, and how its
+//! JSON becomes the common records.
+//!
+//! The engine asks [`Providers`] for a [`Provider`] and then reads pages of [`syncline_model`]
+//! records from it. Everything that is peculiar to one provider (paths, paging, error texts, odd
+//! values) ends in that provider's module: outside of it there are only typed pages and classified
+//! errors. Nothing here keeps state between two requests, so limits, retries and checkpoints are the
+//! engine's.
+
+pub mod apollo;
+pub mod error;
+pub mod http;
+pub mod json;
+pub mod provider;
+
+pub use apollo::ApolloConfig;
+pub use error::{ErrorKind, ProviderError, SetupError, Window};
+pub use provider::{Credentials, KeyCheck, Page, Provider, Providers, Support};

@@ -1,0 +1,125 @@
+//! Cursors and pages. A cursor is base64url of a small JSON object; callers treat it as opaque.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+use crate::error::{ApiError, ApiResult};
+
+/// A position in a list: the id of a row and the way to go from it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) reverse: bool,
+}
+
+pub(crate) fn encode(cursor: &impl Serialize) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(cursor).unwrap_or_default())
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> ApiResult<T> {
+    BASE64_URL_SAFE_NO_PAD
+        .decode(cursor.trim_end_matches('='))
+        .ok()
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| {
+            ApiError::validation(
+                "cursor",
+                "is not a cursor that this list has given; leave it out for the first page",
+            )
+        })
+}
+
+/// A page size within its bounds.
+pub(crate) fn page_size(asked: Option<&str>, default: i64, max: i64) -> ApiResult<i64> {
+    let Some(text) = asked else {
+        return Ok(default);
+    };
+    let size: i64 = text
+        .parse()
+        .map_err(|_| ApiError::validation("page_size", "Unable to parse page_size"))?;
+    if size < 1 {
+        return Err(ApiError::validation(
+            "page_size",
+            "Page size must be greater than 0",
+        ));
+    }
+    if size > max {
+        return Err(ApiError::validation(
+            "page_size",
+            format!("Page size cannot exceed {max}"),
+        ));
+    }
+    Ok(size)
+}
+
+/// A page cut from rows of which one more was asked for than is shown.
+pub(crate) struct Page<T> {
+    pub(crate) rows: Vec<T>,
+    pub(crate) has_next: bool,
+    pub(crate) has_previous: bool,
+}
+
+impl<T> Page<T> {
+    /// `came_from_cursor`: this is not the first page. `reverse`: the rows come backwards.
+    pub(crate) fn cut(mut rows: Vec<T>, size: i64, came_from_cursor: bool, reverse: bool) -> Self {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        if reverse {
+            rows.reverse();
+            Self {
+                has_next: !rows.is_empty(),
+                has_previous: more,
+                rows,
+            }
+        } else {
+            Self {
+                has_next: more,
+                has_previous: came_from_cursor && !rows.is_empty(),
+                rows,
+            }
+        }
+    }
+}
+
+/// The management API's list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ResultList<T> {
+    pub(crate) next: Option<String>,
+    pub(crate) previous: Option<String>,
+    pub(crate) results: Vec<T>,
+    pub(crate) total_count: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_and_garbage_is_refused() {
+        let cursor = encode(&Position {
+            id: "a".into(),
+            reverse: true,
+        });
+        let back: Position = decode(&cursor).unwrap();
+        assert!(back.reverse && back.id == "a");
+        assert!(decode::<Position>("no cursor!").is_err());
+        assert!(decode::<Position>("e30").is_err());
+    }
+
+    #[test]
+    fn one_row_more_than_the_page_means_that_there_is_a_next_one() {
+        let page = Page::cut(vec![1, 2, 3], 2, false, false);
+        assert_eq!(
+            (page.rows, page.has_next, page.has_previous),
+            (vec![1, 2], true, false)
+        );
+        let back = Page::cut(vec![3, 2, 1], 2, true, true);
+        assert_eq!(
+            (back.rows, back.has_next, back.has_previous),
+            (vec![2, 3], true, true)
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! What goes wrong on the way to an answer, and the one shape in which callers see it.
+//!
+//! An [`ApiError`] rides in the response's extensions until the outermost layer ([`render`]) writes
+//! the body: only there the request's id is known, and only there axum's own 404, 405 and 413 get the
+//! same shape. Internal detail is logged under that id and never returned.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use syncline_store::StoreError;
+use utoipa::ToSchema;
+
+use crate::AppState;
+
+/// The largest request body that is read, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+#[derive(Debug, Clone)]
+pub(crate) enum ApiError {
+    /// A field, parameter or header is missing or has the wrong form.
+    Validation {
+        field: String,
+        reason: String,
+    },
+    BadRequest(String),
+    Unauthorized(&'static str),
+    NotFound(String),
+    MethodNotAllowed,
+    Conflict(String),
+    TooLarge,
+    UnsupportedMediaType,
+    /// The provider refused what the caller gave; `cause` is the provider's word.
+    RefusedByProvider {
+        title: String,
+        cause: String,
+    },
+    NotImplemented(String),
+    Unavailable(String),
+    /// Ours: logged with its cause, shown without.
+    Internal(String),
+}
+
+/// The body of every answer that is not a success.
+#[derive(Serialize, ToSchema)]
+#[schema(as = errors)]
+pub(crate) struct ErrorBody {
+    errors: Vec<ErrorEntry>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorEntry {
+    /// The request's id; also in the log.
+    id: String,
+    title: String,
+    detail: String,
+    /// The same as `code`.
+    problem_type: &'static str,
+    code: &'static str,
+    meta: ErrorMeta,
+    /// The HTTP status, as a string.
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<ErrorSource>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorMeta {
+    /// `supaglue` (this service) or `remote-provider`.
+    origin: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    cause: Option<Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ErrorSource {
+    /// The field, parameter or header.
+    pointer: String,
+}
+
+impl ApiError {
+    pub(crate) fn validation(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Validation {
+            field: field.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Validation { .. } | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RefusedByProvider { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Validation { .. } => "VALIDATION_ERROR",
+            Self::BadRequest(_) => "BAD_REQUEST",
+            Self::Unauthorized(_) => "UNAUTHORIZED_ERROR",
+            Self::NotFound(_) => "NOT_FOUND_ERROR",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED_ERROR",
+            Self::Conflict(_) => "CONFLICT_ERROR",
+            Self::TooLarge => "PAYLOAD_TOO_LARGE_ERROR",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
+            Self::RefusedByProvider { .. } => "UNPROCESSABLE_ENTITY_ERROR",
+            Self::NotImplemented(_) => "NOT_IMPLEMENTED_ERROR",
+            Self::Unavailable(_) => "SERVICE_UNAVAILABLE_ERROR",
+            Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Self::Validation { field, reason } => format!("{field}: {reason}"),
+            Self::BadRequest(title)
+            | Self::NotFound(title)
+            | Self::Conflict(title)
+            | Self::NotImplemented(title)
+            | Self::Unavailable(title)
+            | Self::RefusedByProvider { title, .. } => title.clone(),
+            Self::Unauthorized(title) => (*title).to_owned(),
+            Self::MethodNotAllowed => "this path doesn't take this method".to_owned(),
+            Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
+            Self::UnsupportedMediaType => "Content-Type must be application/json".to_owned(),
+            Self::Internal(_) => "Internal Server Error".to_owned(),
+        }
+    }
+
+    fn body(&self, id: String) -> ErrorBody {
+        let title = self.title();
+        let (origin, cause) = match self {
+            Self::RefusedByProvider { cause, .. } => {
+                ("remote-provider", Some(json!({"message": cause})))
+            }
+            _ => ("supaglue", None),
+        };
+        let source = match self {
+            Self::Validation { field, .. } => Some(ErrorSource {
+                pointer: field.clone(),
+            }),
+            _ => None,
+        };
+        ErrorBody {
+            errors: vec![ErrorEntry {
+                id,
+                detail: title.clone(),
+                title,
+                problem_type: self.code(),
+                code: self.code(),
+                meta: ErrorMeta { origin, cause },
+                status: self.status().as_str().to_owned(),
+                source,
+            }],
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Duplicate(_) => Self::Conflict(error.to_string()),
+            StoreError::InUse(reason) => Self::BadRequest(reason),
+            other => {
+                let mut chain = other.to_string();
+                let mut source = std::error::Error::source(&other);
+                while let Some(cause) = source {
+                    chain = format!("{chain}: {cause}");
+                    source = cause.source();
+                }
+                Self::Internal(chain)
+            }
+        }
+    }
+}
+
+/// The outermost layer: gives the request its id and every failure its body.
+pub(crate) async fn render(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let error = response.extensions_mut().remove::<ApiError>();
+    let error = match (error, response.status()) {
+        (Some(error), _) => error,
+        (None, StatusCode::NOT_FOUND) if is_bare(&response) => {
+            ApiError::NotFound(format!("there is nothing at {path}"))
+        }
+        (None, StatusCode::METHOD_NOT_ALLOWED) => ApiError::MethodNotAllowed,
+        (None, StatusCode::PAYLOAD_TOO_LARGE) => ApiError::TooLarge,
+        (None, _) => return response,
+    };
+    let id = state.ids.id(state.clock.now());
+    if let ApiError::Internal(detail) = &error {
+        tracing::error!(request.id = id, "{method} {path} failed: {detail}");
+    }
+    let body = serde_json::to_vec(&error.body(id)).unwrap_or_default();
+    let mut rendered = Response::new(Body::from(body));
+    *rendered.status_mut() = error.status();
+    rendered.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    rendered
+}
+
+/// No handler wrote this answer.
+fn is_bare(response: &Response) -> bool {
+    !response.headers().contains_key(header::CONTENT_TYPE)
+}

@@ -1,0 +1,196 @@
+//! What handlers take: who calls, which connection is meant, and inputs that say what is wrong with
+//! them.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use syncline_model::ProviderName;
+use syncline_store::Connection;
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult, MAX_BODY_BYTES},
+};
+
+/// The application that the API key belongs to. Comes first in every handler: nothing is looked at
+/// before the key.
+pub(crate) struct Caller {
+    pub(crate) application_id: String,
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let key = header(&parts.headers, "x-api-key")
+            .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
+        let application_id = state
+            .store
+            .application_of_key(key)
+            .await?
+            .ok_or(ApiError::Unauthorized("Can't find application by api key"))?;
+        Ok(Self { application_id })
+    }
+}
+
+/// The caller and the connection that `x-customer-id` and `x-provider-name` select.
+pub(crate) struct ConnectionCaller {
+    pub(crate) connection: Connection,
+}
+
+impl FromRequestParts<AppState> for ConnectionCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let (Some(customer_id), Some(provider)) = (
+            header(&parts.headers, "x-customer-id"),
+            header(&parts.headers, "x-provider-name"),
+        ) else {
+            return Err(ApiError::Unauthorized(
+                "x-customer-id and x-provider-name headers must be set",
+            ));
+        };
+        let connection = find_connection(state, &caller, customer_id, provider).await?;
+        Ok(Self { connection })
+    }
+}
+
+/// The same on the management API, where missing headers are a validation error.
+pub(crate) struct ManagedConnection {
+    pub(crate) connection: Connection,
+}
+
+impl FromRequestParts<AppState> for ManagedConnection {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let required = |name| {
+            header(&parts.headers, name)
+                .ok_or_else(|| ApiError::validation(name, "this header must be set"))
+        };
+        let (customer_id, provider) = (required("x-customer-id")?, required("x-provider-name")?);
+        let connection = find_connection(state, &caller, customer_id, provider).await?;
+        Ok(Self { connection })
+    }
+}
+
+async fn find_connection(
+    state: &AppState,
+    caller: &Caller,
+    customer_id: &str,
+    provider: &str,
+) -> ApiResult<Connection> {
+    let missing = || {
+        ApiError::NotFound(format!(
+            "Connection not found for customer: {customer_id} and provider: {provider}"
+        ))
+    };
+    let provider: ProviderName = provider.parse().map_err(|_| missing())?;
+    state
+        .store
+        .get_connection(&caller.application_id, customer_id, provider)
+        .await?
+        .ok_or_else(missing)
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .filter(|value| !value.is_empty())
+}
+
+/// A JSON body. A wrong one is named by the path of its field.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &AppState) -> ApiResult<Self> {
+        let content_type = header(request.headers(), header::CONTENT_TYPE.as_str());
+        if content_type.is_some_and(|content_type| !is_json(content_type)) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let body = to_bytes(request.into_body(), MAX_BODY_BYTES)
+            .await
+            .map_err(|_| ApiError::TooLarge)?;
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            invalid(&path, error.inner())
+        })?;
+        json.end()
+            .map_err(|error| ApiError::validation("body", error))?;
+        Ok(Self(value))
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
+}
+
+/// Query parameters. Unknown and empty ones are refused by name.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> ApiResult<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|error| ApiError::validation("query", error))?;
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.is_empty()) {
+            return Err(ApiError::validation(
+                name,
+                format!("Empty value found for query parameter '{name}'"),
+            ));
+        }
+        let deserializer = serde_urlencoded::Deserializer::new(form_pairs(query));
+        serde_path_to_error::deserialize(deserializer)
+            .map(Self)
+            .map_err(|error| {
+                let path = error.path().to_string();
+                match unknown_field(&error.inner().to_string()) {
+                    Some(name) => {
+                        ApiError::validation(&name, format!("Unknown query parameter '{name}'"))
+                    }
+                    None => invalid(&path, error.inner()),
+                }
+            })
+    }
+}
+
+fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(query.as_bytes())
+}
+
+/// serde's words for the field at `path`; where it has no path, the field is in the words.
+fn invalid(path: &str, error: &impl std::fmt::Display) -> ApiError {
+    let reason = error.to_string();
+    let missing = reason
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.split('`').next());
+    let field = match (missing, path) {
+        (Some(name), "." | "") => name.to_owned(),
+        (Some(name), path) => format!("{path}.{name}"),
+        (None, "." | "") => "body".to_owned(),
+        (None, path) => path.to_owned(),
+    };
+    let reason = if missing.is_some() {
+        "this field is required".to_owned()
+    } else {
+        reason
+    };
+    ApiError::Validation { field, reason }
+}
+
+fn unknown_field(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `")?;
+    Some(rest.split('`').next()?.to_owned())
+}

@@ -1,0 +1,30 @@
+//! For those who run the service: is it up, is it ready, what does it count.
+
+use axum::{extract::State, http::header, response::IntoResponse};
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+};
+
+/// The process is up.
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The database can be reached and has this program's schema.
+pub(crate) async fn readyz(State(state): State<AppState>) -> ApiResult<&'static str> {
+    match state.store.ready().await {
+        Ok(()) => Ok("ready\n"),
+        Err(error) => Err(ApiError::Unavailable(error.to_string())),
+    }
+}
+
+/// Prometheus text.
+pub(crate) async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
+    state.metrics.run_upkeep();
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        state.metrics.render(),
+    )
+}

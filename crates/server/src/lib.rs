@@ -1,0 +1,37 @@
+//! The HTTP side: the management and the engagement API, health and metrics.
+//!
+//! `router` is the whole URL table. A handler reads as a sentence (who calls, what is asked, look
+//! up, act, answer); whatever goes wrong becomes an [`ApiError`](error::ApiError), the only error
+//! that turns into a response.
+
+mod cursor;
+mod engagement;
+mod error;
+mod extract;
+mod health;
+mod mgmt;
+mod openapi;
+mod router;
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use syncline_engine::Wake;
+use syncline_model::{Clock, Ids};
+use syncline_providers::Providers;
+use syncline_store::Store;
+
+pub use openapi::documents;
+pub use router::{health_router, router};
+
+/// Everything a handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    pub store: Store,
+    pub providers: Providers,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<Ids>,
+    /// Makes the engine look for due syncs now.
+    pub wake: Wake,
+    pub metrics: PrometheusHandle,
+}

@@ -1,0 +1,304 @@
+//! Connections: a customer's account at a provider.
+//!
+//! A key is checked with the provider before anything is stored, and never comes back out.
+
+use axum::{
+    Json as JsonBody,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use syncline_model::{
+    Capabilities, Category, ConnectionStatus, ProviderName, Time, provider::UnknownProvider,
+};
+use syncline_providers::{Credentials, KeyCheck};
+use syncline_store::{Connection, CredentialsUpdate, NewConnection};
+use utoipa::ToSchema;
+
+use super::customers::find_customer;
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{Caller, Json},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = connection)]
+pub(crate) struct ConnectionBody {
+    id: String,
+    application_id: String,
+    customer_id: String,
+    provider_id: String,
+    provider_name: ProviderName,
+    category: Category,
+    /// Always empty: engagement providers have one address for all customers.
+    instance_url: &'static str,
+    status: ConnectionStatus,
+    #[schema(value_type = std::collections::HashMap<String, syncline_model::Capability>)]
+    capabilities: Capabilities,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Time,
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_synced_at: Option<Time>,
+}
+
+impl From<Connection> for ConnectionBody {
+    fn from(connection: Connection) -> Self {
+        Self {
+            id: connection.id,
+            application_id: connection.application_id,
+            customer_id: connection.customer_id,
+            provider_id: connection.provider_id,
+            provider_name: connection.provider,
+            category: connection.provider.category(),
+            instance_url: "",
+            status: connection.status,
+            capabilities: connection.capabilities,
+            created_at: connection.created_at,
+            last_synced_at: connection.last_synced_at,
+        }
+    }
+}
+
+/// All connections of a customer, by provider.
+#[utoipa::path(get, path = "/customers/{customer_id}/connections", tag = "Connections",
+    operation_id = "getConnections",
+    params(("customer_id" = String, Path, description = "Your id for the customer")),
+    responses((status = 200, description = "Connections", body = [ConnectionBody])))]
+pub(crate) async fn list_connections(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(customer_id): Path<String>,
+) -> ApiResult<JsonBody<Vec<ConnectionBody>>> {
+    let customer = find_customer(&state, &caller, &customer_id).await?;
+    let connections = state
+        .store
+        .list_connections(&caller.application_id, &customer.customer_id)
+        .await?;
+    Ok(JsonBody(connections.into_iter().map(Into::into).collect()))
+}
+
+/// `type` and `category` may be left out; given, they must fit the provider.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = create_connection)]
+pub(crate) struct CreateConnection {
+    /// `apollo`.
+    provider_name: String,
+    /// `api_key`.
+    #[serde(rename = "type")]
+    auth_type: Option<String>,
+    /// `engagement`.
+    category: Option<String>,
+    #[schema(min_length = 1)]
+    api_key: Option<String>,
+}
+
+/// Connects a customer's account; its first syncs start at once.
+///
+/// 422 when the provider rejects the key, and nothing is stored.
+#[utoipa::path(post, path = "/customers/{customer_id}/connections", tag = "Connections",
+    operation_id = "createConnection", request_body = CreateConnection,
+    params(("customer_id" = String, Path, description = "Your id for the customer")),
+    responses((status = 200, description = "The connection", body = ConnectionBody)))]
+pub(crate) async fn create_connection(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(customer_id): Path<String>,
+    Json(body): Json<CreateConnection>,
+) -> ApiResult<JsonBody<ConnectionBody>> {
+    let provider = body.provider()?;
+    let api_key = required_key(body.api_key)?;
+    find_customer(&state, &caller, &customer_id).await?;
+    let provider_id = enabled_provider(&state, &caller, provider).await?;
+    if find(&state, &caller, &customer_id, provider)
+        .await?
+        .is_some()
+    {
+        return Err(ApiError::Conflict(format!(
+            "customer {customer_id} has a connection with {provider} already"
+        )));
+    }
+    let status = check_key(&state, provider, &api_key).await?;
+    let connection = state
+        .store
+        .create_connection(&NewConnection {
+            application_id: &caller.application_id,
+            customer_id: &customer_id,
+            provider_id: &provider_id,
+            provider,
+            api_key: &api_key,
+            status,
+        })
+        .await?;
+    state.wake.wake();
+    Ok(JsonBody(connection.into()))
+}
+
+/// One connection.
+#[utoipa::path(get, path = "/customers/{customer_id}/connections/{provider_name}",
+    tag = "Connections", operation_id = "getConnection",
+    params(("customer_id" = String, Path, description = "Your id for the customer"),
+        ("provider_name" = String, Path, description = "The provider's name")),
+    responses((status = 200, description = "The connection", body = ConnectionBody)))]
+pub(crate) async fn get_connection(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path((customer_id, provider_name)): Path<(String, String)>,
+) -> ApiResult<JsonBody<ConnectionBody>> {
+    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    Ok(JsonBody(connection.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = update_connection)]
+pub(crate) struct UpdateConnection {
+    #[schema(min_length = 1)]
+    api_key: Option<String>,
+}
+
+/// Replaces the connection's key and resumes the syncs that the old one had stopped.
+///
+/// 422 when the provider rejects the new key; the old one stays.
+#[utoipa::path(put, path = "/customers/{customer_id}/connections/{provider_name}",
+    tag = "Connections", operation_id = "updateConnection", request_body = UpdateConnection,
+    params(("customer_id" = String, Path, description = "Your id for the customer"),
+        ("provider_name" = String, Path, description = "The provider's name")),
+    responses((status = 200, description = "The connection", body = ConnectionBody)))]
+pub(crate) async fn update_connection(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path((customer_id, provider_name)): Path<(String, String)>,
+    Json(body): Json<UpdateConnection>,
+) -> ApiResult<JsonBody<ConnectionBody>> {
+    let api_key = required_key(body.api_key)?;
+    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let status = check_key(&state, connection.provider, &api_key).await?;
+    let update = CredentialsUpdate {
+        api_key: &api_key,
+        status,
+    };
+    state.store.update_credentials(&connection, &update).await?;
+    state.wake.wake();
+    let updated = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    Ok(JsonBody(updated.into()))
+}
+
+/// Deletes a connection: its syncs stop and its records leave the tables before this returns.
+#[utoipa::path(delete, path = "/customers/{customer_id}/connections/{provider_name}",
+    tag = "Connections", operation_id = "deleteConnection",
+    params(("customer_id" = String, Path, description = "Your id for the customer"),
+        ("provider_name" = String, Path, description = "The provider's name")),
+    responses((status = 204, description = "The connection is gone")))]
+pub(crate) async fn delete_connection(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path((customer_id, provider_name)): Path<(String, String)>,
+) -> ApiResult<StatusCode> {
+    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    state.store.delete_connection(&connection).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl CreateConnection {
+    fn provider(&self) -> ApiResult<ProviderName> {
+        let provider: ProviderName = self
+            .provider_name
+            .parse()
+            .map_err(|error: UnknownProvider| ApiError::validation("provider_name", error))?;
+        for (field, given, expected) in [
+            ("type", &self.auth_type, provider.auth_type()),
+            ("category", &self.category, provider.category().as_str()),
+        ] {
+            if given.as_deref().is_some_and(|given| given != expected) {
+                return Err(ApiError::validation(
+                    field,
+                    format!("must be '{expected}' for {provider}"),
+                ));
+            }
+        }
+        Ok(provider)
+    }
+}
+
+/// A key goes into a header, so it is visible ASCII.
+fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
+    let key = api_key.ok_or_else(|| ApiError::validation("api_key", "this field is required"))?;
+    let key = key.trim();
+    if key.is_empty() {
+        return Err(ApiError::validation("api_key", "must not be empty"));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ApiError::validation(
+            "api_key",
+            "must consist of visible ASCII characters",
+        ));
+    }
+    Ok(SecretString::from(key))
+}
+
+/// What the provider says of the key, as the status of its connection.
+async fn check_key(
+    state: &AppState,
+    provider: ProviderName,
+    api_key: &SecretString,
+) -> ApiResult<ConnectionStatus> {
+    let credentials = Credentials {
+        api_key: api_key.clone(),
+    };
+    match state.providers.get(provider).check(&credentials).await {
+        KeyCheck::Valid => Ok(ConnectionStatus::Healthy),
+        KeyCheck::Unclear { reason } => {
+            tracing::warn!("{provider} could not check a new key: {reason}");
+            Ok(ConnectionStatus::Unverified)
+        }
+        KeyCheck::Rejected { reason } => Err(ApiError::RefusedByProvider {
+            title: format!("{provider} rejects this API key"),
+            cause: reason,
+        }),
+    }
+}
+
+async fn enabled_provider(
+    state: &AppState,
+    caller: &Caller,
+    name: ProviderName,
+) -> ApiResult<String> {
+    let providers = state.store.list_providers(&caller.application_id).await?;
+    providers
+        .into_iter()
+        .find(|provider| provider.name == name)
+        .map(|provider| provider.id)
+        .ok_or_else(|| ApiError::NotFound(format!("Provider not found for name: {name}")))
+}
+
+async fn find(
+    state: &AppState,
+    caller: &Caller,
+    customer_id: &str,
+    provider: ProviderName,
+) -> ApiResult<Option<Connection>> {
+    Ok(state
+        .store
+        .get_connection(&caller.application_id, customer_id, provider)
+        .await?)
+}
+
+async fn find_named(
+    state: &AppState,
+    caller: &Caller,
+    customer_id: &str,
+    provider_name: &str,
+) -> ApiResult<Connection> {
+    let missing = || {
+        ApiError::NotFound(format!(
+            "Can't find connection with provider {provider_name} and customer id {customer_id}"
+        ))
+    };
+    let provider = provider_name.parse().map_err(|_| missing())?;
+    find(state, caller, customer_id, provider)
+        .await?
+        .ok_or_else(missing)
+}

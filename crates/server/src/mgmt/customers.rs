@@ -1,0 +1,142 @@
+//! Customers.
+
+use axum::{
+    Json as JsonBody,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use syncline_store::Customer;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{Caller, Json},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = simple_customer)]
+pub(crate) struct CustomerBody {
+    application_id: String,
+    customer_id: String,
+    name: String,
+    email: String,
+}
+
+impl From<Customer> for CustomerBody {
+    fn from(customer: Customer) -> Self {
+        Self {
+            application_id: customer.application_id,
+            customer_id: customer.customer_id,
+            name: customer.name,
+            email: customer.email,
+        }
+    }
+}
+
+/// All customers, by id.
+#[utoipa::path(get, path = "/customers", tag = "Customers", operation_id = "getCustomers",
+    responses((status = 200, description = "Customers", body = [CustomerBody])))]
+pub(crate) async fn list_customers(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> ApiResult<JsonBody<Vec<CustomerBody>>> {
+    let customers = state.store.list_customers(&caller.application_id).await?;
+    Ok(JsonBody(customers.into_iter().map(Into::into).collect()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = create_update_customer)]
+pub(crate) struct UpsertCustomer {
+    /// Your own id for the customer; not empty.
+    #[schema(min_length = 1)]
+    customer_id: String,
+    name: String,
+    email: String,
+}
+
+/// Creates a customer, or updates the one with this id.
+#[utoipa::path(put, path = "/customers", tag = "Customers", operation_id = "upsertCustomer",
+    request_body = UpsertCustomer,
+    responses((status = 200, description = "The customer", body = CustomerBody)))]
+pub(crate) async fn upsert_customer(
+    caller: Caller,
+    State(state): State<AppState>,
+    Json(body): Json<UpsertCustomer>,
+) -> ApiResult<JsonBody<CustomerBody>> {
+    if body.customer_id.is_empty() {
+        return Err(ApiError::validation(
+            "customer_id",
+            "Customer id is required",
+        ));
+    }
+    for (field, text) in [
+        ("customer_id", &body.customer_id),
+        ("name", &body.name),
+        ("email", &body.email),
+    ] {
+        if text.contains('\0') {
+            return Err(ApiError::validation(field, "must not contain NUL"));
+        }
+    }
+    let customer = Customer {
+        application_id: caller.application_id,
+        customer_id: body.customer_id,
+        name: body.name,
+        email: body.email,
+    };
+    state.store.upsert_customer(&customer).await?;
+    Ok(JsonBody(customer.into()))
+}
+
+/// One customer.
+#[utoipa::path(get, path = "/customers/{customer_id}", tag = "Customers",
+    operation_id = "getCustomer",
+    params(("customer_id" = String, Path, description = "Your id for the customer")),
+    responses((status = 200, description = "The customer", body = CustomerBody)))]
+pub(crate) async fn get_customer(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(customer_id): Path<String>,
+) -> ApiResult<JsonBody<CustomerBody>> {
+    let customer = find_customer(&state, &caller, &customer_id).await?;
+    Ok(JsonBody(customer.into()))
+}
+
+/// Deletes a customer with its connections and their records.
+#[utoipa::path(delete, path = "/customers/{customer_id}", tag = "Customers",
+    operation_id = "deleteCustomer",
+    params(("customer_id" = String, Path, description = "Your id for the customer")),
+    responses((status = 204, description = "The customer is gone")))]
+pub(crate) async fn delete_customer(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(customer_id): Path<String>,
+) -> ApiResult<StatusCode> {
+    let deleted = state
+        .store
+        .delete_customer(&caller.application_id, &customer_id)
+        .await?;
+    if deleted {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(unknown_customer(&customer_id))
+    }
+}
+
+pub(crate) async fn find_customer(
+    state: &AppState,
+    caller: &Caller,
+    customer_id: &str,
+) -> ApiResult<Customer> {
+    state
+        .store
+        .get_customer(&caller.application_id, customer_id)
+        .await?
+        .ok_or_else(|| unknown_customer(customer_id))
+}
+
+fn unknown_customer(customer_id: &str) -> ApiError {
+    ApiError::NotFound(format!("Can't find customer with id {customer_id}"))
+}

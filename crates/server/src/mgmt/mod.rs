@@ -1,0 +1,8 @@
+//! `/mgmt/v2`: customers, their connections, and what is synced when. One file per resource.
+
+pub(crate) mod connections;
+pub(crate) mod customers;
+pub(crate) mod providers;
+pub(crate) mod sync_configs;
+pub(crate) mod sync_runs;
+pub(crate) mod syncs;

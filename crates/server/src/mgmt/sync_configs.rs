@@ -1,0 +1,180 @@
+//! Sync configs: what is synced from a provider, and how often.
+
+use axum::{
+    Json as JsonBody,
+    extract::{Path, State},
+};
+use serde::{Deserialize, Serialize};
+use syncline_model::{
+    ProviderName, SyncConfigData, provider::UnknownProvider, sync_config::InvalidSyncConfig,
+};
+use syncline_store::SyncConfig;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{Caller, Json, Query},
+};
+
+/// What Supaglue called the destination that is always there.
+const SUPAGLUE_DESTINATION: &str = "Supaglue Managed Destination";
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_config)]
+pub(crate) struct SyncConfigBody {
+    id: String,
+    application_id: String,
+    destination_name: String,
+    provider_name: ProviderName,
+    config: SyncConfigData,
+}
+
+impl From<SyncConfig> for SyncConfigBody {
+    fn from(config: SyncConfig) -> Self {
+        Self {
+            id: config.id,
+            application_id: config.application_id,
+            destination_name: config.destination_name,
+            provider_name: config.provider,
+            config: config.config,
+        }
+    }
+}
+
+/// All sync configs, by provider.
+#[utoipa::path(get, path = "/sync_configs", tag = "SyncConfigs", operation_id = "getSyncConfigs",
+    responses((status = 200, description = "Sync configs", body = [SyncConfigBody])))]
+pub(crate) async fn list_sync_configs(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> ApiResult<JsonBody<Vec<SyncConfigBody>>> {
+    let configs = state
+        .store
+        .list_sync_configs(&caller.application_id)
+        .await?;
+    Ok(JsonBody(configs.into_iter().map(Into::into).collect()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = create_sync_config)]
+pub(crate) struct CreateSyncConfig {
+    /// The built-in destination, `Syncline`.
+    destination_name: String,
+    /// `apollo`.
+    provider_name: String,
+    config: SyncConfigData,
+}
+
+/// Creates a provider's sync config, with the syncs of the connections that are there.
+#[utoipa::path(post, path = "/sync_configs", tag = "SyncConfigs",
+    operation_id = "createSyncConfig", request_body = CreateSyncConfig,
+    responses((status = 201, description = "The sync config", body = SyncConfigBody)))]
+pub(crate) async fn create_sync_config(
+    caller: Caller,
+    State(state): State<AppState>,
+    Json(body): Json<CreateSyncConfig>,
+) -> ApiResult<(axum::http::StatusCode, JsonBody<SyncConfigBody>)> {
+    let provider: ProviderName = body
+        .provider_name
+        .parse()
+        .map_err(|error: UnknownProvider| ApiError::validation("provider_name", error))?;
+    let built_in = state.store.built_in_destination();
+    if ![built_in, SUPAGLUE_DESTINATION].contains(&body.destination_name.as_str()) {
+        return Err(ApiError::validation(
+            "destination_name",
+            format!("only the built-in destination '{built_in}' is supported"),
+        ));
+    }
+    check(&body.config)?;
+    let config = state
+        .store
+        .create_sync_config(&caller.application_id, provider, &body.config)
+        .await?;
+    state.wake.wake();
+    Ok((axum::http::StatusCode::CREATED, JsonBody(config.into())))
+}
+
+/// One sync config.
+#[utoipa::path(get, path = "/sync_configs/{sync_config_id}", tag = "SyncConfigs",
+    operation_id = "getSyncConfig",
+    params(("sync_config_id" = String, Path, description = "The sync config's id")),
+    responses((status = 200, description = "The sync config", body = SyncConfigBody)))]
+pub(crate) async fn get_sync_config(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> ApiResult<JsonBody<SyncConfigBody>> {
+    Ok(JsonBody(find(&state, &caller, &id).await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = update_sync_config)]
+pub(crate) struct UpdateSyncConfig {
+    config: SyncConfigData,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ForceQuery {
+    /// Delete the syncs, of all customers, that this leaves without a config.
+    #[serde(default)]
+    force_delete_syncs: bool,
+}
+
+/// Replaces a sync config's body; the syncs follow.
+#[utoipa::path(put, path = "/sync_configs/{sync_config_id}", tag = "SyncConfigs",
+    operation_id = "updateSyncConfig", request_body = UpdateSyncConfig,
+    params(("sync_config_id" = String, Path, description = "The sync config's id"), ForceQuery),
+    responses((status = 200, description = "The sync config", body = SyncConfigBody)))]
+pub(crate) async fn update_sync_config(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<ForceQuery>,
+    Json(body): Json<UpdateSyncConfig>,
+) -> ApiResult<JsonBody<SyncConfigBody>> {
+    let current = find(&state, &caller, &id).await?;
+    check(&body.config)?;
+    let updated = state
+        .store
+        .update_sync_config(&current, &body.config, query.force_delete_syncs)
+        .await?;
+    state.wake.wake();
+    Ok(JsonBody(updated.into()))
+}
+
+/// Deletes a sync config with its syncs.
+#[utoipa::path(delete, path = "/sync_configs/{sync_config_id}", tag = "SyncConfigs",
+    operation_id = "deleteSyncConfig",
+    params(("sync_config_id" = String, Path, description = "The sync config's id"), ForceQuery),
+    responses((status = 200, description = "The sync config that was deleted", body = SyncConfigBody)))]
+pub(crate) async fn delete_sync_config(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<ForceQuery>,
+) -> ApiResult<JsonBody<SyncConfigBody>> {
+    let config = find(&state, &caller, &id).await?;
+    state
+        .store
+        .delete_sync_config(&config, query.force_delete_syncs)
+        .await?;
+    Ok(JsonBody(config.into()))
+}
+
+fn check(config: &SyncConfigData) -> ApiResult<()> {
+    match config.objects() {
+        Ok(_) => Ok(()),
+        Err(InvalidSyncConfig { field, reason }) => Err(ApiError::Validation { field, reason }),
+    }
+}
+
+async fn find(state: &AppState, caller: &Caller, id: &str) -> ApiResult<SyncConfig> {
+    state
+        .store
+        .get_sync_config(&caller.application_id, id)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find sync config with id {id}")))
+}

@@ -1,0 +1,237 @@
+//! Sync runs: what each sync did, when, and how much of the provider's data it covered.
+
+use axum::{
+    Json as JsonBody,
+    extract::{Path, State},
+};
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason};
+use syncline_store::{RunFilter, SyncRun, TimeBound};
+use utoipa::{IntoParams, ToSchema};
+
+use super::syncs::{MAX_PAGE_SIZE, check_object_filter, cut, links, page_request, position};
+use crate::{
+    AppState,
+    cursor::{self, ResultList},
+    error::{ApiError, ApiResult},
+    extract::{Caller, Query},
+};
+
+/// Kept-out records that one run shows.
+const REJECTIONS_SHOWN: usize = 100;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_run)]
+pub(crate) struct SyncRunBody {
+    id: String,
+    sync_id: String,
+    /// `object`.
+    r#type: &'static str,
+    /// `common`.
+    object_type: &'static str,
+    object: Object,
+    /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
+    status: &'static str,
+    /// `full`.
+    strategy: &'static str,
+    error_message: Option<String>,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    start_timestamp: Time,
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    end_timestamp: Option<Time>,
+    application_id: String,
+    customer_id: String,
+    provider_name: ProviderName,
+    category: Category,
+    connection_id: String,
+    num_records_synced: Option<i64>,
+    /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `stalled` or `cancelled`.
+    state: String,
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    waiting_until: Option<Time>,
+    waiting_reason: Option<WaitReason>,
+    coverage: Option<Coverage>,
+    records_created: i64,
+    records_updated: i64,
+    records_unchanged: i64,
+    records_deleted: i64,
+    records_rejected: i64,
+    deletes_held: i64,
+    requests_made: i64,
+}
+
+impl From<SyncRun> for SyncRunBody {
+    fn from(run: SyncRun) -> Self {
+        Self {
+            status: status(&run.state),
+            id: run.id,
+            sync_id: run.sync_id,
+            r#type: "object",
+            object_type: "common",
+            object: run.object,
+            strategy: "full",
+            error_message: run.error_message,
+            start_timestamp: run.started_at,
+            end_timestamp: run.finished_at,
+            application_id: run.application_id,
+            customer_id: run.customer_id,
+            provider_name: run.provider,
+            category: run.provider.category(),
+            connection_id: run.connection_id,
+            num_records_synced: run.num_records_synced,
+            state: run.state,
+            waiting_until: run.waiting_until,
+            waiting_reason: run.waiting_reason,
+            coverage: run.coverage,
+            records_created: run.counters.records_created,
+            records_updated: run.counters.records_updated,
+            records_unchanged: run.counters.records_unchanged,
+            records_deleted: run.counters.records_deleted,
+            records_rejected: run.counters.records_rejected,
+            deletes_held: 0,
+            requests_made: run.counters.requests_made,
+        }
+    }
+}
+
+/// Supaglue's word for a state.
+pub(crate) fn status(state: &str) -> &'static str {
+    match state {
+        "queued" | "running" | "waiting" => "IN_PROGRESS",
+        "succeeded" => "SUCCESS",
+        _ => "FAILURE",
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListSyncRuns {
+    cursor: Option<String>,
+    /// 1 to 1000; default 1000.
+    page_size: Option<String>,
+    customer_id: Option<String>,
+    provider_name: Option<String>,
+    object_type: Option<String>,
+    object: Option<String>,
+    /// Deprecated, and refused: entities belong to CRM providers.
+    entity_id: Option<String>,
+    /// Case doesn't matter.
+    status: Option<String>,
+    /// `>` or `<` and an ISO 8601 time, URL-encoded.
+    start_timestamp: Option<String>,
+    /// `>` or `<` and an ISO 8601 time, URL-encoded.
+    end_timestamp: Option<String>,
+}
+
+/// Sync runs, newest first.
+#[utoipa::path(get, path = "/sync-runs", tag = "SyncRuns", operation_id = "getSyncRuns",
+    params(ListSyncRuns),
+    responses((status = 200, description = "Sync runs", body = ResultList<SyncRunBody>)))]
+pub(crate) async fn list_sync_runs(
+    caller: Caller,
+    State(state): State<AppState>,
+    Query(query): Query<ListSyncRuns>,
+) -> ApiResult<JsonBody<ResultList<SyncRunBody>>> {
+    check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
+    let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
+    let position = position(query.cursor.as_deref())?;
+    let filter = query.filter()?;
+    let rows = state
+        .store
+        .list_runs(
+            &caller.application_id,
+            &filter,
+            &page_request(position.as_ref(), size),
+        )
+        .await?;
+    let total_count = state
+        .store
+        .count_runs(&caller.application_id, &filter)
+        .await?;
+    let page = cut(rows, size, position.as_ref());
+    let (next, previous) = links(&page, |run| run.id.as_str());
+    Ok(JsonBody(ResultList {
+        next,
+        previous,
+        results: page.rows.into_iter().map(Into::into).collect(),
+        total_count,
+    }))
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_run_with_rejections)]
+pub(crate) struct SyncRunDetail {
+    #[serde(flatten)]
+    run: SyncRunBody,
+    /// The first records that were kept out, each with its `id` (or null) and the `reason`.
+    #[schema(value_type = Vec<Object>)]
+    rejections: Vec<Value>,
+}
+
+/// One sync run, with the records that it kept out.
+#[utoipa::path(get, path = "/sync-runs/{run_id}", tag = "SyncRuns", operation_id = "getSyncRun",
+    params(("run_id" = String, Path, description = "The run's id")),
+    responses((status = 200, description = "The sync run", body = SyncRunDetail)))]
+pub(crate) async fn get_sync_run(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(run_id): Path<String>,
+) -> ApiResult<JsonBody<SyncRunDetail>> {
+    let run = state
+        .store
+        .get_run(&caller.application_id, &run_id)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find sync run with id {run_id}")))?;
+    let rejections = state.store.rejections(&run.id, REJECTIONS_SHOWN).await?;
+    Ok(JsonBody(SyncRunDetail {
+        run: run.into(),
+        rejections,
+    }))
+}
+
+impl ListSyncRuns {
+    fn filter(self) -> ApiResult<RunFilter> {
+        let status = self.status.map(|status| status.to_ascii_uppercase());
+        if let Some(status) = &status
+            && !["IN_PROGRESS", "SUCCESS", "FAILURE"].contains(&status.as_str())
+        {
+            return Err(ApiError::validation(
+                "status",
+                format!("'{status}' is none of IN_PROGRESS, SUCCESS, FAILURE"),
+            ));
+        }
+        Ok(RunFilter {
+            customer_id: self.customer_id,
+            provider_name: self.provider_name,
+            object: self.object,
+            status,
+            started: bound("start_timestamp", self.start_timestamp.as_deref())?,
+            finished: bound("end_timestamp", self.end_timestamp.as_deref())?,
+        })
+    }
+}
+
+fn bound(field: &str, text: Option<&str>) -> ApiResult<Option<TimeBound>> {
+    let Some(text) = text else { return Ok(None) };
+    let invalid = || {
+        ApiError::validation(
+            field,
+            format!("invalid time filter: {text}; write >TIME or <TIME"),
+        )
+    };
+    let (sign, time) = text.split_at_checked(1).ok_or_else(invalid)?;
+    let time = DateTime::parse_from_rfc3339(time)
+        .map_err(|_| invalid())?
+        .to_utc();
+    match sign {
+        ">" => Ok(Some(TimeBound::After(time))),
+        "<" => Ok(Some(TimeBound::Before(time))),
+        _ => Err(invalid()),
+    }
+}

@@ -1,0 +1,337 @@
+//! Syncs: one per connection and object. Listed, paused, resumed, triggered.
+
+use axum::{Json as JsonBody, extract::State};
+use serde::{Deserialize, Serialize};
+use syncline_model::{Object, ProviderName, Time, object::UnknownObject};
+use syncline_store::{PageRequest, Sync, SyncFilter, SyncRun};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    AppState,
+    cursor::{self, Page, Position, ResultList},
+    error::{ApiError, ApiResult},
+    extract::{Caller, Json, ManagedConnection, Query},
+};
+
+pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_with_provider_and_customer)]
+pub(crate) struct SyncBody {
+    id: String,
+    /// `object`.
+    r#type: &'static str,
+    /// `common`.
+    object_type: &'static str,
+    object: Object,
+    connection_id: String,
+    sync_config_id: String,
+    paused: bool,
+    provider_name: ProviderName,
+    customer_id: String,
+    /// `queued`, `running` or `waiting` while a run is active; otherwise `paused` or `idle`.
+    state: String,
+    paused_reason: Option<String>,
+    last_run: Option<LastRun>,
+    /// Null while the sync is paused.
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    next_run_at: Option<Time>,
+    /// Of the active run.
+    progress: Option<Progress>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct LastRun {
+    id: String,
+    status: &'static str,
+    state: String,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    start_timestamp: Time,
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    end_timestamp: Option<Time>,
+    error_message: Option<String>,
+    num_records_synced: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Progress {
+    records_read: i64,
+    /// The provider's total; null until it is known.
+    records_reported: Option<i64>,
+    requests_made: i64,
+}
+
+impl SyncBody {
+    fn new(sync: Sync, last_run: Option<SyncRun>) -> Self {
+        let active = last_run.as_ref().filter(|run| run.finished_at.is_none());
+        let state = match (active, sync.paused) {
+            (Some(run), _) => run.state.clone(),
+            (None, true) => "paused".to_owned(),
+            (None, false) => "idle".to_owned(),
+        };
+        Self {
+            state,
+            progress: active.map(|run| Progress {
+                records_read: run.counters.records_read,
+                records_reported: run.records_reported,
+                requests_made: run.counters.requests_made,
+            }),
+            last_run: last_run.map(|run| LastRun {
+                status: super::sync_runs::status(&run.state),
+                id: run.id,
+                state: run.state,
+                start_timestamp: run.started_at,
+                end_timestamp: run.finished_at,
+                error_message: run.error_message,
+                num_records_synced: run.num_records_synced,
+            }),
+            next_run_at: (!sync.paused || sync.triggered).then_some(sync.next_run_at),
+            id: sync.id,
+            r#type: "object",
+            object_type: "common",
+            object: sync.object,
+            connection_id: sync.connection_id,
+            sync_config_id: sync.sync_config_id,
+            paused: sync.paused,
+            paused_reason: sync.paused_reason,
+            provider_name: sync.provider,
+            customer_id: sync.customer_id,
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListSyncs {
+    cursor: Option<String>,
+    /// 1 to 1000; default 1000.
+    page_size: Option<String>,
+    customer_id: Option<String>,
+    provider_name: Option<String>,
+    object_type: Option<String>,
+    object: Option<String>,
+    /// Deprecated, and refused: entities belong to CRM providers.
+    entity_id: Option<String>,
+}
+
+/// Syncs, in the order of their creation.
+#[utoipa::path(get, path = "/syncs", tag = "Syncs", operation_id = "getSyncs", params(ListSyncs),
+    responses((status = 200, description = "Syncs", body = ResultList<SyncBody>)))]
+pub(crate) async fn list_syncs(
+    caller: Caller,
+    State(state): State<AppState>,
+    Query(query): Query<ListSyncs>,
+) -> ApiResult<JsonBody<ResultList<SyncBody>>> {
+    if query.object_type.is_some() != query.object.is_some() {
+        return Err(ApiError::validation(
+            "object",
+            "must filter on (object_type, object) or entity_id or neither",
+        ));
+    }
+    check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
+    let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
+    let position = position(query.cursor.as_deref())?;
+    let filter = SyncFilter {
+        customer_id: query.customer_id,
+        provider_name: query.provider_name,
+        object: query.object,
+    };
+    let rows = state
+        .store
+        .list_syncs(
+            &caller.application_id,
+            &filter,
+            &page_request(position.as_ref(), size),
+        )
+        .await?;
+    let total_count = state
+        .store
+        .count_syncs(&caller.application_id, &filter)
+        .await?;
+    let page = cut(rows, size, position.as_ref());
+    let (next, previous) = links(&page, |sync| sync.id.as_str());
+    Ok(JsonBody(ResultList {
+        next,
+        previous,
+        results: with_last_runs(&state, page.rows).await?,
+        total_count,
+    }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = select_sync)]
+pub(crate) struct SelectSync {
+    /// `common`.
+    object_type: String,
+    object: String,
+}
+
+/// Stops a sync from starting runs; a run under way goes on.
+#[utoipa::path(post, path = "/syncs/_pause", tag = "Syncs", operation_id = "pauseSync",
+    request_body = SelectSync,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The sync", body = SyncBody)))]
+pub(crate) async fn pause_sync(
+    ManagedConnection { connection }: ManagedConnection,
+    State(state): State<AppState>,
+    Json(body): Json<SelectSync>,
+) -> ApiResult<JsonBody<SyncBody>> {
+    let scope = (&connection, &body.object_type, &body.object);
+    let sync = find(&state, scope).await?;
+    state
+        .store
+        .pause_sync(&sync, &connection.reference(), "Manually paused by user")
+        .await?;
+    answer(&state, scope).await
+}
+
+/// Lets a paused sync run again.
+#[utoipa::path(post, path = "/syncs/_resume", tag = "Syncs", operation_id = "resumeSync",
+    request_body = SelectSync,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The sync", body = SyncBody)))]
+pub(crate) async fn resume_sync(
+    ManagedConnection { connection }: ManagedConnection,
+    State(state): State<AppState>,
+    Json(body): Json<SelectSync>,
+) -> ApiResult<JsonBody<SyncBody>> {
+    let scope = (&connection, &body.object_type, &body.object);
+    let sync = find(&state, scope).await?;
+    state.store.resume_sync(&sync.id).await?;
+    state.wake.wake();
+    answer(&state, scope).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = trigger_sync)]
+pub(crate) struct TriggerSync {
+    /// `common`.
+    object_type: String,
+    object: String,
+    #[serde(default)]
+    perform_full_refresh: bool,
+}
+
+/// Starts a run now, or one more after the one under way.
+#[utoipa::path(post, path = "/syncs/_trigger", tag = "Syncs", operation_id = "triggerSync",
+    request_body = TriggerSync,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The sync", body = SyncBody)))]
+pub(crate) async fn trigger_sync(
+    ManagedConnection { connection }: ManagedConnection,
+    State(state): State<AppState>,
+    Json(body): Json<TriggerSync>,
+) -> ApiResult<JsonBody<SyncBody>> {
+    let scope = (&connection, &body.object_type, &body.object);
+    let sync = find(&state, scope).await?;
+    state
+        .store
+        .trigger_sync(&sync.id, body.perform_full_refresh)
+        .await?;
+    state.wake.wake();
+    answer(&state, scope).await
+}
+
+/// A connection, an object type and an object: what selects one sync.
+type Scope<'a> = (&'a syncline_store::Connection, &'a String, &'a String);
+
+async fn find(state: &AppState, (connection, object_type, object): Scope<'_>) -> ApiResult<Sync> {
+    check_object_type(object_type)?;
+    let kind: Object = object
+        .parse()
+        .map_err(|error: UnknownObject| ApiError::validation("object", error))?;
+    state
+        .store
+        .find_sync(&connection.application_id, &connection.id, kind)
+        .await?
+        .ok_or_else(|| {
+            ApiError::NotFound(format!(
+                "Sync not found for connectionId: {}, objectType: {object_type}, object: {object}",
+                connection.id
+            ))
+        })
+}
+
+async fn answer(state: &AppState, scope: Scope<'_>) -> ApiResult<JsonBody<SyncBody>> {
+    let sync = find(state, scope).await?;
+    let last_run = state.store.last_runs(&[&sync.id]).await?.pop();
+    Ok(JsonBody(SyncBody::new(sync, last_run)))
+}
+
+async fn with_last_runs(state: &AppState, syncs: Vec<Sync>) -> ApiResult<Vec<SyncBody>> {
+    let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
+    let mut runs = state.store.last_runs(&ids).await?;
+    Ok(syncs
+        .into_iter()
+        .map(|sync| {
+            let at = runs.iter().position(|run| run.sync_id == sync.id);
+            SyncBody::new(sync, at.map(|at| runs.swap_remove(at)))
+        })
+        .collect())
+}
+
+fn check_object_type(object_type: &str) -> ApiResult<()> {
+    match object_type {
+        "common" => Ok(()),
+        "standard" | "custom" => Err(ApiError::validation(
+            "object_type",
+            "engagement providers have common objects only",
+        )),
+        other => Err(ApiError::validation(
+            "object_type",
+            format!("'{other}' is none of common, standard, custom"),
+        )),
+    }
+}
+
+/// What `object_type` and `entity_id` may be in a list's query.
+pub(crate) fn check_object_filter(
+    object_type: Option<&str>,
+    entity_id: Option<&str>,
+) -> ApiResult<()> {
+    if entity_id.is_some() {
+        return Err(ApiError::validation(
+            "entity_id",
+            "entities belong to CRM providers; filter on object_type and object",
+        ));
+    }
+    object_type.map_or(Ok(()), check_object_type)
+}
+
+pub(crate) fn position(cursor: Option<&str>) -> ApiResult<Option<Position>> {
+    cursor.map(cursor::decode).transpose()
+}
+
+/// One row more than the page shows, to know whether there are more.
+pub(crate) fn page_request(position: Option<&Position>, size: i64) -> PageRequest {
+    PageRequest {
+        cursor: position.map(|position| position.id.clone()),
+        reverse: position.is_some_and(|position| position.reverse),
+        limit: size + 1,
+    }
+}
+
+pub(crate) fn cut<T>(rows: Vec<T>, size: i64, position: Option<&Position>) -> Page<T> {
+    let reverse = position.is_some_and(|position| position.reverse);
+    Page::cut(rows, size, position.is_some(), reverse)
+}
+
+/// The cursors to the pages around this one.
+pub(crate) fn links<T>(page: &Page<T>, id: fn(&T) -> &str) -> (Option<String>, Option<String>) {
+    let cursor = |row: Option<&T>, reverse| {
+        row.map(|row| {
+            cursor::encode(&Position {
+                id: id(row).to_owned(),
+                reverse,
+            })
+        })
+    };
+    (
+        cursor(page.rows.last().filter(|_| page.has_next), false),
+        cursor(page.rows.first().filter(|_| page.has_previous), true),
+    )
+}

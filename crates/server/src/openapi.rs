@@ -1,0 +1,101 @@
+//! The OpenAPI documents, generated from the handlers.
+
+use axum::{Router, http::header, response::IntoResponse};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi as Document, Ref, RefOr,
+        ResponseBuilder, SecurityRequirement, ServerBuilder,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{AppState, error::ErrorBody, router};
+
+/// The documents by name, as they are committed in `openapi/` and served at `/openapi/<name>.json`.
+pub fn documents() -> Vec<(&'static str, String)> {
+    vec![
+        ("mgmt", render(finish(router::mgmt_routes(), "mgmt").1)),
+        (
+            "engagement",
+            render(finish(router::engagement_routes(), "engagement").1),
+        ),
+    ]
+}
+
+/// What every document has and no handler says.
+#[derive(OpenApi)]
+#[openapi(components(schemas(ErrorBody)), modifiers(&Security))]
+struct Common;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        let key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("x-api-key", key);
+        }
+        document.security = Some(vec![SecurityRequirement::new::<_, _, String>(
+            "x-api-key",
+            [],
+        )]);
+    }
+}
+
+/// Parts the routes from their document and completes the document.
+pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppState>, Document) {
+    let (routes, mut document) = routes.split_for_parts();
+    document.merge(Common::openapi());
+    document.info = InfoBuilder::new()
+        .title(format!("Syncline {api} API"))
+        .version("2")
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").build()))
+        .build();
+    document.servers = Some(vec![ServerBuilder::new().url(format!("/{api}/v2")).build()]);
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation
+                .responses
+                .responses
+                .insert("default".to_owned(), RefOr::T(any_error()));
+        }
+    }
+    (routes, document)
+}
+
+fn any_error() -> utoipa::openapi::Response {
+    let schema = Ref::from_schema_name("errors");
+    ResponseBuilder::new()
+        .description("What went wrong")
+        .content(
+            "application/json",
+            ContentBuilder::new().schema(Some(schema)).build(),
+        )
+        .build()
+}
+
+fn render(document: Document) -> String {
+    let mut json = document.to_pretty_json().unwrap_or_default();
+    json.push('\n');
+    json
+}
+
+/// A handler that answers with the document.
+pub(crate) fn serve(
+    document: Document,
+) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone {
+    let json = render(document);
+    move || {
+        let headers = [(header::CONTENT_TYPE, "application/json")];
+        std::future::ready((headers, json.clone()).into_response())
+    }
+}

@@ -1,0 +1,115 @@
+//! The whole URL table.
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use tower_http::trace::TraceLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{AppState, engagement, error, health, mgmt, openapi};
+
+/// The service, ready to be served.
+pub fn router(state: AppState) -> Router {
+    let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
+    let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
+    Router::new()
+        .nest("/mgmt/v2", mgmt)
+        .nest("/engagement/v2", engagement)
+        .route("/openapi/mgmt.json", get(openapi::serve(mgmt_document)))
+        .route(
+            "/openapi/engagement.json",
+            get(openapi::serve(engagement_document)),
+        )
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .layer(middleware::from_fn(count))
+        .layer(middleware::from_fn_with_state(state.clone(), error::render))
+        .layer(TraceLayer::new_for_http())
+        .with_state(state)
+}
+
+/// What a process serves that only works: health and metrics.
+pub fn health_router(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .layer(middleware::from_fn_with_state(state.clone(), error::render))
+        .with_state(state)
+}
+
+pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
+    use mgmt::{connections, customers, providers, sync_configs, sync_runs, syncs};
+    OpenApiRouter::new()
+        .routes(routes!(
+            customers::list_customers,
+            customers::upsert_customer
+        ))
+        .routes(routes!(customers::get_customer, customers::delete_customer))
+        .routes(routes!(
+            connections::list_connections,
+            connections::create_connection
+        ))
+        .routes(routes!(
+            connections::get_connection,
+            connections::update_connection,
+            connections::delete_connection
+        ))
+        .routes(routes!(providers::list_providers))
+        .routes(routes!(providers::get_provider))
+        .routes(routes!(
+            sync_configs::list_sync_configs,
+            sync_configs::create_sync_config
+        ))
+        .routes(routes!(
+            sync_configs::get_sync_config,
+            sync_configs::update_sync_config,
+            sync_configs::delete_sync_config
+        ))
+        .routes(routes!(syncs::list_syncs))
+        .routes(routes!(syncs::pause_sync))
+        .routes(routes!(syncs::resume_sync))
+        .routes(routes!(syncs::trigger_sync))
+        .routes(routes!(sync_runs::list_sync_runs))
+        .routes(routes!(sync_runs::get_sync_run))
+        // Supaglue wrote a hyphen here and an underscore everywhere else.
+        .route("/sync_runs", get(sync_runs::list_sync_runs))
+        .route("/sync_runs/{run_id}", get(sync_runs::get_sync_run))
+}
+
+pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
+    use engagement::{accounts, contacts, mailboxes, sequence_states, sequences, users};
+    OpenApiRouter::new()
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::get_account))
+        .routes(routes!(contacts::list_contacts))
+        .routes(routes!(contacts::get_contact))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user))
+        .routes(routes!(mailboxes::list_mailboxes))
+        .routes(routes!(mailboxes::get_mailbox))
+        .routes(routes!(sequences::list_sequences))
+        .routes(routes!(sequences::get_sequence))
+        .routes(routes!(sequence_states::list_sequence_states))
+        .routes(routes!(sequence_states::get_sequence_state))
+}
+
+/// Counts answers by route and status.
+async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let method = request.method().as_str().to_owned();
+    let response = next.run(request).await;
+    let path = path.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    metrics::counter!(
+        "syncline_http_requests_total",
+        "method" => method,
+        "path" => path,
+        "status" => response.status().as_u16().to_string(),
+    )
+    .increment(1);
+    response
+}

@@ -1,0 +1,104 @@
+//! Who is calling and whether they may: keys come in the `X-Api-Key` header and nowhere else.
+
+use super::params::Params;
+use super::refusal::{Answer, Refusal};
+use super::{Access, Call, Route};
+use crate::options::{FreePlan, Plan};
+use crate::request::SimRequest;
+use crate::world::{Team, World};
+
+const BEARER: &str = "authorization";
+
+/// `GET auth/health`, for a key that was accepted.
+pub(crate) fn health(_: &mut Call<'_>) -> Result<Answer, Refusal> {
+    Ok(Answer::of(
+        r#"{"healthy":true,"is_logged_in":true}"#.to_owned(),
+        0,
+    ))
+}
+
+/// The same for a key that was not.
+pub(crate) fn health_of_stranger(refuse: bool) -> Result<Answer, Refusal> {
+    if refuse {
+        return Err(Refusal::bad_key());
+    }
+    Ok(Answer::of(
+        r#"{"healthy":true,"is_logged_in":false}"#.to_owned(),
+        0,
+    ))
+}
+
+/// The team whose key the request carries, without judging the rest of it.
+pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
+    let key = request.header_text("x-api-key")?;
+    world
+        .teams
+        .iter()
+        .position(|team| team.keys.iter().any(|known| known.key == key))
+}
+
+/// The team that is calling.
+pub(crate) fn authenticate(
+    world: &World,
+    request: &SimRequest,
+    params: &Params,
+) -> Result<usize, Refusal> {
+    if params.has("api_key") {
+        return Err(Refusal::invalid(
+            "API key must be passed in the X-Api-Key header for security reasons",
+        ));
+    }
+    if !request.headers.contains_key("x-api-key") && request.headers.contains_key(BEARER) {
+        return Err(Refusal::plain(401, "Invalid access credentials."));
+    }
+    team_of(world, request).ok_or_else(Refusal::bad_key)
+}
+
+/// Whether the key reaches the endpoint and the plan includes it.
+pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Result<(), Refusal> {
+    let key = request.header_text("x-api-key").unwrap_or_default();
+    let scopes = team.keys.iter().find(|known| known.key == key);
+    let scopes = scopes.and_then(|known| known.scopes.as_ref());
+    if route.access == Access::Scope
+        && scopes.is_some_and(|scopes| !scopes.iter().any(|s| s == route.action))
+    {
+        let path = named(route.action);
+        return Err(Refusal::coded(
+            403,
+            &format!(
+                "This API key is not authorized to access {path}. Request an API key from your administrator \
+                 that includes this endpoint in its configured scope."
+            ),
+            "API_INACCESSIBLE",
+        ));
+    }
+    if team.plan == Plan::Free && route.action.ends_with("/search") {
+        return match team.switches.free_plan {
+            FreePlan::Served => Ok(()),
+            FreePlan::PaidPlansOnly => Err(Refusal::json(
+                403,
+                r#"{"message":"This endpoint is only available to Apollo users on paid plans."}"#
+                    .to_owned(),
+            )),
+            FreePlan::NamesTheEndpoint => Err(Refusal::coded(
+                403,
+                &format!(
+                    "{} is not accessible with this api_key on a free plan. Please upgrade your plan from \
+                     https://app.apollo.io/.",
+                    named(route.action)
+                ),
+                "API_INACCESSIBLE",
+            )),
+        };
+    }
+    Ok(())
+}
+
+/// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating one.
+fn named(action: &str) -> String {
+    let action = action
+        .strip_suffix("/create")
+        .filter(|rest| *rest == "tasks")
+        .unwrap_or(action);
+    format!("api/v1/{action}")
+}

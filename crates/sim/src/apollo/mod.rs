@@ -1,0 +1,172 @@
+//! The Apollo.io API: its routing table, and what happens to every call before its handler.
+
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "handlers share a signature, and some have nothing to refuse"
+)]
+
+mod accounts;
+mod auth;
+mod catalogues;
+mod contacts;
+mod contacts_write;
+mod email_accounts;
+mod emailer_campaigns;
+mod enrolment;
+mod page;
+pub(crate) mod params;
+pub(crate) mod refusal;
+mod tasks;
+mod usage_stats;
+mod users;
+
+use chrono::{DateTime, Utc};
+use http::Method;
+
+pub(crate) use self::auth::{authenticate, authorize, health_of_stranger, team_of};
+use self::params::Params;
+use self::refusal::{Answer, Refusal};
+use crate::fault::Action;
+use crate::world::Team;
+
+/// Every endpoint: method, path below the base, action as quotas and scopes know it, handler. The first
+/// match counts, so fixed paths stand before those with an id.
+#[rustfmt::skip]
+pub(crate) static ROUTES: &[Route] = &[
+    route(Method::GET,    "auth/health",                                 "auth/health",                                  auth::health).open(),
+
+    route(Method::GET,    "users/api_profile",                           "users/api_profile",                            users::api_profile).any_key(),
+    route(Method::GET,    "users/search",                                "users/search",                                 users::search),
+
+    route(Method::POST,   "contacts/search",                             "contacts/search",                              contacts::search),
+    route(Method::POST,   "contacts/update_stages",                      "contacts/update_stages",                       contacts_write::update_stages),
+    route(Method::POST,   "contacts/update_owners",                      "contacts/update_owners",                       contacts_write::update_owners),
+    route(Method::POST,   "contacts",                                    "contacts/create",                              contacts_write::create),
+    route(Method::GET,    "contacts/{id}",                               "contacts/show",                                contacts::show),
+    route(Method::PATCH,  "contacts/{id}",                               "contacts/update",                              contacts_write::update),
+    route(Method::PUT,    "contacts/{id}",                               "contacts/update",                              contacts_write::update),
+    route(Method::DELETE, "contacts/{id}",                               "contacts/destroy",                             contacts_write::destroy),
+
+    route(Method::POST,   "accounts/search",                             "accounts/search",                              accounts::search),
+    route(Method::POST,   "accounts",                                    "accounts/create",                              accounts::create),
+    route(Method::GET,    "accounts/{id}",                               "accounts/show",                                accounts::show),
+    route(Method::PATCH,  "accounts/{id}",                               "accounts/update",                              accounts::update),
+    route(Method::PUT,    "accounts/{id}",                               "accounts/update",                              accounts::update),
+
+    route(Method::POST,   "emailer_campaigns/search",                    "emailer_campaigns/search",                     emailer_campaigns::search),
+    route(Method::GET,    "emailer_campaigns/search",                    "emailer_campaigns/search",                     emailer_campaigns::search),
+    route(Method::POST,   "emailer_campaigns/remove_or_stop_contact_ids","emailer_campaigns/remove_or_stop_contact_ids", enrolment::remove_or_stop),
+    route(Method::POST,   "emailer_campaigns/{id}/add_contact_ids",      "emailer_campaigns/add_contact_ids",            enrolment::add),
+    route(Method::POST,   "emailer_campaigns/{id}/approve",              "emailer_campaigns/approve",                    emailer_campaigns::approve),
+    route(Method::POST,   "emailer_campaigns/{id}/abort",                "emailer_campaigns/abort",                      emailer_campaigns::abort),
+    route(Method::POST,   "emailer_campaigns/{id}/archive",              "emailer_campaigns/archive",                    emailer_campaigns::archive),
+    route(Method::GET,    "emailer_campaigns/{id}",                      "emailer_campaigns/show",                       emailer_campaigns::show),
+
+    route(Method::GET,    "email_accounts",                              "email_accounts/index",                         email_accounts::index),
+    route(Method::GET,    "labels",                                      "labels/index",                                 catalogues::labels),
+    route(Method::GET,    "contact_stages",                              "contact_stages/index",                         catalogues::contact_stages),
+    route(Method::GET,    "account_stages",                              "account_stages/index",                         catalogues::account_stages),
+    route(Method::GET,    "typed_custom_fields",                         "typed_custom_fields/index",                    catalogues::typed_custom_fields),
+
+    route(Method::POST,   "tasks/search",                                "tasks/search",                                 tasks::search),
+    route(Method::GET,    "tasks/search",                                "tasks/search",                                 tasks::search),
+    route(Method::POST,   "tasks",                                       "tasks/create",                                 tasks::create),
+    route(Method::GET,    "tasks/{id}",                                  "tasks/show",                                   tasks::show),
+    route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
+    route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
+
+    route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
+];
+
+/// The documented base, and the older one that is still answered.
+const BASES: [&str; 2] = ["/api/v1/", "/v1/"];
+
+type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
+
+/// An endpoint.
+#[derive(Debug)]
+pub(crate) struct Route {
+    method: Method,
+    path: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) access: Access,
+    pub(crate) handler: Handler,
+}
+
+/// Who may call an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anyone; the answer says whether the key is good.
+    Open,
+    /// Whoever has a key.
+    AnyKey,
+    /// Whoever has a master key or one with this action in its scope.
+    Scope,
+}
+
+/// A call that has been let through to its handler.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) team: &'a mut Team,
+    pub(crate) params: &'a Params,
+    /// The id in the path, empty where the route has none.
+    pub(crate) id: &'a str,
+    pub(crate) action: &'static str,
+    /// What an ordered fault does to the page.
+    pub(crate) distortion: Option<&'a Action>,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    action: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        action,
+        access: Access::Scope,
+        handler,
+    }
+}
+
+impl Route {
+    const fn open(mut self) -> Self {
+        self.access = Access::Open;
+        self
+    }
+
+    const fn any_key(mut self) -> Self {
+        self.access = Access::AnyKey;
+        self
+    }
+}
+
+/// The endpoint at a path, with the id in it.
+pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
+    let path = below_base(path)?;
+    let mut routes = ROUTES.iter().filter(|route| route.method == *method);
+    routes.find_map(|route| Some((route, id_in(route.path, path)?)))
+}
+
+/// The path without its base and without a slash at the end.
+pub(crate) fn below_base(path: &str) -> Option<&str> {
+    let path = BASES.iter().find_map(|base| path.strip_prefix(base))?;
+    Some(path.strip_suffix('/').unwrap_or(path))
+}
+
+/// The id that makes `path` fit `pattern`; empty if the pattern has none.
+fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut id = "";
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(id),
+            (Some("{id}"), Some(part)) if !part.is_empty() => id = part,
+            (Some(wanted), Some(part)) if wanted == part => {}
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Paging: what was asked, the limits on it, the cut through a table and the body around it.
+
+use bytes::{Bytes, BytesMut};
+
+use super::Call;
+use super::refusal::{Answer, Refusal};
+use crate::fault::Action;
+use crate::json::{Object, quoted};
+use crate::options::{DeepPageText, Echo, OversizedPage};
+use crate::world::table::{Order, Row, Table};
+
+/// Records a page may have.
+const LARGEST_PAGE: u64 = 100;
+
+/// Records that paging can reach in one search.
+const REACH: u64 = 50_000;
+
+/// The page asked for, once it is known to be allowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    page: u64,
+    per_page: u64,
+    page_quoted: bool,
+    per_page_quoted: bool,
+}
+
+impl Call<'_> {
+    /// The page asked for, or why it cannot be had.
+    pub(crate) fn page(&self, default_per_page: u64) -> Result<Ask, Refusal> {
+        let switches = &self.team.switches;
+        let page = self.params.number("page");
+        let per_page = self.params.number("per_page");
+        let echo = match switches.echo {
+            Echo::Users => self.action == "users/search",
+            Echo::Everywhere => true,
+            Echo::Nowhere => false,
+        };
+        let mut ask = Ask {
+            page: page.map_or(1, |page| page.value.max(1)),
+            per_page: per_page.map_or(default_per_page, |per_page| per_page.value),
+            page_quoted: echo && page.is_some_and(|page| page.from_query),
+            per_page_quoted: echo && per_page.is_some_and(|per_page| per_page.from_query),
+        };
+        if ask.per_page == 0 {
+            return Err(Refusal::invalid("An error occurred. Per page cannot be 0."));
+        }
+        if ask.per_page > LARGEST_PAGE {
+            match switches.oversized_page {
+                OversizedPage::Clamped => ask.per_page = LARGEST_PAGE,
+                OversizedPage::Refused => {
+                    let body = concat!(
+                        r#"{"error":"Per page not supported","#,
+                        r#""error_details":{"code":"SEARCH_VALIDATION_SEARCH_PARAMS_INVALID"}}"#
+                    );
+                    return Err(Refusal::json(422, body.to_owned()));
+                }
+            }
+        }
+        if ask.page.saturating_mul(ask.per_page) > REACH {
+            let text = "Page * per page number is over threshold.";
+            return Err(Refusal::invalid(&match switches.deep_page_text {
+                DeepPageText::Short => text.to_owned(),
+                DeepPageText::Long => format!("Invalid parameter passed in. {text}"),
+            }));
+        }
+        Ok(ask)
+    }
+
+    /// `sort_by_field` and `sort_ascending`, given what fields there are. The direction only counts together
+    /// with a field.
+    pub(crate) fn sorting(&self, fields: &[(&str, Order)]) -> Result<(Order, bool), Refusal> {
+        let Some(field) = self.params.text("sort_by_field") else {
+            return Ok((Order::Unspecified, false));
+        };
+        let known = fields.iter().find(|(name, _)| *name == field);
+        match known {
+            Some((_, order)) => Ok((*order, self.params.flag("sort_ascending"))),
+            None => Err(Refusal::json(
+                422,
+                r#"{"error":"Invalid sort criteria","skip_alert_dialog":true}"#.to_owned(),
+            )),
+        }
+    }
+}
+
+/// A page of records with the numbers around it.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Bytes>,
+    pub(crate) pagination: String,
+}
+
+/// Cuts the page out of `positions`, which ascend.
+pub(crate) fn cut<T: Row>(
+    table: &mut Table<T>,
+    positions: &[usize],
+    ascending: bool,
+    ask: Ask,
+    distortion: Option<&Action>,
+) -> Page {
+    let total = positions.len();
+    let page = match distortion {
+        Some(Action::RepeatPreviousPage) => ask.page.saturating_sub(1).max(1),
+        _ => ask.page,
+    };
+    let skip = usize::try_from((page - 1) * ask.per_page).unwrap_or(usize::MAX);
+    let take = usize::try_from(ask.per_page).unwrap_or(usize::MAX);
+    let mut rows: Vec<Bytes> = Vec::with_capacity(take.min(total));
+    if ascending {
+        rows.extend(
+            positions
+                .iter()
+                .skip(skip)
+                .take(take)
+                .map(|&at| table.json_at(at)),
+        );
+    } else {
+        rows.extend(
+            positions
+                .iter()
+                .rev()
+                .skip(skip)
+                .take(take)
+                .map(|&at| table.json_at(at)),
+        );
+    }
+    match distortion {
+        Some(Action::EmptyPage) => rows.clear(),
+        Some(Action::InsertRecord(record)) => {
+            rows.insert(rows.len() / 2, Bytes::from(record.clone()));
+        }
+        _ => {}
+    }
+    Page {
+        rows,
+        pagination: pagination(ask, total),
+    }
+}
+
+fn pagination(ask: Ask, total: usize) -> String {
+    let number = |value: u64, in_quotes: bool| {
+        let text = value.to_string();
+        if in_quotes { quoted(&text) } else { text }
+    };
+    let pages = u64::try_from(total)
+        .unwrap_or(u64::MAX)
+        .div_ceil(ask.per_page);
+    let mut o = Object::new();
+    o.raw("page", &number(ask.page, ask.page_quoted))
+        .raw("per_page", &number(ask.per_page, ask.per_page_quoted))
+        .number("total_entries", total)
+        .number("total_pages", pages);
+    o.finish()
+}
+
+/// `before`, the rows separated by commas, `after`. Rows are copied, never parsed or written again.
+pub(crate) fn around(before: &str, rows: &[Bytes], after: &str) -> Answer {
+    let size = rows.iter().map(|row| row.len() + 1).sum::<usize>();
+    let mut body = BytesMut::with_capacity(before.len() + size + after.len());
+    body.extend_from_slice(before.as_bytes());
+    for (n, row) in rows.iter().enumerate() {
+        if n > 0 {
+            body.extend_from_slice(b",");
+        }
+        body.extend_from_slice(row);
+    }
+    body.extend_from_slice(after.as_bytes());
+    Answer {
+        body: body.freeze(),
+        records: rows.len(),
+    }
+}
+
+/// What an accepted filter leaves in the answer.
+pub(crate) fn crumb(label: &str, field: &str, value: &str, display: &str) -> String {
+    let mut o = Object::new();
+    o.text("label", label)
+        .text("signal_field_name", field)
+        .text("value", value)
+        .text("display_name", display);
+    o.finish()
+}

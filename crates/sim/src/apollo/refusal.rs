@@ -1,0 +1,87 @@
+//! What a handler answers with, and the texts Apollo refuses in.
+
+use bytes::Bytes;
+
+use crate::json::{Object, quoted};
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    /// Records in it, for the ledger.
+    pub(crate) records: usize,
+}
+
+impl Answer {
+    pub(crate) fn one(body: String) -> Self {
+        Self::of(body, 1)
+    }
+
+    pub(crate) fn of(body: String, records: usize) -> Self {
+        Self {
+            body: Bytes::from(body),
+            records,
+        }
+    }
+}
+
+/// An answer that is not 200.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    pub(crate) content_type: &'static str,
+}
+
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+impl Refusal {
+    pub(crate) fn json(status: u16, body: String) -> Self {
+        Self {
+            status,
+            body,
+            content_type: JSON,
+        }
+    }
+
+    pub(crate) fn plain(status: u16, text: &str) -> Self {
+        Self {
+            status,
+            body: text.to_owned(),
+            content_type: PLAIN,
+        }
+    }
+
+    /// `{"error": text}`
+    pub(crate) fn error(status: u16, text: &str) -> Self {
+        Self::json(status, format!(r#"{{"error":{}}}"#, quoted(text)))
+    }
+
+    /// 422 `{"error": text}`
+    pub(crate) fn invalid(text: &str) -> Self {
+        Self::error(422, text)
+    }
+
+    pub(crate) fn invalid_id(id: &str) -> Self {
+        Self::invalid(&format!("Parameters misconfigured. {id} is not a valid ID"))
+    }
+
+    /// `{"error": text, "error_code": code}`
+    pub(crate) fn coded(status: u16, text: &str, code: &str) -> Self {
+        let mut o = Object::new();
+        o.text("error", text).text("error_code", code);
+        Self::json(status, o.finish())
+    }
+
+    pub(crate) fn bad_key() -> Self {
+        Self::plain(
+            401,
+            "Invalid API key. See https://docs.apollo.io/reference/authentication for how to authenticate.",
+        )
+    }
+
+    pub(crate) fn no_such_route() -> Self {
+        Self::json(404, r#"{"status":404,"error":"Not Found"}"#.to_owned())
+    }
+}

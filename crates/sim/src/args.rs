@@ -1,0 +1,136 @@
+//! The command line of `syncline sim apollo`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use tokio::net::TcpListener;
+
+use crate::options::{KeyOptions, Options, Plan, TeamOptions};
+use crate::server::serve;
+use crate::simulator::Simulator;
+
+/// Serves a simulated Apollo.io API with an invented sales team behind it.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Args {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// Seed of the invented world. The same seed and sizes give the same world.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Contacts per workspace. About half of them are in a sequence; accounts are an eighth as many.
+    #[arg(long, default_value_t = 1_000)]
+    pub contacts: usize,
+
+    /// Workspaces. The second and later ones have keys that end in their number, such as `sim-master-key-2`.
+    #[arg(long, default_value_t = 1)]
+    pub teams: usize,
+
+    /// Master API key of the first workspace.
+    #[arg(long, default_value = "sim-master-key", value_name = "KEY")]
+    pub api_key: String,
+
+    /// Price plan, which decides how many calls per minute, hour and day are answered.
+    #[arg(long, value_enum, default_value_t = PlanName::Unlimited)]
+    pub plan: PlanName,
+
+    /// Milliseconds that every answer takes. Apollo itself takes 20 to 110.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub latency_ms: u64,
+}
+
+/// The plans that can be named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanName {
+    Unlimited,
+    Free,
+    Basic,
+    Professional,
+    Organization,
+}
+
+impl From<PlanName> for Plan {
+    fn from(name: PlanName) -> Self {
+        match name {
+            PlanName::Unlimited => Self::Unlimited,
+            PlanName::Free => Self::Free,
+            PlanName::Basic => Self::Basic,
+            PlanName::Professional => Self::Professional,
+            PlanName::Organization => Self::Organization,
+        }
+    }
+}
+
+impl Args {
+    /// The world these arguments describe.
+    pub fn options(&self) -> Options {
+        let mut teams = Vec::with_capacity(self.teams.max(1));
+        for n in 1..=self.teams.max(1) {
+            let mut team = match n {
+                1 => TeamOptions::sized(self.contacts),
+                n => TeamOptions::numbered(n, self.contacts),
+            };
+            if n == 1
+                && let Some(master) = team.keys.first_mut()
+            {
+                *master = KeyOptions::master(&self.api_key);
+            }
+            team.plan = self.plan.into();
+            teams.push(team);
+        }
+        Options {
+            seed: self.seed,
+            teams,
+            latency: Duration::from_millis(self.latency_ms),
+            ..Options::default()
+        }
+    }
+}
+
+/// Serves until ctrl-c or a request to terminate.
+pub async fn run(args: Args) -> io::Result<()> {
+    let options = args.options();
+    let listener = TcpListener::bind(args.listen).await?;
+    announce(&options, listener.local_addr()?);
+    serve(listener, Simulator::new(options), terminated()).await
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the output of a command, for whoever started it"
+)]
+fn announce(options: &Options, address: SocketAddr) {
+    println!("Apollo simulator: http://{address}/api/v1");
+    for team in &options.teams {
+        println!("  {} ({} contacts)", team.name, team.contacts);
+        for key in &team.keys {
+            let reach = match &key.scopes {
+                None => "everything".to_owned(),
+                Some(actions) => actions.join(", "),
+            };
+            println!("    X-Api-Key: {}  ({reach})", key.key);
+        }
+    }
+}
+
+async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler there is nothing to wait for but the end of the process.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

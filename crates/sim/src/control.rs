@@ -1,0 +1,109 @@
+//! The back door, `/_sim/*`, for when the simulator runs in another process. No keys, no quotas, no ledger.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::Method;
+
+use crate::apollo::params::Params;
+use crate::json::Object;
+use crate::request::{SimReply, SimRequest};
+use crate::simulator::Simulator;
+use crate::world::{Counts, Edits};
+
+pub(crate) const BASE: &str = "/_sim/";
+
+/// Edits one call may make.
+const MOST_EDITS: usize = 1_000_000;
+
+pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest) -> SimReply {
+    let what = request.path.strip_prefix(BASE).unwrap_or_default();
+    let params = Params::read(request);
+    let body = match (&request.method, what) {
+        (&Method::GET, "ledger") => ledger(sim),
+        (&Method::GET, "world") => world(sim),
+        (&Method::POST, "edit") => edit(sim, now, &params),
+        (&Method::POST, "reset_ledger") => {
+            sim.ledger().reset();
+            "{}".to_owned()
+        }
+        _ => return reply(404, r#"{"error":"Not Found"}"#.to_owned()),
+    };
+    reply(200, body)
+}
+
+/// Totals per action.
+fn ledger(sim: &Simulator) -> String {
+    let mut actions = Object::new();
+    let (mut requests, mut records) = (0, 0);
+    for (action, totals) in sim.ledger().totals() {
+        requests += totals.requests;
+        records += totals.records;
+        let mut o = Object::new();
+        o.number("requests", totals.requests)
+            .number("records", totals.records)
+            .number("refused", totals.refused);
+        actions.raw(action, &o.finish());
+    }
+    let mut o = Object::new();
+    o.number("requests", requests)
+        .number("records", records)
+        .raw("actions", &actions.finish());
+    o.finish()
+}
+
+fn world(sim: &Simulator) -> String {
+    let teams: Vec<String> = (0..sim.team_count())
+        .map(|team| {
+            let counts: Counts = sim.read(team, crate::world::Team::counts);
+            let mut o = Object::new();
+            o.number("users", counts.users)
+                .number("accounts", counts.accounts)
+                .number("contacts", counts.contacts)
+                .number("states", counts.states)
+                .number("sequences", counts.sequences)
+                .number("mailboxes", counts.mailboxes)
+                .number("tasks", counts.tasks);
+            o.finish()
+        })
+        .collect();
+    let mut o = Object::new();
+    o.list("teams", &teams);
+    o.finish()
+}
+
+/// `{"contacts": n, "team": 0, "seed": 1}`: that many random edits.
+fn edit(sim: &Simulator, now: DateTime<Utc>, params: &Params) -> String {
+    let number = |name: &str| params.number(name).map(|number| number.value);
+    let team = number("team")
+        .and_then(|team| usize::try_from(team).ok())
+        .unwrap_or(0);
+    let count = number("contacts")
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0);
+    let seed = number("seed").unwrap_or_else(|| now.timestamp_millis().unsigned_abs());
+    let edits = if team < sim.team_count() {
+        sim.edit(team, |team| {
+            team.random_edits(now, seed, count.min(MOST_EDITS))
+        })
+    } else {
+        Edits::default()
+    };
+    let mut o = Object::new();
+    o.number("created", edits.created)
+        .number("updated", edits.updated)
+        .number("deleted", edits.deleted)
+        .number("enrolled", edits.enrolled)
+        .number("states_changed", edits.states_changed)
+        .number("unenrolled", edits.unenrolled)
+        .number("accounts_updated", edits.accounts_updated);
+    o.finish()
+}
+
+fn reply(status: u16, body: String) -> SimReply {
+    SimReply {
+        status,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Bytes::from(body),
+        wire: None,
+    }
+}

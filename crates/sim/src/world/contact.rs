@@ -1,0 +1,363 @@
+//! A contact, and the sequence states it carries.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use md5::Md5;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::table::{Order, Row};
+use crate::json::Object;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Contact {
+    pub(crate) id: String,
+    /// Where it stands when no order is asked for.
+    pub(crate) shuffle: i64,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) headline: Option<String>,
+    pub(crate) linkedin_url: Option<String>,
+    pub(crate) stage_id: Option<String>,
+    pub(crate) owner_id: Option<String>,
+    pub(crate) creator_id: Option<String>,
+    pub(crate) person_id: Option<String>,
+    pub(crate) organization_id: Option<String>,
+    pub(crate) organization_name: Option<String>,
+    pub(crate) source: &'static str,
+    pub(crate) crm_id: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) place: Option<[&'static str; 5]>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) last_activity: Option<DateTime<Utc>>,
+    pub(crate) email_status: Option<&'static str>,
+    pub(crate) unsubscribed: Option<bool>,
+    pub(crate) call_opted_out: Option<bool>,
+    /// The first one is the contact's `email`.
+    pub(crate) emails: Vec<String>,
+    pub(crate) phones: Vec<Phone>,
+    pub(crate) account_id: Option<String>,
+    /// The account as contacts embed it; shared by its contacts.
+    pub(crate) account: Option<Arc<str>>,
+    pub(crate) label_ids: Vec<String>,
+    pub(crate) custom_fields: BTreeMap<String, Value>,
+    pub(crate) states: Vec<State>,
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Phone {
+    /// `work_direct`, `work_hq`, `mobile`, `home` or `other`.
+    pub(crate) kind: &'static str,
+    pub(crate) raw: String,
+}
+
+/// An element of `contact_campaign_statuses`: where the contact stands in a sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    pub(crate) id: String,
+    pub(crate) sequence_id: String,
+    pub(crate) status: StateKind,
+    pub(crate) inactive_reason: Option<String>,
+    pub(crate) failure_reason: Option<&'static str>,
+    pub(crate) added_at: DateTime<Utc>,
+    pub(crate) added_by: Option<String>,
+    pub(crate) send_from_user: Option<String>,
+    pub(crate) mailbox_id: Option<String>,
+    pub(crate) mailbox_email: Option<String>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    pub(crate) paused_at: Option<DateTime<Utc>>,
+    pub(crate) auto_unpause_at: Option<DateTime<Utc>>,
+    pub(crate) step_id: Option<String>,
+    pub(crate) step_position: Option<usize>,
+}
+
+/// The four statuses a sequence state can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateKind {
+    Active,
+    Paused,
+    Finished,
+    Failed,
+}
+
+impl StateKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The endpoint a contact is shown by; each shows a few keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Search,
+    Show,
+    Created,
+    Written,
+}
+
+impl Contact {
+    /// As Rails renders it: empty when both parts are missing.
+    pub(crate) fn name(&self) -> String {
+        let parts = [self.first_name.as_deref(), self.last_name.as_deref()];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        parts.join(" ")
+    }
+
+    pub(crate) fn email(&self) -> Option<&str> {
+        self.emails.first().map(String::as_str)
+    }
+
+    pub(crate) fn state_in(&self, sequence_id: &str) -> Option<&State> {
+        self.states.iter().find(|s| s.sequence_id == sequence_id)
+    }
+
+    pub(crate) fn render(&self, view: View) -> String {
+        let mut o = Object::with_capacity(4096);
+        o.splice(r#""contact_roles":[]"#)
+            .text("id", &self.id)
+            .maybe("first_name", self.first_name.as_deref())
+            .maybe("last_name", self.last_name.as_deref())
+            .text("name", &self.name())
+            .maybe("linkedin_url", self.linkedin_url.as_deref())
+            .maybe("title", self.title.as_deref())
+            .maybe("contact_stage_id", self.stage_id.as_deref())
+            .maybe("owner_id", self.owner_id.as_deref())
+            .maybe("creator_id", self.creator_id.as_deref())
+            .maybe("person_id", self.person_id.as_deref())
+            .flag("email_needs_tickling", false)
+            .maybe("organization_name", self.organization_name.as_deref())
+            .text("source", self.source)
+            .text("original_source", self.source)
+            .maybe("organization_id", self.organization_id.as_deref())
+            .maybe("headline", self.headline.as_deref())
+            .null("photo_url")
+            .maybe("present_raw_address", self.address.as_deref())
+            .splice(concat!(
+                r#""linkedin_uid":null,"extrapolated_email_confidence":null,"salesforce_id":null,"#,
+                r#""salesforce_lead_id":null,"salesforce_contact_id":null,"salesforce_account_id":null,"#,
+                r#""crm_owner_id":null"#
+            ))
+            .zulu("created_at", self.created_at);
+        let sequences: Vec<&str> = self.states.iter().map(|s| s.sequence_id.as_str()).collect();
+        o.texts("emailer_campaign_ids", &sequences)
+            .splice(r#""direct_dial_status":null,"direct_dial_enrichment_failed_at":null"#)
+            .maybe("email_status", self.email_status)
+            .null("email_source")
+            .maybe("account_id", self.account_id.as_deref())
+            .offset("last_activity_date", self.last_activity)
+            .splice(r#""hubspot_vid":null,"hubspot_company_id":null"#)
+            .maybe("crm_id", self.crm_id.as_deref())
+            .null("merged_crm_ids")
+            .zulu("updated_at", self.updated_at)
+            .splice(r#""queued_for_crm_push":null,"suggested_from_rule_engine_config_id":null"#)
+            .maybe_flag("email_unsubscribed", self.unsubscribed)
+            .null("person_deleted")
+            .maybe_flag("call_opted_out", self.call_opted_out)
+            .null("godmode_apollo_creator");
+        self.render_reach(&mut o);
+        if view != View::Written {
+            let states: Vec<String> = self.states.iter().map(State::render).collect();
+            o.list("contact_campaign_statuses", &states);
+        }
+        if let Some(account) = &self.account {
+            o.raw("account", account);
+        }
+        self.render_lists(&mut o);
+        match view {
+            View::Search => o.null("contact_job_change_event"),
+            View::Show => {
+                o.splice(r#""engagement_graph":null,"disable_flag":false,"next_contact_id":null"#)
+            }
+            View::Created | View::Written => o.null("next_contact_id"),
+        };
+        o.finish()
+    }
+
+    fn render_reach(&self, o: &mut Object) {
+        let sanitized = self.phones.first().map(Phone::sanitized);
+        o.maybe("sanitized_phone", sanitized.as_deref())
+            .null("street_address")
+            .maybe("city", self.place.map(|p| p[0]))
+            .maybe("state", self.place.map(|p| p[1]))
+            .maybe("country", self.place.map(|p| p[2]))
+            .maybe("postal_code", self.place.map(|p| p[4]));
+        let formatted = self
+            .place
+            .map(|[city, state, country, _, code]| format!("{city}, {state}, {country}, {code}"));
+        o.maybe("formatted_address", formatted.as_deref())
+            .maybe("time_zone", self.place.map(|p| p[3]))
+            .texts("label_ids", &self.label_ids)
+            .splice(concat!(
+                r#""has_pending_email_arcgate_request":false,"has_email_arcgate_request":false,"#,
+                r#""existence_level":"full""#
+            ))
+            .maybe("email", self.email())
+            .flag("email_from_customer", true)
+            .raw("typed_custom_fields", &fields_json(&self.custom_fields))
+            .splice(concat!(
+                r#""custom_field_errors":{},"crm_record_url":null,"email_status_unavailable_reason":null,"#,
+                r#""email_true_status":"User Managed","updated_email_true_status":true"#
+            ))
+            .text("source_display_name", source_display_name(self.source))
+            .splice(r#""twitter_url":null,"facebook_url":null"#);
+    }
+
+    fn render_lists(&self, o: &mut Object) {
+        let emails: Vec<String> = self
+            .emails
+            .iter()
+            .enumerate()
+            .map(|(position, email)| email_json(email, position, self.email_status))
+            .collect();
+        let phones: Vec<String> = self
+            .phones
+            .iter()
+            .enumerate()
+            .map(|(position, phone)| phone.render(position))
+            .collect();
+        o.list("contact_emails", &emails)
+            .splice(r#""intent_strength":null,"show_intent":false"#)
+            .list("phone_numbers", &phones)
+            .splice(
+                r#""account_phone_note":null,"free_domain":false,"email_domain_catchall":false"#,
+            );
+    }
+}
+
+impl Row for Contact {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn listed(&self) -> bool {
+        !self.deleted
+    }
+
+    fn rank(&self, order: Order) -> i64 {
+        match order {
+            Order::Created => self.created_at.timestamp_millis(),
+            Order::Updated => self.updated_at.timestamp_millis(),
+            Order::LastActivity => self
+                .last_activity
+                .map_or(i64::MIN, |at| at.timestamp_millis()),
+            Order::Unspecified | Order::Due | Order::Priority => self.shuffle,
+        }
+    }
+
+    fn json(&self) -> String {
+        self.render(View::Search)
+    }
+}
+
+impl Phone {
+    /// `+1` and digits, as Apollo normalises the numbers it can read.
+    pub(crate) fn sanitized(&self) -> String {
+        let digits: String = self.raw.chars().filter(char::is_ascii_digit).collect();
+        if self.raw.trim_start().starts_with('+') {
+            format!("+{digits}")
+        } else {
+            format!("+1{digits}")
+        }
+    }
+
+    fn render(&self, position: usize) -> String {
+        let mut o = Object::new();
+        o.text("raw_number", &self.raw)
+            .text("sanitized_number", &self.sanitized())
+            .text("type", self.kind)
+            .number("position", position)
+            .splice(concat!(
+                r#""status":"no_status","dnc_status":null,"dnc_other_info":{},"dialer_flags":null,"#,
+                r#""source_name":"User Managed","vendor_validation_statuses":[],"third_party_vendor_name":null"#
+            ));
+        o.finish()
+    }
+}
+
+impl State {
+    pub(crate) fn render(&self) -> String {
+        let mut o = Object::with_capacity(900);
+        o.text("id", &self.id)
+            .text("emailer_campaign_id", &self.sequence_id)
+            .maybe("send_email_from_user_id", self.send_from_user.as_deref())
+            .maybe("inactive_reason", self.inactive_reason.as_deref())
+            .text("status", self.status.as_str())
+            .offset("added_at", Some(self.added_at))
+            .maybe("added_by_user_id", self.added_by.as_deref())
+            .offset("finished_at", self.finished_at)
+            .offset("paused_at", self.paused_at)
+            .offset("auto_unpause_at", self.auto_unpause_at)
+            .maybe(
+                "send_email_from_email_address",
+                self.mailbox_email.as_deref(),
+            )
+            .maybe(
+                "send_email_from_email_account_id",
+                self.mailbox_id.as_deref(),
+            )
+            .null("manually_set_unpause")
+            .maybe("failure_reason", self.failure_reason)
+            .maybe("current_step_id", self.step_id.as_deref())
+            .splice(concat!(
+                r#""in_response_to_emailer_message_id":null,"cc_emails":null,"bcc_emails":null,"#,
+                r#""to_emails":null"#
+            ));
+        match self.step_position {
+            Some(position) => o.number("current_step_position", position),
+            None => o.null("current_step_position"),
+        };
+        o.finish()
+    }
+}
+
+/// How the interface words where a record came from.
+pub(crate) fn source_display_name(source: &str) -> &'static str {
+    match source {
+        "csv_import" => "Uploaded from CSV",
+        "chrome_extension" => "Requested from Chrome extension",
+        "crm" => "Imported from CRM",
+        _ => "Created from API",
+    }
+}
+
+pub(crate) fn fields_json(fields: &BTreeMap<String, Value>) -> String {
+    let mut o = Object::new();
+    for (id, value) in fields {
+        o.raw(id, &value.to_string());
+    }
+    o.finish()
+}
+
+fn email_json(email: &str, position: usize, status: Option<&str>) -> String {
+    let mut o = Object::with_capacity(512);
+    o.text("email_md5", &hex(&Md5::digest(email.as_bytes())))
+        .text("email_sha256", &hex(&Sha256::digest(email.as_bytes())))
+        .maybe("email_status", status)
+        .null("extrapolated_email_confidence")
+        .number("position", position)
+        .text("email", email)
+        .splice(concat!(
+            r#""free_domain":false,"source":"User Managed","third_party_vendor_name":null,"#,
+            r#""vendor_validation_statuses":[],"email_needs_tickling":false,"#,
+            r#""email_true_status":"User Managed","email_status_unavailable_reason":null"#
+        ));
+    o.finish()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,0 +1,79 @@
+//! The world's source of chance: the same seed throws the same numbers.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+/// A seeded source of random choices.
+#[derive(Debug)]
+pub(crate) struct Dice(StdRng);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(StdRng::seed_from_u64(seed))
+    }
+
+    pub(crate) fn number(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number below `limit`, 0 when there is none.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.0.next_u64() % limit).unwrap_or(0)
+    }
+
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
+        let span = u64::try_from(high - low).unwrap_or(0) + 1;
+        low + i64::try_from(self.0.next_u64() % span).unwrap_or(0)
+    }
+
+    /// A number from 0 to below 1.
+    pub(crate) fn share(&mut self) -> f64 {
+        f64::from(u32::try_from(self.0.next_u64() >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// True `percent` times in a hundred.
+    pub(crate) fn percent(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        from.get(self.below(from.len()))
+    }
+
+    /// A pick from a list that is known not to be empty.
+    pub(crate) fn word(&mut self, from: &[&'static str]) -> &'static str {
+        self.pick(from).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn instant(&mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> DateTime<Utc> {
+        let span = (to - from).num_milliseconds().max(0);
+        from + TimeDelta::milliseconds(self.between(0, span))
+    }
+}
+
+/// Makes Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
+#[derive(Debug)]
+pub(crate) struct Mint {
+    machine: u64,
+    counter: u64,
+}
+
+impl Mint {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
+        Self {
+            machine: dice.number() & 0xff_ffff_ffff,
+            counter: dice.number() & 0x7f_ffff,
+        }
+    }
+
+    pub(crate) fn id(&mut self, created: DateTime<Utc>) -> String {
+        self.counter += 1;
+        format!(
+            "{:08x}{:010x}{:06x}",
+            created.timestamp() & 0xffff_ffff,
+            self.machine,
+            self.counter & 0xff_ffff
+        )
+    }
+}

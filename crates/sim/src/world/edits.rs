@@ -1,0 +1,86 @@
+//! Changes to users and mailboxes, and the error that all edits share.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::Team;
+
+/// Why an edit was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditError {
+    NoSuchRecord,
+    /// The record was there once.
+    Deleted,
+    /// A field names a stage, owner or account that does not exist.
+    InvalidId(String),
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchRecord => f.write_str("no such record"),
+            Self::Deleted => f.write_str("the record has been deleted"),
+            Self::InvalidId(id) => write!(f, "{id} is not a valid ID"),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl Team {
+    /// A new colleague; returns the user's id.
+    pub fn add_user(&mut self, now: DateTime<Utc>, first_name: &str, last_name: &str) -> String {
+        let user = self.draft_user(now, first_name, last_name);
+        let id = user.id.clone();
+        self.users.insert(user);
+        id
+    }
+
+    /// The seat stays listed, marked as deleted.
+    pub fn delete_user(&mut self, id: &str) -> Result<(), EditError> {
+        let deleted = self.users.edit_in_place(id, |user| user.deleted = true);
+        deleted.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Gives a user another name; users have no `updated_at` to show it.
+    pub fn rename_user(
+        &mut self,
+        id: &str,
+        first_name: &str,
+        last_name: &str,
+    ) -> Result<(), EditError> {
+        let renamed = self.users.edit_in_place(id, |user| {
+            user.first_name = Some(first_name.to_owned());
+            user.last_name = Some(last_name.to_owned());
+        });
+        renamed.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Links a mailbox to a user; returns its id.
+    pub fn add_mailbox(&mut self, now: DateTime<Utc>, user_id: &str) -> Result<String, EditError> {
+        if self.users.get(user_id).is_none() {
+            return Err(EditError::NoSuchRecord);
+        }
+        let mailbox = self.draft_mailbox(now, user_id);
+        let id = mailbox.id.clone();
+        self.mailboxes.insert(mailbox);
+        Ok(id)
+    }
+
+    /// The mailbox disappears from the list.
+    pub fn remove_mailbox(&mut self, id: &str) -> Result<(), EditError> {
+        let removed = self.mailboxes.edit(id, |mailbox| mailbox.deleted = true);
+        removed.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// The mail provider withdraws access: the mailbox stays listed, inactive.
+    pub fn disconnect_mailbox(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        let disconnected = self.mailboxes.edit_in_place(id, |mailbox| {
+            mailbox.active = false;
+            mailbox.revoked_at = Some(now);
+            mailbox.inactive_reason = Some("Access was revoked by the mail provider".to_owned());
+        });
+        disconnected.ok_or(EditError::NoSuchRecord)
+    }
+}

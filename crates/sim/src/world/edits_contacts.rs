@@ -1,0 +1,270 @@
+//! Changes to contacts and accounts, as the interface, an integration or a teammate would make them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value};
+
+use super::Team;
+use super::account::Account;
+use super::contact::Contact;
+use super::edits::EditError;
+use super::table::Row as _;
+use super::task::Task;
+use crate::json::Object;
+
+impl Team {
+    /// Creates a contact with the fields of Apollo's create call and returns its id.
+    pub fn create_contact(
+        &mut self,
+        now: DateTime<Utc>,
+        fields: &Value,
+    ) -> Result<String, EditError> {
+        let mut contact = Contact {
+            id: self.mint(now),
+            shuffle: self.shuffle(),
+            first_name: None,
+            last_name: None,
+            title: None,
+            headline: None,
+            linkedin_url: None,
+            stage_id: self.contact_stages.first().map(|stage| stage.id.clone()),
+            owner_id: self.caller_id(),
+            creator_id: self.caller_id(),
+            person_id: None,
+            organization_id: None,
+            organization_name: None,
+            source: "api",
+            crm_id: None,
+            address: None,
+            place: None,
+            created_at: now,
+            // Apollo writes a new contact twice.
+            updated_at: now + TimeDelta::milliseconds(self.dice.between(20, 70)),
+            last_activity: None,
+            email_status: None,
+            unsubscribed: None,
+            call_opted_out: None,
+            emails: Vec::new(),
+            phones: Vec::new(),
+            account_id: None,
+            account: None,
+            label_ids: Vec::new(),
+            custom_fields: std::collections::BTreeMap::new(),
+            states: Vec::new(),
+            deleted: false,
+        };
+        self.apply_to_contact(&mut contact, as_map(fields), now)?;
+        self.count_at_account(contact.account_id.as_deref());
+        let id = contact.id.clone();
+        self.contacts.insert(contact);
+        Ok(id)
+    }
+
+    /// Creates a contact with invented content and returns its id.
+    pub fn invent_contact(&mut self, now: DateTime<Utc>) -> String {
+        let contact = self.draft_contact(now);
+        self.count_at_account(contact.account_id.as_deref());
+        let id = contact.id.clone();
+        self.contacts.insert(contact);
+        id
+    }
+
+    /// Changes the named fields. `updated_at` moves only if that changed anything; the result says whether.
+    pub fn update_contact(
+        &mut self,
+        now: DateTime<Utc>,
+        id: &str,
+        fields: &Value,
+    ) -> Result<bool, EditError> {
+        let mut contact = self.live_contact(id)?.clone();
+        self.apply_to_contact(&mut contact, as_map(fields), now)?;
+        if self.contacts.get(id) == Some(&contact) {
+            return Ok(false);
+        }
+        contact.updated_at = now;
+        let joined = contact.account_id.clone();
+        let left = self
+            .contacts
+            .edit(id, |row| std::mem::replace(row, contact).account_id);
+        self.uncount_at_account(left.flatten().as_deref());
+        self.count_at_account(joined.as_deref());
+        Ok(true)
+    }
+
+    /// The contact disappears from searches.
+    pub fn delete_contact(&mut self, id: &str) -> Result<(), EditError> {
+        let account = self.live_contact(id)?.account_id.clone();
+        self.contacts.edit(id, |contact| contact.deleted = true);
+        self.uncount_at_account(account.as_deref());
+        Ok(())
+    }
+
+    /// Brings a deleted contact back, as restoring a backup or a CRM sync does.
+    pub fn undelete_contact(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        if self.live_contact(id).is_ok() {
+            return Ok(());
+        }
+        let restored = self.contacts.edit(id, |contact| {
+            contact.deleted = false;
+            contact.updated_at = now;
+            contact.account_id.clone()
+        });
+        let account = restored.ok_or(EditError::NoSuchRecord)?;
+        self.count_at_account(account.as_deref());
+        Ok(())
+    }
+
+    /// A logged phone call: moves both `last_activity_date` and `updated_at`.
+    pub fn log_call(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.live_contact(id)?;
+        self.contacts.edit(id, |contact| {
+            contact.last_activity = Some(now);
+            contact.updated_at = now;
+        });
+        Ok(())
+    }
+
+    /// An e-mail sent, opened or replied to: moves `last_activity_date`, and `updated_at` if the switches say so.
+    pub fn log_email_activity(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.live_contact(id)?;
+        let touch = self.switches.activity_touches_contact;
+        self.contacts.edit(id, |contact| {
+            contact.last_activity = Some(now);
+            if touch {
+                contact.updated_at = now;
+            }
+        });
+        Ok(())
+    }
+
+    pub(crate) fn live_contact(&self, id: &str) -> Result<&Contact, EditError> {
+        match self.contacts.get(id) {
+            None => Err(EditError::NoSuchRecord),
+            Some(contact) if contact.deleted => Err(EditError::Deleted),
+            Some(contact) => Ok(contact),
+        }
+    }
+
+    /// Creates an account with the fields of Apollo's create call and returns its id. No deduplication.
+    pub fn create_account(
+        &mut self,
+        now: DateTime<Utc>,
+        fields: &Value,
+    ) -> Result<String, EditError> {
+        let mut account = Account {
+            id: self.mint(now),
+            shuffle: self.shuffle(),
+            team_id: self.id.clone(),
+            name: String::new(),
+            domain: None,
+            organization_id: None,
+            stage_id: self.account_stages.first().map(|stage| stage.id.clone()),
+            owner_id: self.caller_id(),
+            creator_id: self.caller_id(),
+            source: "api",
+            created_at: now,
+            index_key: now,
+            last_activity: None,
+            phone: None,
+            address: None,
+            label_ids: Vec::new(),
+            custom_fields: std::collections::BTreeMap::new(),
+            num_contacts: 0,
+            deleted: false,
+        };
+        self.apply_to_account(&mut account, as_map(fields), now)?;
+        let id = account.id.clone();
+        self.accounts.insert(account);
+        Ok(id)
+    }
+
+    /// Creates an account with invented content and returns its id.
+    pub fn invent_account(&mut self, now: DateTime<Utc>) -> String {
+        let account = self.draft_account(now, now);
+        let id = account.id.clone();
+        self.accounts.insert(account);
+        id
+    }
+
+    /// Changes the named fields; the result says whether that changed anything.
+    pub fn update_account(
+        &mut self,
+        now: DateTime<Utc>,
+        id: &str,
+        fields: &Value,
+    ) -> Result<bool, EditError> {
+        let mut account = self.live_account(id)?.clone();
+        self.apply_to_account(&mut account, as_map(fields), now)?;
+        if self.accounts.get(id) == Some(&account) {
+            return Ok(false);
+        }
+        if self.switches.account_changes_move_order {
+            account.index_key = now;
+        }
+        let embedded = account.embedded();
+        self.accounts.edit(id, |row| *row = account);
+        for contact in self.contact_ids_at(id) {
+            self.contacts
+                .edit_in_place(&contact, |contact| contact.account = Some(embedded.clone()));
+        }
+        Ok(true)
+    }
+
+    /// The account disappears from searches and its contacts lose it.
+    pub fn delete_account(&mut self, id: &str) -> Result<(), EditError> {
+        self.live_account(id)?;
+        self.accounts.edit(id, |account| account.deleted = true);
+        for contact in self.contact_ids_at(id) {
+            self.contacts.edit_in_place(&contact, |contact| {
+                contact.account_id = None;
+                contact.account = None;
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn live_account(&self, id: &str) -> Result<&Account, EditError> {
+        match self.accounts.get(id) {
+            None => Err(EditError::NoSuchRecord),
+            Some(account) if account.deleted => Err(EditError::Deleted),
+            Some(account) => Ok(account),
+        }
+    }
+
+    fn contact_ids_at(&self, account_id: &str) -> Vec<String> {
+        let contacts = self.contacts.listed();
+        let contacts = contacts.filter(|contact| contact.account_id.as_deref() == Some(account_id));
+        contacts.map(|contact| contact.id.clone()).collect()
+    }
+
+    /// Points a task at a contact, with the short form of it that tasks carry.
+    pub(crate) fn attach_contact(&self, task: &mut Task, contact_id: Option<&str>) {
+        let Some(contact) = contact_id
+            .and_then(|id| self.contacts.get(id))
+            .filter(|c| c.listed())
+        else {
+            return;
+        };
+        let mut o = Object::with_capacity(512);
+        o.text("id", &contact.id)
+            .maybe("first_name", contact.first_name.as_deref())
+            .maybe("last_name", contact.last_name.as_deref())
+            .text("name", &contact.name())
+            .maybe("linkedin_url", contact.linkedin_url.as_deref())
+            .maybe("title", contact.title.as_deref())
+            .maybe("email", contact.email())
+            .maybe("organization_name", contact.organization_name.as_deref())
+            .maybe("account_id", contact.account_id.as_deref())
+            .maybe("owner_id", contact.owner_id.as_deref())
+            .zulu("created_at", contact.created_at)
+            .maybe("email_status", contact.email_status);
+        task.contact = Some(o.finish());
+        task.contact_id = Some(contact.id.clone());
+        task.account_id.clone_from(&contact.account_id);
+    }
+}
+
+/// The members of a JSON object; anything else has none.
+fn as_map(fields: &Value) -> &Map<String, Value> {
+    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+    fields.as_object().unwrap_or(&NONE)
+}

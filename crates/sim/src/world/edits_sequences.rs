@@ -1,0 +1,159 @@
+//! Changes to sequences and to who is in them.
+
+use chrono::{DateTime, Utc};
+
+use super::Team;
+use super::contact::{Contact, State, StateKind};
+use super::edits::EditError;
+
+impl Team {
+    /// An active sequence with invented steps; returns its id.
+    pub fn create_sequence(&mut self, now: DateTime<Utc>, name: &str) -> String {
+        let sequence = self.draft_sequence(now, name);
+        let id = sequence.id.clone();
+        self.sequences.insert(sequence);
+        id
+    }
+
+    pub fn rename_sequence(&mut self, id: &str, name: &str) -> Result<(), EditError> {
+        let renamed = self
+            .sequences
+            .edit_in_place(id, |sequence| name.clone_into(&mut sequence.name));
+        renamed.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Archived sequences are inactive; the contacts in them keep their states.
+    pub fn archive_sequence(&mut self, id: &str) -> Result<(), EditError> {
+        let archived = self.sequences.edit_in_place(id, |sequence| {
+            sequence.archived = true;
+            sequence.active = false;
+        });
+        archived.ok_or(EditError::NoSuchRecord)
+    }
+
+    pub fn set_sequence_active(&mut self, id: &str, active: bool) -> Result<(), EditError> {
+        let set = self
+            .sequences
+            .edit_in_place(id, |sequence| sequence.active = active);
+        set.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// The sequence disappears from searches; contacts keep pointing at it.
+    pub fn delete_sequence(&mut self, id: &str) -> Result<(), EditError> {
+        let deleted = self.sequences.edit(id, |sequence| sequence.deleted = true);
+        deleted.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Adds a contact to a sequence and returns the id of its state there. A contact that is in it already
+    /// keeps the state it has.
+    pub fn enrol(
+        &mut self,
+        now: DateTime<Utc>,
+        contact_id: &str,
+        sequence_id: &str,
+    ) -> Result<String, EditError> {
+        let contact = self.live_contact(contact_id)?;
+        if let Some(state) = contact.state_in(sequence_id) {
+            return Ok(state.id.clone());
+        }
+        let state = self.entry_state(now, sequence_id, None)?;
+        let id = state.id.clone();
+        self.add_state(now, contact_id, state);
+        Ok(id)
+    }
+
+    /// Moves a contact's state in a sequence, for the reason given (`replied`, `manually paused`, …).
+    pub fn set_state(
+        &mut self,
+        now: DateTime<Utc>,
+        contact_id: &str,
+        sequence_id: &str,
+        status: StateKind,
+        reason: Option<&str>,
+    ) -> Result<(), EditError> {
+        self.live_contact(contact_id)?;
+        self.touch_states(now, contact_id, |contact| {
+            let state = contact
+                .states
+                .iter_mut()
+                .find(|state| state.sequence_id == sequence_id)
+                .ok_or(EditError::NoSuchRecord)?;
+            state.status = status;
+            state.inactive_reason = reason.map(str::to_owned);
+            state.finished_at = (status == StateKind::Finished).then_some(now);
+            state.paused_at = (status == StateKind::Paused).then_some(now);
+            state.failure_reason = (status == StateKind::Failed).then_some("bounced");
+            Ok(())
+        })
+    }
+
+    /// Takes a contact out of a sequence without a trace.
+    pub fn unenrol(
+        &mut self,
+        now: DateTime<Utc>,
+        contact_id: &str,
+        sequence_id: &str,
+    ) -> Result<(), EditError> {
+        self.live_contact(contact_id)?;
+        self.touch_states(now, contact_id, |contact| {
+            let before = contact.states.len();
+            contact
+                .states
+                .retain(|state| state.sequence_id != sequence_id);
+            if contact.states.len() == before {
+                return Err(EditError::NoSuchRecord);
+            }
+            Ok(())
+        })
+    }
+
+    /// The state of a contact just added to a sequence: paused if the sequence is not running.
+    pub(crate) fn entry_state(
+        &mut self,
+        now: DateTime<Utc>,
+        sequence_id: &str,
+        mailbox_id: Option<&str>,
+    ) -> Result<State, EditError> {
+        let sequence = self
+            .sequences
+            .get(sequence_id)
+            .filter(|sequence| !sequence.deleted);
+        let active = sequence.ok_or(EditError::NoSuchRecord)?.active;
+        let mut state = self.new_state(sequence_id, now, mailbox_id);
+        if !active {
+            state.status = StateKind::Paused;
+            state.inactive_reason = Some("Sequence inactive".to_owned());
+        }
+        Ok(state)
+    }
+
+    pub(crate) fn add_state(&mut self, now: DateTime<Utc>, contact_id: &str, state: State) {
+        let sequence_id = state.sequence_id.clone();
+        let added = self.touch_states(now, contact_id, |contact| {
+            contact.states.push(state);
+            Ok(())
+        });
+        if added.is_ok() {
+            self.sequences
+                .edit_in_place(&sequence_id, |sequence| sequence.last_used_at = Some(now));
+        }
+    }
+
+    fn touch_states(
+        &mut self,
+        now: DateTime<Utc>,
+        contact_id: &str,
+        change: impl FnOnce(&mut Contact) -> Result<(), EditError>,
+    ) -> Result<(), EditError> {
+        let changed = if self.switches.enrolment_touches_contact {
+            self.contacts.edit(contact_id, |contact| {
+                change(contact)?;
+                contact.updated_at = now;
+                Ok(())
+            })
+        } else {
+            self.contacts.edit_in_place(contact_id, change)
+        };
+        changed.unwrap_or(Err(EditError::NoSuchRecord))
+    }
+}

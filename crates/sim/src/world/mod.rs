@@ -1,0 +1,125 @@
+//! The simulated workspaces: what they hold, how they are populated and how they change.
+//!
+//! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` reads it for tests; the
+//! endpoints under `apollo` show it to clients.
+
+pub(crate) mod account;
+pub(crate) mod catalogue;
+pub(crate) mod contact;
+mod contact_fields;
+pub(crate) mod dice;
+mod edits;
+mod edits_contacts;
+mod edits_random;
+mod edits_sequences;
+mod generate;
+mod generate_contacts;
+pub(crate) mod mailbox;
+#[rustfmt::skip]
+mod names;
+pub(crate) mod sequence;
+pub(crate) mod table;
+pub(crate) mod task;
+mod truth;
+pub(crate) mod user;
+
+use chrono::{DateTime, Utc};
+
+pub use contact::StateKind;
+pub use edits::EditError;
+pub use edits_random::Edits;
+pub use truth::Counts;
+
+use self::account::Account;
+use self::catalogue::{Field, Label, Stage};
+use self::contact::Contact;
+use self::dice::{Dice, Mint};
+use self::mailbox::Mailbox;
+use self::sequence::Sequence;
+use self::table::Table;
+use self::task::Task;
+use self::user::User;
+use crate::limits::Counters;
+use crate::options::{KeyOptions, Options, Plan, Switches};
+
+/// One Apollo workspace.
+#[derive(Debug)]
+pub struct Team {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) users: Table<User>,
+    pub(crate) accounts: Table<Account>,
+    pub(crate) contacts: Table<Contact>,
+    pub(crate) sequences: Table<Sequence>,
+    pub(crate) mailboxes: Table<Mailbox>,
+    pub(crate) tasks: Table<Task>,
+    pub(crate) contact_stages: Vec<Stage>,
+    pub(crate) account_stages: Vec<Stage>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) keys: Vec<KeyOptions>,
+    pub(crate) plan: Plan,
+    pub(crate) counters: Counters,
+    pub(crate) switches: Switches,
+    pub(crate) dice: Dice,
+    pub(crate) mint: Mint,
+}
+
+/// All workspaces.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) teams: Vec<Team>,
+}
+
+impl World {
+    pub(crate) fn new(options: &Options) -> Self {
+        let mut teams = Vec::with_capacity(options.teams.len());
+        for (n, team) in (0_u64..).zip(&options.teams) {
+            // Spread, so that neighbouring seeds do not share a team.
+            let seed = options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            teams.push(Team::generate(seed, options, team));
+        }
+        Self { teams }
+    }
+}
+
+impl Team {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// From now on the key is unknown.
+    pub fn revoke_key(&mut self, key: &str) {
+        self.keys.retain(|known| known.key != key);
+    }
+
+    pub fn add_key(&mut self, key: KeyOptions) {
+        self.keys.push(key);
+    }
+
+    /// Counters are kept: a team that had used 300 calls has used them under the new plan too.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.plan = plan;
+    }
+
+    pub fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    /// The user that API calls are made in the name of: the longest-standing one still there.
+    pub(crate) fn caller(&self) -> Option<&User> {
+        self.users.all().iter().find(|user| !user.deleted)
+    }
+
+    pub(crate) fn caller_id(&self) -> Option<String> {
+        self.caller().map(|user| user.id.clone())
+    }
+
+    pub(crate) fn mint(&mut self, at: DateTime<Utc>) -> String {
+        self.mint.id(at)
+    }
+
+    pub(crate) fn shuffle(&mut self) -> i64 {
+        self.dice.between(0, i64::MAX / 2)
+    }
+}

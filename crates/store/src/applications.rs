@@ -1,0 +1,73 @@
+//! Applications: the tenants. Everything else belongs to one.
+
+use sqlx::FromRow;
+use syncline_model::{ProviderName, SyncConfigData};
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    sync_configs::BUILT_IN_DESTINATION,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Application {
+    pub id: String,
+    pub name: String,
+}
+
+impl Store {
+    pub async fn application_by_name(&self, name: &str) -> Result<Option<Application>, StoreError> {
+        const SQL: &str = "SELECT id, name FROM applications WHERE name = $1";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
+            .bind(name)
+            .fetch_optional(c)
+            .await)?)
+    }
+
+    /// The application of that name. A new one comes with every provider enabled and a sync config
+    /// for each, so that a connection syncs without further set-up.
+    pub async fn find_or_create_application(&self, name: &str) -> Result<Application, StoreError> {
+        const INSERT: &str = "
+            INSERT INTO applications (id, name, created_at) VALUES ($1, $2, $3)
+            ON CONFLICT (name) DO NOTHING";
+        const FIND: &str = "SELECT id, name FROM applications WHERE name = $1";
+        let mut tx = self.db.begin().await?;
+        let (id, now) = (self.new_id(), self.now());
+        let inserted = run!(tx, |c| sqlx::query(INSERT)
+            .bind(&id)
+            .bind(name)
+            .bind(now)
+            .execute(c)
+            .await?
+            .rows_affected());
+        let application: Application =
+            run!(tx, |c| sqlx::query_as(FIND).bind(name).fetch_one(c).await)?;
+        if inserted == 1 {
+            for provider in ProviderName::ALL {
+                self.enable_provider(&mut tx, &application.id, *provider)
+                    .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(application)
+    }
+
+    async fn enable_provider(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        provider: ProviderName,
+    ) -> Result<(), StoreError> {
+        self.insert_provider(tx, application_id, provider).await?;
+        self.insert_sync_config(
+            tx,
+            application_id,
+            provider,
+            BUILT_IN_DESTINATION,
+            &SyncConfigData::default_for_all_objects(),
+        )
+        .await?;
+        Ok(())
+    }
+}

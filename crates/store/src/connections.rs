@@ -1,0 +1,281 @@
+//! Connections: a customer's account at a provider, with the sealed credentials.
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{FromRow, types::Json};
+use syncline_model::{
+    Capabilities, ConnectionStatus, Object, ProviderName, Time,
+    event::{ConnectionRef, Event},
+};
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    providers::parse_provider,
+};
+
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub id: String,
+    pub application_id: String,
+    pub customer_id: String,
+    pub provider_id: String,
+    pub provider: ProviderName,
+    pub status: ConnectionStatus,
+    pub capabilities: Capabilities,
+    pub created_at: Time,
+    pub last_synced_at: Option<Time>,
+}
+
+pub struct NewConnection<'a> {
+    pub application_id: &'a str,
+    pub customer_id: &'a str,
+    pub provider_id: &'a str,
+    pub provider: ProviderName,
+    pub api_key: &'a SecretString,
+    pub status: ConnectionStatus,
+}
+
+/// New credentials for a connection that is there.
+pub struct CredentialsUpdate<'a> {
+    pub api_key: &'a SecretString,
+    pub status: ConnectionStatus,
+}
+
+#[derive(FromRow)]
+struct ConnectionRow {
+    id: String,
+    application_id: String,
+    customer_id: String,
+    provider_id: String,
+    provider_name: String,
+    status: String,
+    capabilities: Json<Capabilities>,
+    created_at: Time,
+    last_synced_at: Option<Time>,
+}
+
+impl TryFrom<ConnectionRow> for Connection {
+    type Error = StoreError;
+
+    fn try_from(row: ConnectionRow) -> Result<Self, StoreError> {
+        let status = ConnectionStatus::parse(&row.status).ok_or(StoreError::Inconsistent {
+            table: "connections",
+            column: "status",
+            row: row.id.clone(),
+            reason: row.status,
+        })?;
+        Ok(Self {
+            provider: parse_provider("connections", &row.id, &row.provider_name)?,
+            id: row.id,
+            application_id: row.application_id,
+            customer_id: row.customer_id,
+            provider_id: row.provider_id,
+            status,
+            capabilities: row.capabilities.0,
+            created_at: row.created_at,
+            last_synced_at: row.last_synced_at,
+        })
+    }
+}
+
+impl Connection {
+    pub fn reference(&self) -> ConnectionRef {
+        ConnectionRef {
+            application_id: self.application_id.clone(),
+            connection_id: self.id.clone(),
+            customer_id: self.customer_id.clone(),
+            provider_id: self.provider_id.clone(),
+            provider: self.provider,
+        }
+    }
+}
+
+impl Store {
+    pub async fn list_connections(
+        &self,
+        application_id: &str,
+        customer_id: &str,
+    ) -> Result<Vec<Connection>, StoreError> {
+        const SQL: &str = "
+            SELECT id, application_id, customer_id, provider_id, provider_name, status,
+                   capabilities, created_at, last_synced_at
+            FROM connections
+            WHERE application_id = $1 AND customer_id = $2
+            ORDER BY provider_name";
+        let mut reader = self.db.read().await?;
+        let rows: Vec<ConnectionRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .bind(customer_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn get_connection(
+        &self,
+        application_id: &str,
+        customer_id: &str,
+        provider: ProviderName,
+    ) -> Result<Option<Connection>, StoreError> {
+        Ok(self
+            .list_connections(application_id, customer_id)
+            .await?
+            .into_iter()
+            .find(|connection| connection.provider == provider))
+    }
+
+    /// Creates a connection and the syncs that its provider's config asks for, due at once.
+    pub async fn create_connection(
+        &self,
+        new: &NewConnection<'_>,
+    ) -> Result<Connection, StoreError> {
+        const SQL: &str = "
+            INSERT INTO connections
+                (id, application_id, customer_id, provider_id, provider_name, credentials, status,
+                 capabilities, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let connection = Connection {
+            id: self.new_id(),
+            application_id: new.application_id.to_owned(),
+            customer_id: new.customer_id.to_owned(),
+            provider_id: new.provider_id.to_owned(),
+            provider: new.provider,
+            status: new.status,
+            capabilities: Capabilities::new(),
+            created_at: self.now(),
+            last_synced_at: None,
+        };
+        let sealed = self.seal_credentials(&connection.id, new.api_key);
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&connection.id)
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(&connection.provider_id)
+            .bind(connection.provider.as_str())
+            .bind(&sealed)
+            .bind(connection.status.as_str())
+            .bind(Json(&connection.capabilities))
+            .bind(connection.created_at)
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(|error| StoreError::or_duplicate(error, "a connection with this provider"))?;
+        let config = self
+            .sync_config_of(&mut tx, &connection.application_id, connection.provider)
+            .await?;
+        if let Some(config) = config {
+            self.create_syncs(&mut tx, &connection.id, &config).await?;
+        }
+        self.write_event(&mut tx, &connection.reference(), &Event::ConnectionCreated)
+            .await?;
+        tx.commit().await?;
+        Ok(connection)
+    }
+
+    /// Replaces the credentials and resumes the syncs that were paused because of the old ones.
+    pub async fn update_credentials(
+        &self,
+        connection: &Connection,
+        update: &CredentialsUpdate<'_>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE connections SET credentials = $2, status = $3, capabilities = $4 WHERE id = $1";
+        let sealed = self.seal_credentials(&connection.id, update.api_key);
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&connection.id)
+            .bind(&sealed)
+            .bind(update.status.as_str())
+            .bind(Json(Capabilities::new()))
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.resume_after_new_credentials(&mut tx, &connection.id)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Deletes a connection. When this returns, its syncs are gone, no page in flight can commit,
+    /// and its rows have left the common-model tables.
+    pub async fn delete_connection(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.delete_connection_in(&mut tx, connection).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Runs go first: a page in flight holds their rows until it commits, and one that comes later
+    /// finds them gone.
+    pub(crate) async fn delete_connection_in(
+        &self,
+        tx: &mut Tx,
+        connection: &Connection,
+    ) -> Result<(), StoreError> {
+        const RUNS: &str = "DELETE FROM sync_runs WHERE connection_id = $1";
+        const SYNCS: &str = "DELETE FROM syncs WHERE connection_id = $1";
+        const CONNECTION: &str = "DELETE FROM connections WHERE id = $1";
+        for sql in [RUNS, SYNCS] {
+            run!(tx, |c| sqlx::query(sql)
+                .bind(&connection.id)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        for object in Object::ALL {
+            self.delete_records(tx, connection, *object).await?;
+        }
+        let deleted = run!(tx, |c| sqlx::query(CONNECTION)
+            .bind(&connection.id)
+            .execute(c)
+            .await?
+            .rows_affected());
+        if deleted == 1 {
+            self.write_event(tx, &connection.reference(), &Event::ConnectionDeleted)
+                .await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn credentials_of(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<SecretString, StoreError> {
+        const SQL: &str = "SELECT credentials FROM connections WHERE id = $1";
+        let sealed: String = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(connection_id)
+            .fetch_one(c)
+            .await)?;
+        self.keys
+            .open(&sealed, &sealed_row(connection_id))
+            .map_err(|error| StoreError::Inconsistent {
+                table: "connections",
+                column: "credentials",
+                row: connection_id.to_owned(),
+                reason: error.to_string(),
+            })
+    }
+
+    /// Opens one stored credential, so that a wrong encryption key shows at the start and not in
+    /// the first sync.
+    pub async fn check_encryption_key(&self) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT id FROM connections ORDER BY id DESC LIMIT 1";
+        let mut tx = self.db.begin().await?;
+        let newest: Option<String> = run!(tx, |c| sqlx::query_scalar(SQL).fetch_optional(c).await)?;
+        if let Some(id) = newest {
+            self.credentials_of(&mut tx, &id).await?;
+        }
+        Ok(())
+    }
+
+    fn seal_credentials(&self, connection_id: &str, api_key: &SecretString) -> String {
+        let secret = SecretString::from(api_key.expose_secret());
+        self.keys
+            .seal(&secret, &sealed_row(connection_id), &self.ids)
+    }
+}
+
+/// What a sealed credential is bound to.
+fn sealed_row(connection_id: &str) -> String {
+    format!("connections.credentials/{connection_id}")
+}

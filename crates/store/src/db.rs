@@ -1,0 +1,274 @@
+//! The two databases behind one way of asking.
+//!
+//! [`Db`] is an enum of pools. The `run!` macro sends one statement text to whichever is live, so
+//! statements are written once. SQLite has one writer: its write pool holds one connection, and
+//! transactions begin with `BEGIN IMMEDIATE`, so they never fail half-way for a lock.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    encode::IsNull,
+    error::BoxDynError,
+    migrate::Migrator,
+    pool::PoolConnection,
+    postgres::{PgArgumentBuffer, PgConnectOptions, PgPoolOptions, PgTypeInfo, types::Oid},
+    sqlite::{
+        SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous, SqliteTypeInfo,
+    },
+};
+use syncline_model::Time;
+
+use crate::StoreError;
+
+static COMMON: Migrator = sqlx::migrate!("../../migrations");
+static POSTGRES_ONLY: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_READERS: u32 = 4;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub(crate) enum Db {
+    Pg(PgPool),
+    Lite { read: SqlitePool, write: SqlitePool },
+}
+
+/// A pooled connection for reads.
+pub(crate) enum Reader {
+    Pg(PoolConnection<Postgres>),
+    Lite(PoolConnection<Sqlite>),
+}
+
+/// A transaction. Dropped without [`commit`](Tx::commit), it leaves no trace.
+pub(crate) enum Tx {
+    Pg(Transaction<'static, Postgres>),
+    Lite(Transaction<'static, Sqlite>),
+}
+
+/// What `run!` sends a statement to.
+pub(crate) enum Connection<'c> {
+    Pg(&'c mut PgConnection),
+    Lite(&'c mut SqliteConnection),
+}
+
+/// Runs one statement text on whichever database is live:
+/// `run!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await)?`.
+macro_rules! run {
+    ($on:expr, |$c:ident| $query:expr) => {
+        match $on.connection() {
+            $crate::db::Connection::Pg($c) => $query,
+            $crate::db::Connection::Lite($c) => $query,
+        }
+    };
+}
+pub(crate) use run;
+
+impl Db {
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_postgres(url).await
+        } else if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else {
+            Err(StoreError::Url {
+                url: without_password(url),
+                reason: "it must begin with sqlite:// or postgres://".to_owned(),
+            })
+        }
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Url {
+            url: without_password(url),
+            reason: error.to_string(),
+        })?;
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.application_name("syncline"))
+            .await?;
+        Ok(Self::Pg(pool))
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Url {
+                url: url.to_owned(),
+                reason: error.to_string(),
+            })?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A page is one fsync. With NORMAL a power cut forgets the last commits, and with them
+            // what was already spent and told to others.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("cache_size", "-8192")
+            .pragma("temp_store", "memory")
+            .pragma("journal_size_limit", "67108864")
+            .optimize_on_close(true, None);
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(SQLITE_READERS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self::Lite { read, write })
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
+        let migrator = self.migrator();
+        match self {
+            Self::Pg(pool) => migrator.run(pool).await?,
+            Self::Lite { write, .. } => migrator.run(write).await?,
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+        let newest = self
+            .migrator()
+            .iter()
+            .map(|migration| migration.version)
+            .max();
+        let mut reader = self.read().await?;
+        let applied: Result<Option<i64>, _> =
+            run!(reader, |c| sqlx::query_scalar(NEWEST).fetch_one(c).await);
+        match applied {
+            Ok(applied) if applied == newest => Ok(()),
+            // The database answers, but the table isn't there.
+            Ok(_) | Err(sqlx::Error::Database(_)) => Err(StoreError::NotMigrated),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The migrations of both databases, with PostgreSQL's own among them where it is that.
+    fn migrator(&self) -> Migrator {
+        let mut migrations = COMMON.migrations.to_vec();
+        if matches!(self, Self::Pg(_)) {
+            migrations.extend(POSTGRES_ONLY.iter().cloned());
+            migrations.sort_by_key(|migration| migration.version);
+        }
+        Migrator::with_migrations(migrations)
+    }
+
+    pub(crate) async fn server_time(&self) -> Result<Option<Time>, StoreError> {
+        match self {
+            Self::Pg(pool) => Ok(Some(
+                sqlx::query_scalar("SELECT clock_timestamp()")
+                    .fetch_one(pool)
+                    .await?,
+            )),
+            Self::Lite { .. } => Ok(None),
+        }
+    }
+
+    pub(crate) async fn read(&self) -> Result<Reader, sqlx::Error> {
+        Ok(match self {
+            Self::Pg(pool) => Reader::Pg(pool.acquire().await?),
+            Self::Lite { read, .. } => Reader::Lite(read.acquire().await?),
+        })
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match self {
+            Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+            Self::Lite { write, .. } => Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Pg(pool) => pool.close().await,
+            Self::Lite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Pg(c) => Connection::Pg(c),
+            Self::Lite(c) => Connection::Lite(c),
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Pg(c) => Connection::Pg(c),
+            Self::Lite(c) => Connection::Lite(c),
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Pg(tx) => tx.commit().await,
+            Self::Lite(tx) => tx.commit().await,
+        }
+    }
+}
+
+/// The type `json` in every PostgreSQL.
+const JSON_OID: Oid = Oid(114);
+
+/// A set of keys as one parameter: a JSON object, so that `SELECT key FROM json_each($1)` is the
+/// same text on both databases. PostgreSQL's `json_each` wants `json`, SQLite's wants text.
+pub(crate) struct KeySet(String);
+
+impl KeySet {
+    pub(crate) fn new<K: AsRef<str>>(keys: &[K]) -> Self {
+        let object: serde_json::Map<_, _> = keys
+            .iter()
+            .map(|key| (key.as_ref().to_owned(), serde_json::Value::Null))
+            .collect();
+        Self(serde_json::Value::Object(object).to_string())
+    }
+}
+
+impl sqlx::Type<Postgres> for KeySet {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(JSON_OID)
+    }
+}
+
+impl sqlx::Encode<'_, Postgres> for KeySet {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+}
+
+impl sqlx::Type<Sqlite> for KeySet {
+    fn type_info() -> SqliteTypeInfo {
+        <String as sqlx::Type<Sqlite>>::type_info()
+    }
+}
+
+impl sqlx::Encode<'_, Sqlite> for KeySet {
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        <String as sqlx::Encode<'_, Sqlite>>::encode_by_ref(&self.0, buffer)
+    }
+}
+
+/// The URL as it may be shown: without what stands between the `:` of its user and the `@`.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let Some((user, host)) = rest.rsplit_once('@') else {
+        return url.to_owned();
+    };
+    let user = user.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}:…@{host}")
+}

@@ -1,0 +1,47 @@
+//! What can go wrong in the store.
+
+/// A caller's mistake is never here: an absent row is an `Option`, a duplicate its own variant.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database could not be used")]
+    Database(#[from] sqlx::Error),
+
+    #[error("the database schema could not be brought up to date")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+
+    #[error("the database URL '{url}' is not understood: {reason}")]
+    Url { url: String, reason: String },
+
+    /// The row that was to be created is there already.
+    #[error("{0} exists already")]
+    Duplicate(&'static str),
+
+    /// What a statement needs to hold didn't: the row is still in use.
+    #[error("{0}")]
+    InUse(String),
+
+    /// Another worker took the scan over, or it was stopped: nothing of this page was written.
+    #[error("the lease on scan {scan_id} is lost")]
+    LeaseLost { scan_id: String },
+
+    #[error("the schema is at another version than this program: run `syncline migrate`")]
+    NotMigrated,
+
+    #[error("{table}.{column} of row {row} can't be read: {reason}")]
+    Inconsistent {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Turns a violated unique constraint into [`StoreError::Duplicate`].
+    pub(crate) fn or_duplicate(error: sqlx::Error, what: &'static str) -> Self {
+        match &error {
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::Duplicate(what),
+            _ => Self::Database(error),
+        }
+    }
+}

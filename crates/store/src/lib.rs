@@ -1,0 +1,110 @@
+//! Everything Syncline knows, in SQL: embedded SQLite or PostgreSQL.
+//!
+//! One file per resource, each with its statements next to the rows they return. A statement is
+//! written once, in the dialect that both databases speak; where one needs another for speed, the
+//! two stand side by side. Nothing outside this crate knows SQL, and everything outside `runs` and
+//! `schedule` asks within one application.
+
+mod api_keys;
+mod applications;
+mod connections;
+mod customers;
+mod db;
+mod error;
+mod outbox;
+mod pages;
+mod providers;
+mod records;
+mod runs;
+mod scans;
+mod schedule;
+mod sealing;
+mod sync_configs;
+mod syncs;
+
+use std::sync::Arc;
+
+use syncline_model::{Clock, Ids, Time};
+
+pub use applications::Application;
+pub use connections::{Connection, CredentialsUpdate, NewConnection};
+pub use customers::Customer;
+pub use error::StoreError;
+pub use pages::{PageCommit, PageCommitted};
+pub use providers::ConfiguredProvider;
+pub use records::{RecordQuery, Row, Table};
+pub use runs::{RunFilter, SyncRun, TimeBound};
+pub use scans::{Ending, Pause, Scan, ScanRun};
+pub use sealing::{EncryptionKeys, InvalidEncryptionKey};
+pub use sync_configs::SyncConfig;
+pub use syncs::{Sync, SyncFilter};
+
+use crate::db::Db;
+
+/// A list's next rows: those after (or, backwards, before) an id.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// The id of the row that the last page ended with.
+    pub cursor: Option<String>,
+    /// Walk backwards from the cursor.
+    pub reverse: bool,
+    pub limit: i64,
+}
+
+/// The one way to the database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+    keys: Arc<EncryptionKeys>,
+}
+
+impl Store {
+    /// Connects to `url` (`sqlite://PATH` or `postgres://…`); the schema is [`migrate`](Self::migrate)'s.
+    pub async fn open(
+        url: &str,
+        clock: Arc<dyn Clock>,
+        ids: Arc<Ids>,
+        keys: EncryptionKeys,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            db: Db::open(url).await?,
+            clock,
+            ids,
+            keys: Arc::new(keys),
+        })
+    }
+
+    /// Brings the schema up to date. Safe to run from several processes at once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.db.migrate().await
+    }
+
+    /// The database answers and its schema is the one this program was built for.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.db.ready().await
+    }
+
+    /// The database server's own time; `None` where the database runs in this process.
+    pub async fn database_time(&self) -> Result<Option<Time>, StoreError> {
+        self.db.server_time().await
+    }
+
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.db, Db::Lite { .. })
+    }
+
+    /// Waits for the statements in flight and closes every connection.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn new_id(&self) -> String {
+        self.ids.id(self.now())
+    }
+}

@@ -1,0 +1,186 @@
+//! Which columns each object's table has beside the common ones, and how a record fills them.
+//!
+//! One line per object says it all: the `table!` macro makes the column list, the binding of a
+//! page's records (as arrays on PostgreSQL, as values on SQLite) and the reading of a row.
+
+use sqlx::{
+    Postgres, Row as _, Sqlite,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+    sqlite::SqliteRow,
+    types::Json,
+};
+use syncline_model::{
+    Account, Contact, Mailbox, Object, Record, Sequence, SequenceState, ShareType, User,
+};
+
+pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+pub(crate) type Values<'q, 'a> = sqlx::query_builder::Separated<'q, Sqlite, &'a str>;
+
+/// A column of the object's own, with PostgreSQL's name for the type of an array of it.
+pub struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) array_type: &'static str,
+}
+
+/// A common record that has a table.
+pub trait Table: Sized + Send + Sync + Unpin + 'static {
+    const OBJECT: Object;
+    #[doc(hidden)]
+    const COLUMNS: &'static [Column];
+    #[doc(hidden)]
+    fn bind_arrays<'q>(query: PgQuery<'q>, records: &[&'q Record<Self>]) -> PgQuery<'q>;
+    #[doc(hidden)]
+    fn push_values(values: &mut Values<'_, '_>, record: &Self);
+    #[doc(hidden)]
+    fn from_pg(row: &PgRow) -> sqlx::Result<Self>;
+    #[doc(hidden)]
+    fn from_lite(row: &SqliteRow) -> sqlx::Result<Self>;
+}
+
+/// How one kind of column is bound and read.
+macro_rules! kind {
+    (array text) => {
+        "text[]"
+    };
+    (array flag) => {
+        "boolean[]"
+    };
+    (array flag_or_null) => {
+        "boolean[]"
+    };
+    (array count) => {
+        "bigint[]"
+    };
+    (array json) => {
+        "jsonb[]"
+    };
+    (array json_or_null) => {
+        "jsonb[]"
+    };
+    (array word) => {
+        "text[]"
+    };
+
+    (borrow text $value:expr) => {
+        $value.as_deref()
+    };
+    (borrow flag $value:expr) => {
+        $value
+    };
+    (borrow flag_or_null $value:expr) => {
+        $value
+    };
+    (borrow count $value:expr) => {
+        $value
+    };
+    (borrow json $value:expr) => {
+        Json(&$value)
+    };
+    (borrow json_or_null $value:expr) => {
+        $value.as_ref().map(Json)
+    };
+    (borrow word $value:expr) => {
+        $value.as_str()
+    };
+
+    (own text $value:expr) => {
+        $value.clone()
+    };
+    (own flag $value:expr) => {
+        $value
+    };
+    (own flag_or_null $value:expr) => {
+        $value
+    };
+    (own count $value:expr) => {
+        $value
+    };
+    (own json $value:expr) => {
+        Json($value.clone())
+    };
+    (own json_or_null $value:expr) => {
+        $value.clone().map(Json)
+    };
+    (own word $value:expr) => {
+        $value.as_str()
+    };
+
+    (read json $row:expr, $name:expr) => {
+        $row.try_get::<Json<_>, _>($name)?.0
+    };
+    (read json_or_null $row:expr, $name:expr) => {
+        $row.try_get::<Option<Json<_>>, _>($name)?
+            .map(|json| json.0)
+    };
+    (read word $row:expr, $name:expr) => {
+        share_type(&$row.try_get::<String, _>($name)?)
+    };
+    (read $kind:ident $row:expr, $name:expr) => {
+        $row.try_get($name)?
+    };
+}
+
+macro_rules! table {
+    ($record:ident, $object:expr, { $($column:ident: $kind:ident),+ $(,)? }) => {
+        impl Table for $record {
+            const OBJECT: Object = $object;
+            const COLUMNS: &'static [Column] = &[
+                $(Column { name: stringify!($column), array_type: kind!(array $kind) }),+
+            ];
+
+            fn bind_arrays<'q>(query: PgQuery<'q>, records: &[&'q Record<Self>]) -> PgQuery<'q> {
+                query
+                    $(.bind(
+                        records
+                            .iter()
+                            .map(|record| kind!(borrow $kind record.fields.$column))
+                            .collect::<Vec<_>>(),
+                    ))+
+            }
+
+            fn push_values(values: &mut Values<'_, '_>, record: &Self) {
+                $(values.push_bind(kind!(own $kind record.$column));)+
+            }
+
+            fn from_pg(row: &PgRow) -> sqlx::Result<Self> {
+                Ok(Self { $($column: kind!(read $kind row, stringify!($column))),+ })
+            }
+
+            fn from_lite(row: &SqliteRow) -> sqlx::Result<Self> {
+                Ok(Self { $($column: kind!(read $kind row, stringify!($column))),+ })
+            }
+        }
+    };
+}
+
+table!(User, Object::User, {
+    first_name: text, last_name: text, email: text, is_locked: flag_or_null,
+});
+
+table!(Mailbox, Object::Mailbox, { email: text, user_id: text, is_disabled: flag_or_null });
+
+table!(Sequence, Object::Sequence, {
+    owner_id: text, is_enabled: flag, name: text, tags: json, num_steps: count, metrics: json,
+    is_archived: flag, share_type: word,
+});
+
+table!(Account, Object::Account, { owner_id: text, name: text, domain: text });
+
+table!(Contact, Object::Contact, {
+    owner_id: text, account_id: text, first_name: text, last_name: text, job_title: text,
+    address: json_or_null, email_addresses: json, phone_numbers: json, open_count: count,
+    click_count: count, reply_count: count, bounced_count: count,
+});
+
+table!(SequenceState, Object::SequenceState, {
+    state: text, contact_id: text, mailbox_id: text, user_id: text, sequence_id: text,
+});
+
+fn share_type(text: &str) -> ShareType {
+    if text == ShareType::Private.as_str() {
+        ShareType::Private
+    } else {
+        ShareType::Team
+    }
+}

@@ -1,0 +1,312 @@
+//! Records into rows.
+//!
+//! A page first asks which of its ids have another hash and sends only those, so a page without
+//! changes writes nothing. All rows of a transaction get one stamp (`last_modified_at`), taken under
+//! the sync's row lock: stamps grow strictly and in commit order.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+};
+
+use serde_json::value::RawValue;
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite, types::Json};
+use syncline_model::{Object, Record, Time, event::ConnectionRef};
+
+use super::tables::Table;
+use crate::{
+    Connection, Store, StoreError,
+    db::{self, KeySet, Tx, run},
+};
+
+/// What became of a page's records.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Written {
+    pub(crate) created: i64,
+    pub(crate) updated: i64,
+    pub(crate) unchanged: i64,
+}
+
+#[derive(FromRow)]
+struct Known {
+    id: String,
+    content_hash: i64,
+    is_deleted: bool,
+}
+
+/// The columns that every table has, in the order in which they are bound.
+const COMMON: [(&str, &str); 6] = [
+    ("id", "text[]"),
+    ("created_at", "timestamptz[]"),
+    ("updated_at", "timestamptz[]"),
+    ("is_deleted", "boolean[]"),
+    ("content_hash", "bigint[]"),
+    ("raw_data", "jsonb[]"),
+];
+
+impl Store {
+    /// Brings the rows of one connection up to date with `records`.
+    pub(crate) async fn write_records<T: Table>(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        sync_id: &str,
+        records: &[Record<T>],
+    ) -> Result<Written, StoreError> {
+        let records = last_of_each_id(records);
+        let known = known_rows::<T>(tx, connection, &records).await?;
+        let mut written = Written::default();
+        let changed: Vec<&Record<T>> = records
+            .into_iter()
+            .filter(|record| match known.get(&record.id) {
+                None => {
+                    written.created += 1;
+                    true
+                }
+                Some(row)
+                    if row.content_hash == record.hash && row.is_deleted == record.is_deleted =>
+                {
+                    written.unchanged += 1;
+                    false
+                }
+                Some(_) => {
+                    written.updated += 1;
+                    true
+                }
+            })
+            .collect();
+        if !changed.is_empty() {
+            let stamp = self.take_stamp(tx, sync_id).await?;
+            upsert(tx, connection, stamp, &changed).await?;
+        }
+        Ok(written)
+    }
+
+    /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.
+    async fn take_stamp(&self, tx: &mut Tx, sync_id: &str) -> Result<Time, StoreError> {
+        const SQL: &str = "
+            UPDATE syncs
+            SET last_stamp_ms =
+                CASE WHEN last_stamp_ms < $2 THEN $2 ELSE last_stamp_ms + 1 END
+            WHERE id = $1
+            RETURNING last_stamp_ms";
+        let now = self.now().timestamp_millis();
+        let stamp: i64 = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(sync_id)
+            .bind(now)
+            .fetch_one(c)
+            .await)?;
+        Time::from_timestamp_millis(stamp).ok_or_else(|| StoreError::Inconsistent {
+            table: "syncs",
+            column: "last_stamp_ms",
+            row: sync_id.to_owned(),
+            reason: format!("{stamp} is no time"),
+        })
+    }
+
+    /// Removes a connection's rows of one object.
+    pub(crate) async fn delete_records(
+        &self,
+        tx: &mut Tx,
+        connection: &Connection,
+        object: Object,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "DELETE FROM {} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3",
+            object.table()
+        );
+        run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(connection.provider.as_str())
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    pub(crate) async fn raw_data_of(
+        &self,
+        connection: &ConnectionRef,
+        object: Object,
+        ids: &[String],
+    ) -> Result<HashMap<String, Box<RawValue>>, StoreError> {
+        let sql = format!(
+            "SELECT id, raw_data FROM {}
+             WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+               AND id IN (SELECT key FROM json_each($4))",
+            object.table()
+        );
+        let mut reader = self.db.read().await?;
+        let rows: Vec<(String, Json<Box<RawValue>>)> =
+            run!(reader, |c| sqlx::query_as(AssertSqlSafe(sql))
+                .bind(&connection.application_id)
+                .bind(&connection.customer_id)
+                .bind(connection.provider.as_str())
+                .bind(KeySet::new(ids))
+                .fetch_all(c)
+                .await)?;
+        Ok(rows.into_iter().map(|(id, raw)| (id, raw.0)).collect())
+    }
+}
+
+/// A page may name a record twice (it moved while the page was made): the later one counts.
+fn last_of_each_id<T>(records: &[Record<T>]) -> Vec<&Record<T>> {
+    let mut seen = HashSet::with_capacity(records.len());
+    let mut last: Vec<_> = records
+        .iter()
+        .rev()
+        .filter(|record| seen.insert(record.id.as_str()))
+        .collect();
+    last.reverse();
+    last
+}
+
+async fn known_rows<T: Table>(
+    tx: &mut Tx,
+    connection: &ConnectionRef,
+    records: &[&Record<T>],
+) -> Result<HashMap<String, Known>, StoreError> {
+    let table = T::OBJECT.table();
+    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+    let rows: Vec<Known> = match tx.connection() {
+        // A join with the array scans the tenant's whole prefix while the table has no statistics;
+        // LATERAL makes every id its own lookup by the full key.
+        db::Connection::Pg(c) => {
+            let sql = format!(
+                "SELECT r.id, r.content_hash, r.is_deleted FROM UNNEST($4::text[]) AS wanted (id)
+                 CROSS JOIN LATERAL (
+                    SELECT id, content_hash, is_deleted FROM {table}
+                    WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+                      AND id = wanted.id LIMIT 1) AS r"
+            );
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(&connection.application_id)
+                .bind(&connection.customer_id)
+                .bind(connection.provider.as_str())
+                .bind(ids)
+                .fetch_all(c)
+                .await?
+        }
+        db::Connection::Lite(c) => {
+            let sql = format!(
+                "SELECT id, content_hash, is_deleted FROM {table}
+                 WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+                   AND id IN (SELECT key FROM json_each($4))"
+            );
+            sqlx::query_as(AssertSqlSafe(sql))
+                .bind(&connection.application_id)
+                .bind(&connection.customer_id)
+                .bind(connection.provider.as_str())
+                .bind(KeySet::new(&ids))
+                .fetch_all(c)
+                .await?
+        }
+    };
+    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+}
+
+/// The hot path. PostgreSQL takes a page as one array per column, SQLite as a list of values: each
+/// is what its database does fastest.
+async fn upsert<T: Table>(
+    tx: &mut Tx,
+    connection: &ConnectionRef,
+    stamp: Time,
+    records: &[&Record<T>],
+) -> Result<(), StoreError> {
+    match tx.connection() {
+        db::Connection::Pg(c) => {
+            let query = sqlx::query(AssertSqlSafe(postgres_upsert::<T>()))
+                .bind(&connection.application_id)
+                .bind(&connection.customer_id)
+                .bind(connection.provider.as_str())
+                .bind(stamp)
+                .bind(column(records, |record| record.id.as_str()))
+                .bind(column(records, |record| record.created_at))
+                .bind(column(records, |record| record.updated_at))
+                .bind(column(records, |record| record.is_deleted))
+                .bind(column(records, |record| record.hash))
+                .bind(column(records, |record| Json(&*record.raw)));
+            T::bind_arrays(query, records).execute(c).await?;
+        }
+        db::Connection::Lite(c) => {
+            let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
+            query.push(" VALUES ");
+            for (index, record) in records.iter().enumerate() {
+                query.push(if index == 0 { "(" } else { ", (" });
+                let mut values = query.separated(", ");
+                values
+                    .push_bind(&connection.application_id)
+                    .push_bind(&connection.customer_id)
+                    .push_bind(connection.provider.as_str())
+                    .push_bind(stamp)
+                    .push_bind(record.is_deleted.then_some(stamp))
+                    .push_bind(&record.id)
+                    .push_bind(record.created_at)
+                    .push_bind(record.updated_at)
+                    .push_bind(record.is_deleted)
+                    .push_bind(record.hash)
+                    .push_bind(record.raw.get());
+                T::push_values(&mut values, &record.fields);
+                query.push(")");
+            }
+            query.push(on_conflict::<T>());
+            query.build().execute(c).await?;
+        }
+    }
+    Ok(())
+}
+
+fn column<'r, T, V>(records: &[&'r Record<T>], value: impl Fn(&'r Record<T>) -> V) -> Vec<V> {
+    records.iter().map(|record| value(record)).collect()
+}
+
+fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMMON.into_iter().chain(
+        T::COLUMNS
+            .iter()
+            .map(|column| (column.name, column.array_type)),
+    )
+}
+
+fn insert_head<T: Table>() -> String {
+    let mut sql = format!(
+        "INSERT INTO {} (application_id, customer_id, provider_name, last_modified_at, deleted_at",
+        T::OBJECT.table()
+    );
+    for (name, _) in own_columns::<T>() {
+        write!(sql, ", {name}").expect("writing to a string can't fail");
+    }
+    sql.push(')');
+    sql
+}
+
+fn postgres_upsert<T: Table>() -> String {
+    let names: Vec<_> = own_columns::<T>().map(|(name, _)| name).collect();
+    let arrays: Vec<_> = own_columns::<T>()
+        .enumerate()
+        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 5))
+        .collect();
+    format!(
+        "{} SELECT $1, $2, $3, $4, CASE WHEN page.is_deleted THEN $4 END, page.*
+         FROM UNNEST({}) AS page ({}){}",
+        insert_head::<T>(),
+        arrays.join(", "),
+        names.join(", "),
+        on_conflict::<T>()
+    )
+}
+
+fn on_conflict<T: Table>() -> String {
+    let table = T::OBJECT.table();
+    let mut sql = format!(
+        " ON CONFLICT (application_id, customer_id, provider_name, id) DO UPDATE SET
+         last_modified_at = excluded.last_modified_at,
+         deleted_at = CASE WHEN excluded.is_deleted
+            THEN COALESCE({table}.deleted_at, excluded.deleted_at) END"
+    );
+    for (name, _) in own_columns::<T>().filter(|(name, _)| *name != "id") {
+        write!(sql, ", {name} = excluded.{name}").expect("writing to a string can't fail");
+    }
+    sql
+}

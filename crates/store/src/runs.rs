@@ -1,0 +1,287 @@
+//! Sync runs as people read them.
+
+use sqlx::{FromRow, types::Json};
+use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
+
+use crate::{
+    PageRequest, Store, StoreError,
+    db::{KeySet, run},
+    providers::parse_provider,
+    syncs::parse_object,
+};
+
+#[derive(Debug, Clone)]
+pub struct SyncRun {
+    pub id: String,
+    pub sync_id: String,
+    pub application_id: String,
+    pub customer_id: String,
+    pub provider: ProviderName,
+    pub connection_id: String,
+    pub object: Object,
+    /// A [`RunState`](syncline_model::RunState)'s name.
+    pub state: String,
+    pub waiting_until: Option<Time>,
+    pub waiting_reason: Option<WaitReason>,
+    pub started_at: Time,
+    pub finished_at: Option<Time>,
+    pub num_records_synced: Option<i64>,
+    pub counters: Counters,
+    pub coverage: Option<Coverage>,
+    pub error_message: Option<String>,
+    /// The provider's total and the pages read so far, as of the checkpoint.
+    pub records_reported: Option<i64>,
+}
+
+/// A bound on a time: `>` or `<`.
+#[derive(Debug, Clone, Copy)]
+pub enum TimeBound {
+    After(Time),
+    Before(Time),
+}
+
+impl TimeBound {
+    fn after(bound: Option<Self>) -> Option<Time> {
+        match bound {
+            Some(Self::After(time)) => Some(time),
+            _ => None,
+        }
+    }
+
+    fn before(bound: Option<Self>) -> Option<Time> {
+        match bound {
+            Some(Self::Before(time)) => Some(time),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    pub customer_id: Option<String>,
+    pub provider_name: Option<String>,
+    pub object: Option<String>,
+    /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
+    pub status: Option<String>,
+    pub started: Option<TimeBound>,
+    pub finished: Option<TimeBound>,
+}
+
+#[derive(FromRow)]
+struct RunRow {
+    id: String,
+    sync_id: String,
+    application_id: String,
+    customer_id: String,
+    provider_name: String,
+    connection_id: String,
+    object: String,
+    state: String,
+    due_at: Time,
+    waiting_reason: Option<String>,
+    created_at: Time,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+    records_read: i64,
+    records_created: i64,
+    records_updated: i64,
+    records_unchanged: i64,
+    records_deleted: i64,
+    records_rejected: i64,
+    requests_made: i64,
+    num_records_synced: Option<i64>,
+    coverage: Option<Json<Coverage>>,
+    error_message: Option<String>,
+    checkpoint: Json<syncline_model::Checkpoint>,
+}
+
+impl TryFrom<RunRow> for SyncRun {
+    type Error = StoreError;
+
+    fn try_from(row: RunRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            object: parse_object("sync_runs", &row.id, &row.object)?,
+            provider: parse_provider("sync_runs", &row.id, &row.provider_name)?,
+            waiting_until: (row.state == "waiting").then_some(row.due_at),
+            waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
+            started_at: row.started_at.unwrap_or(row.created_at),
+            finished_at: row.finished_at,
+            // While a run goes on, what it has read so far is the best answer.
+            num_records_synced: row.num_records_synced.or(Some(row.records_read)),
+            counters: Counters {
+                records_read: row.records_read,
+                records_created: row.records_created,
+                records_updated: row.records_updated,
+                records_unchanged: row.records_unchanged,
+                records_deleted: row.records_deleted,
+                records_rejected: row.records_rejected,
+                requests_made: row.requests_made,
+            },
+            coverage: row.coverage.map(|coverage| coverage.0),
+            records_reported: row.checkpoint.0.facts.records_reported,
+            id: row.id,
+            sync_id: row.sync_id,
+            application_id: row.application_id,
+            customer_id: row.customer_id,
+            connection_id: row.connection_id,
+            state: row.state,
+            error_message: row.error_message,
+        })
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, sync_id, application_id, customer_id, provider_name, connection_id, object, state,
+         due_at, waiting_reason, created_at, started_at, finished_at, records_read,
+         records_created, records_updated, records_unchanged, records_deleted, records_rejected,
+         requests_made, num_records_synced, coverage, error_message, checkpoint"
+    };
+}
+
+macro_rules! filter {
+    () => {
+        "application_id = $1
+         AND (CAST($2 AS text) IS NULL OR customer_id = $2)
+         AND (CAST($3 AS text) IS NULL OR provider_name = $3)
+         AND (CAST($4 AS text) IS NULL OR object = $4)
+         AND (CAST($5 AS text) IS NULL OR $5 = CASE
+                WHEN state IN ('queued', 'running', 'waiting') THEN 'IN_PROGRESS'
+                WHEN state = 'succeeded' THEN 'SUCCESS' ELSE 'FAILURE' END)
+         AND (CAST($6 AS text) IS NULL OR COALESCE(started_at, created_at) > $7)
+         AND (CAST($8 AS text) IS NULL OR COALESCE(started_at, created_at) < $9)
+         AND (CAST($10 AS text) IS NULL OR finished_at > $11)
+         AND (CAST($12 AS text) IS NULL OR finished_at < $13)"
+    };
+}
+
+/// Binds a [`RunFilter`] to `filter!()`. A time is bound twice: as text to ask whether there is
+/// one, because SQLite's cast of a time isn't PostgreSQL's, and as itself.
+macro_rules! bind_filter {
+    ($query:expr, $application_id:expr, $filter:expr) => {{
+        let started_after = TimeBound::after($filter.started);
+        let started_before = TimeBound::before($filter.started);
+        let finished_after = TimeBound::after($filter.finished);
+        let finished_before = TimeBound::before($filter.finished);
+        $query
+            .bind($application_id)
+            .bind(&$filter.customer_id)
+            .bind(&$filter.provider_name)
+            .bind(&$filter.object)
+            .bind(&$filter.status)
+            .bind(started_after.map(|_| "set"))
+            .bind(started_after)
+            .bind(started_before.map(|_| "set"))
+            .bind(started_before)
+            .bind(finished_after.map(|_| "set"))
+            .bind(finished_after)
+            .bind(finished_before.map(|_| "set"))
+            .bind(finished_before)
+    }};
+}
+
+impl Store {
+    /// Newest first.
+    pub async fn list_runs(
+        &self,
+        application_id: &str,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Vec<SyncRun>, StoreError> {
+        const FORWARD: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM sync_runs WHERE ",
+            filter!(),
+            " AND (CAST($14 AS text) IS NULL OR id < $14) ORDER BY id DESC LIMIT $15"
+        );
+        const BACKWARD: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM sync_runs WHERE ",
+            filter!(),
+            " AND (CAST($14 AS text) IS NULL OR id > $14) ORDER BY id ASC LIMIT $15"
+        );
+        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        let mut reader = self.db.read().await?;
+        let rows: Vec<RunRow> = run!(reader, |c| {
+            bind_filter!(sqlx::query_as(sql), application_id, filter)
+                .bind(&page.cursor)
+                .bind(page.limit)
+                .fetch_all(c)
+                .await
+        })?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn count_runs(
+        &self,
+        application_id: &str,
+        filter: &RunFilter,
+    ) -> Result<i64, StoreError> {
+        const SQL: &str = concat!("SELECT count(*) FROM sync_runs WHERE ", filter!());
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| {
+            bind_filter!(sqlx::query_scalar(SQL), application_id, filter)
+                .fetch_one(c)
+                .await
+        })?)
+    }
+
+    pub async fn get_run(
+        &self,
+        application_id: &str,
+        id: &str,
+    ) -> Result<Option<SyncRun>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM sync_runs WHERE application_id = $1 AND id = $2"
+        );
+        let mut reader = self.db.read().await?;
+        let row: Option<RunRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .bind(id)
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// The newest run of each of these syncs that has one.
+    pub async fn last_runs(&self, sync_ids: &[&str]) -> Result<Vec<SyncRun>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM sync_runs WHERE id IN (
+                SELECT max(r.id) FROM sync_runs r
+                WHERE r.sync_id IN (SELECT key FROM json_each($1)) GROUP BY r.sync_id)"
+        );
+        let mut reader = self.db.read().await?;
+        let rows: Vec<RunRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(KeySet::new(sync_ids))
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The records that a run kept out, with the reasons; at most `limit`.
+    pub async fn rejections(
+        &self,
+        run_id: &str,
+        limit: usize,
+    ) -> Result<Vec<serde_json::Value>, StoreError> {
+        const SQL: &str = "
+            SELECT rejected FROM sync_run_pages
+            WHERE run_id = $1 AND rejected IS NOT NULL ORDER BY page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<Json<Vec<serde_json::Value>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(run_id)
+            .fetch_all(c)
+            .await)?;
+        Ok(pages
+            .into_iter()
+            .flat_map(|page| page.0)
+            .take(limit)
+            .collect())
+    }
+}

@@ -1,0 +1,482 @@
+//! The worker's half of the queue: scans are leased, kept, put off and finished.
+//!
+//! A scan is one reading of an object's pages; the runs that it serves share its lease. Every
+//! statement that moves a scan names the fence it was leased under, so a worker that was overtaken
+//! changes nothing.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use sqlx::{FromRow, types::Json};
+use syncline_model::{
+    Capabilities, Capability, Checkpoint, ConnectionStatus, Counters, Coverage, Lease, Object,
+    ProviderName, RunState, Time,
+    event::{ConnectionRef, Event},
+};
+
+use crate::{
+    Store, StoreError,
+    db::{Db, Tx, run},
+    providers::parse_provider,
+    syncs::{CREDENTIALS_CAUSE, parse_object},
+};
+
+/// A leased scan: all that a worker needs to go on with it.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    pub id: String,
+    pub connection: ConnectionRef,
+    pub credentials: SecretString,
+    /// The object whose pages are read.
+    pub object: Object,
+    pub lease: Lease,
+    pub checkpoint: Checkpoint,
+    /// The runs that it serves, as they were when the lease was taken.
+    pub runs: Vec<ScanRun>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ScanRun {
+    pub id: String,
+    pub sync_id: String,
+    pub object: Object,
+}
+
+/// How one run of a scan ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub run: ScanRun,
+    pub state: RunState,
+}
+
+/// What else ends with a run that the provider refused.
+#[derive(Debug, Clone)]
+pub enum Pause {
+    /// The credentials are rejected: every sync of the connection stops.
+    Connection { reason: String },
+    /// The credentials may not read this object: its syncs stop.
+    Object { reason: String },
+}
+
+#[derive(FromRow)]
+struct ClaimedRow {
+    id: String,
+    scan_id: String,
+    sync_id: String,
+    object: String,
+    fence: i64,
+    checkpoint: Json<Checkpoint>,
+    application_id: String,
+    customer_id: String,
+    connection_id: String,
+    provider_name: String,
+}
+
+#[derive(FromRow)]
+struct FinishedRow {
+    records_read: i64,
+    records_created: i64,
+    records_updated: i64,
+    records_unchanged: i64,
+    records_deleted: i64,
+    records_rejected: i64,
+    requests_made: i64,
+    num_records_synced: i64,
+}
+
+/// Which of a run's records were distinct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub distinct: i64,
+    pub repeated: i64,
+}
+
+macro_rules! claim_sql {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE sync_runs
+             SET state = 'running', fence = fence + 1, lease_owner = $2, due_at = $3,
+                 waiting_reason = NULL, started_at = COALESCE(started_at, $1)
+             WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
+                SELECT leader.scan_id FROM sync_runs leader
+                WHERE leader.id = leader.scan_id AND leader.due_at <= $1
+                  AND leader.state IN ('queued', 'running', 'waiting')
+                ORDER BY leader.due_at, leader.id LIMIT $4 ",
+            $lock,
+            ")
+             RETURNING id, scan_id, sync_id, object, fence, checkpoint, application_id,
+                       customer_id, connection_id, provider_name"
+        )
+    };
+}
+
+impl Store {
+    /// Leases at most `limit` scans that are due: new ones, ones whose window opened, and ones
+    /// whose worker went silent.
+    pub async fn claim_scans(
+        &self,
+        owner: &str,
+        lease: TimeDelta,
+        limit: i64,
+    ) -> Result<Vec<Scan>, StoreError> {
+        // Without a lock clause on SQLite: there is one writer.
+        let sql = match &self.db {
+            Db::Pg(_) => claim_sql!("FOR UPDATE SKIP LOCKED"),
+            Db::Lite { .. } => claim_sql!(""),
+        };
+        let now = self.now();
+        let expires_at = now + lease;
+        let mut tx = self.db.begin().await?;
+        let rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(sql)
+            .bind(now)
+            .bind(owner)
+            .bind(expires_at)
+            .bind(limit)
+            .fetch_all(c)
+            .await)?;
+        let mut scans: Vec<Scan> = Vec::new();
+        for row in rows {
+            let run = ScanRun {
+                id: row.id.clone(),
+                sync_id: row.sync_id.clone(),
+                object: parse_object("sync_runs", &row.id, &row.object)?,
+            };
+            if let Some(scan) = scans.iter_mut().find(|scan| scan.id == row.scan_id) {
+                scan.runs.push(run);
+                continue;
+            }
+            let scan = self
+                .leased_scan(&mut tx, row, run, owner, expires_at)
+                .await?;
+            scans.push(scan);
+        }
+        tx.commit().await?;
+        Ok(scans)
+    }
+
+    async fn leased_scan(
+        &self,
+        tx: &mut Tx,
+        row: ClaimedRow,
+        run: ScanRun,
+        owner: &str,
+        expires_at: Time,
+    ) -> Result<Scan, StoreError> {
+        const PROVIDER: &str = "SELECT provider_id FROM connections WHERE id = $1";
+        let provider: ProviderName = parse_provider("sync_runs", &row.scan_id, &row.provider_name)?;
+        let provider_id: String = run!(tx, |c| sqlx::query_scalar(PROVIDER)
+            .bind(&row.connection_id)
+            .fetch_one(c)
+            .await)?;
+        Ok(Scan {
+            credentials: self.credentials_of(tx, &row.connection_id).await?,
+            id: row.scan_id,
+            connection: ConnectionRef {
+                application_id: row.application_id,
+                connection_id: row.connection_id,
+                customer_id: row.customer_id,
+                provider_id,
+                provider,
+            },
+            object: run.object.scanned_as(),
+            lease: Lease {
+                owner: owner.to_owned(),
+                expires_at,
+                fence: row.fence,
+            },
+            checkpoint: row.checkpoint.0,
+            runs: vec![run],
+        })
+    }
+
+    /// Keeps a scan for another lease. `false` when it belongs to somebody else by now.
+    pub async fn extend_lease(&self, scan: &Scan, lease: TimeDelta) -> Result<bool, StoreError> {
+        let until = self.now() + lease;
+        self.move_due(scan, until).await
+    }
+
+    /// Gives a scan back, so that another worker goes on with it at once.
+    pub async fn release_scan(&self, scan: &Scan) -> Result<bool, StoreError> {
+        let now = self.now();
+        self.move_due(scan, now).await
+    }
+
+    async fn move_due(&self, scan: &Scan, due_at: Time) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs SET due_at = $3
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
+        let mut tx = self.db.begin().await?;
+        let moved = run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.id)
+            .bind(scan.lease.fence)
+            .bind(due_at)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(moved > 0)
+    }
+
+    /// Puts a scan off. It holds no worker meanwhile and goes on from its checkpoint.
+    pub async fn save_waiting(
+        &self,
+        scan: &Scan,
+        state: &RunState,
+        requests: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs
+            SET state = 'waiting', due_at = $3, waiting_reason = $4, lease_owner = NULL,
+                requests_made = requests_made + $5
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
+        let RunState::Waiting { until, reason } = state else {
+            return Ok(());
+        };
+        let mut tx = self.db.begin().await?;
+        let moved = run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.id)
+            .bind(scan.lease.fence)
+            .bind(*until)
+            .bind(reason.as_str())
+            .bind(requests)
+            .execute(c)
+            .await?
+            .rows_affected());
+        if moved == 0 {
+            return Err(lease_lost(scan));
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The scan's runs as they are now: one may have joined since the lease was taken.
+    pub async fn runs_of(&self, scan: &Scan) -> Result<Vec<ScanRun>, StoreError> {
+        const SQL: &str = "
+            SELECT id, sync_id, object FROM sync_runs
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running' ORDER BY id";
+        let mut reader = self.db.read().await?;
+        let rows: Vec<(String, String, String)> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(&scan.id)
+            .bind(scan.lease.fence)
+            .fetch_all(c)
+            .await)?;
+        if rows.is_empty() {
+            return Err(lease_lost(scan));
+        }
+        rows.into_iter()
+            .map(|(id, sync_id, object)| {
+                Ok(ScanRun {
+                    object: parse_object("sync_runs", &id, &object)?,
+                    id,
+                    sync_id,
+                })
+            })
+            .collect()
+    }
+
+    /// Counts what a run saw, over all of its pages.
+    pub async fn count_seen(&self, run_id: &str) -> Result<Seen, StoreError> {
+        const SQL: &str = "SELECT ids FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(run_id)
+            .fetch_all(c)
+            .await)?;
+        let (mut distinct, mut all) = (HashSet::new(), 0);
+        for page in &pages {
+            all += page.0.len();
+            distinct.extend(page.0.iter());
+        }
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        Ok(Seen {
+            distinct: count(distinct.len()),
+            repeated: count(all - distinct.len()),
+        })
+    }
+
+    /// Ends the scan's runs, each with its event, in one transaction.
+    pub async fn finish_scan(
+        &self,
+        scan: &Scan,
+        endings: &[Ending],
+        pause: Option<&Pause>,
+        requests: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for ending in endings {
+            self.finish_run(&mut tx, scan, ending, requests).await?;
+        }
+        match pause {
+            Some(pause) => self.pause_after(&mut tx, scan, endings, pause).await?,
+            None if endings
+                .iter()
+                .all(|ending| ending.state.status() == "SUCCESS") =>
+            {
+                self.note_success(&mut tx, scan).await?;
+            }
+            None => {}
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn finish_run(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        ending: &Ending,
+        requests: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs
+            SET state = $3, lease_owner = NULL, finished_at = $4, coverage = $5,
+                error_message = $6, num_records_synced = $7, requests_made = requests_made + $8
+            WHERE id = $1 AND fence = $2 AND state = 'running'
+            RETURNING records_read, records_created, records_updated, records_unchanged,
+                      records_deleted, records_rejected, requests_made, num_records_synced";
+        let (finished_at, coverage, error) = match &ending.state {
+            RunState::Succeeded {
+                finished_at,
+                coverage,
+            } => (*finished_at, coverage, None),
+            RunState::Failed {
+                finished_at,
+                coverage,
+                error,
+            }
+            | RunState::Stalled {
+                finished_at,
+                coverage,
+                error,
+            } => (*finished_at, coverage, Some(error)),
+            _ => return Ok(()),
+        };
+        let row: Option<FinishedRow> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(&ending.run.id)
+            .bind(scan.lease.fence)
+            .bind(ending.state.name())
+            .bind(finished_at)
+            .bind(Json(coverage))
+            .bind(error)
+            .bind(coverage.records_seen)
+            .bind(requests)
+            .fetch_optional(c)
+            .await)?;
+        let event = sync_complete(
+            &ending.run,
+            &row.ok_or_else(|| lease_lost(scan))?,
+            coverage,
+            error,
+        );
+        self.write_event(tx, &scan.connection, &event).await
+    }
+
+    async fn note_success(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE connections
+            SET last_synced_at = $2,
+                status = CASE WHEN status IN ('unverified', 'unauthorized') THEN 'healthy'
+                              ELSE status END
+            WHERE id = $1";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.connection.connection_id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    async fn pause_after(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        endings: &[Ending],
+        pause: &Pause,
+    ) -> Result<(), StoreError> {
+        const STATUS: &str = "UPDATE connections SET status = $2, capabilities = $3 WHERE id = $1";
+        const SYNCS: &str = "SELECT id, object FROM syncs WHERE connection_id = $1 ORDER BY id";
+        const CAPABILITIES: &str = "SELECT capabilities FROM connections WHERE id = $1";
+        let connection_id = &scan.connection.connection_id;
+        let capabilities: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(CAPABILITIES)
+            .bind(connection_id)
+            .fetch_one(c)
+            .await)?;
+        let mut capabilities = capabilities.0;
+        let (status, reason) = match pause {
+            Pause::Connection { reason } => (ConnectionStatus::Unauthorized, reason),
+            Pause::Object { reason } => {
+                for ending in endings {
+                    capabilities.insert(
+                        ending.run.object,
+                        Capability {
+                            readable: false,
+                            reason: Some(reason.clone()),
+                        },
+                    );
+                }
+                (ConnectionStatus::Limited, reason)
+            }
+        };
+        run!(tx, |c| sqlx::query(STATUS)
+            .bind(connection_id)
+            .bind(status.as_str())
+            .bind(Json(&capabilities))
+            .execute(c)
+            .await
+            .map(drop))?;
+        let syncs: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SYNCS)
+            .bind(connection_id)
+            .fetch_all(c)
+            .await)?;
+        for (sync_id, object) in syncs {
+            let object = parse_object("syncs", &sync_id, &object)?;
+            let affected = match pause {
+                Pause::Connection { .. } => true,
+                Pause::Object { .. } => object.scanned_as() == scan.object,
+            };
+            if affected {
+                self.pause_sync_in(
+                    tx,
+                    &sync_id,
+                    object,
+                    &scan.connection,
+                    reason,
+                    CREDENTIALS_CAUSE,
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn lease_lost(scan: &Scan) -> StoreError {
+    StoreError::LeaseLost {
+        scan_id: scan.id.clone(),
+    }
+}
+
+fn sync_complete(
+    run: &ScanRun,
+    row: &FinishedRow,
+    coverage: &Coverage,
+    error: Option<&String>,
+) -> Event {
+    Event::SyncComplete {
+        run_id: run.id.clone(),
+        object: run.object,
+        counters: Counters {
+            records_read: row.records_read,
+            records_created: row.records_created,
+            records_updated: row.records_updated,
+            records_unchanged: row.records_unchanged,
+            records_deleted: row.records_deleted,
+            records_rejected: row.records_rejected,
+            requests_made: row.requests_made,
+        },
+        num_records_synced: row.num_records_synced,
+        coverage: coverage.clone(),
+        error: error.cloned(),
+    }
+}

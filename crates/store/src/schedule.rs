@@ -1,0 +1,244 @@
+//! The tick's half of the queue: syncs whose time has come get a run.
+//!
+//! Nothing here depends on who calls it or how often. A sync is due when it was triggered, or when
+//! it isn't paused and its time has come, and no run of it is active.
+
+use chrono::TimeDelta;
+use sqlx::{FromRow, types::Json};
+use syncline_model::{Checkpoint, Object, Time};
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    syncs::parse_object,
+};
+
+#[derive(FromRow)]
+struct Due {
+    connection_id: String,
+    object: String,
+}
+
+/// A sync of the group that a due sync belongs to, locked for the transaction.
+#[derive(FromRow)]
+struct Candidate {
+    id: String,
+    object: String,
+    period_ms: i64,
+    paused: bool,
+    next_run_at: Time,
+    triggered_at: Option<Time>,
+    full_refresh: bool,
+    has_active_run: bool,
+}
+
+impl Candidate {
+    fn is_due(&self, now: Time) -> bool {
+        self.triggered_at.is_some() || (!self.paused && self.next_run_at <= now)
+    }
+}
+
+/// An active scan of the group.
+#[derive(FromRow)]
+struct ActiveScan {
+    scan_id: String,
+    state: String,
+    due_at: Time,
+    lease_owner: Option<String>,
+    fence: i64,
+    checkpoint: Json<Checkpoint>,
+    started_at: Option<Time>,
+}
+
+impl Store {
+    /// Writes the runs of at most `limit` due syncs and tells how many runs there are now more.
+    pub async fn start_due_runs(&self, limit: i64) -> Result<usize, StoreError> {
+        const SQL: &str = "
+            SELECT s.connection_id, s.object FROM syncs s
+            WHERE (s.triggered_at IS NOT NULL OR (NOT s.paused AND s.next_run_at <= $1))
+              AND NOT EXISTS (
+                SELECT 1 FROM sync_runs r
+                WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting'))
+            ORDER BY s.next_run_at, s.id LIMIT $2";
+        let now = self.now();
+        let mut reader = self.db.read().await?;
+        let due: Vec<Due> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(now)
+            .bind(limit)
+            .fetch_all(c)
+            .await)?;
+        drop(reader);
+        let mut started = 0;
+        for sync in due {
+            let object = parse_object("syncs", &sync.connection_id, &sync.object)?;
+            started += self.start_scan(&sync.connection_id, object).await?;
+        }
+        Ok(started)
+    }
+
+    /// Starts one scan for the due sync and for those that are read from the same pages, or joins
+    /// the one that has not committed its first page yet.
+    async fn start_scan(&self, connection_id: &str, object: Object) -> Result<usize, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let now = self.now();
+        let group = self.lock_group(&mut tx, connection_id, object).await?;
+        let active = self.active_scan(&mut tx, connection_id, object).await?;
+        let due = |candidate: &Candidate| !candidate.has_active_run && candidate.is_due(now);
+        if !group.iter().any(due) {
+            return Ok(0);
+        }
+        let joined = active.is_some();
+        let scan = match active {
+            Some(scan) if scan.checkpoint.next_page > 1 => return Ok(0),
+            Some(scan) => scan,
+            None => ActiveScan {
+                scan_id: self.new_id(),
+                state: "queued".to_owned(),
+                due_at: now,
+                lease_owner: None,
+                fence: 0,
+                checkpoint: Json(Checkpoint::default()),
+                started_at: None,
+            },
+        };
+        let mut started = 0;
+        for candidate in group {
+            let takes_part = candidate.triggered_at.is_some() || !candidate.paused;
+            if !takes_part || candidate.has_active_run {
+                continue;
+            }
+            // The run that leads a scan lends it its id: claiming the leader claims the scan.
+            let run_id = if !joined && started == 0 {
+                scan.scan_id.clone()
+            } else {
+                self.new_id()
+            };
+            self.insert_run(&mut tx, &run_id, connection_id, &candidate, &scan)
+                .await?;
+            self.schedule_next(&mut tx, &candidate, now).await?;
+            started += 1;
+        }
+        tx.commit().await?;
+        Ok(started)
+    }
+
+    async fn lock_group(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        object: Object,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        // Writing nothing new locks the rows on both databases.
+        const SQL: &str = "
+            UPDATE syncs SET paused = paused
+            WHERE connection_id = $1 AND object IN ($2, $3)
+            RETURNING id, object, period_ms, paused, next_run_at, triggered_at, full_refresh,
+                EXISTS (
+                    SELECT 1 FROM sync_runs r WHERE r.sync_id = syncs.id
+                      AND r.state IN ('queued', 'running', 'waiting')) AS has_active_run";
+        let (first, second) = scan_group(object);
+        let mut group: Vec<Candidate> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(connection_id)
+            .bind(first.as_str())
+            .bind(second.as_str())
+            .fetch_all(c)
+            .await)?;
+        group.sort_by(|a, b| a.object.cmp(&b.object));
+        Ok(group)
+    }
+
+    async fn active_scan(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        object: Object,
+    ) -> Result<Option<ActiveScan>, StoreError> {
+        const SQL: &str = "
+            SELECT scan_id, state, due_at, lease_owner, fence, checkpoint, started_at
+            FROM sync_runs
+            WHERE connection_id = $1 AND object IN ($2, $3)
+              AND state IN ('queued', 'running', 'waiting')
+            LIMIT 1";
+        let (first, second) = scan_group(object);
+        Ok(run!(tx, |c| sqlx::query_as(SQL)
+            .bind(connection_id)
+            .bind(first.as_str())
+            .bind(second.as_str())
+            .fetch_optional(c)
+            .await)?)
+    }
+
+    async fn insert_run(
+        &self,
+        tx: &mut Tx,
+        run_id: &str,
+        connection_id: &str,
+        sync: &Candidate,
+        scan: &ActiveScan,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO sync_runs
+                (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
+                 object, state, due_at, lease_owner, fence, full_refresh, checkpoint, records_read,
+                 records_created, records_updated, records_unchanged, records_deleted,
+                 records_rejected, requests_made, created_at, started_at)
+            SELECT $1, $2, c.application_id, c.customer_id, c.provider_name, c.id, $4, $5, $6, $7,
+                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13
+            FROM connections c WHERE c.id = $3";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(run_id)
+            .bind(&scan.scan_id)
+            .bind(connection_id)
+            .bind(&sync.id)
+            .bind(&sync.object)
+            .bind(&scan.state)
+            .bind(scan.due_at)
+            .bind(&scan.lease_owner)
+            .bind(scan.fence)
+            .bind(sync.full_refresh)
+            .bind(&scan.checkpoint)
+            .bind(now)
+            .bind(scan.started_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// The next due time keeps the sync's rhythm; periods that were missed are left out.
+    async fn schedule_next(
+        &self,
+        tx: &mut Tx,
+        sync: &Candidate,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET next_run_at = $2, triggered_at = NULL, full_refresh = false
+            WHERE id = $1";
+        let period = TimeDelta::milliseconds(sync.period_ms);
+        let in_rhythm = sync.next_run_at + period;
+        let next = if sync.next_run_at > now {
+            sync.next_run_at
+        } else if in_rhythm > now {
+            in_rhythm
+        } else {
+            now + period
+        };
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&sync.id)
+            .bind(next)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+}
+
+/// The objects that are read from the same pages; the same one twice where it stands alone.
+fn scan_group(object: Object) -> (Object, Object) {
+    match object.scanned_as() {
+        Object::Contact => (Object::Contact, Object::SequenceState),
+        other => (other, other),
+    }
+}

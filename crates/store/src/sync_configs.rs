@@ -1,0 +1,217 @@
+//! Sync configs: what an application wants synced from a provider, and the syncs that follow.
+
+use std::collections::BTreeMap;
+
+use sqlx::{FromRow, types::Json};
+use syncline_model::{Object, ProviderName, SyncConfigData};
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    providers::parse_provider,
+};
+
+/// The name of the destination that is always there: this database's own tables.
+pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
+
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    pub id: String,
+    pub application_id: String,
+    pub provider: ProviderName,
+    pub destination_name: String,
+    pub config: SyncConfigData,
+}
+
+#[derive(FromRow)]
+struct SyncConfigRow {
+    id: String,
+    application_id: String,
+    provider_name: String,
+    destination_name: String,
+    config: Json<SyncConfigData>,
+}
+
+impl TryFrom<SyncConfigRow> for SyncConfig {
+    type Error = StoreError;
+
+    fn try_from(row: SyncConfigRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider: parse_provider("sync_configs", &row.id, &row.provider_name)?,
+            id: row.id,
+            application_id: row.application_id,
+            destination_name: row.destination_name,
+            config: row.config.0,
+        })
+    }
+}
+
+impl Store {
+    pub fn built_in_destination(&self) -> &'static str {
+        BUILT_IN_DESTINATION
+    }
+
+    pub async fn list_sync_configs(
+        &self,
+        application_id: &str,
+    ) -> Result<Vec<SyncConfig>, StoreError> {
+        const SQL: &str = "
+            SELECT id, application_id, provider_name, destination_name, config
+            FROM sync_configs WHERE application_id = $1 ORDER BY provider_name";
+        let mut reader = self.db.read().await?;
+        let rows: Vec<SyncConfigRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn get_sync_config(
+        &self,
+        application_id: &str,
+        id: &str,
+    ) -> Result<Option<SyncConfig>, StoreError> {
+        Ok(self
+            .list_sync_configs(application_id)
+            .await?
+            .into_iter()
+            .find(|config| config.id == id))
+    }
+
+    /// Creates a provider's config and the syncs of the connections that are there already.
+    pub async fn create_sync_config(
+        &self,
+        application_id: &str,
+        provider: ProviderName,
+        config: &SyncConfigData,
+    ) -> Result<SyncConfig, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let id = self
+            .insert_sync_config(
+                &mut tx,
+                application_id,
+                provider,
+                BUILT_IN_DESTINATION,
+                config,
+            )
+            .await?;
+        let created = SyncConfig {
+            id,
+            application_id: application_id.to_owned(),
+            provider,
+            destination_name: BUILT_IN_DESTINATION.to_owned(),
+            config: config.clone(),
+        };
+        self.follow_config(&mut tx, &created).await?;
+        tx.commit().await?;
+        Ok(created)
+    }
+
+    /// Replaces the config's body; its syncs follow. Syncs of objects that it no longer names are
+    /// deleted only when `force`d, otherwise nothing changes and the answer says how many there are.
+    pub async fn update_sync_config(
+        &self,
+        current: &SyncConfig,
+        config: &SyncConfigData,
+        force: bool,
+    ) -> Result<SyncConfig, StoreError> {
+        const SQL: &str = "UPDATE sync_configs SET config = $2 WHERE id = $1";
+        let updated = SyncConfig {
+            config: config.clone(),
+            ..current.clone()
+        };
+        let mut tx = self.db.begin().await?;
+        let removed = self
+            .delete_syncs_outside(&mut tx, &current.id, &wanted(config))
+            .await?;
+        if removed > 0 && !force {
+            return Err(StoreError::InUse(format!(
+                "This SyncConfig update operation will delete ~{removed} syncs. \
+                 If you are sure you want to do this, set force_delete_syncs to true."
+            )));
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&current.id)
+            .bind(Json(config))
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.follow_config(&mut tx, &updated).await?;
+        tx.commit().await?;
+        Ok(updated)
+    }
+
+    pub async fn delete_sync_config(
+        &self,
+        config: &SyncConfig,
+        force: bool,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM sync_configs WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        let removed = self
+            .delete_syncs_outside(&mut tx, &config.id, &BTreeMap::new())
+            .await?;
+        if removed > 0 && !force {
+            return Err(StoreError::InUse(format!(
+                "Deleting this syncConfig will delete ~{removed} syncs. \
+                 If you are sure you want to do this, set force_delete_syncs to true."
+            )));
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&config.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn insert_sync_config(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        provider: ProviderName,
+        destination: &str,
+        config: &SyncConfigData,
+    ) -> Result<String, StoreError> {
+        const SQL: &str = "
+            INSERT INTO sync_configs
+                (id, application_id, provider_name, destination_name, config, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6)";
+        let (id, now) = (self.new_id(), self.now());
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&id)
+            .bind(application_id)
+            .bind(provider.as_str())
+            .bind(destination)
+            .bind(Json(config))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(|error| StoreError::or_duplicate(error, "a sync config for this provider"))?;
+        Ok(id)
+    }
+
+    /// The config of a provider, for the syncs of a new connection.
+    pub(crate) async fn sync_config_of(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        provider: ProviderName,
+    ) -> Result<Option<SyncConfig>, StoreError> {
+        const SQL: &str = "
+            SELECT id, application_id, provider_name, destination_name, config
+            FROM sync_configs WHERE application_id = $1 AND provider_name = $2";
+        let row: Option<SyncConfigRow> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .bind(provider.as_str())
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+}
+
+/// The objects a config names with their periods. A config that is stored was checked before.
+pub(crate) fn wanted(config: &SyncConfigData) -> BTreeMap<Object, i64> {
+    config.objects().unwrap_or_default().into_iter().collect()
+}

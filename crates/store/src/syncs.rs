@@ -1,0 +1,377 @@
+//! Syncs: one per connection and object, with when it runs next and why it doesn't.
+
+use std::collections::BTreeMap;
+
+use sqlx::FromRow;
+use syncline_model::{
+    Object, ProviderName, Time,
+    event::{ConnectionRef, Event},
+};
+
+use crate::{
+    PageRequest, Store, StoreError,
+    db::{Tx, run},
+    providers::parse_provider,
+    sync_configs::{SyncConfig, wanted},
+};
+
+#[derive(Debug, Clone)]
+pub struct Sync {
+    pub id: String,
+    pub connection_id: String,
+    pub sync_config_id: String,
+    pub object: Object,
+    pub paused: bool,
+    pub paused_reason: Option<String>,
+    pub next_run_at: Time,
+    pub triggered: bool,
+    pub customer_id: String,
+    pub provider: ProviderName,
+}
+
+/// Which syncs a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct SyncFilter {
+    pub customer_id: Option<String>,
+    pub provider_name: Option<String>,
+    pub object: Option<String>,
+}
+
+#[derive(FromRow)]
+struct SyncRow {
+    id: String,
+    connection_id: String,
+    sync_config_id: String,
+    object: String,
+    paused: bool,
+    paused_reason: Option<String>,
+    next_run_at: Time,
+    triggered_at: Option<Time>,
+    customer_id: String,
+    provider_name: String,
+}
+
+impl TryFrom<SyncRow> for Sync {
+    type Error = StoreError;
+
+    fn try_from(row: SyncRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            object: parse_object("syncs", &row.id, &row.object)?,
+            provider: parse_provider("connections", &row.connection_id, &row.provider_name)?,
+            id: row.id,
+            connection_id: row.connection_id,
+            sync_config_id: row.sync_config_id,
+            paused: row.paused,
+            paused_reason: row.paused_reason,
+            next_run_at: row.next_run_at,
+            triggered: row.triggered_at.is_some(),
+            customer_id: row.customer_id,
+        })
+    }
+}
+
+/// The cause of a pause that new credentials end.
+pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
+
+impl Store {
+    pub async fn list_syncs(
+        &self,
+        application_id: &str,
+        filter: &SyncFilter,
+        page: &PageRequest,
+    ) -> Result<Vec<Sync>, StoreError> {
+        macro_rules! sql {
+            ($after:literal, $order:literal) => {
+                concat!(
+                    "SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused,
+                            s.paused_reason, s.next_run_at, s.triggered_at, c.customer_id,
+                            c.provider_name
+                     FROM syncs s JOIN connections c ON c.id = s.connection_id
+                     WHERE s.application_id = $1
+                       AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
+                       AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
+                       AND (CAST($4 AS text) IS NULL OR s.object = $4)
+                       AND (CAST($5 AS text) IS NULL OR s.id ",
+                    $after,
+                    " $5) ORDER BY s.id ",
+                    $order,
+                    " LIMIT $6"
+                )
+            };
+        }
+        let sql = if page.reverse {
+            sql!("<", "DESC")
+        } else {
+            sql!(">", "ASC")
+        };
+        let mut reader = self.db.read().await?;
+        let rows: Vec<SyncRow> = run!(reader, |c| sqlx::query_as(sql)
+            .bind(application_id)
+            .bind(&filter.customer_id)
+            .bind(&filter.provider_name)
+            .bind(&filter.object)
+            .bind(&page.cursor)
+            .bind(page.limit)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn count_syncs(
+        &self,
+        application_id: &str,
+        filter: &SyncFilter,
+    ) -> Result<i64, StoreError> {
+        const SQL: &str = "
+            SELECT count(*) FROM syncs s JOIN connections c ON c.id = s.connection_id
+            WHERE s.application_id = $1
+              AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
+              AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
+              AND (CAST($4 AS text) IS NULL OR s.object = $4)";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(application_id)
+            .bind(&filter.customer_id)
+            .bind(&filter.provider_name)
+            .bind(&filter.object)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    pub async fn find_sync(
+        &self,
+        application_id: &str,
+        connection_id: &str,
+        object: Object,
+    ) -> Result<Option<Sync>, StoreError> {
+        const SQL: &str = "
+            SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused, s.paused_reason,
+                   s.next_run_at, s.triggered_at, c.customer_id, c.provider_name
+            FROM syncs s JOIN connections c ON c.id = s.connection_id
+            WHERE s.application_id = $1 AND s.connection_id = $2 AND s.object = $3";
+        let mut reader = self.db.read().await?;
+        let row: Option<SyncRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .bind(connection_id)
+            .bind(object.as_str())
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// Stops a sync from starting runs. A run that is under way goes on. The event is written once,
+    /// however often this is called.
+    pub async fn pause_sync(
+        &self,
+        sync: &Sync,
+        connection: &ConnectionRef,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.pause_sync_in(&mut tx, &sync.id, sync.object, connection, reason, "manual")
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn pause_sync_in(
+        &self,
+        tx: &mut Tx,
+        sync_id: &str,
+        object: Object,
+        connection: &ConnectionRef,
+        reason: &str,
+        cause: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET paused = true, paused_reason = $2, paused_cause = $3
+            WHERE id = $1 AND NOT paused";
+        let paused = run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .bind(reason)
+            .bind(cause)
+            .execute(c)
+            .await?
+            .rows_affected());
+        if paused == 1 {
+            let event = Event::SyncPaused {
+                object,
+                reason: reason.to_owned(),
+            };
+            self.write_event(tx, connection, &event).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a sync run again from its next due time on.
+    pub async fn resume_sync(&self, sync_id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET paused = false, paused_reason = NULL, paused_cause = NULL
+            WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Asks for a run as soon as none is active; works while the sync is paused. A full refresh
+    /// that was asked for stays asked for until a run starts with it.
+    pub async fn trigger_sync(&self, sync_id: &str, full_refresh: bool) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET triggered_at = $2, full_refresh = (full_refresh OR $3) WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .bind(now)
+            .bind(full_refresh)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Lets a sync that is due now wait for its next period.
+    pub async fn postpone_sync(&self, sync_id: &str) -> Result<(), StoreError> {
+        const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
+        const SQL: &str = "UPDATE syncs SET next_run_at = $2 WHERE id = $1 AND next_run_at < $2";
+        let mut tx = self.db.begin().await?;
+        let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
+            .bind(sync_id)
+            .fetch_one(c)
+            .await)?;
+        let next = self.now() + chrono::TimeDelta::milliseconds(period);
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .bind(next)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The syncs that a config asks for on one connection, due at once.
+    pub(crate) async fn create_syncs(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        config: &SyncConfig,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO syncs
+                (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
+                 paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, 0, $10)
+            ON CONFLICT (connection_id, object) DO UPDATE SET period_ms = excluded.period_ms";
+        let paused = !config.config.starts_on_connection();
+        let reason = paused.then_some("auto_start_on_connection is false");
+        for (object, period_ms) in wanted(&config.config) {
+            let (id, now) = (self.new_id(), self.now());
+            run!(tx, |c| sqlx::query(SQL)
+                .bind(&id)
+                .bind(&config.application_id)
+                .bind(connection_id)
+                .bind(&config.id)
+                .bind(object.as_str())
+                .bind(period_ms)
+                .bind(paused)
+                .bind(reason)
+                .bind(reason.map(|_| "config"))
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// Gives every connection of the config's provider the syncs that it asks for.
+    pub(crate) async fn follow_config(
+        &self,
+        tx: &mut Tx,
+        config: &SyncConfig,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            SELECT id FROM connections WHERE application_id = $1 AND provider_name = $2";
+        let connections: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(&config.application_id)
+            .bind(config.provider.as_str())
+            .fetch_all(c)
+            .await)?;
+        for connection_id in connections {
+            self.create_syncs(tx, &connection_id, config).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the config's syncs of other objects than the `wanted` ones and tells how many. A
+    /// scan that serves a deleted sync is dropped whole; the sync it also served starts a new one.
+    pub(crate) async fn delete_syncs_outside(
+        &self,
+        tx: &mut Tx,
+        sync_config_id: &str,
+        wanted: &BTreeMap<Object, i64>,
+    ) -> Result<u64, StoreError> {
+        const RUNS: &str = "
+            DELETE FROM sync_runs
+            WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
+                SELECT r.scan_id FROM sync_runs r JOIN syncs s ON s.id = r.sync_id
+                WHERE s.sync_config_id = $1 AND s.object = $2
+                  AND r.state IN ('queued', 'running', 'waiting'))";
+        const SYNCS: &str = "DELETE FROM syncs WHERE sync_config_id = $1 AND object = $2";
+        let mut deleted = 0;
+        for object in Object::ALL {
+            if wanted.contains_key(object) {
+                continue;
+            }
+            run!(tx, |c| sqlx::query(RUNS)
+                .bind(sync_config_id)
+                .bind(object.as_str())
+                .execute(c)
+                .await
+                .map(drop))?;
+            deleted += run!(tx, |c| sqlx::query(SYNCS)
+                .bind(sync_config_id)
+                .bind(object.as_str())
+                .execute(c)
+                .await?
+                .rows_affected());
+        }
+        Ok(deleted)
+    }
+
+    pub(crate) async fn resume_after_new_credentials(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs
+            SET paused = false, paused_reason = NULL, paused_cause = NULL, next_run_at = $3
+            WHERE connection_id = $1 AND paused AND paused_cause = $2";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
+            .bind(CREDENTIALS_CAUSE)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+}
+
+pub(crate) fn parse_object(
+    table: &'static str,
+    row: &str,
+    name: &str,
+) -> Result<Object, StoreError> {
+    name.parse().map_err(|error| StoreError::Inconsistent {
+        table,
+        column: "object",
+        row: row.to_owned(),
+        reason: format!("{error}"),
+    })
+}
