@@ -102,8 +102,18 @@ impl Account {
     /// The shorter form contacts carry.
     pub(crate) fn embedded(&self) -> Arc<str> {
         let mut o = Object::with_capacity(768);
-        self.render_core(&mut o);
-        o.splice(r#""existence_level":"full","modality":"account""#);
+        o.text("id", &self.id)
+            .text("name", &self.name)
+            .maybe("domain", self.domain.as_deref())
+            .text("team_id", &self.team_id)
+            .maybe("organization_id", self.organization_id.as_deref())
+            .maybe("account_stage_id", self.stage_id.as_deref())
+            .text("source", self.source)
+            .text("original_source", self.source)
+            .maybe("owner_id", self.owner_id.as_deref())
+            .zulu("created_at", self.created_at)
+            .maybe("phone", self.phone.as_deref())
+            .splice(r#""phone_status":"no_status","existence_level":"full","modality":"account""#);
         Arc::from(o.finish())
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match, NowFn, Options, RunningSimulator, Simulator, WireFault};
+use syncline_sim::{
+    Action, Fault, Match, NowFn, Options, RunningSimulator, Simulator, Team, WireFault,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -124,7 +126,7 @@ async fn a_reset_connection_has_no_answer_though_the_request_was_carried_out() {
     assert!(answer.is_empty());
     assert!(
         server
-            .read(0, |team| team.accounts())
+            .read(0, Team::accounts)
             .iter()
             .any(|account| account["name"] == "Heron Foods")
     );

@@ -1,6 +1,9 @@
 //! The simulator against what is known of Apollo, in process and over HTTP.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod auth;
+mod command;
 mod faults;
 mod http;
 mod limits;
@@ -87,7 +90,7 @@ fn keys(body: &str) -> Vec<String> {
                         break;
                     }
                 }
-                last = body[at + 1..end].to_owned();
+                body[at + 1..end].clone_into(&mut last);
             }
             ':' if depth == 1 => keys.push(last.clone()),
             _ => {}

@@ -55,9 +55,10 @@ fn sorting_is_descending_unless_asked_and_follows_the_field() {
                 .iter()
                 .map(|c| c[key].as_str().unwrap())
                 .collect();
-            let in_order = match ascending {
-                true => times.is_sorted(),
-                false => times.iter().rev().is_sorted(),
+            let in_order = if ascending {
+                times.is_sorted()
+            } else {
+                times.iter().rev().is_sorted()
             };
             assert!(in_order, "{field} {ascending}");
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use syncline_sim::{EditError, Options, SimRequest, Simulator, StateKind, TeamOptions};
+use syncline_sim::{EditError, Options, SimRequest, Simulator, StateKind, Team, TeamOptions};
 
 use crate::{KEY, contacts_page, get, ids, noon, post, sim};
 
@@ -233,7 +233,7 @@ fn users_sequences_and_mailboxes_come_and_go() {
             .iter()
             .any(|s| s["name"] == "Summer" && s["archived"] == true && s["active"] == false)
     );
-    let counts = sim.read(0, |team| team.counts());
+    let counts = sim.read(0, Team::counts);
     assert_eq!(
         (counts.users, counts.mailboxes, counts.sequences),
         (9, 10, 12)
@@ -258,9 +258,9 @@ fn hooks_change_the_world_between_pages() {
 #[test]
 fn random_edits_are_counted_and_visible() {
     let sim = sim(300);
-    let before = sim.read(0, |team| team.counts());
+    let before = sim.read(0, Team::counts);
     let edits = sim.edit(0, |team| team.random_edits(noon(), 3, 400));
-    let after = sim.read(0, |team| team.counts());
+    let after = sim.read(0, Team::counts);
     assert!(edits.total() > 300 && edits.deleted > 0 && edits.enrolled > 0 && edits.unenrolled > 0);
     assert_eq!(
         after.contacts,

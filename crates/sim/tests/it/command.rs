@@ -1,0 +1,61 @@
+//! The command line.
+
+use clap::Parser as _;
+use syncline_sim::{Args, KeyOptions, Options, Plan, Simulator};
+
+#[derive(Debug, clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+}
+
+fn options(line: &[&str]) -> Options {
+    let line = std::iter::once("apollo").chain(line.iter().copied());
+    Cli::try_parse_from(line).unwrap().args.options()
+}
+
+#[test]
+fn without_arguments_it_serves_the_default_world() {
+    let (given, default) = (options(&[]), Options::default());
+    assert_eq!(
+        (given.seed, given.epoch, given.latency),
+        (default.seed, default.epoch, default.latency)
+    );
+    assert_eq!(given.teams[0].contacts, default.teams[0].contacts);
+    assert_eq!(given.teams[0].keys, default.teams[0].keys);
+    assert_eq!(given.teams[0].plan, Plan::Unlimited);
+}
+
+#[test]
+fn sizes_keys_and_plan_can_be_chosen() {
+    let line = [
+        "--contacts",
+        "40",
+        "--teams",
+        "2",
+        "--api-key",
+        "k1",
+        "--plan",
+        "professional",
+        "--latency-ms",
+        "30",
+    ];
+    let given = options(&line);
+    assert_eq!(given.teams[0].keys[0], KeyOptions::master("k1"));
+    assert_eq!(
+        given.teams[1].keys[0],
+        KeyOptions::master("sim-master-key-2")
+    );
+    assert!(
+        given
+            .teams
+            .iter()
+            .all(|team| team.plan == Plan::Professional)
+    );
+    assert_eq!(given.latency.as_millis(), 30);
+    let sim = Simulator::new(given);
+    assert_eq!(
+        (sim.team_count(), sim.read(1, |team| team.counts().contacts)),
+        (2, 40)
+    );
+}

@@ -1,0 +1,236 @@
+//! The first full sync, compared with the simulated Apollo's own records, row by row and field by
+//! field; and the second, which finds nothing to write.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta};
+use serde_json::{Value, json};
+
+use crate::support::{App, on_both_databases};
+
+on_both_databases! {
+    async fn every_object_lands_field_by_field(database: Database) {
+        let app = App::synced(database, 230).await;
+        let team = |read: fn(&syncline_sim::Team) -> Vec<Value>| app.apollo.read(0, read);
+        let raw = "include_raw_data=true&include_deleted_data=true";
+
+        let users = by_id(app.all_records(&format!("users?{raw}")).await);
+        compare(&users, &team(|t| t.users()), |user| json!({
+            "first_name": user["first_name"],
+            "last_name": user["last_name"],
+            "email": user["email"],
+            "is_locked": null,
+            "created_at": time(&user["created_at"]),
+            "updated_at": null,
+            "is_deleted": user["deleted"],
+        }));
+
+        let mailboxes = by_id(app.all_records(&format!("mailboxes?{raw}")).await);
+        compare(&mailboxes, &team(|t| t.mailboxes()), |mailbox| json!({
+            "email": mailbox["email"],
+            "user_id": mailbox["user_id"],
+            "is_disabled": mailbox["active"].as_bool().map(|active| !active),
+            "updated_at": time(&mailbox["last_synced_at"]),
+            "is_deleted": false,
+        }));
+
+        let sequences = by_id(app.all_records(&format!("sequences?{raw}")).await);
+        compare(&sequences, &team(|t| t.sequences()), |sequence| json!({
+            "name": sequence["name"],
+            "owner_id": sequence["user_id"],
+            "is_enabled": sequence["active"],
+            "is_archived": sequence["archived"],
+            "is_deleted": sequence["archived"],
+            "num_steps": sequence["num_steps"],
+            "tags": sequence["label_ids"],
+            "created_at": time(&sequence["created_at"]),
+            "updated_at": null,
+        }));
+
+        let accounts = by_id(app.all_records(&format!("accounts?{raw}")).await);
+        compare(&accounts, &team(|t| t.accounts()), |account| json!({
+            "name": account["name"],
+            "domain": account["domain"],
+            "owner_id": account["owner_id"],
+            "created_at": time(&account["created_at"]),
+            "updated_at": null,
+            "is_deleted": false,
+        }));
+
+        let contacts = by_id(app.all_records(&format!("contacts?{raw}")).await);
+        compare(&contacts, &team(|t| t.contacts()), |contact| json!({
+            "first_name": contact["first_name"],
+            "last_name": contact["last_name"],
+            "job_title": contact["title"],
+            "owner_id": contact["owner_id"],
+            "account_id": contact["account_id"],
+            "email_addresses": match contact["email"].as_str() {
+                Some(email) if !email.starts_with("email_not_unlocked@") =>
+                    json!([{"email_address": email, "email_address_type": "primary"}]),
+                _ => json!([]),
+            },
+            "address": {
+                "street_1": contact["street_address"],
+                "street_2": null,
+                "city": contact["city"],
+                "state": contact["state"],
+                "postal_code": contact["postal_code"],
+                "country": contact["country"],
+            },
+            "open_count": 0, "click_count": 0, "reply_count": 0, "bounced_count": 0,
+            "created_at": time(&contact["created_at"]),
+            "updated_at": time(&contact["updated_at"]),
+            "is_deleted": false,
+        }));
+
+        let states = by_id(app.all_records("sequence_states?include_raw_data=true").await);
+        let truth = app.apollo.read(0, |team| team.states());
+        assert_eq!(states.len(), truth.len());
+        for (contact_id, state) in truth {
+            let id = format!("{contact_id}.{}", state["id"].as_str().unwrap());
+            let row = &states[&id];
+            assert_eq!(row["contact_id"], json!(contact_id));
+            assert_eq!(row["state"], state["status"]);
+            assert_eq!(row["sequence_id"], state["emailer_campaign_id"]);
+            assert_eq!(row["mailbox_id"], state["send_email_from_email_account_id"]);
+            assert_eq!(row["user_id"], state["added_by_user_id"]);
+            assert_eq!(row["created_at"], time(&state["added_at"]));
+            assert_eq!(row["raw_data"], state);
+        }
+    }
+
+    async fn contacts_and_their_states_come_from_one_scan(database: Database) {
+        let app = App::synced(database, 230).await;
+        assert_eq!(app.apollo.ledger().requests_to("contacts/search").len(), 3);
+        for object in ["contact", "sequence_state"] {
+            let runs = app.runs(object).await;
+            assert_eq!(runs.len(), 1, "{object}");
+            assert_eq!(runs[0]["status"], "SUCCESS");
+            assert_eq!(runs[0]["requests_made"], 3);
+            assert_eq!(runs[0]["coverage"]["verdict"], "complete");
+        }
+        assert_eq!(app.runs("contact").await[0]["num_records_synced"], 230);
+        assert_eq!(app.runs("contact").await[0]["coverage"]["records_reported"], 230);
+    }
+
+    async fn an_unchanged_second_sync_writes_no_row(database: Database) {
+        let app = App::synced(database, 230).await;
+        let before = stamps(&app).await;
+        app.after(TimeDelta::hours(1)).await;
+        assert_eq!(stamps(&app).await, before);
+        for object in ["user", "mailbox", "sequence", "account", "contact", "sequence_state"] {
+            let runs = app.runs(object).await;
+            assert_eq!(runs.len(), 2, "{object}");
+            assert_eq!(runs[0]["records_created"], 0, "{object}");
+            assert_eq!(runs[0]["records_updated"], 0, "{object}");
+            assert_eq!(runs[0]["records_unchanged"], runs[1]["records_created"], "{object}");
+        }
+    }
+
+    async fn a_changed_contact_is_the_only_row_that_is_written(database: Database) {
+        let app = App::synced(database, 120).await;
+        let before = stamps(&app).await;
+        let now = app.now();
+        let id = app.apollo.edit(0, |team| {
+            let id = team.contact_ids()[7].clone();
+            team.update_contact(now, &id, &json!({"title": "Chief Tea Officer"})).unwrap();
+            id
+        });
+        app.after(TimeDelta::hours(1)).await;
+        let changed: Vec<_> = stamps(&app).await
+            .into_iter()
+            .filter(|(key, stamp)| before[key] != *stamp)
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(changed, [format!("contacts/{id}")]);
+        let path = format!("/engagement/v2/contacts/{id}?read_from_cache=true");
+        assert_eq!(app.get(&path).await.ok()["job_title"], "Chief Tea Officer");
+    }
+
+    async fn statistics_that_are_loading_do_not_erase_known_ones(database: Database) {
+        let mut options = syncline_sim::Options::with_contacts(20);
+        options.teams[0].loading_reads = 0;
+        let app = App::with_apollo(database, options).await;
+        app.connect(crate::support::CUSTOMER, crate::support::MASTER_KEY).await;
+        app.work_off().await;
+        let known = app.all_records("sequences?include_deleted_data=true").await;
+        let mut page = json!({"pagination": {"page": 1, "per_page": 100, "total_entries": known.len(), "total_pages": 1}});
+        let mut loading = app.apollo.read(0, |team| team.sequences());
+        for sequence in &mut loading {
+            sequence["unique_delivered"] = json!("loading");
+            sequence["open_rate"] = json!("loading");
+        }
+        page["emailer_campaigns"] = json!(loading);
+        app.apollo.faults().push(syncline_sim::Fault::new(
+            syncline_sim::Match::path("emailer_campaigns/search"),
+            syncline_sim::Action::Answer {
+                status: 200,
+                content_type: "application/json".into(),
+                body: page.to_string().into(),
+            },
+        ));
+        app.after(TimeDelta::hours(1)).await;
+        assert_eq!(app.all_records("sequences?include_deleted_data=true").await, known);
+        assert_eq!(app.runs("sequence").await[0]["records_updated"], 0);
+    }
+}
+
+/// Every row's `last_modified_at`, by object and id.
+async fn stamps(app: &App) -> BTreeMap<String, Value> {
+    let mut stamps = BTreeMap::new();
+    for list in [
+        "users",
+        "mailboxes",
+        "sequences",
+        "accounts",
+        "contacts",
+        "sequence_states",
+    ] {
+        for row in app
+            .all_records(&format!("{list}?include_deleted_data=true"))
+            .await
+        {
+            let key = format!("{list}/{}", row["id"].as_str().unwrap());
+            stamps.insert(key, row["last_modified_at"].clone());
+        }
+    }
+    stamps
+}
+
+fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
+    let count = rows.len();
+    let rows: BTreeMap<_, _> = rows
+        .into_iter()
+        .map(|row| (row["id"].as_str().unwrap().to_owned(), row))
+        .collect();
+    assert_eq!(rows.len(), count, "a row was listed twice");
+    rows
+}
+
+/// The rows are the truth's records, each with the fields that `expected` maps it to and with the
+/// record itself as its raw data.
+fn compare(rows: &BTreeMap<String, Value>, truth: &[Value], expected: impl Fn(&Value) -> Value) {
+    assert_eq!(rows.len(), truth.len());
+    for record in truth {
+        let row = &rows[record["id"].as_str().unwrap()];
+        for (field, value) in expected(record).as_object().unwrap() {
+            assert_eq!(&row[field], value, "{field} of {record}");
+        }
+        for (key, value) in record.as_object().unwrap() {
+            assert_eq!(&row["raw_data"][key], value, "raw_data.{key}");
+        }
+    }
+}
+
+/// Apollo's time as Syncline shows it.
+fn time(text: &Value) -> Value {
+    match text.as_str() {
+        Some(text) => json!(
+            DateTime::parse_from_rfc3339(text)
+                .unwrap()
+                .to_utc()
+                .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        ),
+        None => Value::Null,
+    }
+}

@@ -1,0 +1,3 @@
+//! What the engine promises: see docs/guarantees.md.
+
+mod first_sync;

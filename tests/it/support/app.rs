@@ -1,0 +1,270 @@
+//! The application under test: the real router, engine and store over HTTP, with a clock that
+//! stands still and the simulated Apollo behind it.
+//!
+//! Nothing runs in the background: [`App::work_off`] does what is due now and returns, so a test
+//! never waits for luck.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use syncline_engine::{Engine, EngineConfig, RetryConfig};
+use syncline_model::{Clock, Ids, ManualClock};
+use syncline_providers::{ApolloConfig, Providers};
+use syncline_server::AppState;
+use syncline_sim::{Options, RunningSimulator, Simulator};
+use syncline_store::{EncryptionKeys, Store};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::Database;
+
+pub(crate) const CUSTOMER: &str = "customer-1";
+/// A key of the simulated Apollo that may read everything.
+pub(crate) const MASTER_KEY: &str = "sim-master-key";
+/// One that may read contacts and accounts only.
+pub(crate) const SCOPED_KEY: &str = "sim-scoped-key";
+
+pub(crate) struct App {
+    pub(crate) apollo: RunningSimulator,
+    pub(crate) database: Database,
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) api_key: String,
+    http: reqwest::Client,
+    base: String,
+    server: JoinHandle<()>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The body, after a look at the status.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.body);
+        self.body
+    }
+
+    /// `(status, code, field or title)` of an error.
+    pub(crate) fn error(&self) -> (u16, &str, &str) {
+        let error = &self.body["errors"][0];
+        let what = error["source"]["pointer"]
+            .as_str()
+            .or(error["title"].as_str())
+            .unwrap_or_default();
+        (
+            self.status.as_u16(),
+            error["code"].as_str().unwrap_or_default(),
+            what,
+        )
+    }
+}
+
+impl App {
+    /// With an Apollo of this many contacts.
+    pub(crate) async fn with_contacts(database: Database, contacts: usize) -> Self {
+        Self::with_apollo(database, Options::with_contacts(contacts)).await
+    }
+
+    pub(crate) async fn with_apollo(database: Database, options: Options) -> Self {
+        let apollo = Simulator::start(options).await.unwrap();
+        Self::against(database, apollo).await
+    }
+
+    pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let clock = Arc::new(ManualClock::at(
+            DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
+                .unwrap()
+                .to_utc(),
+        ));
+        let ids = Arc::new(Ids::random());
+        let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
+        let store = Store::open(&database.url, clock.clone(), ids.clone(), keys)
+            .await
+            .unwrap();
+        store.migrate().await.unwrap();
+        let application = store.find_or_create_application("default").await.unwrap();
+        let api_key = "test-api-key".to_owned();
+        store
+            .add_api_key(&application.id, "test", &api_key)
+            .await
+            .unwrap();
+        let providers = Providers::new(ApolloConfig {
+            base_url: apollo.base_url(),
+        })
+        .unwrap();
+        let engine = Engine::new(
+            store.clone(),
+            providers.clone(),
+            clock.clone(),
+            Self::engine_config(),
+        );
+        let router = syncline_server::router(AppState {
+            store: store.clone(),
+            providers,
+            clock: clock.clone(),
+            ids,
+            wake: engine.wake(),
+            metrics: PrometheusBuilder::new().build_recorder().handle(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            apollo,
+            database,
+            store,
+            engine,
+            clock,
+            api_key,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            base,
+            server,
+        }
+    }
+
+    /// Production's, but for the pauses between tries: nobody waits in a test.
+    pub(crate) fn engine_config() -> EngineConfig {
+        EngineConfig {
+            retry: RetryConfig {
+                first_delay: Duration::from_millis(1),
+                ..RetryConfig::default()
+            },
+            ..EngineConfig::default()
+        }
+    }
+
+    /// A customer with a connection, whose first syncs have run.
+    pub(crate) async fn synced(database: Database, contacts: usize) -> Self {
+        let app = Self::with_contacts(database, contacts).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        app
+    }
+
+    /// Registers a customer and connects it.
+    pub(crate) async fn connect(&self, customer: &str, key: &str) -> Value {
+        self.put_customer(customer).await.ok();
+        self.post_connection(customer, key).await.ok()
+    }
+
+    pub(crate) async fn put_customer(&self, customer: &str) -> Answer {
+        let body =
+            json!({"customer_id": customer, "name": "A customer", "email": "a@customer.example"});
+        self.send(Method::PUT, "/mgmt/v2/customers", Some(body))
+            .await
+    }
+
+    pub(crate) async fn post_connection(&self, customer: &str, key: &str) -> Answer {
+        let body = json!({"provider_name": "apollo", "category": "engagement", "api_key": key});
+        let path = format!("/mgmt/v2/customers/{customer}/connections");
+        self.send(Method::POST, &path, Some(body)).await
+    }
+
+    /// Does everything that is due now, one scan after the other.
+    pub(crate) async fn work_off(&self) -> usize {
+        self.engine.work_off().await.unwrap()
+    }
+
+    /// Time passes, and what is due then is done.
+    pub(crate) async fn after(&self, time: TimeDelta) {
+        self.clock.advance(time);
+        self.work_off().await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    /// Selects the connection of [`CUSTOMER`] by headers, as the engagement API wants it.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self
+            .request(method, path)
+            .header("x-api-key", &self.api_key)
+            .header("x-customer-id", CUSTOMER)
+            .header("x-provider-name", "apollo");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Self::answer(request).await
+    }
+
+    /// A request without any headers of its own.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        Answer {
+            status,
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
+    }
+
+    /// All rows of one of the engagement lists, page by page.
+    pub(crate) async fn all_records(&self, list: &str) -> Vec<Value> {
+        let mut records = Vec::new();
+        let mut cursor = String::new();
+        let sign = if list.contains('?') { '&' } else { '?' };
+        loop {
+            let path =
+                format!("/engagement/v2/{list}{sign}read_from_cache=true&page_size=100{cursor}");
+            let page = self.get(&path).await.ok();
+            records.extend(page["records"].as_array().unwrap().iter().cloned());
+            match page["pagination"]["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return records,
+            }
+        }
+    }
+
+    /// The newest runs first, of one object.
+    pub(crate) async fn runs(&self, object: &str) -> Vec<Value> {
+        let path = format!("/mgmt/v2/sync-runs?object_type=common&object={object}");
+        let runs = self.get(&path).await.ok();
+        runs["results"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn trigger(&self, object: &str) -> Value {
+        self.post(
+            "/mgmt/v2/syncs/_trigger",
+            json!({"object_type": "common", "object": object}),
+        )
+        .await
+        .ok()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<chrono::Utc> {
+        self.clock.now()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

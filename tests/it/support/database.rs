@@ -1,0 +1,102 @@
+//! A database of its own for each test, on SQLite or on PostgreSQL.
+
+use sqlx::{Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions};
+use std::{
+    str::FromStr,
+    sync::atomic::{AtomicU32, Ordering},
+};
+use tempfile::TempDir;
+
+/// Made by the test, gone with it.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) is_postgres: bool,
+    _dir: Option<TempDir>,
+}
+
+/// Numbers the databases of this test process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+impl Database {
+    pub(crate) fn sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite://{}", dir.path().join("syncline.db").display()),
+            is_postgres: false,
+            _dir: Some(dir),
+        }
+    }
+
+    /// On the cluster that `tests/with-postgres` runs; it throws the databases away.
+    pub(crate) async fn postgres() -> Self {
+        let server = std::env::var("TEST_POSTGRES_URL")
+            .expect("these tests need PostgreSQL: run them with tests/run");
+        let name = format!(
+            "t{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        Self {
+            url: server.replace("/postgres?", &format!("/{name}?")),
+            is_postgres: true,
+            _dir: None,
+        }
+    }
+
+    /// The answer to a query of one number: what somebody who looks into the tables would see.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.is_postgres {
+            let options = PgConnectOptions::from_str(&self.url).unwrap();
+            let mut c = PgConnection::connect_with(&options).await.unwrap();
+            sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0)
+        } else {
+            let mut c = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0)
+        }
+    }
+
+    /// Changes something behind Syncline's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        if self.is_postgres {
+            let options = PgConnectOptions::from_str(&self.url).unwrap();
+            let mut c = PgConnection::connect_with(&options).await.unwrap();
+            sqlx::query(sql).execute(&mut c).await.unwrap();
+        } else {
+            let mut c = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query(sql).execute(&mut c).await.unwrap();
+        }
+    }
+}
+
+/// Each function becomes two tests, `name::sqlite` and `name::postgres`.
+macro_rules! on_both_databases {
+    ($($(#[$meta:meta])* async fn $name:ident($database:ident: Database) $body:block)+) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                #[expect(unused_imports, reason = "a test may need nothing from its file")]
+                use super::*;
+
+                async fn run($database: $crate::support::Database) $body
+
+                #[tokio::test]
+                async fn sqlite() {
+                    run($crate::support::Database::sqlite()).await;
+                }
+
+                #[tokio::test]
+                async fn postgres() {
+                    run($crate::support::Database::postgres().await).await;
+                }
+            }
+        )+
+    };
+}
+pub(crate) use on_both_databases;
