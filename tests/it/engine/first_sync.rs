@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use crate::support::{App, on_both_databases};
+use syncline_sim::{Action, Fault, Match, SimRequest};
+
+use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo};
 
 on_both_databases! {
     async fn every_object_lands_field_by_field(database: Database) {
@@ -148,31 +150,58 @@ on_both_databases! {
     }
 
     async fn statistics_that_are_loading_do_not_erase_known_ones(database: Database) {
-        let mut options = syncline_sim::Options::with_contacts(20);
-        options.teams[0].loading_reads = 0;
-        let app = App::with_apollo(database, options).await;
-        app.connect(crate::support::CUSTOMER, crate::support::MASTER_KEY).await;
-        app.work_off().await;
+        let app = App::synced(database, 20).await;
         let known = app.all_records("sequences?include_deleted_data=true").await;
-        let mut page = json!({"pagination": {"page": 1, "per_page": 100, "total_entries": known.len(), "total_pages": 1}});
-        let mut loading = app.apollo.read(0, |team| team.sequences());
-        for sequence in &mut loading {
-            sequence["unique_delivered"] = json!("loading");
-            sequence["open_rate"] = json!("loading");
-        }
-        page["emailer_campaigns"] = json!(loading);
-        app.apollo.faults().push(syncline_sim::Fault::new(
-            syncline_sim::Match::path("emailer_campaigns/search"),
-            syncline_sim::Action::Answer {
+        let request = SimRequest::post(
+            "/api/v1/emailer_campaigns/search",
+            &json!({"page": 1, "per_page": 100}),
+        );
+        let answer = app.apollo.respond(app.now(), &request.key(MASTER_KEY)).text();
+        let loading = ["unique_delivered", "open_rate"]
+            .iter()
+            .fold(answer, |text, key| with_loading(&text, key));
+        app.apollo.faults().push(Fault::new(
+            Match::path("emailer_campaigns/search"),
+            Action::Answer {
                 status: 200,
                 content_type: "application/json".into(),
-                body: page.to_string().into(),
+                body: loading.into(),
             },
         ));
         app.after(TimeDelta::hours(1)).await;
-        assert_eq!(app.all_records("sequences?include_deleted_data=true").await, known);
+        let after = app.all_records("sequences?include_deleted_data=true").await;
+        assert_eq!(after, known);
         assert_eq!(app.runs("sequence").await[0]["records_updated"], 0);
     }
+
+    async fn a_statistic_appears_once_it_is_computed(database: Database) {
+        let mut options = quiet_apollo(20);
+        options.teams[0].loading_reads = 1;
+        let app = App::with_apollo(database, options).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let first = app.all_records("sequences").await;
+        app.after(TimeDelta::hours(1)).await;
+        let second = app.all_records("sequences").await;
+        let statistics = |rows: &[Value]| -> usize {
+            rows.iter().map(|row| row["metrics"].as_object().unwrap().len()).sum()
+        };
+        assert!(statistics(&first) < statistics(&second));
+    }
+}
+
+/// The answer with the values of `key` still being computed; everything else stays byte for byte.
+fn with_loading(text: &str, key: &str) -> String {
+    let marker = format!("\"{key}\":");
+    let mut parts = text.split(&marker);
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let end = part.find([',', '}']).unwrap();
+        out.push_str(&marker);
+        out.push_str("\"loading\"");
+        out.push_str(&part[end..]);
+    }
+    out
 }
 
 /// Every row's `last_modified_at`, by object and id.

@@ -81,7 +81,6 @@ macro_rules! on_both_databases {
         $(
             $(#[$meta])*
             mod $name {
-                #[expect(unused_imports, reason = "a test may need nothing from its file")]
                 use super::*;
 
                 async fn run($database: $crate::support::Database) $body
