@@ -4,4 +4,5 @@
 //! `engagement`) and the promises of docs/guarantees.md (`engine`, `serve`).
 
 mod engine;
+mod packaging;
 mod support;

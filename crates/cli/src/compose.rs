@@ -174,12 +174,7 @@ impl Parts {
 
 /// `sl_` and 32 random bytes in hex.
 fn new_api_key(ids: &Ids) -> String {
-    use std::fmt::Write;
-    let mut key = String::from("sl_");
-    for byte in ids.bytes::<32>() {
-        write!(key, "{byte:02x}").expect("writing to a string can't fail");
-    }
-    key
+    format!("sl_{}", hex::encode(ids.bytes::<32>()))
 }
 
 fn cannot_open(config: &Config) -> String {

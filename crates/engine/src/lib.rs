@@ -63,7 +63,7 @@ impl Default for RetryConfig {
         Self {
             tries: 6,
             first_delay: Duration::from_secs(1),
-            within: Duration::from_secs(120),
+            within: Duration::from_mins(2),
         }
     }
 }

@@ -161,9 +161,9 @@ impl Engine {
     ) -> Result<ScanEnd, StoreError> {
         let after = error.retry_after.unwrap_or(match window {
             Window::AlreadyProcessing => Duration::from_secs(5),
-            Window::Minute | Window::Unknown => Duration::from_secs(60),
-            Window::Hour => Duration::from_secs(15 * 60),
-            Window::Day => Duration::from_secs(60 * 60),
+            Window::Minute | Window::Unknown => Duration::from_mins(1),
+            Window::Hour => Duration::from_mins(15),
+            Window::Day => Duration::from_hours(1),
         });
         let until = resume_at(self.clock.now(), after);
         let state = running(scan)

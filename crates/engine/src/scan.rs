@@ -105,7 +105,7 @@ impl Engine {
             endings.push(ending(run, state));
         }
         self.store.finish_scan(scan, &endings, None, 0).await?;
-        self.report(&endings);
+        report(&endings);
         self.wake.wake();
         Ok(ScanEnd::Finished)
     }
@@ -123,7 +123,7 @@ impl Engine {
         self.store
             .finish_scan(scan, &endings, failure.pause.as_ref(), failure.requests)
             .await?;
-        self.report(&endings);
+        report(&endings);
         self.wake.wake();
         Ok(ScanEnd::Finished)
     }
@@ -159,29 +159,29 @@ impl Engine {
         }
         Ok(coverages)
     }
+}
 
-    fn report(&self, endings: &[Ending]) {
-        for Ending { run, state } in endings {
-            metrics::counter!(
-                "syncline_runs_finished_total",
-                "object" => run.object.as_str(),
-                "status" => state.status(),
-            )
-            .increment(1);
-            match state {
-                RunState::Succeeded { coverage, .. } => tracing::info!(
-                    run.id,
-                    "run {} read {} {}s ({:?})",
-                    run.id,
-                    coverage.records_seen,
-                    run.object,
-                    coverage.verdict
-                ),
-                RunState::Failed { error, .. } | RunState::Stalled { error, .. } => {
-                    tracing::warn!(run.id, "run {} of {}s failed: {error}", run.id, run.object);
-                }
-                _ => {}
+fn report(endings: &[Ending]) {
+    for Ending { run, state } in endings {
+        metrics::counter!(
+            "syncline_runs_finished_total",
+            "object" => run.object.as_str(),
+            "status" => state.status(),
+        )
+        .increment(1);
+        match state {
+            RunState::Succeeded { coverage, .. } => tracing::info!(
+                run.id,
+                "run {} read {} {}s ({:?})",
+                run.id,
+                coverage.records_seen,
+                run.object,
+                coverage.verdict
+            ),
+            RunState::Failed { error, .. } | RunState::Stalled { error, .. } => {
+                tracing::warn!(run.id, "run {} of {}s failed: {error}", run.id, run.object);
             }
+            _ => {}
         }
     }
 }

@@ -37,7 +37,7 @@ impl Engine {
                 Ok(_) => self.wake.queue.notify_one(),
                 // An outage of the database ends by itself; the next tick asks again.
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "tick failed")
+                    tracing::warn!(error = &error as &dyn std::error::Error, "tick failed");
                 }
             }
         }

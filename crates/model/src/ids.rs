@@ -1,31 +1,63 @@
 //! Ids come from a seeded source, so that a simulation makes the same ones again.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::{Builder, Uuid};
 
 use crate::Time;
 
-/// A source of UUIDs (version 7: the leading bits are the time, so ids sort by age) and of random
-/// bytes for keys.
+/// A source of UUIDs (version 7) and of random bytes for keys.
+///
+/// Ids of one source sort by the order in which they were made, also within a millisecond: lists
+/// that are ordered by id are ordered by age.
 #[derive(Debug)]
-pub struct Ids(Mutex<StdRng>);
+pub struct Ids(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    rng: StdRng,
+    /// The newest id's time and its number within that millisecond.
+    newest: (u64, u16),
+}
+
+/// How many ids a millisecond has room for: version 7 leaves 12 bits beside the random ones.
+const IDS_PER_MILLISECOND: u16 = 1 << 12;
 
 impl Ids {
     /// Seeded by the operating system; cryptographically strong.
     pub fn random() -> Self {
-        Self(Mutex::new(rand::make_rng()))
+        Self::from_rng(rand::make_rng())
     }
 
     /// The same seed gives the same ids.
     pub fn seeded(seed: u64) -> Self {
-        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+        Self::from_rng(StdRng::seed_from_u64(seed))
+    }
+
+    fn from_rng(rng: StdRng) -> Self {
+        Self(Mutex::new(State {
+            rng,
+            newest: (0, 0),
+        }))
     }
 
     pub fn uuid(&self, now: Time) -> Uuid {
+        let mut state = self.state();
+        let (newest_millis, newest_count) = state.newest;
         let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
-        Builder::from_unix_timestamp_millis(millis, &self.bytes()).into_uuid()
+        let (millis, count) = if millis > newest_millis {
+            (millis, 0)
+        } else if newest_count + 1 < IDS_PER_MILLISECOND {
+            (newest_millis, newest_count + 1)
+        } else {
+            (newest_millis + 1, 0)
+        };
+        state.newest = (millis, count);
+        let mut bytes = [0; 10];
+        state.rng.fill_bytes(&mut bytes);
+        bytes[..2].copy_from_slice(&count.to_be_bytes());
+        Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 
     /// A new id as the text that is stored and shown.
@@ -35,11 +67,14 @@ impl Ids {
 
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
+        self.state().rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0
             .lock()
             .expect("no code panics while it holds the generator")
-            .fill_bytes(&mut bytes);
-        bytes
     }
 }
 
@@ -54,5 +89,12 @@ mod tests {
         let (a, b) = (Ids::seeded(7), Ids::seeded(7));
         assert_eq!(a.id(early), b.id(early));
         assert!(a.id(early) < b.id(late));
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_sort_by_the_order_in_which_they_were_made() {
+        let (ids, now) = (Ids::seeded(7), Time::from_timestamp_millis(1_000).unwrap());
+        let made: Vec<_> = (0..10_000).map(|_| ids.id(now)).collect();
+        assert!(made.is_sorted());
     }
 }

@@ -50,7 +50,7 @@ pub enum SyncStrategy {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CommonObjectConfig {
-    /// One of user, mailbox, sequence, account, contact, sequence_state.
+    /// One of `user`, `mailbox`, `sequence`, `account`, `contact`, `sequence_state`.
     pub object: String,
     /// Replaces the whole default for this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,10 +111,9 @@ impl SyncConfigData {
         let mut objects = Vec::new();
         for (index, entry) in self.common_objects.iter().enumerate() {
             let field = format!("config.common_objects[{index}]");
-            let object: Object = entry
-                .object
-                .parse()
-                .map_err(|error: UnknownObject| invalid(&format!("{field}.object"), error))?;
+            let object: Object = entry.object.parse().map_err(|error: UnknownObject| {
+                invalid(&format!("{field}.object"), error.to_string())
+            })?;
             if !seen.insert(object) {
                 return Err(invalid(
                     "config.common_objects",
@@ -158,10 +157,10 @@ impl SyncStrategyConfig {
     }
 }
 
-fn invalid(field: &str, reason: impl ToString) -> InvalidSyncConfig {
+fn invalid(field: &str, reason: impl Into<String>) -> InvalidSyncConfig {
     InvalidSyncConfig {
         field: field.to_owned(),
-        reason: reason.to_string(),
+        reason: reason.into(),
     }
 }
 

@@ -31,7 +31,6 @@ pub mod millis_or_null {
 
     use super::Time;
 
-    #[expect(clippy::ref_option, reason = "the signature serde asks for")]
     pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => super::millis::serialize(time, serializer),

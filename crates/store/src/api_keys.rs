@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Store, StoreError, db::run, sealing::hex};
+use crate::{Store, StoreError, db::run};
 
 impl Store {
     pub async fn has_api_keys(&self) -> Result<bool, StoreError> {
@@ -51,5 +51,5 @@ impl Store {
 }
 
 fn hash(key: &str) -> String {
-    hex(&Sha256::digest(key.as_bytes()))
+    hex::encode(Sha256::digest(key.as_bytes()))
 }

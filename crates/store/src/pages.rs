@@ -177,7 +177,7 @@ impl Store {
             .bind(&run.id)
             .bind(i64::from(commit.page))
             .bind(Json(&ids))
-            .bind(&rejected)
+            .bind(rejected)
             .execute(c)
             .await
             .map(drop))?;

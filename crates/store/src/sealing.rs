@@ -130,16 +130,12 @@ impl EncryptionKeys {
 
 impl Key {
     fn new(key: &[u8; 32]) -> Self {
-        let id = hex(&Sha256::digest(key))[..8].to_owned();
+        let id = hex::encode(Sha256::digest(key))[..8].to_owned();
         Self {
             id,
             cipher: XChaCha20Poly1305::new(&(*key).into()),
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) providers: Providers,
     pub(crate) api_key: String,
     http: reqwest::Client,
     base: String,
@@ -110,7 +111,7 @@ impl App {
         );
         let router = syncline_server::router(AppState {
             store: store.clone(),
-            providers,
+            providers: providers.clone(),
             clock: clock.clone(),
             ids,
             wake: engine.wake(),
@@ -125,6 +126,7 @@ impl App {
             store,
             engine,
             clock,
+            providers,
             api_key,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             base,

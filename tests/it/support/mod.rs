@@ -3,5 +3,5 @@
 mod app;
 mod database;
 
-pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, quiet_apollo, SCOPED_KEY};
+pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, quiet_apollo};
 pub(crate) use database::{Database, on_both_databases};

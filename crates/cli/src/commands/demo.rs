@@ -131,7 +131,7 @@ struct Demo {
 
 /// What the first sync came to.
 struct Synced {
-    seconds: f64,
+    took: Duration,
     failures: Vec<String>,
 }
 
@@ -165,7 +165,7 @@ impl Demo {
         }
         let failures = self.watch().await?;
         Ok(Synced {
-            seconds: started.elapsed().as_secs_f64(),
+            took: started.elapsed(),
             failures,
         })
     }
@@ -207,13 +207,13 @@ impl Demo {
             println!();
         }
         let requests = self.apollo.ledger().len();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
-        let rate = rows as f64 / synced.seconds;
+        let millis = u64::try_from(synced.took.as_millis()).unwrap_or(u64::MAX);
+        let rate = rows * 1000 / millis.max(1);
         println!(
             "\n{} rows in {:.2} s ({} records/s) with {requests} requests to Apollo.",
             HumanCount(rows),
-            synced.seconds,
-            HumanCount(rate as u64),
+            synced.took.as_secs_f64(),
+            HumanCount(rate),
         );
         for failure in &synced.failures {
             println!("FAILED: {failure}");

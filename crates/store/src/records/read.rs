@@ -55,18 +55,23 @@ impl Store {
         sql.push_str(&filter(query));
         // $4 to $7 are named even where they are not used: PostgreSQL wants every parameter typed,
         // and sqlx sends the types along.
-        if query.cursor.is_some() {
-            sql.push_str(&if query.modified.is_some() {
-                format!(" AND (last_modified_at, id) {compare} ($6, $7)")
-            } else {
-                format!(" AND id {compare} $7")
-            });
-        }
-        sql.push_str(&if query.modified.is_some() {
-            format!(" ORDER BY last_modified_at {direction}, id {direction} LIMIT $8")
+        let (key, position, order) = if query.modified.is_some() {
+            ("(last_modified_at, id)", "($6, $7)", "last_modified_at")
         } else {
-            format!(" ORDER BY id {direction} LIMIT $8")
-        });
+            ("id", "$7", "id")
+        };
+        if query.cursor.is_some() {
+            sql.extend([" AND ", key, " ", compare, " ", position]);
+        }
+        sql.extend([
+            " ORDER BY ",
+            order,
+            " ",
+            direction,
+            ", id ",
+            direction,
+            " LIMIT $8",
+        ]);
         let (after, until) = query.modified.unzip();
         let (cursor_stamp, cursor_id) = query.cursor.clone().unzip();
         let mut reader = self.db.read().await?;

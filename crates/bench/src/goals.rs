@@ -1,0 +1,64 @@
+//! What the project aims at, as ratios within one run where they depend on the machine.
+
+/// A first sync into PostgreSQL, with all of its bookkeeping, against a bare `COPY` of the rows.
+pub(crate) const FIRST_AGAINST_COPY: Goal = Goal {
+    what: "PostgreSQL, first sync: share of a bare COPY's rows/s",
+    limit: Limit::AtLeast(0.8),
+    unit: "",
+};
+
+pub(crate) const SQLITE_AGAINST_POSTGRES: Goal = Goal {
+    what: "SQLite, first sync: records/s as a multiple of PostgreSQL's",
+    limit: Limit::AtLeast(2.0),
+    unit: "",
+};
+
+/// On PostgreSQL, because with SQLite the database's own work is the process's.
+pub(crate) const CLIENT_CPU: Goal = Goal {
+    what: "PostgreSQL: client CPU per 10,000 contacts, the worse pass",
+    limit: Limit::AtMost(0.5),
+    unit: " s",
+};
+
+pub(crate) const PEAK_MEMORY: Goal = Goal {
+    what: "peak memory, the worst of all passes",
+    limit: Limit::AtMost(64.0),
+    unit: " MB",
+};
+
+pub(crate) struct Goal {
+    pub(crate) what: &'static str,
+    limit: Limit,
+    unit: &'static str,
+}
+
+enum Limit {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    /// The goal, what was reached instead, and which of the two it is.
+    pub(crate) fn judge(&self, value: f64) -> [String; 3] {
+        let unit = self.unit;
+        let (goal, reached) = match self.limit {
+            Limit::AtLeast(limit) => (format!("≥ {limit}{unit}"), value >= limit),
+            Limit::AtMost(limit) => (format!("≤ {limit}{unit}"), value <= limit),
+        };
+        let verdict = if reached { "reached" } else { "not reached" };
+        [goal, format!("{value:.2}{unit}"), verdict.to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_reached_at_its_limit() {
+        assert_eq!(FIRST_AGAINST_COPY.judge(0.8)[2], "reached");
+        assert_eq!(FIRST_AGAINST_COPY.judge(0.79)[2], "not reached");
+        assert_eq!(PEAK_MEMORY.judge(64.0)[2], "reached");
+        assert_eq!(PEAK_MEMORY.judge(64.1)[2], "not reached");
+    }
+}

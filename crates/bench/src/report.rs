@@ -1,0 +1,169 @@
+//! The rounds side by side: medians with their extremes, ratios, and the goals next to what was
+//! reached.
+
+use std::fmt;
+
+use crate::{
+    database::Server,
+    goals::{CLIENT_CPU, FIRST_AGAINST_COPY, PEAK_MEMORY, SQLITE_AGAINST_POSTGRES},
+    round::{Passes, Round},
+    simulator::World,
+    spread::Spread,
+    sync::Measured,
+    table::Table,
+};
+
+pub(crate) struct Report<'a> {
+    pub(crate) world: World,
+    pub(crate) server: &'a Server,
+    pub(crate) rounds: &'a [Round],
+}
+
+/// Which sync of a round is meant.
+type Pick = fn(&Round) -> &Measured;
+
+const PASSES: [(&str, &str, Pick); 4] = [
+    ("SQLite", "first", |round| &round.sqlite.first),
+    ("SQLite", "unchanged", |round| &round.sqlite.unchanged),
+    ("PostgreSQL", "first", |round| &round.postgres.first),
+    ("PostgreSQL", "unchanged", |round| &round.postgres.unchanged),
+];
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let World { contacts, states } = self.world;
+        writeln!(
+            f,
+            "{contacts} contacts and {states} sequence states per sync; rounds: {}, shown as \
+             median (min–max)",
+            self.rounds.len()
+        )?;
+        writeln!(
+            f,
+            "PostgreSQL {} with fsync, SQLite with synchronous=FULL; the simulator answers from \
+             another process without latency\n",
+            self.server.version
+        )?;
+        writeln!(f, "{}", self.passes())?;
+        writeln!(f, "{}", self.ratios())?;
+        writeln!(f, "{}", self.goals())?;
+        write!(
+            f,
+            "Rows, requests and counters are right; the unchanged syncs wrote no row version."
+        )
+    }
+}
+
+impl Report<'_> {
+    fn passes(&self) -> Table {
+        let mut table = Table::new(&[
+            "database",
+            "pass",
+            "records/s",
+            "CPU s",
+            "CPU s per 10,000 contacts",
+            "peak MB",
+            "requests",
+        ]);
+        for (database, pass, pick) in PASSES {
+            let spread = |value: &dyn Fn(&Measured) -> f64| {
+                self.spread(|round| value(pick(round)))
+            };
+            table.row([
+                database.to_owned(),
+                pass.to_owned(),
+                shown(spread(&|sync| sync.records_per_second), 0),
+                shown(spread(&|sync| sync.cost.cpu_seconds), 2),
+                shown(spread(&|sync| self.cpu_per_10_000(sync)), 2),
+                shown(spread(&megabytes), 1),
+                shown(spread(&requests), 0),
+            ]);
+        }
+        let copy = shown(self.spread(|round| round.copy), 0);
+        table.row(["PostgreSQL", "bare COPY", &copy, "", "", "", ""].map(str::to_owned));
+        table
+    }
+
+    fn ratios(&self) -> Table {
+        let mut table = Table::new(&["records/s, one against the other in the same round", "ratio"]);
+        let mut row = |what: &str, ratio: &dyn Fn(&Round) -> f64| {
+            table.row([what.to_owned(), shown(self.spread(ratio), 2)]);
+        };
+        row("PostgreSQL first / bare COPY", &first_against_copy);
+        row("SQLite first / PostgreSQL first", &sqlite_against_postgres);
+        row("SQLite unchanged / first", &|round| again(&round.sqlite));
+        row("PostgreSQL unchanged / first", &|round| again(&round.postgres));
+        table
+    }
+
+    fn goals(&self) -> Table {
+        let worst = |value: &dyn Fn(&Measured) -> f64, passes: &[(&str, &str, Pick)]| {
+            passes
+                .iter()
+                .map(|(_, _, pick)| self.spread(|round| value(pick(round))).median)
+                .fold(0.0, f64::max)
+        };
+        let reached = [
+            (
+                FIRST_AGAINST_COPY,
+                self.spread(first_against_copy).median,
+            ),
+            (
+                SQLITE_AGAINST_POSTGRES,
+                self.spread(sqlite_against_postgres).median,
+            ),
+            (
+                CLIENT_CPU,
+                worst(&|sync| self.cpu_per_10_000(sync), &PASSES[2..]),
+            ),
+            (PEAK_MEMORY, worst(&megabytes, &PASSES)),
+        ];
+        let mut table = Table::new(&["goal", "at", "median", ""]);
+        for (goal, value) in reached {
+            let [limit, value, verdict] = goal.judge(value);
+            table.row([goal.what.to_owned(), limit, value, verdict]);
+        }
+        table
+    }
+
+    fn spread(&self, value: impl Fn(&Round) -> f64) -> Spread {
+        Spread::of(self.rounds.iter().map(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "some thousand contacts")]
+    fn cpu_per_10_000(&self, sync: &Measured) -> f64 {
+        sync.cost.cpu_seconds * 10_000.0 / self.world.contacts as f64
+    }
+}
+
+fn first_against_copy(round: &Round) -> f64 {
+    round.postgres.first.records_per_second / round.copy
+}
+
+fn sqlite_against_postgres(round: &Round) -> f64 {
+    round.sqlite.first.records_per_second / round.postgres.first.records_per_second
+}
+
+fn again(passes: &Passes) -> f64 {
+    passes.unchanged.records_per_second / passes.first.records_per_second
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown in megabytes")]
+fn megabytes(sync: &Measured) -> f64 {
+    sync.cost.peak_bytes as f64 / 1e6
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some hundred requests")]
+fn requests(sync: &Measured) -> f64 {
+    sync.requests as f64
+}
+
+fn shown(spread: Spread, decimals: usize) -> String {
+    let Spread { median, min, max } = spread;
+    let [median, min, max] = [median, min, max].map(|value| format!("{value:.decimals$}"));
+    if min == max {
+        median
+    } else {
+        format!("{median} ({min}–{max})")
+    }
+}

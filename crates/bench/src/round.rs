@@ -1,0 +1,106 @@
+//! One round: every database empty, synced, synced again without changes; and the bare `COPY`.
+
+use std::path::Path;
+
+use anyhow::ensure;
+
+use crate::{
+    database::{Database, Server},
+    plain_copy,
+    simulator::Simulator,
+    sync::{Measured, Pass, Syncline},
+};
+
+/// What one round measured.
+pub(crate) struct Round {
+    pub(crate) sqlite: Passes,
+    pub(crate) postgres: Passes,
+    /// Rows per second of a bare `COPY` on PostgreSQL.
+    pub(crate) copy: f64,
+}
+
+/// The two syncs of one database.
+pub(crate) struct Passes {
+    pub(crate) first: Measured,
+    pub(crate) unchanged: Measured,
+}
+
+/// A sync that nobody looks at, after which the simulator has made all of its pages once.
+pub(crate) async fn warm_up(
+    syncline: &Syncline,
+    simulator: &Simulator,
+    scratch: &Path,
+) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir_in(scratch)?;
+    let database = Database::sqlite(&dir.path().join("syncline.db"));
+    sync(&database, Pass::First, syncline, simulator).await?;
+    Ok(())
+}
+
+pub(crate) async fn run(
+    number: u32,
+    syncline: &Syncline,
+    simulator: &Simulator,
+    server: &Server,
+    scratch: &Path,
+) -> anyhow::Result<Round> {
+    let dir = tempfile::tempdir_in(scratch)?;
+    let sqlite = Database::sqlite(&dir.path().join("syncline.db"));
+    let sqlite = both_passes(&sqlite, syncline, simulator).await?;
+
+    let name = format!("bench_{}_{number}", std::process::id());
+    let options = server.create(&name).await?;
+    let postgres = Database::Postgres(options.clone());
+    let postgres = both_passes(&postgres, syncline, simulator).await?;
+    let copy = plain_copy::rows_per_second(&options).await?;
+    server.drop(&name).await?;
+    Ok(Round {
+        sqlite,
+        postgres,
+        copy,
+    })
+}
+
+async fn both_passes(
+    database: &Database,
+    syncline: &Syncline,
+    simulator: &Simulator,
+) -> anyhow::Result<Passes> {
+    let first = sync(database, Pass::First, syncline, simulator).await?;
+    let mark = database.mark().await?;
+    let unchanged = sync(database, Pass::Unchanged, syncline, simulator).await?;
+    let written = database.written_since(&mark).await?;
+    ensure!(
+        written == 0,
+        "{}: a sync without changes wrote {written} row versions",
+        database.name()
+    );
+    Ok(Passes { first, unchanged })
+}
+
+/// One sync, after which the tables and the simulator's own count of requests must be right.
+async fn sync(
+    database: &Database,
+    pass: Pass,
+    syncline: &Syncline,
+    simulator: &Simulator,
+) -> anyhow::Result<Measured> {
+    simulator.forget_requests().await?;
+    let world = simulator.world();
+    let measured = syncline.sync(&database.url(), world, pass).await?;
+    let requests = simulator.page_requests().await?;
+    ensure!(
+        measured.requests == requests,
+        "{}: {} requests were counted, the simulator answered {requests}",
+        database.name(),
+        measured.requests
+    );
+    let rows = database.rows().await?;
+    let expected = [world.contacts, world.states];
+    ensure!(
+        rows == expected,
+        "{}: {rows:?} rows instead of {expected:?}",
+        database.name()
+    );
+    Ok(measured)
+}

@@ -1,0 +1,124 @@
+//! The provider: `syncline sim apollo` in a process of its own, and what it counted.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+const API_PATH: &str = "/api/v1";
+/// What a scan of the contacts asks for.
+const CONTACT_PAGES: &str = "contacts/search";
+
+pub(crate) struct Simulator {
+    base_url: String,
+    http: reqwest::Client,
+    world: World,
+    /// Ends with this.
+    _process: Child,
+}
+
+/// How many records there are to find.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct World {
+    pub(crate) contacts: i64,
+    pub(crate) states: i64,
+}
+
+#[derive(Deserialize)]
+struct Worlds {
+    teams: Vec<World>,
+}
+
+#[derive(Deserialize)]
+struct Ledger {
+    actions: std::collections::BTreeMap<String, Action>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    requests: i64,
+    refused: i64,
+}
+
+impl World {
+    pub(crate) fn records(self) -> i64 {
+        self.contacts + self.states
+    }
+}
+
+impl Simulator {
+    pub(crate) const API_KEY: &str = "sim-master-key";
+
+    pub(crate) async fn start(syncline: &Path, contacts: u32) -> anyhow::Result<Self> {
+        let mut process = Command::new(syncline)
+            .args(["sim", "apollo", "--listen", "127.0.0.1:0"])
+            .args(["--api-key", Self::API_KEY])
+            .args(["--contacts", &contacts.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the simulator can't be started")?;
+        let output = process.stdout.take().context("it has an output")?;
+        let mut lines = BufReader::new(output).lines();
+        let first = lines.next_line().await?.unwrap_or_default();
+        let base_url = first
+            .split_whitespace()
+            .last()
+            .and_then(|url| url.strip_suffix(API_PATH))
+            .with_context(|| format!("the simulator says no address but {first:?}"))?
+            .to_owned();
+        // So that it can go on talking.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+
+        // Somebody has to, also for plain HTTP; the only failure is that one is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let worlds: Worlds = ask(&http, &format!("{base_url}/_sim/world")).await?;
+        let world = worlds.teams.first().copied().context("it has a team")?;
+        ensure!(
+            world.contacts == i64::from(contacts),
+            "{contacts} contacts were asked for, the simulator made {}",
+            world.contacts
+        );
+        Ok(Self {
+            base_url,
+            http,
+            world,
+            _process: process,
+        })
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    pub(crate) fn world(&self) -> World {
+        self.world
+    }
+
+    pub(crate) async fn forget_requests(&self) -> anyhow::Result<()> {
+        let url = format!("{}/_sim/reset_ledger", self.base_url);
+        self.http.post(url).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// How often it was asked for a page of contacts.
+    pub(crate) async fn page_requests(&self) -> anyhow::Result<i64> {
+        let ledger: Ledger = ask(&self.http, &format!("{}/_sim/ledger", self.base_url)).await?;
+        let refused: i64 = ledger.actions.values().map(|action| action.refused).sum();
+        ensure!(refused == 0, "the simulator refused {refused} requests");
+        Ok(ledger
+            .actions
+            .get(CONTACT_PAGES)
+            .map_or(0, |action| action.requests))
+    }
+}
+
+async fn ask<T: DeserializeOwned>(http: &reqwest::Client, url: &str) -> anyhow::Result<T> {
+    Ok(http.get(url).send().await?.error_for_status()?.json().await?)
+}

@@ -1,0 +1,158 @@
+//! One full sync as a user would start it: `syncline sync … --json`.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+
+use crate::{
+    cost::{self, Cost},
+    simulator::{Simulator, World},
+};
+
+const OBJECTS: &str = "contact,sequence_state";
+const API_KEY_ENV: &str = "BENCH_API_KEY";
+/// 32 bytes that keep no secret.
+const ENCRYPTION_KEY: &str = "YmVuY2htYXJrIGtleSB0aGF0IGtlZXBzIG5vIHNlY3I=";
+
+/// The binary that is measured, and where it runs.
+pub(crate) struct Syncline {
+    program: PathBuf,
+    provider_url: String,
+    /// Empty, so that no configuration file of the caller's is found.
+    home: PathBuf,
+}
+
+/// Which sync of a database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    First,
+    /// Nothing changed at the provider since.
+    Unchanged,
+}
+
+/// One sync as it went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    pub(crate) records_per_second: f64,
+    pub(crate) requests: i64,
+    pub(crate) cost: Cost,
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    objects: BTreeMap<String, Counts>,
+    seconds: f64,
+    records: i64,
+    requests: i64,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Counts {
+    created: i64,
+    updated: i64,
+    unchanged: i64,
+    rejected: i64,
+}
+
+impl Syncline {
+    pub(crate) fn new(program: PathBuf, simulator: &Simulator, home: &Path) -> Self {
+        Self {
+            program,
+            provider_url: simulator.base_url().to_owned(),
+            home: home.to_owned(),
+        }
+    }
+
+    /// Syncs into the database and sees that the summary says what it must.
+    pub(crate) async fn sync(
+        &self,
+        database_url: &str,
+        world: World,
+        pass: Pass,
+    ) -> anyhow::Result<Measured> {
+        let (cost, output) = cost::of(&self.command(database_url)).await?;
+        let summary: Summary =
+            serde_json::from_str(&output).with_context(|| format!("no summary: {output}"))?;
+        summary.check(world, pass)?;
+        Ok(Measured {
+            records_per_second: per_second(summary.records, summary.seconds),
+            requests: summary.requests,
+            cost,
+        })
+    }
+
+    fn command(&self, database_url: &str) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["sync", "--provider", "apollo", "--objects", OBJECTS, "--json"])
+            .args(["--api-key-env", API_KEY_ENV])
+            .args(["--database-url", database_url])
+            .arg("--data-dir")
+            .arg(&self.home)
+            .current_dir(&self.home);
+        // A setting of the caller's environment would measure something else.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("SYNCLINE_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env(API_KEY_ENV, Simulator::API_KEY)
+            .env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)
+            .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", &self.provider_url);
+        if std::env::var_os("RUST_LOG").is_none() {
+            command.env("RUST_LOG", "warn");
+        }
+        command
+    }
+}
+
+impl Pass {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Unchanged => "unchanged",
+        }
+    }
+
+    fn counts(self, records: i64) -> Counts {
+        let (created, unchanged) = match self {
+            Self::First => (records, 0),
+            Self::Unchanged => (0, records),
+        };
+        Counts {
+            created,
+            updated: 0,
+            unchanged,
+            rejected: 0,
+        }
+    }
+}
+
+impl Summary {
+    fn check(&self, world: World, pass: Pass) -> anyhow::Result<()> {
+        for (object, expected) in [("contact", world.contacts), ("sequence_state", world.states)] {
+            let counts = self
+                .objects
+                .get(object)
+                .with_context(|| format!("the summary has no {object}s"))?;
+            let expected = pass.counts(expected);
+            ensure!(
+                *counts == expected,
+                "{} sync of {object}s: {counts:?} instead of {expected:?}",
+                pass.name()
+            );
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+pub(crate) fn per_second(count: i64, seconds: f64) -> f64 {
+    count as f64 / seconds
+}

@@ -1,0 +1,21 @@
+# Short names for the commands of this repository; each is one line that works without just, too.
+
+# List the recipes.
+default:
+    @just --list
+
+# See it work: a simulated Apollo, three customers, their first full sync.
+demo *args:
+    cargo run --release -- demo {{ args }}
+
+# Every test, on SQLite and on PostgreSQL.
+test *args:
+    tests/run {{ args }}
+
+# What continuous integration runs.
+ci:
+    .ci/run
+
+# Write the OpenAPI documents anew.
+openapi:
+    cargo run -p syncline -- openapi

@@ -1,0 +1,78 @@
+//! A scan belongs to one worker at a time, and one that was overtaken changes nothing.
+
+use chrono::TimeDelta;
+use syncline_model::{Checkpoint, Records, RunState, ScanFacts, WaitReason};
+use syncline_store::{PageCommit, StoreError};
+
+use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+on_both_databases! {
+    async fn a_leased_scan_is_not_leased_again(database: Database) {
+        let app = App::with_contacts(database, 10).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.engine.tick().await.unwrap();
+        let first = app.store.claim_scans("a", LEASE, 100).await.unwrap();
+        assert_eq!(first.len(), 5, "contacts and their states share a scan");
+        assert!(app.store.claim_scans("b", LEASE, 100).await.unwrap().is_empty());
+    }
+
+    async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
+        let app = App::with_contacts(database, 10).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.engine.tick().await.unwrap();
+        let zombies = app.store.claim_scans("zombie", LEASE, 100).await.unwrap();
+        app.clock.advance(TimeDelta::seconds(31));
+        let heirs = app.store.claim_scans("heir", LEASE, 100).await.unwrap();
+        assert_eq!(heirs.len(), zombies.len());
+        for zombie in &zombies {
+            let checkpoint = Checkpoint {
+                next_page: 99,
+                facts: ScanFacts::default(),
+            };
+            let commit = PageCommit {
+                page: 1,
+                records: &Records::Users(Vec::new()),
+                rejected: &[],
+                checkpoint: &checkpoint,
+                requests: 1,
+                lease: LEASE,
+            };
+            let lost = |result: Result<(), StoreError>| {
+                assert!(matches!(result, Err(StoreError::LeaseLost { .. })), "{result:?}");
+            };
+            lost(app.store.commit_page(zombie, &commit).await.map(drop));
+            let waiting = RunState::Waiting { until: app.now(), reason: WaitReason::ProviderRateLimit };
+            lost(app.store.save_waiting(zombie, &waiting, 0).await);
+            lost(app.store.runs_of(zombie).await.map(drop));
+            assert!(!app.store.extend_lease(zombie, LEASE).await.unwrap());
+            assert!(!app.store.release_scan(zombie).await.unwrap());
+        }
+        assert_eq!(
+            app.database.count("SELECT count(*) FROM sync_runs WHERE checkpoint->>'next_page' = '99'").await,
+            0
+        );
+    }
+
+    async fn deleting_the_connection_keeps_a_page_in_flight_from_committing(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let gate = app.apollo.gate(syncline_sim::Match::path("contacts/search").page(2));
+        let deleting = async {
+            gate.arrived(1).await;
+            let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
+            assert_eq!(app.delete(&path).await.status, 204);
+            gate.open();
+        };
+        tokio::join!(app.work_off(), deleting);
+        for table in ["engagement_contacts", "engagement_users", "sync_runs", "syncs", "connections"] {
+            let sql = format!("SELECT count(*) FROM {table}");
+            assert_eq!(app.database.count(&sql).await, 0, "{table}");
+        }
+        assert_eq!(
+            app.database.count("SELECT count(*) FROM outbox WHERE event_type = 'connection.deleted'").await,
+            1
+        );
+    }
+}

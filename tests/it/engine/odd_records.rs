@@ -1,0 +1,78 @@
+//! Records that are not as they should be.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use syncline_sim::{Action, Fault, Match};
+
+use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+
+on_both_databases! {
+    async fn a_malformed_record_is_kept_out_and_the_page_goes_on(database: Database) {
+        let app = App::with_contacts(database, 130).await;
+        app.apollo.faults().push(Fault::new(
+            Match::path("contacts/search").page(1), Action::record_without_id(),
+        ));
+        app.apollo.faults().push(Fault::new(
+            Match::path("contacts/search").page(2), Action::record_with_wrong_type(),
+        ));
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let run = &app.runs("contact").await[0];
+        assert_eq!(run["status"], "SUCCESS");
+        assert_eq!(run["records_rejected"], 2);
+        assert_eq!(run["records_created"], 130);
+        assert_eq!(run["coverage"]["verdict"], "drifted");
+        let path = format!("/mgmt/v2/sync-runs/{}", run["id"].as_str().unwrap());
+        let rejections = app.get(&path).await.ok()["rejections"].clone();
+        assert_eq!(rejections.as_array().unwrap().len(), 2);
+        assert_eq!(rejections[0]["id"], json!(null));
+        assert!(rejections[1]["reason"].as_str().unwrap().contains("first_name"), "{rejections}");
+    }
+
+    async fn nul_and_lone_surrogates_are_stored_without_harm(database: Database) {
+        let app = App::with_contacts(database, 1).await;
+        let contact = r#"{"id": "c1", "first_name": "N\u0000ul", "last_name": "Half \ud83d pair",
+            "title": "A backslash \\u0000 stays", "created_at": "2025-05-05T05:05:05.005Z"}"#;
+        let page = format!(
+            r#"{{"contacts": [{contact}],
+                "pagination": {{"page": 1, "per_page": 100, "total_entries": 1, "total_pages": 1}}}}"#
+        );
+        app.apollo.faults().push(Fault::new(Match::path("contacts/search"), Action::Answer {
+            status: 200,
+            content_type: "application/json".into(),
+            body: page.into(),
+        }));
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let row = app.get("/engagement/v2/contacts/c1?read_from_cache=true&include_raw_data=true").await.ok();
+        assert_eq!(row["first_name"], "Nul");
+        assert_eq!(row["last_name"], "Half \u{fffd} pair");
+        assert_eq!(row["job_title"], "A backslash \\u0000 stays");
+        assert_eq!(row["raw_data"]["title"], "A backslash \\u0000 stays");
+    }
+
+    async fn a_page_that_names_a_record_twice_writes_it_once(database: Database) {
+        let app = App::with_contacts(database, 230).await;
+        app.apollo.faults().push(Fault::new(
+            Match::path("contacts/search").page(2), Action::RepeatPreviousPage,
+        ));
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let run = &app.runs("contact").await[0];
+        assert_eq!(run["coverage"]["verdict"], "drifted", "{run}");
+        assert_eq!(run["num_records_synced"], 130);
+        assert_eq!(app.all_records("contacts").await.len(), 130);
+    }
+
+    async fn no_run_deletes_anything_yet(database: Database) {
+        let app = App::synced(database, 120).await;
+        app.apollo.edit(0, |team| {
+            for id in team.contact_ids().into_iter().take(30) {
+                team.delete_contact(&id).unwrap();
+            }
+        });
+        app.after(TimeDelta::hours(1)).await;
+        assert_eq!(app.all_records("contacts").await.len(), 120);
+        assert_eq!(app.runs("contact").await[0]["records_deleted"], 0);
+    }
+}

@@ -1,0 +1,309 @@
+//! The files that people start from say what is true: `docker-compose.yml`, the `Dockerfile`, the
+//! README's commands and the settings in docs/configuration.md, each held against the real binary.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+const PREFIX: &str = "SYNCLINE_";
+/// 32 bytes in base64.
+const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+#[test]
+fn every_setting_of_the_compose_file_is_accepted() {
+    let services = services();
+    let mut checked = 0;
+    for (name, service) in &services {
+        let mut environment = settings(service);
+        // This test has no network of containers; the name stays, the database is here.
+        let dir = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", dir.path().join("compose.db").display());
+        for (name, value) in &mut environment {
+            if name == "SYNCLINE_DATABASE_URL" {
+                assert!(value.starts_with("postgres://"), "{value}");
+                value.clone_from(&database);
+            }
+        }
+        if environment.is_empty() {
+            continue;
+        }
+        let migrated = migrate(dir.path(), &environment);
+        assert!(migrated.status.success(), "{name}: {}", stderr(&migrated));
+        checked += 1;
+    }
+    assert!(checked > 0, "no service has a setting");
+}
+
+#[test]
+fn a_setting_with_a_misspelt_name_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = migrate(
+        dir.path(),
+        &[("SYNCLINE_DATABSE_URL".into(), "sqlite://x".into())],
+    );
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("unknown setting SYNCLINE_DATABSE_URL"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+#[test]
+fn the_commands_of_the_compose_file_and_the_dockerfile_exist() {
+    let dockerfile = read("Dockerfile");
+    let entrypoint = instruction(&dockerfile, "ENTRYPOINT");
+    assert_eq!(words(entrypoint), ["syncline"]);
+    assert_command_exists(&words(instruction(&dockerfile, "CMD")));
+    let mut own = 0;
+    for (name, service) in services() {
+        if service["build"].is_badvalue() {
+            continue;
+        }
+        let command: Vec<String> = service["command"]
+            .as_vec()
+            .unwrap_or_else(|| panic!("{name} has no command in list form"))
+            .iter()
+            .map(|word| word.as_str().unwrap().to_owned())
+            .collect();
+        assert_command_exists(&command);
+        own += 1;
+    }
+    assert!(own > 0, "no service is built from here");
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_noticed() {
+    for words in [&["server"][..], &["serve", "--lisen"], &["sim", "outlook"]] {
+        let output = help(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn the_image_has_the_binary_and_the_port_that_compose_uses() {
+    let dockerfile = read("Dockerfile");
+    let binary = binary();
+    let name = binary.file_name().unwrap().to_str().unwrap();
+    let copied = format!("/release/{name} /usr/local/bin/{name}");
+    assert!(dockerfile.contains(&copied), "no `{copied}`");
+    assert!(dockerfile.contains(&format!("-p {name}\n")));
+
+    let port = instruction(&dockerfile, "EXPOSE");
+    let listen = format!("SYNCLINE_LISTEN=0.0.0.0:{port}");
+    assert!(dockerfile.contains(&listen), "no `{listen}`");
+    let services = services();
+    let (_, serve) = services
+        .iter()
+        .find(|(name, _)| name == "syncline")
+        .expect("a service called syncline");
+    let published = serve["ports"][0].as_str().unwrap();
+    assert!(published.ends_with(&format!(":{port}")), "{published}");
+    let probe = serve["healthcheck"]["test"].as_vec().unwrap();
+    let url = format!("http://127.0.0.1:{port}/readyz");
+    assert!(probe.iter().any(|word| word.as_str() == Some(&url)));
+}
+
+#[test]
+fn the_settings_in_the_documents_exist() {
+    let mut names = BTreeSet::new();
+    for file in ["README.md", "docs/configuration.md", "Dockerfile"] {
+        names.extend(setting_names(&read(file)));
+    }
+    assert!(names.contains("SYNCLINE_PROVIDERS__APOLLO__BASE_URL"));
+    let dir = tempfile::tempdir().unwrap();
+    for name in names {
+        // Most of them can't be `x`; what matters is that the name is known.
+        let output = migrate(dir.path(), &[(name.clone(), "x".into())]);
+        let said = stderr(&output);
+        assert!(!said.contains("unknown setting"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_exist() {
+    let readme = read("README.md");
+    let mut checked = 0;
+    for line in code_lines(&readme) {
+        let line = line.split(" #").next().unwrap_or_default();
+        let words: Vec<&str> = line
+            .split_whitespace()
+            .skip_while(|word| word.contains('=') && !word.starts_with('-'))
+            .collect();
+        let arguments = match words.as_slice() {
+            ["cargo", "run", "--release", "--", arguments @ ..]
+            | ["syncline" | "target/release/syncline", arguments @ ..] => arguments,
+            [script, ..] if script.ends_with("/run") => {
+                assert!(root().join(script).is_file(), "{script} is not there");
+                continue;
+            }
+            _ => continue,
+        };
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .copied()
+            .take_while(|word| !["&", "|", ">", "&&"].contains(word))
+            .collect();
+        assert_command_exists(&arguments);
+        checked += 1;
+    }
+    assert!(checked >= 3, "the README shows only {checked} commands");
+}
+
+#[test]
+fn the_links_between_the_documents_lead_somewhere() {
+    for file in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/guarantees.md",
+        "docs/compatibility.md",
+        "docs/configuration.md",
+    ] {
+        let text = read(file);
+        let beside = root().join(file);
+        for target in text.split("](").skip(1) {
+            let target = target.split([')', '#']).next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = beside.parent().unwrap().join(target);
+            assert!(path.exists(), "{file} links to {target}");
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The binary beside this test's own directory; tests/run builds it.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().unwrap().with_file_name("syncline");
+    assert!(
+        binary.is_file(),
+        "{} is missing: run these tests with tests/run",
+        binary.display()
+    );
+    binary
+}
+
+/// Runs `syncline` in `dir` with these settings and no others.
+fn syncline(dir: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with(PREFIX) {
+            command.env_remove(name);
+        }
+    }
+    command
+        .current_dir(dir)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn migrate(dir: &Path, environment: &[(String, String)]) -> Output {
+    syncline(dir, environment).arg("migrate").output().unwrap()
+}
+
+fn help(words: &[impl AsRef<str>]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    syncline(dir.path(), &[])
+        .args(words.iter().map(AsRef::as_ref))
+        .arg("--help")
+        .output()
+        .unwrap()
+}
+
+fn assert_command_exists(words: &[impl AsRef<str>]) {
+    let output = help(words);
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    assert!(
+        output.status.success(),
+        "`syncline {}`: {}",
+        words.join(" "),
+        stderr(&output)
+    );
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn services() -> Vec<(String, Yaml)> {
+    let documents = YamlLoader::load_from_str(&read("docker-compose.yml")).unwrap();
+    let services = documents[0]["services"].as_hash().expect("services");
+    services
+        .iter()
+        .map(|(name, service)| (name.as_str().unwrap().to_owned(), service.clone()))
+        .collect()
+}
+
+/// A service's settings of ours, with compose's variables filled in.
+fn settings(service: &Yaml) -> Vec<(String, String)> {
+    let Some(environment) = service["environment"].as_hash() else {
+        return Vec::new();
+    };
+    environment
+        .iter()
+        .map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap()))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, value)| (name.to_owned(), filled_in(value)))
+        .collect()
+}
+
+/// `${NAME:-default}` becomes its default. `${NAME:?why}` has to be given, and only the encryption
+/// key is.
+fn filled_in(value: &str) -> String {
+    let Some((before, rest)) = value.split_once("${") else {
+        return value.to_owned();
+    };
+    let (variable, after) = rest.split_once('}').expect("a closing brace");
+    let given = match (variable.split_once(":-"), variable.split_once(":?")) {
+        (Some((_, default)), _) => default,
+        (None, Some(("SYNCLINE_ENCRYPTION_KEY", _))) => ENCRYPTION_KEY,
+        _ => panic!("{variable} has neither a default nor a value here"),
+    };
+    format!("{before}{given}{}", filled_in(after))
+}
+
+/// What follows a Dockerfile's instruction; the last one of its kind counts.
+fn instruction<'t>(dockerfile: &'t str, name: &str) -> &'t str {
+    dockerfile
+        .lines()
+        .rev()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or_else(|| panic!("the Dockerfile has no {name}"))
+        .trim()
+}
+
+/// `["a", "b"]` as words.
+fn words(list: &str) -> Vec<String> {
+    serde_json::from_str(list).expect("a list in JSON")
+}
+
+/// The lines between ``` marks.
+fn code_lines(markdown: &str) -> impl Iterator<Item = &str> {
+    markdown
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .flat_map(str::lines)
+}
+
+/// The whole names that begin with `SYNCLINE_`, less what Kubernetes injects.
+fn setting_names(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
+        .filter(|word| word.starts_with(PREFIX) && *word != PREFIX)
+        .filter(|word| !word.starts_with("SYNCLINE_PORT") && !word.starts_with("SYNCLINE_SERVICE_"))
+        .map(str::to_owned)
+}
