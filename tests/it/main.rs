@@ -5,4 +5,5 @@
 
 mod engine;
 mod packaging;
+mod serve;
 mod support;

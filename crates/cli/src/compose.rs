@@ -236,8 +236,8 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("{address} can't be listened on: choose another with --listen"))
 }
 
-/// How leases name this process.
-pub(crate) fn worker_name(clock: &dyn Clock, ids: &Ids) -> String {
+/// How leases name a process of this command.
+pub(crate) fn worker_name(command: &str, clock: &dyn Clock, ids: &Ids) -> String {
     let id = ids.id(clock.now());
-    format!("syncline-{}-{}", std::process::id(), &id[id.len() - 8..])
+    format!("{command}-{}-{}", std::process::id(), &id[id.len() - 8..])
 }

@@ -202,6 +202,24 @@ impl Store {
         self.move_due(scan, now).await
     }
 
+    /// Frees what earlier processes of this kind left leased. Only for one that knows that it is
+    /// alone, as `serve` on an embedded database does: it need not wait for leases to expire.
+    pub async fn free_leases_of(&self, owner_prefix: &str) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs SET due_at = $1
+            WHERE state = 'running' AND substr(lease_owner, 1, length($2)) = $2";
+        let mut tx = self.db.begin().await?;
+        let now = self.now();
+        let freed = run!(tx, |c| sqlx::query(SQL)
+            .bind(now)
+            .bind(owner_prefix)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(freed)
+    }
+
     async fn move_due(&self, scan: &Scan, due_at: Time) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $3

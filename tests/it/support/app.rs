@@ -81,7 +81,6 @@ impl App {
     }
 
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::at(
             DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
                 .unwrap()
@@ -128,7 +127,7 @@ impl App {
             clock,
             providers,
             api_key,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: http_client(),
             base,
             server,
         }
@@ -263,6 +262,13 @@ impl App {
     pub(crate) fn now(&self) -> DateTime<chrono::Utc> {
         self.clock.now()
     }
+}
+
+/// A client that talks to the service under test.
+pub(crate) fn http_client() -> reqwest::Client {
+    // Another test may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// An Apollo whose statistics are computed already, so that it answers the same thing twice.

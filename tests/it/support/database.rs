@@ -2,6 +2,7 @@
 
 use sqlx::{Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions};
 use std::{
+    path::Path,
     str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) is_postgres: bool,
-    _dir: Option<TempDir>,
+    dir: TempDir,
 }
 
 /// Numbers the databases of this test process.
@@ -23,7 +24,7 @@ impl Database {
         Self {
             url: format!("sqlite://{}", dir.path().join("syncline.db").display()),
             is_postgres: false,
-            _dir: Some(dir),
+            dir,
         }
     }
 
@@ -44,8 +45,13 @@ impl Database {
         Self {
             url: server.replace("/postgres?", &format!("/{name}?")),
             is_postgres: true,
-            _dir: None,
+            dir: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A directory that is gone with the database; on SQLite it holds it.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The answer to a query of one number: what somebody who looks into the tables would see.

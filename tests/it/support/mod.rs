@@ -2,6 +2,8 @@
 
 mod app;
 mod database;
+mod process;
 
-pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, quiet_apollo};
+pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
 pub(crate) use database::{Database, on_both_databases};
+pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};

@@ -21,7 +21,7 @@ use crate::{
     cli::DemoArgs,
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{self, Lifecycle},
+    lifecycle::{Lifecycle, Signals},
     logging,
 };
 
@@ -43,6 +43,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     if std::env::var_os("RUST_LOG").is_some() {
         logging::init(crate::config::LogFormat::Text);
     }
+    let mut signals = Signals::catch()?;
     let apollo = start_apollo(args.seed).await?;
     let dir = tempfile::Builder::new()
         .prefix("syncline-demo-")
@@ -68,15 +69,12 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let demo = Demo::new(address, key, apollo);
     let synced = tokio::select! {
         synced = demo.first_sync() => synced?,
-        stopped = lifecycle::signalled() => {
-            stopped?;
-            bail!("stopped before the first sync was done");
-        }
+        () = signals.received() => bail!("stopped before the first sync was done"),
     };
     demo.print(&synced).await?;
     if !args.exit {
         demo.print_serving();
-        lifecycle::signalled().await?;
+        signals.received().await;
     }
     lifecycle.stop().await;
     parts.store.close().await;

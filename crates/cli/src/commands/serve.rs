@@ -9,11 +9,12 @@ use crate::{
     cli::{Role, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{self, Lifecycle},
+    lifecycle::{Lifecycle, Signals},
     logging,
 };
 
 pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let mut signals = Signals::catch()?;
     let config = Config::load_for_serve(args)?;
     logging::init(config.log.format);
     let parts = Arc::new(Parts::open(&config, Exclusive::Yes).await?);
@@ -25,9 +26,12 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     print_start(&listener.local_addr()?.to_string(), generated.as_deref());
 
     let engine = parts.engine(EngineConfig {
-        worker_name: compose::worker_name(&*parts.clock, &parts.ids),
+        worker_name: compose::worker_name("serve", &*parts.clock, &parts.ids),
         ..EngineConfig::default()
     });
+    if parts.store.is_embedded() {
+        parts.store.free_leases_of("serve-").await?;
+    }
     let metrics = compose::metrics()?;
     let lifecycle = Lifecycle::default();
     let router = match args.role {
@@ -40,7 +44,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
     let clock = tokio::spawn(parts.clone().keep_clock());
 
-    lifecycle::signalled().await?;
+    signals.received().await;
     tracing::info!("stopping");
     clock.abort();
     lifecycle.stop().await;

@@ -159,7 +159,7 @@ async fn sync_all(
         }
     }
     let engine = parts.engine(EngineConfig {
-        worker_name: compose::worker_name(&*parts.clock, &parts.ids),
+        worker_name: compose::worker_name("sync", &*parts.clock, &parts.ids),
         ..EngineConfig::default()
     });
     let bars = Bars::new(objects, quiet);

@@ -1,0 +1,6 @@
+//! `syncline serve` and the other commands, as the real binary.
+
+mod crash;
+mod demo;
+mod start;
+mod sync;

@@ -1,0 +1,172 @@
+//! The real binary as a process.
+
+use std::{path::PathBuf, process::Stdio};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
+};
+
+use super::Database;
+
+/// `syncline` with nothing of this process's settings; the caller adds arguments.
+pub(crate) fn syncline() -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
+        command.env_remove(name);
+    }
+    command
+        .env_remove("RUST_LOG")
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Built beside this test: `target/<profile>/deps/it-…` and `target/<profile>/syncline`.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.ancestors().nth(2).unwrap().join("syncline");
+    assert!(
+        binary.is_file(),
+        "{} is not built: run the tests with tests/run",
+        binary.display()
+    );
+    binary
+}
+
+/// A `syncline serve` that listens.
+pub(crate) struct Process {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    err: Lines<BufReader<ChildStderr>>,
+    pub(crate) base: String,
+    http: reqwest::Client,
+}
+
+pub(crate) const API_KEY: &str = "process-api-key";
+/// 32 bytes in base64; secret to nobody.
+pub(crate) const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+impl Process {
+    /// Serves `database` against an Apollo at `apollo`, with [`API_KEY`].
+    pub(crate) async fn serve(database: &Database, apollo: &str) -> Self {
+        let mut command = syncline();
+        command
+            .env("SYNCLINE_API_KEY", API_KEY)
+            .args(["--database-url", &database.url]);
+        Self::start(&mut command, database, apollo).await
+    }
+
+    pub(crate) async fn start(command: &mut Command, database: &Database, apollo: &str) -> Self {
+        let data_dir = database.data_dir();
+        let mut serve = syncline();
+        serve
+            .arg("serve")
+            .args(command.as_std().get_args())
+            .envs(
+                command
+                    .as_std()
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .env("SYNCLINE_LISTEN", "127.0.0.1:0")
+            .env("SYNCLINE_DATA_DIR", data_dir)
+            .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo);
+        if database.is_postgres {
+            serve.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
+        }
+        let mut child = serve.spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut err = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut log = String::new();
+        let base = loop {
+            let Some(line) = err.next_line().await.unwrap() else {
+                panic!("serve ended before it listened: {log}");
+            };
+            if let Some((_, address)) = line.split_once("listening on ") {
+                break address.trim().to_owned();
+            }
+            log.push_str(&line);
+        };
+        Self {
+            child,
+            out,
+            err,
+            base,
+            http: super::http_client(),
+        }
+    }
+
+    /// What it printed so far and prints until it ends; call after [`kill`](Self::kill) or a stop.
+    pub(crate) async fn output(&mut self) -> (String, String) {
+        let (mut out, mut err) = (String::new(), String::new());
+        while let Some(line) = self.out.next_line().await.unwrap() {
+            out.push_str(&line);
+            out.push('\n');
+        }
+        while let Some(line) = self.err.next_line().await.unwrap() {
+            err.push_str(&line);
+            err.push('\n');
+        }
+        (out, err)
+    }
+
+    /// The next line on stdout.
+    pub(crate) async fn line(&mut self) -> String {
+        self.out.next_line().await.unwrap().unwrap()
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; gives back the exit status.
+    pub(crate) async fn terminate(&mut self) -> Option<i32> {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(sent.unwrap().success());
+        self.child.wait().await.unwrap().code()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.send(self.http.get(format!("{}{path}", self.base)))
+            .await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.put(format!("{}{path}", self.base));
+        self.send(request.json(body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.post(format!("{}{path}", self.base));
+        self.send(request.json(body)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Value {
+        let request = request
+            .header("x-api-key", API_KEY)
+            .header("x-customer-id", super::CUSTOMER)
+            .header("x-provider-name", "apollo");
+        let answer = super::App::answer(request).await;
+        answer.ok()
+    }
+
+    /// Asks until the newest run of each of the six objects ended; gives back the contact's.
+    pub(crate) async fn until_synced(&self) -> Value {
+        loop {
+            let syncs = self.get("/mgmt/v2/syncs").await;
+            let syncs = syncs["results"].as_array().unwrap().clone();
+            let ended = |sync: &Value| !sync["last_run"]["end_timestamp"].is_null();
+            if syncs.len() == 6 && syncs.iter().all(ended) {
+                let path = "/mgmt/v2/sync-runs?object_type=common&object=contact";
+                return self.get(path).await["results"][0].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
