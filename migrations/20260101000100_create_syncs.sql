@@ -22,7 +22,9 @@ CREATE TABLE syncs (
     UNIQUE (connection_id, object)
 );
 
-CREATE INDEX syncs_next_run ON syncs (next_run_at);
+-- The two ways of being due.
+CREATE INDEX syncs_next_run ON syncs (next_run_at) WHERE NOT paused;
+CREATE INDEX syncs_triggered ON syncs (triggered_at) WHERE triggered_at IS NOT NULL;
 
 CREATE TABLE sync_runs (
     id text PRIMARY KEY,

@@ -25,6 +25,8 @@ pub use scan::ScanEnd;
 pub struct EngineConfig {
     /// This process's name in the leases.
     pub worker_name: String,
+    /// Work for this connection alone; `None`: for all.
+    pub only_connection: Option<String>,
     /// Scans at work at once in this process.
     pub concurrency: usize,
     /// How long a scan belongs to a worker that says nothing. A page extends it, and so does a
@@ -50,6 +52,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             worker_name: "syncline".to_owned(),
+            only_connection: None,
             concurrency: 16,
             lease: Duration::from_secs(30),
             tick: Duration::from_secs(1),

@@ -30,9 +30,18 @@ impl Engine {
         if scan.checkpoint.facts.reached_end {
             return Ok(Step::End(self.finish(scan).await?));
         }
+        let credentials = match &scan.credentials {
+            Ok(api_key) => Credentials {
+                api_key: api_key.clone(),
+            },
+            Err(reason) => {
+                let failure = Failure::new(reason.clone());
+                return Ok(Step::End(self.fail(scan, &failure).await?));
+            }
+        };
         let requests = AtomicI64::new(0);
         let fetched = tokio::select! {
-            fetched = self.fetch(scan, &requests) => fetched,
+            fetched = self.fetch(scan, &credentials, &requests) => fetched,
             () = self.grace_is_over() => return Ok(Step::End(self.give_back(scan).await)),
         };
         let requests = requests.into_inner();
@@ -41,7 +50,10 @@ impl Engine {
                 self.commit(scan, Fetched { page, requests }).await?;
                 Ok(Step::Page)
             }
-            Err(error) => Ok(Step::End(self.end(scan, error, requests).await?)),
+            Err(error) => {
+                let end = self.end(scan, &credentials, error, requests).await?;
+                Ok(Step::End(end))
+            }
         }
     }
 
@@ -51,14 +63,18 @@ impl Engine {
     }
 
     /// Asks for the next page, again while the reason for not getting it passes by itself.
-    async fn fetch(&self, scan: &Scan, requests: &AtomicI64) -> Result<Page, ProviderError> {
+    async fn fetch(
+        &self,
+        scan: &Scan,
+        credentials: &Credentials,
+        requests: &AtomicI64,
+    ) -> Result<Page, ProviderError> {
         let provider = self.providers.get(scan.connection.provider);
-        let credentials = credentials(scan);
         let retry = &self.config.retry;
         let ask = || async {
             requests.fetch_add(1, Ordering::Relaxed);
             provider
-                .list(&credentials, scan.object, scan.checkpoint.next_page)
+                .list(credentials, scan.object, scan.checkpoint.next_page)
                 .await
         };
         let backoff = ExponentialBuilder::default()
@@ -131,6 +147,7 @@ impl Engine {
     async fn end(
         &self,
         scan: &Scan,
+        credentials: &Credentials,
         error: ProviderError,
         requests: i64,
     ) -> Result<ScanEnd, StoreError> {
@@ -138,16 +155,16 @@ impl Engine {
             ErrorKind::RateLimited(window) => {
                 return self.wait_for_window(scan, window, &error, requests).await;
             }
-            ErrorKind::Unauthorized => self.pause_for_rejected_key(scan).await,
+            ErrorKind::Unauthorized => self.pause_for_rejected_key(scan, credentials).await,
             ErrorKind::Forbidden => Some(Pause::Object {
                 reason: format!("Forbidden: {}", error.message),
             }),
             _ => None,
         };
         let failure = Failure {
-            error: error.to_string(),
             pause,
             requests,
+            ..Failure::new(error.to_string())
         };
         self.fail(scan, &failure).await
     }
@@ -175,20 +192,18 @@ impl Engine {
     }
 
     /// One 401 may be the provider's mistake, so the key is asked about once more.
-    async fn pause_for_rejected_key(&self, scan: &Scan) -> Option<Pause> {
+    async fn pause_for_rejected_key(
+        &self,
+        scan: &Scan,
+        credentials: &Credentials,
+    ) -> Option<Pause> {
         let provider = self.providers.get(scan.connection.provider);
-        match provider.check(&credentials(scan)).await {
+        match provider.check(credentials).await {
             KeyCheck::Rejected { reason } => Some(Pause::Connection {
                 reason: format!("Connection no longer authenticated: {reason}"),
             }),
             KeyCheck::Valid | KeyCheck::Unclear { .. } => None,
         }
-    }
-}
-
-fn credentials(scan: &Scan) -> Credentials {
-    Credentials {
-        api_key: scan.credentials.clone(),
     }
 }
 

@@ -65,8 +65,7 @@ impl Engine {
                 free.push(slot);
             }
             let limit = i64::try_from(free.len()).unwrap_or(i64::MAX);
-            let owner = &self.config.worker_name;
-            match self.store.claim_scans(owner, self.lease(), limit).await {
+            match self.claim(limit).await {
                 Ok(scans) if !scans.is_empty() => {
                     return scans
                         .into_iter()

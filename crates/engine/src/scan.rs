@@ -37,6 +37,16 @@ pub(crate) struct Failure {
     pub(crate) requests: i64,
 }
 
+impl Failure {
+    pub(crate) fn new(error: String) -> Self {
+        Self {
+            error,
+            pause: None,
+            requests: 0,
+        }
+    }
+}
+
 impl Engine {
     /// Leases what is due and walks it, one scan after the other, until nothing is due: the whole
     /// engine without its workers.
@@ -44,8 +54,7 @@ impl Engine {
         let mut walked = 0;
         loop {
             self.tick().await?;
-            let owner = &self.config.worker_name;
-            let scans = self.store.claim_scans(owner, self.lease(), 1).await?;
+            let scans = self.claim(1).await?;
             if scans.is_empty() {
                 return Ok(walked);
             }
@@ -54,6 +63,14 @@ impl Engine {
                 walked += 1;
             }
         }
+    }
+
+    /// Leases at most `limit` due scans for this engine.
+    pub(crate) async fn claim(&self, limit: i64) -> Result<Vec<Scan>, StoreError> {
+        let only = self.config.only_connection.as_deref();
+        self.store
+            .claim_scans(&self.config.worker_name, self.lease(), limit, only)
+            .await
     }
 
     /// Reads the scan's pages until it ends, waits, or this process stops.

@@ -15,7 +15,10 @@ impl Engine {
     pub async fn tick(&self) -> Result<usize, StoreError> {
         let mut started = 0;
         loop {
-            let batch = self.store.start_due_runs(BATCH).await?;
+            let batch = self
+                .store
+                .start_due_runs(BATCH, self.config.only_connection.as_deref())
+                .await?;
             started += batch;
             if batch == 0 {
                 return Ok(started);

@@ -183,6 +183,8 @@ impl Store {
             UPDATE connections SET credentials = $2, status = $3, capabilities = $4 WHERE id = $1";
         let sealed = self.seal_credentials(&connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
+        self.resume_after_new_credentials(&mut tx, &connection.id)
+            .await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(&sealed)
@@ -191,8 +193,6 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        self.resume_after_new_credentials(&mut tx, &connection.id)
-            .await?;
         Ok(tx.commit().await?)
     }
 

@@ -78,6 +78,9 @@ impl Store {
             UPDATE sync_runs SET due_at = $3, checkpoint = $4
             WHERE scan_id = $1 AND fence = $2 AND state = 'running'
             RETURNING id, sync_id, object";
+        if commit.page == 1 {
+            self.let_runs_join(tx, scan).await?;
+        }
         let lease_until = self.now() + commit.lease;
         let mut runs: Vec<HeldRun> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(&scan.id)
@@ -91,6 +94,18 @@ impl Store {
         }
         runs.sort_by(|a, b| a.object.cmp(&b.object));
         Ok(runs)
+    }
+
+    /// A run may join a scan until its first page commits, and locks the leading run to do so.
+    /// Waiting for that lock in a statement of its own lets the next one see whoever joined.
+    async fn let_runs_join(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE sync_runs SET due_at = due_at WHERE id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     /// Writes the page's records of one object.

@@ -27,7 +27,8 @@ use crate::{
 pub struct Scan {
     pub id: String,
     pub connection: ConnectionRef,
-    pub credentials: SecretString,
+    /// Or why the stored ones can't be used.
+    pub credentials: Result<SecretString, String>,
     /// The object whose pages are read.
     pub object: Object,
     pub lease: Lease,
@@ -101,6 +102,7 @@ macro_rules! claim_sql {
              WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
                 SELECT leader.scan_id FROM sync_runs leader
                 WHERE leader.id = leader.scan_id AND leader.due_at <= $1
+                  AND (CAST($5 AS text) IS NULL OR leader.connection_id = $5)
                   AND leader.state IN ('queued', 'running', 'waiting')
                 ORDER BY leader.due_at, leader.id LIMIT $4 ",
             $lock,
@@ -112,13 +114,14 @@ macro_rules! claim_sql {
 }
 
 impl Store {
-    /// Leases at most `limit` scans that are due: new ones, ones whose window opened, and ones
-    /// whose worker went silent.
+    /// Leases at most `limit` scans that are due, of one connection where it is named: new ones,
+    /// ones whose window opened, and ones whose worker went silent.
     pub async fn claim_scans(
         &self,
         owner: &str,
         lease: TimeDelta,
         limit: i64,
+        connection_id: Option<&str>,
     ) -> Result<Vec<Scan>, StoreError> {
         // Without a lock clause on SQLite: there is one writer.
         let sql = match &self.db {
@@ -133,6 +136,7 @@ impl Store {
             .bind(owner)
             .bind(expires_at)
             .bind(limit)
+            .bind(connection_id)
             .fetch_all(c)
             .await)?;
         let mut scans: Vec<Scan> = Vec::new();
@@ -169,8 +173,14 @@ impl Store {
             .bind(&row.connection_id)
             .fetch_one(c)
             .await)?;
+        let credentials = match self.credentials_of(tx, &row.connection_id).await {
+            Ok(credentials) => Ok(credentials),
+            // One connection's damage must not keep the others from being leased.
+            Err(error @ StoreError::Inconsistent { .. }) => Err(error.to_string()),
+            Err(error) => return Err(error),
+        };
         Ok(Scan {
-            credentials: self.credentials_of(tx, &row.connection_id).await?,
+            credentials,
             id: row.scan_id,
             connection: ConnectionRef {
                 application_id: row.application_id,
@@ -405,6 +415,7 @@ impl Store {
         Ok(())
     }
 
+    /// Syncs first, then their connection: the order in which everybody locks them.
     async fn pause_after(
         &self,
         tx: &mut Tx,
@@ -412,39 +423,10 @@ impl Store {
         endings: &[Ending],
         pause: &Pause,
     ) -> Result<(), StoreError> {
-        const STATUS: &str = "UPDATE connections SET status = $2, capabilities = $3 WHERE id = $1";
         const SYNCS: &str = "SELECT id, object FROM syncs WHERE connection_id = $1 ORDER BY id";
-        const CAPABILITIES: &str = "SELECT capabilities FROM connections WHERE id = $1";
-        let connection_id = &scan.connection.connection_id;
-        let capabilities: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(CAPABILITIES)
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?;
-        let mut capabilities = capabilities.0;
-        let (status, reason) = match pause {
-            Pause::Connection { reason } => (ConnectionStatus::Unauthorized, reason),
-            Pause::Object { reason } => {
-                for ending in endings {
-                    capabilities.insert(
-                        ending.run.object,
-                        Capability {
-                            readable: false,
-                            reason: Some(reason.clone()),
-                        },
-                    );
-                }
-                (ConnectionStatus::Limited, reason)
-            }
-        };
-        run!(tx, |c| sqlx::query(STATUS)
-            .bind(connection_id)
-            .bind(status.as_str())
-            .bind(Json(&capabilities))
-            .execute(c)
-            .await
-            .map(drop))?;
+        let (Pause::Connection { reason } | Pause::Object { reason }) = pause;
         let syncs: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SYNCS)
-            .bind(connection_id)
+            .bind(&scan.connection.connection_id)
             .fetch_all(c)
             .await)?;
         for (sync_id, object) in syncs {
@@ -465,6 +447,52 @@ impl Store {
                 .await?;
             }
         }
+        match pause {
+            Pause::Connection { .. } => self.note_unauthorized(tx, scan).await,
+            Pause::Object { reason } => self.note_unreadable(tx, scan, endings, reason).await,
+        }
+    }
+
+    async fn note_unauthorized(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE connections SET status = 'unauthorized' WHERE id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.connection.connection_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    async fn note_unreadable(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        endings: &[Ending],
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        const LOCK: &str = "
+            UPDATE connections SET status = $2 WHERE id = $1 RETURNING capabilities";
+        const SQL: &str = "UPDATE connections SET capabilities = $2 WHERE id = $1";
+        let connection_id = &scan.connection.connection_id;
+        let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
+            .bind(connection_id)
+            .bind(ConnectionStatus::Limited.as_str())
+            .fetch_one(c)
+            .await)?;
+        let mut capabilities = known.0;
+        for ending in endings {
+            let unreadable = Capability {
+                readable: false,
+                reason: Some(reason.to_owned()),
+            };
+            capabilities.insert(ending.run.object, unreadable);
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
+            .bind(Json(&capabilities))
+            .execute(c)
+            .await
+            .map(drop))?;
         Ok(())
     }
 }

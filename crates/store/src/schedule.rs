@@ -38,7 +38,7 @@ impl Candidate {
     }
 }
 
-/// An active scan of the group.
+/// A scan of the group that has not ended.
 #[derive(FromRow)]
 struct ActiveScan {
     scan_id: String,
@@ -50,12 +50,33 @@ struct ActiveScan {
     started_at: Option<Time>,
 }
 
+impl ActiveScan {
+    /// One that nobody has leased yet.
+    fn new(scan_id: String, due_at: Time) -> Self {
+        Self {
+            scan_id,
+            state: "queued".to_owned(),
+            due_at,
+            lease_owner: None,
+            fence: 0,
+            checkpoint: Json(Checkpoint::default()),
+            started_at: None,
+        }
+    }
+}
+
 impl Store {
-    /// Writes the runs of at most `limit` due syncs and tells how many runs there are now more.
-    pub async fn start_due_runs(&self, limit: i64) -> Result<usize, StoreError> {
+    /// Writes the runs of at most `limit` due syncs, of one connection where it is named, and tells
+    /// how many runs there are now more.
+    pub async fn start_due_runs(
+        &self,
+        limit: i64,
+        connection_id: Option<&str>,
+    ) -> Result<usize, StoreError> {
         const SQL: &str = "
             SELECT s.connection_id, s.object FROM syncs s
             WHERE (s.triggered_at IS NOT NULL OR (NOT s.paused AND s.next_run_at <= $1))
+              AND (CAST($3 AS text) IS NULL OR s.connection_id = $3)
               AND NOT EXISTS (
                 SELECT 1 FROM sync_runs r
                 WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting'))
@@ -65,6 +86,7 @@ impl Store {
         let due: Vec<Due> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(now)
             .bind(limit)
+            .bind(connection_id)
             .fetch_all(c)
             .await)?;
         drop(reader);
@@ -78,29 +100,30 @@ impl Store {
 
     /// Starts one scan for the due sync and for those that are read from the same pages, or joins
     /// the one that has not committed its first page yet.
+    ///
+    /// Locks in the order of a page's transaction: the leading run, then the syncs.
     async fn start_scan(&self, connection_id: &str, object: Object) -> Result<usize, StoreError> {
         let mut tx = self.db.begin().await?;
         let now = self.now();
-        let group = self.lock_group(&mut tx, connection_id, object).await?;
-        let active = self.active_scan(&mut tx, connection_id, object).await?;
-        let due = |candidate: &Candidate| !candidate.has_active_run && candidate.is_due(now);
-        if !group.iter().any(due) {
+        let active = self
+            .lock_active_scan(&mut tx, connection_id, object)
+            .await?;
+        if active
+            .as_ref()
+            .is_some_and(|scan| scan.checkpoint.next_page > 1)
+        {
             return Ok(0);
         }
-        let joined = active.is_some();
-        let scan = match active {
-            Some(scan) if scan.checkpoint.next_page > 1 => return Ok(0),
-            Some(scan) => scan,
-            None => ActiveScan {
-                scan_id: self.new_id(),
-                state: "queued".to_owned(),
-                due_at: now,
-                lease_owner: None,
-                fence: 0,
-                checkpoint: Json(Checkpoint::default()),
-                started_at: None,
-            },
-        };
+        let joins = active.is_some();
+        let group = self.lock_group(&mut tx, connection_id, object).await?;
+        let due = |candidate: &Candidate| !candidate.has_active_run && candidate.is_due(now);
+        // Another process may have started a scan before the syncs were locked: the next tick
+        // finds it.
+        let overtaken = !joins && group.iter().any(|candidate| candidate.has_active_run);
+        if overtaken || !group.iter().any(due) {
+            return Ok(0);
+        }
+        let scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now));
         let mut started = 0;
         for candidate in group {
             let takes_part = candidate.triggered_at.is_some() || !candidate.paused;
@@ -108,7 +131,7 @@ impl Store {
                 continue;
             }
             // The run that leads a scan lends it its id: claiming the leader claims the scan.
-            let run_id = if !joined && started == 0 {
+            let run_id = if !joins && started == 0 {
                 scan.scan_id.clone()
             } else {
                 self.new_id()
@@ -147,18 +170,19 @@ impl Store {
         Ok(group)
     }
 
-    async fn active_scan(
+    /// The group's active scan, with its leading run locked: a page of it commits before this or
+    /// after the transaction, and then sees the runs that joined.
+    async fn lock_active_scan(
         &self,
         tx: &mut Tx,
         connection_id: &str,
         object: Object,
     ) -> Result<Option<ActiveScan>, StoreError> {
         const SQL: &str = "
-            SELECT scan_id, state, due_at, lease_owner, fence, checkpoint, started_at
-            FROM sync_runs
-            WHERE connection_id = $1 AND object IN ($2, $3)
+            UPDATE sync_runs SET due_at = due_at
+            WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')
-            LIMIT 1";
+            RETURNING scan_id, state, due_at, lease_owner, fence, checkpoint, started_at";
         let (first, second) = scan_group(object);
         Ok(run!(tx, |c| sqlx::query_as(SQL)
             .bind(connection_id)

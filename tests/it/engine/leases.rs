@@ -13,18 +13,18 @@ on_both_databases! {
         let app = App::with_contacts(database, 10).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
-        let first = app.store.claim_scans("a", LEASE, 100).await.unwrap();
+        let first = app.store.claim_scans("a", LEASE, 100, None).await.unwrap();
         assert_eq!(first.len(), 5, "contacts and their states share a scan");
-        assert!(app.store.claim_scans("b", LEASE, 100).await.unwrap().is_empty());
+        assert!(app.store.claim_scans("b", LEASE, 100, None).await.unwrap().is_empty());
     }
 
     async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
         let app = App::with_contacts(database, 10).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
-        let zombies = app.store.claim_scans("zombie", LEASE, 100).await.unwrap();
+        let zombies = app.store.claim_scans("zombie", LEASE, 100, None).await.unwrap();
         app.clock.advance(TimeDelta::seconds(31));
-        let heirs = app.store.claim_scans("heir", LEASE, 100).await.unwrap();
+        let heirs = app.store.claim_scans("heir", LEASE, 100, None).await.unwrap();
         assert_eq!(heirs.len(), zombies.len());
         for zombie in &zombies {
             let checkpoint = Checkpoint {

@@ -160,6 +160,7 @@ async fn sync_all(
     }
     let engine = parts.engine(EngineConfig {
         worker_name: compose::worker_name("sync", &*parts.clock, &parts.ids),
+        only_connection: Some(connection.id.clone()),
         ..EngineConfig::default()
     });
     let bars = Bars::new(objects, quiet);
