@@ -320,7 +320,7 @@ impl Bars {
         let found = self.bars.iter().find(|((customer, object), _)| {
             sync["customer_id"] == *customer && sync["object"] == object.as_str()
         });
-        let Some(((_, object), bar)) = found else {
+        let Some(((_, object), bar)) = found.filter(|(_, bar)| !bar.is_finished()) else {
             return;
         };
         let (progress, run) = (&sync["progress"], &sync["last_run"]);
@@ -334,7 +334,7 @@ impl Bars {
             .filter(|_| *object != Object::SequenceState);
         bar.set_length(reported.unwrap_or(read).max(read));
         bar.set_position(read);
-        if bar.is_finished() || run["end_timestamp"].is_null() {
+        if run["end_timestamp"].is_null() {
             bar.set_message(sync["state"].as_str().unwrap_or_default().to_owned());
             return;
         }
@@ -354,5 +354,7 @@ impl Bars {
         for (_, bar) in &self.bars {
             bar.abandon();
         }
+        // The summary begins below the bars.
+        eprintln!();
     }
 }

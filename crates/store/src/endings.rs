@@ -1,0 +1,271 @@
+//! How scans end: each run's outcome, its event, and what the outcome means for the connection, in
+//! one transaction.
+
+use std::collections::HashSet;
+
+use sqlx::{FromRow, types::Json};
+use syncline_model::{
+    Capabilities, Capability, ConnectionStatus, Counters, Coverage, RunState, event::Event,
+};
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    scans::{Scan, ScanRun, lease_lost},
+    syncs::{CREDENTIALS_CAUSE, parse_object},
+};
+
+/// How one run of a scan ends.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub run: ScanRun,
+    pub state: RunState,
+}
+
+/// What else ends with a run that the provider refused.
+#[derive(Debug, Clone)]
+pub enum Pause {
+    /// The credentials are rejected: every sync of the connection stops.
+    Connection { reason: String },
+    /// The credentials may not read this object: its syncs stop.
+    Object { reason: String },
+}
+
+#[derive(FromRow)]
+struct FinishedRow {
+    records_read: i64,
+    records_created: i64,
+    records_updated: i64,
+    records_unchanged: i64,
+    records_deleted: i64,
+    records_rejected: i64,
+    requests_made: i64,
+    num_records_synced: i64,
+}
+
+/// Which of a run's records were distinct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    pub distinct: i64,
+    pub repeated: i64,
+}
+
+impl Store {
+    /// Counts what a run saw, over all of its pages.
+    pub async fn count_seen(&self, run_id: &str) -> Result<Seen, StoreError> {
+        const SQL: &str = "SELECT ids FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(run_id)
+            .fetch_all(c)
+            .await)?;
+        let (mut distinct, mut all) = (HashSet::new(), 0);
+        for page in &pages {
+            all += page.0.len();
+            distinct.extend(page.0.iter());
+        }
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        Ok(Seen {
+            distinct: count(distinct.len()),
+            repeated: count(all - distinct.len()),
+        })
+    }
+
+    /// Ends the scan's runs, each with its event, in one transaction.
+    pub async fn finish_scan(
+        &self,
+        scan: &Scan,
+        endings: &[Ending],
+        pause: Option<&Pause>,
+        requests: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for ending in endings {
+            self.finish_run(&mut tx, scan, ending, requests).await?;
+        }
+        match pause {
+            Some(pause) => self.pause_after(&mut tx, scan, endings, pause).await?,
+            None if endings
+                .iter()
+                .all(|ending| ending.state.status() == "SUCCESS") =>
+            {
+                self.note_success(&mut tx, scan).await?;
+            }
+            None => {}
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn finish_run(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        ending: &Ending,
+        requests: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs
+            SET state = $3, lease_owner = NULL, finished_at = $4, coverage = $5,
+                error_message = $6, num_records_synced = $7, requests_made = requests_made + $8
+            WHERE id = $1 AND fence = $2 AND state = 'running'
+            RETURNING records_read, records_created, records_updated, records_unchanged,
+                      records_deleted, records_rejected, requests_made, num_records_synced";
+        let (finished_at, coverage, error) = match &ending.state {
+            RunState::Succeeded {
+                finished_at,
+                coverage,
+            } => (*finished_at, coverage, None),
+            RunState::Failed {
+                finished_at,
+                coverage,
+                error,
+            }
+            | RunState::Stalled {
+                finished_at,
+                coverage,
+                error,
+            } => (*finished_at, coverage, Some(error)),
+            _ => return Ok(()),
+        };
+        let row: Option<FinishedRow> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(&ending.run.id)
+            .bind(scan.lease.fence)
+            .bind(ending.state.name())
+            .bind(finished_at)
+            .bind(Json(coverage))
+            .bind(error)
+            .bind(coverage.records_seen)
+            .bind(requests)
+            .fetch_optional(c)
+            .await)?;
+        let event = sync_complete(
+            &ending.run,
+            &row.ok_or_else(|| lease_lost(scan))?,
+            coverage,
+            error,
+        );
+        self.write_event(tx, &scan.connection, &event).await
+    }
+
+    async fn note_success(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE connections
+            SET last_synced_at = $2,
+                status = CASE WHEN status IN ('unverified', 'unauthorized') THEN 'healthy'
+                              ELSE status END
+            WHERE id = $1";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.connection.connection_id)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// Syncs first, then their connection: the order in which everybody locks them.
+    async fn pause_after(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        endings: &[Ending],
+        pause: &Pause,
+    ) -> Result<(), StoreError> {
+        const SYNCS: &str = "SELECT id, object FROM syncs WHERE connection_id = $1 ORDER BY id";
+        let (Pause::Connection { reason } | Pause::Object { reason }) = pause;
+        let syncs: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SYNCS)
+            .bind(&scan.connection.connection_id)
+            .fetch_all(c)
+            .await)?;
+        for (sync_id, object) in syncs {
+            let object = parse_object("syncs", &sync_id, &object)?;
+            let affected = match pause {
+                Pause::Connection { .. } => true,
+                Pause::Object { .. } => object.scanned_as() == scan.object,
+            };
+            if affected {
+                self.pause_sync_in(
+                    tx,
+                    &sync_id,
+                    object,
+                    &scan.connection,
+                    reason,
+                    CREDENTIALS_CAUSE,
+                )
+                .await?;
+            }
+        }
+        match pause {
+            Pause::Connection { .. } => self.note_unauthorized(tx, scan).await,
+            Pause::Object { reason } => self.note_unreadable(tx, scan, endings, reason).await,
+        }
+    }
+
+    async fn note_unauthorized(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE connections SET status = 'unauthorized' WHERE id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.connection.connection_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    async fn note_unreadable(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        endings: &[Ending],
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        const LOCK: &str = "
+            UPDATE connections SET status = $2 WHERE id = $1 RETURNING capabilities";
+        const SQL: &str = "UPDATE connections SET capabilities = $2 WHERE id = $1";
+        let connection_id = &scan.connection.connection_id;
+        let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
+            .bind(connection_id)
+            .bind(ConnectionStatus::Limited.as_str())
+            .fetch_one(c)
+            .await)?;
+        let mut capabilities = known.0;
+        for ending in endings {
+            let unreadable = Capability {
+                readable: false,
+                reason: Some(reason.to_owned()),
+            };
+            capabilities.insert(ending.run.object, unreadable);
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
+            .bind(Json(&capabilities))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+}
+
+fn sync_complete(
+    run: &ScanRun,
+    row: &FinishedRow,
+    coverage: &Coverage,
+    error: Option<&String>,
+) -> Event {
+    Event::SyncComplete {
+        run_id: run.id.clone(),
+        object: run.object,
+        counters: Counters {
+            records_read: row.records_read,
+            records_created: row.records_created,
+            records_updated: row.records_updated,
+            records_unchanged: row.records_unchanged,
+            records_deleted: row.records_deleted,
+            records_rejected: row.records_rejected,
+            requests_made: row.requests_made,
+        },
+        num_records_synced: row.num_records_synced,
+        coverage: coverage.clone(),
+        error: error.cloned(),
+    }
+}
