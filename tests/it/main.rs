@@ -1,9 +1,12 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`) and the promises of docs/guarantees.md (`engine`, `serve`).
+//! `engagement`) and the promises of docs/guarantees.md (`engine`, `serve`), and `packaging` holds the
+//! files that people start from against the binary.
 
 mod engine;
+mod http;
+mod mgmt;
 mod packaging;
 mod serve;
 mod support;

@@ -10,9 +10,9 @@ use std::{
 
 use yaml_rust2::{Yaml, YamlLoader};
 
+use crate::support::{self, ENCRYPTION_KEY};
+
 const PREFIX: &str = "SYNCLINE_";
-/// 32 bytes in base64.
-const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 #[test]
 fn every_setting_of_the_compose_file_is_accepted() {
@@ -88,7 +88,8 @@ fn a_command_that_does_not_exist_is_noticed() {
 #[test]
 fn the_image_has_the_binary_and_the_port_that_compose_uses() {
     let dockerfile = read("Dockerfile");
-    let binary = binary();
+    let command = support::syncline().into_std();
+    let binary = Path::new(command.get_program());
     let name = binary.file_name().unwrap().to_str().unwrap();
     let copied = format!("/release/{name} /usr/local/bin/{name}");
     assert!(dockerfile.contains(&copied), "no `{copied}`");
@@ -177,6 +178,35 @@ fn the_links_between_the_documents_lead_somewhere() {
     }
 }
 
+#[test]
+fn the_tests_that_the_guarantees_name_exist() {
+    let mut file = PathBuf::new();
+    let mut checked = 0;
+    for line in read("docs/guarantees.md").lines() {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let [_, _, shown_by] = cells.as_slice() else {
+            continue;
+        };
+        for name in shown_by.split('`').skip(1).step_by(2) {
+            let Some((place, test)) = name.rsplit_once("::") else {
+                continue;
+            };
+            // `::name` is in the file of the one before it.
+            if place.starts_with("crates/") {
+                file = root().join(place);
+            } else if !place.is_empty() {
+                let path = place.replace("::", "/");
+                file = root().join("tests/it").join(path).with_extension("rs");
+            }
+            let code = fs::read_to_string(&file)
+                .unwrap_or_else(|error| panic!("{name}: {}: {error}", file.display()));
+            assert!(code.contains(&format!("fn {test}(")), "{name} is not there");
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no test is named");
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -185,26 +215,9 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The binary beside this test's own directory; tests/run builds it.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.parent().unwrap().with_file_name("syncline");
-    assert!(
-        binary.is_file(),
-        "{} is missing: run these tests with tests/run",
-        binary.display()
-    );
-    binary
-}
-
-/// Runs `syncline` in `dir` with these settings and no others.
+/// `syncline` in `dir` with these settings and no others.
 fn syncline(dir: &Path, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(binary());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with(PREFIX) {
-            command.env_remove(name);
-        }
-    }
+    let mut command = support::syncline().into_std();
     command
         .current_dir(dir)
         .envs(environment.iter().map(|(name, value)| (name, value)));
@@ -212,16 +225,17 @@ fn syncline(dir: &Path, environment: &[(String, String)]) -> Command {
 }
 
 fn migrate(dir: &Path, environment: &[(String, String)]) -> Output {
-    syncline(dir, environment).arg("migrate").output().unwrap()
+    output(syncline(dir, environment).arg("migrate"))
 }
 
 fn help(words: &[impl AsRef<str>]) -> Output {
-    let dir = tempfile::tempdir().unwrap();
-    syncline(dir.path(), &[])
-        .args(words.iter().map(AsRef::as_ref))
-        .arg("--help")
-        .output()
-        .unwrap()
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut command = syncline(dir.path(), &[]);
+    output(command.args(words.iter().map(AsRef::as_ref)).arg("--help"))
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().expect("syncline can be started")
 }
 
 fn assert_command_exists(words: &[impl AsRef<str>]) {
@@ -240,11 +254,11 @@ fn stderr(output: &Output) -> String {
 }
 
 fn services() -> Vec<(String, Yaml)> {
-    let documents = YamlLoader::load_from_str(&read("docker-compose.yml")).unwrap();
+    let documents = YamlLoader::load_from_str(&read("docker-compose.yml")).expect("YAML");
     let services = documents[0]["services"].as_hash().expect("services");
     services
         .iter()
-        .map(|(name, service)| (name.as_str().unwrap().to_owned(), service.clone()))
+        .map(|(name, service)| (text(name), service.clone()))
         .collect()
 }
 
@@ -255,10 +269,14 @@ fn settings(service: &Yaml) -> Vec<(String, String)> {
     };
     environment
         .iter()
-        .map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap()))
+        .map(|(name, value)| (text(name), value))
         .filter(|(name, _)| name.starts_with(PREFIX))
-        .map(|(name, value)| (name.to_owned(), filled_in(value)))
+        .map(|(name, value)| (name, filled_in(&text(value))))
         .collect()
+}
+
+fn text(yaml: &Yaml) -> String {
+    yaml.as_str().expect("text").to_owned()
 }
 
 /// `${NAME:-default}` becomes its default. `${NAME:?why}` has to be given, and only the encryption
@@ -291,7 +309,7 @@ fn words(list: &str) -> Vec<String> {
     serde_json::from_str(list).expect("a list in JSON")
 }
 
-/// The lines between ``` marks.
+/// The lines of the code blocks.
 fn code_lines(markdown: &str) -> impl Iterator<Item = &str> {
     markdown
         .split("```")
