@@ -225,7 +225,11 @@ fn explain(error: &figment::Error) -> anyhow::Error {
                 expected.join(", ")
             )
         }
-        kind => anyhow::anyhow!("the setting {} is wrong: {kind}", from(&error.path)),
+        kind => {
+            // figment quotes the words that serde has quoted already.
+            let kind = kind.to_string().replace("``", "`");
+            anyhow::anyhow!("the setting {} is wrong: {kind}", from(&error.path))
+        }
     }
 }
 

@@ -123,8 +123,11 @@ impl Engine {
         metrics::counter!("syncline_pages_total", "object" => scan.object.as_str()).increment(1);
         metrics::counter!("syncline_records_read_total", "object" => scan.object.as_str())
             .increment(u64::try_from(page.returned).unwrap_or_default());
-        metrics::counter!("syncline_rows_written_total", "object" => scan.object.as_str())
-            .increment(u64::try_from(committed.created + committed.updated).unwrap_or_default());
+        for own in committed {
+            let written = u64::try_from(own.created + own.updated).unwrap_or_default();
+            metrics::counter!("syncline_rows_written_total", "object" => own.object.as_str())
+                .increment(written);
+        }
         scan.checkpoint = checkpoint;
         Ok(())
     }

@@ -79,8 +79,8 @@ impl Engine {
             scan.id,
             connection.id = scan.connection.connection_id,
             page = scan.checkpoint.next_page,
-            "reading {}s of customer {}",
-            scan.object,
+            "reading {} of customer {}",
+            scan.object.plural(),
             scan.connection.customer_id,
         );
         loop {
@@ -189,14 +189,19 @@ fn report(endings: &[Ending]) {
         match state {
             RunState::Succeeded { coverage, .. } => tracing::info!(
                 run.id,
-                "run {} read {} {}s ({:?})",
+                "run {} read {} {} ({:?})",
                 run.id,
                 coverage.records_seen,
-                run.object,
+                run.object.plural(),
                 coverage.verdict
             ),
             RunState::Failed { error, .. } | RunState::Stalled { error, .. } => {
-                tracing::warn!(run.id, "run {} of {}s failed: {error}", run.id, run.object);
+                tracing::warn!(
+                    run.id,
+                    "run {} of {} failed: {error}",
+                    run.id,
+                    run.object.plural()
+                );
             }
             _ => {}
         }

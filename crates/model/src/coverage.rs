@@ -70,10 +70,11 @@ impl Coverage {
                 format!("the provider reported {reported} records, the scan saw {distinct}"),
             )
         } else {
-            (
-                Verdict::Complete,
-                "every record that the provider reported was read".to_owned(),
-            )
+            let reason = match facts.records_reported {
+                Some(_) => "every record that the provider reported was read",
+                None => "the scan reached the last page; the provider tells no total",
+            };
+            (Verdict::Complete, reason.to_owned())
         };
         Self {
             verdict,

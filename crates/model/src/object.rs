@@ -42,6 +42,18 @@ impl Object {
         }
     }
 
+    /// The word for several, as in the paths of the engagement API.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::User => "users",
+            Self::Mailbox => "mailboxes",
+            Self::Sequence => "sequences",
+            Self::Account => "accounts",
+            Self::Contact => "contacts",
+            Self::SequenceState => "sequence_states",
+        }
+    }
+
     /// The common-model table that holds the object's rows.
     pub fn table(self) -> &'static str {
         match self {

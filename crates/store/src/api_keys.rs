@@ -6,7 +6,7 @@ use crate::{Store, StoreError, db::run};
 
 impl Store {
     pub async fn has_api_keys(&self) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM api_keys LIMIT 1) AS some";
+        const SQL: &str = "SELECT count(*) FROM (SELECT 1 FROM api_keys LIMIT 1) AS newest";
         let mut reader = self.db.read().await?;
         let count: i64 = run!(reader, |c| sqlx::query_scalar(SQL).fetch_one(c).await)?;
         Ok(count > 0)

@@ -147,6 +147,10 @@ impl Store {
         };
         let sealed = self.seal_credentials(&connection.id, new.api_key);
         let mut tx = self.db.begin().await?;
+        let customer = self.lock_customer(&mut tx, new.application_id, new.customer_id);
+        if !customer.await? {
+            return Err(StoreError::Missing("the customer"));
+        }
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(&connection.application_id)

@@ -2,7 +2,10 @@
 
 use sqlx::FromRow;
 
-use crate::{Store, StoreError, db::run};
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Customer {
@@ -68,18 +71,43 @@ impl Store {
         customer_id: &str,
     ) -> Result<bool, StoreError> {
         const DELETE: &str = "DELETE FROM customers WHERE application_id = $1 AND customer_id = $2";
-        let connections = self.list_connections(application_id, customer_id).await?;
         let mut tx = self.db.begin().await?;
+        if !self
+            .lock_customer(&mut tx, application_id, customer_id)
+            .await?
+        {
+            return Ok(false);
+        }
+        let connections = self.list_connections(application_id, customer_id).await?;
         for connection in &connections {
             self.delete_connection_in(&mut tx, connection).await?;
         }
-        let deleted = run!(tx, |c| sqlx::query(DELETE)
+        run!(tx, |c| sqlx::query(DELETE)
+            .bind(application_id)
+            .bind(customer_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Holds the customer until the transaction ends: its connections are neither created nor
+    /// deleted by anybody else meanwhile. `false` when there is no such customer.
+    pub(crate) async fn lock_customer(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        customer_id: &str,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE customers SET name = name WHERE application_id = $1 AND customer_id = $2";
+        let locked = run!(tx, |c| sqlx::query(SQL)
             .bind(application_id)
             .bind(customer_id)
             .execute(c)
             .await?
             .rows_affected());
-        tx.commit().await?;
-        Ok(deleted == 1)
+        Ok(locked == 1)
     }
 }

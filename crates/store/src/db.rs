@@ -7,7 +7,8 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
+    Transaction,
     encode::IsNull,
     error::BoxDynError,
     migrate::Migrator,
@@ -84,11 +85,13 @@ impl Db {
             url: without_password(url),
             reason: error.to_string(),
         })?;
+        let options = options.application_name("syncline");
+        // A pool would go on trying and say at last that it timed out; this says why.
+        PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.application_name("syncline"))
-            .await?;
+            .connect_lazy_with(options);
         Ok(Self::Pg(pool))
     }
 

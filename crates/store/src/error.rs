@@ -16,6 +16,10 @@ pub enum StoreError {
     #[error("{0} exists already")]
     Duplicate(&'static str),
 
+    /// The row that something was to be added to is gone.
+    #[error("{0} is not there")]
+    Missing(&'static str),
+
     /// What a statement needs to hold didn't: the row is still in use.
     #[error("{0}")]
     InUse(String),

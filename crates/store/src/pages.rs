@@ -28,9 +28,10 @@ pub struct PageCommit<'a> {
     pub lease: TimeDelta,
 }
 
-/// What a page's transaction wrote.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What a page's transaction wrote of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageCommitted {
+    pub object: Object,
     pub created: i64,
     pub updated: i64,
     pub unchanged: i64,
@@ -49,9 +50,9 @@ impl Store {
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
-    ) -> Result<PageCommitted, StoreError> {
+    ) -> Result<Vec<PageCommitted>, StoreError> {
         let mut tx = self.db.begin().await?;
-        let mut committed = PageCommitted::default();
+        let mut committed = Vec::new();
         for run in self.hold_runs(&mut tx, scan, commit).await? {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
             let page = self
@@ -59,9 +60,12 @@ impl Store {
                 .await?;
             self.write_seen(&mut tx, &run, commit, &page).await?;
             self.count_page(&mut tx, &run, commit, &page).await?;
-            committed.created += page.written.created;
-            committed.updated += page.written.updated;
-            committed.unchanged += page.written.unchanged;
+            committed.push(PageCommitted {
+                object,
+                created: page.written.created,
+                updated: page.written.updated,
+                unchanged: page.written.unchanged,
+            });
         }
         tx.commit().await?;
         Ok(committed)
@@ -141,7 +145,11 @@ impl Store {
             (Object::SequenceState, Records::Contacts { states, .. }) => {
                 self.write_page(tx, scan, run, states).await?
             }
-            (object, _) => unreachable!("a page of {} has no {object}s", scan.object),
+            (object, _) => unreachable!(
+                "a page of {} has no {}",
+                scan.object.plural(),
+                object.plural()
+            ),
         };
         page.rejected = rejected
             .iter()

@@ -2,11 +2,12 @@
 
 use std::{os::unix::fs::PermissionsExt, process::Output};
 
-use crate::support::{API_KEY, Database, ENCRYPTION_KEY, Process, http_client, syncline};
+use crate::support::{
+    API_KEY, Database, ENCRYPTION_KEY, Process, http_client, on_both_databases, syncline,
+};
 
-#[tokio::test]
-async fn the_first_start_makes_a_key_and_prints_it_once() {
-    let database = Database::sqlite();
+on_both_databases! {
+async fn the_first_start_makes_a_key_and_prints_it_once(database: Database) {
     let mut command = syncline();
     let mut process = Process::start(&mut command, &database, "http://127.0.0.1:9").await;
     let line = process.line().await;
@@ -30,6 +31,7 @@ async fn the_first_start_makes_a_key_and_prints_it_once() {
     let (out, err) = process.output().await;
     assert_eq!(out, "", "it is not shown again");
     assert!(!err.contains("API key"), "{err}");
+}
 }
 
 #[tokio::test]

@@ -190,17 +190,17 @@ impl Demo {
     async fn print(&self, synced: &Synced) -> anyhow::Result<()> {
         println!("\nRows that landed:\n");
         print!("{:>16}", "");
-        for (_, name, ..) in CUSTOMERS {
-            print!("  {name:>22}");
+        for (customer, ..) in CUSTOMERS {
+            print!("  {customer:>14}");
         }
         println!();
         let mut rows = 0;
         for object in Object::ALL {
-            print!("{:>16}", plural(*object));
+            print!("{:>16}", object.plural());
             for (customer, ..) in CUSTOMERS {
                 let count = self.count(customer, *object).await?;
                 rows += count;
-                print!("  {:>22}", HumanCount(count).to_string());
+                print!("  {:>14}", HumanCount(count).to_string());
             }
             println!();
         }
@@ -241,7 +241,7 @@ impl Demo {
     async fn count(&self, customer: &str, object: Object) -> anyhow::Result<u64> {
         let path = format!(
             "/engagement/v2/{}?read_from_cache=true&include_deleted_data=true&page_size=1",
-            plural(object)
+            object.plural()
         );
         let request = self
             .http
@@ -277,15 +277,11 @@ impl Demo {
     }
 }
 
-fn plural(object: Object) -> &'static str {
-    object.table().trim_start_matches("engagement_")
-}
-
 fn failure(sync: &Value) -> Option<String> {
     let run = &sync["last_run"];
     (run["status"] != "SUCCESS").then(|| {
         format!(
-            "the sync of {}s of {} failed: {}",
+            "the sync of object {} of {} failed: {}",
             sync["object"].as_str().unwrap_or_default(),
             sync["customer_id"].as_str().unwrap_or_default(),
             run["error_message"].as_str().unwrap_or_default(),
@@ -309,7 +305,7 @@ impl Bars {
         for (customer, ..) in CUSTOMERS {
             for object in Object::ALL {
                 let bar = all.add(ProgressBar::new(0).with_style(style.clone()));
-                bar.set_prefix(format!("{customer} {}", plural(*object)));
+                bar.set_prefix(format!("{customer} {}", object.plural()));
                 bars.push(((customer, *object), bar));
             }
         }

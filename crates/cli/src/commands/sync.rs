@@ -72,8 +72,8 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     parts.store.close().await;
     match runs.iter().find(|run| run.state != "succeeded") {
         Some(run) => bail!(
-            "the sync of {}s failed: {}",
-            run.object,
+            "the sync of {} failed: {}",
+            run.object.plural(),
             run.error_message.as_deref().unwrap_or(&run.state)
         ),
         None => Ok(()),
@@ -259,7 +259,8 @@ impl Bars {
                 Object::SequenceState => None,
                 _ => reported,
             };
-            bar.set_length(total.unwrap_or(read).max(read));
+            // An empty bar, not a full one, until something is read.
+            bar.set_length(total.unwrap_or(read).max(read).max(1));
             bar.set_position(read);
             bar.set_message(run.state.clone());
             if run.finished_at.is_some() {
