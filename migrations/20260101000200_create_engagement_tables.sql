@@ -3,12 +3,17 @@
 -- One typed column per common field. created_at and updated_at are the provider's; last_modified_at
 -- is when Syncline recorded the change. content_hash tells an unchanged record from a changed one
 -- and means nothing to readers.
+--
+-- The second index begins with the connection, not with the key's own columns: as long as a table
+-- has no statistics PostgreSQL can't tell two indexes with the same prefix apart, and looks records
+-- up by walking the whole customer.
 
 CREATE TABLE engagement_users (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     first_name text,
     last_name text,
     email text,
@@ -23,13 +28,14 @@ CREATE TABLE engagement_users (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_users_modified
-    ON engagement_users (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_users (connection_id, last_modified_at, id);
 
 CREATE TABLE engagement_mailboxes (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     email text,
     user_id text,
     is_disabled boolean,
@@ -43,13 +49,14 @@ CREATE TABLE engagement_mailboxes (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_mailboxes_modified
-    ON engagement_mailboxes (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_mailboxes (connection_id, last_modified_at, id);
 
 CREATE TABLE engagement_sequences (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     owner_id text,
     is_enabled boolean NOT NULL,
     name text,
@@ -68,13 +75,14 @@ CREATE TABLE engagement_sequences (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_sequences_modified
-    ON engagement_sequences (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_sequences (connection_id, last_modified_at, id);
 
 CREATE TABLE engagement_accounts (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     owner_id text,
     name text,
     domain text,
@@ -88,13 +96,14 @@ CREATE TABLE engagement_accounts (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_accounts_modified
-    ON engagement_accounts (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_accounts (connection_id, last_modified_at, id);
 
 CREATE TABLE engagement_contacts (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     owner_id text,
     account_id text,
     first_name text,
@@ -117,13 +126,14 @@ CREATE TABLE engagement_contacts (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_contacts_modified
-    ON engagement_contacts (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_contacts (connection_id, last_modified_at, id);
 
 CREATE TABLE engagement_sequence_states (
     application_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     id text NOT NULL,
+    connection_id text NOT NULL,
     state text,
     contact_id text,
     mailbox_id text,
@@ -139,4 +149,4 @@ CREATE TABLE engagement_sequence_states (
     PRIMARY KEY (application_id, customer_id, provider_name, id)
 );
 CREATE INDEX engagement_sequence_states_modified
-    ON engagement_sequence_states (application_id, customer_id, provider_name, last_modified_at, id);
+    ON engagement_sequence_states (connection_id, last_modified_at, id);

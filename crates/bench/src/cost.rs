@@ -27,9 +27,7 @@ struct Outcome {
 }
 
 /// Runs the command and gives back what it printed. A failed one is an error.
-pub(crate) async fn of(
-    command: &std::process::Command,
-) -> anyhow::Result<(Cost, String)> {
+pub(crate) async fn of(command: &std::process::Command) -> anyhow::Result<(Cost, String)> {
     let mut meter = tokio::process::Command::new(std::env::current_exe()?);
     meter
         .args(["cost", "--"])
@@ -79,7 +77,11 @@ pub(crate) fn run_and_print(command: &[String]) -> anyhow::Result<()> {
 
 fn cost(usage: &Usage) -> anyhow::Result<Cost> {
     // Kilobytes, except where the system counts in bytes.
-    let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+    let unit = if cfg!(target_vendor = "apple") {
+        1
+    } else {
+        1024
+    };
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     #[expect(
         clippy::cast_precision_loss,

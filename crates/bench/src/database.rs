@@ -109,9 +109,7 @@ impl Database {
         let version = self.row_version();
         let mut written = 0;
         for (table, newest) in TABLES.iter().zip(&mark.0) {
-            let sql = format!(
-                "SELECT count(*) FROM {table} WHERE {version} > {newest}"
-            );
+            let sql = format!("SELECT count(*) FROM {table} WHERE {version} > {newest}");
             written += open.count(sql).await?;
         }
         Ok(written)

@@ -22,9 +22,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::{
-    database::Server, report::Report, round::Round, simulator::Simulator, sync::Syncline,
-};
+use crate::{database::Server, report::Report, round::Round, simulator::Simulator, sync::Syncline};
 
 const SMOKE_CONTACTS: u32 = 500;
 
@@ -46,9 +44,6 @@ struct Args {
     /// The binary to measure [default: the one beside this program].
     #[arg(long, value_name = "PATH")]
     syncline: Option<PathBuf>,
-    /// The PostgreSQL server; the databases made on it are dropped again.
-    #[arg(long, value_name = "URL", env = "TEST_POSTGRES_URL")]
-    postgres: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -76,8 +71,7 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     } else {
         (args.contacts, args.rounds)
     };
-    let postgres = args
-        .postgres
+    let postgres = std::env::var("TEST_POSTGRES_URL")
         .context("TEST_POSTGRES_URL is not set: start crates/bench/run, which sets it")?;
     let program = match args.syncline {
         Some(program) => program,

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use anyhow::ensure;
 use futures::TryStreamExt;
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::{database::TABLES, spread::Spread, sync::per_second};
 

@@ -66,9 +66,7 @@ impl Report<'_> {
             "requests",
         ]);
         for (database, pass, pick) in PASSES {
-            let spread = |value: &dyn Fn(&Measured) -> f64| {
-                self.spread(|round| value(pick(round)))
-            };
+            let spread = |value: &dyn Fn(&Measured) -> f64| self.spread(|round| value(pick(round)));
             table.row([
                 database.to_owned(),
                 pass.to_owned(),
@@ -85,14 +83,19 @@ impl Report<'_> {
     }
 
     fn ratios(&self) -> Table {
-        let mut table = Table::new(&["records/s, one against the other in the same round", "ratio"]);
+        let mut table = Table::new(&[
+            "records/s, one against the other in the same round",
+            "ratio",
+        ]);
         let mut row = |what: &str, ratio: &dyn Fn(&Round) -> f64| {
             table.row([what.to_owned(), shown(self.spread(ratio), 2)]);
         };
         row("PostgreSQL first / bare COPY", &first_against_copy);
         row("SQLite first / PostgreSQL first", &sqlite_against_postgres);
         row("SQLite unchanged / first", &|round| again(&round.sqlite));
-        row("PostgreSQL unchanged / first", &|round| again(&round.postgres));
+        row("PostgreSQL unchanged / first", &|round| {
+            again(&round.postgres)
+        });
         table
     }
 
@@ -104,10 +107,7 @@ impl Report<'_> {
                 .fold(0.0, f64::max)
         };
         let reached = [
-            (
-                FIRST_AGAINST_COPY,
-                self.spread(first_against_copy).median,
-            ),
+            (FIRST_AGAINST_COPY, self.spread(first_against_copy).median),
             (
                 SQLITE_AGAINST_POSTGRES,
                 self.spread(sqlite_against_postgres).median,

@@ -44,12 +44,6 @@ struct Action {
     refused: i64,
 }
 
-impl World {
-    pub(crate) fn records(self) -> i64 {
-        self.contacts + self.states
-    }
-}
-
 impl Simulator {
     pub(crate) const API_KEY: &str = "sim-master-key";
 
@@ -120,5 +114,11 @@ impl Simulator {
 }
 
 async fn ask<T: DeserializeOwned>(http: &reqwest::Client, url: &str) -> anyhow::Result<T> {
-    Ok(http.get(url).send().await?.error_for_status()?.json().await?)
+    Ok(http
+        .get(url)
+        .send()
+        .await?
+        .error_for_status()?
+        .json()
+        .await?)
 }

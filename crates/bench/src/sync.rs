@@ -89,7 +89,14 @@ impl Syncline {
     fn command(&self, database_url: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
-            .args(["sync", "--provider", "apollo", "--objects", OBJECTS, "--json"])
+            .args([
+                "sync",
+                "--provider",
+                "apollo",
+                "--objects",
+                OBJECTS,
+                "--json",
+            ])
             .args(["--api-key-env", API_KEY_ENV])
             .args(["--database-url", database_url])
             .arg("--data-dir")
@@ -136,7 +143,10 @@ impl Pass {
 
 impl Summary {
     fn check(&self, world: World, pass: Pass) -> anyhow::Result<()> {
-        for (object, expected) in [("contact", world.contacts), ("sequence_state", world.states)] {
+        for (object, expected) in [
+            ("contact", world.contacts),
+            ("sequence_state", world.states),
+        ] {
             let counts = self
                 .objects
                 .get(object)

@@ -33,11 +33,12 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let widths = self.widths();
         for (index, row) in self.rows.iter().enumerate() {
-            let mut line = String::new();
-            for (cell, &width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
-            }
-            writeln!(f, "{}", line.trim_end())?;
+            let cells: Vec<_> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, &width)| format!("{cell:<width$}"))
+                .collect();
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
             if index == 0 {
                 let total = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
                 writeln!(f, "{}", "─".repeat(total))?;

@@ -52,5 +52,21 @@ pub struct Capability {
     pub reason: Option<String>,
 }
 
+impl Capability {
+    pub fn readable() -> Self {
+        Self {
+            readable: true,
+            reason: None,
+        }
+    }
+
+    pub fn unreadable(reason: &str) -> Self {
+        Self {
+            readable: false,
+            reason: Some(reason.to_owned()),
+        }
+    }
+}
+
 /// Per object, as far as reads have told.
 pub type Capabilities = BTreeMap<Object, Capability>;

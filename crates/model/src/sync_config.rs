@@ -9,6 +9,8 @@ use crate::{Object, object::UnknownObject};
 
 /// The shortest period a sync may have.
 pub const MIN_PERIOD_MS: i64 = 60_000;
+/// The longest: a year.
+pub const MAX_PERIOD_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// The body of a sync config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,8 +31,8 @@ pub struct SyncConfigData {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SyncStrategyConfig {
-    /// Milliseconds between the starts of two runs; at least 60000.
-    #[schema(minimum = 60_000)]
+    /// Milliseconds between the starts of two runs: a minute to a year.
+    #[schema(minimum = 60_000, maximum = 31_622_400_000i64)]
     pub period_ms: i64,
     pub strategy: SyncStrategy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,10 +138,10 @@ impl SyncConfigData {
 
 impl SyncStrategyConfig {
     fn check(&self, field: &str) -> Result<(), InvalidSyncConfig> {
-        if self.period_ms < MIN_PERIOD_MS {
+        if !(MIN_PERIOD_MS..=MAX_PERIOD_MS).contains(&self.period_ms) {
             return Err(invalid(
                 &format!("{field}.period_ms"),
-                format!("must be at least {MIN_PERIOD_MS}"),
+                format!("must be at least {MIN_PERIOD_MS} and at most {MAX_PERIOD_MS}"),
             ));
         }
         let every = format!("{field}.full_sync_every_n_incrementals");

@@ -4,11 +4,16 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    error::{ApiError, ApiResult},
+    extract::nul_in_json,
+};
 
 /// A position in a list: the id of a row and the way to go from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Position {
+    /// Which list it belongs to.
+    pub(crate) list: String,
     pub(crate) id: String,
     #[serde(default)]
     pub(crate) reverse: bool,
@@ -22,13 +27,17 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> ApiResult<T> {
     BASE64_URL_SAFE_NO_PAD
         .decode(cursor.trim_end_matches('='))
         .ok()
+        .filter(|json| nul_in_json(json).is_none())
         .and_then(|json| serde_json::from_slice(&json).ok())
-        .ok_or_else(|| {
-            ApiError::validation(
-                "cursor",
-                "is not a cursor that this list has given; leave it out for the first page",
-            )
-        })
+        .ok_or_else(foreign)
+}
+
+/// The answer to a cursor that the list has not given.
+pub(crate) fn foreign() -> ApiError {
+    ApiError::validation(
+        "cursor",
+        "is not a cursor that this list has given; leave it out for the first page",
+    )
 }
 
 /// A page size within its bounds.
@@ -100,6 +109,7 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_as_it_was_and_garbage_is_refused() {
         let cursor = encode(&Position {
+            list: "syncs".into(),
             id: "a".into(),
             reverse: true,
         });
@@ -107,6 +117,11 @@ mod tests {
         assert!(back.reverse && back.id == "a");
         assert!(decode::<Position>("no cursor!").is_err());
         assert!(decode::<Position>("e30").is_err());
+        let nul = Position {
+            id: "\0".into(),
+            ..back
+        };
+        assert!(decode::<Position>(&encode(&nul)).is_err());
     }
 
     #[test]

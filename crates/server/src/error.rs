@@ -87,10 +87,10 @@ struct ErrorSource {
 }
 
 impl ApiError {
-    pub(crate) fn validation(field: impl Into<String>, reason: impl ToString) -> Self {
+    pub(crate) fn validation(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Validation {
             field: field.into(),
-            reason: reason.to_string(),
+            reason: reason.into(),
         }
     }
 
@@ -186,6 +186,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Duplicate(_) => Self::Conflict(error.to_string()),
             StoreError::InUse(reason) => Self::BadRequest(reason),
+            StoreError::Missing(_) => Self::NotFound(error.to_string()),
             other => {
                 let mut chain = other.to_string();
                 let mut source = std::error::Error::source(&other);

@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use syncline_model::ProviderName;
 use syncline_store::Connection;
 
@@ -25,13 +26,11 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let unknown = ApiError::Unauthorized("Can't find application by api key");
         let key = header(&parts.headers, "x-api-key")
+            .map_err(|_| unknown.clone())?
             .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
-        let application_id = state
-            .store
-            .application_of_key(key)
-            .await?
-            .ok_or(ApiError::Unauthorized("Can't find application by api key"))?;
+        let application_id = state.store.application_of_key(key).await?.ok_or(unknown)?;
         Ok(Self { application_id })
     }
 }
@@ -47,8 +46,8 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let (Some(customer_id), Some(provider)) = (
-            header(&parts.headers, "x-customer-id"),
-            header(&parts.headers, "x-provider-name"),
+            header(&parts.headers, "x-customer-id")?,
+            header(&parts.headers, "x-provider-name")?,
         ) else {
             return Err(ApiError::Unauthorized(
                 "x-customer-id and x-provider-name headers must be set",
@@ -70,7 +69,7 @@ impl FromRequestParts<AppState> for ManagedConnection {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let required = |name| {
-            header(&parts.headers, name)
+            header(&parts.headers, name)?
                 .ok_or_else(|| ApiError::validation(name, "this header must be set"))
         };
         let (customer_id, provider) = (required("x-customer-id")?, required("x-provider-name")?);
@@ -98,12 +97,35 @@ async fn find_connection(
         .ok_or_else(missing)
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .filter(|value| !value.is_empty())
+/// A header's text, `None` when it is missing or empty.
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> ApiResult<Option<&'h str>> {
+    let Some(value) = headers.get(name).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    std::str::from_utf8(value.as_bytes())
+        .map(Some)
+        .map_err(|_| ApiError::validation(name, "this header is not UTF-8"))
 }
+
+/// What the placeholders of the path stand for.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        if parts.uri.path().contains("%00") {
+            return Err(ApiError::validation("path", NO_NUL));
+        }
+        let axum::extract::Path(values) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| ApiError::validation("path", rejection.body_text()))?;
+        Ok(Self(values))
+    }
+}
+
+/// PostgreSQL's text has no NUL, so nothing that is stored or looked up may have one.
+pub(crate) const NO_NUL: &str = "must not contain NUL";
 
 /// A JSON body. A wrong one is named by the path of its field.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -112,21 +134,64 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &AppState) -> ApiResult<Self> {
-        let content_type = header(request.headers(), header::CONTENT_TYPE.as_str());
+        let content_type = header(request.headers(), header::CONTENT_TYPE.as_str())?;
         if content_type.is_some_and(|content_type| !is_json(content_type)) {
             return Err(ApiError::UnsupportedMediaType);
         }
         let body = to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
             .map_err(|_| ApiError::TooLarge)?;
+        check_object(&body)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
             invalid(&path, error.inner())
         })?;
         json.end()
-            .map_err(|error| ApiError::validation("body", error))?;
+            .map_err(|error| ApiError::validation("body", error.to_string()))?;
         Ok(Self(value))
+    }
+}
+
+/// What serde lets through: an array in the place of an object, and NUL in strings.
+fn check_object(body: &[u8]) -> ApiResult<()> {
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        return Err(ApiError::validation("body", "must be a JSON object"));
+    }
+    match nul_in_json(body) {
+        Some(field) => Err(ApiError::validation(field, NO_NUL)),
+        None => Ok(()),
+    }
+}
+
+/// The path of a string with a NUL in it.
+pub(crate) fn nul_in_json(json: &[u8]) -> Option<String> {
+    const ESCAPED: &[u8] = br"\u0000";
+    if !json.windows(ESCAPED.len()).any(|part| part == ESCAPED) {
+        return None;
+    }
+    find_nul(&serde_json::from_slice(json).ok()?, "")
+}
+
+fn find_nul(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| find_nul(item, &format!("{path}[{index}]"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            let path = match path {
+                "" => name.clone(),
+                path => format!("{path}.{name}"),
+            };
+            if name.contains('\0') {
+                return Some(path.replace('\0', ""));
+            }
+            find_nul(field, &path)
+        }),
+        _ => None,
     }
 }
 
@@ -144,7 +209,10 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> ApiResult<Self> {
         let query = parts.uri.query().unwrap_or_default();
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-            .map_err(|error| ApiError::validation("query", error))?;
+            .map_err(|error| ApiError::validation("query", error.to_string()))?;
+        if let Some((name, _)) = pairs.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(ApiError::validation(name, NO_NUL));
+        }
         if let Some((name, _)) = pairs.iter().find(|(_, value)| value.is_empty()) {
             return Err(ApiError::validation(
                 name,

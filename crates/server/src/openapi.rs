@@ -16,10 +16,10 @@ use crate::{AppState, error::ErrorBody, router};
 /// The documents by name, as they are committed in `openapi/` and served at `/openapi/<name>.json`.
 pub fn documents() -> Vec<(&'static str, String)> {
     vec![
-        ("mgmt", render(finish(router::mgmt_routes(), "mgmt").1)),
+        ("mgmt", render(&finish(router::mgmt_routes(), "mgmt").1)),
         (
             "engagement",
-            render(finish(router::engagement_routes(), "engagement").1),
+            render(&finish(router::engagement_routes(), "engagement").1),
         ),
     ]
 }
@@ -83,7 +83,7 @@ fn any_error() -> utoipa::openapi::Response {
         .build()
 }
 
-fn render(document: Document) -> String {
+fn render(document: &Document) -> String {
     let mut json = document.to_pretty_json().unwrap_or_default();
     json.push('\n');
     json
@@ -91,8 +91,8 @@ fn render(document: Document) -> String {
 
 /// A handler that answers with the document.
 pub(crate) fn serve(
-    document: Document,
-) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone {
+    document: &Document,
+) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone + use<> {
     let json = render(document);
     move || {
         let headers = [(header::CONTENT_TYPE, "application/json")];

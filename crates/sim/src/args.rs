@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 use tokio::net::TcpListener;
 
-use crate::options::{KeyOptions, Options, Plan, TeamOptions};
+use crate::options::{KeyOptions, Options, TeamOptions};
+use crate::plans::Plan;
 use crate::server::serve;
 use crate::simulator::Simulator;
 

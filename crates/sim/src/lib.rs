@@ -27,9 +27,11 @@ mod json;
 mod ledger;
 mod limits;
 mod options;
+mod plans;
 mod request;
 mod server;
 mod simulator;
+mod switches;
 mod wire;
 mod world;
 
@@ -38,11 +40,13 @@ pub use fault::{Action, Fault, Faults, Match};
 pub use gate::Gate;
 pub use ledger::{Exchange, InFlight, Ledger, Totals};
 pub use limits::{Quota, Window};
-pub use options::{
-    DeepPageText, Echo, FreePlan, KeyOptions, Options, OversizedPage, Plan, ReEnrolment, Switches,
-    TeamOptions,
-};
+pub use options::{KeyOptions, Options, TeamOptions};
+pub use plans::{Plan, PlanTable};
 pub use request::{SimReply, SimRequest, WireFault};
 pub use server::{NowFn, RunningSimulator, serve, serve_at};
 pub use simulator::{Asked, Simulator};
+pub use switches::{
+    DeepPageText, DefaultOrder, DeleteAnswer, Echo, FreePlan, InactiveReasons, OversizedPage,
+    ReEnrolment, Reason, Switches,
+};
 pub use world::{Counts, EditError, Edits, StateKind, Team};

@@ -226,7 +226,7 @@ impl Store {
                 .map(drop))?;
         }
         for object in Object::ALL {
-            self.delete_records(tx, connection, *object).await?;
+            self.delete_records(tx, &connection.id, *object).await?;
         }
         let deleted = run!(tx, |c| sqlx::query(CONNECTION)
             .bind(&connection.id)

@@ -89,7 +89,7 @@ impl Store {
                 .iter()
                 .all(|ending| ending.state.status() == "SUCCESS") =>
             {
-                self.note_success(&mut tx, scan).await?;
+                self.note_success(&mut tx, scan, endings).await?;
             }
             None => {}
         }
@@ -147,13 +147,13 @@ impl Store {
         self.write_event(tx, &scan.connection, &event).await
     }
 
-    async fn note_success(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
-        const SQL: &str = "
-            UPDATE connections
-            SET last_synced_at = $2,
-                status = CASE WHEN status IN ('unverified', 'unauthorized') THEN 'healthy'
-                              ELSE status END
-            WHERE id = $1";
+    async fn note_success(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        endings: &[Ending],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE connections SET last_synced_at = $2 WHERE id = $1";
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.connection.connection_id)
@@ -161,7 +161,8 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        Ok(())
+        self.note_capability(tx, scan, endings, &Capability::readable())
+            .await
     }
 
     /// Syncs first, then their connection: the order in which everybody locks them.
@@ -198,7 +199,10 @@ impl Store {
         }
         match pause {
             Pause::Connection { .. } => self.note_unauthorized(tx, scan).await,
-            Pause::Object { reason } => self.note_unreadable(tx, scan, endings, reason).await,
+            Pause::Object { reason } => {
+                let capability = Capability::unreadable(reason);
+                self.note_capability(tx, scan, endings, &capability).await
+            }
         }
     }
 
@@ -212,33 +216,36 @@ impl Store {
         Ok(())
     }
 
-    async fn note_unreadable(
+    /// What a run showed of the key: it can read the run's object, or why not. A key that can't read
+    /// everything makes its connection `limited`.
+    async fn note_capability(
         &self,
         tx: &mut Tx,
         scan: &Scan,
         endings: &[Ending],
-        reason: &str,
+        capability: &Capability,
     ) -> Result<(), StoreError> {
         const LOCK: &str = "
-            UPDATE connections SET status = $2 WHERE id = $1 RETURNING capabilities";
-        const SQL: &str = "UPDATE connections SET capabilities = $2 WHERE id = $1";
+            UPDATE connections SET status = status WHERE id = $1 RETURNING capabilities";
+        const SQL: &str = "UPDATE connections SET capabilities = $2, status = $3 WHERE id = $1";
         let connection_id = &scan.connection.connection_id;
         let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
             .bind(connection_id)
-            .bind(ConnectionStatus::Limited.as_str())
             .fetch_one(c)
             .await)?;
         let mut capabilities = known.0;
         for ending in endings {
-            let unreadable = Capability {
-                readable: false,
-                reason: Some(reason.to_owned()),
-            };
-            capabilities.insert(ending.run.object, unreadable);
+            capabilities.insert(ending.run.object, capability.clone());
         }
+        let status = if capabilities.values().all(|capability| capability.readable) {
+            ConnectionStatus::Healthy
+        } else {
+            ConnectionStatus::Limited
+        };
         run!(tx, |c| sqlx::query(SQL)
             .bind(connection_id)
             .bind(Json(&capabilities))
+            .bind(status.as_str())
             .execute(c)
             .await
             .map(drop))?;

@@ -263,12 +263,14 @@ impl Store {
             INSERT INTO syncs
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, 0, $10)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10)
             ON CONFLICT (connection_id, object) DO UPDATE SET period_ms = excluded.period_ms";
         let paused = !config.config.starts_on_connection();
         let reason = paused.then_some("auto_start_on_connection is false");
         for (object, period_ms) in wanted(&config.config) {
             let (id, now) = (self.new_id(), self.now());
+            // Rows that an earlier sync of the object left keep their stamps; the new one's follow.
+            let newest = self.newest_row(tx, connection_id, object).await?;
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&id)
                 .bind(&config.application_id)
@@ -280,6 +282,7 @@ impl Store {
                 .bind(reason)
                 .bind(reason.map(|_| "config"))
                 .bind(now)
+                .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
                 .execute(c)
                 .await
                 .map(drop))?;

@@ -98,6 +98,7 @@ on_both_databases! {
         let connection = app.get(&path).await.ok();
         assert_eq!(connection["status"], "limited");
         assert_eq!(connection["capabilities"]["user"]["readable"], false);
+        assert_eq!(connection["capabilities"]["contact"]["readable"], true);
         assert!(connection["capabilities"]["user"]["reason"].as_str().unwrap()
             .contains("users/search"));
     }

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
-use syncline_sim::{Action, Fault, Match, SimRequest};
+use syncline_sim::{Action, Fault, Match, SimRequest, Team};
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo};
 
 on_both_databases! {
     async fn every_object_lands_field_by_field(database: Database) {
         let app = App::synced(database, 230).await;
-        let team = |read: fn(&syncline_sim::Team) -> Vec<Value>| app.apollo.read(0, read);
+        let team = |read: fn(&Team) -> Vec<Value>| app.apollo.read(0, read);
         let raw = "include_raw_data=true&include_deleted_data=true";
 
         let users = by_id(app.all_records(&format!("users?{raw}")).await);
-        compare(&users, &team(|t| t.users()), |user| json!({
+        compare(&users, &team(Team::users), |user| json!({
             "first_name": user["first_name"],
             "last_name": user["last_name"],
             "email": user["email"],
@@ -28,7 +28,7 @@ on_both_databases! {
         }));
 
         let mailboxes = by_id(app.all_records(&format!("mailboxes?{raw}")).await);
-        compare(&mailboxes, &team(|t| t.mailboxes()), |mailbox| json!({
+        compare(&mailboxes, &team(Team::mailboxes), |mailbox| json!({
             "email": mailbox["email"],
             "user_id": mailbox["user_id"],
             "is_disabled": mailbox["active"].as_bool().map(|active| !active),
@@ -37,7 +37,7 @@ on_both_databases! {
         }));
 
         let sequences = by_id(app.all_records(&format!("sequences?{raw}")).await);
-        compare(&sequences, &team(|t| t.sequences()), |sequence| json!({
+        compare(&sequences, &team(Team::sequences), |sequence| json!({
             "name": sequence["name"],
             "owner_id": sequence["user_id"],
             "is_enabled": sequence["active"],
@@ -50,7 +50,7 @@ on_both_databases! {
         }));
 
         let accounts = by_id(app.all_records(&format!("accounts?{raw}")).await);
-        compare(&accounts, &team(|t| t.accounts()), |account| json!({
+        compare(&accounts, &team(Team::accounts), |account| json!({
             "name": account["name"],
             "domain": account["domain"],
             "owner_id": account["owner_id"],
@@ -60,7 +60,7 @@ on_both_databases! {
         }));
 
         let contacts = by_id(app.all_records(&format!("contacts?{raw}")).await);
-        compare(&contacts, &team(|t| t.contacts()), |contact| json!({
+        compare(&contacts, &team(Team::contacts), |contact| json!({
             "first_name": contact["first_name"],
             "last_name": contact["last_name"],
             "job_title": contact["title"],
@@ -86,7 +86,7 @@ on_both_databases! {
         }));
 
         let states = by_id(app.all_records("sequence_states?include_raw_data=true").await);
-        let truth = app.apollo.read(0, |team| team.states());
+        let truth = app.apollo.read(0, Team::states);
         assert_eq!(states.len(), truth.len());
         for (contact_id, state) in truth {
             let id = format!("{contact_id}.{}", state["id"].as_str().unwrap());
@@ -165,7 +165,7 @@ on_both_databases! {
             Action::Answer {
                 status: 200,
                 content_type: "application/json".into(),
-                body: loading.into(),
+                body: loading,
             },
         ));
         app.after(TimeDelta::hours(1)).await;

@@ -40,7 +40,7 @@ on_both_databases! {
         app.apollo.faults().push(Fault::new(Match::path("contacts/search"), Action::Answer {
             status: 200,
             content_type: "application/json".into(),
-            body: page.into(),
+            body: page,
         }));
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;

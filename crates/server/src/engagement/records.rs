@@ -1,9 +1,10 @@
 //! Lists and gets of any common object.
 
 use axum::Json as JsonBody;
+use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use syncline_model::Time;
+use syncline_model::{Object, Time};
 use syncline_store::{Connection, RecordQuery, Row, Table};
 use utoipa::{IntoParams, ToSchema};
 
@@ -106,6 +107,7 @@ impl<T> From<Row<T>> for RecordBody<T> {
 /// to the reader's next list, so none is skipped or shown twice.
 #[derive(Serialize, Deserialize)]
 struct RecordCursor {
+    object: Object,
     id: String,
     reverse: bool,
     total: i64,
@@ -138,9 +140,7 @@ pub(crate) async fn list<T: Table + Serialize>(
         .ok_or_else(|| no_sync::<T>(connection))?;
 
     let mut query = RecordQuery {
-        application_id: &connection.application_id,
-        customer_id: &connection.customer_id,
-        provider: connection.provider,
+        connection,
         modified: modified_after.map(|after| (after, newest)),
         include_deleted: asked.include_deleted_data,
         include_raw_data: asked.include_raw_data,
@@ -149,6 +149,9 @@ pub(crate) async fn list<T: Table + Serialize>(
         limit: size + 1,
     };
     if let Some(position) = &position {
+        if position.object != T::OBJECT {
+            return Err(cursor::foreign());
+        }
         continue_from(&mut query, position)?;
     }
     let total = match &position {
@@ -178,15 +181,14 @@ pub(crate) async fn get<T: Table + Serialize>(
     asked: &GetRecord,
 ) -> ApiResult<JsonBody<RecordBody<T>>> {
     require_cache(asked.read_from_cache)?;
+    state
+        .store
+        .newest_stamp(&connection.id, T::OBJECT)
+        .await?
+        .ok_or_else(|| no_sync::<T>(connection))?;
     let row: Option<Row<T>> = state
         .store
-        .get_record(
-            &connection.application_id,
-            &connection.customer_id,
-            connection.provider,
-            id,
-            asked.include_raw_data,
-        )
+        .get_record(connection, id, asked.include_raw_data)
         .await?;
     match row {
         Some(row) => Ok(JsonBody(row.into())),
@@ -236,8 +238,14 @@ impl ListRecords {
 }
 
 impl RecordCursor {
-    fn at<T>(row: &Row<T>, reverse: bool, total: i64, modified: Option<(Time, Time)>) -> Self {
+    fn at<T: Table>(
+        row: &Row<T>,
+        reverse: bool,
+        total: i64,
+        modified: Option<(Time, Time)>,
+    ) -> Self {
         Self {
+            object: T::OBJECT,
             id: row.id.clone(),
             reverse,
             total,
@@ -258,7 +266,11 @@ fn continue_from(query: &mut RecordQuery<'_>, position: &RecordCursor) -> ApiRes
             "belongs to a list with another modified_after; send the same parameters again",
         )
     };
-    let time = |millis| Time::from_timestamp_millis(millis).ok_or_else(other_list);
+    let time = |millis| {
+        Time::from_timestamp_millis(millis)
+            .filter(|time| (0..=9999).contains(&time.year()))
+            .ok_or_else(cursor::foreign)
+    };
     let at = match (position.modified, query.modified) {
         (None, None) => Time::UNIX_EPOCH,
         (Some(fixed), Some((after, _))) if after.timestamp_millis() == fixed.after => {

@@ -1,16 +1,13 @@
 //! Sequences.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-};
+use axum::{Json as JsonBody, extract::State};
 use syncline_model::Sequence;
 
 use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
 use crate::{
     AppState,
     error::ApiResult,
-    extract::{ConnectionCaller, Query},
+    extract::{ConnectionCaller, Path, Query},
 };
 
 /// The connection's sequences.

@@ -2,11 +2,7 @@
 //!
 //! A key is checked with the provider before anything is stored, and never comes back out.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
@@ -20,7 +16,7 @@ use super::customers::find_customer;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::{Caller, Json},
+    extract::{Caller, Json, Path},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -122,17 +118,20 @@ pub(crate) async fn create_connection(
         )));
     }
     let status = check_key(&state, provider, &api_key).await?;
-    let connection = state
-        .store
-        .create_connection(&NewConnection {
-            application_id: &caller.application_id,
-            customer_id: &customer_id,
-            provider_id: &provider_id,
-            provider,
-            api_key: &api_key,
-            status,
-        })
-        .await?;
+    let new = NewConnection {
+        application_id: &caller.application_id,
+        customer_id: &customer_id,
+        provider_id: &provider_id,
+        provider,
+        api_key: &api_key,
+        status,
+    };
+    let created = state.store.create_connection(&new).await;
+    if created.is_err() {
+        // While the provider was asked, the customer may have been deleted.
+        find_customer(&state, &caller, &customer_id).await?;
+    }
+    let connection = created?;
     state.wake.wake();
     Ok(JsonBody(connection.into()))
 }
@@ -155,6 +154,9 @@ pub(crate) async fn get_connection(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = update_connection)]
 pub(crate) struct UpdateConnection {
+    /// `api_key`; may be left out.
+    #[serde(rename = "type")]
+    auth_type: Option<String>,
     #[schema(min_length = 1)]
     api_key: Option<String>,
 }
@@ -175,6 +177,8 @@ pub(crate) async fn update_connection(
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let api_key = required_key(body.api_key)?;
     let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let auth_type = connection.provider.auth_type();
+    check_word("type", body.auth_type.as_deref(), auth_type)?;
     let status = check_key(&state, connection.provider, &api_key).await?;
     let update = CredentialsUpdate {
         api_key: &api_key,
@@ -204,24 +208,35 @@ pub(crate) async fn delete_connection(
 
 impl CreateConnection {
     fn provider(&self) -> ApiResult<ProviderName> {
-        let provider: ProviderName = self
-            .provider_name
-            .parse()
-            .map_err(|error: UnknownProvider| ApiError::validation("provider_name", error))?;
-        for (field, given, expected) in [
-            ("type", &self.auth_type, provider.auth_type()),
-            ("category", &self.category, provider.category().as_str()),
-        ] {
-            if given.as_deref().is_some_and(|given| given != expected) {
-                return Err(ApiError::validation(
-                    field,
-                    format!("must be '{expected}' for {provider}"),
-                ));
-            }
-        }
+        let provider: ProviderName =
+            self.provider_name
+                .parse()
+                .map_err(|error: UnknownProvider| {
+                    ApiError::validation("provider_name", error.to_string())
+                })?;
+        check_word("type", self.auth_type.as_deref(), provider.auth_type())?;
+        check_word(
+            "category",
+            self.category.as_deref(),
+            provider.category().as_str(),
+        )?;
         Ok(provider)
     }
 }
+
+/// A word that may be left out; given, it must be the one that fits the provider.
+fn check_word(field: &str, given: Option<&str>, expected: &str) -> ApiResult<()> {
+    match given {
+        Some(given) if given != expected => Err(ApiError::validation(
+            field,
+            format!("must be '{expected}' for this provider"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The longest key that is taken, in bytes: a header of that size reaches every provider.
+const MAX_KEY_BYTES: usize = 4096;
 
 /// A key goes into a header, so it is visible ASCII.
 fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
@@ -234,6 +249,12 @@ fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
         return Err(ApiError::validation(
             "api_key",
             "must consist of visible ASCII characters",
+        ));
+    }
+    if key.len() > MAX_KEY_BYTES {
+        return Err(ApiError::validation(
+            "api_key",
+            format!("must not be longer than {MAX_KEY_BYTES} bytes"),
         ));
     }
     Ok(SecretString::from(key))

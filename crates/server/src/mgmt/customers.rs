@@ -1,10 +1,6 @@
 //! Customers.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use syncline_store::Customer;
 use utoipa::ToSchema;
@@ -12,8 +8,11 @@ use utoipa::ToSchema;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::{Caller, Json},
+    extract::{Caller, Json, Path},
 };
+
+/// The id is part of many keys, and PostgreSQL's index entries are bounded.
+const MAX_CUSTOMER_ID_CHARS: usize = 255;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = simple_customer)]
@@ -50,7 +49,7 @@ pub(crate) async fn list_customers(
 #[schema(as = create_update_customer)]
 pub(crate) struct UpsertCustomer {
     /// Your own id for the customer; not empty.
-    #[schema(min_length = 1)]
+    #[schema(min_length = 1, max_length = 255)]
     customer_id: String,
     name: String,
     email: String,
@@ -71,14 +70,11 @@ pub(crate) async fn upsert_customer(
             "Customer id is required",
         ));
     }
-    for (field, text) in [
-        ("customer_id", &body.customer_id),
-        ("name", &body.name),
-        ("email", &body.email),
-    ] {
-        if text.contains('\0') {
-            return Err(ApiError::validation(field, "must not contain NUL"));
-        }
+    if body.customer_id.chars().count() > MAX_CUSTOMER_ID_CHARS {
+        return Err(ApiError::validation(
+            "customer_id",
+            format!("must not be longer than {MAX_CUSTOMER_ID_CHARS} characters"),
+        ));
     }
     let customer = Customer {
         application_id: caller.application_id,

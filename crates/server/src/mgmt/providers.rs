@@ -1,9 +1,6 @@
 //! The providers that the application has enabled.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-};
+use axum::{Json as JsonBody, extract::State};
 use serde::Serialize;
 use syncline_model::{Category, ProviderName};
 use syncline_store::ConfiguredProvider;
@@ -12,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::Caller,
+    extract::{Caller, Path},
 };
 
 #[derive(Serialize, ToSchema)]

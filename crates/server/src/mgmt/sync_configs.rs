@@ -1,9 +1,6 @@
 //! Sync configs: what is synced from a provider, and how often.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-};
+use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{
     ProviderName, SyncConfigData, provider::UnknownProvider, sync_config::InvalidSyncConfig,
@@ -14,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::{Caller, Json, Query},
+    extract::{Caller, Json, Path, Query},
 };
 
 /// What Supaglue called the destination that is always there.
@@ -78,7 +75,9 @@ pub(crate) async fn create_sync_config(
     let provider: ProviderName = body
         .provider_name
         .parse()
-        .map_err(|error: UnknownProvider| ApiError::validation("provider_name", error))?;
+        .map_err(|error: UnknownProvider| {
+            ApiError::validation("provider_name", error.to_string())
+        })?;
     let built_in = state.store.built_in_destination();
     if ![built_in, SUPAGLUE_DESTINATION].contains(&body.destination_name.as_str()) {
         return Err(ApiError::validation(

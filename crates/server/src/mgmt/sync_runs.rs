@@ -1,9 +1,6 @@
 //! Sync runs: what each sync did, when, and how much of the provider's data it covered.
 
-use axum::{
-    Json as JsonBody,
-    extract::{Path, State},
-};
+use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,11 +13,13 @@ use crate::{
     AppState,
     cursor::{self, ResultList},
     error::{ApiError, ApiResult},
-    extract::{Caller, Query},
+    extract::{Caller, Path, Query},
 };
 
 /// Kept-out records that one run shows.
 const REJECTIONS_SHOWN: usize = 100;
+/// The list that this module's cursors belong to.
+const LIST: &str = "sync_runs";
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = sync_run)]
@@ -140,7 +139,7 @@ pub(crate) async fn list_sync_runs(
 ) -> ApiResult<JsonBody<ResultList<SyncRunBody>>> {
     check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
-    let position = position(query.cursor.as_deref())?;
+    let position = position(query.cursor.as_deref(), LIST)?;
     let filter = query.filter()?;
     let rows = state
         .store
@@ -155,7 +154,7 @@ pub(crate) async fn list_sync_runs(
         .count_runs(&caller.application_id, &filter)
         .await?;
     let page = cut(rows, size, position.as_ref());
-    let (next, previous) = links(&page, |run| run.id.as_str());
+    let (next, previous) = links(&page, LIST, |run| run.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,

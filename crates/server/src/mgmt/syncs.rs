@@ -14,6 +14,8 @@ use crate::{
 };
 
 pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
+/// The list that this module's cursors belong to.
+const LIST: &str = "syncs";
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = sync_with_provider_and_customer)]
@@ -134,7 +136,7 @@ pub(crate) async fn list_syncs(
     }
     check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
-    let position = position(query.cursor.as_deref())?;
+    let position = position(query.cursor.as_deref(), LIST)?;
     let filter = SyncFilter {
         customer_id: query.customer_id,
         provider_name: query.provider_name,
@@ -153,7 +155,7 @@ pub(crate) async fn list_syncs(
         .count_syncs(&caller.application_id, &filter)
         .await?;
     let page = cut(rows, size, position.as_ref());
-    let (next, previous) = links(&page, |sync| sync.id.as_str());
+    let (next, previous) = links(&page, LIST, |sync| sync.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
@@ -243,7 +245,7 @@ async fn find(state: &AppState, (connection, object_type, object): Scope<'_>) ->
     check_object_type(object_type)?;
     let kind: Object = object
         .parse()
-        .map_err(|error: UnknownObject| ApiError::validation("object", error))?;
+        .map_err(|error: UnknownObject| ApiError::validation("object", error.to_string()))?;
     state
         .store
         .find_sync(&connection.application_id, &connection.id, kind)
@@ -302,8 +304,15 @@ pub(crate) fn check_object_filter(
     object_type.map_or(Ok(()), check_object_type)
 }
 
-pub(crate) fn position(cursor: Option<&str>) -> ApiResult<Option<Position>> {
-    cursor.map(cursor::decode).transpose()
+pub(crate) fn position(cursor: Option<&str>, list: &str) -> ApiResult<Option<Position>> {
+    let position: Option<Position> = cursor.map(cursor::decode).transpose()?;
+    if position
+        .as_ref()
+        .is_some_and(|position| position.list != list)
+    {
+        return Err(cursor::foreign());
+    }
+    Ok(position)
 }
 
 /// One row more than the page shows, to know whether there are more.
@@ -321,10 +330,15 @@ pub(crate) fn cut<T>(rows: Vec<T>, size: i64, position: Option<&Position>) -> Pa
 }
 
 /// The cursors to the pages around this one.
-pub(crate) fn links<T>(page: &Page<T>, id: fn(&T) -> &str) -> (Option<String>, Option<String>) {
+pub(crate) fn links<T>(
+    page: &Page<T>,
+    list: &str,
+    id: fn(&T) -> &str,
+) -> (Option<String>, Option<String>) {
     let cursor = |row: Option<&T>, reverse| {
         row.map(|row| {
             cursor::encode(&Position {
+                list: list.to_owned(),
                 id: id(row).to_owned(),
                 reverse,
             })

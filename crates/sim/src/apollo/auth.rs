@@ -3,8 +3,9 @@
 use super::params::Params;
 use super::refusal::{Answer, Refusal};
 use super::{Access, Call, Route};
-use crate::options::{FreePlan, Plan};
+use crate::plans::Plan;
 use crate::request::SimRequest;
+use crate::switches::{DeleteAnswer, FreePlan};
 use crate::world::{Team, World};
 
 const BEARER: &str = "authorization";
@@ -68,6 +69,16 @@ pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Res
             &format!(
                 "This API key is not authorized to access {path}. Request an API key from your administrator \
                  that includes this endpoint in its configured scope."
+            ),
+            "API_INACCESSIBLE",
+        ));
+    }
+    if route.action == "contacts/destroy" && team.switches.delete_answer == DeleteAnswer::Refused {
+        return Err(Refusal::coded(
+            403,
+            &format!(
+                "{} is not accessible with this api_key",
+                named(route.action)
             ),
             "API_INACCESSIBLE",
         ));

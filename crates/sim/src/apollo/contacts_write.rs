@@ -7,7 +7,8 @@ use super::Call;
 use super::contacts::missing;
 use super::refusal::{Answer, Refusal};
 use crate::json::{Object, quoted};
-use crate::world::contact::View;
+use crate::switches::DeleteAnswer;
+use crate::world::contact::{Contact, View};
 use crate::world::{EditError, Team};
 
 pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -71,18 +72,34 @@ pub(crate) fn destroy(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     call.team
         .delete_contact(call.id)
         .map_err(|error| refused(&error))?;
-    Ok(Answer::one(format!(r#"{{"contact":{contact}}}"#)))
+    Ok(Answer::one(match call.team.switches.delete_answer {
+        DeleteAnswer::Empty => "{}".to_owned(),
+        DeleteAnswer::Contact | DeleteAnswer::Refused => format!(r#"{{"contact":{contact}}}"#),
+    }))
 }
 
 pub(crate) fn update_stages(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    update_many(call, "contact_stage_id")
+    update_many(call, "contact_stage_id", |contact| {
+        contact.render(View::WrittenInBulk)
+    })
 }
 
 pub(crate) fn update_owners(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    update_many(call, "owner_id")
+    // Of each contact this answers with what it changed and little more.
+    update_many(call, "owner_id", |contact| {
+        let mut o = Object::new();
+        o.text("id", &contact.id)
+            .maybe("owner_id", contact.owner_id.as_deref())
+            .null("crm_owner_id");
+        o.finish()
+    })
 }
 
-fn update_many(call: &mut Call<'_>, field: &str) -> Result<Answer, Refusal> {
+fn update_many(
+    call: &mut Call<'_>,
+    field: &str,
+    render: impl Fn(&Contact) -> String,
+) -> Result<Answer, Refusal> {
     let Some(ids) = call.params.list("contact_ids") else {
         return Err(Refusal::invalid("Required parameter 'contact_ids' missing"));
     };
@@ -97,12 +114,7 @@ fn update_many(call: &mut Call<'_>, field: &str) -> Result<Answer, Refusal> {
             .team
             .update_contact(call.now, &id, &json!({field: value}))
         {
-            Ok(_) => contacts.extend(
-                call.team
-                    .live_contact(&id)
-                    .ok()
-                    .map(|c| c.render(View::Written)),
-            ),
+            Ok(_) => contacts.extend(call.team.live_contact(&id).ok().map(&render)),
             Err(error @ EditError::InvalidId(_)) => return Err(refused(&error)),
             Err(EditError::NoSuchRecord | EditError::Deleted) => {}
         }

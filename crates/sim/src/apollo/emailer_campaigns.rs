@@ -7,7 +7,6 @@ use super::page::{around, crumb, cut};
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
 use crate::world::sequence::Sequence;
-use crate::world::table::Order;
 
 pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let ask = call.page(25)?;
@@ -15,9 +14,10 @@ pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let crumbs = name
         .as_ref()
         .map(|name| crumb("Name", "q_name", name, name));
+    let order = call.default_order();
     let archived_too = call.team.switches.archived_sequences_listed;
     let table = &mut call.team.sequences;
-    let positions = table.ordered(Order::Unspecified);
+    let positions = table.ordered(order);
     let wanted = name.map(|name| name.to_lowercase());
     let kept = positions.iter().copied().filter(|&at| {
         table.at(at).is_some_and(|sequence| {

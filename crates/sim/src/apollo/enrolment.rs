@@ -4,7 +4,7 @@ use super::Call;
 use super::contacts_write::time;
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
-use crate::options::ReEnrolment;
+use crate::switches::{ReEnrolment, Reason};
 use crate::world::contact::{Contact, StateKind, View};
 use crate::world::sequence::Sequence;
 
@@ -224,6 +224,11 @@ pub(crate) fn remove_or_stop(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 fn leave(call: &mut Call<'_>, contact: &str, sequence: &str, mode: &str) {
+    let reason = |reason| call.team.switches.inactive_reasons.text(reason).to_owned();
+    let (paused, finished) = (
+        reason(Reason::ManuallyPaused),
+        reason(Reason::ManuallyFinished),
+    );
     // Someone who is not in the sequence stays as they are.
     let _ = match mode {
         "remove" => call.team.unenrol(call.now, contact, sequence),
@@ -232,14 +237,14 @@ fn leave(call: &mut Call<'_>, contact: &str, sequence: &str, mode: &str) {
             contact,
             sequence,
             StateKind::Paused,
-            Some("manually paused"),
+            Some(&paused),
         ),
         _ => call.team.set_state(
             call.now,
             contact,
             sequence,
             StateKind::Finished,
-            Some("manually finished"),
+            Some(&finished),
         ),
     };
 }

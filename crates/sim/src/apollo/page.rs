@@ -6,7 +6,7 @@ use super::Call;
 use super::refusal::{Answer, Refusal};
 use crate::fault::Action;
 use crate::json::{Object, quoted};
-use crate::options::{DeepPageText, Echo, OversizedPage};
+use crate::switches::{DeepPageText, DefaultOrder, Echo, OversizedPage};
 use crate::world::table::{Order, Row, Table};
 
 /// Records a page may have.
@@ -45,16 +45,19 @@ impl Call<'_> {
             return Err(Refusal::invalid("An error occurred. Per page cannot be 0."));
         }
         if ask.per_page > LARGEST_PAGE {
-            match switches.oversized_page {
-                OversizedPage::Clamped => ask.per_page = LARGEST_PAGE,
-                OversizedPage::Refused => {
-                    let body = concat!(
-                        r#"{"error":"Per page not supported","#,
-                        r#""error_details":{"code":"SEARCH_VALIDATION_SEARCH_PARAMS_INVALID"}}"#
-                    );
-                    return Err(Refusal::json(422, body.to_owned()));
-                }
+            let refused = match switches.oversized_page {
+                OversizedPage::Refused => true,
+                OversizedPage::RefusedForTasks => self.action == "tasks/search",
+                OversizedPage::Clamped => false,
+            };
+            if refused {
+                let body = concat!(
+                    r#"{"error":"Per page not supported","#,
+                    r#""error_details":{"code":"SEARCH_VALIDATION_SEARCH_PARAMS_INVALID"}}"#
+                );
+                return Err(Refusal::json(422, body.to_owned()));
             }
+            ask.per_page = LARGEST_PAGE;
         }
         if ask.page.saturating_mul(ask.per_page) > REACH {
             let text = "Page * per page number is over threshold.";
@@ -66,11 +69,20 @@ impl Call<'_> {
         Ok(ask)
     }
 
+    /// The order of a search that was not asked for one; it descends.
+    pub(crate) fn default_order(&self) -> Order {
+        match self.team.switches.default_order {
+            DefaultOrder::Arbitrary => Order::Unspecified,
+            DefaultOrder::NewestFirst => Order::Created,
+            DefaultOrder::LastChangedFirst => Order::Updated,
+        }
+    }
+
     /// `sort_by_field` and `sort_ascending`, given what fields there are. The direction only counts together
     /// with a field.
     pub(crate) fn sorting(&self, fields: &[(&str, Order)]) -> Result<(Order, bool), Refusal> {
         let Some(field) = self.params.text("sort_by_field") else {
-            return Ok((Order::Unspecified, false));
+            return Ok((self.default_order(), false));
         };
         let known = fields.iter().find(|(name, _)| *name == field);
         match known {

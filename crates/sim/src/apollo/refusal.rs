@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::json::{Object, quoted};
+use crate::limits::Exhausted;
 
 /// A successful answer.
 #[derive(Debug)]
@@ -83,5 +84,21 @@ impl Refusal {
 
     pub(crate) fn no_such_route() -> Self {
         Self::json(404, r#"{"status":404,"error":"Not Found"}"#.to_owned())
+    }
+
+    /// The refusal of a call over its quota.
+    pub(crate) fn too_many(action: &str, exhausted: Exhausted) -> Self {
+        let path = action.strip_suffix("/index").unwrap_or(action);
+        let body = format!(
+            concat!(
+                r#"{{"message":"The maximum number of api calls allowed for api/v1/{} is {} times per {}. Please upgrade "#,
+                r#"your plan from https://app.apollo.io/#/settings/plans/upgrade?source=api_rate_limit.","#,
+                r#""error_details":{{"code":"USAGE.RATE_LIMIT.API_RATE_LIMIT_EXCEEDED"}}}}"#
+            ),
+            path,
+            exhausted.limit,
+            exhausted.window.noun()
+        );
+        Self::json(429, body)
     }
 }

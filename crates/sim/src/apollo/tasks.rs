@@ -51,6 +51,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         contact_id: None,
         account_id: None,
         contact: None,
+        account: None,
         kind,
         priority: call
             .params
@@ -78,7 +79,10 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let task = find(call)?;
+    let task = find(
+        call,
+        "This task or emailer message has been deleted. Please refresh your page.",
+    )?;
     Ok(Answer::one(format!(r#"{{"task":{}}}"#, task.json())))
 }
 
@@ -100,7 +104,12 @@ fn close(
     call: &mut Call<'_>,
     end: impl FnOnce(&mut Task, DateTime<Utc>),
 ) -> Result<Answer, Refusal> {
-    if !find(call)?.is_open() {
+    if !find(
+        call,
+        "This task has been deleted. Please refresh your page.",
+    )?
+    .is_open()
+    {
         return Err(Refusal::json(
             422,
             r#"{"error":"This task is already completed / skipped.","allow_moving_to_next_task":true}"#.to_owned(),
@@ -111,9 +120,8 @@ fn close(
     show(call)
 }
 
-fn find<'c>(call: &'c Call<'_>) -> Result<&'c Task, Refusal> {
-    call.team
-        .tasks
-        .get(call.id)
-        .ok_or_else(Refusal::no_such_route)
+/// The task of the path, or a refusal in those words.
+fn find<'c>(call: &'c Call<'_>, missing: &str) -> Result<&'c Task, Refusal> {
+    let task = call.team.tasks.get(call.id);
+    task.ok_or_else(|| Refusal::invalid(missing))
 }

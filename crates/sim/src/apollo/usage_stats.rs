@@ -8,7 +8,7 @@ use crate::json::Object;
 use crate::limits::Window;
 
 pub(crate) fn api_usage_stats(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let quota = call.team.plan.quota();
+    let quota = call.team.quota();
     let mut seen = BTreeSet::new();
     let mut o = Object::with_capacity(8192);
     for route in ROUTES.iter().filter(|route| seen.insert(route.action)) {

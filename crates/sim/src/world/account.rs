@@ -117,6 +117,21 @@ impl Account {
         Arc::from(o.finish())
     }
 
+    /// The still shorter form tasks carry.
+    pub(crate) fn in_task(&self) -> String {
+        let mut o = Object::new();
+        o.text("id", &self.id)
+            .text("name", &self.name)
+            .maybe("domain", self.domain.as_deref())
+            .text("team_id", &self.team_id)
+            .maybe("organization_id", self.organization_id.as_deref())
+            .maybe("owner_id", self.owner_id.as_deref())
+            .zulu("created_at", self.created_at)
+            .maybe("phone", self.phone.as_deref())
+            .splice(r#""phone_status":"no_status","linkedin_url":null"#);
+        o.finish()
+    }
+
     fn render_core(&self, o: &mut Object) {
         o.text("id", &self.id)
             .maybe("domain", self.domain.as_deref())

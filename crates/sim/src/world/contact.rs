@@ -104,6 +104,8 @@ pub(crate) enum View {
     Show,
     Created,
     Written,
+    /// One of several that were written together.
+    WrittenInBulk,
 }
 
 impl Contact {
@@ -180,6 +182,7 @@ impl Contact {
                 o.splice(r#""engagement_graph":null,"disable_flag":false,"next_contact_id":null"#)
             }
             View::Created | View::Written => o.null("next_contact_id"),
+            View::WrittenInBulk => &mut o,
         };
         o.finish()
     }

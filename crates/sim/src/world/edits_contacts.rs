@@ -18,6 +18,7 @@ impl Team {
         now: DateTime<Utc>,
         fields: &Value,
     ) -> Result<String, EditError> {
+        self.tick(now);
         let mut contact = Contact {
             id: self.mint(now),
             shuffle: self.shuffle(),
@@ -61,6 +62,7 @@ impl Team {
 
     /// Creates a contact with invented content and returns its id.
     pub fn invent_contact(&mut self, now: DateTime<Utc>) -> String {
+        self.tick(now);
         let contact = self.draft_contact(now);
         self.count_at_account(contact.account_id.as_deref());
         let id = contact.id.clone();
@@ -75,6 +77,7 @@ impl Team {
         id: &str,
         fields: &Value,
     ) -> Result<bool, EditError> {
+        self.tick(now);
         let mut contact = self.live_contact(id)?.clone();
         self.apply_to_contact(&mut contact, as_map(fields), now)?;
         if self.contacts.get(id) == Some(&contact) {
@@ -90,7 +93,7 @@ impl Team {
         Ok(true)
     }
 
-    /// The contact disappears from searches.
+    /// The contact disappears from searches, at the latest time the team knows of.
     pub fn delete_contact(&mut self, id: &str) -> Result<(), EditError> {
         let account = self.live_contact(id)?.account_id.clone();
         self.contacts.edit(id, |contact| contact.deleted = true);
@@ -100,6 +103,7 @@ impl Team {
 
     /// Brings a deleted contact back, as restoring a backup or a CRM sync does.
     pub fn undelete_contact(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
         if self.live_contact(id).is_ok() {
             return Ok(());
         }
@@ -115,6 +119,7 @@ impl Team {
 
     /// A logged phone call: moves both `last_activity_date` and `updated_at`.
     pub fn log_call(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
         self.live_contact(id)?;
         self.contacts.edit(id, |contact| {
             contact.last_activity = Some(now);
@@ -125,6 +130,7 @@ impl Team {
 
     /// An e-mail sent, opened or replied to: moves `last_activity_date`, and `updated_at` if the switches say so.
     pub fn log_email_activity(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
         self.live_contact(id)?;
         let touch = self.switches.activity_touches_contact;
         self.contacts.edit(id, |contact| {
@@ -150,6 +156,7 @@ impl Team {
         now: DateTime<Utc>,
         fields: &Value,
     ) -> Result<String, EditError> {
+        self.tick(now);
         let mut account = Account {
             id: self.mint(now),
             shuffle: self.shuffle(),
@@ -179,6 +186,7 @@ impl Team {
 
     /// Creates an account with invented content and returns its id.
     pub fn invent_account(&mut self, now: DateTime<Utc>) -> String {
+        self.tick(now);
         let account = self.draft_account(now, now);
         let id = account.id.clone();
         self.accounts.insert(account);
@@ -192,6 +200,7 @@ impl Team {
         id: &str,
         fields: &Value,
     ) -> Result<bool, EditError> {
+        self.tick(now);
         let mut account = self.live_account(id)?.clone();
         self.apply_to_account(&mut account, as_map(fields), now)?;
         if self.accounts.get(id) == Some(&account) {
@@ -209,7 +218,7 @@ impl Team {
         Ok(true)
     }
 
-    /// The account disappears from searches and its contacts lose it.
+    /// The account disappears from searches and its contacts lose it, at the latest time the team knows of.
     pub fn delete_account(&mut self, id: &str) -> Result<(), EditError> {
         self.live_account(id)?;
         self.accounts.edit(id, |account| account.deleted = true);
@@ -260,6 +269,9 @@ impl Team {
         task.contact = Some(o.finish());
         task.contact_id = Some(contact.id.clone());
         task.account_id.clone_from(&contact.account_id);
+        let account = contact.account_id.as_deref();
+        let account = account.and_then(|id| self.accounts.get(id));
+        task.account = account.map(Account::in_task);
     }
 }
 

@@ -7,6 +7,7 @@ use super::Team;
 use super::contact::StateKind;
 use super::dice::Dice;
 use super::names;
+use crate::switches::Reason;
 
 /// How many edits of each kind were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +36,7 @@ impl Edits {
 impl Team {
     /// Makes `count` edits, chosen by `seed` alone. An edit that finds nothing to work on is not counted.
     pub fn random_edits(&mut self, now: DateTime<Utc>, seed: u64, count: usize) -> Edits {
+        self.tick(now);
         let mut dice = Dice::new(seed);
         let mut edits = Edits::default();
         let mut live: Vec<String> = self
@@ -105,12 +107,14 @@ impl Team {
             return false;
         };
         let (status, reason) = match dice.below(4) {
-            0 => (StateKind::Finished, Some("replied")),
-            1 => (StateKind::Finished, Some("Completed last step")),
-            2 => (StateKind::Paused, Some("manually paused")),
-            _ => (StateKind::Failed, Some("bounced")),
+            0 => (StateKind::Finished, Reason::Replied),
+            1 => (StateKind::Finished, Reason::CompletedLastStep),
+            2 => (StateKind::Paused, Reason::ManuallyPaused),
+            _ => (StateKind::Failed, Reason::Bounced),
         };
-        self.set_state(now, id, &sequence, status, reason).is_ok()
+        let text = self.switches.inactive_reasons.text(reason).to_owned();
+        self.set_state(now, id, &sequence, status, Some(&text))
+            .is_ok()
     }
 
     fn random_removal(&mut self, now: DateTime<Utc>, dice: &mut Dice, id: &str) -> bool {

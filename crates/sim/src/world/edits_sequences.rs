@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Team;
 use super::contact::{Contact, State, StateKind};
 use super::edits::EditError;
+use crate::switches::{InactiveReasons, Reason};
 
 impl Team {
     /// An active sequence with invented steps; returns its id.
@@ -72,6 +73,11 @@ impl Team {
         reason: Option<&str>,
     ) -> Result<(), EditError> {
         self.live_contact(contact_id)?;
+        let reasons = &self.switches.inactive_reasons;
+        let imposed = reason == Some(reasons.text(Reason::SequenceInactive));
+        let failure = (status == StateKind::Failed)
+            .then(|| failure(reasons, reason))
+            .flatten();
         self.touch_states(now, contact_id, |contact| {
             let state = contact
                 .states
@@ -81,8 +87,9 @@ impl Team {
             state.status = status;
             state.inactive_reason = reason.map(str::to_owned);
             state.finished_at = (status == StateKind::Finished).then_some(now);
-            state.paused_at = (status == StateKind::Paused).then_some(now);
-            state.failure_reason = (status == StateKind::Failed).then_some("bounced");
+            // A pause that the sequence imposes leaves no time behind.
+            state.paused_at = (status == StateKind::Paused && !imposed).then_some(now);
+            state.failure_reason = failure;
             Ok(())
         })
     }
@@ -122,7 +129,11 @@ impl Team {
         let mut state = self.new_state(sequence_id, now, mailbox_id);
         if !active {
             state.status = StateKind::Paused;
-            state.inactive_reason = Some("Sequence inactive".to_owned());
+            let text = self
+                .switches
+                .inactive_reasons
+                .text(Reason::SequenceInactive);
+            state.inactive_reason = Some(text.to_owned());
         }
         Ok(state)
     }
@@ -145,6 +156,7 @@ impl Team {
         contact_id: &str,
         change: impl FnOnce(&mut Contact) -> Result<(), EditError>,
     ) -> Result<(), EditError> {
+        self.tick(now);
         let changed = if self.switches.enrolment_touches_contact {
             self.contacts.edit(contact_id, |contact| {
                 change(contact)?;
@@ -155,5 +167,21 @@ impl Team {
             self.contacts.edit_in_place(contact_id, change)
         };
         changed.unwrap_or(Err(EditError::NoSuchRecord))
+    }
+}
+
+/// The `failure_reason` that goes with an `inactive_reason`.
+fn failure(reasons: &InactiveReasons, reason: Option<&str>) -> Option<&'static str> {
+    const CODES: [&str; 4] = [
+        "hard_bounced",
+        "spam_blocked",
+        "bounced",
+        "past_date_failure",
+    ];
+    match reason {
+        None => Some("bounced"),
+        Some(text) if text == reasons.text(Reason::Bounced) => Some("bounced"),
+        Some(text) if text == reasons.text(Reason::SpamBlocked) => Some("spam_blocked"),
+        Some(text) => CODES.into_iter().find(|code| *code == text),
     }
 }

@@ -13,7 +13,6 @@ mod edits_contacts;
 mod edits_random;
 mod edits_sequences;
 mod generate;
-mod generate_contacts;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
@@ -39,8 +38,10 @@ use self::sequence::Sequence;
 use self::table::Table;
 use self::task::Task;
 use self::user::User;
-use crate::limits::Counters;
-use crate::options::{KeyOptions, Options, Plan, Switches};
+use crate::limits::{Counters, Quota};
+use crate::options::{KeyOptions, Options};
+use crate::plans::Plan;
+use crate::switches::Switches;
 
 /// One Apollo workspace.
 #[derive(Debug)]
@@ -104,6 +105,16 @@ impl Team {
 
     pub fn plan(&self) -> Plan {
         self.plan
+    }
+
+    pub(crate) fn quota(&self) -> Quota {
+        self.plan.quota(&self.switches.plans)
+    }
+
+    /// Tells the team the time: what searches have not seen yet comes into view when its time has come.
+    pub(crate) fn tick(&mut self, now: DateTime<Utc>) {
+        self.contacts.tick(now);
+        self.accounts.tick(now);
     }
 
     /// The user that API calls are made in the name of: the longest-standing one still there.

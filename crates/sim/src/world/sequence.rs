@@ -190,8 +190,11 @@ impl Row for Sequence {
         !self.deleted
     }
 
-    fn rank(&self, _: Order) -> i64 {
-        self.shuffle
+    fn rank(&self, order: Order) -> i64 {
+        match order {
+            Order::Created | Order::Updated => self.created_at.timestamp_millis(),
+            _ => self.shuffle,
+        }
     }
 
     fn json(&self) -> String {

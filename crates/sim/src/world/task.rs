@@ -14,6 +14,8 @@ pub(crate) struct Task {
     pub(crate) account_id: Option<String>,
     /// A short form of the contact, taken when the task was written.
     pub(crate) contact: Option<String>,
+    /// The same of the contact's account.
+    pub(crate) account: Option<String>,
     pub(crate) kind: String,
     pub(crate) priority: String,
     pub(crate) status: String,
@@ -80,6 +82,9 @@ impl Row for Task {
             .text("creator_id", &self.creator_id);
         if let Some(contact) = &self.contact {
             o.raw("contact", contact);
+        }
+        if let Some(account) = &self.account {
+            o.raw("account", account);
         }
         o.finish()
     }

@@ -149,7 +149,17 @@ fn a_free_plan_is_refused_in_either_wording_if_so_switched() {
         let mut options = Options::with_contacts(10);
         options.switches.free_plan = free_plan;
         options.teams[0].plan = Plan::Free;
-        let reply = post(&Simulator::new(options), "contacts/search", &json!({}));
+        let sim = Simulator::new(options);
+        for path in [
+            "accounts/search",
+            "emailer_campaigns/search",
+            "tasks/search",
+        ] {
+            let status = post(&sim, path, &json!({})).status;
+            assert_eq!(status == 200, expected.is_none(), "{path}");
+        }
+        assert_eq!(get(&sim, "labels").status, 200, "not a search");
+        let reply = post(&sim, "contacts/search", &json!({}));
         match expected {
             None => assert_eq!(reply.status, 200),
             Some(text) => assert_eq!((reply.status, reply.text().as_str()), (403, text)),

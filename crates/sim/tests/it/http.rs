@@ -267,3 +267,28 @@ async fn the_default_simulator_serves_on_the_system_clock() {
     json(&server, "GET", "/api/v1/users/api_profile", "").await;
     assert!(server.ledger().requests()[0].at > noon());
 }
+
+#[test]
+fn answers_bear_the_recorded_headers_and_refusals_fewer() {
+    let sim = crate::sim(10);
+    let good = crate::get(&sim, "users/search");
+    for (name, value) in [
+        ("content-type", "application/json; charset=utf-8"),
+        ("cache-control", "max-age=0, private, must-revalidate"),
+        ("vary", "Origin"),
+        ("server", "cloudflare"),
+        ("cf-cache-status", "DYNAMIC"),
+    ] {
+        assert_eq!(good.header(name), Some(value), "{name}");
+    }
+    assert!(good.header("etag").is_some_and(|etag| etag.len() == 36));
+    for name in ["x-request-id", "x-transaction-id"] {
+        assert_eq!(good.header(name).map(str::len), Some(36), "{name}");
+    }
+    assert!(good.header("x-runtime").is_some() && good.header("cf-ray").is_some());
+    let scoped = syncline_sim::SimRequest::get("/api/v1/users/search").key("sim-scoped-key");
+    let refused = sim.respond(crate::noon(), &scoped);
+    assert_eq!(refused.header("cache-control"), Some("no-cache"));
+    assert_eq!(refused.header("x-transaction-id"), None);
+    assert!(refused.header("x-request-id").is_some());
+}

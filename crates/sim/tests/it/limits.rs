@@ -125,10 +125,10 @@ fn rejected_calls_and_invalid_calls_count_as_switched() {
                 ..Switches::default()
             },
         );
-        assert_eq!(
-            post(&sim, "contacts/search", &json!({"per_page": 101})).status,
-            422
-        );
+        let refused = post(&sim, "contacts/search", &json!({"per_page": 101}));
+        assert_eq!(refused.status, 422);
+        let own = if invalid_calls_count { "1" } else { "0" };
+        assert_eq!(refused.header("x-hourly-usage"), Some(own));
         assert_eq!(used(&sim).as_deref(), Some(expected));
     }
 }

@@ -6,10 +6,12 @@ mod auth;
 mod command;
 mod faults;
 mod http;
+mod lag;
 mod limits;
 mod paging;
 mod records;
 mod sequences;
+mod switches;
 mod world;
 mod writes;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use syncline_sim::{DeepPageText, Echo, Options, OversizedPage, SimRequest, Simulator};
+use syncline_sim::SimRequest;
 
 use crate::{KEY, contacts_page, get, ids, keys, noon, patch, post, sim};
 
@@ -183,13 +183,6 @@ fn users_search_echoes_what_came_in_the_query_as_text() {
         pagination("emailer_campaigns/search?page=1")["page"],
         json!(1)
     );
-    let mut options = Options::with_contacts(10);
-    options.switches.echo = Echo::Everywhere;
-    let everywhere = Simulator::new(options);
-    assert_eq!(
-        get(&everywhere, "emailer_campaigns/search?page=1").json()["pagination"]["page"],
-        "1"
-    );
 }
 
 #[test]
@@ -241,26 +234,6 @@ fn pages_over_100_past_50000_or_of_nothing_are_422() {
         )
         .status,
         200
-    );
-}
-
-#[test]
-fn the_two_disputed_refusals_can_be_switched() {
-    let mut options = Options::with_contacts(150);
-    options.switches.oversized_page = OversizedPage::Clamped;
-    options.switches.deep_page_text = DeepPageText::Long;
-    let sim = Simulator::new(options);
-    let page = post(&sim, "contacts/search", &json!({"per_page": 500})).json();
-    assert_eq!(page["contacts"].as_array().unwrap().len(), 100);
-    let deep = post(
-        &sim,
-        "contacts/search",
-        &json!({"page": 501, "per_page": 100}),
-    )
-    .text();
-    assert_eq!(
-        deep,
-        r#"{"error":"Invalid parameter passed in. Page * per page number is over threshold."}"#
     );
 }
 

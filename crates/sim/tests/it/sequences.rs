@@ -61,14 +61,6 @@ fn statistics_may_be_loading_at_first_and_are_numbers_later() {
 }
 
 #[test]
-fn archived_sequences_can_be_kept_out_of_searches() {
-    let mut options = Options::with_contacts(10);
-    options.switches.archived_sequences_listed = false;
-    let found = get(&Simulator::new(options), "emailer_campaigns/search").json();
-    assert_eq!(found["pagination"]["total_entries"], 10);
-}
-
-#[test]
 fn one_sequence_is_shown_with_steps_touches_and_templates() {
     let sim = sim(10);
     let (sequence, ..) = cast(&sim);

@@ -175,6 +175,22 @@ fn stages_and_owners_are_changed_in_bulk() {
         &json!({"contact_ids": ids[..3], "owner_id": user}),
     );
     assert_eq!(reply.json()["contacts"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        reply.json()["contacts"][0],
+        json!({"id": ids[0], "owner_id": user, "crm_owner_id": null}),
+        "little more than what was changed"
+    );
+    let stage = get(&sim, "contact_stages").json()["contact_stages"][2]["id"].clone();
+    let reply = post(
+        &sim,
+        "contacts/update_stages",
+        &json!({"contact_ids": ids[..1], "contact_stage_id": stage}),
+    )
+    .json();
+    let contact = &reply["contacts"][0];
+    assert_eq!(contact["contact_stage_id"], stage);
+    assert!(contact["contact_campaign_statuses"].is_array());
+    assert!(contact.get("next_contact_id").is_none());
     let reply = post(&sim, "contacts/update_owners", &json!({"owner_id": user}));
     assert_eq!(
         reply.text(),
@@ -206,4 +222,42 @@ fn tasks_are_created_completed_once_and_found() {
         post(&sim, "tasks/search", &json!({})).json()["pagination"]["total_entries"],
         1
     );
+}
+
+#[test]
+fn a_missing_task_is_422_in_words_that_depend_on_what_was_wanted() {
+    let sim = sim(10);
+    let id = "66e34b81740c50074e3d1bd4";
+    let shown = get(&sim, &format!("tasks/{id}"));
+    assert_eq!(
+        (shown.status, shown.text().as_str()),
+        (
+            422,
+            r#"{"error":"This task or emailer message has been deleted. Please refresh your page."}"#
+        )
+    );
+    for what in ["complete", "skip"] {
+        let reply = post(&sim, &format!("tasks/{id}/{what}"), &json!({}));
+        assert_eq!(
+            (reply.status, reply.text().as_str()),
+            (
+                422,
+                r#"{"error":"This task has been deleted. Please refresh your page."}"#
+            )
+        );
+    }
+}
+
+#[test]
+fn a_task_shows_its_contact_and_the_account_of_that() {
+    let sim = sim(200);
+    let contacts = sim.read(0, syncline_sim::Team::contacts);
+    let linked = contacts.iter().find(|c| c["account_id"].is_string());
+    let contact = linked.unwrap();
+    let user = sim.read(0, |team| team.user_ids()[0].clone());
+    let body = json!({"user_id": user, "contact_id": contact["id"], "type": "call"});
+    let task = post(&sim, "tasks", &body).json()["task"].clone();
+    assert_eq!(task["account_id"], contact["account_id"]);
+    assert_eq!(task["account"]["id"], contact["account_id"]);
+    assert_eq!(task["account"]["name"], contact["account"]["name"]);
 }

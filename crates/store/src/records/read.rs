@@ -2,11 +2,11 @@
 
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, Row as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
-use syncline_model::{Object, ProviderName, Time};
+use syncline_model::{Object, Time};
 
 use super::tables::Table;
 use crate::{
-    Store, StoreError,
+    Connection, Store, StoreError,
     db::{self, run},
 };
 
@@ -27,9 +27,7 @@ pub struct Row<T> {
 /// Which rows of which connection a list shows.
 #[derive(Debug, Clone)]
 pub struct RecordQuery<'a> {
-    pub application_id: &'a str,
-    pub customer_id: &'a str,
-    pub provider: ProviderName,
+    pub connection: &'a Connection,
     /// Rows that changed after this moment and up to that one, deleted ones included, in the order
     /// of their change. `None`: the live rows, by id.
     pub modified: Option<(Time, Time)>,
@@ -53,34 +51,34 @@ impl Store {
         };
         let mut sql = select::<T>(query.include_raw_data);
         sql.push_str(&filter(query));
-        // $4 to $7 are named even where they are not used: PostgreSQL wants every parameter typed,
+        // $4 to $8 are named even where they are not used: PostgreSQL wants every parameter typed,
         // and sqlx sends the types along.
-        let (key, position, order) = if query.modified.is_some() {
-            ("(last_modified_at, id)", "($6, $7)", "last_modified_at")
+        let (after_cursor, order) = if query.modified.is_some() {
+            (
+                format!(" AND (last_modified_at, id) {compare} ($7, $8)"),
+                format!(" ORDER BY last_modified_at {direction}, id {direction}"),
+            )
         } else {
-            ("id", "$7", "id")
+            (
+                format!(" AND id {compare} $8"),
+                format!(" ORDER BY id {direction}"),
+            )
         };
         if query.cursor.is_some() {
-            sql.extend([" AND ", key, " ", compare, " ", position]);
+            sql.push_str(&after_cursor);
         }
-        sql.extend([
-            " ORDER BY ",
-            order,
-            " ",
-            direction,
-            ", id ",
-            direction,
-            " LIMIT $8",
-        ]);
+        sql.push_str(&order);
+        sql.push_str(" LIMIT $9");
         let (after, until) = query.modified.unzip();
         let (cursor_stamp, cursor_id) = query.cursor.clone().unzip();
         let mut reader = self.db.read().await?;
         macro_rules! bound {
             () => {
                 sqlx::query(AssertSqlSafe(sql))
-                    .bind(query.application_id)
-                    .bind(query.customer_id)
-                    .bind(query.provider.as_str())
+                    .bind(&query.connection.application_id)
+                    .bind(&query.connection.customer_id)
+                    .bind(query.connection.provider.as_str())
+                    .bind(&query.connection.id)
                     .bind(after)
                     .bind(until)
                     .bind(cursor_stamp)
@@ -110,9 +108,10 @@ impl Store {
         let (after, until) = query.modified.unzip();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(query.application_id)
-            .bind(query.customer_id)
-            .bind(query.provider.as_str())
+            .bind(&query.connection.application_id)
+            .bind(&query.connection.customer_id)
+            .bind(query.connection.provider.as_str())
+            .bind(&query.connection.id)
             .bind(after)
             .bind(until)
             .fetch_one(c)
@@ -121,9 +120,7 @@ impl Store {
 
     pub async fn get_record<T: Table>(
         &self,
-        application_id: &str,
-        customer_id: &str,
-        provider: ProviderName,
+        connection: &Connection,
         id: &str,
         include_raw_data: bool,
     ) -> Result<Option<Row<T>>, StoreError> {
@@ -135,9 +132,9 @@ impl Store {
         macro_rules! bound {
             () => {
                 sqlx::query(AssertSqlSafe(sql))
-                    .bind(application_id)
-                    .bind(customer_id)
-                    .bind(provider.as_str())
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
                     .bind(id)
             };
         }
@@ -187,13 +184,17 @@ fn select<T: Table>(with_raw_data: bool) -> String {
     sql
 }
 
-/// $1 to $5: the connection, then the bounds of `modified`.
+/// $1 to $4: the connection, by its key and by its id; $5 and $6: the bounds of `modified`. Each
+/// order has the index that begins with what it filters by.
 fn filter(query: &RecordQuery<'_>) -> String {
+    if query.modified.is_some() {
+        return String::from(
+            " WHERE connection_id = $4 AND last_modified_at > $5 AND last_modified_at <= $6",
+        );
+    }
     let mut sql =
         String::from(" WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3");
-    if query.modified.is_some() {
-        sql.push_str(" AND last_modified_at > $4 AND last_modified_at <= $5");
-    } else if !query.include_deleted {
+    if !query.include_deleted {
         sql.push_str(" AND NOT is_deleted");
     }
     sql

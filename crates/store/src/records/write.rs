@@ -15,7 +15,7 @@ use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::tables::Table;
 use crate::{
-    Connection, Store, StoreError,
+    Store, StoreError,
     db::{self, KeySet, Tx, run},
 };
 
@@ -104,21 +104,33 @@ impl Store {
         })
     }
 
+    /// The newest stamp on a connection's rows of one object.
+    pub(crate) async fn newest_row(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        object: Object,
+    ) -> Result<Option<Time>, StoreError> {
+        let sql = format!(
+            "SELECT max(last_modified_at) FROM {} WHERE connection_id = $1",
+            object.table()
+        );
+        Ok(run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(connection_id)
+            .fetch_one(c)
+            .await)?)
+    }
+
     /// Removes a connection's rows of one object.
     pub(crate) async fn delete_records(
         &self,
         tx: &mut Tx,
-        connection: &Connection,
+        connection_id: &str,
         object: Object,
     ) -> Result<(), StoreError> {
-        let sql = format!(
-            "DELETE FROM {} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3",
-            object.table()
-        );
+        let sql = format!("DELETE FROM {} WHERE connection_id = $1", object.table());
         run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
-            .bind(&connection.application_id)
-            .bind(&connection.customer_id)
-            .bind(connection.provider.as_str())
+            .bind(connection_id)
             .execute(c)
             .await
             .map(drop))?;
@@ -220,6 +232,7 @@ async fn upsert<T: Table>(
                 .bind(&connection.application_id)
                 .bind(&connection.customer_id)
                 .bind(connection.provider.as_str())
+                .bind(&connection.connection_id)
                 .bind(stamp)
                 .bind(column(records, |record| record.id.as_str()))
                 .bind(column(records, |record| record.created_at))
@@ -239,6 +252,7 @@ async fn upsert<T: Table>(
                     .push_bind(&connection.application_id)
                     .push_bind(&connection.customer_id)
                     .push_bind(connection.provider.as_str())
+                    .push_bind(&connection.connection_id)
                     .push_bind(stamp)
                     .push_bind(record.is_deleted.then_some(stamp))
                     .push_bind(&record.id)
@@ -271,7 +285,8 @@ fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)>
 
 fn insert_head<T: Table>() -> String {
     let mut sql = format!(
-        "INSERT INTO {} (application_id, customer_id, provider_name, last_modified_at, deleted_at",
+        "INSERT INTO {} (application_id, customer_id, provider_name, connection_id,
+            last_modified_at, deleted_at",
         T::OBJECT.table()
     );
     for (name, _) in own_columns::<T>() {
@@ -285,10 +300,10 @@ fn postgres_upsert<T: Table>() -> String {
     let names: Vec<_> = own_columns::<T>().map(|(name, _)| name).collect();
     let arrays: Vec<_> = own_columns::<T>()
         .enumerate()
-        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 5))
+        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 6))
         .collect();
     format!(
-        "{} SELECT $1, $2, $3, $4, CASE WHEN page.is_deleted THEN $4 END, page.*
+        "{} SELECT $1, $2, $3, $4, $5, CASE WHEN page.is_deleted THEN $5 END, page.*
          FROM UNNEST({}) AS page ({}){}",
         insert_head::<T>(),
         arrays.join(", "),
@@ -301,7 +316,7 @@ fn on_conflict<T: Table>() -> String {
     let table = T::OBJECT.table();
     let mut sql = format!(
         " ON CONFLICT (application_id, customer_id, provider_name, id) DO UPDATE SET
-         last_modified_at = excluded.last_modified_at,
+         connection_id = excluded.connection_id, last_modified_at = excluded.last_modified_at,
          deleted_at = CASE WHEN excluded.is_deleted
             THEN COALESCE({table}.deleted_at, excluded.deleted_at) END"
     );

@@ -5,32 +5,37 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::Team;
-use super::contact::{Contact, Phone, State, StateKind};
-use super::generate::ascii;
-use super::names;
-use super::table::Row;
+use super::ascii;
+use crate::switches::Reason;
+use crate::world::account::Account;
+use crate::world::contact::{Contact, Phone, State, StateKind};
+use crate::world::table::Row;
+use crate::world::{Team, names};
 
 /// Percent of states that bear the id of another contact's state in the same sequence, which happens to
 /// contacts added in one call.
 const REPEATED_STATE_IDS: usize = 3;
 
 /// Status, reason and failure that go together.
-const ENDINGS: &[(StateKind, Option<&str>, Option<&str>)] = &[
+const ENDINGS: &[(StateKind, Option<Reason>, Option<&str>)] = &[
     (StateKind::Active, None, None),
     (StateKind::Active, None, None),
     (StateKind::Active, None, None),
-    (StateKind::Paused, Some("manually paused"), None),
-    (StateKind::Paused, Some("Sequence inactive"), None),
-    (StateKind::Finished, Some("Completed last step"), None),
-    (StateKind::Finished, Some("replied"), None),
-    (StateKind::Finished, Some("manually finished"), None),
-    (StateKind::Failed, Some("bounced"), Some("bounced")),
-    (StateKind::Failed, Some("bounced"), Some("hard_bounced")),
-    (StateKind::Failed, Some("User deleted"), None),
+    (StateKind::Paused, Some(Reason::ManuallyPaused), None),
+    (StateKind::Paused, Some(Reason::SequenceInactive), None),
+    (StateKind::Finished, Some(Reason::CompletedLastStep), None),
+    (StateKind::Finished, Some(Reason::Replied), None),
+    (StateKind::Finished, Some(Reason::ManuallyFinished), None),
+    (StateKind::Failed, Some(Reason::Bounced), Some("bounced")),
     (
         StateKind::Failed,
-        Some("spam blocked"),
+        Some(Reason::Bounced),
+        Some("hard_bounced"),
+    ),
+    (StateKind::Failed, Some(Reason::UserDeleted), None),
+    (
+        StateKind::Failed,
+        Some(Reason::SpamBlocked),
         Some("spam_blocked"),
     ),
 ];
@@ -91,7 +96,7 @@ impl Team {
     }
 
     /// A contact as just created, in no sequence.
-    pub(super) fn draft_contact(&mut self, created_at: DateTime<Utc>) -> Contact {
+    pub(in crate::world) fn draft_contact(&mut self, created_at: DateTime<Utc>) -> Contact {
         let first = self.dice.word(names::FIRST);
         let last = self.dice.word(names::LAST);
         let account = self
@@ -158,7 +163,7 @@ impl Team {
             emails,
             phones: self.draft_phones(),
             account_id: account.as_ref().map(|account| account.id.clone()),
-            account: account.as_ref().map(super::account::Account::embedded),
+            account: account.as_ref().map(Account::embedded),
             label_ids: self.draft_labels(),
             custom_fields: self.draft_fields().into_iter().collect(),
             states: Vec::new(),
@@ -259,11 +264,12 @@ impl Team {
         let &(status, reason, failure) = self.dice.pick(ENDINGS).unwrap_or(&ENDINGS[0]);
         let ended = self.dice.instant(added_at, latest);
         state.status = status;
-        state.inactive_reason = reason.map(str::to_owned);
+        state.inactive_reason =
+            reason.map(|reason| self.switches.inactive_reasons.text(reason).to_owned());
         state.failure_reason = failure;
         state.finished_at = (status == StateKind::Finished).then_some(ended);
         // A pause that the sequence imposes leaves no time behind.
-        state.paused_at = (reason == Some("manually paused")).then_some(ended);
+        state.paused_at = (reason == Some(Reason::ManuallyPaused)).then_some(ended);
         let steps = self
             .sequences
             .get(sequence_id)
@@ -278,7 +284,7 @@ impl Team {
     }
 
     /// A state as just added.
-    pub(super) fn new_state(
+    pub(in crate::world) fn new_state(
         &mut self,
         sequence_id: &str,
         added_at: DateTime<Utc>,
@@ -318,14 +324,14 @@ impl Team {
         }
     }
 
-    pub(super) fn count_at_account(&mut self, account_id: Option<&str>) {
+    pub(in crate::world) fn count_at_account(&mut self, account_id: Option<&str>) {
         if let Some(id) = account_id {
             self.accounts
                 .edit_in_place(id, |account| account.num_contacts += 1);
         }
     }
 
-    pub(super) fn uncount_at_account(&mut self, account_id: Option<&str>) {
+    pub(in crate::world) fn uncount_at_account(&mut self, account_id: Option<&str>) {
         if let Some(id) = account_id {
             self.accounts.edit_in_place(id, |account| {
                 account.num_contacts = account.num_contacts.saturating_sub(1);

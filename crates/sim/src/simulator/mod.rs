@@ -1,0 +1,145 @@
+//! The simulator as tests and servers hold it: one world, answered for and reached into.
+
+mod hooks;
+mod mishap;
+mod reply;
+mod respond;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::apollo;
+use crate::apollo::params::Params;
+use crate::apollo::refusal::{Answer, Refusal};
+use crate::fault::{Faults, Match};
+use crate::gate::{Gate, Gates};
+use crate::ledger::{InFlight, Ledger};
+use crate::options::Options;
+use crate::request::{SimReply, SimRequest};
+use crate::world::{Team, World};
+
+pub use self::hooks::Asked;
+use self::hooks::Hooks;
+
+/// The simulated API with its world; clones share it.
+#[derive(Debug, Clone)]
+pub struct Simulator(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    world: Mutex<World>,
+    hooks: Mutex<Hooks>,
+    faults: Faults,
+    gates: Gates,
+    ledger: Ledger,
+    answered: AtomicU64,
+}
+
+impl Simulator {
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(Inner {
+            world: Mutex::new(World::new(&options)),
+            hooks: Mutex::default(),
+            faults: Faults::new(options.seed),
+            gates: Gates::default(),
+            ledger: Ledger::default(),
+            answered: AtomicU64::new(0),
+            options,
+        }))
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Rules for what goes wrong.
+    pub fn faults(&self) -> Faults {
+        self.0.faults.clone()
+    }
+
+    /// What was asked and answered.
+    pub fn ledger(&self) -> Ledger {
+        self.0.ledger.clone()
+    }
+
+    /// Makes the HTTP server hold matching requests until the gate lets them go.
+    pub fn gate(&self, on: Match) -> Gate {
+        self.0.gates.add(on)
+    }
+
+    /// Calls `hook` before every call that is allowed, with the team it is about: the place to change the
+    /// world between two pages. It must not use the simulator itself, which is locked meanwhile.
+    pub fn on_request(&self, hook: impl FnMut(&Asked<'_>, &mut Team) + Send + 'static) {
+        self.hooks().add(Box::new(hook));
+    }
+
+    /// Removes all hooks.
+    pub fn clear_hooks(&self) {
+        self.hooks().clear();
+    }
+
+    /// Changes a team's world; `team` is its place in [`Options::teams`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such team.
+    pub fn edit<R>(&self, team: usize, change: impl FnOnce(&mut Team) -> R) -> R {
+        let mut world = self.world();
+        let teams = world.teams.len();
+        let Some(team) = world.teams.get_mut(team) else {
+            panic!("there are {teams} teams, counted from 0; there is no {team}");
+        };
+        change(team)
+    }
+
+    /// Reads a team's world; `team` is its place in [`Options::teams`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such team.
+    pub fn read<R>(&self, team: usize, read: impl FnOnce(&Team) -> R) -> R {
+        self.edit(team, |team| read(team))
+    }
+
+    /// The place of the team that a key belongs to.
+    pub fn team_with_key(&self, key: &str) -> Option<usize> {
+        let world = self.world();
+        world
+            .teams
+            .iter()
+            .position(|team| team.keys.iter().any(|known| known.key == key))
+    }
+
+    pub fn team_count(&self) -> usize {
+        self.world().teams.len()
+    }
+
+    /// Notes that a request has come in, for the in-flight maxima of the ledger; drop the result when it is
+    /// answered. The server does this by itself.
+    pub fn arrive(&self, request: &SimRequest) -> InFlight {
+        let team = apollo::team_of(&self.world(), request);
+        let path = apollo::below_base(&request.path).unwrap_or_default();
+        let object = path.split('/').next().unwrap_or_default();
+        self.0.ledger.arrive(team, object)
+    }
+
+    /// Returns once no gate holds the request.
+    pub(crate) async fn pass_gates(&self, request: &SimRequest) {
+        let page = Params::read(request).page();
+        self.0.gates.pass(request, page).await;
+    }
+
+    fn reply(&self, outcome: Result<Answer, Refusal>, limits: Vec<(String, String)>) -> SimReply {
+        let nth = self.0.answered.fetch_add(1, Ordering::Relaxed);
+        reply::reply(outcome, limits, self.0.options.seed ^ nth)
+    }
+
+    fn hooks(&self) -> MutexGuard<'_, Hooks> {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

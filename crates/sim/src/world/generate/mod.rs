@@ -1,0 +1,96 @@
+//! Populates a new team.
+
+mod accounts;
+mod catalogues;
+mod contacts;
+mod people;
+mod sequences;
+mod tasks;
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::Team;
+use super::dice::{Dice, Mint};
+use super::table::{Lag, Table};
+use crate::limits::Counters;
+use crate::options::{Options, TeamOptions};
+
+/// How long the team had existed at the epoch.
+const HISTORY: TimeDelta = TimeDelta::days(540);
+
+impl Team {
+    pub(super) fn generate(seed: u64, options: &Options, team: &TeamOptions) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut mint = Mint::new(&mut dice);
+        let start = options.epoch - HISTORY;
+        let mut made = Self {
+            id: mint.id(start),
+            name: team.name.clone(),
+            users: Table::new(),
+            accounts: Table::new(),
+            contacts: Table::new(),
+            sequences: Table::new(),
+            mailboxes: Table::new(),
+            tasks: Table::new(),
+            contact_stages: Vec::new(),
+            account_stages: Vec::new(),
+            labels: Vec::new(),
+            fields: Vec::new(),
+            keys: team.keys.clone(),
+            plan: team.plan,
+            counters: Counters::default(),
+            switches: options.switches.clone(),
+            dice,
+            mint,
+        };
+        made.add_catalogues(start);
+        for n in 0..team.users.max(3) {
+            made.add_generated_user(n, start);
+        }
+        for n in 0..team.mailboxes {
+            made.add_generated_mailbox(n, start, options.epoch);
+        }
+        for n in 0..team.sequences {
+            made.add_generated_sequence(n, start, options.epoch, team.loading_reads);
+        }
+        for _ in 0..team.accounts {
+            let created = made.dice.instant(start, options.epoch);
+            let account = made.draft_account(created, options.epoch);
+            made.accounts.insert(account);
+        }
+        made.add_generated_contacts(team.contacts, start, options.epoch);
+        for _ in 0..team.contacts / 20 {
+            made.add_generated_task(start, options.epoch);
+        }
+        let lag = Lag {
+            changes: span(options.switches.search_lag),
+            deletes: span(options.switches.delete_lag),
+        };
+        made.contacts.set_lag(lag);
+        made.accounts.set_lag(lag);
+        made.tick(options.epoch);
+        made
+    }
+}
+
+/// A century if it is longer than that.
+fn span(duration: Duration) -> TimeDelta {
+    let longest = TimeDelta::days(36_525);
+    TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
+}
+
+/// `text` as it appears in addresses: ASCII letters and digits, lower case.
+pub(super) fn ascii(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            'é' | 'è' | 'ë' => Some('e'),
+            'á' | 'à' | 'ã' => Some('a'),
+            'ö' | 'ø' | 'ó' => Some('o'),
+            'ü' => Some('u'),
+            c if c.is_ascii_alphanumeric() => Some(c.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,173 @@
+//! `/syncs`
+
+use serde_json::{Value, json};
+use syncline_sim::Match;
+
+use crate::{
+    http::{pages, refused},
+    support::{App, CUSTOMER, MASTER_KEY, on_both_databases},
+};
+
+on_both_databases! {
+    async fn a_list_shows_each_sync_with_its_state(database: Database) {
+        let app = App::synced(database, 5).await;
+        let list = app.get("/mgmt/v2/syncs").await.ok();
+        assert_eq!((&list["total_count"], &list["next"], &list["previous"]),
+            (&json!(6), &Value::Null, &Value::Null));
+        for sync in list["results"].as_array().unwrap() {
+            for field in ["id", "connection_id", "sync_config_id", "object", "next_run_at"] {
+                assert!(sync[field].is_string(), "{field} of {sync}");
+            }
+            for (field, value) in [("type", json!("object")), ("object_type", json!("common")),
+                ("paused", json!(false)), ("state", json!("idle")), ("progress", Value::Null),
+                ("customer_id", json!(CUSTOMER)), ("provider_name", json!("apollo")),
+                ("paused_reason", Value::Null)] {
+                assert_eq!(sync[field], value, "{field}");
+            }
+            assert_eq!(sync["last_run"]["state"], "succeeded");
+        }
+    }
+
+    async fn filters_narrow_the_list_and_its_count(database: Database) {
+        let app = App::synced(database, 5).await;
+        app.connect("another", MASTER_KEY).await;
+        for (query, count) in [
+            ("", 12),
+            ("?customer_id=another", 6),
+            ("?customer_id=nobody", 0),
+            ("?provider_name=apollo", 12),
+            ("?provider_name=salesloft", 0),
+            ("?object_type=common&object=contact", 2),
+            ("?object_type=common&object=contact&customer_id=another", 1),
+            ("?object_type=common&object=deal", 0),
+        ] {
+            let list = app.get(&format!("/mgmt/v2/syncs{query}")).await.ok();
+            assert_eq!(list["total_count"], count, "{query}");
+            assert_eq!(list["results"].as_array().unwrap().len(), count, "{query}");
+        }
+        for (query, field) in [
+            ("object=contact", "object"),
+            ("object_type=common", "object"),
+            ("object_type=standard&object=x", "object_type"),
+            ("object_type=odd&object=x", "object_type"),
+            ("entity_id=e", "entity_id"),
+        ] {
+            let answer = app.get(&format!("/mgmt/v2/syncs?{query}")).await;
+            assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{query}");
+        }
+    }
+
+    async fn pages_lead_forward_and_back_without_gaps(database: Database) {
+        let app = App::synced(database, 5).await;
+        for size in [1, 2, 5, 6] {
+            pages(&app, "/mgmt/v2/syncs", size, 6).await;
+        }
+    }
+
+    async fn a_pause_stops_runs_and_is_told_once(database: Database) {
+        let app = App::synced(database, 5).await;
+        for _ in 0..2 {
+            let sync = act(&app, "_pause", "user").await;
+            assert_eq!((&sync["paused"], &sync["state"]), (&json!(true), &json!("paused")));
+            assert_eq!(sync["paused_reason"], "Manually paused by user");
+            assert_eq!(sync["next_run_at"], Value::Null);
+        }
+        assert_eq!(app.database.count(
+            "SELECT count(*) FROM outbox WHERE event_type = 'sync.paused'").await, 1);
+        app.after(chrono::TimeDelta::hours(1)).await;
+        assert_eq!(app.runs("user").await.len(), 1);
+        assert_eq!(app.runs("account").await.len(), 2);
+
+        let sync = act(&app, "_resume", "user").await;
+        assert_eq!((&sync["paused"], &sync["paused_reason"]), (&json!(false), &Value::Null));
+        app.after(chrono::TimeDelta::hours(1)).await;
+        assert_eq!(app.runs("user").await.len(), 2);
+    }
+
+    async fn a_trigger_runs_a_paused_sync_and_leaves_it_paused(database: Database) {
+        let app = App::synced(database, 5).await;
+        act(&app, "_pause", "user").await;
+        let sync = act(&app, "_trigger", "user").await;
+        assert!(sync["next_run_at"].is_string());
+        app.work_off().await;
+        assert_eq!(app.runs("user").await.len(), 2);
+        let sync = act(&app, "_pause", "user").await;
+        assert_eq!((&sync["paused"], &sync["state"]), (&json!(true), &json!("paused")));
+    }
+
+    async fn triggers_during_a_run_queue_exactly_one_more(database: Database) {
+        let app = App::with_contacts(database, 230).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let gate = app.apollo.gate(Match::path("contacts/search").page(2));
+        let engine = app.engine.clone();
+        let work = tokio::spawn(async move { engine.work_off().await.unwrap() });
+        gate.arrived(1).await;
+        for _ in 0..3 {
+            let sync = act(&app, "_trigger", "contact").await;
+            assert_eq!(sync["state"], "running");
+            assert_eq!(sync["progress"]["records_read"], 100);
+            assert_eq!(sync["progress"]["records_reported"], 230);
+        }
+        gate.open();
+        work.await.unwrap();
+        assert_eq!(app.runs("contact").await.len(), 2);
+        app.work_off().await;
+        assert_eq!(app.runs("contact").await.len(), 2);
+    }
+
+    async fn a_trigger_of_the_states_before_the_first_page_joins_the_scan(database: Database) {
+        let app = App::synced(database, 120).await;
+        act(&app, "_pause", "sequence_state").await;
+        app.apollo.ledger().reset();
+        act(&app, "_trigger", "contact").await;
+        app.engine.tick().await.unwrap();
+        act(&app, "_trigger", "sequence_state").await;
+        app.work_off().await;
+        assert_eq!(app.runs("contact").await.len(), 2);
+        assert_eq!(app.runs("sequence_state").await.len(), 2);
+        assert_eq!(app.apollo.ledger().requests_to("contacts/search").len(), 2);
+    }
+
+    async fn a_wrong_selection_is_refused_by_field(database: Database) {
+        let app = App::synced(database, 5).await;
+        for action in ["_pause", "_resume", "_trigger"] {
+            let path = format!("/mgmt/v2/syncs/{action}");
+            for (body, field) in [
+                (json!({"object_type": "common"}), "object"),
+                (json!({"object": "user"}), "object_type"),
+                (json!({"object_type": "standard", "object": "user"}), "object_type"),
+                (json!({"object_type": "common", "object": "deal"}), "object"),
+                (json!({"object_type": "common", "object": "user\0"}), "object"),
+            ] {
+                let answer = app.post(&path, body.clone()).await;
+                assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{action} {body}");
+            }
+            let body = json!({"object_type": "common", "object": "user"});
+            for missing in ["x-customer-id", "x-provider-name"] {
+                let mut request = app.request(reqwest::Method::POST, &path)
+                    .header("x-api-key", &app.api_key);
+                for (name, value) in [("x-customer-id", CUSTOMER), ("x-provider-name", "apollo")] {
+                    if name != missing {
+                        request = request.header(name, value);
+                    }
+                }
+                let answer = App::answer(request.json(&body)).await;
+                assert_eq!(answer.error(), (400, "VALIDATION_ERROR", missing));
+            }
+        }
+        let body = json!({"object_type": "common", "object": "user", "perform_full_refresh": "yes"});
+        let answer = app.post("/mgmt/v2/syncs/_trigger", body).await;
+        assert_eq!(answer.error(), (400, "VALIDATION_ERROR", "perform_full_refresh"));
+        let config = app.get("/mgmt/v2/sync_configs").await.ok()[0]["id"].as_str().unwrap().to_owned();
+        app.delete(&format!("/mgmt/v2/sync_configs/{config}?force_delete_syncs=true")).await.ok();
+        let body = json!({"object_type": "common", "object": "user"});
+        refused(&app.post("/mgmt/v2/syncs/_pause", body).await, 404, "NOT_FOUND_ERROR");
+    }
+}
+
+async fn act(app: &App, action: &str, object: &str) -> Value {
+    let body = json!({"object_type": "common", "object": object});
+    app.post(&format!("/mgmt/v2/syncs/{action}"), body)
+        .await
+        .ok()
+}
