@@ -11,7 +11,7 @@ use syncline_model::{Checkpoint, Object, Record, Records, Rejected};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
-    records::{Table, Written},
+    records::Changes,
     scans::{Scan, lease_lost},
     syncs::parse_object,
 };
@@ -37,6 +37,15 @@ pub struct PageCommitted {
     pub unchanged: i64,
 }
 
+/// One object's share of a page, compared with what is stored.
+struct Share {
+    object: Object,
+    ids: Vec<String>,
+    /// `[{"id", "reason"}]`.
+    rejected: Vec<Value>,
+    changes: Changes,
+}
+
 /// A run of the scan, locked for the transaction.
 #[derive(FromRow)]
 struct HeldRun {
@@ -45,59 +54,87 @@ struct HeldRun {
     object: String,
 }
 
+/// Calls a generic method with the records of an object's share of the page.
+macro_rules! with_records {
+    ($object:expr, $records:expr, |$own:ident| $call:expr) => {
+        match ($object, $records) {
+            (Object::User, Records::Users($own)) => $call,
+            (Object::Mailbox, Records::Mailboxes($own)) => $call,
+            (Object::Sequence, Records::Sequences($own)) => $call,
+            (Object::Account, Records::Accounts($own)) => $call,
+            (Object::Contact, Records::Contacts { contacts: $own, .. }) => $call,
+            (Object::SequenceState, Records::Contacts { states: $own, .. }) => $call,
+            (object, _) => unreachable!("the page has no {}", object.plural()),
+        }
+    };
+}
+
 impl Store {
+    /// Compares, proves the lease while it counts, and writes what changed.
     pub async fn commit_page(
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
     ) -> Result<Vec<PageCommitted>, StoreError> {
         let mut tx = self.db.begin().await?;
+        if commit.page == 1 {
+            self.let_runs_join(&mut tx, scan).await?;
+        }
+        let mut shares = Vec::new();
+        for object in objects_of(commit.records) {
+            shares.push(self.share(&mut tx, scan, *object, commit).await?);
+        }
+        let runs = self.hold_runs(&mut tx, scan, commit, &shares).await?;
         let mut committed = Vec::new();
-        for run in self.hold_runs(&mut tx, scan, commit).await? {
+        for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
-            let page = self
-                .write_object(&mut tx, scan, &run, object, commit)
+            let share = shares.iter().find(|share| share.object == object);
+            let Some(share) = share else { continue };
+            with_records!(object, commit.records, |records| {
+                self.write_changes(
+                    &mut tx,
+                    &scan.connection,
+                    &run.sync_id,
+                    records,
+                    &share.changes,
+                )
                 .await?;
-            self.write_seen(&mut tx, &run, commit, &page).await?;
-            self.count_page(&mut tx, &run, commit, &page).await?;
+            });
+            self.write_seen(&mut tx, run, commit, share).await?;
             committed.push(PageCommitted {
                 object,
-                created: page.written.created,
-                updated: page.written.updated,
-                unchanged: page.written.unchanged,
+                created: share.changes.created,
+                updated: share.changes.updated,
+                unchanged: share.changes.unchanged,
             });
         }
         tx.commit().await?;
         Ok(committed)
     }
 
-    /// Moves the checkpoint, which proves the lease and locks the runs until the end.
-    async fn hold_runs(
+    async fn share(
         &self,
         tx: &mut Tx,
         scan: &Scan,
+        object: Object,
         commit: &PageCommit<'_>,
-    ) -> Result<Vec<HeldRun>, StoreError> {
-        const SQL: &str = "
-            UPDATE sync_runs SET due_at = $3, checkpoint = $4
-            WHERE scan_id = $1 AND fence = $2 AND state = 'running'
-            RETURNING id, sync_id, object";
-        if commit.page == 1 {
-            self.let_runs_join(tx, scan).await?;
-        }
-        let lease_until = self.now() + commit.lease;
-        let mut runs: Vec<HeldRun> = run!(tx, |c| sqlx::query_as(SQL)
-            .bind(&scan.id)
-            .bind(scan.lease.fence)
-            .bind(lease_until)
-            .bind(Json(commit.checkpoint))
-            .fetch_all(c)
-            .await)?;
-        if runs.is_empty() {
-            return Err(lease_lost(scan));
-        }
-        runs.sort_by(|a, b| a.object.cmp(&b.object));
-        Ok(runs)
+    ) -> Result<Share, StoreError> {
+        let (ids, changes) = with_records!(object, commit.records, |records| (
+            ids_of(records),
+            self.compare(tx, &scan.connection, records).await?
+        ));
+        let rejected = commit
+            .rejected
+            .iter()
+            .filter(|rejected| rejected.object == object)
+            .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
+            .collect();
+        Ok(Share {
+            object,
+            ids,
+            rejected,
+            changes,
+        })
     }
 
     /// A run may join a scan until its first page commits, and locks the leading run to do so.
@@ -112,67 +149,60 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the page's records of one object.
-    async fn write_object(
+    /// Moves the checkpoint and counts, over the scan's own fence: that proves the lease and locks
+    /// the runs until the end. One statement for both runs of a contact page.
+    async fn hold_runs(
         &self,
         tx: &mut Tx,
         scan: &Scan,
-        run: &HeldRun,
-        object: Object,
         commit: &PageCommit<'_>,
-    ) -> Result<ObjectPage, StoreError> {
-        let rejected: Vec<_> = commit
-            .rejected
-            .iter()
-            .filter(|rejected| rejected.object == object)
-            .collect();
-        let mut page = match (object, commit.records) {
-            (Object::User, Records::Users(records)) => {
-                self.write_page(tx, scan, run, records).await?
-            }
-            (Object::Mailbox, Records::Mailboxes(records)) => {
-                self.write_page(tx, scan, run, records).await?
-            }
-            (Object::Sequence, Records::Sequences(records)) => {
-                self.write_page(tx, scan, run, records).await?
-            }
-            (Object::Account, Records::Accounts(records)) => {
-                self.write_page(tx, scan, run, records).await?
-            }
-            (Object::Contact, Records::Contacts { contacts, .. }) => {
-                self.write_page(tx, scan, run, contacts).await?
-            }
-            (Object::SequenceState, Records::Contacts { states, .. }) => {
-                self.write_page(tx, scan, run, states).await?
-            }
-            (object, _) => unreachable!(
-                "a page of {} has no {}",
-                scan.object.plural(),
-                object.plural()
-            ),
+        shares: &[Share],
+    ) -> Result<Vec<HeldRun>, StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs
+            SET due_at = $3, checkpoint = $4, requests_made = requests_made + $5,
+                records_read = records_read
+                    + CASE object WHEN 'sequence_state' THEN $7 ELSE $6 END,
+                records_created = records_created
+                    + CASE object WHEN 'sequence_state' THEN $9 ELSE $8 END,
+                records_updated = records_updated
+                    + CASE object WHEN 'sequence_state' THEN $11 ELSE $10 END,
+                records_unchanged = records_unchanged
+                    + CASE object WHEN 'sequence_state' THEN $13 ELSE $12 END,
+                records_rejected = records_rejected
+                    + CASE object WHEN 'sequence_state' THEN $15 ELSE $14 END
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running'
+            RETURNING id, sync_id, object";
+        let lease_until = self.now() + commit.lease;
+        let of = |object: Object, count: fn(&Share) -> i64| {
+            let share = shares.iter().find(|share| share.object == object);
+            share.map_or(0, count)
         };
-        page.rejected = rejected
-            .iter()
-            .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
-            .collect();
-        Ok(page)
-    }
-
-    async fn write_page<T: Table>(
-        &self,
-        tx: &mut Tx,
-        scan: &Scan,
-        run: &HeldRun,
-        records: &[Record<T>],
-    ) -> Result<ObjectPage, StoreError> {
-        let written = self
-            .write_records(tx, &scan.connection, &run.sync_id, records)
-            .await?;
-        Ok(ObjectPage {
-            ids: records.iter().map(|record| record.id.clone()).collect(),
-            rejected: Vec::new(),
-            written,
-        })
+        let mut runs: Vec<HeldRun> = run!(tx, |c| {
+            let mut query = sqlx::query_as(SQL)
+                .bind(&scan.id)
+                .bind(scan.lease.fence)
+                .bind(lease_until)
+                .bind(Json(commit.checkpoint))
+                .bind(commit.requests);
+            for count in [
+                (|share| len(&share.ids)) as fn(&Share) -> i64,
+                |share| share.changes.created,
+                |share| share.changes.updated,
+                |share| share.changes.unchanged,
+                |share| len(&share.rejected),
+            ] {
+                query = query
+                    .bind(of(scan.object, count))
+                    .bind(of(Object::SequenceState, count));
+            }
+            query.fetch_all(c).await
+        })?;
+        if runs.is_empty() {
+            return Err(lease_lost(scan));
+        }
+        runs.sort_by(|a, b| a.object.cmp(&b.object));
+        Ok(runs)
     }
 
     /// A record that was kept out but has an id was seen all the same.
@@ -181,54 +211,26 @@ impl Store {
         tx: &mut Tx,
         run: &HeldRun,
         commit: &PageCommit<'_>,
-        page: &ObjectPage,
+        share: &Share,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             INSERT INTO sync_run_pages (run_id, page, ids, rejected) VALUES ($1, $2, $3, $4)";
-        let rejected_ids = page
+        let rejected_ids = share
             .rejected
             .iter()
             .filter_map(|rejected| rejected["id"].as_str());
-        let ids: Vec<&str> = page
+        let ids: Vec<&str> = share
             .ids
             .iter()
             .map(String::as_str)
             .chain(rejected_ids)
             .collect();
-        let rejected = (!page.rejected.is_empty()).then_some(Json(&page.rejected));
+        let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.id)
             .bind(i64::from(commit.page))
             .bind(Json(&ids))
             .bind(rejected)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    async fn count_page(
-        &self,
-        tx: &mut Tx,
-        run: &HeldRun,
-        commit: &PageCommit<'_>,
-        page: &ObjectPage,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            UPDATE sync_runs
-            SET records_read = records_read + $2, records_created = records_created + $3,
-                records_updated = records_updated + $4, records_unchanged = records_unchanged + $5,
-                records_rejected = records_rejected + $6, requests_made = requests_made + $7
-            WHERE id = $1";
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&run.id)
-            .bind(count(page.ids.len()))
-            .bind(page.written.created)
-            .bind(page.written.updated)
-            .bind(page.written.unchanged)
-            .bind(count(page.rejected.len()))
-            .bind(commit.requests)
             .execute(c)
             .await
             .map(drop))?;
@@ -246,9 +248,21 @@ impl Store {
     }
 }
 
-/// What one object's share of a page came to.
-struct ObjectPage {
-    ids: Vec<String>,
-    rejected: Vec<Value>,
-    written: Written,
+/// The objects that a page has records of.
+fn objects_of(records: &Records) -> &'static [Object] {
+    match records {
+        Records::Users(_) => &[Object::User],
+        Records::Mailboxes(_) => &[Object::Mailbox],
+        Records::Sequences(_) => &[Object::Sequence],
+        Records::Accounts(_) => &[Object::Account],
+        Records::Contacts { .. } => &[Object::Contact, Object::SequenceState],
+    }
+}
+
+fn ids_of<T>(records: &[Record<T>]) -> Vec<String> {
+    records.iter().map(|record| record.id.clone()).collect()
+}
+
+fn len<T>(list: &[T]) -> i64 {
+    i64::try_from(list.len()).unwrap_or(i64::MAX)
 }

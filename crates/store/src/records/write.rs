@@ -4,10 +4,7 @@
 //! changes writes nothing. All rows of a transaction get one stamp (`last_modified_at`), taken under
 //! the sync's row lock: stamps grow strictly and in commit order.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write as _,
-};
+use std::{collections::HashMap, fmt::Write as _};
 
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite, types::Json};
@@ -19,12 +16,14 @@ use crate::{
     db::{self, KeySet, Tx, run},
 };
 
-/// What became of a page's records.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Written {
+/// How a page's records differ from the rows.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
     pub(crate) created: i64,
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
+    /// The places in the page of the records to write.
+    places: Vec<usize>,
 }
 
 #[derive(FromRow)]
@@ -45,41 +44,51 @@ const COMMON: [(&str, &str); 6] = [
 ];
 
 impl Store {
-    /// Brings the rows of one connection up to date with `records`.
-    pub(crate) async fn write_records<T: Table>(
+    /// Asks which of the records have another hash than their rows, or no row yet.
+    pub(crate) async fn compare<T: Table>(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        records: &[Record<T>],
+    ) -> Result<Changes, StoreError> {
+        let mut changes = Changes::default();
+        if records.is_empty() {
+            return Ok(changes);
+        }
+        let known = known_rows::<T>(tx, connection, records).await?;
+        for (place, record) in last_of_each_id(records) {
+            match known.get(&record.id) {
+                None => changes.created += 1,
+                Some(row) if row.is_as(record) => {
+                    changes.unchanged += 1;
+                    continue;
+                }
+                Some(_) => changes.updated += 1,
+            }
+            changes.places.push(place);
+        }
+        Ok(changes)
+    }
+
+    /// Writes the records that changed, all under one stamp.
+    pub(crate) async fn write_changes<T: Table>(
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
         sync_id: &str,
         records: &[Record<T>],
-    ) -> Result<Written, StoreError> {
-        let records = last_of_each_id(records);
-        let known = known_rows::<T>(tx, connection, &records).await?;
-        let mut written = Written::default();
-        let changed: Vec<&Record<T>> = records
-            .into_iter()
-            .filter(|record| match known.get(&record.id) {
-                None => {
-                    written.created += 1;
-                    true
-                }
-                Some(row)
-                    if row.content_hash == record.hash && row.is_deleted == record.is_deleted =>
-                {
-                    written.unchanged += 1;
-                    false
-                }
-                Some(_) => {
-                    written.updated += 1;
-                    true
-                }
-            })
-            .collect();
-        if !changed.is_empty() {
-            let stamp = self.take_stamp(tx, sync_id).await?;
-            upsert(tx, connection, stamp, &changed).await?;
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
+        if changes.places.is_empty() {
+            return Ok(());
         }
-        Ok(written)
+        let to_write: Vec<_> = changes
+            .places
+            .iter()
+            .map(|place| &records[*place])
+            .collect();
+        let stamp = self.take_stamp(tx, sync_id).await?;
+        upsert(tx, connection, stamp, &to_write).await
     }
 
     /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.
@@ -162,22 +171,30 @@ impl Store {
     }
 }
 
-/// A page may name a record twice (it moved while the page was made): the later one counts.
-fn last_of_each_id<T>(records: &[Record<T>]) -> Vec<&Record<T>> {
-    let mut seen = HashSet::with_capacity(records.len());
-    let mut last: Vec<_> = records
+impl Known {
+    fn is_as<T>(&self, record: &Record<T>) -> bool {
+        self.content_hash == record.hash && self.is_deleted == record.is_deleted
+    }
+}
+
+/// The records with their places. A page may name a record twice (it moved while the page was made):
+/// the later one counts.
+fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Record<T>)> {
+    let places: HashMap<&str, usize> = records
         .iter()
-        .rev()
-        .filter(|record| seen.insert(record.id.as_str()))
+        .enumerate()
+        .map(|(place, record)| (record.id.as_str(), place))
         .collect();
-    last.reverse();
-    last
+    records
+        .iter()
+        .enumerate()
+        .filter(move |(place, record)| places[record.id.as_str()] == *place)
 }
 
 async fn known_rows<T: Table>(
     tx: &mut Tx,
     connection: &ConnectionRef,
-    records: &[&Record<T>],
+    records: &[Record<T>],
 ) -> Result<HashMap<String, Known>, StoreError> {
     let table = T::OBJECT.table();
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
