@@ -64,6 +64,21 @@ on_both_databases! {
         assert_eq!(app.all_records("contacts").await.len(), 130);
     }
 
+    async fn a_record_that_is_seen_again_is_undeleted(database: Database) {
+        let app = App::synced(database, 20).await;
+        let id = app.apollo.read(0, |team| team.contact_ids()[3].clone());
+        app.database.execute(&format!(
+            "UPDATE engagement_contacts SET is_deleted = true, deleted_at = last_modified_at
+             WHERE id = '{id}'"
+        )).await;
+        app.after(TimeDelta::hours(1)).await;
+        let row = app.get(&format!("/engagement/v2/contacts/{id}?read_from_cache=true")).await.ok();
+        assert_eq!(row["is_deleted"], false);
+        assert_eq!(row["deleted_at"], json!(null));
+        assert_eq!(row["last_modified_at"], "2026-03-01T09:00:00.000Z");
+        assert_eq!(app.runs("contact").await[0]["records_updated"], 1);
+    }
+
     async fn no_run_deletes_anything_yet(database: Database) {
         let app = App::synced(database, 120).await;
         app.apollo.edit(0, |team| {

@@ -1,16 +1,15 @@
 //! `kill -9` in the middle of a scan, and a stop in the middle of one.
 
-use serde_json::json;
 use syncline_sim::{Match, RunningSimulator, Simulator};
 
-use crate::support::{CUSTOMER, MASTER_KEY, Process, on_both_databases, quiet_apollo};
+use crate::support::{Process, on_both_databases, quiet_apollo};
 
 on_both_databases! {
     async fn a_run_survives_kill_9_and_reads_at_most_one_page_again(database: Database) {
         let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
         let gate = apollo.gate(Match::path("contacts/search").page(4));
         let mut process = Process::serve(&database, &apollo.base_url()).await;
-        connect(&process).await;
+        process.connect().await;
         gate.arrived(1).await;
         process.kill().await;
         gate.open();
@@ -37,7 +36,7 @@ on_both_databases! {
         let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
         let gate = apollo.gate(Match::path("contacts/search").page(3));
         let mut process = Process::serve(&database, &apollo.base_url()).await;
-        connect(&process).await;
+        process.connect().await;
         gate.arrived(1).await;
         let (status, ()) = tokio::join!(process.terminate(), async {
             // The signal is on its way when the page arrives; it is committed whichever is first.
@@ -51,15 +50,6 @@ on_both_databases! {
         assert_eq!(run["num_records_synced"], 550);
         assert_eq!(pages(&apollo), [1, 2, 3, 4, 5, 6], "stopped after {read:?}: no page is read twice");
     }
-}
-
-async fn connect(process: &Process) {
-    let customer = json!({"customer_id": CUSTOMER, "name": "A", "email": "a@customer.example"});
-    process.put("/mgmt/v2/customers", &customer).await;
-    let connection =
-        json!({"provider_name": "apollo", "category": "engagement", "api_key": MASTER_KEY});
-    let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections");
-    process.post(&path, &connection).await;
 }
 
 /// The contact pages that were asked for, in order.

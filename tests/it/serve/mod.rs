@@ -2,5 +2,6 @@
 
 mod crash;
 mod demo;
+mod secrets;
 mod start;
 mod sync;

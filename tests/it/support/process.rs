@@ -2,13 +2,14 @@
 
 use std::{path::PathBuf, process::Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdout, Command},
+    task::JoinHandle,
 };
 
-use super::Database;
+use super::{CUSTOMER, Database, MASTER_KEY};
 
 /// `syncline` with nothing of this process's settings; the caller adds arguments.
 pub(crate) fn syncline() -> Command {
@@ -37,11 +38,20 @@ fn binary() -> PathBuf {
     binary
 }
 
+async fn read_on(mut lines: Lines<BufReader<ChildStderr>>, mut log: String) -> String {
+    while let Some(line) = lines.next_line().await.unwrap() {
+        log.push_str(&line);
+        log.push('\n');
+    }
+    log
+}
+
 /// A `syncline serve` that listens.
 pub(crate) struct Process {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
-    err: Lines<BufReader<ChildStderr>>,
+    /// What it writes to stderr from the start on. Read all the time: a full pipe would stop it.
+    err: JoinHandle<String>,
     pub(crate) base: String,
     http: reqwest::Client,
 }
@@ -86,11 +96,13 @@ impl Process {
             let Some(line) = err.next_line().await.unwrap() else {
                 panic!("serve ended before it listened: {log}");
             };
+            log.push_str(&line);
+            log.push('\n');
             if let Some((_, address)) = line.split_once("listening on ") {
                 break address.trim().to_owned();
             }
-            log.push_str(&line);
         };
+        let err = tokio::spawn(read_on(err, log));
         Self {
             child,
             out,
@@ -102,16 +114,12 @@ impl Process {
 
     /// What it printed so far and prints until it ends; call after [`kill`](Self::kill) or a stop.
     pub(crate) async fn output(&mut self) -> (String, String) {
-        let (mut out, mut err) = (String::new(), String::new());
+        let mut out = String::new();
         while let Some(line) = self.out.next_line().await.unwrap() {
             out.push_str(&line);
             out.push('\n');
         }
-        while let Some(line) = self.err.next_line().await.unwrap() {
-            err.push_str(&line);
-            err.push('\n');
-        }
-        (out, err)
+        (out, (&mut self.err).await.unwrap())
     }
 
     /// The next line on stdout.
@@ -150,10 +158,32 @@ impl Process {
     async fn send(&self, request: reqwest::RequestBuilder) -> Value {
         let request = request
             .header("x-api-key", API_KEY)
-            .header("x-customer-id", super::CUSTOMER)
+            .header("x-customer-id", CUSTOMER)
             .header("x-provider-name", "apollo");
         let answer = super::App::answer(request).await;
         answer.ok()
+    }
+
+    /// Registers the customer and connects it with the master key.
+    pub(crate) async fn connect(&self) {
+        let customer = json!({"customer_id": CUSTOMER, "name": "A", "email": "a@customer.example"});
+        self.put("/mgmt/v2/customers", &customer).await;
+        let connection =
+            json!({"provider_name": "apollo", "category": "engagement", "api_key": MASTER_KEY});
+        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections");
+        self.post(&path, &connection).await;
+    }
+
+    /// Asks until every sync is paused.
+    pub(crate) async fn until_paused(&self) {
+        loop {
+            let syncs = self.get("/mgmt/v2/syncs").await;
+            let syncs = syncs["results"].as_array().unwrap().clone();
+            if syncs.iter().all(|sync| sync["paused"] == true) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Asks until the newest run of each of the six objects ended; gives back the contact's.
