@@ -1,7 +1,7 @@
 //! The HTTP side: the management and the engagement API, health and metrics.
 //!
 //! `router` is the whole URL table. A handler reads as a sentence (who calls, what is asked, look
-//! up, act, answer); whatever goes wrong becomes an [`ApiError`](error::ApiError), the only error
+//! up, act, answer); whatever goes wrong becomes an `ApiError`, the only error
 //! that turns into a response.
 
 mod cursor;

@@ -57,7 +57,7 @@ impl fmt::Debug for Hooks {
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub now: DateTime<Utc>,
-    /// The calling team's place in [`Options::teams`].
+    /// The calling team's place in [`Options::teams`](crate::Options::teams).
     pub team: usize,
     /// `contacts/search`, `emailer_campaigns/add_contact_ids`, …
     pub action: &'static str,
