@@ -78,3 +78,16 @@ fn whole_millis(time: Time) -> Time {
     time.duration_trunc(TimeDelta::milliseconds(1))
         .unwrap_or(time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_moves_the_clock_by_as_much() {
+        let clock = SystemClock::default();
+        clock.set_offset(TimeDelta::hours(3));
+        let ahead = clock.now() - clock.machine_now();
+        assert!(ahead > TimeDelta::minutes(179) && ahead <= TimeDelta::hours(3));
+    }
+}

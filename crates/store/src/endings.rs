@@ -5,12 +5,13 @@ use std::collections::HashSet;
 
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Capability, ConnectionStatus, Counters, Coverage, RunState, event::Event,
+    Capabilities, Capability, ConnectionStatus, Coverage, RunState, event::Event,
 };
 
 use crate::{
     Store, StoreError,
     db::{Tx, run},
+    runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
     syncs::{CREDENTIALS_CAUSE, parse_object},
 };
@@ -33,13 +34,8 @@ pub enum Pause {
 
 #[derive(FromRow)]
 struct FinishedRow {
-    records_read: i64,
-    records_created: i64,
-    records_updated: i64,
-    records_unchanged: i64,
-    records_deleted: i64,
-    records_rejected: i64,
-    requests_made: i64,
+    #[sqlx(flatten)]
+    counters: CounterColumns,
     num_records_synced: i64,
 }
 
@@ -140,7 +136,7 @@ impl Store {
             .await)?;
         let event = sync_complete(
             &ending.run,
-            &row.ok_or_else(|| lease_lost(scan))?,
+            row.ok_or_else(|| lease_lost(scan))?,
             coverage,
             error,
         );
@@ -255,22 +251,14 @@ impl Store {
 
 fn sync_complete(
     run: &ScanRun,
-    row: &FinishedRow,
+    row: FinishedRow,
     coverage: &Coverage,
     error: Option<&String>,
 ) -> Event {
     Event::SyncComplete {
         run_id: run.id.clone(),
         object: run.object,
-        counters: Counters {
-            records_read: row.records_read,
-            records_created: row.records_created,
-            records_updated: row.records_updated,
-            records_unchanged: row.records_unchanged,
-            records_deleted: row.records_deleted,
-            records_rejected: row.records_rejected,
-            requests_made: row.requests_made,
-        },
+        counters: row.counters.into(),
         num_records_synced: row.num_records_synced,
         coverage: coverage.clone(),
         error: error.cloned(),

@@ -67,6 +67,32 @@ pub struct RunFilter {
     pub finished: Option<TimeBound>,
 }
 
+/// The columns that count, wherever a run is read.
+#[derive(FromRow)]
+pub(crate) struct CounterColumns {
+    records_read: i64,
+    records_created: i64,
+    records_updated: i64,
+    records_unchanged: i64,
+    records_deleted: i64,
+    records_rejected: i64,
+    requests_made: i64,
+}
+
+impl From<CounterColumns> for Counters {
+    fn from(row: CounterColumns) -> Self {
+        Self {
+            records_read: row.records_read,
+            records_created: row.records_created,
+            records_updated: row.records_updated,
+            records_unchanged: row.records_unchanged,
+            records_deleted: row.records_deleted,
+            records_rejected: row.records_rejected,
+            requests_made: row.requests_made,
+        }
+    }
+}
+
 #[derive(FromRow)]
 struct RunRow {
     id: String,
@@ -82,13 +108,8 @@ struct RunRow {
     created_at: Time,
     started_at: Option<Time>,
     finished_at: Option<Time>,
-    records_read: i64,
-    records_created: i64,
-    records_updated: i64,
-    records_unchanged: i64,
-    records_deleted: i64,
-    records_rejected: i64,
-    requests_made: i64,
+    #[sqlx(flatten)]
+    counters: CounterColumns,
     num_records_synced: Option<i64>,
     coverage: Option<Json<Coverage>>,
     error_message: Option<String>,
@@ -107,16 +128,8 @@ impl TryFrom<RunRow> for SyncRun {
             started_at: row.started_at.unwrap_or(row.created_at),
             finished_at: row.finished_at,
             // While a run goes on, what it has read so far is the best answer.
-            num_records_synced: row.num_records_synced.or(Some(row.records_read)),
-            counters: Counters {
-                records_read: row.records_read,
-                records_created: row.records_created,
-                records_updated: row.records_updated,
-                records_unchanged: row.records_unchanged,
-                records_deleted: row.records_deleted,
-                records_rejected: row.records_rejected,
-                requests_made: row.requests_made,
-            },
+            num_records_synced: row.num_records_synced.or(Some(row.counters.records_read)),
+            counters: row.counters.into(),
             coverage: row.coverage.map(|coverage| coverage.0),
             records_reported: row.checkpoint.0.facts.records_reported,
             id: row.id,
