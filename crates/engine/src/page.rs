@@ -18,6 +18,10 @@ use crate::{
 /// How long a stopping process waits for the answer in flight.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// However short or long the provider says that a scan should wait.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// A page with the number of requests that it took.
 struct Fetched {
     page: Page,
@@ -185,6 +189,7 @@ impl Engine {
             Window::Hour => Duration::from_mins(15),
             Window::Day => Duration::from_hours(1),
         });
+        let after = after.clamp(SHORTEST_WAIT, LONGEST_WAIT);
         let until = resume_at(self.clock.now(), after);
         let state = running(scan)
             .wait(until, WaitReason::ProviderRateLimit)
@@ -217,19 +222,21 @@ fn next_checkpoint(before: &Checkpoint, page: &Page) -> Checkpoint {
         .records_reported
         .zip(page.reported_total)
         .is_some_and(|(before, now)| now < before);
-    let without_id = page
-        .rejected
-        .iter()
-        .filter(|rejected| rejected.id.is_none())
-        .count();
+    let without_id = |of_scanned: bool| {
+        let rejected = page.rejected.iter().filter(|rejected| {
+            let scanned = rejected.object == rejected.object.scanned_as();
+            rejected.id.is_none() && scanned == of_scanned
+        });
+        i64::try_from(rejected.count()).unwrap_or_default()
+    };
     Checkpoint {
         next_page: page.next.unwrap_or(before.next_page + 1),
         facts: ScanFacts {
             reached_end: page.next.is_none(),
             records_reported: page.reported_total.or(facts.records_reported),
             total_shrank: facts.total_shrank || shrank,
-            rejected_without_id: facts.rejected_without_id
-                + i64::try_from(without_id).unwrap_or_default(),
+            rejected_without_id: facts.rejected_without_id + without_id(true),
+            carried_rejected_without_id: facts.carried_rejected_without_id + without_id(false),
         },
     }
 }

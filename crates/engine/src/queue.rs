@@ -87,28 +87,30 @@ impl Engine {
     }
 
     /// Walks the scan and keeps its lease alive meanwhile.
-    async fn work_on(&self, mut scan: Scan) {
-        let lease_of = scan.clone();
-        let walk = self.walk(&mut scan);
-        tokio::pin!(walk);
-        let mut heartbeat = tokio::time::interval(self.config.lease / 3);
-        heartbeat.tick().await;
+    ///
+    /// Both are polled side by side: a heartbeat may have to wait for the very row that the walk's
+    /// transaction holds, and the walk must go on for it to get it.
+    pub(crate) async fn work_on(&self, mut scan: Scan) {
+        let leased = scan.clone();
+        tokio::select! {
+            _ = self.walk(&mut scan) => {}
+            () = self.keep_lease(&leased) => {
+                tracing::warn!(scan.id = leased.id, "scan {} was taken over", leased.id);
+            }
+        }
+    }
+
+    /// Returns when the lease is somebody else's.
+    async fn keep_lease(&self, scan: &Scan) {
         loop {
-            tokio::select! {
-                _ = &mut walk => return,
-                _ = heartbeat.tick() => {
-                    match self.store.extend_lease(&lease_of, self.lease()).await {
-                        Ok(true) => {}
-                        Ok(false) => {
-                            tracing::warn!(scan.id = lease_of.id, "scan {} was taken over", lease_of.id);
-                            return;
-                        }
-                        Err(error) => tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "the lease could not be extended"
-                        ),
-                    }
-                }
+            tokio::time::sleep(self.config.lease / 3).await;
+            match self.store.extend_lease(scan, self.lease()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the lease could not be extended"
+                ),
             }
         }
     }

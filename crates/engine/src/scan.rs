@@ -3,7 +3,7 @@
 //! The walk is a loop of [`step`](Engine::step)s, each a page or an ending; between two of them the
 //! database holds everything, so the walk may stop anywhere and another worker goes on.
 
-use syncline_model::{Coverage, Object, RunState, ScanFacts, Time, Verdict};
+use syncline_model::{Coverage, InvalidTransition, Object, RunState, ScanFacts, Time, Verdict};
 use syncline_store::{Ending, Pause, Scan, ScanRun, StoreError};
 
 use crate::Engine;
@@ -58,8 +58,8 @@ impl Engine {
             if scans.is_empty() {
                 return Ok(walked);
             }
-            for mut scan in scans {
-                self.walk(&mut scan).await;
+            for scan in scans {
+                self.work_on(scan).await;
                 walked += 1;
             }
         }
@@ -90,6 +90,7 @@ impl Engine {
             match self.step(scan).await {
                 Ok(Step::Page) => {}
                 Ok(Step::End(end)) => return end,
+                Err(error) if error.refuses_data() => return self.give_up(scan, &error).await,
                 Err(error) => {
                     // Nothing was written: the scan is due again when its lease expires.
                     tracing::warn!(
@@ -104,6 +105,19 @@ impl Engine {
         }
     }
 
+    /// Ends a scan whose page the database will never take.
+    async fn give_up(&self, scan: &Scan, error: &StoreError) -> ScanEnd {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        let failure = Failure::new(format!(
+            "page {} can't be stored: {}",
+            scan.checkpoint.next_page,
+            cause.unwrap_or_else(|| error.to_string())
+        ));
+        self.fail(scan, &failure)
+            .await
+            .unwrap_or(ScanEnd::Abandoned)
+    }
+
     pub(crate) async fn give_back(&self, scan: &Scan) -> ScanEnd {
         match self.store.release_scan(scan).await {
             Ok(true) => ScanEnd::Released,
@@ -113,73 +127,91 @@ impl Engine {
 
     /// Ends the runs of a scan that read its last page.
     pub(crate) async fn finish(&self, scan: &Scan) -> Result<ScanEnd, StoreError> {
-        let runs = self.store.runs_of(scan).await?;
-        let coverages = self.judge(scan, &runs).await?;
         let now = self.clock.now();
-        let mut endings = Vec::new();
-        for (run, coverage) in runs.into_iter().zip(coverages) {
-            let state = running(scan).succeed(now, coverage);
-            endings.push(ending(run, state));
-        }
-        self.store.finish_scan(scan, &endings, None, 0).await?;
-        report(&endings);
-        self.wake.wake();
-        Ok(ScanEnd::Finished)
+        let succeed = |coverage| running(scan).succeed(now, coverage);
+        self.end_runs(scan, succeed, None, 0).await
     }
 
     /// Ends the runs of a scan that can't go on.
     pub(crate) async fn fail(&self, scan: &Scan, failure: &Failure) -> Result<ScanEnd, StoreError> {
-        let runs = self.store.runs_of(scan).await?;
-        let coverages = self.judge(scan, &runs).await?;
         let now = self.clock.now();
-        let mut endings = Vec::new();
-        for (run, coverage) in runs.into_iter().zip(coverages) {
-            let state = running(scan).fail(now, coverage, failure.error.clone());
-            endings.push(ending(run, state));
-        }
-        self.store
-            .finish_scan(scan, &endings, failure.pause.as_ref(), failure.requests)
-            .await?;
-        report(&endings);
-        self.wake.wake();
-        Ok(ScanEnd::Finished)
+        let fail = |coverage| running(scan).fail(now, coverage, failure.error.clone());
+        self.end_runs(scan, fail, failure.pause.as_ref(), failure.requests)
+            .await
     }
 
-    /// The coverage of each run, in their order. A sequence state is covered no better than the
-    /// contacts that carry it.
-    async fn judge(&self, scan: &Scan, runs: &[ScanRun]) -> Result<Vec<Coverage>, StoreError> {
+    /// Judges the scan's runs and ends them; again where another run joined meanwhile.
+    async fn end_runs(
+        &self,
+        scan: &Scan,
+        end: impl Fn(Coverage) -> Result<RunState, InvalidTransition>,
+        pause: Option<&Pause>,
+        requests: i64,
+    ) -> Result<ScanEnd, StoreError> {
+        loop {
+            let mut endings = Vec::new();
+            for (run, coverage, num_records_synced) in self.judge(scan).await? {
+                endings.push(Ending {
+                    run,
+                    state: end(coverage).expect("a leased scan's runs are running"),
+                    num_records_synced,
+                });
+            }
+            match self
+                .store
+                .finish_scan(scan, &endings, pause, requests)
+                .await
+            {
+                Err(StoreError::Joined { .. }) => {}
+                ended => {
+                    ended?;
+                    report(&endings);
+                    self.wake.wake();
+                    return Ok(ScanEnd::Finished);
+                }
+            }
+        }
+    }
+
+    /// Each run with its coverage and the number of valid records it read. A sequence state is
+    /// covered no better than the contacts that carry it.
+    async fn judge(&self, scan: &Scan) -> Result<Vec<(ScanRun, Coverage, i64)>, StoreError> {
         let facts = scan.checkpoint.facts;
-        let mut coverages = Vec::new();
-        for run in runs {
+        let mut judged = Vec::new();
+        for run in self.store.runs_of(scan).await? {
             let seen = self.store.count_seen(&run.id).await?;
             let own = if run.object == scan.object {
                 facts
             } else {
                 ScanFacts {
                     records_reported: None,
+                    rejected_without_id: facts.carried_rejected_without_id,
                     ..facts
                 }
             };
-            coverages.push(Coverage::judge(&own, seen.distinct, seen.repeated));
+            let coverage = Coverage::judge(&own, seen.distinct, seen.repeated);
+            judged.push((run, coverage, seen.valid));
         }
-        let carrier = runs
+        let contacts = judged
             .iter()
-            .position(|run| run.object == Object::Contact)
-            .map(|index| coverages[index].clone());
-        if let Some(contacts) = carrier.filter(|coverage| coverage.verdict == Verdict::Drifted) {
-            for (run, coverage) in runs.iter().zip(&mut coverages) {
+            .find(|(run, coverage, _)| {
+                run.object == Object::Contact && coverage.verdict == Verdict::Drifted
+            })
+            .map(|(_, coverage, _)| coverage.reason.clone());
+        if let Some(reason) = contacts {
+            for (run, coverage, _) in &mut judged {
                 if run.object == Object::SequenceState {
-                    coverage.verdict = contacts.verdict;
-                    coverage.reason = format!("contacts: {}", contacts.reason);
+                    coverage.verdict = Verdict::Drifted;
+                    coverage.reason = format!("contacts: {reason}");
                 }
             }
         }
-        Ok(coverages)
+        Ok(judged)
     }
 }
 
 fn report(endings: &[Ending]) {
-    for Ending { run, state } in endings {
+    for Ending { run, state, .. } in endings {
         metrics::counter!(
             "syncline_runs_finished_total",
             "object" => run.object.as_str(),
@@ -212,13 +244,6 @@ fn report(endings: &[Ending]) {
 pub(crate) fn running(scan: &Scan) -> RunState {
     RunState::Running {
         lease: scan.lease.clone(),
-    }
-}
-
-fn ending(run: ScanRun, state: Result<RunState, syncline_model::InvalidTransition>) -> Ending {
-    Ending {
-        run,
-        state: state.expect("a leased scan's runs are running"),
     }
 }
 

@@ -32,6 +32,7 @@ pub enum Verdict {
 
 /// What a scan noticed on its way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ScanFacts {
     pub reached_end: bool,
     /// The provider's total on the newest page, where it tells one.
@@ -39,6 +40,8 @@ pub struct ScanFacts {
     /// The total went down between two pages: something was deleted, and a page shifted.
     pub total_shrank: bool,
     pub rejected_without_id: i64,
+    /// The same for the records that come inside those of the scanned object.
+    pub carried_rejected_without_id: i64,
 }
 
 impl Coverage {

@@ -26,6 +26,7 @@ pub struct Lease {
 
 /// Where a run goes on after a pause, a wait or a crash. Committed with the page that it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Checkpoint {
     /// The page to ask for next; the first is 1.
     pub next_page: u32,

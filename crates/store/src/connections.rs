@@ -90,20 +90,33 @@ impl Connection {
     }
 }
 
+const LIST: &str = "
+    SELECT id, application_id, customer_id, provider_id, provider_name, status, capabilities,
+           created_at, last_synced_at
+    FROM connections WHERE application_id = $1 AND customer_id = $2 ORDER BY provider_name";
+
 impl Store {
     pub async fn list_connections(
         &self,
         application_id: &str,
         customer_id: &str,
     ) -> Result<Vec<Connection>, StoreError> {
-        const SQL: &str = "
-            SELECT id, application_id, customer_id, provider_id, provider_name, status,
-                   capabilities, created_at, last_synced_at
-            FROM connections
-            WHERE application_id = $1 AND customer_id = $2
-            ORDER BY provider_name";
         let mut reader = self.db.read().await?;
-        let rows: Vec<ConnectionRow> = run!(reader, |c| sqlx::query_as(SQL)
+        let rows: Vec<ConnectionRow> = run!(reader, |c| sqlx::query_as(LIST)
+            .bind(application_id)
+            .bind(customer_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub(crate) async fn list_connections_in(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        customer_id: &str,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let rows: Vec<ConnectionRow> = run!(tx, |c| sqlx::query_as(LIST)
             .bind(application_id)
             .bind(customer_id)
             .fetch_all(c)
@@ -187,6 +200,7 @@ impl Store {
             UPDATE connections SET credentials = $2, status = $3, capabilities = $4 WHERE id = $1";
         let sealed = self.seal_credentials(&connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
+        self.lock_syncs(&mut tx, &connection.id).await?;
         self.resume_after_new_credentials(&mut tx, &connection.id)
             .await?;
         run!(tx, |c| sqlx::query(SQL)
@@ -240,18 +254,25 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn credentials_of(
+    pub(crate) async fn sealed_credentials(
         &self,
         tx: &mut Tx,
         connection_id: &str,
-    ) -> Result<SecretString, StoreError> {
+    ) -> Result<String, StoreError> {
         const SQL: &str = "SELECT credentials FROM connections WHERE id = $1";
-        let sealed: String = run!(tx, |c| sqlx::query_scalar(SQL)
+        Ok(run!(tx, |c| sqlx::query_scalar(SQL)
             .bind(connection_id)
             .fetch_one(c)
-            .await)?;
+            .await)?)
+    }
+
+    pub(crate) fn open_credentials(
+        &self,
+        connection_id: &str,
+        sealed: &str,
+    ) -> Result<SecretString, StoreError> {
         self.keys
-            .open(&sealed, &sealed_row(connection_id))
+            .open(sealed, &sealed_row(connection_id))
             .map_err(|error| StoreError::Inconsistent {
                 table: "connections",
                 column: "credentials",
@@ -267,7 +288,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let newest: Option<String> = run!(tx, |c| sqlx::query_scalar(SQL).fetch_optional(c).await)?;
         if let Some(id) = newest {
-            self.credentials_of(&mut tx, &id).await?;
+            let sealed = self.sealed_credentials(&mut tx, &id).await?;
+            self.open_credentials(&id, &sealed)?;
         }
         Ok(())
     }

@@ -78,7 +78,9 @@ impl Store {
         {
             return Ok(false);
         }
-        let connections = self.list_connections(application_id, customer_id).await?;
+        let connections = self
+            .list_connections_in(&mut tx, application_id, customer_id)
+            .await?;
         for connection in &connections {
             self.delete_connection_in(&mut tx, connection).await?;
         }

@@ -85,7 +85,13 @@ impl Db {
             url: without_password(url),
             reason: error.to_string(),
         })?;
-        let options = options.application_name("syncline");
+        let options = options
+            .application_name("syncline")
+            // A process that dies without a word must not hold its locks for as long as TCP waits.
+            .options([
+                ("idle_in_transaction_session_timeout", "30s"),
+                ("lock_timeout", "30s"),
+            ]);
         // A pool would go on trying and say at last that it timed out; this says why.
         PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new()
@@ -264,14 +270,8 @@ impl sqlx::Encode<'_, Sqlite> for KeySet {
     }
 }
 
-/// The URL as it may be shown: without what stands between the `:` of its user and the `@`.
+/// The URL as it may be shown: its scheme, since a password may be anywhere behind it.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let Some((user, host)) = rest.rsplit_once('@') else {
-        return url.to_owned();
-    };
-    let user = user.split(':').next().unwrap_or_default();
-    format!("{scheme}://{user}:…@{host}")
+    let scheme = url.split(':').next().unwrap_or_default();
+    format!("{scheme}:…")
 }

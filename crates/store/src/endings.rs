@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
     Capabilities, Capability, ConnectionStatus, Coverage, RunState, event::Event,
@@ -13,7 +14,7 @@ use crate::{
     db::{Tx, run},
     runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
-    syncs::{CREDENTIALS_CAUSE, parse_object},
+    syncs::CREDENTIALS_CAUSE,
 };
 
 /// How one run of a scan ends.
@@ -21,6 +22,8 @@ use crate::{
 pub struct Ending {
     pub run: ScanRun,
     pub state: RunState,
+    /// Distinct valid records that it read.
+    pub num_records_synced: i64,
 }
 
 /// What else ends with a run that the provider refused.
@@ -42,28 +45,36 @@ struct FinishedRow {
 /// Which of a run's records were distinct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
+    /// Malformed ones that have an id included: they were there.
     pub distinct: i64,
     pub repeated: i64,
+    /// Without the malformed ones.
+    pub valid: i64,
 }
 
 impl Store {
     /// Counts what a run saw, over all of its pages.
     pub async fn count_seen(&self, run_id: &str) -> Result<Seen, StoreError> {
-        const SQL: &str = "SELECT ids FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
+        const SQL: &str =
+            "SELECT ids, rejected FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
         let mut reader = self.db.read().await?;
-        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(run_id)
-            .fetch_all(c)
-            .await)?;
-        let (mut distinct, mut all) = (HashSet::new(), 0);
-        for page in &pages {
-            all += page.0.len();
-            distinct.extend(page.0.iter());
+        let pages: Vec<(Json<Vec<String>>, Option<Json<Vec<Value>>>)> =
+            run!(reader, |c| sqlx::query_as(SQL)
+                .bind(run_id)
+                .fetch_all(c)
+                .await)?;
+        let (mut distinct, mut malformed, mut all) = (HashSet::new(), HashSet::new(), 0);
+        for (ids, rejected) in &pages {
+            all += ids.0.len();
+            distinct.extend(ids.0.iter().map(String::as_str));
+            let rejected = rejected.iter().flat_map(|rejected| &rejected.0);
+            malformed.extend(rejected.filter_map(|rejected| rejected["id"].as_str()));
         }
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         Ok(Seen {
             distinct: count(distinct.len()),
             repeated: count(all - distinct.len()),
+            valid: count(distinct.difference(&malformed).count()),
         })
     }
 
@@ -75,7 +86,21 @@ impl Store {
         pause: Option<&Pause>,
         requests: i64,
     ) -> Result<(), StoreError> {
+        const MEMBERS: &str = "
+            SELECT count(*) FROM sync_runs
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
         let mut tx = self.db.begin().await?;
+        self.close_to_joiners(&mut tx, scan).await?;
+        let members: i64 = run!(tx, |c| sqlx::query_scalar(MEMBERS)
+            .bind(&scan.id)
+            .bind(scan.lease.fence)
+            .fetch_one(c)
+            .await)?;
+        if members > i64::try_from(endings.len()).unwrap_or(i64::MAX) {
+            return Err(StoreError::Joined {
+                scan_id: scan.id.clone(),
+            });
+        }
         for ending in endings {
             self.finish_run(&mut tx, scan, ending, requests).await?;
         }
@@ -130,7 +155,7 @@ impl Store {
             .bind(finished_at)
             .bind(Json(coverage))
             .bind(error)
-            .bind(coverage.records_seen)
+            .bind(ending.num_records_synced)
             .bind(requests)
             .fetch_optional(c)
             .await)?;
@@ -169,14 +194,20 @@ impl Store {
         endings: &[Ending],
         pause: &Pause,
     ) -> Result<(), StoreError> {
-        const SYNCS: &str = "SELECT id, object FROM syncs WHERE connection_id = $1 ORDER BY id";
-        let (Pause::Connection { reason } | Pause::Object { reason }) = pause;
-        let syncs: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SYNCS)
-            .bind(&scan.connection.connection_id)
-            .fetch_all(c)
+        const LOCK: &str = "
+            UPDATE connections SET status = status WHERE id = $1 RETURNING credentials";
+        let connection_id = &scan.connection.connection_id;
+        let syncs = self.lock_syncs(tx, connection_id).await?;
+        let sealed: String = run!(tx, |c| sqlx::query_scalar(LOCK)
+            .bind(connection_id)
+            .fetch_one(c)
             .await)?;
+        if sealed != scan.sealed {
+            // What the old credentials may not do says nothing of the new ones: try those.
+            return self.run_again(tx, endings).await;
+        }
+        let (Pause::Connection { reason } | Pause::Object { reason }) = pause;
         for (sync_id, object) in syncs {
-            let object = parse_object("syncs", &sync_id, &object)?;
             let affected = match pause {
                 Pause::Connection { .. } => true,
                 Pause::Object { .. } => object.scanned_as() == scan.object,
@@ -202,6 +233,20 @@ impl Store {
         }
     }
 
+    async fn run_again(&self, tx: &mut Tx, endings: &[Ending]) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE syncs SET triggered_at = $2 WHERE id = $1";
+        let now = self.now();
+        for ending in endings {
+            run!(tx, |c| sqlx::query(SQL)
+                .bind(&ending.run.sync_id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+
     async fn note_unauthorized(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET status = 'unauthorized' WHERE id = $1";
         run!(tx, |c| sqlx::query(SQL)
@@ -223,7 +268,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         const LOCK: &str = "
             UPDATE connections SET status = status WHERE id = $1 RETURNING capabilities";
-        const SQL: &str = "UPDATE connections SET capabilities = $2, status = $3 WHERE id = $1";
+        // Only new credentials end `unauthorized`.
+        const SQL: &str = "
+            UPDATE connections
+            SET capabilities = $2,
+                status = CASE WHEN status = 'unauthorized' THEN status ELSE $3 END
+            WHERE id = $1";
         let connection_id = &scan.connection.connection_id;
         let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
             .bind(connection_id)

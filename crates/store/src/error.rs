@@ -28,6 +28,10 @@ pub enum StoreError {
     #[error("the lease on scan {scan_id} is lost")]
     LeaseLost { scan_id: String },
 
+    /// A run joined the scan since its runs were looked at: look again.
+    #[error("another run joined scan {scan_id}")]
+    Joined { scan_id: String },
+
     #[error("the schema is at another version than this program: run `syncline migrate`")]
     NotMigrated,
 
@@ -41,6 +45,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database will refuse the same data again: a value that its types can't hold, or more of
+    /// them than it takes. Everything else may pass by itself.
+    pub fn refuses_data(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(cause)) = self else {
+            return false;
+        };
+        let refused = |code: &str| code.starts_with("22") || code.starts_with("54");
+        // SQLite's codes have no classes: 18 is "too big".
+        let code = cause.code().unwrap_or_default();
+        (code.len() == 5 && refused(&code)) || code == "18"
+    }
+
     /// Turns a violated unique constraint into [`StoreError::Duplicate`].
     pub(crate) fn or_duplicate(error: sqlx::Error, what: &'static str) -> Self {
         match &error {

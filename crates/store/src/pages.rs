@@ -78,7 +78,7 @@ impl Store {
     ) -> Result<Vec<PageCommitted>, StoreError> {
         let mut tx = self.db.begin().await?;
         if commit.page == 1 {
-            self.let_runs_join(&mut tx, scan).await?;
+            self.close_to_joiners(&mut tx, scan).await?;
         }
         let mut shares = Vec::new();
         for object in objects_of(commit.records) {
@@ -139,7 +139,11 @@ impl Store {
 
     /// A run may join a scan until its first page commits, and locks the leading run to do so.
     /// Waiting for that lock in a statement of its own lets the next one see whoever joined.
-    async fn let_runs_join(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+    pub(crate) async fn close_to_joiners(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE sync_runs SET due_at = due_at WHERE id = $1";
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.id)

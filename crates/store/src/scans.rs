@@ -13,7 +13,7 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    db::{Db, Tx, run},
+    db::{Db, KeySet, Tx, run},
     providers::parse_provider,
     syncs::parse_object,
 };
@@ -25,6 +25,8 @@ pub struct Scan {
     pub connection: ConnectionRef,
     /// Or why the stored ones can't be used.
     pub credentials: Result<SecretString, String>,
+    /// The credentials as they are stored: tells whether they were replaced meanwhile.
+    pub(crate) sealed: String,
     /// The object whose pages are read.
     pub object: Object,
     pub lease: Lease,
@@ -54,22 +56,15 @@ struct ClaimedRow {
     provider_name: String,
 }
 
-macro_rules! claim_sql {
+macro_rules! due_sql {
     ($lock:literal) => {
         concat!(
-            "UPDATE sync_runs
-             SET state = 'running', fence = fence + 1, lease_owner = $2, due_at = $3,
-                 waiting_reason = NULL, started_at = COALESCE(started_at, $1)
-             WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
-                SELECT leader.scan_id FROM sync_runs leader
-                WHERE leader.id = leader.scan_id AND leader.due_at <= $1
-                  AND (CAST($5 AS text) IS NULL OR leader.connection_id = $5)
-                  AND leader.state IN ('queued', 'running', 'waiting')
-                ORDER BY leader.due_at, leader.id LIMIT $4 ",
-            $lock,
-            ")
-             RETURNING id, scan_id, sync_id, object, fence, checkpoint, application_id,
-                       customer_id, connection_id, provider_name"
+            "SELECT scan_id FROM sync_runs
+             WHERE id = scan_id AND due_at <= $1
+               AND state IN ('queued', 'running', 'waiting')
+               AND (CAST($2 AS text) IS NULL OR connection_id = $2)
+             ORDER BY due_at, id LIMIT $3 ",
+            $lock
         )
     };
 }
@@ -84,20 +79,37 @@ impl Store {
         limit: i64,
         connection_id: Option<&str>,
     ) -> Result<Vec<Scan>, StoreError> {
-        // Without a lock clause on SQLite: there is one writer.
-        let sql = match &self.db {
-            Db::Pg(_) => claim_sql!("FOR UPDATE SKIP LOCKED"),
-            Db::Lite { .. } => claim_sql!(""),
+        const LEASE: &str = "
+            UPDATE sync_runs
+            SET state = 'running', fence = fence + 1, lease_owner = $2, due_at = $3,
+                waiting_reason = NULL, started_at = COALESCE(started_at, $1)
+            WHERE scan_id IN (SELECT key FROM json_each($4))
+              AND state IN ('queued', 'running', 'waiting')
+            RETURNING id, scan_id, sync_id, object, fence, checkpoint, application_id,
+                      customer_id, connection_id, provider_name";
+        // SQLite has one writer and needs no lock.
+        let due = match &self.db {
+            Db::Pg(_) => due_sql!("FOR UPDATE SKIP LOCKED"),
+            Db::Lite { .. } => due_sql!(""),
         };
         let now = self.now();
         let expires_at = now + lease;
         let mut tx = self.db.begin().await?;
-        let rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(sql)
+        let leaders: Vec<String> = run!(tx, |c| sqlx::query_scalar(due)
+            .bind(now)
+            .bind(connection_id)
+            .bind(limit)
+            .fetch_all(c)
+            .await)?;
+        if leaders.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A statement of its own: it sees whoever joined before the leaders were locked.
+        let rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(LEASE)
             .bind(now)
             .bind(owner)
             .bind(expires_at)
-            .bind(limit)
-            .bind(connection_id)
+            .bind(KeySet::new(&leaders))
             .fetch_all(c)
             .await)?;
         let mut scans: Vec<Scan> = Vec::new();
@@ -134,14 +146,13 @@ impl Store {
             .bind(&row.connection_id)
             .fetch_one(c)
             .await)?;
-        let credentials = match self.credentials_of(tx, &row.connection_id).await {
-            Ok(credentials) => Ok(credentials),
-            // One connection's damage must not keep the others from being leased.
-            Err(error @ StoreError::Inconsistent { .. }) => Err(error.to_string()),
-            Err(error) => return Err(error),
-        };
+        let sealed = self.sealed_credentials(tx, &row.connection_id).await?;
         Ok(Scan {
-            credentials,
+            // One connection's damage must not keep the others from being leased.
+            credentials: self
+                .open_credentials(&row.connection_id, &sealed)
+                .map_err(|error| error.to_string()),
+            sealed,
             id: row.scan_id,
             connection: ConnectionRef {
                 application_id: row.application_id,

@@ -92,10 +92,23 @@ impl Store {
         drop(reader);
         let mut started = 0;
         for sync in due {
-            let object = parse_object("syncs", &sync.connection_id, &sync.object)?;
-            started += self.start_scan(&sync.connection_id, object).await?;
+            match self.start_due(&sync).await {
+                Ok(runs) => started += runs,
+                // One sync's trouble must not keep the others from starting.
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the {} sync of connection {} could not be started",
+                    sync.object,
+                    sync.connection_id
+                ),
+            }
         }
         Ok(started)
+    }
+
+    async fn start_due(&self, sync: &Due) -> Result<usize, StoreError> {
+        let object = parse_object("syncs", &sync.connection_id, &sync.object)?;
+        self.start_scan(&sync.connection_id, object).await
     }
 
     /// Starts one scan for the due sync and for those that are read from the same pages, or joins
@@ -230,7 +243,7 @@ impl Store {
         Ok(())
     }
 
-    /// The next due time keeps the sync's rhythm; periods that were missed are left out.
+    /// A trigger doesn't move the sync's rhythm; periods that were missed are left out.
     async fn schedule_next(
         &self,
         tx: &mut Tx,
@@ -242,11 +255,13 @@ impl Store {
             WHERE id = $1";
         let period = TimeDelta::milliseconds(sync.period_ms);
         let in_rhythm = sync.next_run_at + period;
-        let next = if sync.next_run_at > now {
+        let next = if sync.triggered_at.is_some() && sync.next_run_at > now {
             sync.next_run_at
-        } else if in_rhythm > now {
+        } else if in_rhythm > now && sync.next_run_at <= now {
             in_rhythm
         } else {
+            // Periods were missed, or a sync that is read from the same pages was due: the two
+            // keep step from now on.
             now + period
         };
         run!(tx, |c| sqlx::query(SQL)

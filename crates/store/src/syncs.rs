@@ -10,7 +10,7 @@ use syncline_model::{
 
 use crate::{
     PageRequest, Store, StoreError,
-    db::{Tx, run},
+    db::{KeySet, Tx, run},
     providers::parse_provider,
     sync_configs::{SyncConfig, wanted},
 };
@@ -264,7 +264,10 @@ impl Store {
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10)
-            ON CONFLICT (connection_id, object) DO UPDATE SET period_ms = excluded.period_ms";
+            ON CONFLICT (connection_id, object) DO UPDATE
+            SET period_ms = excluded.period_ms,
+                next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
+                                   ELSE syncs.next_run_at END";
         let paused = !config.config.starts_on_connection();
         let reason = paused.then_some("auto_start_on_connection is false");
         for (object, period_ms) in wanted(&config.config) {
@@ -283,6 +286,7 @@ impl Store {
                 .bind(reason.map(|_| "config"))
                 .bind(now)
                 .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
+                .bind(now + chrono::TimeDelta::milliseconds(period_ms))
                 .execute(c)
                 .await
                 .map(drop))?;
@@ -310,7 +314,7 @@ impl Store {
     }
 
     /// Deletes the config's syncs of other objects than the `wanted` ones and tells how many. A
-    /// scan that serves a deleted sync is dropped whole; the sync it also served starts a new one.
+    /// scan that serves a deleted sync is dropped whole; the sync that it also served runs again.
     pub(crate) async fn delete_syncs_outside(
         &self,
         tx: &mut Tx,
@@ -321,28 +325,67 @@ impl Store {
             DELETE FROM sync_runs
             WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
                 SELECT r.scan_id FROM sync_runs r JOIN syncs s ON s.id = r.sync_id
-                WHERE s.sync_config_id = $1 AND s.object = $2
-                  AND r.state IN ('queued', 'running', 'waiting'))";
-        const SYNCS: &str = "DELETE FROM syncs WHERE sync_config_id = $1 AND object = $2";
-        let mut deleted = 0;
-        for object in Object::ALL {
-            if wanted.contains_key(object) {
-                continue;
-            }
-            run!(tx, |c| sqlx::query(RUNS)
-                .bind(sync_config_id)
-                .bind(object.as_str())
-                .execute(c)
-                .await
-                .map(drop))?;
-            deleted += run!(tx, |c| sqlx::query(SYNCS)
-                .bind(sync_config_id)
-                .bind(object.as_str())
-                .execute(c)
-                .await?
-                .rows_affected());
-        }
+                WHERE s.sync_config_id = $1 AND s.object IN (SELECT key FROM json_each($2))
+                  AND r.state IN ('queued', 'running', 'waiting'))
+            RETURNING sync_id";
+        const AGAIN: &str = "
+            UPDATE syncs SET triggered_at = $2 WHERE id IN (SELECT key FROM json_each($1))";
+        const SYNCS: &str = "
+            DELETE FROM syncs
+            WHERE sync_config_id = $1 AND object IN (SELECT key FROM json_each($2))";
+        // A scan that started between the two deletes lost its leader with its sync.
+        const LEADERLESS: &str = "
+            DELETE FROM sync_runs
+            WHERE state IN ('queued', 'running', 'waiting')
+              AND sync_id IN (SELECT id FROM syncs WHERE sync_config_id = $1)
+              AND NOT EXISTS (SELECT 1 FROM sync_runs leader WHERE leader.id = sync_runs.scan_id)
+            RETURNING sync_id";
+        let unwanted: Vec<&str> = Object::ALL
+            .iter()
+            .filter(|object| !wanted.contains_key(object))
+            .map(|object| object.as_str())
+            .collect();
+        let now = self.now();
+        let mut dropped: Vec<String> = run!(tx, |c| sqlx::query_scalar(RUNS)
+            .bind(sync_config_id)
+            .bind(KeySet::new(&unwanted))
+            .fetch_all(c)
+            .await)?;
+        let deleted = run!(tx, |c| sqlx::query(SYNCS)
+            .bind(sync_config_id)
+            .bind(KeySet::new(&unwanted))
+            .execute(c)
+            .await?
+            .rows_affected());
+        let leaderless: Vec<String> = run!(tx, |c| sqlx::query_scalar(LEADERLESS)
+            .bind(sync_config_id)
+            .fetch_all(c)
+            .await)?;
+        dropped.extend(leaderless);
+        run!(tx, |c| sqlx::query(AGAIN)
+            .bind(KeySet::new(&dropped))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
         Ok(deleted)
+    }
+
+    /// Holds a connection's syncs until the transaction ends.
+    pub(crate) async fn lock_syncs(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<Vec<(String, Object)>, StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET paused = paused WHERE connection_id = $1 RETURNING id, object";
+        let rows: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(connection_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter()
+            .map(|(id, object)| Ok((id.clone(), parse_object("syncs", &id, &object)?)))
+            .collect()
     }
 
     pub(crate) async fn resume_after_new_credentials(

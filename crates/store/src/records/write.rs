@@ -260,32 +260,51 @@ async fn upsert<T: Table>(
             T::bind_arrays(query, records).execute(c).await?;
         }
         db::Connection::Lite(c) => {
-            let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
-            query.push(" VALUES ");
-            for (index, record) in records.iter().enumerate() {
-                query.push(if index == 0 { "(" } else { ", (" });
-                let mut values = query.separated(", ");
-                values
-                    .push_bind(&connection.application_id)
-                    .push_bind(&connection.customer_id)
-                    .push_bind(connection.provider.as_str())
-                    .push_bind(&connection.connection_id)
-                    .push_bind(stamp)
-                    .push_bind(record.is_deleted.then_some(stamp))
-                    .push_bind(&record.id)
-                    .push_bind(record.created_at)
-                    .push_bind(record.updated_at)
-                    .push_bind(record.is_deleted)
-                    .push_bind(record.hash)
-                    .push_bind(record.raw.get());
-                T::push_values(&mut values, &record.fields);
-                query.push(")");
+            let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
+            for chunk in records.chunks(SQLITE_VARIABLES / columns) {
+                sqlite_upsert(connection, stamp, chunk)
+                    .build()
+                    .execute(&mut *c)
+                    .await?;
             }
-            query.push(on_conflict::<T>());
-            query.build().execute(c).await?;
         }
     }
     Ok(())
+}
+
+/// The variables that one statement of SQLite's may have.
+const SQLITE_VARIABLES: usize = 32_766;
+/// What `insert_head` names beside the record's own columns.
+const CONNECTION_COLUMNS: usize = 6;
+
+fn sqlite_upsert<'r, T: Table>(
+    connection: &'r ConnectionRef,
+    stamp: Time,
+    records: &[&'r Record<T>],
+) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
+    query.push(" VALUES ");
+    for (index, record) in records.iter().enumerate() {
+        query.push(if index == 0 { "(" } else { ", (" });
+        let mut values = query.separated(", ");
+        values
+            .push_bind(&connection.application_id)
+            .push_bind(&connection.customer_id)
+            .push_bind(connection.provider.as_str())
+            .push_bind(&connection.connection_id)
+            .push_bind(stamp)
+            .push_bind(record.is_deleted.then_some(stamp))
+            .push_bind(&record.id)
+            .push_bind(record.created_at)
+            .push_bind(record.updated_at)
+            .push_bind(record.is_deleted)
+            .push_bind(record.hash)
+            .push_bind(record.raw.get());
+        T::push_values(&mut values, &record.fields);
+        query.push(")");
+    }
+    query.push(on_conflict::<T>());
+    query
 }
 
 fn column<'r, T, V>(records: &[&'r Record<T>], value: impl Fn(&'r Record<T>) -> V) -> Vec<V> {
