@@ -1,6 +1,6 @@
 //! Composition: from settings to running parts. The one place where they are put together.
 
-use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -13,7 +13,11 @@ use syncline_server::AppState;
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
 use tokio::net::TcpListener;
 
-use crate::{config::Config, data_dir::DataDir, lifecycle::Lifecycle};
+use crate::{
+    config::Config,
+    data_dir::{DataDir, lock_database},
+    lifecycle::Lifecycle,
+};
 
 /// The application that a new database comes with.
 pub(crate) const DEFAULT_APPLICATION: &str = "default";
@@ -47,15 +51,18 @@ impl Parts {
         let ids = Arc::new(Ids::random());
         let url = config.database_url();
         let embedded = !url.starts_with("postgres");
+        if embedded && !url.starts_with("sqlite:") {
+            bail!("SYNCLINE_DATABASE_URL must begin with sqlite:// or postgres://");
+        }
         let (lock, keys) = if embedded {
             let dir = DataDir::open(&config.data_dir)?;
-            let lock = match exclusive {
-                Exclusive::Yes => Some(dir.lock()?),
-                Exclusive::No => None,
-            };
             if config.database_url.is_none() {
                 dir.prepare_database()?;
             }
+            let lock = match exclusive {
+                Exclusive::Yes => Some(lock_database(&database_file(&url)?)?),
+                Exclusive::No => None,
+            };
             let keys = match &config.encryption_key {
                 Some(key) => key.clone(),
                 None => SecretString::from(dir.encryption_key(&ids)?),
@@ -175,6 +182,16 @@ impl Parts {
 /// `sl_` and 32 random bytes in hex.
 fn new_api_key(ids: &Ids) -> String {
     format!("sl_{}", hex::encode(ids.bytes::<32>()))
+}
+
+/// The file that an embedded database's URL names.
+fn database_file(url: &str) -> anyhow::Result<PathBuf> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or_default();
+    if path.is_empty() || path.contains(":memory:") {
+        bail!("SYNCLINE_DATABASE_URL names no file: write sqlite://PATH or postgres://…");
+    }
+    Ok(PathBuf::from(path))
 }
 
 fn cannot_open(config: &Config) -> String {

@@ -1,4 +1,5 @@
-//! The data directory of an embedded database: private to its owner, and one `serve` at a time.
+//! The data directory, private to its owner, and the lock that gives an embedded database to one
+//! `serve` at a time.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
@@ -21,31 +22,13 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .with_context(|| format!("the data directory {} can't be made", path.display()))?;
-        let dir = Self(path.to_owned());
-        dir.private_file("syncline.lock")?;
-        Ok(dir)
+        Ok(Self(path.to_owned()))
     }
 
     /// Makes the database's file before the database does, so that it is 0600; what SQLite puts
     /// beside it inherits that.
     pub(crate) fn prepare_database(&self) -> anyhow::Result<()> {
         self.private_file("syncline.db").map(drop)
-    }
-
-    /// Holds the directory for one `serve` process until the lock is dropped.
-    pub(crate) fn lock(&self) -> anyhow::Result<File> {
-        let file = self.private_file("syncline.lock")?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another `syncline serve` uses the embedded database in {}: stop it, or use \
-                 PostgreSQL (--database-url) for several processes",
-                self.0.display()
-            ),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("{} can't be locked", self.0.display()))
-            }
-        }
     }
 
     /// The encryption key that is kept here; made at the first start.
@@ -91,5 +74,37 @@ impl DataDir {
                     self.0.display()
                 )
             })
+    }
+}
+
+/// Holds an embedded database for one `serve` process until the lock is dropped. The lock lies beside
+/// the database, wherever that is.
+pub(crate) fn lock_database(database: &Path) -> anyhow::Result<File> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| {
+            format!(
+                "the database can't be opened: {} is no file",
+                path.display()
+            )
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another `syncline serve` uses the embedded database {}: stop it, or use PostgreSQL \
+             (--database-url) for several processes",
+            database.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} can't be locked", path.display()))
+        }
     }
 }

@@ -6,7 +6,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What a stop may take in all.
-const STOP_WITHIN: Duration = Duration::from_secs(9);
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// What closing the database may take after that.
+pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The long-running parts of a process.
 #[derive(Clone, Default)]

@@ -61,7 +61,7 @@ impl ProviderError {
         Self {
             kind,
             status,
-            message: shortened(message, MAX_MESSAGE_CHARS),
+            message: message.to_owned(),
             retry_after: None,
             body: None,
         }
@@ -69,7 +69,7 @@ impl ProviderError {
 
     pub fn with_body(mut self, body: &str) -> Self {
         if !body.is_empty() {
-            self.body = Some(shortened(body, MAX_BODY_CHARS));
+            self.body = Some(body.to_owned());
         }
         self
     }
@@ -86,13 +86,18 @@ impl ProviderError {
         )
     }
 
-    /// Takes the key out of whatever the provider echoed: messages are stored, logged and shown.
+    /// Takes the key out of whatever the provider echoed, and shortens the rest: messages are
+    /// stored, logged and shown. In this order, or a cut could leave half a key behind.
     pub fn without_secret(mut self, secret: &SecretString) -> Self {
         let secret = secret.expose_secret();
-        if !secret.is_empty() {
-            self.message = self.message.replace(secret, "[redacted]");
-            self.body = self.body.map(|body| body.replace(secret, "[redacted]"));
-        }
+        let redact = |text: String| match secret {
+            "" => text,
+            secret => text.replace(secret, "[redacted]"),
+        };
+        self.message = shortened(&redact(self.message), MAX_MESSAGE_CHARS);
+        self.body = self
+            .body
+            .map(|body| shortened(&redact(body), MAX_BODY_CHARS));
         self
     }
 }
@@ -135,8 +140,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_leaves_no_half_of_a_key() {
+        let echoed = format!("{}secret-key", "x".repeat(MAX_MESSAGE_CHARS - 6));
+        let error = ProviderError::new(ErrorKind::Rejected, Some(422), &echoed)
+            .without_secret(&SecretString::from("secret-key"));
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+
+    #[test]
     fn long_texts_are_cut_between_characters() {
-        let error = ProviderError::new(ErrorKind::Rejected, None, &"ü".repeat(600));
+        let error = ProviderError::new(ErrorKind::Rejected, None, &"ü".repeat(600))
+            .without_secret(&SecretString::from("k"));
         assert_eq!(error.message.chars().count(), MAX_MESSAGE_CHARS + 1);
     }
 }

@@ -52,17 +52,19 @@ pub struct Seen {
     pub valid: i64,
 }
 
+/// The ids of a page, and what was kept out of it.
+type SeenPage = (Json<Vec<String>>, Option<Json<Vec<Value>>>);
+
 impl Store {
     /// Counts what a run saw, over all of its pages.
     pub async fn count_seen(&self, run_id: &str) -> Result<Seen, StoreError> {
         const SQL: &str =
             "SELECT ids, rejected FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
         let mut reader = self.db.read().await?;
-        let pages: Vec<(Json<Vec<String>>, Option<Json<Vec<Value>>>)> =
-            run!(reader, |c| sqlx::query_as(SQL)
-                .bind(run_id)
-                .fetch_all(c)
-                .await)?;
+        let pages: Vec<SeenPage> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(run_id)
+            .fetch_all(c)
+            .await)?;
         let (mut distinct, mut malformed, mut all) = (HashSet::new(), HashSet::new(), 0);
         for (ids, rejected) in &pages {
             all += ids.0.len();

@@ -54,6 +54,44 @@ on_both_databases! {
         assert_eq!(pages, [1, 2, 2, 3]);
     }
 
+    async fn a_wait_of_no_time_or_of_ages_is_bounded(database: Database) {
+        let app = App::with_contacts(database, 10).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        for (asked, until) in [
+            (0, "2026-03-01T08:00:01.000Z"),
+            (9_000_000_000_000_000, "2026-03-02T08:00:01.000Z"),
+        ] {
+            app.apollo.faults().push(Fault::new(
+                Match::path("contacts/search"),
+                Action::RateLimited { window: Window::Minute, retry_after: Some(asked) },
+            ));
+            app.work_off().await;
+            assert_eq!(app.runs("contact").await[0]["waiting_until"], until);
+            app.clock.advance(TimeDelta::seconds(1));
+        }
+    }
+
+    async fn a_key_replaced_during_a_scan_is_not_judged_by_the_old_one(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let gate = app.apollo.gate(Match::path("contacts/search").page(2));
+        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
+        let replacing = async {
+            gate.arrived(1).await;
+            app.apollo.edit(0, |team| team.add_key(syncline_sim::KeyOptions::master("new-key")));
+            app.put(&path, json!({"api_key": "new-key"})).await.ok();
+            app.apollo.edit(0, |team| team.revoke_key(MASTER_KEY));
+            gate.open();
+        };
+        tokio::join!(app.work_off(), replacing);
+        app.work_off().await;
+        assert_eq!(app.get(&path).await.ok()["status"], "healthy");
+        let runs = app.runs("contact").await;
+        assert_eq!(runs[0]["status"], "SUCCESS", "{runs:?}");
+        let syncs = app.get("/mgmt/v2/syncs").await.ok();
+        assert!(syncs["results"].as_array().unwrap().iter().all(|sync| sync["paused"] == false));
+    }
+
     async fn a_revoked_key_pauses_the_connection_and_a_new_one_resumes_it(database: Database) {
         let app = App::synced(database, 20).await;
         app.apollo.edit(0, |team| team.revoke_key(MASTER_KEY));

@@ -1,6 +1,9 @@
 //! A scan belongs to one worker at a time, and one that was overtaken changes nothing.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Checkpoint, Records, RunState, ScanFacts, WaitReason};
 use syncline_store::{PageCommit, StoreError};
 
@@ -53,6 +56,24 @@ on_both_databases! {
             app.database.count("SELECT count(*) FROM sync_runs WHERE checkpoint->>'next_page' = '99'").await,
             0
         );
+    }
+
+    async fn a_heartbeat_and_a_commit_do_not_wait_for_each_other(database: Database) {
+        let app = App::with_contacts(database, 1500).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        // So short a lease that its heartbeats fall into every page's transaction.
+        let engine = Engine::new(
+            app.store.clone(),
+            app.providers.clone(),
+            app.clock.clone(),
+            EngineConfig { lease: Duration::from_millis(3), ..App::engine_config() },
+        );
+        tokio::time::timeout(Duration::from_mins(1), engine.work_off())
+            .await
+            .expect("no heartbeat stops its own walk")
+            .unwrap();
+        assert_eq!(app.runs("contact").await[0]["status"], "SUCCESS");
+        assert_eq!(app.runs("contact").await[0]["num_records_synced"], 1500);
     }
 
     async fn deleting_the_connection_keeps_a_page_in_flight_from_committing(database: Database) {

@@ -21,6 +21,7 @@ on_both_databases! {
         assert_eq!(run["status"], "SUCCESS");
         assert_eq!(run["records_rejected"], 2);
         assert_eq!(run["records_created"], 130);
+        assert_eq!(run["num_records_synced"], 130, "valid ones only");
         assert_eq!(run["coverage"]["verdict"], "drifted");
         let path = format!("/mgmt/v2/sync-runs/{}", run["id"].as_str().unwrap());
         let rejections = app.get(&path).await.ok()["rejections"].clone();
@@ -33,15 +34,7 @@ on_both_databases! {
         let app = App::with_contacts(database, 1).await;
         let contact = r#"{"id": "c1", "first_name": "N\u0000ul", "last_name": "Half \ud83d pair",
             "title": "A backslash \\u0000 stays", "created_at": "2025-05-05T05:05:05.005Z"}"#;
-        let page = format!(
-            r#"{{"contacts": [{contact}],
-                "pagination": {{"page": 1, "per_page": 100, "total_entries": 1, "total_pages": 1}}}}"#
-        );
-        app.apollo.faults().push(Fault::new(Match::path("contacts/search"), Action::Answer {
-            status: 200,
-            content_type: "application/json".into(),
-            body: page,
-        }));
+        answer_contacts(&app, contact);
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
         let row = app.get("/engagement/v2/contacts/c1?read_from_cache=true&include_raw_data=true").await.ok();
@@ -62,6 +55,35 @@ on_both_databases! {
         assert_eq!(run["coverage"]["verdict"], "drifted", "{run}");
         assert_eq!(run["num_records_synced"], 130);
         assert_eq!(app.all_records("contacts").await.len(), 130);
+    }
+
+    async fn a_contact_in_thousands_of_sequences_is_stored_whole(database: Database) {
+        let app = App::with_contacts(database, 1).await;
+        let statuses: Vec<_> = (0..2500)
+            .map(|n| json!({"id": format!("s{n}"), "emailer_campaign_id": format!("q{n}"), "status": "active"}))
+            .collect();
+        let contact = json!({"id": "c1", "contact_campaign_statuses": statuses});
+        answer_contacts(&app, &contact.to_string());
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        assert_eq!(app.runs("sequence_state").await[0]["records_created"], 2500);
+        assert_eq!(app.database.count("SELECT count(*) FROM engagement_sequence_states").await, 2500);
+    }
+
+    async fn a_page_that_the_database_refuses_fails_its_run(database: Database) {
+        let app = App::with_contacts(database, 1).await;
+        // PostgreSQL's numbers end before this one; SQLite keeps it as text.
+        answer_contacts(&app, r#"{"id": "c1", "score": 1e200000}"#);
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let run = &app.runs("contact").await[0];
+        assert_ne!(run["status"], "IN_PROGRESS", "{run}");
+        if app.database.is_postgres {
+            assert_eq!(run["status"], "FAILURE");
+            assert!(run["error_message"].as_str().unwrap().contains("page 1 can't be stored"));
+        }
+        app.after(TimeDelta::hours(1)).await;
+        assert_eq!(app.runs("contact").await[0]["status"], "SUCCESS", "the next run is a new one");
     }
 
     async fn a_record_that_is_seen_again_is_undeleted(database: Database) {
@@ -90,4 +112,20 @@ on_both_databases! {
         assert_eq!(app.all_records("contacts").await.len(), 120);
         assert_eq!(app.runs("contact").await[0]["records_deleted"], 0);
     }
+}
+
+/// Apollo's next contact page has just this contact.
+fn answer_contacts(app: &App, contact: &str) {
+    let body = format!(
+        r#"{{"contacts": [{contact}],
+            "pagination": {{"page": 1, "per_page": 100, "total_entries": 1, "total_pages": 1}}}}"#
+    );
+    app.apollo.faults().push(Fault::new(
+        Match::path("contacts/search"),
+        Action::Answer {
+            status: 200,
+            content_type: "application/json".into(),
+            body,
+        },
+    ));
 }

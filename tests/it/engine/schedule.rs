@@ -17,6 +17,31 @@ on_both_databases! {
         assert_eq!(app.runs("user").await.len(), 3);
     }
 
+    async fn a_shorter_period_takes_effect_at_once(database: Database) {
+        let app = App::synced(database, 10).await;
+        let config = app.get("/mgmt/v2/sync_configs").await.ok()[0].clone();
+        let mut body = config["config"].clone();
+        body["default_config"]["period_ms"] = json!(60_000);
+        let path = format!("/mgmt/v2/sync_configs/{}", config["id"].as_str().unwrap());
+        app.put(&path, json!({"config": body})).await.ok();
+        app.after(TimeDelta::minutes(1)).await;
+        assert_eq!(app.runs("user").await.len(), 2);
+    }
+
+    async fn contacts_and_states_out_of_step_are_read_once_a_period_again(database: Database) {
+        let app = App::synced(database, 10).await;
+        app.clock.advance(TimeDelta::minutes(30));
+        app.database.execute(
+            "UPDATE syncs SET next_run_at = '2026-03-01 08:30:00+00:00' WHERE object = 'sequence_state'"
+        ).await;
+        app.work_off().await;
+        app.after(TimeDelta::minutes(30)).await;
+        assert_eq!(app.runs("contact").await.len(), 2, "read with the states at half past");
+        app.after(TimeDelta::minutes(30)).await;
+        assert_eq!(app.runs("contact").await.len(), 3);
+        assert_eq!(app.runs("sequence_state").await.len(), 3);
+    }
+
     async fn a_trigger_during_a_run_queues_exactly_one_more(database: Database) {
         let app = App::with_contacts(database, 250).await;
         app.connect(CUSTOMER, MASTER_KEY).await;

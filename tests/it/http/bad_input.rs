@@ -180,10 +180,12 @@ on_both_databases! {
         let cursor = json!({"object": "user", "id": "\0", "reverse": false, "total": 1}).to_string();
         let path = format!("/engagement/v2/users?read_from_cache=true&cursor={}", base64url(&cursor));
         assert_eq!(app.get(&path).await.error(), (400, "VALIDATION_ERROR", "cursor"));
-        for time in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "1969-12-31T23:59:59.999999999Z"] {
+        for time in ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59.999999999Z"] {
             let path = format!("/engagement/v2/users?read_from_cache=true&modified_after={time}");
             app.get(&path).await.ok();
         }
+        let path = "/engagement/v2/users?read_from_cache=true&modified_after=9999-12-31T23:59:59-23:59";
+        assert_eq!(app.get(path).await.error(), (400, "VALIDATION_ERROR", "modified_after"));
     }
 }
 

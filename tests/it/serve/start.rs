@@ -66,6 +66,23 @@ async fn a_second_serve_on_an_embedded_database_is_refused() {
 }
 
 #[tokio::test]
+async fn one_database_file_serves_one_process_whatever_the_data_directories() {
+    let database = Database::sqlite();
+    let _process = Process::serve(&database, "http://127.0.0.1:9").await;
+    let dir = tempfile::tempdir().unwrap();
+    let args = [
+        "serve",
+        "--database-url",
+        &database.url,
+        "--data-dir",
+        dir.path().to_str().unwrap(),
+    ];
+    assert_refused(&output(&args, &[]).await, "another `syncline serve` uses");
+    let args = ["serve", "--database-url", "sqlite::memory:"];
+    assert_refused(&output(&args, &[]).await, "names no file");
+}
+
+#[tokio::test]
 async fn a_split_role_on_an_embedded_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let args = [

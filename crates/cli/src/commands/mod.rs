@@ -12,7 +12,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
-        Command::Sync(args) => sync::run(&args).await,
+        // Boxed: it is large, and would make every command's future as large.
+        Command::Sync(args) => Box::pin(sync::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Openapi(args) => openapi::run(&args),

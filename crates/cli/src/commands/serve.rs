@@ -9,7 +9,7 @@ use crate::{
     cli::{Role, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{Lifecycle, Signals},
+    lifecycle::{CLOSE_WITHIN, Lifecycle, Signals},
     logging,
 };
 
@@ -48,7 +48,8 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     tracing::info!("stopping");
     clock.abort();
     lifecycle.stop().await;
-    parts.store.close().await;
+    // A connection that never comes back must not keep the process.
+    let _ = tokio::time::timeout(CLOSE_WITHIN, parts.store.close()).await;
     Ok(())
 }
 

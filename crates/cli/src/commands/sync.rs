@@ -57,13 +57,14 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
         logging::init(config.log.format);
     }
     let provider: ProviderName = args.provider.parse()?;
-    let objects = chosen_objects(&args.objects)?;
+    let chosen = chosen_objects(&args.objects)?;
     let api_key = std::env::var(&args.api_key_env)
         .ok()
         .filter(|key| !key.is_empty())
         .with_context(|| format!("the environment variable {} is not set", args.api_key_env))?;
     let parts = Parts::open(&config, Exclusive::No).await?;
     let connection = connect(&parts, &args.customer, provider, &api_key.into()).await?;
+    let objects = configured_objects(&parts, &connection, chosen, !args.objects.is_empty()).await?;
 
     let started = Instant::now();
     let runs = sync_all(&parts, &connection, &objects, args.json).await?;
@@ -88,6 +89,24 @@ fn chosen_objects(named: &[String]) -> anyhow::Result<Vec<Object>> {
         .iter()
         .map(|name| name.parse())
         .collect::<Result<_, _>>()?)
+}
+
+/// Those of the chosen objects that the sync config has. One that was named must be among them.
+async fn configured_objects(
+    parts: &Parts,
+    connection: &Connection,
+    chosen: Vec<Object>,
+    named: bool,
+) -> anyhow::Result<Vec<Object>> {
+    let syncs = syncs(parts, connection).await?;
+    let (configured, missing): (Vec<_>, Vec<_>) = chosen
+        .into_iter()
+        .partition(|object| syncs.iter().any(|sync| sync.object == *object));
+    match missing.first() {
+        Some(object) if named => bail!("the sync config has no {object}: add it there first"),
+        _ if configured.is_empty() => bail!("the sync config has no objects"),
+        _ => Ok(configured),
+    }
 }
 
 /// The customer's connection, with this key.

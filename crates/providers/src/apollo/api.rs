@@ -239,9 +239,10 @@ impl Paging {
     /// is no total only a page that is not full does.
     fn next(&self, page: u32, returned: u32, page_size: u32) -> Option<u32> {
         let size = i64::from(page_size);
-        let pages = self
-            .total_pages
-            .or_else(|| self.total_entries.map(|total| (total + size - 1) / size));
+        let pages = self.total_pages.or_else(|| {
+            self.total_entries
+                .map(|total| total.saturating_add(size - 1) / size)
+        });
         let more = match pages {
             Some(pages) => i64::from(page) < pages,
             None => returned >= page_size,

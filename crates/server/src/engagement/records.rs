@@ -225,7 +225,9 @@ impl ListRecords {
             .map(|text| {
                 chrono::DateTime::parse_from_rfc3339(text)
                     .map(|time| time.to_utc())
-                    .map_err(|_| {
+                    .ok()
+                    .filter(|time| (0..=9999).contains(&time.year()))
+                    .ok_or_else(|| {
                         ApiError::validation(
                             "modified_after",
                             "must be an RFC 3339 time such as 2026-01-31T09:30:00.000Z \
