@@ -28,7 +28,15 @@ impl DataDir {
     /// Makes the database's file before the database does, so that it is 0600; what SQLite puts
     /// beside it inherits that.
     pub(crate) fn prepare_database(&self) -> anyhow::Result<()> {
-        self.private_file("syncline.db").map(drop)
+        open_private(&self.0.join("syncline.db"))
+            .map(drop)
+            .with_context(|| {
+                format!(
+                    "the data directory {} can't be written to: make it writable, or choose \
+                     another with --data-dir",
+                    self.0.display()
+                )
+            })
     }
 
     /// The encryption key that is kept here; made at the first start.
@@ -57,24 +65,17 @@ impl DataDir {
             }
         }
     }
+}
 
-    fn private_file(&self, name: &str) -> anyhow::Result<File> {
-        let path = self.0.join(name);
-        OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| {
-                format!(
-                    "the data directory {} can't be written to: make it writable, or choose \
-                     another with --data-dir",
-                    self.0.display()
-                )
-            })
-    }
+/// Opens a file, made with mode 0600 where it is missing.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Holds an embedded database for one `serve` process until the lock is dropped. The lock lies beside
@@ -83,19 +84,12 @@ pub(crate) fn lock_database(database: &Path) -> anyhow::Result<File> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| {
-            format!(
-                "the database can't be opened: {} is no file",
-                path.display()
-            )
-        })?;
+    let file = open_private(&path).with_context(|| {
+        format!(
+            "the database can't be opened: {} can't be made",
+            path.display()
+        )
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => bail!(

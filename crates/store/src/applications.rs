@@ -16,15 +16,6 @@ pub struct Application {
 }
 
 impl Store {
-    pub async fn application_by_name(&self, name: &str) -> Result<Option<Application>, StoreError> {
-        const SQL: &str = "SELECT id, name FROM applications WHERE name = $1";
-        let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(name)
-            .fetch_optional(c)
-            .await)?)
-    }
-
     /// The application of that name. A new one comes with every provider enabled and a sync config
     /// for each, so that a connection syncs without further set-up.
     pub async fn find_or_create_application(&self, name: &str) -> Result<Application, StoreError> {
