@@ -7,7 +7,7 @@ use http::Method;
 use crate::apollo::params::Params;
 use crate::json::Object;
 use crate::request::{SimReply, SimRequest};
-use crate::simulator::Simulator;
+use crate::simulator::{Simulator, date};
 use crate::world::{Counts, Edits};
 
 pub(crate) const BASE: &str = "/_sim/";
@@ -26,9 +26,9 @@ pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest)
             sim.ledger().reset();
             "{}".to_owned()
         }
-        _ => return reply(404, r#"{"error":"Not Found"}"#.to_owned()),
+        _ => return reply(now, 404, r#"{"error":"Not Found"}"#.to_owned()),
     };
-    reply(200, body)
+    reply(now, 200, body)
 }
 
 /// Totals per action.
@@ -99,10 +99,11 @@ fn edit(sim: &Simulator, now: DateTime<Utc>, params: &Params) -> String {
     o.finish()
 }
 
-fn reply(status: u16, body: String) -> SimReply {
+fn reply(now: DateTime<Utc>, status: u16, body: String) -> SimReply {
+    let content_type = ("content-type".to_owned(), "application/json".to_owned());
     SimReply {
         status,
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        headers: vec![date(now), content_type],
         body: Bytes::from(body),
         wire: None,
     }

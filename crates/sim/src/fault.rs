@@ -80,8 +80,17 @@ pub enum Action {
     Garbage,
     /// A page without records that still counts them all.
     EmptyPage,
+    /// A list that says there is nothing: no records, and none counted.
+    EmptyList,
     /// The records of the page before, under the number of the page asked for.
     RepeatPreviousPage,
+    /// The records of this page, under the number of the page asked for.
+    RepeatPage(u64),
+    /// There is always at least one more full page than the one asked for, by the numbers around it. Past the
+    /// real end the records of the first pages come again.
+    EndlessPages,
+    /// The records with these ids are missing from the page; they are counted all the same.
+    HideRecords(Vec<String>),
     /// One more record in the middle of the page: this JSON.
     InsertRecord(String),
     /// A 429 for that window, whatever was used; `retry_after` in seconds.

@@ -1,9 +1,23 @@
 //! What was asked and what was answered, so that a test can say how much a client cost.
+//!
+//! Long simulations look at the books now and then, [`Ledger::max_records_in`] for one, and have what they
+//! have seen forgotten with [`Ledger::trim_before`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The actions whose records a sync reads.
+const READING: [&str; 7] = [
+    "accounts/search",
+    "accounts/show",
+    "contacts/search",
+    "contacts/show",
+    "email_accounts/index",
+    "emailer_campaigns/search",
+    "users/search",
+];
 
 /// One answered request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +31,16 @@ pub struct Exchange {
     pub action: &'static str,
     pub page: Option<u64>,
     pub status: u16,
-    /// Records in the answer.
+    /// Records in the answer, whether or not it arrived.
     pub records: usize,
+}
+
+impl Exchange {
+    /// Whether it is of the kind that a sync reads records with: lists of users, mailboxes, sequences,
+    /// accounts and contacts, and reads of one account or contact.
+    pub fn reads_records(&self) -> bool {
+        READING.contains(&self.action)
+    }
 }
 
 /// Totals of one action.
@@ -30,14 +52,25 @@ pub struct Totals {
     pub refused: usize,
 }
 
+impl Totals {
+    fn count(&mut self, exchange: &Exchange) {
+        self.requests += 1;
+        self.records += exchange.records;
+        self.refused += usize::from(!(200..300).contains(&exchange.status));
+    }
+}
+
 #[derive(Debug, Default)]
 struct Book {
     exchanges: Vec<Exchange>,
+    /// What the trimmed exchanges came to.
+    trimmed: BTreeMap<&'static str, Totals>,
     in_flight: HashMap<(Option<usize>, String), usize>,
     most_in_flight: HashMap<(Option<usize>, String), usize>,
 }
 
-/// The record of every request; clones share it. Nothing is dropped until [`Ledger::reset`].
+/// The record of every request; clones share it. Nothing is dropped before [`Ledger::reset`] or
+/// [`Ledger::trim_before`].
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
 
@@ -70,16 +103,60 @@ impl Ledger {
         hits.map(|e| e.records).sum()
     }
 
-    /// Totals per action, in alphabetical order.
+    /// The most records that syncs of a team were served, see [`Exchange::reads_records`], in any interval of
+    /// that length. Its end is not part of it: two answers exactly `window` apart are in no interval together.
+    pub fn max_records_in(&self, team: usize, window: TimeDelta) -> usize {
+        if window <= TimeDelta::zero() {
+            return 0;
+        }
+        let served = self.served(team);
+        let (mut oldest, mut within, mut most) = (0, 0, 0);
+        for &(at, records) in &served {
+            within += records;
+            while let Some(&(then, gone)) = served.get(oldest)
+                && at - then >= window
+            {
+                within -= gone;
+                oldest += 1;
+            }
+            most = most.max(within);
+        }
+        most
+    }
+
+    /// When a team's syncs were served how many records, by time.
+    fn served(&self, team: usize) -> Vec<(DateTime<Utc>, usize)> {
+        let book = self.book();
+        let reads = book
+            .exchanges
+            .iter()
+            .filter(|e| e.team == Some(team) && e.records > 0 && e.reads_records());
+        let mut served: Vec<_> = reads.map(|e| (e.at, e.records)).collect();
+        // A server that answers side by side need not write in order.
+        served.sort_by_key(|&(at, _)| at);
+        served
+    }
+
+    /// Totals per action, in alphabetical order, the trimmed exchanges included.
     pub fn totals(&self) -> BTreeMap<&'static str, Totals> {
-        let mut totals: BTreeMap<&'static str, Totals> = BTreeMap::new();
-        for exchange in &self.book().exchanges {
-            let total = totals.entry(exchange.action).or_default();
-            total.requests += 1;
-            total.records += exchange.records;
-            total.refused += usize::from(!(200..300).contains(&exchange.status));
+        let book = self.book();
+        let mut totals = book.trimmed.clone();
+        for exchange in &book.exchanges {
+            totals.entry(exchange.action).or_default().count(exchange);
         }
         totals
+    }
+
+    /// Drops the exchanges before a time; only [`Ledger::totals`] still counts them. Whoever has looked at the
+    /// maximum of a window until now and trims all before now less that window misses no interval later on.
+    pub fn trim_before(&self, time: DateTime<Utc>) {
+        let mut book = self.book();
+        let Book {
+            exchanges, trimmed, ..
+        } = &mut *book;
+        for exchange in exchanges.extract_if(.., |exchange| exchange.at < time) {
+            trimmed.entry(exchange.action).or_default().count(&exchange);
+        }
     }
 
     /// The most requests there were in flight at once for a team and an object (`contacts`, `accounts`,
@@ -93,6 +170,7 @@ impl Ledger {
     pub fn reset(&self) {
         let mut book = self.book();
         book.exchanges.clear();
+        book.trimmed.clear();
         let Book {
             in_flight,
             most_in_flight,

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Tests reach behind the API through [`Simulator::edit`] (what teammates do meanwhile), [`Simulator::read`]
-//! (what is really there), [`Simulator::faults`] (what goes wrong), [`Simulator::gate`] (when a request may
+//! (what is really there, and since when), [`Simulator::faults`] (what goes wrong), [`Simulator::gate`] (when a request may
 //! pass) and [`Simulator::ledger`] (what was asked).
 
 mod apollo;
@@ -49,4 +49,4 @@ pub use switches::{
     DeepPageText, DefaultOrder, DeleteAnswer, Echo, FreePlan, InactiveReasons, OversizedPage,
     ReEnrolment, Reason, Switches,
 };
-pub use world::{Counts, EditError, Edits, StateKind, Team};
+pub use world::{Counts, EditError, Edits, StateKind, Team, fingerprint_of};

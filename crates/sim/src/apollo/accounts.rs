@@ -112,6 +112,9 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .team
         .live_account(call.id)
         .map_err(|error| refused(&error, "id"))?;
+    if call.team.accounts.is_hidden(call.id) {
+        return Err(Refusal::not_for_you());
+    }
     Ok(Answer::one(format!(
         r#"{{"account":{}}}"#,
         account.render(View::Show)

@@ -60,9 +60,12 @@ pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Res
     let key = request.header_text("x-api-key").unwrap_or_default();
     let scopes = team.keys.iter().find(|known| known.key == key);
     let scopes = scopes.and_then(|known| known.scopes.as_ref());
-    if route.access == Access::Scope
-        && scopes.is_some_and(|scopes| !scopes.iter().any(|s| s == route.action))
-    {
+    let scope_counts = match route.access {
+        Access::Open => false,
+        Access::AnyKey => !team.switches.scoped_keys_read_profile,
+        Access::Scope => true,
+    };
+    if scope_counts && scopes.is_some_and(|scopes| !scopes.iter().any(|s| s == route.action)) {
         let path = named(route.action);
         return Err(Refusal::coded(
             403,

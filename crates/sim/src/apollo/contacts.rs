@@ -52,6 +52,7 @@ pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 
 pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     match call.team.live_contact(call.id) {
+        Ok(_) if call.team.contacts.is_hidden(call.id) => Err(Refusal::not_for_you()),
         Ok(contact) => Ok(Answer::one(format!(
             r#"{{"contact":{}}}"#,
             contact.render(View::Show)

@@ -10,6 +10,7 @@ mod auth;
 mod catalogues;
 mod contacts;
 mod contacts_write;
+mod distortion;
 mod email_accounts;
 mod emailer_campaigns;
 mod enrolment;
@@ -98,7 +99,7 @@ pub(crate) struct Route {
 pub(crate) enum Access {
     /// Anyone; the answer says whether the key is good.
     Open,
-    /// Whoever has a key.
+    /// Whoever has a key, unless a switch demands that its scope names the action.
     AnyKey,
     /// Whoever has a master key or one with this action in its scope.
     Scope,
@@ -113,7 +114,7 @@ pub(crate) struct Call<'a> {
     /// The id in the path, empty where the route has none.
     pub(crate) id: &'a str,
     pub(crate) action: &'static str,
-    /// What an ordered fault does to the page.
+    /// What an ordered fault does to the list.
     pub(crate) distortion: Option<&'a Action>,
 }
 

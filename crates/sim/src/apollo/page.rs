@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::Call;
 use super::refusal::{Answer, Refusal};
+use super::{Call, distortion};
 use crate::fault::Action;
 use crate::json::{Object, quoted};
 use crate::switches::{DeepPageText, DefaultOrder, Echo, OversizedPage};
@@ -108,60 +108,33 @@ pub(crate) fn cut<T: Row>(
     positions: &[usize],
     ascending: bool,
     ask: Ask,
-    distortion: Option<&Action>,
+    fault: Option<&Action>,
 ) -> Page {
     let total = positions.len();
-    let page = match distortion {
-        Some(Action::RepeatPreviousPage) => ask.page.saturating_sub(1).max(1),
-        _ => ask.page,
-    };
-    let skip = usize::try_from((page - 1) * ask.per_page).unwrap_or(usize::MAX);
-    let take = usize::try_from(ask.per_page).unwrap_or(usize::MAX);
-    let mut rows: Vec<Bytes> = Vec::with_capacity(take.min(total));
-    if ascending {
-        rows.extend(
-            positions
-                .iter()
-                .skip(skip)
-                .take(take)
-                .map(|&at| table.json_at(at)),
-        );
-    } else {
-        rows.extend(
-            positions
-                .iter()
-                .rev()
-                .skip(skip)
-                .take(take)
-                .map(|&at| table.json_at(at)),
-        );
-    }
-    match distortion {
-        Some(Action::EmptyPage) => rows.clear(),
-        Some(Action::InsertRecord(record)) => {
-            rows.insert(rows.len() / 2, Bytes::from(record.clone()));
-        }
-        _ => {}
-    }
+    let places = distortion::places(total, ask.page, ask.per_page, fault);
+    let positions = places.into_iter().filter_map(|place| {
+        let place = if ascending { place } else { total - 1 - place };
+        positions.get(place).copied()
+    });
     Page {
-        rows,
-        pagination: pagination(ask, total),
+        rows: distortion::rows(table, positions, fault),
+        pagination: pagination(
+            ask,
+            distortion::claimed(total, ask.page, ask.per_page, fault),
+        ),
     }
 }
 
-fn pagination(ask: Ask, total: usize) -> String {
+fn pagination(ask: Ask, total: u64) -> String {
     let number = |value: u64, in_quotes: bool| {
         let text = value.to_string();
         if in_quotes { quoted(&text) } else { text }
     };
-    let pages = u64::try_from(total)
-        .unwrap_or(u64::MAX)
-        .div_ceil(ask.per_page);
     let mut o = Object::new();
     o.raw("page", &number(ask.page, ask.page_quoted))
         .raw("per_page", &number(ask.per_page, ask.per_page_quoted))
         .number("total_entries", total)
-        .number("total_pages", pages);
+        .number("total_pages", total.div_ceil(ask.per_page));
     o.finish()
 }
 

@@ -68,6 +68,11 @@ impl Refusal {
         Self::invalid(&format!("Parameters misconfigured. {id} is not a valid ID"))
     }
 
+    /// The record is there, but not for the user behind the key.
+    pub(crate) fn not_for_you() -> Self {
+        Self::invalid("You are not authorized to view this page.")
+    }
+
     /// `{"error": text, "error_code": code}`
     pub(crate) fn coded(status: u16, text: &str, code: &str) -> Self {
         let mut o = Object::new();

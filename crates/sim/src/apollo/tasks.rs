@@ -41,7 +41,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     else {
         return Err(Refusal::invalid("type and user can not be blank"));
     };
-    if call.team.users.get(&user_id).is_none() {
+    if !call.team.has_user(&user_id) {
         return Err(Refusal::invalid_id(&user_id));
     }
     let mut task = Task {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::apollo::refusal::Refusal;
 use crate::fault::Action;
 use crate::limits::{Exhausted, Window};
-use crate::request::{SimReply, WireFault};
+use crate::request::SimReply;
 
 type Instead = (Refusal, Vec<(String, String)>);
 
@@ -68,12 +68,7 @@ pub(super) fn spoil(reply: &mut SimReply, fault: Option<&Action>) {
     }
 }
 
-/// Records that can have reached the client.
+/// Records that were served, whether or not they arrived.
 pub(super) fn reply_records(reply: &SimReply, records: usize) -> usize {
-    let lost = matches!(reply.wire, Some(WireFault::Reset));
-    if reply.status == 200 && !lost {
-        records
-    } else {
-        0
-    }
+    if reply.status == 200 { records } else { 0 }
 }

@@ -8,6 +8,8 @@ mod respond;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::apollo;
 use crate::apollo::params::Params;
 use crate::apollo::refusal::{Answer, Refusal};
@@ -20,6 +22,7 @@ use crate::world::{Team, World};
 
 pub use self::hooks::Asked;
 use self::hooks::Hooks;
+pub(crate) use self::reply::date;
 
 /// The simulated API with its world; clones share it.
 #[derive(Debug, Clone)]
@@ -130,9 +133,14 @@ impl Simulator {
         self.0.gates.pass(request, page).await;
     }
 
-    fn reply(&self, outcome: Result<Answer, Refusal>, limits: Vec<(String, String)>) -> SimReply {
+    fn reply(
+        &self,
+        outcome: Result<Answer, Refusal>,
+        limits: Vec<(String, String)>,
+        now: DateTime<Utc>,
+    ) -> SimReply {
         let nth = self.0.answered.fetch_add(1, Ordering::Relaxed);
-        reply::reply(outcome, limits, self.0.options.seed ^ nth)
+        reply::reply(outcome, limits, now, self.0.options.seed ^ nth)
     }
 
     fn hooks(&self) -> MutexGuard<'_, Hooks> {

@@ -1,14 +1,16 @@
 //! An outcome as an HTTP answer, with the headers Apollo puts on it.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use crate::apollo::refusal::{Answer, JSON, Refusal};
 use crate::request::SimReply;
 
-/// The answer to a request; `salt` tells it apart from others.
+/// The answer to a request at a time; `salt` tells it apart from others.
 pub(super) fn reply(
     outcome: Result<Answer, Refusal>,
     limits: Vec<(String, String)>,
+    now: DateTime<Utc>,
     salt: u64,
 ) -> SimReply {
     let (status, content_type, body) = match outcome {
@@ -21,7 +23,7 @@ pub(super) fn reply(
     };
     let mixed = mix(salt);
     let header = |name: &str, value: String| (name.to_owned(), value);
-    let mut headers = vec![header("content-type", content_type)];
+    let mut headers = vec![date(now), header("content-type", content_type)];
     if status == 200 {
         headers.push(header(
             "cache-control",
@@ -54,6 +56,12 @@ pub(super) fn reply(
         body,
         wire: None,
     }
+}
+
+/// The `date` header, `Mon, 16 Feb 2026 12:00:00 GMT`: the provider's clock, to the second.
+pub(crate) fn date(now: DateTime<Utc>) -> (String, String) {
+    let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    ("date".to_owned(), text)
 }
 
 /// Splitmix64: spreads a counter over all bits.

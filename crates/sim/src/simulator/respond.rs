@@ -39,7 +39,7 @@ impl Simulator {
             &mut exchange,
             &mut headers,
         );
-        let mut reply = self.reply(outcome, headers);
+        let mut reply = self.reply(outcome, headers, now);
         mishap::spoil(&mut reply, fault.as_ref());
         exchange.status = reply.status;
         exchange.records = mishap::reply_records(&reply, exchange.records);

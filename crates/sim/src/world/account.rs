@@ -162,6 +162,10 @@ impl Row for Account {
         !self.deleted
     }
 
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
     fn rank(&self, order: Order) -> i64 {
         match order {
             Order::Created => self.created_at.timestamp_millis(),

@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(crate) auto_unpause_at: Option<DateTime<Utc>>,
     pub(crate) step_id: Option<String>,
     pub(crate) step_position: Option<usize>,
+    /// Since when the contact has had it, whatever `added_at` says.
+    pub(crate) since: DateTime<Utc>,
 }
 
 /// The four statuses a sequence state can have.
@@ -245,6 +247,10 @@ impl Row for Contact {
 
     fn listed(&self) -> bool {
         !self.deleted
+    }
+
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
     }
 
     fn rank(&self, order: Order) -> i64 {

@@ -36,7 +36,7 @@ impl Team {
                     let known = |id: &str| self.contact_stages.iter().any(|stage| stage.id == id);
                     contact.stage_id = checked(value, known)?;
                 }
-                "owner_id" => contact.owner_id = checked(value, |id| self.users.get(id).is_some())?,
+                "owner_id" => contact.owner_id = checked(value, |id| self.has_user(id))?,
                 "account_id" => {
                     let live = |id: &str| {
                         self.accounts
@@ -80,7 +80,7 @@ impl Team {
                 "raw_address" => {
                     account.address = text(value).map(|raw| Address { raw, parts: None });
                 }
-                "owner_id" => account.owner_id = checked(value, |id| self.users.get(id).is_some())?,
+                "owner_id" => account.owner_id = checked(value, |id| self.has_user(id))?,
                 "account_stage_id" => {
                     let known = |id: &str| self.account_stages.iter().any(|stage| stage.id == id);
                     account.stage_id = checked(value, known)?;

@@ -31,6 +31,7 @@ impl std::error::Error for EditError {}
 impl Team {
     /// A new colleague; returns the user's id.
     pub fn add_user(&mut self, now: DateTime<Utc>, first_name: &str, last_name: &str) -> String {
+        self.tick(now);
         let user = self.draft_user(now, first_name, last_name);
         let id = user.id.clone();
         self.users.insert(user);
@@ -41,6 +42,24 @@ impl Team {
     pub fn delete_user(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.users.edit_in_place(id, |user| user.deleted = true);
         deleted.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Takes [`Team::delete_user`] back.
+    pub fn undelete_user(&mut self, id: &str) -> Result<(), EditError> {
+        let restored = self.users.edit_in_place(id, |user| user.deleted = false);
+        restored.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// The seat disappears from the list; what names the user goes on doing so.
+    pub fn remove_user(&mut self, id: &str) -> Result<(), EditError> {
+        let removed = self.users.edit(id, |user| user.removed = true);
+        removed.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// Takes [`Team::remove_user`] back. A user who was marked as deleted before still is.
+    pub fn restore_user(&mut self, id: &str) -> Result<(), EditError> {
+        let restored = self.users.edit(id, |user| user.removed = false);
+        restored.ok_or(EditError::NoSuchRecord)
     }
 
     /// Gives a user another name; users have no `updated_at` to show it.
@@ -59,7 +78,8 @@ impl Team {
 
     /// Links a mailbox to a user; returns its id.
     pub fn add_mailbox(&mut self, now: DateTime<Utc>, user_id: &str) -> Result<String, EditError> {
-        if self.users.get(user_id).is_none() {
+        self.tick(now);
+        if !self.has_user(user_id) {
             return Err(EditError::NoSuchRecord);
         }
         let mailbox = self.draft_mailbox(now, user_id);
@@ -74,8 +94,15 @@ impl Team {
         removed.ok_or(EditError::NoSuchRecord)
     }
 
+    /// A removed mailbox is linked again, under the id it had.
+    pub fn restore_mailbox(&mut self, id: &str) -> Result<(), EditError> {
+        let restored = self.mailboxes.edit(id, |mailbox| mailbox.deleted = false);
+        restored.ok_or(EditError::NoSuchRecord)
+    }
+
     /// The mail provider withdraws access: the mailbox stays listed, inactive.
     pub fn disconnect_mailbox(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
         let disconnected = self.mailboxes.edit_in_place(id, |mailbox| {
             mailbox.active = false;
             mailbox.revoked_at = Some(now);

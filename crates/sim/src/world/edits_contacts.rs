@@ -101,19 +101,25 @@ impl Team {
         Ok(())
     }
 
-    /// Brings a deleted contact back, as restoring a backup or a CRM sync does.
+    /// Brings a deleted contact back, as restoring a backup or a CRM sync does. It is in the sequences it was
+    /// in, and at the account it was at if that is still there.
     pub fn undelete_contact(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
-        if self.live_contact(id).is_ok() {
+        let contact = self.contacts.get(id).ok_or(EditError::NoSuchRecord)?;
+        if !contact.deleted {
             return Ok(());
         }
-        let restored = self.contacts.edit(id, |contact| {
+        let account_id = contact.account_id.clone();
+        let account = account_id.and_then(|id| self.live_account(&id).ok());
+        let account = account.map(|account| (account.id.clone(), account.embedded()));
+        let (account_id, account) = account.unzip();
+        self.count_at_account(account_id.as_deref());
+        self.contacts.edit(id, |contact| {
             contact.deleted = false;
             contact.updated_at = now;
-            contact.account_id.clone()
+            contact.account_id = account_id;
+            contact.account = account;
         });
-        let account = restored.ok_or(EditError::NoSuchRecord)?;
-        self.count_at_account(account.as_deref());
         Ok(())
     }
 
@@ -229,6 +235,23 @@ impl Team {
             });
         }
         Ok(())
+    }
+
+    /// Brings a deleted account back, without the contacts it had.
+    pub fn undelete_account(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
+        if self.live_account(id).is_ok() {
+            return Ok(());
+        }
+        let moves = self.switches.account_changes_move_order;
+        let restored = self.accounts.edit(id, |account| {
+            account.deleted = false;
+            account.num_contacts = 0;
+            if moves {
+                account.index_key = now;
+            }
+        });
+        restored.ok_or(EditError::NoSuchRecord)
     }
 
     pub(crate) fn live_account(&self, id: &str) -> Result<&Account, EditError> {

@@ -10,6 +10,7 @@ use crate::switches::{InactiveReasons, Reason};
 impl Team {
     /// An active sequence with invented steps; returns its id.
     pub fn create_sequence(&mut self, now: DateTime<Utc>, name: &str) -> String {
+        self.tick(now);
         let sequence = self.draft_sequence(now, name);
         let id = sequence.id.clone();
         self.sequences.insert(sequence);
@@ -43,6 +44,12 @@ impl Team {
     pub fn delete_sequence(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.sequences.edit(id, |sequence| sequence.deleted = true);
         deleted.ok_or(EditError::NoSuchRecord)
+    }
+
+    /// A deleted sequence is back in searches, as it was.
+    pub fn undelete_sequence(&mut self, id: &str) -> Result<(), EditError> {
+        let restored = self.sequences.edit(id, |sequence| sequence.deleted = false);
+        restored.ok_or(EditError::NoSuchRecord)
     }
 
     /// Adds a contact to a sequence and returns the id of its state there. A contact that is in it already
@@ -138,7 +145,9 @@ impl Team {
         Ok(state)
     }
 
-    pub(crate) fn add_state(&mut self, now: DateTime<Utc>, contact_id: &str, state: State) {
+    pub(crate) fn add_state(&mut self, now: DateTime<Utc>, contact_id: &str, mut state: State) {
+        self.tick(now);
+        state.since = self.now();
         let sequence_id = state.sequence_id.clone();
         let added = self.touch_states(now, contact_id, |contact| {
             contact.states.push(state);

@@ -59,6 +59,10 @@ impl Row for Mailbox {
         !self.deleted
     }
 
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
     fn rank(&self, _: Order) -> i64 {
         self.created_at.timestamp_millis()
     }

@@ -1,15 +1,17 @@
 //! The simulated workspaces: what they hold, how they are populated and how they change.
 //!
-//! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` reads it for tests; the
-//! endpoints under `apollo` show it to clients.
+//! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` and `census` read it for tests;
+//! the endpoints under `apollo` show it to clients.
 
 pub(crate) mod account;
 pub(crate) mod catalogue;
+mod census;
 pub(crate) mod contact;
 mod contact_fields;
 pub(crate) mod dice;
 mod edits;
 mod edits_contacts;
+mod edits_hiding;
 mod edits_random;
 mod edits_sequences;
 mod generate;
@@ -17,6 +19,8 @@ pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
 pub(crate) mod sequence;
+mod sorted;
+mod standing;
 pub(crate) mod table;
 pub(crate) mod task;
 mod truth;
@@ -27,6 +31,7 @@ use chrono::{DateTime, Utc};
 pub use contact::StateKind;
 pub use edits::EditError;
 pub use edits_random::Edits;
+pub use table::fingerprint_of;
 pub use truth::Counts;
 
 use self::account::Account;
@@ -35,7 +40,7 @@ use self::contact::Contact;
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
 use self::sequence::Sequence;
-use self::table::Table;
+use self::table::{Row, Table};
 use self::task::Task;
 use self::user::User;
 use crate::limits::{Counters, Quota};
@@ -111,15 +116,31 @@ impl Team {
         self.plan.quota(&self.switches.plans)
     }
 
-    /// Tells the team the time: what searches have not seen yet comes into view when its time has come.
-    pub(crate) fn tick(&mut self, now: DateTime<Utc>) {
-        self.contacts.tick(now);
+    /// Tells the team the time, which never goes back; requests and the edits that are given a time do so by
+    /// themselves. Edits that are not given one happen at the latest time told, and what searches have not
+    /// seen yet comes into view when its time has come.
+    pub fn tick(&mut self, now: DateTime<Utc>) {
+        self.users.tick(now);
         self.accounts.tick(now);
+        self.contacts.tick(now);
+        self.sequences.tick(now);
+        self.mailboxes.tick(now);
+        self.tasks.tick(now);
+    }
+
+    /// The latest time the team was told.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.contacts.now()
     }
 
     /// The user that API calls are made in the name of: the longest-standing one still there.
     pub(crate) fn caller(&self) -> Option<&User> {
-        self.users.all().iter().find(|user| !user.deleted)
+        self.users.all().iter().find(|user| user.live())
+    }
+
+    /// Whether somebody is listed under the id, be it as deleted.
+    pub(crate) fn has_user(&self, id: &str) -> bool {
+        self.users.get(id).is_some_and(Row::listed)
     }
 
     pub(crate) fn caller_id(&self) -> Option<String> {

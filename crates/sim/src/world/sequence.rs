@@ -190,6 +190,10 @@ impl Row for Sequence {
         !self.deleted
     }
 
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
     fn rank(&self, order: Order) -> i64 {
         match order {
             Order::Created | Order::Updated => self.created_at.timestamp_millis(),

@@ -1,13 +1,19 @@
 //! Rows of one kind, with what makes serving them cheap: each row's JSON is kept until the row changes, and
-//! each sort order is kept until a row comes, goes or moves.
+//! each sort order is kept up as rows come, go and move.
 //!
-//! Searches may see rows later than reads by id do: see [`Lag`].
+//! Searches may see rows later than reads by id do, see [`Lag`], or not at all: a row can be hidden. Since
+//! when each row has been there is kept as well, for [`census`](super::census).
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+
+use super::sorted::{Ranked, Sorted};
+use super::standing::Standing;
 
 /// The orders a search can be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +32,11 @@ pub(crate) trait Row: Clone {
     fn id(&self) -> &str;
     /// Whether searches still show it.
     fn listed(&self) -> bool;
+    /// Whether it is there. Some of what searches list is only marked as deleted.
+    fn live(&self) -> bool {
+        self.listed()
+    }
+    fn created_at(&self) -> DateTime<Utc>;
     /// Where the row stands in `order`, ascending.
     fn rank(&self, order: Order) -> i64;
     /// The row as searches show it.
@@ -41,6 +52,17 @@ pub(crate) struct Lag {
     pub(crate) deletes: TimeDelta,
 }
 
+/// What a table keeps of a row besides the row.
+#[derive(Debug)]
+struct Slot {
+    /// The row as searches see it, once one has asked.
+    json: Option<Bytes>,
+    /// The hash of the row as it is, once somebody has asked.
+    fingerprint: OnceCell<u64>,
+    standing: Standing,
+    hidden: bool,
+}
+
 /// What searches show of a row until a time.
 #[derive(Debug)]
 struct Shown<T> {
@@ -53,9 +75,10 @@ struct Shown<T> {
 pub(crate) struct Table<T> {
     rows: Vec<T>,
     by_id: HashMap<String, usize>,
-    /// What searches have asked for: rows as JSON, and the rows in an order.
-    json: Vec<Option<Bytes>>,
-    orders: HashMap<Order, Arc<Vec<usize>>>,
+    /// One for each row.
+    slots: Vec<Slot>,
+    /// The orders that searches have asked for.
+    orders: HashMap<Order, Sorted>,
     lag: Lag,
     now: DateTime<Utc>,
     /// By position, what searches show instead of the row; earlier `until` first. Empty without a lag.
@@ -69,7 +92,7 @@ impl<T: Row> Table<T> {
         Self {
             rows: Vec::new(),
             by_id: HashMap::new(),
-            json: Vec::new(),
+            slots: Vec::new(),
             orders: HashMap::new(),
             lag: Lag::default(),
             now: DateTime::UNIX_EPOCH,
@@ -89,30 +112,45 @@ impl<T: Row> Table<T> {
         if self.next.is_none_or(|next| next > self.now) {
             return;
         }
-        let (now, json) = (self.now, &mut self.json);
+        let (now, slots) = (self.now, &mut self.slots);
+        let mut changed = Vec::new();
         self.behind.retain(|&at, versions| {
             let before = versions.len();
             while versions.front().is_some_and(|shown| shown.until <= now) {
                 versions.pop_front();
             }
-            if versions.len() < before
-                && let Some(json) = json.get_mut(at)
-            {
-                *json = None;
+            if versions.len() < before {
+                changed.push(at);
+                if let Some(slot) = slots.get_mut(at) {
+                    slot.json = None;
+                }
             }
             !versions.is_empty()
         });
         let fronts = self.behind.values().filter_map(VecDeque::front);
         self.next = fronts.map(|shown| shown.until).min();
-        self.orders.clear();
+        for at in changed {
+            self.touch(at);
+        }
+    }
+
+    /// The latest time the table was told.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     pub(crate) fn insert(&mut self, row: T) {
         let at = self.rows.len();
+        self.slots.push(Slot {
+            json: None,
+            fingerprint: OnceCell::new(),
+            // A row that is dated back was not there before the table heard of it.
+            standing: Standing::new(row.live(), row.created_at().max(self.now)),
+            hidden: false,
+        });
         self.by_id.insert(row.id().to_owned(), at);
         self.rows.push(row);
-        self.json.push(None);
-        self.orders.clear();
+        self.touch(at);
         if self.lag.changes > TimeDelta::zero() {
             self.show_instead(at, None, self.lag.changes);
         }
@@ -125,7 +163,7 @@ impl<T: Row> Table<T> {
     /// Changes a row in a way that may move it in a search.
     pub(crate) fn edit<R>(&mut self, id: &str, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let at = *self.by_id.get(id)?;
-        self.orders.clear();
+        self.touch(at);
         self.edit_at(at, change)
     }
 
@@ -140,15 +178,16 @@ impl<T: Row> Table<T> {
     }
 
     fn edit_at<R>(&mut self, at: usize, change: impl FnOnce(&mut T) -> R) -> Option<R> {
-        if let Some(json) = self.json.get_mut(at) {
-            *json = None;
-        }
-        if self.lag.changes <= TimeDelta::zero() && self.lag.deletes <= TimeDelta::zero() {
-            return self.rows.get_mut(at).map(change);
-        }
-        let row = self.rows.get_mut(at)?;
-        let before = row.clone();
+        let (row, slot) = (self.rows.get_mut(at)?, self.slots.get_mut(at)?);
+        slot.json = None;
+        slot.fingerprint.take();
+        let lags = self.lag.changes > TimeDelta::zero() || self.lag.deletes > TimeDelta::zero();
+        let before = lags.then(|| row.clone());
         let changed = change(row);
+        slot.standing.follow(row.live(), self.now);
+        let Some(before) = before else {
+            return Some(changed);
+        };
         let lag = if before.listed() && !row.listed() {
             self.lag.deletes
         } else {
@@ -191,34 +230,107 @@ impl<T: Row> Table<T> {
         self.rows.iter().filter(|row| row.listed())
     }
 
+    /// Hides a row from searches, or shows it again, from this moment on.
+    pub(crate) fn set_hidden(&mut self, id: &str, hidden: bool) {
+        let Some(&at) = self.by_id.get(id) else {
+            return;
+        };
+        self.touch(at);
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.hidden = hidden;
+        }
+    }
+
+    pub(crate) fn is_hidden(&self, id: &str) -> bool {
+        self.slot(id).is_some_and(|slot| slot.hidden)
+    }
+
+    pub(crate) fn standing(&self, id: &str) -> Option<&Standing> {
+        self.slot(id).map(|slot| &slot.standing)
+    }
+
+    /// A hash of the row as a search without a lag would show it; `None` if it would not.
+    pub(crate) fn fingerprint(&self, id: &str) -> Option<u64> {
+        let at = *self.by_id.get(id)?;
+        let row = self.rows.get(at).filter(|row| row.listed())?;
+        let slot = self.slots.get(at)?;
+        let shown = slot.json.as_ref();
+        let shown = shown.filter(|_| !self.behind.contains_key(&at));
+        let hash = slot.fingerprint.get_or_init(|| match shown {
+            Some(json) => fingerprint_of(json),
+            None => fingerprint_of(row.json().as_bytes()),
+        });
+        Some(*hash)
+    }
+
+    fn slot(&self, id: &str) -> Option<&Slot> {
+        self.by_id.get(id).and_then(|at| self.slots.get(*at))
+    }
+
     /// The JSON of the row at that position as searches see it.
     pub(crate) fn json_at(&mut self, at: usize) -> Bytes {
-        if let Some(Some(json)) = self.json.get(at) {
+        if let Some(json) = self.slots.get(at).and_then(|slot| slot.json.as_ref()) {
             return json.clone();
         }
         let Some(row) = self.at(at) else {
             return Bytes::new();
         };
         let bytes = Bytes::from(row.json());
-        if let Some(json) = self.json.get_mut(at) {
-            *json = Some(bytes.clone());
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.json = Some(bytes.clone());
         }
         bytes
     }
 
     /// Positions of the rows that searches list, ascending.
     pub(crate) fn ordered(&mut self, order: Order) -> Arc<Vec<usize>> {
-        if let Some(ordered) = self.orders.get(&order) {
-            return Arc::clone(ordered);
-        }
-        let rows = (0..self.rows.len()).filter_map(|at| Some((at, self.at(at)?)));
-        let mut keyed: Vec<(i64, &str, usize)> = rows
-            .filter(|(_, row)| row.listed())
-            .map(|(at, row)| (row.rank(order), row.id(), at))
-            .collect();
-        keyed.sort_unstable();
-        let ordered = Arc::new(keyed.into_iter().map(|(_, _, at)| at).collect());
-        self.orders.insert(order, Arc::clone(&ordered));
-        ordered
+        let known = self.orders.remove(&order);
+        let rows = InOrder { table: self, order };
+        let sorted = match known {
+            Some(mut sorted) => {
+                sorted.repair(&rows);
+                sorted
+            }
+            None => Sorted::new(&rows),
+        };
+        let positions = sorted.positions();
+        self.orders.insert(order, sorted);
+        positions
     }
+
+    /// Notes that searches may have to list the row elsewhere, or no longer, or for the first time.
+    fn touch(&mut self, at: usize) {
+        self.orders.retain(|_, sorted| sorted.touch(at));
+    }
+}
+
+/// The rows of a table as searches in an order see them.
+#[derive(Debug)]
+struct InOrder<'t, T> {
+    table: &'t Table<T>,
+    order: Order,
+}
+
+impl<T: Row> Ranked for InOrder<'_, T> {
+    fn rank(&self, at: usize) -> Option<i64> {
+        let hidden = self.table.slots.get(at).is_some_and(|slot| slot.hidden);
+        let row = self.table.at(at)?;
+        (row.listed() && !hidden).then(|| row.rank(self.order))
+    }
+
+    fn id(&self, at: usize) -> &str {
+        self.table.rows.get(at).map_or("", Row::id)
+    }
+
+    fn len(&self) -> usize {
+        self.table.rows.len()
+    }
+}
+
+/// The hash that [`Team::fingerprint`](super::Team::fingerprint) gives of a record, from its JSON as a search
+/// shows it, byte for byte. It means something within one process only.
+pub fn fingerprint_of(json: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(json);
+    hasher.finish()
 }

@@ -42,6 +42,10 @@ impl Row for Task {
         true
     }
 
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
+    }
+
     fn rank(&self, order: Order) -> i64 {
         match order {
             Order::Due => self.due_at.map_or(i64::MIN, |at| at.timestamp_millis()),

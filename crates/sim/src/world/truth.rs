@@ -1,4 +1,5 @@
-//! What is really there, for tests to compare a client's copy with.
+//! What is really there, for tests to compare a client's copy with: whole records, hidden ones too. Since when
+//! it is there, and whether it has changed, is told by [`census`](super::census).
 
 use serde_json::Value;
 
@@ -34,7 +35,7 @@ impl Team {
         }
     }
 
-    /// Every user, the deleted ones too, as `users/search` shows them.
+    /// Every user, those marked as deleted too, as `users/search` shows them.
     pub fn users(&self) -> Vec<Value> {
         values(&self.users)
     }

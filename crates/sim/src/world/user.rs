@@ -19,6 +19,8 @@ pub(crate) struct User {
     pub(crate) assistant_id: String,
     /// A deleted seat is still listed, marked as such.
     pub(crate) deleted: bool,
+    /// Not listed either.
+    pub(crate) removed: bool,
 }
 
 impl User {
@@ -50,7 +52,15 @@ impl Row for User {
     }
 
     fn listed(&self) -> bool {
-        true
+        !self.removed
+    }
+
+    fn live(&self) -> bool {
+        !self.removed && !self.deleted
+    }
+
+    fn created_at(&self) -> DateTime<Utc> {
+        self.created_at
     }
 
     fn rank(&self, _: Order) -> i64 {

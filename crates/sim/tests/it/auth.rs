@@ -96,6 +96,33 @@ fn a_scoped_key_reaches_its_scope_and_the_profile_only() {
 }
 
 #[test]
+fn a_scoped_key_reads_its_teams_profile_unless_so_switched() {
+    for reads in [true, false] {
+        let mut options = Options::with_contacts(10);
+        options.switches.scoped_keys_read_profile = reads;
+        options.teams[0].keys.push(KeyOptions::scoped(
+            "profile-key",
+            &["contacts/search", "users/api_profile"],
+        ));
+        let sim = Simulator::new(options);
+        let ask = |key: &str| {
+            let profile = SimRequest::get("/api/v1/users/api_profile");
+            sim.respond(noon(), &profile.key(key))
+        };
+        let team = sim.read(0, |team| team.id().to_owned());
+        assert_eq!(ask(KEY).json()["team_id"], json!(team));
+        assert_eq!(ask("profile-key").json()["team_id"], json!(team));
+        let scoped = ask("sim-scoped-key");
+        if reads {
+            assert_eq!(scoped.json()["team_id"], json!(team));
+        } else {
+            assert_eq!(scoped.status, 403);
+            assert!(scoped.text().contains("access api/v1/users/api_profile."));
+        }
+    }
+}
+
+#[test]
 fn health_says_whether_the_key_is_good() {
     let ask = |sim: &Simulator, key: &str| {
         sim.respond(noon(), &SimRequest::get("/v1/auth/health").key(key))

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 use syncline_sim::{
-    Action, Fault, Match, NowFn, Options, RunningSimulator, Simulator, Team, WireFault,
+    Action, Fault, Match, NowFn, Options, RunningSimulator, SimRequest, Simulator, Team, WireFault,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -266,6 +267,42 @@ async fn the_default_simulator_serves_on_the_system_clock() {
         .expect("a free port");
     json(&server, "GET", "/api/v1/users/api_profile", "").await;
     assert!(server.ledger().requests()[0].at > noon());
+}
+
+#[tokio::test]
+async fn the_wire_carries_the_simulated_date_and_no_other() {
+    let server = running(5).await;
+    for path in ["/api/v1/users/search", "/nowhere", "/_sim/world"] {
+        let (head, _) = split(&exchange(&server, "GET", path, "").await);
+        let head = head.to_ascii_lowercase();
+        let dates: Vec<&str> = head.lines().filter(|l| l.starts_with("date:")).collect();
+        assert_eq!(dates, ["date: mon, 16 feb 2026 12:00:00 gmt"], "{path}");
+    }
+}
+
+#[test]
+fn every_answer_has_the_date_in_whole_seconds() {
+    let sim = crate::sim(10);
+    let now = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1_772_323_199_987);
+    sim.faults()
+        .push(Fault::new(Match::path("labels"), Action::bad_gateway()));
+    for (path, status) in [
+        ("/api/v1/users/search", 200),
+        ("/api/v1/contacts/1", 422),
+        ("/api/v1/labels", 502),
+        ("/api/v1/nowhere", 404),
+        ("/_sim/world", 200),
+        ("/_sim/nowhere", 404),
+    ] {
+        let reply = sim.respond(now, &SimRequest::get(path).key(KEY));
+        assert_eq!(reply.status, status, "{path}");
+        assert_eq!(reply.header("date"), Some("Sat, 28 Feb 2026 23:59:59 GMT"));
+    }
+    let stranger = sim.respond(now, &SimRequest::get("/api/v1/users/search"));
+    assert_eq!(
+        (stranger.status, stranger.header("date").is_some()),
+        (401, true)
+    );
 }
 
 #[test]

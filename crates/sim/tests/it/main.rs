@@ -5,12 +5,15 @@
 mod auth;
 mod command;
 mod faults;
+mod hidden;
 mod http;
 mod lag;
+mod ledger;
 mod limits;
 mod paging;
 mod records;
 mod sequences;
+mod standing;
 mod switches;
 mod world;
 mod writes;

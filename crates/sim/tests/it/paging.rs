@@ -1,9 +1,11 @@
 //! Pages, orders, filters and envelopes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use syncline_sim::SimRequest;
+use syncline_sim::{Options, SimRequest, Simulator, Team};
 
 use crate::{KEY, contacts_page, get, ids, keys, noon, patch, post, sim};
 
@@ -355,6 +357,58 @@ fn edits_between_pages_shift_records_as_they_would_live() {
         ids(&contacts_page(&sim, 1)["contacts"]).first(),
         Some(&last)
     );
+}
+
+#[test]
+fn pages_read_between_edits_are_in_the_order_of_pages_read_afterwards() {
+    for lag in [0, 90] {
+        let mut options = Options::with_contacts(150);
+        options.switches.search_lag = Duration::from_secs(lag);
+        options.switches.delete_lag = Duration::from_secs(lag / 3);
+        let (watched, left_alone) = (Simulator::new(options.clone()), Simulator::new(options));
+        let at = |n: u64| noon() + TimeDelta::seconds(i64::try_from(n).unwrap() * 20);
+        let pages = |sim: &Simulator, n: u64| {
+            let orders = [
+                json!({"per_page": 100}),
+                json!({"per_page": 100, "page": 2, "sort_by_field": "contact_updated_at"}),
+                json!({"per_page": 100, "sort_by_field": "contact_created_at", "sort_ascending": true}),
+                json!({"per_page": 50, "sort_by_field": "contact_last_activity_date"}),
+            ];
+            orders.map(|body| {
+                let search = SimRequest::post("/api/v1/contacts/search", &body);
+                let reply = sim.respond(at(n), &search.key(KEY));
+                assert_eq!(reply.status, 200);
+                reply.text()
+            })
+        };
+        for n in 1..=60 {
+            for sim in [&watched, &left_alone] {
+                sim.edit(0, |team| meddle(team, at(n), n));
+            }
+            let seen = pages(&watched, n);
+            if n % 20 == 19 {
+                assert!(
+                    seen == pages(&left_alone, n),
+                    "after {n} with a lag of {lag}"
+                );
+            }
+        }
+    }
+}
+
+/// Edits of all kinds, sometimes few and sometimes many.
+fn meddle(team: &mut Team, now: DateTime<Utc>, n: u64) {
+    team.random_edits(now, n, if n.is_multiple_of(10) { 70 } else { 3 });
+    let ids = team.contact_ids();
+    let some = |step: u64| ids[usize::try_from(n * step).unwrap() % ids.len()].clone();
+    team.hide_contact(&some(7)).unwrap();
+    team.show_contact(&some(7 * 2)).unwrap();
+    team.log_call(now, &some(3)).unwrap();
+    let doomed = some(5);
+    team.delete_contact(&doomed).unwrap();
+    if n.is_multiple_of(2) {
+        team.undelete_contact(now, &doomed).unwrap();
+    }
 }
 
 #[test]

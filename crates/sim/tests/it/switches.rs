@@ -38,8 +38,10 @@ fn the_defaults_are_what_was_documented_or_seen() {
         enrolment_touches_contact,
         account_changes_move_order,
         re_enrolment,
+        scoped_keys_read_profile,
     } = Switches::default();
     assert!(retry_after && invalid_calls_count && archived_sequences_listed);
+    assert!(scoped_keys_read_profile);
     assert!(!health_refuses_bad_keys && !rejected_calls_count && !activity_touches_contact);
     assert!(!enrolment_touches_contact && !account_changes_move_order);
     assert_eq!(plans.organization, Quota::new(200, 600, 6_000));

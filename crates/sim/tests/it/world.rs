@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use syncline_sim::{EditError, Options, SimRequest, Simulator, StateKind, Team, TeamOptions};
 
-use crate::{KEY, contacts_page, get, ids, noon, post, sim};
+use crate::{contacts_page, get, ids, noon, post, sim};
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
@@ -266,49 +266,4 @@ fn random_edits_are_counted_and_visible() {
         after.contacts,
         before.contacts + edits.created - edits.deleted
     );
-}
-
-#[test]
-fn the_ledger_tells_what_was_asked_and_what_it_cost() {
-    let sim = sim(250);
-    for page in 1..=3 {
-        contacts_page(&sim, page);
-    }
-    sim.respond(
-        noon() + TimeDelta::hours(1),
-        &SimRequest::get("/api/v1/users/search").key(KEY),
-    );
-    sim.respond(
-        noon(),
-        &SimRequest::get("/api/v1/users/search").key("nobody"),
-    );
-    let ledger = sim.ledger();
-    let searches = ledger.requests_to("contacts/search");
-    let seen: Vec<_> = searches
-        .iter()
-        .map(|e| (e.team, e.page, e.status, e.records))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (Some(0), Some(1), 200, 100),
-            (Some(0), Some(2), 200, 100),
-            (Some(0), Some(3), 200, 50)
-        ]
-    );
-    assert_eq!(
-        ledger.records_between(noon(), noon() + TimeDelta::minutes(1)),
-        250
-    );
-    let totals = ledger.totals();
-    let users = totals["users/search"];
-    assert_eq!((users.requests, users.records, users.refused), (2, 8, 1));
-    let request = SimRequest::get("/api/v1/contacts/1").key(KEY);
-    let (one, two) = (sim.arrive(&request), sim.arrive(&request));
-    drop(one);
-    let three = sim.arrive(&request);
-    drop((two, three));
-    assert_eq!(ledger.most_in_flight(0, "contacts"), 2);
-    ledger.reset();
-    assert!(ledger.is_empty());
 }

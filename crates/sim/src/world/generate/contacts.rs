@@ -9,6 +9,7 @@ use super::ascii;
 use crate::switches::Reason;
 use crate::world::account::Account;
 use crate::world::contact::{Contact, Phone, State, StateKind};
+use crate::world::mailbox::Mailbox;
 use crate::world::table::Row;
 use crate::world::{Team, names};
 
@@ -141,7 +142,7 @@ impl Team {
                 .dice
                 .pick(&self.contact_stages)
                 .map(|stage| stage.id.clone()),
-            owner_id: self.dice.pick(self.users.all()).map(|user| user.id.clone()),
+            owner_id: self.any_user_id(),
             creator_id: self.caller_id(),
             person_id: self.dice.percent(50).then(|| self.mint(created_at)),
             organization_id: account
@@ -290,9 +291,11 @@ impl Team {
         added_at: DateTime<Utc>,
         mailbox_id: Option<&str>,
     ) -> State {
-        let mailbox = match mailbox_id {
-            Some(id) => self.mailboxes.get(id),
-            None => self.dice.pick(self.mailboxes.all()),
+        let mailbox = if let Some(id) = mailbox_id {
+            self.mailboxes.get(id)
+        } else {
+            let linked: Vec<&Mailbox> = self.mailboxes.listed().collect();
+            self.dice.pick(&linked).copied()
         };
         let mailbox = mailbox.map(|mailbox| {
             (
@@ -321,6 +324,7 @@ impl Team {
             auto_unpause_at: None,
             step_id: None,
             step_position: None,
+            since: added_at,
         }
     }
 

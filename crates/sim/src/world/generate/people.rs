@@ -54,7 +54,14 @@ impl Team {
             permission_set_id: self.mint(created_at),
             assistant_id: self.mint(created_at),
             deleted: false,
+            removed: false,
         }
+    }
+
+    /// Somebody who is listed, be it as deleted.
+    pub(in crate::world) fn any_user_id(&mut self) -> Option<String> {
+        let users: Vec<&User> = self.users.listed().collect();
+        self.dice.pick(&users).map(|user| user.id.clone())
     }
 
     /// The domain the team sends from.

@@ -58,8 +58,7 @@ impl Team {
         created_at: DateTime<Utc>,
         name: &str,
     ) -> Sequence {
-        let users = self.users.all();
-        let user_id = self.dice.pick(users).map(|user| user.id.clone());
+        let user_id = self.any_user_id();
         let label_ids = Vec::new();
         let kinds = [
             "auto_email",

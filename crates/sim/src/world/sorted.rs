@@ -1,0 +1,86 @@
+//! The rows that searches list, in one order. It is repaired, not sorted again, when a few rows have changed:
+//! clients page through thousands of records while teammates edit them one at a time.
+
+use std::sync::Arc;
+
+/// Changed rows up to which a repair is quicker than sorting anew.
+const MOST_REPAIRS: usize = 32;
+
+/// What sorting needs to know of the rows, by position.
+pub(super) trait Ranked {
+    /// Where the row stands; `None` if searches do not list it.
+    fn rank(&self, at: usize) -> Option<i64>;
+    /// Decides between rows of one rank. It never changes.
+    fn id(&self, at: usize) -> &str;
+    fn len(&self) -> usize;
+}
+
+#[derive(Debug)]
+pub(super) struct Sorted {
+    positions: Arc<Vec<usize>>,
+    /// By position, the rank that the row was sorted in with.
+    ranks: Vec<Option<i64>>,
+    /// Positions of rows that may have changed since.
+    touched: Vec<usize>,
+}
+
+impl Sorted {
+    pub(super) fn new(rows: &impl Ranked) -> Self {
+        let ranks: Vec<Option<i64>> = (0..rows.len()).map(|at| rows.rank(at)).collect();
+        let listed = ranks.iter().enumerate();
+        let listed = listed.filter_map(|(at, rank)| Some(((*rank)?, rows.id(at), at)));
+        let mut keyed: Vec<(i64, &str, usize)> = listed.collect();
+        keyed.sort_unstable();
+        Self {
+            positions: Arc::new(keyed.into_iter().map(|(_, _, at)| at).collect()),
+            ranks,
+            touched: Vec::new(),
+        }
+    }
+
+    /// Notes that a row may have come, gone or moved; false if repairing is no longer worth it.
+    pub(super) fn touch(&mut self, at: usize) -> bool {
+        if !self.touched.contains(&at) {
+            self.touched.push(at);
+        }
+        self.touched.len() <= MOST_REPAIRS
+    }
+
+    /// Puts the touched rows where they belong by now.
+    pub(super) fn repair(&mut self, rows: &impl Ranked) {
+        self.ranks.resize(rows.len(), None);
+        for at in std::mem::take(&mut self.touched) {
+            let (before, now) = (self.rank(at), rows.rank(at));
+            if before == now {
+                continue;
+            }
+            if let Some(rank) = before {
+                let place = self.place(rows, rank, at);
+                Arc::make_mut(&mut self.positions).remove(place);
+            }
+            if let Some(rank) = now {
+                let place = self.place(rows, rank, at);
+                Arc::make_mut(&mut self.positions).insert(place, at);
+            }
+            if let Some(known) = self.ranks.get_mut(at) {
+                *known = now;
+            }
+        }
+    }
+
+    /// Positions of the listed rows, ascending.
+    pub(super) fn positions(&self) -> Arc<Vec<usize>> {
+        Arc::clone(&self.positions)
+    }
+
+    fn rank(&self, at: usize) -> Option<i64> {
+        self.ranks.get(at).copied().flatten()
+    }
+
+    /// Where in the order a row of that rank is or would be.
+    fn place(&self, rows: &impl Ranked, rank: i64, at: usize) -> usize {
+        let wanted = (Some(rank), rows.id(at));
+        self.positions
+            .partition_point(|&other| (self.rank(other), rows.id(other)) < wanted)
+    }
+}
