@@ -43,10 +43,24 @@ impl ConnectionStatus {
     }
 }
 
+/// Why a provider keeps an object from a key that it accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Denial {
+    /// The account's plan doesn't include it.
+    Plan,
+    /// The key's scope doesn't include it: another key, or a master key, could read it.
+    KeyScope,
+    Unknown,
+}
+
 /// Whether a connection's key may read an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Capability {
     pub readable: bool,
+    /// What keeps it from being readable.
+    #[serde(default)]
+    pub denial: Option<Denial>,
     /// Why it is not readable, in the provider's words.
     #[serde(default)]
     pub reason: Option<String>,
@@ -56,13 +70,15 @@ impl Capability {
     pub fn readable() -> Self {
         Self {
             readable: true,
+            denial: None,
             reason: None,
         }
     }
 
-    pub fn unreadable(reason: &str) -> Self {
+    pub fn unreadable(denial: Denial, reason: &str) -> Self {
         Self {
             readable: false,
+            denial: Some(denial),
             reason: Some(reason.to_owned()),
         }
     }

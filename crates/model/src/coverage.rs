@@ -3,8 +3,14 @@
 //! A scan that ended without an error has not necessarily seen everything: a page moves when a
 //! record behind the reader goes away. The verdict says which scans saw a set that held still.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::{
+    Time,
+    mutation::{self, Mutation},
+};
 
 /// How much of the provider's records a run has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,48 +36,141 @@ pub enum Verdict {
     Interrupted,
 }
 
-/// What a scan noticed on its way.
+/// What a reading of the pages noticed on its way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an observation of its own"
+)]
 pub struct ScanFacts {
     pub reached_end: bool,
-    /// The provider's total on the newest page, where it tells one.
+    /// A limit ended it before its last page.
+    pub capped: bool,
+    /// The provider's time when the first page was answered.
+    pub began: Option<Time>,
+    /// The provider's total on the first and on the newest page, where it tells one.
+    pub first_reported: Option<i64>,
     pub records_reported: Option<i64>,
     /// The total went down between two pages: something was deleted, and a page shifted.
     pub total_shrank: bool,
+    /// The pages come in the order of creation.
+    pub ordered: bool,
+    /// The pages come in the order of the last update, the newest first.
+    pub recent_first: bool,
+    /// When the newest record so far was created.
+    pub last_created: Option<Time>,
+    /// A record was created before one that came earlier.
+    pub out_of_order: bool,
+    /// Records that were created after the first page was answered.
+    pub created_since: i64,
+    /// Records that were created so close to that moment that nobody can tell.
+    pub created_about_then: i64,
+    /// Records that were kept out, and those of them that have no id.
+    pub rejected: i64,
     pub rejected_without_id: i64,
     /// The same for the records that come inside those of the scanned object.
     pub carried_rejected_without_id: i64,
+    /// A digest of the ids on the newest page.
+    pub newest_page: u64,
+}
+
+/// The distinct records that a reading saw, and how often it met one again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeenCount {
+    pub distinct: i64,
+    pub repeated: i64,
+}
+
+/// How far apart a provider's clocks may be: the one that stamps records and the one that answers.
+const PROVIDER_CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(2);
+
+impl ScanFacts {
+    /// Takes in when a page's records were created, in the order in which they came.
+    pub fn note_created(&mut self, created: impl Iterator<Item = Time>) {
+        for created in created {
+            if self.last_created.is_some_and(|last| created < last) {
+                self.out_of_order = true;
+            }
+            self.last_created = self.last_created.max(Some(created));
+            let Some(began) = self.began else { continue };
+            // The answer's time is told in whole seconds.
+            let surely_after = began + TimeDelta::seconds(1) + PROVIDER_CLOCK_MARGIN;
+            if created >= surely_after {
+                self.created_since += 1;
+            } else if created > began - PROVIDER_CLOCK_MARGIN {
+                self.created_about_then += 1;
+            }
+        }
+    }
+
+    /// Takes in the total that a page told.
+    pub fn note_total(&mut self, total: Option<i64>) {
+        let Some(total) = total else { return };
+        self.total_shrank |= self.records_reported.is_some_and(|before| total < before);
+        self.first_reported = self.first_reported.or(Some(total));
+        self.records_reported = Some(total);
+    }
+
+    /// What kept the set from holding still, as far as the pages betray it.
+    ///
+    /// In the order of creation a new record goes behind the last page, so the total may grow by
+    /// those and by nothing else. A deletion shifts every record behind it by one place, and the one
+    /// that moves across a page border is never shown; an undelete shows one twice.
+    fn disturbance(&self, seen: SeenCount) -> Option<String> {
+        let grown = self
+            .records_reported
+            .zip(self.first_reported)
+            .map(|(now, first)| now - first);
+        if self.rejected_without_id > 0 {
+            Some(format!("{} records had no id", self.rejected_without_id))
+        } else if seen.repeated > 0 {
+            Some(format!(
+                "{} records were seen twice, so others may have been missed",
+                seen.repeated
+            ))
+        } else if self.total_shrank {
+            Some("the provider's total went down during the scan".to_owned())
+        } else if self.ordered && self.out_of_order {
+            Some("the records did not come in the order of their creation".to_owned())
+        } else if grown.is_some_and(|grown| grown != 0) && !self.ordered {
+            Some("the provider's total changed during the scan".to_owned())
+        } else if self.ordered && self.created_about_then > 0 && grown.is_some() {
+            Some(format!(
+                "{} records were created just when the scan began",
+                self.created_about_then
+            ))
+        } else if self.ordered && grown.is_some_and(|grown| grown != self.created_since) {
+            Some(format!(
+                "the provider's total changed by {}, but {} records were created during the scan",
+                grown.unwrap_or_default(),
+                self.created_since
+            ))
+        } else {
+            self.records_reported
+                .filter(|total| *total != seen.distinct)
+                .map(|total| {
+                    format!(
+                        "the provider reported {total} records, the scan saw {}",
+                        seen.distinct
+                    )
+                })
+        }
+    }
 }
 
 impl Coverage {
-    /// The verdict over a scan that saw `distinct` records and met `repeated` of them again.
-    pub fn judge(facts: &ScanFacts, distinct: i64, repeated: i64) -> Self {
-        let (verdict, reason) = if !facts.reached_end {
+    /// The verdict over a reading of the pages that saw these records.
+    pub fn judge(facts: &ScanFacts, seen: SeenCount) -> Self {
+        let (verdict, reason) = if facts.capped {
+            (Verdict::Capped, capped(facts, seen))
+        } else if !facts.reached_end {
             (
                 Verdict::Interrupted,
                 "the run ended before its last page".to_owned(),
             )
-        } else if facts.rejected_without_id > 0 {
-            (
-                Verdict::Drifted,
-                format!("{} records had no id", facts.rejected_without_id),
-            )
-        } else if repeated > 0 {
-            (
-                Verdict::Drifted,
-                format!("{repeated} records were seen twice, so others may have been missed"),
-            )
-        } else if facts.total_shrank {
-            (
-                Verdict::Drifted,
-                "the provider's total went down during the scan".to_owned(),
-            )
-        } else if let Some(reported) = facts.records_reported.filter(|total| *total != distinct) {
-            (
-                Verdict::Drifted,
-                format!("the provider reported {reported} records, the scan saw {distinct}"),
-            )
+        } else if let Some(disturbance) = facts.disturbance(seen) {
+            (Verdict::Drifted, disturbance)
         } else {
             let reason = match facts.records_reported {
                 Some(_) => "every record that the provider reported was read",
@@ -81,68 +180,49 @@ impl Coverage {
         };
         Self {
             verdict,
-            records_seen: distinct,
+            records_seen: seen.distinct,
             records_reported: facts.records_reported,
             reason,
         }
     }
+
+    /// The scan reached its end, but it was not as quiet as it seemed.
+    pub fn drifted(self, reason: String) -> Self {
+        match self.verdict {
+            Verdict::Complete => Self {
+                verdict: Verdict::Drifted,
+                reason,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
+    /// Whether the run may conclude anything from what it didn't see: its pages were read to their
+    /// end, quiet or not.
+    pub fn reached_end(&self) -> bool {
+        matches!(self.verdict, Verdict::Complete | Verdict::Drifted)
+            || (self.verdict == Verdict::Capped && mutation::on(Mutation::SweepAfterCapped))
+    }
+}
+
+fn capped(facts: &ScanFacts, seen: SeenCount) -> String {
+    let which = if facts.recent_first {
+        "the most recently updated"
+    } else if facts.ordered {
+        "the oldest"
+    } else {
+        "the first"
+    };
+    match facts.records_reported {
+        Some(total) => format!(
+            "the limit of records per object was reached: of {total} records {which} {} were read",
+            seen.distinct
+        ),
+        None => "the limit of records per object was reached".to_owned(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn quiet() -> ScanFacts {
-        ScanFacts {
-            reached_end: true,
-            records_reported: Some(3),
-            ..ScanFacts::default()
-        }
-    }
-
-    #[test]
-    fn a_quiet_scan_that_saw_the_reported_total_is_complete() {
-        assert_eq!(Coverage::judge(&quiet(), 3, 0).verdict, Verdict::Complete);
-    }
-
-    #[test]
-    fn a_scan_without_a_reported_total_is_complete_at_its_end() {
-        let facts = ScanFacts {
-            records_reported: None,
-            ..quiet()
-        };
-        assert_eq!(Coverage::judge(&facts, 9, 0).verdict, Verdict::Complete);
-    }
-
-    #[test]
-    fn anything_that_moved_makes_it_drifted() {
-        let shrank = ScanFacts {
-            total_shrank: true,
-            ..quiet()
-        };
-        let no_id = ScanFacts {
-            rejected_without_id: 1,
-            ..quiet()
-        };
-        for (facts, distinct, repeated) in [
-            (shrank, 3, 0),
-            (no_id, 3, 0),
-            (quiet(), 3, 1),
-            (quiet(), 2, 0),
-        ] {
-            assert_eq!(
-                Coverage::judge(&facts, distinct, repeated).verdict,
-                Verdict::Drifted
-            );
-        }
-    }
-
-    #[test]
-    fn a_run_that_did_not_reach_its_last_page_is_interrupted() {
-        let facts = ScanFacts {
-            reached_end: false,
-            ..quiet()
-        };
-        assert_eq!(Coverage::judge(&facts, 3, 0).verdict, Verdict::Interrupted);
-    }
-}
+#[path = "coverage_tests.rs"]
+mod tests;

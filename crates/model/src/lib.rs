@@ -5,28 +5,39 @@
 //! and this one knows nobody, so a rule that lives here can be tested without a database or a
 //! provider.
 
+pub mod budget;
 pub mod clock;
 pub mod connection;
 pub mod coverage;
 pub mod event;
 pub mod ids;
+pub mod limits;
+pub mod mutation;
 pub mod object;
 pub mod provider;
 pub mod record;
+pub mod request_windows;
 pub mod run;
+pub mod sweep;
 pub mod sync_config;
 pub mod time;
 
+pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use connection::{Capabilities, Capability, ConnectionStatus};
-pub use coverage::{Coverage, ScanFacts, Verdict};
+pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
+pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use ids::Ids;
+pub use limits::{InvalidLimit, LimitOverrides, VolumeLimits};
 pub use object::Object;
 pub use provider::{Category, ProviderName};
 pub use record::{
     Account, Address, Contact, EmailAddress, Mailbox, PhoneNumber, Record, Records, Rejected,
     Sequence, SequenceState, ShareType, User,
 };
-pub use run::{Checkpoint, Counters, InvalidTransition, Lease, RunState, WaitReason};
+pub use request_windows::{RequestWindow, WindowState, WindowUsage};
+pub use run::{
+    Checkpoint, Counters, InvalidTransition, Lease, Order, RunState, SweepProgress, WaitReason,
+};
+pub use sweep::{Fate, LookupOutcome, MissingRow};
 pub use sync_config::{SyncConfigData, SyncStrategy};
 pub use time::Time;

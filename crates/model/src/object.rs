@@ -66,6 +66,15 @@ impl Object {
         }
     }
 
+    /// Its place among a connection's scans: those of a few pages go first.
+    pub fn scan_rank(self) -> i64 {
+        match self {
+            Self::User | Self::Mailbox | Self::Sequence => 0,
+            Self::Account => 1,
+            Self::Contact | Self::SequenceState => 2,
+        }
+    }
+
     /// The object whose pages carry this one's records. A sequence state comes inside its contact,
     /// so one scan of the contact pages serves both.
     pub fn scanned_as(self) -> Self {

@@ -42,6 +42,25 @@ pub enum Records {
     },
 }
 
+impl Records {
+    /// The ids of the scanned object's records and when they were created, in the page's order.
+    pub fn scanned(&self) -> Vec<(&str, Option<Time>)> {
+        fn of<T>(records: &[Record<T>]) -> Vec<(&str, Option<Time>)> {
+            records
+                .iter()
+                .map(|record| (record.id.as_str(), record.created_at))
+                .collect()
+        }
+        match self {
+            Self::Users(users) => of(users),
+            Self::Mailboxes(mailboxes) => of(mailboxes),
+            Self::Sequences(sequences) => of(sequences),
+            Self::Accounts(accounts) => of(accounts),
+            Self::Contacts { contacts, .. } => of(contacts),
+        }
+    }
+}
+
 /// A record that was kept out, with the reason: a malformed record never stops its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {

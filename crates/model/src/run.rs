@@ -24,20 +24,77 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// In which order an object's pages are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Holds still while it is read: new records go behind the last page, changes move nothing.
+    #[default]
+    OldestFirst,
+    /// For a set that is larger than what may be read: the most recently updated records.
+    RecentFirst,
+}
+
 /// Where a run goes on after a pause, a wait or a crash. Committed with the page that it follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Checkpoint {
     /// The page to ask for next; the first is 1.
     pub next_page: u32,
+    /// Which reading of the pages this is, from 1: a small object is read again when rows are
+    /// missing.
+    pub pass: u32,
+    pub order: Order,
+    /// Records that the provider was asked for, over all passes; what the limit per object counts.
+    pub records_asked: i64,
+    /// The provider's total as it was told last, in whichever pass.
+    pub reported: Option<i64>,
+    /// Of the pass.
     pub facts: ScanFacts,
+    /// What has been done about the rows that the pass didn't see.
+    pub sweep: SweepProgress,
+}
+
+/// How far a pass that reached its end has got with the rows that it didn't see.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SweepProgress {
+    /// The missing rows are written down.
+    pub noted: bool,
+    /// By-id reads of this run.
+    pub lookups: u32,
+    /// Rows that the pass missed though they are there.
+    pub found: u32,
 }
 
 impl Default for Checkpoint {
     fn default() -> Self {
         Self {
             next_page: 1,
+            pass: 1,
+            order: Order::default(),
+            records_asked: 0,
+            reported: None,
             facts: ScanFacts::default(),
+            sweep: SweepProgress::default(),
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Before the first page of a further reading, of which nothing is known yet.
+    pub fn again(&self, order: Order) -> Self {
+        Self {
+            next_page: 1,
+            pass: self.pass + 1,
+            order,
+            facts: ScanFacts::default(),
+            sweep: SweepProgress {
+                noted: false,
+                ..self.sweep
+            },
+            records_asked: self.records_asked,
+            reported: self.reported,
         }
     }
 }
@@ -51,6 +108,10 @@ pub struct Counters {
     pub records_unchanged: i64,
     pub records_deleted: i64,
     pub records_rejected: i64,
+    /// Rows that the provider no longer shows, and of which it is not sure yet that they are gone.
+    pub records_missing: i64,
+    /// Deletions that wait for somebody's word.
+    pub deletes_held: i64,
     pub requests_made: i64,
 }
 
@@ -58,19 +119,31 @@ pub struct Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitReason {
-    /// The provider answered 429.
+    /// The account has read as many records as an hour allows.
+    RecordsPerHour,
+    /// The account has read as many records as a day allows.
+    RecordsPerDay,
+    /// The provider answered 429, or its request windows have no room for a sync.
     ProviderRateLimit,
 }
 
 impl WaitReason {
+    const ALL: [Self; 3] = [
+        Self::RecordsPerHour,
+        Self::RecordsPerDay,
+        Self::ProviderRateLimit,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::RecordsPerHour => "records_per_hour",
+            Self::RecordsPerDay => "records_per_day",
             Self::ProviderRateLimit => "provider_rate_limit",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        (text == Self::ProviderRateLimit.as_str()).then_some(Self::ProviderRateLimit)
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
 }
 
@@ -201,6 +274,7 @@ impl RunState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SeenCount;
 
     fn at(millis: i64) -> Time {
         Time::from_timestamp_millis(millis).unwrap()
@@ -218,7 +292,7 @@ mod tests {
 
     #[test]
     fn only_a_running_run_can_wait_or_end() {
-        let coverage = Coverage::judge(&ScanFacts::default(), 0, 0);
+        let coverage = Coverage::judge(&ScanFacts::default(), SeenCount::default());
         assert!(running().wait(at(1), WaitReason::ProviderRateLimit).is_ok());
         let ended = running().succeed(at(1), coverage.clone()).unwrap();
         assert_eq!(

@@ -1,0 +1,334 @@
+//! What a provider account has spent and reserved, and whether one more request may leave.
+//!
+//! In no 60 minutes and in no 24 hours more records come from the provider than the limits say.
+//! So a request reserves the most that its answer can bring, and the answer settles that. What was
+//! reserved and never settled may have come at any moment until the last possible one; it counts
+//! as if it had come then. Records are kept per minute, and a minute counts until all of it is out
+//! of the window, and a little longer, since not all processes have quite the same time.
+//!
+//! The store keeps one budget per account and writes it over the version that it was made of;
+//! everything here is arithmetic. The requests themselves are counted in `request_windows`.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Time, VolumeLimits, WaitReason,
+    mutation::{self, Mutation},
+    request_windows::{EndpointWindows, RequestWindow, Told, WindowState, WindowUsage},
+};
+
+/// How much longer than its window a record counts: the clocks of two processes may be 5 s fast
+/// and 5 s slow.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+/// What an account has spent and reserved, and what its request windows say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Budget {
+    /// Records by the minute since the epoch in which they came.
+    spent: BTreeMap<i64, i64>,
+    open: Vec<Reservation>,
+    /// By endpoint.
+    windows: BTreeMap<String, EndpointWindows>,
+}
+
+/// A request that was granted and has not been settled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Reservation {
+    id: String,
+    endpoint: String,
+    records: i64,
+    /// The latest time its answer could come.
+    #[serde(with = "crate::time::millis")]
+    latest: Time,
+    /// Of its endpoint's windows, when it left.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    told: Told,
+}
+
+/// One request that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// What its answer is settled under; no other request has it.
+    pub id: &'a str,
+    pub endpoint: &'a str,
+    /// The most that its answer can bring.
+    pub records: i64,
+    pub limits: &'a VolumeLimits,
+    /// Somebody waits for the answer, so it may use what syncs leave of a request window.
+    pub interactive: bool,
+    /// The latest time its answer could come, after now.
+    pub answer_within: TimeDelta,
+}
+
+/// Not now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// When it would be granted, if nobody else spends anything until then.
+    pub until: Time,
+    pub reason: WaitReason,
+}
+
+/// A window in which records are counted. It ends now, whenever that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordWindow {
+    Hour,
+    Day,
+}
+
+/// What of a record window is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowUse {
+    pub used: i64,
+    /// When the first of it leaves; `None` when nothing is used.
+    pub resets_at: Option<Time>,
+}
+
+impl Budget {
+    /// Reserves, or says when to ask again. Nothing changes on a refusal.
+    pub fn reserve(&mut self, ask: &Ask<'_>, now: Time) -> Result<(), Refusal> {
+        let records = ask.reserved();
+        let refusals = [
+            self.refused_by_requests(ask, now),
+            self.refused_by_records(RecordWindow::Hour, records, ask.limits, now),
+            self.refused_by_records(RecordWindow::Day, records, ask.limits, now),
+        ];
+        if let Some(refusal) = refusals.into_iter().flatten().max_by_key(|it| it.until) {
+            return Err(refusal);
+        }
+        self.prune(now);
+        let latest = now + ask.answer_within;
+        let windows = self.windows.get_mut(ask.endpoint);
+        self.open.push(Reservation {
+            id: ask.id.to_owned(),
+            endpoint: ask.endpoint.to_owned(),
+            records,
+            latest,
+            told: windows.map(|it| it.count(now, latest)).unwrap_or_default(),
+        });
+        Ok(())
+    }
+
+    /// The answer came at `at` with that many records: they count from then on, and the reservation
+    /// is gone. Records of an unknown reservation count all the same.
+    pub fn settle(&mut self, id: &str, records: i64, at: Time) {
+        if let Some(index) = self.open.iter().position(|it| it.id == id) {
+            let answered = self.open.remove(index);
+            if let Some(windows) = self.windows.get_mut(&answered.endpoint) {
+                windows.answered(&answered.told);
+            }
+        }
+        add(&mut self.spent, minute_of(at), records);
+        self.prune(at);
+    }
+
+    /// What an answer's headers said of the endpoint's request windows. Comes after the answer was
+    /// settled, in the same change: what is still open counts as on its way.
+    pub fn learn(&mut self, endpoint: &str, usage: &[WindowUsage], at: Time) {
+        let on_their_way = self.on_their_way(endpoint, at);
+        if !usage.is_empty() {
+            let windows = self.windows.entry(endpoint.to_owned()).or_default();
+            for usage in usage {
+                windows.learn(*usage, on_their_way, at);
+            }
+        }
+        self.prune(at);
+    }
+
+    /// A 429: nobody asks the endpoint until then, be it a sync or a person. Then the window is
+    /// taken to be open again, until an answer says otherwise.
+    pub fn refused(&mut self, endpoint: &str, window: RequestWindow, until: Time) {
+        let windows = self.windows.entry(endpoint.to_owned()).or_default();
+        windows.refuse(window, until);
+    }
+
+    pub fn records_used(&self, window: RecordWindow, now: Time) -> WindowUse {
+        let counted = self.counted(window, now);
+        WindowUse {
+            used: sum(counted.values()),
+            resets_at: counted.keys().next().map(|it| window.left_by(*it)),
+        }
+    }
+
+    /// By endpoint, the shorter windows first.
+    pub fn request_windows(&self, now: Time) -> impl Iterator<Item = WindowState<'_>> {
+        self.windows
+            .iter()
+            .flat_map(move |(endpoint, windows)| windows.states(endpoint, now))
+    }
+
+    /// Takes over what another account spent, the larger of each minute's: credentials moved here.
+    /// Doing so again changes nothing. Its request windows are its own.
+    pub fn inherit(&mut self, other: &Self) {
+        for (minute, records) in other.minutes() {
+            let ours = self.spent.entry(minute).or_default();
+            *ours = records.max(*ours);
+        }
+    }
+
+    /// Adds what another account spent: both turned out to be the same one. Reservations move along.
+    pub fn merge(&mut self, other: Self) {
+        for (minute, records) in other.spent {
+            add(&mut self.spent, minute, records);
+        }
+        self.open.extend(other.open);
+        for (endpoint, windows) in other.windows {
+            self.windows.entry(endpoint).or_default().merge(windows);
+        }
+    }
+
+    fn refused_by_requests(&self, ask: &Ask<'_>, now: Time) -> Option<Refusal> {
+        let windows = self.windows.get(ask.endpoint)?;
+        Some(Refusal {
+            until: windows.refusal(ask.interactive, now)?,
+            reason: WaitReason::ProviderRateLimit,
+        })
+    }
+
+    fn refused_by_records(
+        &self,
+        window: RecordWindow,
+        records: i64,
+        limits: &VolumeLimits,
+        now: Time,
+    ) -> Option<Refusal> {
+        if records == 0 {
+            return None;
+        }
+        let counted = self.counted(window, now);
+        let mut excess = sum(counted.values())
+            .saturating_add(records)
+            .saturating_sub(window.limit(limits));
+        if excess <= 0 {
+            return None;
+        }
+        if mutation::on(Mutation::ClockAlignedWindow) {
+            return Some(Refusal {
+                until: window.opened(now) + window.length(),
+                reason: window.reason(),
+            });
+        }
+        let enough_left = counted.iter().find(|(_, records)| {
+            excess -= *records;
+            excess <= 0
+        });
+        Some(Refusal {
+            // A limit under which nothing fits is refused where it is set; nothing is read under it.
+            until: enough_left.map_or(now + window.length(), |(minute, _)| window.left_by(*minute)),
+            reason: window.reason(),
+        })
+    }
+
+    /// What counts in the window, by minute.
+    fn counted(&self, window: RecordWindow, now: Time) -> BTreeMap<i64, i64> {
+        let mut minutes = self.minutes();
+        if mutation::on(Mutation::ClockAlignedWindow) {
+            let first = minute_of(window.opened(now));
+            minutes.retain(|minute, _| *minute >= first);
+            return minutes;
+        }
+        minutes.retain(|minute, _| window.left_by(*minute) > now);
+        minutes
+    }
+
+    /// What was spent and reserved, by minute.
+    fn minutes(&self) -> BTreeMap<i64, i64> {
+        let mut minutes = self.spent.clone();
+        for reservation in &self.open {
+            add(
+                &mut minutes,
+                minute_of(reservation.latest),
+                reservation.records,
+            );
+        }
+        minutes
+    }
+
+    fn on_their_way(&self, endpoint: &str, now: Time) -> i64 {
+        let on_its_way = |it: &&Reservation| it.endpoint == endpoint && it.latest >= now;
+        let number = self.open.iter().filter(on_its_way).count();
+        i64::try_from(number).unwrap_or(i64::MAX)
+    }
+
+    /// Forgets what no window will ask for again.
+    fn prune(&mut self, now: Time) {
+        let day = RecordWindow::Day;
+        self.spent.retain(|minute, _| day.left_by(*minute) > now);
+        self.open.retain(|it| {
+            it.latest >= now || it.records > 0 && day.left_by(minute_of(it.latest)) > now
+        });
+        let oldest = now - day.length() - CLOCK_MARGIN;
+        self.windows.retain(|_, windows| windows.prune(oldest));
+    }
+}
+
+impl Ask<'_> {
+    /// What it reserves: an answer of unknown size may not ask for more than could ever be granted.
+    fn reserved(&self) -> i64 {
+        let most = self
+            .limits
+            .records_per_hour
+            .min(self.limits.records_per_day);
+        self.records.min(most.max(1)).max(0)
+    }
+}
+
+impl RecordWindow {
+    pub fn length(self) -> TimeDelta {
+        match self {
+            Self::Hour => TimeDelta::minutes(60),
+            Self::Day => TimeDelta::hours(24),
+        }
+    }
+
+    fn limit(self, limits: &VolumeLimits) -> i64 {
+        match self {
+            Self::Hour => limits.records_per_hour,
+            Self::Day => limits.records_per_day,
+        }
+    }
+
+    /// When the clock's own hour or day began: nothing to go by, see [`Mutation`].
+    fn opened(self, now: Time) -> Time {
+        let length = self.length().num_seconds();
+        let opened = now.timestamp().div_euclid(length) * length;
+        Time::from_timestamp(opened, 0).unwrap_or(now)
+    }
+
+    fn reason(self) -> WaitReason {
+        match self {
+            Self::Hour => WaitReason::RecordsPerHour,
+            Self::Day => WaitReason::RecordsPerDay,
+        }
+    }
+
+    /// From when on what came in that minute doesn't count.
+    fn left_by(self, minute: i64) -> Time {
+        let end = minute.saturating_add(1).saturating_mul(60);
+        let counts_for = (self.length() + CLOCK_MARGIN).num_seconds();
+        Time::from_timestamp(end.saturating_add(counts_for), 0).unwrap_or(Time::MAX_UTC)
+    }
+}
+
+fn minute_of(time: Time) -> i64 {
+    time.timestamp().div_euclid(60)
+}
+
+fn add(minutes: &mut BTreeMap<i64, i64>, minute: i64, records: i64) {
+    if records > 0 {
+        let sum = minutes.entry(minute).or_default();
+        *sum = sum.saturating_add(records);
+    }
+}
+
+fn sum<'a>(records: impl Iterator<Item = &'a i64>) -> i64 {
+    records.fold(0, |sum, it| sum.saturating_add(*it))
+}
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -1,0 +1,71 @@
+//! Known bugs of sync engines, put back in one at a time to see whether the simulation finds them.
+//!
+//! Each place that such a bug would change asks [`on`]. Without the feature `mutations`, which only
+//! the mutation test turns on, the answer is a constant `false` and the compiler drops the question.
+
+/// One bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// A run that ended at its limit deletes what it didn't read.
+    SweepAfterCapped,
+    /// A row that one scan didn't see is deleted.
+    DeleteWithoutConfirmation,
+    /// "Not authorized" is taken for "deleted".
+    NotAuthorizedConfirms,
+    /// A page's records are counted after its transaction, not in it.
+    SettleOutsideTransaction,
+    /// Records count from the moment of the request, not of the answer.
+    StampAtRequest,
+    /// The checkpoint moves before the page's rows are written.
+    CheckpointBeforeRows,
+    /// A worker commits without proving its lease.
+    LeaseNotChecked,
+    /// The hour and the day begin on the clock's hour and day, not with each record.
+    ClockAlignedWindow,
+    /// A sequence state keeps the provider's id, which other contacts' states have too.
+    StateIdNotUnique,
+    /// A run that waited starts over.
+    CheckpointIgnoredAfterWait,
+}
+
+impl Mutation {
+    pub const ALL: &[Self] = &[
+        Self::SweepAfterCapped,
+        Self::DeleteWithoutConfirmation,
+        Self::NotAuthorizedConfirms,
+        Self::SettleOutsideTransaction,
+        Self::StampAtRequest,
+        Self::CheckpointBeforeRows,
+        Self::LeaseNotChecked,
+        Self::ClockAlignedWindow,
+        Self::StateIdNotUnique,
+        Self::CheckpointIgnoredAfterWait,
+    ];
+}
+
+#[cfg(feature = "mutations")]
+mod switch {
+    use std::sync::Mutex;
+
+    use super::Mutation;
+
+    static ACTIVE: Mutex<Option<Mutation>> = Mutex::new(None);
+
+    /// Puts a bug in, or takes it out again, for the whole process.
+    pub fn activate(mutation: Option<Mutation>) {
+        *ACTIVE.lock().expect("nobody panics while it is held") = mutation;
+    }
+
+    pub fn on(mutation: Mutation) -> bool {
+        *ACTIVE.lock().expect("nobody panics while it is held") == Some(mutation)
+    }
+}
+
+#[cfg(feature = "mutations")]
+pub use switch::{activate, on};
+
+/// Whether this bug is in.
+#[cfg(not(feature = "mutations"))]
+pub const fn on(_: Mutation) -> bool {
+    false
+}

@@ -1,0 +1,251 @@
+//! What is known of a provider's request windows, per endpoint.
+//!
+//! Providers count requests in fixed windows of a minute, an hour and a day. The first request
+//! after a window's end opens the next instance of it. An answer tells the window's limit and what
+//! is left, but not when it closes: that is at the latest one length after we first saw it.
+//! Everybody who uses the account counts, so what an answer says replaces what we reckoned, less
+//! the requests that are still on their way. Syncs leave a fifth to interactive calls.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// A window in which a provider counts requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestWindow {
+    Minute,
+    Hour,
+    Day,
+}
+
+impl RequestWindow {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    pub fn length(self) -> TimeDelta {
+        match self {
+            Self::Minute => TimeDelta::minutes(1),
+            Self::Hour => TimeDelta::hours(1),
+            Self::Day => TimeDelta::hours(24),
+        }
+    }
+}
+
+/// What an answer said of a window, its own request included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowUsage {
+    pub window: RequestWindow,
+    pub limit: i64,
+    pub left: i64,
+}
+
+/// A request window as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowState<'a> {
+    pub endpoint: &'a str,
+    pub window: RequestWindow,
+    pub limit: i64,
+    pub left: i64,
+    /// When all of it will be there again, at the latest; `None` when it is there already.
+    pub resets_at: Option<Time>,
+}
+
+/// The windows of one endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct EndpointWindows {
+    known: BTreeMap<RequestWindow, Instance>,
+    /// Windows that answered 429, and until when nobody asks the endpoint.
+    refused: BTreeMap<RequestWindow, Time>,
+}
+
+/// The instance of a window that was seen last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Instance {
+    limit: i64,
+    /// As it was told, without the requests that had no answer then and those that left since.
+    left: i64,
+    #[serde(with = "crate::time::millis")]
+    closes_by: Time,
+    /// The largest usage that an answer told; 0 before the first one.
+    told: i64,
+    /// What had been told when the request left that was settled last. Its answer tells less only
+    /// if the next instance has begun. (Less than `told` it tells also when another overtook it.)
+    floor: i64,
+}
+
+/// What answers had told when a request left.
+pub(crate) type Told = BTreeMap<RequestWindow, i64>;
+
+impl EndpointWindows {
+    /// When to ask again, if a request may not leave now.
+    pub(crate) fn refusal(&self, interactive: bool, now: Time) -> Option<Time> {
+        let full = self
+            .known
+            .iter()
+            .filter(|(_, it)| !it.has_room(interactive))
+            .map(|(window, it)| it.holds_until(self.refused.get(window)))
+            .filter(|it| *it > now);
+        let refused = self.refused.values().copied().filter(|it| *it > now);
+        full.chain(refused).max()
+    }
+
+    /// Counts a request that leaves now and is answered by `answer_by`.
+    pub(crate) fn count(&mut self, now: Time, answer_by: Time) -> Told {
+        for (window, instance) in &mut self.known {
+            if now >= instance.holds_until(self.refused.get(window)) {
+                *instance = Instance::unseen(instance.limit);
+            }
+            if instance.told == 0 {
+                // Perhaps it is this request that opens the window, and just before its answer.
+                instance.closes_by = answer_by + window.length();
+            }
+            instance.left = instance.left.saturating_sub(1);
+        }
+        self.refused.clear();
+        let told = self.known.iter().map(|(window, it)| (*window, it.told));
+        told.filter(|(_, told)| *told > 0).collect()
+    }
+
+    /// The request that left when this was told is answered: what is learned next is of its answer.
+    pub(crate) fn answered(&mut self, told: &Told) {
+        for (window, instance) in &mut self.known {
+            instance.floor = told.get(window).copied().unwrap_or_default();
+        }
+    }
+
+    /// What an answer said, and how many other requests were on their way when it came.
+    pub(crate) fn learn(&mut self, usage: WindowUsage, on_their_way: i64, at: Time) {
+        let WindowUsage { window, limit, .. } = usage;
+        if limit <= 0 {
+            self.known.remove(&window);
+            return;
+        }
+        let used = limit - usage.left.clamp(0, limit);
+        let answer = Instance {
+            limit,
+            left: limit.saturating_sub(used).saturating_sub(on_their_way),
+            closes_by: at + window.length(),
+            told: used,
+            floor: 0,
+        };
+        let known = self.known.entry(window).or_insert(answer);
+        *known = known.after(answer, at);
+    }
+
+    pub(crate) fn refuse(&mut self, window: RequestWindow, until: Time) {
+        let known = self.refused.entry(window).or_insert(until);
+        *known = until.max(*known);
+    }
+
+    pub(crate) fn states<'a>(
+        &'a self,
+        endpoint: &'a str,
+        now: Time,
+    ) -> impl Iterator<Item = WindowState<'a>> {
+        self.known.iter().map(move |(window, it)| {
+            let (left, resets_at) = match self.refused.get(window) {
+                Some(until) if *until > now => (0, Some(*until)),
+                None if it.closes_by > now => (it.left.max(0), Some(it.closes_by)),
+                _ => (it.limit, None),
+            };
+            WindowState {
+                endpoint,
+                window: *window,
+                limit: it.limit,
+                left,
+                resets_at,
+            }
+        })
+    }
+
+    /// Takes over what the same endpoint's other record knows: of each window, what was seen later.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (window, theirs) in other.known {
+            let ours = self.known.entry(window).or_insert(theirs);
+            if theirs.closes_by > ours.closes_by {
+                *ours = theirs;
+            }
+        }
+        for (window, until) in other.refused {
+            self.refuse(window, until);
+        }
+    }
+
+    /// Forgets what is of no use after `oldest`. `false`: nothing is left.
+    pub(crate) fn prune(&mut self, oldest: Time) -> bool {
+        self.known.retain(|_, it| it.closes_by > oldest);
+        self.refused.retain(|_, until| *until > oldest);
+        !self.known.is_empty() || !self.refused.is_empty()
+    }
+}
+
+impl Instance {
+    /// One of which no answer has told.
+    fn unseen(limit: i64) -> Self {
+        Self {
+            limit,
+            left: limit,
+            ..Self::default()
+        }
+    }
+
+    /// With what an answer at `at` told: `answer`, if nothing else is known of its instance. Where
+    /// it may be of the instance before, it closes nothing too early and leaves nothing too much.
+    fn after(self, answer: Self, at: Time) -> Self {
+        let next_has_begun = answer.told < self.floor;
+        let unseen = self.told == 0;
+        if next_has_begun || unseen && self.floor == 0 {
+            return answer;
+        }
+        if unseen {
+            // It left before this instance began.
+            return Self {
+                limit: answer.limit,
+                left: self.left.min(answer.left),
+                ..self
+            };
+        }
+        if at >= self.closes_by {
+            // It left before this instance ended; nobody knows whether it arrived before, too.
+            return Self { told: 0, ..answer };
+        }
+        let overtaken_by = (self.told - answer.told).max(0);
+        Self {
+            limit: answer.limit,
+            left: answer.left.saturating_sub(overtaken_by),
+            told: self.told.max(answer.told),
+            ..self
+        }
+    }
+
+    /// Until when it says anything. After a 429 that is until it is time to ask again, though it may
+    /// close later for all we know: the provider said so, or has to be asked to find out.
+    fn holds_until(&self, ask_again: Option<&Time>) -> Time {
+        ask_again.map_or(self.closes_by, |it| self.closes_by.min(*it))
+    }
+
+    fn has_room(&self, interactive: bool) -> bool {
+        let kept = if interactive { 0 } else { fifth(self.limit) };
+        self.left.saturating_sub(1) >= kept
+    }
+}
+
+/// What syncs leave of a window: a fifth, but never all of it.
+fn fifth(limit: i64) -> i64 {
+    (limit.saturating_add(4) / 5).min(limit.saturating_sub(1))
+}
+
+#[cfg(test)]
+#[path = "request_windows_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! Whether a row that a scan didn't see is gone.
+//!
+//! Absence from a scan is never proof: a page may have moved, a search index may lag. A row is
+//! deleted when the provider says so by id, or when two whole reads in a row, both quiet, lacked it.
+
+use crate::{
+    Verdict,
+    mutation::{self, Mutation},
+};
+
+/// What is known of a live row that a reading of the pages didn't see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRow {
+    /// Whole quiet reads in a row that lacked it, this one included.
+    pub complete_misses: i64,
+    /// What the provider said of it by id, in this run or, if the deletion is held, in an earlier
+    /// one.
+    pub lookup: Option<LookupOutcome>,
+}
+
+/// What asking for a record by its id told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupOutcome {
+    /// The provider says that it is deleted or doesn't exist.
+    Gone(String),
+    /// It is there: the scan missed it.
+    Found,
+    /// The provider doesn't let this key see it, so it may well be there.
+    Hidden,
+}
+
+impl LookupOutcome {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Gone(_) => "gone",
+            Self::Found => "found",
+            Self::Hidden => "hidden",
+        }
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Gone(reason) => Some(reason),
+            Self::Found | Self::Hidden => None,
+        }
+    }
+
+    pub fn parse(word: &str, reason: Option<String>) -> Option<Self> {
+        match word {
+            "gone" => Some(Self::Gone(reason.unwrap_or_default())),
+            "found" => Some(Self::Found),
+            "hidden" => Some(Self::Hidden),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of a missing row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Marked as deleted, for this reason.
+    Delete(String),
+    /// It stays live and missing until more is known.
+    Keep,
+}
+
+/// Whole quiet reads in a row that prove an absence.
+const PROOF: i64 = 2;
+
+impl MissingRow {
+    /// Its fate after a reading with this verdict.
+    pub fn fate(&self, verdict: Verdict) -> Fate {
+        if mutation::on(Mutation::DeleteWithoutConfirmation) && self.lookup.is_none() {
+            return Fate::Delete("a scan did not see it".to_owned());
+        }
+        let hidden = matches!(self.lookup, Some(LookupOutcome::Hidden));
+        if mutation::on(Mutation::NotAuthorizedConfirms) && hidden {
+            return Fate::Delete("the provider does not show it".to_owned());
+        }
+        let verdict = match verdict {
+            Verdict::Capped if mutation::on(Mutation::SweepAfterCapped) => Verdict::Complete,
+            verdict => verdict,
+        };
+        let reached_end = matches!(verdict, Verdict::Complete | Verdict::Drifted);
+        match &self.lookup {
+            Some(LookupOutcome::Gone(reason)) if reached_end => Fate::Delete(reason.clone()),
+            None if verdict == Verdict::Complete && self.complete_misses >= PROOF => {
+                Fate::Delete("two complete scans in a row did not see it".to_owned())
+            }
+            // Found, or hidden and so perhaps there; or the reading can't tell what it didn't read.
+            _ => Fate::Keep,
+        }
+    }
+}
+
+/// Whether so many deletions at once want a human's word: more than half of the live rows and more
+/// than ten, or all that there are because the provider answered with nothing.
+pub fn wants_a_word(deletions: i64, live: i64, empty_answer: bool) -> bool {
+    deletions > 0 && (empty_answer || (deletions > 10 && deletions * 2 > live))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(complete_misses: i64, lookup: Option<LookupOutcome>) -> MissingRow {
+        MissingRow {
+            complete_misses,
+            lookup,
+        }
+    }
+
+    fn deleted(row: &MissingRow, verdict: Verdict) -> bool {
+        matches!(row.fate(verdict), Fate::Delete(_))
+    }
+
+    #[test]
+    fn one_scan_that_lacks_a_row_proves_nothing() {
+        assert!(!deleted(&row(1, None), Verdict::Complete));
+        assert!(deleted(&row(2, None), Verdict::Complete));
+        assert!(!deleted(&row(2, None), Verdict::Drifted));
+    }
+
+    #[test]
+    fn the_providers_word_on_an_id_settles_it_in_a_scan_that_reached_its_end() {
+        let gone = || Some(LookupOutcome::Gone("deleted".to_owned()));
+        assert!(deleted(&row(0, gone()), Verdict::Drifted));
+        assert!(deleted(&row(1, gone()), Verdict::Complete));
+        for verdict in [Verdict::Capped, Verdict::Interrupted] {
+            assert!(!deleted(&row(2, gone()), verdict));
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_hidden_or_found_stays_however_often_it_was_missed() {
+        for lookup in [LookupOutcome::Found, LookupOutcome::Hidden] {
+            assert!(!deleted(&row(9, Some(lookup)), Verdict::Complete));
+        }
+    }
+
+    #[test]
+    fn more_than_half_and_more_than_ten_wants_a_word() {
+        assert!(!wants_a_word(10, 10, false));
+        assert!(wants_a_word(11, 21, false));
+        assert!(!wants_a_word(11, 22, false));
+        assert!(wants_a_word(1, 1, true));
+        assert!(!wants_a_word(0, 0, true));
+    }
+}
