@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use syncline_model::{Denial, RequestWindow, WindowUsage};
 
 /// How much of a provider's text is kept.
 const MAX_MESSAGE_CHARS: usize = 500;
@@ -22,6 +23,8 @@ pub struct ProviderError {
     pub message: String,
     /// How long the provider asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// What the answer told of the endpoint's request windows.
+    pub usage: Vec<WindowUsage>,
     /// The beginning of the answer's body.
     pub body: Option<String>,
 }
@@ -31,7 +34,7 @@ pub enum ErrorKind {
     /// 401: the key is not accepted.
     Unauthorized,
     /// 403: the key is good, but not for this.
-    Forbidden,
+    Forbidden(Denial),
     NotFound,
     /// The provider understood the request and won't do it; any other 4xx.
     Rejected,
@@ -56,6 +59,28 @@ pub enum Window {
     Unknown,
 }
 
+impl Window {
+    /// The provider's quota that is used up, if it is one of those that are counted.
+    pub fn request_window(self) -> Option<RequestWindow> {
+        match self {
+            Self::Minute => Some(RequestWindow::Minute),
+            Self::Hour => Some(RequestWindow::Hour),
+            Self::Day => Some(RequestWindow::Day),
+            Self::AlreadyProcessing | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<RequestWindow> for Window {
+    fn from(window: RequestWindow) -> Self {
+        match window {
+            RequestWindow::Minute => Self::Minute,
+            RequestWindow::Hour => Self::Hour,
+            RequestWindow::Day => Self::Day,
+        }
+    }
+}
+
 impl ProviderError {
     pub fn new(kind: ErrorKind, status: Option<u16>, message: &str) -> Self {
         Self {
@@ -63,8 +88,14 @@ impl ProviderError {
             status,
             message: message.to_owned(),
             retry_after: None,
+            usage: Vec::new(),
             body: None,
         }
+    }
+
+    pub fn with_usage(mut self, usage: Vec<WindowUsage>) -> Self {
+        self.usage = usage;
+        self
     }
 
     pub fn with_body(mut self, body: &str) -> Self {

@@ -1,24 +1,30 @@
 //! The only place from which a request to a provider starts.
 //!
-//! [`Http::send`] is one function from request to response, so that another transport can stand in
-//! its place. It knows nothing of any provider: an answer of any status is a [`Response`], and only
-//! a request that got no whole answer is an error. The credential travels in one header, and the
-//! only host that a request can name is the configured one.
+//! [`Transport::send`] is one function from request to response: the network in production, and
+//! whatever a test or a simulation puts in its place. Nothing here knows any provider: an answer of
+//! any status is a [`Response`], and only a request that got no whole answer is an error. The
+//! credential travels in one header, and the only host that a request can name is the configured one.
 
-use std::{error::Error as _, fmt::Write as _, time::Duration};
+use std::{error::Error as _, fmt, fmt::Write as _, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::DateTime;
 use reqwest::{
-    Client, ClientBuilder, Url,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
+    Client, ClientBuilder,
+    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
     redirect,
 };
+pub use reqwest::{Method, Url, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use syncline_model::Time;
 
 use crate::error::{ErrorKind, ProviderError, SetupError};
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that a request can take, from connecting to the last byte of its answer.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS_PER_HOST: usize = 32;
@@ -26,6 +32,68 @@ const IDLE_CONNECTIONS_PER_HOST: usize = 32;
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
 const API_KEY_HEADER: &str = "x-api-key";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What carries a request to its provider and brings the answer back. It owns the time that this
+/// may take: nobody sets a timer around it.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    async fn send(&self, request: Outgoing) -> Result<Response, ProviderError>;
+}
+
+/// A request as it leaves.
+pub struct Outgoing {
+    pub method: Method,
+    pub url: Url,
+    /// With the credential.
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+}
+
+/// Neither the headers, which carry the key, nor the body, which may carry people.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("method", &self.method)
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer of any status, read to its end.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Response {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A header's text, if it is there and has one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// The provider's own time.
+    pub fn date(&self) -> Option<Time> {
+        http_date(self.header("date")?)
+    }
+
+    /// How long the provider asks to be left alone. A point in time is one of its clock, so without
+    /// a `date` beside it, it says nothing.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let told = self.header("retry-after")?;
+        if let Ok(seconds) = told.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let wait = http_date(told)? - self.date()?;
+        Some(wait.to_std().unwrap_or_default())
+    }
+}
 
 /// A request to the configured host.
 #[derive(Debug)]
@@ -38,81 +106,57 @@ pub struct Request<'a> {
     pub api_key: &'a SecretString,
 }
 
-/// An answer of any status, read to its end.
-#[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Response {
-    /// A header's text, if it is there and has one.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-/// One pooled client, bound to a provider's base URL.
-#[derive(Debug, Clone)]
+/// A transport, bound to a provider's base URL.
+#[derive(Clone)]
 pub struct Http {
-    client: Client,
+    transport: Arc<dyn Transport>,
     base: Url,
 }
 
 impl Http {
+    /// Over the network.
     pub fn new(provider: &'static str, base_url: &str) -> Result<Self, SetupError> {
-        let base =
-            checked_base(base_url).map_err(|reason| SetupError::BaseUrl { provider, reason })?;
-        // The binary installs it first; a test or a tool that doesn't gets the same one here. The
-        // error only says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = ClientBuilder::new()
-            .user_agent(USER_AGENT)
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
-            .tcp_nodelay(true)
-            .gzip(true)
-            // Following one would carry the key to wherever the answer points.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .build()
-            .map_err(SetupError::Client)?;
-        Ok(Self { client, base })
+        Self::over(provider, base_url, Arc::new(Network::new(ANSWER_WITHIN)?))
     }
 
-    /// One function from request to response.
+    pub fn over(
+        provider: &'static str,
+        base_url: &str,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, SetupError> {
+        let base =
+            checked_base(base_url).map_err(|reason| SetupError::BaseUrl { provider, reason })?;
+        Ok(Self { transport, base })
+    }
+
+    /// One request, one answer. No error repeats the key, whoever wrote it.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, ProviderError> {
-        let mut key = HeaderValue::from_str(request.api_key.expose_secret()).map_err(|_| {
-            ProviderError::new(
-                ErrorKind::Unauthorized,
-                None,
-                "the API key has characters that can't be sent in a header",
-            )
-        })?;
-        key.set_sensitive(true);
-        let url = self.url(request.path);
-        let builder = match &request.body {
-            Some(body) => self
-                .client
-                .post(url)
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.to_string()),
-            None => self.client.get(url),
-        };
-        let mut response = builder
-            .query(&request.query)
-            .header(ACCEPT, "application/json")
-            .header(API_KEY_HEADER, key)
-            .send()
+        let secret = request.api_key;
+        self.transport
+            .send(self.outgoing(request)?)
             .await
-            .map_err(no_answer)?;
-        let body = read_body(&mut response).await?;
-        Ok(Response {
-            status: response.status().as_u16(),
-            headers: std::mem::take(response.headers_mut()),
+            .map_err(|error| error.without_secret(secret))
+    }
+
+    fn outgoing(&self, request: Request<'_>) -> Result<Outgoing, ProviderError> {
+        let mut url = self.url(request.path);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
+        headers.insert(API_KEY_HEADER, key_header(request.api_key)?);
+        let body = request.body.map(|body| Bytes::from(body.to_string()));
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
+        Ok(Outgoing {
+            method: if body.is_some() {
+                Method::POST
+            } else {
+                Method::GET
+            },
+            url,
+            headers,
             body,
         })
     }
@@ -125,6 +169,79 @@ impl Http {
             self.base.path().trim_end_matches('/')
         ));
         url
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Any text as one segment of a path; `None` where no segment can say it. URLs take dots for steps
+/// up, even encoded ones, and nothing for no segment at all.
+pub fn segment(text: &str) -> Option<String> {
+    if matches!(text, "" | "." | "..") {
+        return None;
+    }
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    Some(encoded)
+}
+
+/// One pooled client of the network.
+struct Network {
+    client: Client,
+}
+
+impl Network {
+    fn new(answer_within: Duration) -> Result<Self, SetupError> {
+        // The binary installs it first; a test or a tool that doesn't gets the same one here. The
+        // error only says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = ClientBuilder::new()
+            .user_agent(USER_AGENT)
+            // Of the whole exchange: a body that trickles or stops is given up as well.
+            .timeout(answer_within)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+            .tcp_nodelay(true)
+            .gzip(true)
+            // Following one would carry the key to wherever the answer points.
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .build()
+            .map_err(SetupError::Client)?;
+        Ok(Self { client })
+    }
+}
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
+        let mut builder = self
+            .client
+            .request(request.method, request.url)
+            .headers(request.headers);
+        if let Some(body) = request.body {
+            builder = builder.body(body);
+        }
+        let mut response = builder.send().await.map_err(no_answer)?;
+        let body = read_body(&mut response).await?;
+        Ok(Response {
+            status: response.status().as_u16(),
+            headers: std::mem::take(response.headers_mut()),
+            body,
+        })
     }
 }
 
@@ -149,6 +266,23 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, ProviderEr
         body.extend_from_slice(&chunk);
     }
     Ok(body.into())
+}
+
+fn key_header(key: &SecretString) -> Result<HeaderValue, ProviderError> {
+    let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| {
+        ProviderError::new(
+            ErrorKind::Unauthorized,
+            None,
+            "the API key has characters that can't be sent in a header",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// `Wed, 21 Oct 2026 07:28:00 GMT`. The two older forms of HTTP have not been sent for decades.
+fn http_date(text: &str) -> Option<Time> {
+    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }
 
 fn checked_base(base_url: &str) -> Result<Url, String> {
@@ -190,37 +324,5 @@ fn no_answer(error: reqwest::Error) -> ProviderError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_that_is_no_plain_http_address_is_refused_with_a_reason() {
-        for (base, word) in [
-            ("api.apollo.io", "relative"),
-            ("ftp://api.apollo.io", "http://"),
-            ("https://user:pass@api.apollo.io", "credentials"),
-            ("https://api.apollo.io?api_key=1", "query"),
-        ] {
-            let error = Http::new("apollo", base).unwrap_err().to_string();
-            assert!(error.contains(word), "{base}: {error}");
-            assert!(!error.contains("pass@"), "{error}");
-        }
-    }
-
-    #[test]
-    fn no_path_can_lead_to_another_host() {
-        let http = Http::new("apollo", "https://api.apollo.io/base/").unwrap();
-        for path in [
-            "//evil.test/x",
-            "https://evil.test",
-            "../../x",
-            "@evil.test",
-        ] {
-            assert_eq!(http.url(path).host_str(), Some("api.apollo.io"), "{path}");
-        }
-        assert_eq!(
-            http.url("api/v1/users").as_str(),
-            "https://api.apollo.io/base/api/v1/users"
-        );
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

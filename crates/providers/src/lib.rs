@@ -7,12 +7,17 @@
 //! errors. Nothing here keeps state between two requests, so limits, retries and checkpoints are the
 //! engine's.
 
+mod account;
 pub mod apollo;
 pub mod error;
 pub mod http;
 pub mod json;
 pub mod provider;
 
+pub use account::account_id;
 pub use apollo::ApolloConfig;
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
-pub use provider::{Credentials, KeyCheck, Page, Provider, Providers, Support};
+pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
+pub use provider::{
+    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
+};

@@ -9,7 +9,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
-use syncline_model::{Object, ProviderName, Records, Rejected};
+use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, WindowUsage};
 
 use crate::{
     apollo::{Apollo, ApolloConfig},
@@ -36,16 +36,31 @@ pub trait Provider: Send + Sync {
 
     fn support(&self, object: Object) -> Support;
 
+    /// The name under which the provider counts a call against its request limits.
+    fn endpoint(&self, call: Call) -> &'static str;
+
     /// Whether the provider accepts the credentials; answers within five seconds.
     async fn check(&self, credentials: &Credentials) -> KeyCheck;
 
-    /// One page of an object, the first being 1. One request, never repeated here.
+    /// The account behind the credentials, whose limits all its keys share; `None` where this key
+    /// can't tell.
+    async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError>;
+
+    /// One page of an object. One request, never repeated here.
     async fn list(
         &self,
         credentials: &Credentials,
         object: Object,
-        page: u32,
+        request: ListRequest,
     ) -> Result<Page, ProviderError>;
+
+    /// Whether a record is still there. One request, never repeated here.
+    async fn get(
+        &self,
+        credentials: &Credentials,
+        object: Object,
+        id: &str,
+    ) -> Result<Lookup, ProviderError>;
 
     /// Puts known statistics in place of those that the provider was still computing; `known` holds
     /// the stored raw JSON of the records in [`Page::loading`], by id.
@@ -54,18 +69,47 @@ pub trait Provider: Send + Sync {
 
 /// What a provider can do with an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent yes-or-no question"
+)]
 pub struct Support {
     pub list: bool,
     /// Records of a full page; `None` where the provider answers with everything at once.
     pub page_size: Option<u32>,
     /// Whether a read can be limited to what changed.
     pub incremental: bool,
+    /// Whether a record can be asked for by its id.
+    pub get: bool,
+    /// Whether it can be listed with the most recently updated records first.
+    pub by_recency: bool,
+    /// The most records that a list shows, however many there are.
+    pub most_listed: Option<i64>,
+}
+
+/// A call that counts against the provider's request limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    List(Object),
+    Get(Object),
+}
+
+/// Which page to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListRequest {
+    /// The first is 1.
+    pub page: u32,
+    /// Where the object has that order; see [`Support::by_recency`].
+    pub order: Order,
 }
 
 /// What a provider thinks of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCheck {
-    Valid,
+    Valid {
+        /// As [`Provider::account`] tells it.
+        account: Option<String>,
+    },
     Rejected {
         reason: String,
     },
@@ -89,6 +133,33 @@ pub struct Page {
     pub returned: i64,
     /// Ids of the records that have a statistic which the provider was still computing.
     pub loading: Vec<String>,
+    /// What the answer told of the endpoint's request windows.
+    pub usage: Vec<WindowUsage>,
+    /// The provider's clock when it answered.
+    pub provider_time: Option<Time>,
+    /// Whether the pages are in the order of creation, so that a new record goes behind the last.
+    pub has_order: bool,
+}
+
+/// What the provider says of a record that was asked for by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    pub found: Found,
+    /// What the answer told of the endpoint's request windows.
+    pub usage: Vec<WindowUsage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    Exists,
+    /// The provider says that there is no such record.
+    Gone {
+        reason: String,
+    },
+    /// It may be there, but not for these credentials.
+    Hidden {
+        reason: String,
+    },
 }
 
 /// The providers of this process, one of each.

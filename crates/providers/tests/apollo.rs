@@ -8,9 +8,10 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use syncline_model::{Object, ProviderName, Records};
+use syncline_model::{Object, Order, ProviderName, Records};
 use syncline_providers::{
-    ApolloConfig, Credentials, ErrorKind, KeyCheck, Page, ProviderError, Providers,
+    ApolloConfig, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, Page,
+    ProviderError, Providers,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -44,9 +45,21 @@ impl Server {
     }
 
     async fn list(&self, object: Object, page: u32) -> Result<Page, ProviderError> {
+        let order = Order::OldestFirst;
+        self.list_in(object, ListRequest { page, order }).await
+    }
+
+    async fn list_in(&self, object: Object, request: ListRequest) -> Result<Page, ProviderError> {
         providers(&self.base_url)
             .get(ProviderName::Apollo)
-            .list(&Credentials::api_key(KEY), object, page)
+            .list(&Credentials::api_key(KEY), object, request)
+            .await
+    }
+
+    async fn get(&self, object: Object, id: &str) -> Result<Lookup, ProviderError> {
+        providers(&self.base_url)
+            .get(ProviderName::Apollo)
+            .get(&Credentials::api_key(KEY), object, id)
             .await
     }
 
@@ -60,8 +73,11 @@ impl Server {
 }
 
 fn providers(base_url: &str) -> Providers {
-    let base_url = base_url.to_owned();
-    Providers::new(ApolloConfig { base_url }).unwrap()
+    Providers::new(ApolloConfig {
+        base_url: base_url.to_owned(),
+        transport: None,
+    })
+    .unwrap()
 }
 
 async fn check(base_url: &str) -> KeyCheck {
@@ -146,6 +162,28 @@ async fn a_search_asks_for_the_oldest_first_and_sends_the_key_in_a_header_only()
         assert_eq!((&body["page"], &body["per_page"]), (&3.into(), &100.into()));
         assert_eq!(body["sort_by_field"].as_str(), sort);
         assert_eq!(body["sort_ascending"].as_bool(), sort.map(|_| true));
+    }
+}
+
+#[tokio::test]
+async fn the_most_recently_updated_come_first_where_there_is_that_order() {
+    for (object, array, sort) in [
+        (Object::Contact, "contacts", Some("contact_updated_at")),
+        (Object::Account, "accounts", Some("account_updated_at")),
+        (Object::Sequence, "emailer_campaigns", None),
+    ] {
+        let server = Server::with(vec![json(&format!(r#"{{"{array}":[]}}"#))]).await;
+        let order = Order::RecentFirst;
+        let page = server
+            .list_in(object, ListRequest { page: 1, order })
+            .await
+            .unwrap();
+        assert!(!page.has_order, "{object}");
+        let requests = server.requests();
+        let (_, body) = requests[0].split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["sort_by_field"].as_str(), sort, "{object}");
+        assert_eq!(body["sort_ascending"].as_bool(), sort.map(|_| false));
     }
 }
 
@@ -236,18 +274,24 @@ async fn a_key_that_no_header_can_carry_is_rejected_without_a_request() {
     assert!(matches!(verdict, KeyCheck::Rejected { .. }));
 }
 
+fn valid(account: Option<&str>) -> KeyCheck {
+    KeyCheck::Valid {
+        account: account.map(str::to_owned),
+    }
+}
+
+fn scoped() -> Vec<u8> {
+    answer("403 Forbidden", "", r#"{"error":"not accessible"}"#)
+}
+
 #[tokio::test]
 async fn the_health_answer_settles_a_key_where_it_is_clear() {
-    let valid = json(r#"{"healthy":true,"is_logged_in":true}"#);
-    assert_eq!(
-        Server::with(vec![valid]).await.check().await,
-        KeyCheck::Valid
-    );
-    let scoped = answer("403 Forbidden", "", r#"{"error":"not accessible"}"#);
-    assert_eq!(
-        Server::with(vec![scoped]).await.check().await,
-        KeyCheck::Valid
-    );
+    let healthy = json(r#"{"healthy":true,"is_logged_in":true}"#);
+    for accepting in [healthy, scoped()] {
+        let profile = json(r#"{"id":"1","team_id":"t-1"}"#);
+        let server = Server::with(vec![accepting, profile]).await;
+        assert_eq!(server.check().await, valid(Some("t-1")));
+    }
     let logged_out = json(r#"{"healthy":true,"is_logged_in":false}"#);
     let plain = "Invalid API key. See https://docs.apollo.io/reference/authentication";
     let unknown = answer("401 Unauthorized", "content-type: text/plain\r\n", plain);
@@ -260,10 +304,28 @@ async fn the_health_answer_settles_a_key_where_it_is_clear() {
 }
 
 #[tokio::test]
+async fn a_valid_key_stays_valid_whatever_keeps_its_team_away() {
+    for profile in [
+        scoped(),
+        json(r#"{"id":"1"}"#),
+        json("<html>"),
+        answer("401 Unauthorized", "", "Invalid access credentials."),
+        answer("429 Too Many Requests", "", "{}"),
+        answer("500 Internal Server Error", "", ""),
+    ] {
+        let healthy = json(r#"{"healthy":true,"is_logged_in":true}"#);
+        let server = Server::with(vec![healthy, profile]).await;
+        assert_eq!(server.check().await, valid(None));
+        assert!(server.requests()[1].starts_with("GET /api/v1/users/api_profile "));
+    }
+}
+
+#[tokio::test]
 async fn the_profile_settles_a_key_where_the_health_answer_does_not() {
     for (profile, expected) in [
-        (json(r#"{"id":"1"}"#), Some(KeyCheck::Valid)),
-        (answer("403 Forbidden", "", "{}"), Some(KeyCheck::Valid)),
+        (json(r#"{"id":"1"}"#), Some(valid(None))),
+        (json(r#"{"team_id":"t-1"}"#), Some(valid(Some("t-1")))),
+        (scoped(), Some(valid(None))),
         (
             answer("401 Unauthorized", "", "Invalid access credentials."),
             Some(KeyCheck::Rejected {
@@ -281,6 +343,63 @@ async fn the_profile_settles_a_key_where_the_health_answer_does_not() {
             None => assert!(matches!(verdict, KeyCheck::Unclear { .. }), "{verdict:?}"),
         }
         assert!(server.requests()[1].starts_with("GET /api/v1/users/api_profile "));
+    }
+}
+
+#[tokio::test]
+async fn the_account_is_the_team_where_the_key_may_see_it() {
+    for (profile, expected) in [
+        (json(r#"{"team_id":"t-1"}"#), Ok(Some("t-1".to_owned()))),
+        (json(r#"{"team_id":""}"#), Ok(None)),
+        (json("{}"), Ok(None)),
+        (scoped(), Ok(None)),
+        (json("[]"), Err(ErrorKind::Garbage)),
+        (json(r#"{"team_id":{}}"#), Err(ErrorKind::Garbage)),
+        (
+            answer("401 Unauthorized", "", ""),
+            Err(ErrorKind::Unauthorized),
+        ),
+        (
+            answer("503 Service Unavailable", "", ""),
+            Err(ErrorKind::Unavailable),
+        ),
+    ] {
+        let server = Server::with(vec![profile]).await;
+        let told = providers(&server.base_url)
+            .get(ProviderName::Apollo)
+            .account(&Credentials::api_key(KEY))
+            .await;
+        assert_eq!(told.map_err(|error| error.kind), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_asked_for_at_its_own_path_and_nowhere_else() {
+    for (object, id, line) in [
+        (Object::Contact, "6a0a", "GET /api/v1/contacts/6a0a HTTP"),
+        (Object::Account, "6a0a", "GET /api/v1/accounts/6a0a HTTP"),
+        (
+            Object::Contact,
+            "../users/search?page=1#%2e",
+            "GET /api/v1/contacts/..%2Fusers%2Fsearch%3Fpage%3D1%23%252e HTTP",
+        ),
+    ] {
+        let gone = r#"{"error":"Record not found."}"#;
+        let server = Server::with(vec![answer("404 Not Found", "", gone)]).await;
+        let found = server.get(object, id).await.unwrap().found;
+        assert!(matches!(found, Found::Gone { .. }), "{found:?}");
+        let request = &server.requests()[0];
+        assert!(request.starts_with(line), "{request}");
+    }
+    let server = Server::with(vec![]).await;
+    for (object, id) in [
+        (Object::Contact, ".."),
+        (Object::Account, ""),
+        (Object::User, "6a0a"),
+        (Object::SequenceState, "6a0a"),
+    ] {
+        let error = server.get(object, id).await.unwrap_err();
+        assert_eq!((error.kind, error.status), (ErrorKind::Rejected, None));
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 use syncline_model::{
     Address, Contact, EmailAddress, Object, PhoneNumber, Record, Records, Rejected, SequenceState,
+    mutation::{self, Mutation},
 };
 
 use super::{
@@ -160,6 +161,9 @@ fn state_id(contact_id: &str, fields: &Fields<'_>) -> Result<String, Malformed> 
         Some(id) => Some(id),
         None => fields.filled_text("emailer_campaign_id")?,
     };
+    if mutation::on(Mutation::StateIdNotUnique) {
+        return own.ok_or_else(|| Malformed::new("id", "it is missing"));
+    }
     own.map(|id| format!("{contact_id}.{id}"))
         .ok_or_else(|| Malformed::new("id", "it is missing, and so is the sequence's"))
 }

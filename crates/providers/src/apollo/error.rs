@@ -4,8 +4,9 @@
 //! `error_message`; a rate limit says which of its windows is used up only in that text, or in the
 //! counters beside it.
 
-use std::time::Duration;
+use syncline_model::{Denial, WindowUsage};
 
+use super::usage;
 use crate::{
     error::{ErrorKind, ProviderError, Window},
     http::Response,
@@ -15,32 +16,53 @@ use crate::{
 pub(super) fn classify(response: &Response) -> ProviderError {
     let body = json::clean(&response.body);
     let message = message_of(response, body.trim());
-    let kind = kind_of(response, &message);
-    let mut error =
-        ProviderError::new(kind, Some(response.status), &message).with_body(body.trim());
-    error.retry_after = response
-        .header("retry-after")
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .map(Duration::from_secs);
+    let usage = usage::usage_of(response);
+    let kind = kind_of(response.status, &message.to_lowercase(), &usage);
+    let mut error = ProviderError::new(kind, Some(response.status), &message)
+        .with_body(body.trim())
+        .with_usage(usage);
+    error.retry_after = response.retry_after();
     error
 }
 
-fn kind_of(response: &Response, message: &str) -> ErrorKind {
-    match response.status {
+fn kind_of(status: u16, message: &str, usage: &[WindowUsage]) -> ErrorKind {
+    match status {
         401 => ErrorKind::Unauthorized,
-        403 => ErrorKind::Forbidden,
+        403 => ErrorKind::Forbidden(denial(message)),
         404 => ErrorKind::NotFound,
         408 => ErrorKind::Timeout,
-        429 => refusal(response, &message.to_lowercase()),
+        429 => refusal(message, usage),
         500.. => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     }
 }
 
-fn refusal(response: &Response, message: &str) -> ErrorKind {
+/// The plan is looked for first: its text may say as well that the key has no access.
+fn denial(message: &str) -> Denial {
+    const PLAN: [&str; 3] = [
+        "only available to apollo users on paid plans",
+        "on a free plan",
+        "upgrade your plan",
+    ];
+    const KEY_SCOPE: [&str; 3] = [
+        "api key is not authorized to access",
+        "is not accessible with this api_key",
+        "is not accessible with this access token",
+    ];
+    let says = |texts: [&str; 3]| texts.iter().any(|text| message.contains(text));
+    if says(PLAN) {
+        Denial::Plan
+    } else if says(KEY_SCOPE) {
+        Denial::KeyScope
+    } else {
+        Denial::Unknown
+    }
+}
+
+fn refusal(message: &str, usage: &[WindowUsage]) -> ErrorKind {
     // Apollo has answered 429 for a plan without the endpoint, too; no waiting helps there.
     if message.contains("only available to pay") {
-        return ErrorKind::Forbidden;
+        return ErrorKind::Forbidden(Denial::Plan);
     }
     let window = if message.contains("already processing") {
         Window::AlreadyProcessing
@@ -51,21 +73,15 @@ fn refusal(response: &Response, message: &str) -> ErrorKind {
     } else if message.contains("per day") {
         Window::Day
     } else {
-        window_used_up(response)
+        window_used_up(usage)
     };
     ErrorKind::RateLimited(window)
 }
 
 /// The longest window of which nothing is left.
-fn window_used_up(response: &Response) -> Window {
-    [
-        ("x-24-hour-requests-left", Window::Day),
-        ("x-hourly-requests-left", Window::Hour),
-        ("x-minute-requests-left", Window::Minute),
-    ]
-    .into_iter()
-    .find(|(header, _)| response.header(header).map(str::trim) == Some("0"))
-    .map_or(Window::Unknown, |(_, window)| window)
+fn window_used_up(usage: &[WindowUsage]) -> Window {
+    let used_up = usage.iter().rev().find(|usage| usage.left == 0);
+    used_up.map_or(Window::Unknown, |usage| usage.window.into())
 }
 
 fn message_of(response: &Response, body: &str) -> String {

@@ -1,6 +1,9 @@
 //! Each of Apollo's known refusals, as its documents and recorded answers have them.
 
+use std::time::Duration;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use syncline_model::RequestWindow;
 
 use super::*;
 
@@ -46,19 +49,19 @@ fn every_known_error_text_has_its_kind_and_is_kept() {
             403,
             r#"{"error":"api/v1/users/search is not accessible with this api_key","error_code":"API_INACCESSIBLE"}"#,
             "api/v1/users/search is not accessible",
-            ErrorKind::Forbidden,
+            ErrorKind::Forbidden(Denial::KeyScope),
         ),
         (
             403,
             r#"{"error":"api/v1/contacts/search is not accessible with this api_key on a free plan. Please upgrade your plan from https://app.apollo.io/.","error_code":"API_INACCESSIBLE"}"#,
             "on a free plan. Please upgrade your plan from https://app.apollo.io/.",
-            ErrorKind::Forbidden,
+            ErrorKind::Forbidden(Denial::Plan),
         ),
         (
             403,
             r#"{"message":"This endpoint is only available to Apollo users on paid plans."}"#,
             "only available to Apollo users on paid plans",
-            ErrorKind::Forbidden,
+            ErrorKind::Forbidden(Denial::Plan),
         ),
         (
             404,
@@ -141,25 +144,81 @@ fn a_rate_limit_names_its_window() {
 #[test]
 fn where_the_text_names_no_window_the_counters_do() {
     let headers = [
+        ("x-rate-limit-24-hour", "2000"),
         ("x-24-hour-requests-left", "0"),
+        ("x-rate-limit-hourly", "400"),
         ("x-hourly-requests-left", "3"),
+        ("x-rate-limit-minute", "200"),
+        ("x-minute-requests-left", "0"),
         ("retry-after", "15733"),
     ];
     let error = answer(429, "", &headers);
     assert_eq!(error.kind, ErrorKind::RateLimited(Window::Day));
     assert_eq!(error.retry_after, Some(Duration::from_secs(15_733)));
+    let used_up = WindowUsage {
+        window: RequestWindow::Day,
+        limit: 2_000,
+        left: 0,
+    };
+    assert!(error.usage.contains(&used_up), "{:?}", error.usage);
 }
 
 #[test]
-fn a_retry_after_that_is_no_number_is_ignored() {
-    let headers = [("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")];
-    assert_eq!(answer(429, "", &headers).retry_after, None);
+fn any_refusal_may_tell_of_the_request_windows() {
+    let headers = [
+        ("x-rate-limit-minute", "200"),
+        ("x-minute-requests-left", "12"),
+    ];
+    for status in [404, 422, 500] {
+        let usage = answer(status, "", &headers).usage;
+        assert_eq!((usage.len(), usage[0].left), (1, 12), "{status}");
+    }
+}
+
+#[test]
+fn each_counted_window_of_a_429_has_its_quota() {
+    for (window, quota) in [
+        (Window::Minute, Some(RequestWindow::Minute)),
+        (Window::Hour, Some(RequestWindow::Hour)),
+        (Window::Day, Some(RequestWindow::Day)),
+        (Window::AlreadyProcessing, None),
+        (Window::Unknown, None),
+    ] {
+        assert_eq!(window.request_window(), quota);
+    }
+}
+
+#[test]
+fn a_denial_tells_the_plan_from_the_key() {
+    for (body, denial) in [
+        (
+            r#"{"error":"This API key is not authorized to access api/v1/users/search. Request an API key from your administrator that includes this endpoint in its configured scope.","error_code":"API_INACCESSIBLE"}"#,
+            Denial::KeyScope,
+        ),
+        (
+            r#"{"error":"api/v1/contacts/destroy is not accessible with this access token","error_code":"API_INACCESSIBLE"}"#,
+            Denial::KeyScope,
+        ),
+        (
+            r#"{"error":"api/v1/contacts/search is not accessible with this api_key on a free plan.","error_code":"API_INACCESSIBLE"}"#,
+            Denial::Plan,
+        ),
+        (
+            r#"{"error":"api/v1/contacts/search is not accessible with this api_key. Please upgrade your plan from https://app.apollo.io/."}"#,
+            Denial::Plan,
+        ),
+        ("<html>Attention required!</html>", Denial::Unknown),
+        ("", Denial::Unknown),
+    ] {
+        let error = answer(403, body, &[]);
+        assert_eq!(error.kind, ErrorKind::Forbidden(denial), "{body}");
+    }
 }
 
 #[test]
 fn a_plan_without_the_endpoint_is_no_rate_limit() {
     let error = answer(429, "This endpoint is only available to paying teams", &[]);
-    assert_eq!(error.kind, ErrorKind::Forbidden);
+    assert_eq!(error.kind, ErrorKind::Forbidden(Denial::Plan));
 }
 
 #[test]

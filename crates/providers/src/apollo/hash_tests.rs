@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use syncline_model::{Object, Records};
 
 use crate::{
-    apollo::{api::page_of, sequence},
+    apollo::{page::page_of, sequence},
     provider::Page,
 };
 

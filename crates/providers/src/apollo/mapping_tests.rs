@@ -5,7 +5,7 @@ use syncline_model::{
     time,
 };
 
-use crate::{apollo::api::page_of, provider::Page};
+use crate::{apollo::page::page_of, provider::Page};
 
 macro_rules! fixture {
     ($name:literal) => {

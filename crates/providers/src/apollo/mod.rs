@@ -1,16 +1,20 @@
 //! Apollo: what it can do, and how a page is read from it.
 //!
-//! `api.rs` has the endpoints and their envelopes, `mapping.rs` makes common records of Apollo's,
-//! `error.rs` classifies its failures. Everything else in the workspace sees only [`Provider`].
+//! `api.rs` has the endpoints, `page.rs` their envelopes, `lookup.rs` the reading by id; `mapping.rs`
+//! makes common records of Apollo's, `error.rs` classifies its failures, `usage.rs` reads its counters.
+//! Everything else in the workspace sees only [`Provider`].
 
 mod api;
 mod contact;
 mod error;
 mod hash;
+mod lookup;
 mod mapping;
+mod page;
 mod sequence;
+mod usage;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
@@ -18,17 +22,28 @@ use syncline_model::{Object, ProviderName};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
-    http::Http,
-    provider::{Credentials, KeyCheck, Page, Provider, Support},
+    http::{Http, Transport},
+    provider::{Call, Credentials, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
 };
 
 /// A caller waits for this answer, so it comes in time even when Apollo's doesn't.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApolloConfig {
     /// Without `/api/v1`: `https://api.apollo.io`.
     pub base_url: String,
+    /// What carries the requests; `None` is the network.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl fmt::Debug for ApolloConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApolloConfig")
+            .field("base_url", &self.base_url)
+            .field("over_the_network", &self.transport.is_none())
+            .finish()
+    }
 }
 
 /// Apollo, reached with an API key.
@@ -39,46 +54,54 @@ pub struct Apollo {
 
 impl Apollo {
     pub fn new(config: ApolloConfig) -> Result<Self, SetupError> {
-        let ApolloConfig { base_url } = config;
-        Ok(Self {
-            http: Http::new(ProviderName::Apollo.as_str(), &base_url)?,
-        })
+        let ApolloConfig {
+            base_url,
+            transport,
+        } = config;
+        let provider = ProviderName::Apollo.as_str();
+        let http = match transport {
+            Some(transport) => Http::over(provider, &base_url, transport)?,
+            None => Http::new(provider, &base_url)?,
+        };
+        Ok(Self { http })
     }
 
-    async fn ask_about_key(&self, credentials: &Credentials) -> KeyCheck {
+    /// Puts into `verdict` what is known so far, so that it counts when the time is up.
+    async fn ask_about_key(&self, credentials: &Credentials, verdict: &mut KeyCheck) {
         // The health endpoint costs nothing and says the most, but its answer to a bad key is not
-        // documented; the profile's is.
-        let health = match self.health(credentials).await {
-            Ok(Some(true)) => return KeyCheck::Valid,
+        // documented; the profile's is, and it names the team.
+        match self.health(credentials).await {
+            Ok(Some(true)) => *verdict = KeyCheck::Valid { account: None },
             Ok(Some(false)) => {
-                return KeyCheck::Rejected {
+                *verdict = KeyCheck::Rejected {
                     reason: "Apollo does not accept the API key".to_owned(),
-                };
+                }
             }
-            Ok(None) => None,
-            Err(error) => Some(error),
-        };
-        if let Some(verdict) = health.as_ref().and_then(verdict_of_failure) {
-            return verdict;
+            Ok(None) => {}
+            Err(error) => *verdict = verdict_of_failure(error),
         }
-        match self.profile(credentials).await {
-            Ok(()) => KeyCheck::Valid,
-            Err(error) => verdict_of_failure(&error).unwrap_or(KeyCheck::Unclear {
-                reason: error.message,
-            }),
+        if matches!(verdict, KeyCheck::Rejected { .. }) {
+            return;
+        }
+        let profile = match self.team(credentials).await {
+            Ok(account) => KeyCheck::Valid { account },
+            Err(error) => verdict_of_failure(error),
+        };
+        // A key that is known to be valid stays it, whatever keeps the profile away.
+        if matches!(profile, KeyCheck::Valid { .. }) || !matches!(verdict, KeyCheck::Valid { .. }) {
+            *verdict = profile;
         }
     }
 }
 
-/// What a failed request says about the key, if anything.
-fn verdict_of_failure(error: &ProviderError) -> Option<KeyCheck> {
+/// What a failed request says about the key.
+fn verdict_of_failure(error: ProviderError) -> KeyCheck {
+    let reason = error.message;
     match error.kind {
-        ErrorKind::Unauthorized => Some(KeyCheck::Rejected {
-            reason: error.message.clone(),
-        }),
+        ErrorKind::Unauthorized => KeyCheck::Rejected { reason },
         // Apollo knows the key and only keeps it from this endpoint.
-        ErrorKind::Forbidden => Some(KeyCheck::Valid),
-        _ => None,
+        ErrorKind::Forbidden(_) => KeyCheck::Valid { account: None },
+        _ => KeyCheck::Unclear { reason },
     }
 }
 
@@ -92,21 +115,41 @@ impl Provider for Apollo {
         api::support(object)
     }
 
+    fn endpoint(&self, call: Call) -> &'static str {
+        api::counted_as(call)
+    }
+
     async fn check(&self, credentials: &Credentials) -> KeyCheck {
-        tokio::time::timeout(CHECK_TIMEOUT, self.ask_about_key(credentials))
-            .await
-            .unwrap_or_else(|_| KeyCheck::Unclear {
-                reason: format!("Apollo did not answer within {} s", CHECK_TIMEOUT.as_secs()),
-            })
+        let mut verdict = KeyCheck::Unclear {
+            reason: format!("Apollo did not answer within {} s", CHECK_TIMEOUT.as_secs()),
+        };
+        let asking = self.ask_about_key(credentials, &mut verdict);
+        // Whether it ended or not: what it learned is in the verdict.
+        let _ = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
+        verdict
+    }
+
+    async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError> {
+        self.team(credentials).await
     }
 
     async fn list(
         &self,
         credentials: &Credentials,
         object: Object,
-        page: u32,
+        request: ListRequest,
     ) -> Result<Page, ProviderError> {
-        self.read_page(credentials, object.scanned_as(), page).await
+        self.read_page(credentials, object.scanned_as(), request)
+            .await
+    }
+
+    async fn get(
+        &self,
+        credentials: &Credentials,
+        object: Object,
+        id: &str,
+    ) -> Result<Lookup, ProviderError> {
+        self.look_up(credentials, object, id).await
     }
 
     fn settle(&self, page: &mut Page, known: &HashMap<String, Box<RawValue>>) {

@@ -1,0 +1,122 @@
+//! Reading one record by its id, to learn whether it is still there.
+//!
+//! Apollo answers for a record that it no longer shows with a 422 and a sentence. Only a sentence
+//! that speaks of this very record counts: whoever asks may mark a row deleted for it, so everything
+//! else is an error and settles nothing.
+
+use syncline_model::Object;
+
+use super::{
+    Apollo,
+    api::{Endpoint, unreadable},
+    usage,
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::{Response, segment},
+    json::{self, Fields},
+    provider::{Credentials, Found, Lookup},
+};
+
+/// What can be asked for by its id.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    /// The collection in the path.
+    path: &'static str,
+    /// The key of the record in the answer, which is also the word in Apollo's sentences.
+    name: &'static str,
+}
+
+impl Kind {
+    fn of(object: Object) -> Option<Self> {
+        match object {
+            Object::Contact => Some(Self {
+                path: "api/v1/contacts",
+                name: "contact",
+            }),
+            Object::Account => Some(Self {
+                path: "api/v1/accounts",
+                name: "account",
+            }),
+            Object::User | Object::Mailbox | Object::Sequence | Object::SequenceState => None,
+        }
+    }
+}
+
+impl Apollo {
+    pub(super) async fn look_up(
+        &self,
+        credentials: &Credentials,
+        object: Object,
+        id: &str,
+    ) -> Result<Lookup, ProviderError> {
+        let unaskable = || {
+            let message = format!("Apollo can't be asked for the {object} '{id}' by its id");
+            ProviderError::new(ErrorKind::Rejected, None, &message)
+        };
+        let kind = Kind::of(object).ok_or_else(unaskable)?;
+        let id_in_path = segment(id).ok_or_else(unaskable)?;
+        let endpoint = Endpoint::get(format!("{}/{id_in_path}", kind.path));
+        match self.call(credentials, endpoint).await {
+            Ok(response) => {
+                let usage = usage::usage_of(&response);
+                match found_in(&response, kind, id) {
+                    Ok(found) => Ok(Lookup { found, usage }),
+                    Err(error) => Err(error.with_usage(usage)),
+                }
+            }
+            Err(error) => match found_despite(&error, kind) {
+                Some(found) => Ok(Lookup {
+                    found,
+                    usage: error.usage,
+                }),
+                None => Err(error),
+            },
+        }
+    }
+}
+
+/// What a success says: it has the record, or it is no answer to the question.
+fn found_in(response: &Response, kind: Kind, id: &str) -> Result<Found, ProviderError> {
+    let text = json::clean(&response.body);
+    let answered = Fields::parse(&text).and_then(|answer| {
+        let record = answer.object(kind.name).ok().flatten()?;
+        record.text("id").ok().flatten()
+    });
+    match answered {
+        Some(answered) if answered == id => Ok(Found::Exists),
+        // A record may have gone up in another one; what that means for this one, nothing says.
+        Some(_) => Ok(Found::Hidden {
+            reason: format!("Apollo answered with another {}", kind.name),
+        }),
+        None => Err(unreadable(response, &format!("it has no `{}`", kind.name))),
+    }
+}
+
+/// What a refusal says of the record, if anything.
+fn found_despite(error: &ProviderError, kind: Kind) -> Option<Found> {
+    let said = error.message.to_lowercase();
+    let says = |text: &str| said.contains(text);
+    let gone = match error.status? {
+        422 => [" does not exist", " has been deleted"]
+            .iter()
+            .any(|end| says(&format!("this {}{end}", kind.name))),
+        // The text of a path that leads nowhere is the bare "Not Found".
+        404 => says("record not found") || says(&format!("{} not found", kind.name)),
+        _ => false,
+    };
+    if gone {
+        return Some(Found::Gone {
+            reason: error.message.clone(),
+        });
+    }
+    let hidden =
+        error.status == Some(422) && (says("not authorized to view") || says("not a valid id"));
+    hidden.then(|| Found::Hidden {
+        reason: error.message.clone(),
+    })
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;
