@@ -2,23 +2,28 @@
 //!
 //! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
 //! the tick that writes runs, `queue` hands due scans to workers, `scan` walks one scan from its
-//! checkpoint to its end, and `page` is one step of that walk.
+//! checkpoint to its end, `page` is one step of that walk, `spending` what such a step may cost, and
+//! `sweep` what becomes of the rows that the scan didn't see.
 
 mod page;
 mod queue;
 mod scan;
 mod schedule;
+mod spending;
+mod sweep;
+mod walk;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use syncline_model::Clock;
+use syncline_model::{Clock, ProviderName, VolumeLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use scan::ScanEnd;
+pub use scan::{ScanEnd, Step};
+pub use walk::Walk;
 
 /// How the engine works; the defaults are for production.
 #[derive(Debug, Clone)]
@@ -36,6 +41,12 @@ pub struct EngineConfig {
     pub tick: Duration,
     /// How a request that failed for a passing reason is repeated.
     pub retry: RetryConfig,
+    /// What may be read from each provider; the default limits where it is not named.
+    pub limits: BTreeMap<ProviderName, VolumeLimits>,
+    /// By-id reads of one run, to settle what it didn't see.
+    pub lookups_per_run: u32,
+    /// How long a scan is worked on before others get their turn.
+    pub turn: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +68,9 @@ impl Default for EngineConfig {
             lease: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             retry: RetryConfig::default(),
+            limits: BTreeMap::new(),
+            lookups_per_run: 200,
+            turn: Duration::from_secs(2),
         }
     }
 }

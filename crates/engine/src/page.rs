@@ -1,64 +1,144 @@
-//! One step of a scan: ask for a page, write it, and go on; or end.
+//! One step of a scan: ask for a page and write it, or come to an end.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 
-use backon::{ExponentialBuilder, Retryable};
-use syncline_model::{Checkpoint, Object, ScanFacts, WaitReason};
-use syncline_providers::{Credentials, ErrorKind, KeyCheck, Page, ProviderError, Window};
-use syncline_store::{PageCommit, Pause, Scan, StoreError};
+use syncline_model::{
+    Checkpoint, Object, Order, ScanFacts, Time,
+    mutation::{self, Mutation},
+};
+use syncline_providers::{
+    Call, Credentials, ErrorKind, KeyCheck, ListRequest, Page, Provider, ProviderError, Window,
+};
+use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 
 use crate::{
     Engine,
-    scan::{Failure, ScanEnd, Step, resume_at, running},
+    scan::{Failure, ScanEnd, Step},
+    spending::{Permission, cost_of_failure},
+    walk::Walk,
 };
 
 /// How long a stopping process waits for the answer in flight.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// However short or long the provider says that a scan should wait.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
-
-/// A page with the number of requests that it took.
-struct Fetched {
-    page: Page,
-    requests: i64,
-}
+/// How often a page is asked for that brings nothing but what came before.
+const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
 
 impl Engine {
-    /// Moves the scan by one page, or ends it.
-    pub(crate) async fn step(&self, scan: &mut Scan) -> Result<Step, StoreError> {
-        if scan.checkpoint.facts.reached_end {
-            return Ok(Step::End(self.finish(scan).await?));
+    /// Sends one request of the scan, or ends it.
+    pub async fn step(&self, walk: &mut Walk) -> Result<Step, StoreError> {
+        let facts = &walk.scan.checkpoint.facts;
+        if facts.reached_end || facts.capped {
+            return self.conclude(walk).await;
         }
-        let credentials = match &scan.credentials {
-            Ok(api_key) => Credentials {
-                api_key: api_key.clone(),
-            },
-            Err(reason) => {
-                let failure = Failure::new(reason.clone());
-                return Ok(Step::End(self.fail(scan, &failure).await?));
-            }
+        let credentials = match self.credentials_of(walk).await? {
+            Ok(credentials) => credentials,
+            Err(end) => return Ok(Step::End(end)),
         };
-        let requests = AtomicI64::new(0);
-        let fetched = tokio::select! {
-            fetched = self.fetch(scan, &credentials, &requests) => fetched,
-            () = self.grace_is_over() => return Ok(Step::End(self.give_back(scan).await)),
-        };
-        let requests = requests.into_inner();
-        match fetched {
-            Ok(page) => {
-                self.commit(scan, Fetched { page, requests }).await?;
-                Ok(Step::Page)
-            }
-            Err(error) => {
-                let end = self.end(scan, &credentials, error, requests).await?;
+        self.begin(walk, &credentials).await?;
+        match self.permit_page(walk).await? {
+            Permission::Permit(permit) => self.read_page(walk, &credentials, permit).await,
+            Permission::Wait(refusal) => {
+                let end = self.wait(walk, refusal.until, refusal.reason).await?;
                 Ok(Step::End(end))
             }
+            Permission::Capped => {
+                walk.scan.checkpoint.facts.capped = true;
+                self.conclude(walk).await
+            }
         }
+    }
+
+    pub(crate) fn provider_of(&self, scan: &Scan) -> &dyn Provider {
+        self.providers.get(scan.connection.provider).as_ref()
+    }
+
+    /// The scan's credentials, or its end where the stored ones can't be used.
+    pub(crate) async fn credentials_of(
+        &self,
+        walk: &Walk,
+    ) -> Result<Result<Credentials, ScanEnd>, StoreError> {
+        match &walk.scan.credentials {
+            Ok(api_key) => Ok(Ok(Credentials {
+                api_key: api_key.clone(),
+            })),
+            Err(reason) => {
+                let failure = Failure::new(reason.clone());
+                Ok(Err(self.fail(walk, &failure).await?))
+            }
+        }
+    }
+
+    /// Before a walk's first request: whose budget it draws from; and, before a scan's, in which
+    /// order it reads.
+    async fn begin(&self, walk: &mut Walk, credentials: &Credentials) -> Result<(), StoreError> {
+        if std::mem::replace(&mut walk.has_begun, true) {
+            return Ok(());
+        }
+        let scan = &mut walk.scan;
+        if scan.checkpoint == Checkpoint::default() {
+            scan.checkpoint.order = self.first_order(scan);
+        }
+        if scan.account.known {
+            return Ok(());
+        }
+        walk.requests += 1;
+        // What keeps the provider from telling will show again with the first page.
+        if let Ok(team) = self.provider_of(scan).account(credentials).await {
+            let name = scan.connection.provider;
+            let account_id = syncline_providers::account_id(name, team.as_deref(), credentials);
+            self.store.learn_account(scan, account_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_page(
+        &self,
+        walk: &mut Walk,
+        credentials: &Credentials,
+        permit: Permit,
+    ) -> Result<Step, StoreError> {
+        let asked_at = self.clock.now();
+        walk.requests += 1;
+        walk.tries_from(asked_at);
+        let answer = tokio::select! {
+            answer = self.ask(&walk.scan, credentials) => answer,
+            () = self.grace_is_over() => return Ok(Step::End(self.give_back(walk).await)),
+        };
+        let answered_at = if mutation::on(Mutation::StampAtRequest) {
+            asked_at
+        } else {
+            self.clock.now()
+        };
+        match answer {
+            Ok(page) => {
+                walk.answered();
+                let exchange = Exchange {
+                    permit,
+                    asked_at,
+                    answered_at,
+                };
+                self.take_page(walk, page, exchange).await
+            }
+            Err(error) => {
+                self.settle_failure(&walk.scan, Call::List(walk.scan.object), permit, &error)
+                    .await?;
+                self.after_failure(walk, credentials, error).await
+            }
+        }
+    }
+
+    async fn ask(&self, scan: &Scan, credentials: &Credentials) -> Result<Page, ProviderError> {
+        let request = ListRequest {
+            page: scan.checkpoint.next_page,
+            order: scan.checkpoint.order,
+        };
+        self.provider_of(scan)
+            .list(credentials, scan.object, request)
+            .await
     }
 
     async fn grace_is_over(&self) {
@@ -66,74 +146,98 @@ impl Engine {
         tokio::time::sleep(GRACE).await;
     }
 
-    /// Asks for the next page, again while the reason for not getting it passes by itself.
-    async fn fetch(
+    /// Writes a page, unless it is the one before it once more.
+    async fn take_page(
         &self,
-        scan: &Scan,
-        credentials: &Credentials,
-        requests: &AtomicI64,
-    ) -> Result<Page, ProviderError> {
-        let provider = self.providers.get(scan.connection.provider);
-        let retry = &self.config.retry;
-        let ask = || async {
-            requests.fetch_add(1, Ordering::Relaxed);
-            provider
-                .list(credentials, scan.object, scan.checkpoint.next_page)
-                .await
-        };
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(retry.first_delay)
-            .with_max_times(retry.tries.saturating_sub(1));
-        let tries = ask
-            .retry(backoff)
-            .when(ProviderError::is_temporary)
-            .notify(|error, delay| {
-                tracing::info!(scan.id, ?delay, "asking again: {error}");
-            });
-        match tokio::time::timeout(retry.within, tries).await {
-            Ok(fetched) => fetched,
-            Err(_) => Err(ProviderError {
-                kind: ErrorKind::Timeout,
-                status: None,
-                message: format!("no usable answer within {:?}", retry.within),
-                retry_after: None,
-                body: None,
-            }),
+        walk: &mut Walk,
+        page: Page,
+        exchange: Exchange,
+    ) -> Result<Step, StoreError> {
+        if leads_nowhere(&walk.scan.checkpoint, &page) {
+            return self.take_repeated(walk, &page, exchange).await;
         }
+        walk.repeats = 0;
+        self.commit(walk, page, exchange).await?;
+        Ok(Step::Page)
     }
 
-    async fn commit(&self, scan: &mut Scan, fetched: Fetched) -> Result<(), StoreError> {
-        let Fetched { mut page, requests } = fetched;
-        self.settle_statistics(scan, &mut page).await?;
-        let checkpoint = next_checkpoint(&scan.checkpoint, &page);
-        for rejected in &page.rejected {
-            tracing::warn!(
-                scan.id,
-                record.id = rejected.id,
-                "a {} was kept out: {}",
-                rejected.object,
-                rejected.reason
-            );
+    async fn take_repeated(
+        &self,
+        walk: &mut Walk,
+        page: &Page,
+        exchange: Exchange,
+    ) -> Result<Step, StoreError> {
+        let endpoint = self.list_endpoint(&walk.scan);
+        self.store
+            .settle(&exchange.spending(page, endpoint))
+            .await?;
+        walk.scan.checkpoint.records_asked += page.returned;
+        walk.repeats += 1;
+        if walk.repeats < ASKS_OF_A_REPEATED_PAGE {
+            return Ok(Step::Again {
+                after: self.config.retry.first_delay,
+            });
         }
+        let error = format!(
+            "page {} came with records of earlier pages only, {ASKS_OF_A_REPEATED_PAGE} times",
+            walk.scan.checkpoint.next_page
+        );
+        Ok(Step::End(self.stall(walk, &error).await?))
+    }
+
+    async fn commit(
+        &self,
+        walk: &mut Walk,
+        mut page: Page,
+        exchange: Exchange,
+    ) -> Result<(), StoreError> {
+        let scan = &walk.scan;
+        self.settle_statistics(scan, &mut page).await?;
+        let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
+        report_rejected(scan, &page);
+        let limits = self.limits_of(scan);
+        let next = if checkpoint.facts.reached_end {
+            None
+        } else {
+            self.next_ask(scan, checkpoint.records_asked, &limits)
+        };
+        let spending = exchange.spending(&page, self.list_endpoint(scan));
         let commit = PageCommit {
+            pass: scan.checkpoint.pass,
             page: scan.checkpoint.next_page,
+            asked_at: exchange.asked_at,
             records: &page.records,
             rejected: &page.rejected,
             checkpoint: &checkpoint,
-            requests,
+            requests: walk.requests,
             lease: self.lease(),
+            spending: &spending,
+            next: next.as_ref(),
         };
-        let committed = self.store.commit_page(scan, &commit).await?;
+        let committed = match self.store.commit_page(scan, &commit).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                // The page is lost, the records are not unread.
+                self.store.settle(&spending).await?;
+                return Err(error);
+            }
+        };
         metrics::counter!("syncline_pages_total", "object" => scan.object.as_str()).increment(1);
         metrics::counter!("syncline_records_read_total", "object" => scan.object.as_str())
             .increment(u64::try_from(page.returned).unwrap_or_default());
-        for own in committed {
+        for own in committed.written {
             let written = u64::try_from(own.created + own.updated).unwrap_or_default();
             metrics::counter!("syncline_rows_written_total", "object" => own.object.as_str())
                 .increment(written);
         }
-        scan.checkpoint = checkpoint;
+        walk.requests = 0;
+        walk.grant = committed.next;
+        walk.scan.checkpoint = checkpoint;
         Ok(())
+    }
+
+    fn list_endpoint(&self, scan: &Scan) -> &'static str {
+        self.provider_of(scan).endpoint(Call::List(scan.object))
     }
 
     /// A statistic that the provider is still computing doesn't erase the one that is known.
@@ -143,85 +247,128 @@ impl Engine {
                 .store
                 .raw_data(scan, Object::Sequence, &page.loading)
                 .await?;
-            self.providers
-                .get(scan.connection.provider)
-                .settle(page, &known);
+            self.provider_of(scan).settle(page, &known);
         }
         Ok(())
     }
 
-    /// Ends or puts off a scan whose next page can't be had.
-    async fn end(
+    /// Where the scan stands after `page`, and what it noticed on it. A first page that tells of
+    /// more than may be read, or of less than was expected, starts the reading in the other order.
+    fn next_checkpoint(&self, scan: &Scan, page: &Page, asked_at: Time) -> Checkpoint {
+        let before = &scan.checkpoint;
+        let after = Checkpoint {
+            next_page: page.next.unwrap_or(before.next_page + 1),
+            records_asked: before.records_asked + page.returned,
+            reported: page.reported_total.or(before.reported),
+            facts: facts_after(before, page, asked_at),
+            ..before.clone()
+        };
+        let order = page.reported_total.map(|total| self.order_for(scan, total));
+        match order {
+            Some(order) if before.next_page == 1 && before.pass == 1 && order != before.order => {
+                after.again(order)
+            }
+            _ => after,
+        }
+    }
+
+    pub(crate) async fn settle_failure(
         &self,
         scan: &Scan,
+        call: Call,
+        permit: Permit,
+        error: &ProviderError,
+    ) -> Result<(), StoreError> {
+        let refused = match error.kind {
+            // Being busy with an equal request says nothing of the others.
+            ErrorKind::RateLimited(Window::AlreadyProcessing) => None,
+            ErrorKind::RateLimited(window) => Some(self.refused_until(window, error)),
+            _ => None,
+        };
+        self.store
+            .settle(&Spending {
+                permit,
+                records: cost_of_failure(error),
+                at: self.clock.now(),
+                endpoint: self.provider_of(scan).endpoint(call),
+                usage: &error.usage,
+                refused,
+            })
+            .await
+    }
+
+    /// Tries again, puts off or ends a scan whose next page can't be had.
+    pub(crate) async fn after_failure(
+        &self,
+        walk: &mut Walk,
         credentials: &Credentials,
         error: ProviderError,
-        requests: i64,
-    ) -> Result<ScanEnd, StoreError> {
+    ) -> Result<Step, StoreError> {
+        if error.is_temporary() {
+            let now = self.clock.now();
+            if let Some(after) = walk.next_try(&self.config.retry, now) {
+                tracing::info!(walk.scan.id, ?after, "asking again: {error}");
+                return Ok(Step::Again { after });
+            }
+        }
         let pause = match error.kind {
             ErrorKind::RateLimited(window) => {
-                return self.wait_for_window(scan, window, &error, requests).await;
+                let (_, until) = self.refused_until(window, &error);
+                let reason = syncline_model::WaitReason::ProviderRateLimit;
+                return Ok(Step::End(self.wait(walk, until, reason).await?));
             }
-            ErrorKind::Unauthorized => self.pause_for_rejected_key(scan, credentials).await,
-            ErrorKind::Forbidden => Some(Pause::Object {
-                reason: format!("Forbidden: {}", error.message),
+            ErrorKind::Unauthorized => self.pause_for_rejected_key(walk, credentials).await,
+            ErrorKind::Forbidden(denial) => Some(Pause::Object {
+                denial,
+                reason: denial_in_words(denial, &error),
             }),
             _ => None,
         };
         let failure = Failure {
             pause,
-            requests,
+            resumable: error.is_temporary(),
             ..Failure::new(error.to_string())
         };
-        self.fail(scan, &failure).await
-    }
-
-    async fn wait_for_window(
-        &self,
-        scan: &Scan,
-        window: Window,
-        error: &ProviderError,
-        requests: i64,
-    ) -> Result<ScanEnd, StoreError> {
-        let after = error.retry_after.unwrap_or(match window {
-            Window::AlreadyProcessing => Duration::from_secs(5),
-            Window::Minute | Window::Unknown => Duration::from_mins(1),
-            Window::Hour => Duration::from_mins(15),
-            Window::Day => Duration::from_hours(1),
-        });
-        let after = after.clamp(SHORTEST_WAIT, LONGEST_WAIT);
-        let until = resume_at(self.clock.now(), after);
-        let state = running(scan)
-            .wait(until, WaitReason::ProviderRateLimit)
-            .expect("a leased scan's runs are running");
-        tracing::info!(scan.id, %until, "scan {} waits: {}", scan.id, error.message);
-        self.store.save_waiting(scan, &state, requests).await?;
-        Ok(ScanEnd::Waiting)
+        Ok(Step::End(self.fail(walk, &failure).await?))
     }
 
     /// One 401 may be the provider's mistake, so the key is asked about once more.
     async fn pause_for_rejected_key(
         &self,
-        scan: &Scan,
+        walk: &mut Walk,
         credentials: &Credentials,
     ) -> Option<Pause> {
-        let provider = self.providers.get(scan.connection.provider);
-        match provider.check(credentials).await {
+        walk.requests += 1;
+        match self.provider_of(&walk.scan).check(credentials).await {
             KeyCheck::Rejected { reason } => Some(Pause::Connection {
                 reason: format!("Connection no longer authenticated: {reason}"),
             }),
-            KeyCheck::Valid | KeyCheck::Unclear { .. } => None,
+            KeyCheck::Valid { .. } | KeyCheck::Unclear { .. } => None,
         }
     }
 }
 
-/// Where the scan stands after `page`, and what it noticed on it.
-fn next_checkpoint(before: &Checkpoint, page: &Page) -> Checkpoint {
-    let facts = &before.facts;
-    let shrank = facts
-        .records_reported
-        .zip(page.reported_total)
-        .is_some_and(|(before, now)| now < before);
+/// A request and its answer.
+struct Exchange {
+    permit: Permit,
+    asked_at: Time,
+    answered_at: Time,
+}
+
+impl Exchange {
+    fn spending<'p>(&self, page: &'p Page, endpoint: &'p str) -> Spending<'p> {
+        Spending {
+            permit: self.permit.clone(),
+            records: Some(page.returned),
+            at: self.answered_at,
+            endpoint,
+            usage: &page.usage,
+            refused: None,
+        }
+    }
+}
+
+fn facts_after(before: &Checkpoint, page: &Page, asked_at: Time) -> ScanFacts {
     let without_id = |of_scanned: bool| {
         let rejected = page.rejected.iter().filter(|rejected| {
             let scanned = rejected.object == rejected.object.scanned_as();
@@ -229,14 +376,74 @@ fn next_checkpoint(before: &Checkpoint, page: &Page) -> Checkpoint {
         });
         i64::try_from(rejected.count()).unwrap_or_default()
     };
-    Checkpoint {
-        next_page: page.next.unwrap_or(before.next_page + 1),
-        facts: ScanFacts {
-            reached_end: page.next.is_none(),
-            records_reported: page.reported_total.or(facts.records_reported),
-            total_shrank: facts.total_shrank || shrank,
-            rejected_without_id: facts.rejected_without_id + without_id(true),
-            carried_rejected_without_id: facts.carried_rejected_without_id + without_id(false),
-        },
+    let mut facts = before.facts;
+    facts.reached_end = page.next.is_none();
+    facts.began = facts.began.or(Some(page.provider_time.unwrap_or(asked_at)));
+    facts.recent_first = before.order == Order::RecentFirst;
+    facts.ordered = page.has_order && !facts.recent_first;
+    facts.note_total(page.reported_total);
+    let created = page.records.scanned();
+    facts.note_created(created.into_iter().filter_map(|(_, created)| created));
+    let of_scanned = page
+        .rejected
+        .iter()
+        .filter(|rejected| rejected.object == rejected.object.scanned_as());
+    facts.rejected += i64::try_from(of_scanned.count()).unwrap_or_default();
+    facts.rejected_without_id += without_id(true);
+    facts.carried_rejected_without_id += without_id(false);
+    facts.newest_page = digest(page).unwrap_or_default();
+    facts
+}
+
+/// The page is the one before it once more, or, where pages come in order, all of it belongs before
+/// what was read already.
+fn leads_nowhere(checkpoint: &Checkpoint, page: &Page) -> bool {
+    let Checkpoint {
+        next_page, facts, ..
+    } = checkpoint;
+    let Some(digest) = digest(page).filter(|_| *next_page > 1) else {
+        return false;
+    };
+    let behind = |created: Option<Time>| created.is_some() && created < facts.last_created;
+    let began_again = facts.ordered
+        && page
+            .records
+            .scanned()
+            .iter()
+            .all(|(_, created)| behind(*created));
+    digest == facts.newest_page || began_again
+}
+
+/// A digest of the page's ids; none of an empty page.
+fn digest(page: &Page) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    let ids = page.records.scanned();
+    for (id, _) in &ids {
+        id.hash(&mut hasher);
+    }
+    (!ids.is_empty()).then(|| hasher.finish())
+}
+
+fn report_rejected(scan: &Scan, page: &Page) {
+    for rejected in &page.rejected {
+        tracing::warn!(
+            scan.id,
+            record.id = rejected.id,
+            "a {} was kept out: {}",
+            rejected.object,
+            rejected.reason
+        );
+    }
+}
+
+fn denial_in_words(denial: syncline_model::Denial, error: &ProviderError) -> String {
+    use syncline_model::Denial;
+    match denial {
+        Denial::Plan => format!("The account's plan does not include it: {}", error.message),
+        Denial::KeyScope => format!(
+            "The API key may not read it; one with a wider scope, or a master key, may: {}",
+            error.message
+        ),
+        Denial::Unknown => format!("Forbidden: {}", error.message),
     }
 }

@@ -22,11 +22,11 @@ use syncline_store::Scan;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::layer::util::Identity;
 
-use crate::Engine;
+use crate::{Engine, Walk};
 
 /// A scan with the slot that it is worked on in.
 struct Job {
-    scan: Scan,
+    walk: Walk,
     slot: OwnedSemaphorePermit,
 }
 
@@ -66,11 +66,11 @@ impl Engine {
             }
             let limit = i64::try_from(free.len()).unwrap_or(i64::MAX);
             match self.claim(limit).await {
-                Ok(scans) if !scans.is_empty() => {
-                    return scans
+                Ok(walks) if !walks.is_empty() => {
+                    return walks
                         .into_iter()
                         .zip(free)
-                        .map(|(scan, slot)| Job { scan, slot })
+                        .map(|(walk, slot)| Job { walk, slot })
                         .collect();
                 }
                 Ok(_) => {}
@@ -90,10 +90,10 @@ impl Engine {
     ///
     /// Both are polled side by side: a heartbeat may have to wait for the very row that the walk's
     /// transaction holds, and the walk must go on for it to get it.
-    pub(crate) async fn work_on(&self, mut scan: Scan) {
-        let leased = scan.clone();
+    pub(crate) async fn work_on(&self, mut walk: Walk) {
+        let leased = walk.scan.clone();
         tokio::select! {
-            _ = self.walk(&mut scan) => {}
+            _ = self.walk(&mut walk) => {}
             () = self.keep_lease(&leased) => {
                 tracing::warn!(scan.id = leased.id, "scan {} was taken over", leased.id);
             }
@@ -121,8 +121,8 @@ impl Engine {
 async fn work(job: Job, engine: Data<Engine>) -> Result<(), BoxDynError> {
     let engine = Engine::clone(&engine);
     tokio::spawn(async move {
-        let Job { scan, slot } = job;
-        engine.work_on(scan).await;
+        let Job { walk, slot } = job;
+        engine.work_on(walk).await;
         drop(slot);
     })
     .await?;

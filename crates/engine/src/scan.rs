@@ -1,12 +1,19 @@
 //! One scan, from its checkpoint to its end.
 //!
-//! The walk is a loop of [`step`](Engine::step)s, each a page or an ending; between two of them the
+//! The walk is a loop of [`step`](Engine::step)s, each a request or an ending; between two of them the
 //! database holds everything, so the walk may stop anywhere and another worker goes on.
 
-use syncline_model::{Coverage, InvalidTransition, Object, RunState, ScanFacts, Time, Verdict};
-use syncline_store::{Ending, Pause, Scan, ScanRun, StoreError};
+use std::time::Duration;
 
-use crate::Engine;
+use syncline_model::{Coverage, InvalidTransition, RunState, Time};
+use syncline_store::{Ending, Pause, Scan, StoreError};
+use tokio::time::Instant;
+
+use crate::{
+    Engine,
+    sweep::empty_and_complete,
+    walk::{Judged, Walk},
+};
 
 /// Why a walk returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +30,13 @@ pub enum ScanEnd {
 
 /// What one step led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A page is committed; there is more.
+pub enum Step {
+    /// A page, or a part of the sweep, is committed; there is more.
     Page,
+    /// The request failed for a reason that passes: ask again after this time.
+    Again {
+        after: Duration,
+    },
     End(ScanEnd),
 }
 
@@ -33,8 +44,8 @@ pub(crate) enum Step {
 pub(crate) struct Failure {
     pub(crate) error: String,
     pub(crate) pause: Option<Pause>,
-    /// Requests that have not been counted with a page.
-    pub(crate) requests: i64,
+    /// The reason passes, and what was read stays good.
+    pub(crate) resumable: bool,
 }
 
 impl Failure {
@@ -42,7 +53,7 @@ impl Failure {
         Self {
             error,
             pause: None,
-            requests: 0,
+            resumable: false,
         }
     }
 }
@@ -54,27 +65,31 @@ impl Engine {
         let mut walked = 0;
         loop {
             self.tick().await?;
-            let scans = self.claim(1).await?;
-            if scans.is_empty() {
+            let walks = self.claim(1).await?;
+            if walks.is_empty() {
                 return Ok(walked);
             }
-            for scan in scans {
-                self.work_on(scan).await;
+            for walk in walks {
+                self.work_on(walk).await;
                 walked += 1;
             }
         }
     }
 
     /// Leases at most `limit` due scans for this engine.
-    pub(crate) async fn claim(&self, limit: i64) -> Result<Vec<Scan>, StoreError> {
+    pub async fn claim(&self, limit: i64) -> Result<Vec<Walk>, StoreError> {
         let only = self.config.only_connection.as_deref();
-        self.store
+        let scans = self
+            .store
             .claim_scans(&self.config.worker_name, self.lease(), limit, only)
-            .await
+            .await?;
+        Ok(scans.into_iter().map(Walk::new).collect())
     }
 
-    /// Reads the scan's pages until it ends, waits, or this process stops.
-    pub(crate) async fn walk(&self, scan: &mut Scan) -> ScanEnd {
+    /// Reads the scan's pages until it ends, waits, or this process stops. From time to time it
+    /// makes room for other customers' scans.
+    pub(crate) async fn walk(&self, walk: &mut Walk) -> ScanEnd {
+        let scan = &walk.scan;
         tracing::info!(
             scan.id,
             connection.id = scan.connection.connection_id,
@@ -83,83 +98,118 @@ impl Engine {
             scan.object.plural(),
             scan.connection.customer_id,
         );
+        let mut turn_ends = Instant::now() + self.config.turn;
         loop {
             if self.stopping.is_cancelled() {
-                return self.give_back(scan).await;
+                return self.give_back(walk).await;
             }
-            match self.step(scan).await {
+            match self.step(walk).await {
                 Ok(Step::Page) => {}
+                Ok(Step::Again { after }) => self.pause(after).await,
                 Ok(Step::End(end)) => return end,
-                Err(error) if error.refuses_data() => return self.give_up(scan, &error).await,
+                Err(error) if error.refuses_data() => return self.give_up(walk, &error).await,
                 Err(error) => {
                     // Nothing was written: the scan is due again when its lease expires.
+                    let id = &walk.scan.id;
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        scan.id,
-                        "scan {} is abandoned: {error}",
-                        scan.id
+                        scan.id = id,
+                        "scan {id} is abandoned: {error}",
                     );
                     return ScanEnd::Abandoned;
                 }
             }
+            if Instant::now() >= turn_ends {
+                if self.store.others_are_due(&walk.scan).await.unwrap_or(false) {
+                    return self.give_back(walk).await;
+                }
+                turn_ends = Instant::now() + self.config.turn;
+            }
+        }
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stopping.cancelled() => {}
         }
     }
 
     /// Ends a scan whose page the database will never take.
-    async fn give_up(&self, scan: &Scan, error: &StoreError) -> ScanEnd {
+    async fn give_up(&self, walk: &Walk, error: &StoreError) -> ScanEnd {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let failure = Failure::new(format!(
             "page {} can't be stored: {}",
-            scan.checkpoint.next_page,
+            walk.scan.checkpoint.next_page,
             cause.unwrap_or_else(|| error.to_string())
         ));
-        self.fail(scan, &failure)
+        self.fail(walk, &failure)
             .await
             .unwrap_or(ScanEnd::Abandoned)
     }
 
-    pub(crate) async fn give_back(&self, scan: &Scan) -> ScanEnd {
-        match self.store.release_scan(scan).await {
+    pub(crate) async fn give_back(&self, walk: &mut Walk) -> ScanEnd {
+        if let Err(error) = self.drop_permit(walk).await {
+            tracing::warn!("a permit could not be given back: {error}");
+        }
+        match self.store.release_scan(&walk.scan).await {
             Ok(true) => ScanEnd::Released,
             Ok(false) | Err(_) => ScanEnd::Abandoned,
         }
     }
 
-    /// Ends the runs of a scan that read its last page.
-    pub(crate) async fn finish(&self, scan: &Scan) -> Result<ScanEnd, StoreError> {
+    /// Ends the runs of a scan that read its last page, or as many as it may.
+    pub(crate) async fn finish(&self, walk: &Walk) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
-        let succeed = |coverage| running(scan).succeed(now, coverage);
-        self.end_runs(scan, succeed, None, 0).await
+        let succeed = |coverage| running(&walk.scan).succeed(now, coverage);
+        self.end_runs(walk, succeed, None, false).await
     }
 
     /// Ends the runs of a scan that can't go on.
-    pub(crate) async fn fail(&self, scan: &Scan, failure: &Failure) -> Result<ScanEnd, StoreError> {
+    pub(crate) async fn fail(&self, walk: &Walk, failure: &Failure) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
-        let fail = |coverage| running(scan).fail(now, coverage, failure.error.clone());
-        self.end_runs(scan, fail, failure.pause.as_ref(), failure.requests)
+        let fail = |coverage| running(&walk.scan).fail(now, coverage, failure.error.clone());
+        self.end_runs(walk, fail, failure.pause.as_ref(), failure.resumable)
             .await
+    }
+
+    /// Ends the runs of a scan that makes no progress.
+    pub(crate) async fn stall(&self, walk: &Walk, error: &str) -> Result<ScanEnd, StoreError> {
+        let now = self.clock.now();
+        let stall = |coverage| running(&walk.scan).stall(now, coverage, error.to_owned());
+        self.end_runs(walk, stall, None, false).await
     }
 
     /// Judges the scan's runs and ends them; again where another run joined meanwhile.
     async fn end_runs(
         &self,
-        scan: &Scan,
+        walk: &Walk,
         end: impl Fn(Coverage) -> Result<RunState, InvalidTransition>,
         pause: Option<&Pause>,
-        requests: i64,
+        resumable: bool,
     ) -> Result<ScanEnd, StoreError> {
+        let scan = &walk.scan;
         loop {
             let mut endings = Vec::new();
-            for (run, coverage, num_records_synced) in self.judge(scan).await? {
+            for own in self.judge(walk).await? {
+                let empty_answer = empty_and_complete(&own);
+                let Judged {
+                    run,
+                    coverage,
+                    num_records_synced,
+                    ..
+                } = own;
                 endings.push(Ending {
                     run,
-                    state: end(coverage).expect("a leased scan's runs are running"),
+                    state: end(doubted(coverage, scan)).expect("a leased scan's runs are running"),
                     num_records_synced,
+                    empty_answer,
+                    resumable,
                 });
             }
             match self
                 .store
-                .finish_scan(scan, &endings, pause, requests)
+                .finish_scan(scan, &endings, pause, walk.requests)
                 .await
             {
                 Err(StoreError::Joined { .. }) => {}
@@ -172,41 +222,15 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Each run with its coverage and the number of valid records it read. A sequence state is
-    /// covered no better than the contacts that carry it.
-    async fn judge(&self, scan: &Scan) -> Result<Vec<(ScanRun, Coverage, i64)>, StoreError> {
-        let facts = scan.checkpoint.facts;
-        let mut judged = Vec::new();
-        for run in self.store.runs_of(scan).await? {
-            let seen = self.store.count_seen(&run.id).await?;
-            let own = if run.object == scan.object {
-                facts
-            } else {
-                ScanFacts {
-                    records_reported: None,
-                    rejected_without_id: facts.carried_rejected_without_id,
-                    ..facts
-                }
-            };
-            let coverage = Coverage::judge(&own, seen.distinct, seen.repeated);
-            judged.push((run, coverage, seen.valid));
-        }
-        let contacts = judged
-            .iter()
-            .find(|(run, coverage, _)| {
-                run.object == Object::Contact && coverage.verdict == Verdict::Drifted
-            })
-            .map(|(_, coverage, _)| coverage.reason.clone());
-        if let Some(reason) = contacts {
-            for (run, coverage, _) in &mut judged {
-                if run.object == Object::SequenceState {
-                    coverage.verdict = Verdict::Drifted;
-                    coverage.reason = format!("contacts: {reason}");
-                }
-            }
-        }
-        Ok(judged)
+/// A pass that missed rows which are there was not as quiet as it seemed.
+fn doubted(coverage: Coverage, scan: &Scan) -> Coverage {
+    match scan.checkpoint.sweep.found {
+        0 => coverage,
+        found => coverage.drifted(format!(
+            "{found} records that the scan did not see are there by their ids"
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, ConnectionStatus, Object, ProviderName, Time,
+    Capabilities, Checkpoint, ConnectionStatus, LimitOverrides, Object, ProviderName, Time,
     event::{ConnectionRef, Event},
 };
 
@@ -22,6 +22,10 @@ pub struct Connection {
     pub provider: ProviderName,
     pub status: ConnectionStatus,
     pub capabilities: Capabilities,
+    /// The provider account whose budget it draws from.
+    pub account_id: String,
+    /// What it may read, where that differs from the configuration.
+    pub limits: LimitOverrides,
     pub created_at: Time,
     pub last_synced_at: Option<Time>,
 }
@@ -33,12 +37,27 @@ pub struct NewConnection<'a> {
     pub provider: ProviderName,
     pub api_key: &'a SecretString,
     pub status: ConnectionStatus,
+    pub account: Account<'a>,
+    pub limits: LimitOverrides,
 }
 
 /// New credentials for a connection that is there.
 pub struct CredentialsUpdate<'a> {
     pub api_key: &'a SecretString,
     pub status: ConnectionStatus,
+    pub account: Account<'a>,
+    /// `None` leaves them as they are.
+    pub limits: Option<LimitOverrides>,
+}
+
+/// The provider account that credentials belong to.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    pub id: &'a str,
+    /// The name that the key's own account has as long as nobody knows whose it is.
+    pub key: &'a str,
+    /// The provider was asked for it; otherwise it is the key's own, until it can be asked.
+    pub known: bool,
 }
 
 #[derive(FromRow)]
@@ -50,6 +69,8 @@ struct ConnectionRow {
     provider_name: String,
     status: String,
     capabilities: Json<Capabilities>,
+    account_id: String,
+    limits: Option<Json<LimitOverrides>>,
     created_at: Time,
     last_synced_at: Option<Time>,
 }
@@ -72,6 +93,8 @@ impl TryFrom<ConnectionRow> for Connection {
             provider_id: row.provider_id,
             status,
             capabilities: row.capabilities.0,
+            account_id: row.account_id,
+            limits: row.limits.map(|limits| limits.0).unwrap_or_default(),
             created_at: row.created_at,
             last_synced_at: row.last_synced_at,
         })
@@ -92,7 +115,7 @@ impl Connection {
 
 const LIST: &str = "
     SELECT id, application_id, customer_id, provider_id, provider_name, status, capabilities,
-           created_at, last_synced_at
+           account_id, limits, created_at, last_synced_at
     FROM connections WHERE application_id = $1 AND customer_id = $2 ORDER BY provider_name";
 
 impl Store {
@@ -145,8 +168,8 @@ impl Store {
         const SQL: &str = "
             INSERT INTO connections
                 (id, application_id, customer_id, provider_id, provider_name, credentials, status,
-                 capabilities, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                 capabilities, created_at, account_id, account_known, limits)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
         let connection = Connection {
             id: self.new_id(),
             application_id: new.application_id.to_owned(),
@@ -155,6 +178,8 @@ impl Store {
             provider: new.provider,
             status: new.status,
             capabilities: Capabilities::new(),
+            account_id: new.account.id.to_owned(),
+            limits: new.limits,
             created_at: self.now(),
             last_synced_at: None,
         };
@@ -174,6 +199,9 @@ impl Store {
             .bind(connection.status.as_str())
             .bind(Json(&connection.capabilities))
             .bind(connection.created_at)
+            .bind(&connection.account_id)
+            .bind(new.account.known)
+            .bind(Json(&connection.limits))
             .execute(c)
             .await
             .map(drop))
@@ -184,6 +212,7 @@ impl Store {
         if let Some(config) = config {
             self.create_syncs(&mut tx, &connection.id, &config).await?;
         }
+        self.learn_of_key(&mut tx, &new.account).await?;
         self.write_event(&mut tx, &connection.reference(), &Event::ConnectionCreated)
             .await?;
         tx.commit().await?;
@@ -197,9 +226,21 @@ impl Store {
         update: &CredentialsUpdate<'_>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            UPDATE connections SET credentials = $2, status = $3, capabilities = $4 WHERE id = $1";
+            UPDATE connections
+            SET credentials = $2, status = $3, capabilities = $4, limits = COALESCE($5, limits)
+            WHERE id = $1";
+        // What other credentials read is no part of what these read.
+        const FORGET: &str = "UPDATE sync_runs SET resumable = false WHERE connection_id = $1";
         let sealed = self.seal_credentials(&connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(FORGET)
+            .bind(&connection.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        if connection.account_id != update.account.id {
+            self.restart_scans(&mut tx, &connection.id).await?;
+        }
         self.lock_syncs(&mut tx, &connection.id).await?;
         self.resume_after_new_credentials(&mut tx, &connection.id)
             .await?;
@@ -208,6 +249,54 @@ impl Store {
             .bind(&sealed)
             .bind(update.status.as_str())
             .bind(Json(Capabilities::new()))
+            .bind(update.limits.map(Json))
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.change_account(&mut tx, &connection.id, &update.account)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Scans that are under way begin again: what they have read is another account's. A page in
+    /// flight finds another fence and doesn't commit.
+    async fn restart_scans(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
+        const RESTART: &str = "
+            UPDATE sync_runs
+            SET checkpoint = $2, fence = fence + 1,
+                due_at = CASE WHEN state = 'running' THEN $3 ELSE due_at END
+            WHERE connection_id = $1 AND state IN ('queued', 'running', 'waiting')";
+        const FORGET: &str = "
+            DELETE FROM sync_run_pages WHERE run_id IN (
+                SELECT id FROM sync_runs
+                WHERE connection_id = $1 AND state IN ('queued', 'running', 'waiting'))";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(RESTART)
+            .bind(connection_id)
+            .bind(Json(Checkpoint::default()))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        run!(tx, |c| sqlx::query(FORGET)
+            .bind(connection_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// Sets what a connection may read, where it differs from the configuration.
+    pub async fn set_limits(
+        &self,
+        connection: &Connection,
+        limits: LimitOverrides,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&connection.id)
+            .bind(Json(limits))
             .execute(c)
             .await
             .map(drop))?;
@@ -254,7 +343,7 @@ impl Store {
         Ok(())
     }
 
-    pub(crate) async fn sealed_credentials(
+    async fn sealed_credentials(
         &self,
         tx: &mut Tx,
         connection_id: &str,

@@ -4,7 +4,14 @@
 //! statements are written once. SQLite has one writer: its write pool holds one connection, and
 //! transactions begin with `BEGIN IMMEDIATE`, so they never fail half-way for a lock.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
@@ -33,19 +40,53 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) enum Db {
     Pg(PgPool),
-    Lite { read: SqlitePool, write: SqlitePool },
+    Lite {
+        read: SqlitePool,
+        write: SqlitePool,
+        fuse: Fuse,
+    },
 }
 
 /// A pooled connection for reads.
 pub(crate) enum Reader {
     Pg(PoolConnection<Postgres>),
-    Lite(PoolConnection<Sqlite>),
+    Lite(PoolConnection<Sqlite>, Fuse),
 }
 
 /// A transaction. Dropped without [`commit`](Tx::commit), it leaves no trace.
 pub(crate) enum Tx {
     Pg(Transaction<'static, Postgres>),
-    Lite(Transaction<'static, Sqlite>),
+    Lite(Transaction<'static, Sqlite>, Fuse),
+}
+
+/// Cuts this process off from its database at a chosen call, as if it had died there: for the
+/// deterministic simulation, which runs on the embedded database.
+#[derive(Clone, Default)]
+pub(crate) struct Fuse(Arc<AtomicU64>);
+
+impl Fuse {
+    const NEVER: u64 = 0;
+
+    /// The `calls`-th call from now, counted from 1, fails, and so does every later one.
+    pub(crate) fn set(&self, calls: u64) {
+        self.0.store(calls, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != Self::NEVER
+    }
+
+    fn burn(&self) -> Result<(), sqlx::Error> {
+        if !self.is_set() {
+            return Ok(());
+        }
+        let left = self.0.load(Ordering::Relaxed);
+        if left == 1 {
+            return Err(sqlx::Error::PoolClosed);
+        }
+        self.0.store(left - 1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// What `run!` sends a statement to.
@@ -58,7 +99,7 @@ pub(crate) enum Connection<'c> {
 /// `run!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await)?`.
 macro_rules! run {
     ($on:expr, |$c:ident| $query:expr) => {
-        match $on.connection() {
+        match $on.connection()? {
             $crate::db::Connection::Pg($c) => $query,
             $crate::db::Connection::Lite($c) => $query,
         }
@@ -127,7 +168,11 @@ impl Db {
             .max_connections(SQLITE_READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self::Lite { read, write })
+        Ok(Self::Lite {
+            read,
+            write,
+            fuse: Fuse::default(),
+        })
     }
 
     pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
@@ -181,21 +226,24 @@ impl Db {
     pub(crate) async fn read(&self) -> Result<Reader, sqlx::Error> {
         Ok(match self {
             Self::Pg(pool) => Reader::Pg(pool.acquire().await?),
-            Self::Lite { read, .. } => Reader::Lite(read.acquire().await?),
+            Self::Lite { read, fuse, .. } => Reader::Lite(read.acquire().await?, fuse.clone()),
         })
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(match self {
             Self::Pg(pool) => Tx::Pg(pool.begin().await?),
-            Self::Lite { write, .. } => Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Lite { write, fuse, .. } => {
+                fuse.burn()?;
+                Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?, fuse.clone())
+            }
         })
     }
 
     pub(crate) async fn close(&self) {
         match self {
             Self::Pg(pool) => pool.close().await,
-            Self::Lite { read, write } => {
+            Self::Lite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
@@ -204,26 +252,46 @@ impl Db {
 }
 
 impl Reader {
-    pub(crate) fn connection(&mut self) -> Connection<'_> {
-        match self {
+    pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
+        Ok(match self {
             Self::Pg(c) => Connection::Pg(c),
-            Self::Lite(c) => Connection::Lite(c),
-        }
+            Self::Lite(c, fuse) => {
+                fuse.burn()?;
+                Connection::Lite(c)
+            }
+        })
     }
 }
 
 impl Tx {
-    pub(crate) fn connection(&mut self) -> Connection<'_> {
-        match self {
+    pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
+        Ok(match self {
             Self::Pg(c) => Connection::Pg(c),
-            Self::Lite(c) => Connection::Lite(c),
+            Self::Lite(c, fuse) => {
+                fuse.burn()?;
+                Connection::Lite(c)
+            }
+        })
+    }
+
+    /// Gives up the transaction's locks now. A transaction that is dropped gives them up as well, but
+    /// only when its connection is next used.
+    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Pg(tx) => tx.rollback().await,
+            Self::Lite(tx, _) => tx.rollback().await,
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Pg(tx) => tx.commit().await,
-            Self::Lite(tx) => tx.commit().await,
+            Self::Lite(tx, fuse) => {
+                fuse.burn()?;
+                tx.commit().await?;
+                // Whoever dies here has committed and doesn't know it.
+                fuse.burn()
+            }
         }
     }
 }

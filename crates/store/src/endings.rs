@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Capability, ConnectionStatus, Coverage, RunState, event::Event,
+    Capabilities, Capability, ConnectionStatus, Coverage, Denial, RunState, SeenCount, Verdict,
+    event::Event,
 };
 
 use crate::{
@@ -14,7 +16,8 @@ use crate::{
     db::{Tx, run},
     runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
-    syncs::CREDENTIALS_CAUSE,
+    sweep::Swept,
+    syncs::{CREDENTIALS_CAUSE, FORBIDDEN_CAUSE},
 };
 
 /// How one run of a scan ends.
@@ -24,6 +27,10 @@ pub struct Ending {
     pub state: RunState,
     /// Distinct valid records that it read.
     pub num_records_synced: i64,
+    /// The provider answered with no record at all.
+    pub empty_answer: bool,
+    /// It failed for a reason that passes: the next run may go on from its checkpoint.
+    pub resumable: bool,
 }
 
 /// What else ends with a run that the provider refused.
@@ -31,9 +38,15 @@ pub struct Ending {
 pub enum Pause {
     /// The credentials are rejected: every sync of the connection stops.
     Connection { reason: String },
-    /// The credentials may not read this object: its syncs stop.
-    Object { reason: String },
+    /// The credentials may not read this object: its syncs stop, but for a try a day.
+    Object { denial: Denial, reason: String },
 }
+
+/// How often a sync that was stopped because the credentials may not read its object tries again.
+const PROBE_EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// How long the pages of runs are kept that no later run has seen all of.
+const PAGES_KEPT_FOR: TimeDelta = TimeDelta::days(7);
 
 #[derive(FromRow)]
 struct FinishedRow {
@@ -45,38 +58,77 @@ struct FinishedRow {
 /// Which of a run's records were distinct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Malformed ones that have an id included: they were there.
+    /// By the newest pass. Malformed ones that have an id included: they were there.
+    pub pass: SeenCount,
+    /// The records that carried them, by the newest pass, where no other run keeps those.
+    pub carriers: SeenCount,
+    /// By the whole run.
     pub distinct: i64,
-    pub repeated: i64,
     /// Without the malformed ones.
     pub valid: i64,
 }
 
-/// The ids of a page, and what was kept out of it.
-type SeenPage = (Json<Vec<String>>, Option<Json<Vec<Value>>>);
+/// The pass, the ids of a page, what was kept out of it, and what carried its records.
+type SeenPage = (
+    i64,
+    Json<Vec<String>>,
+    Option<Json<Vec<Value>>>,
+    Option<Json<Vec<String>>>,
+);
+
+/// Counts records and those that came before.
+#[derive(Default)]
+struct Tally<'a> {
+    read: usize,
+    distinct: HashSet<&'a str>,
+}
+
+impl<'a> Tally<'a> {
+    fn add(&mut self, ids: &'a [String]) {
+        self.read += ids.len();
+        self.distinct.extend(ids.iter().map(String::as_str));
+    }
+
+    fn count(&self) -> SeenCount {
+        SeenCount {
+            distinct: count(self.distinct.len()),
+            repeated: count(self.read - self.distinct.len()),
+        }
+    }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
 
 impl Store {
     /// Counts what a run saw, over all of its pages.
-    pub async fn count_seen(&self, run_id: &str) -> Result<Seen, StoreError> {
-        const SQL: &str =
-            "SELECT ids, rejected FROM sync_run_pages WHERE run_id = $1 ORDER BY page";
+    pub async fn count_seen(&self, run_id: &str, pass: u32) -> Result<Seen, StoreError> {
+        const SQL: &str = "
+            SELECT pass, ids, rejected, carriers FROM sync_run_pages
+            WHERE run_id = $1 ORDER BY pass, page";
         let mut reader = self.db.read().await?;
         let pages: Vec<SeenPage> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(run_id)
             .fetch_all(c)
             .await)?;
-        let (mut distinct, mut malformed, mut all) = (HashSet::new(), HashSet::new(), 0);
-        for (ids, rejected) in &pages {
-            all += ids.0.len();
-            distinct.extend(ids.0.iter().map(String::as_str));
+        let (mut all, mut of_pass, mut carriers) =
+            (Tally::default(), Tally::default(), Tally::default());
+        let mut malformed = HashSet::new();
+        for (page_pass, ids, rejected, carried_by) in &pages {
+            all.add(&ids.0);
+            if *page_pass == i64::from(pass) {
+                of_pass.add(&ids.0);
+                carriers.add(carried_by.as_ref().map_or(&[], |ids| &ids.0));
+            }
             let rejected = rejected.iter().flat_map(|rejected| &rejected.0);
             malformed.extend(rejected.filter_map(|rejected| rejected["id"].as_str()));
         }
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         Ok(Seen {
-            distinct: count(distinct.len()),
-            repeated: count(all - distinct.len()),
-            valid: count(distinct.difference(&malformed).count()),
+            pass: of_pass.count(),
+            carriers: carriers.count(),
+            distinct: count(all.distinct.len()),
+            valid: count(all.distinct.difference(&malformed).count()),
         })
     }
 
@@ -129,10 +181,13 @@ impl Store {
         const SQL: &str = "
             UPDATE sync_runs
             SET state = $3, lease_owner = NULL, finished_at = $4, coverage = $5,
-                error_message = $6, num_records_synced = $7, requests_made = requests_made + $8
+                error_message = $6, num_records_synced = $7, requests_made = requests_made + $8,
+                records_deleted = records_deleted + $9, deletes_held = $10, records_missing = $11,
+                resumable = $12
             WHERE id = $1 AND fence = $2 AND state = 'running'
             RETURNING records_read, records_created, records_updated, records_unchanged,
-                      records_deleted, records_rejected, requests_made, num_records_synced";
+                      records_deleted, records_rejected, records_missing, deletes_held,
+                      requests_made, num_records_synced";
         let (finished_at, coverage, error) = match &ending.state {
             RunState::Succeeded {
                 finished_at,
@@ -150,6 +205,17 @@ impl Store {
             } => (*finished_at, coverage, Some(error)),
             _ => return Ok(()),
         };
+        let succeeded = matches!(ending.state, RunState::Succeeded { .. });
+        if !scan.checkpoint.sweep.noted {
+            self.forget_seen(tx, scan, &ending.run).await?;
+        }
+        let swept = if succeeded && coverage.reached_end() && scan.checkpoint.sweep.noted {
+            let empty = ending.empty_answer && coverage.verdict == Verdict::Complete;
+            self.sweep(tx, scan, &ending.run, coverage.verdict, empty)
+                .await?
+        } else {
+            Swept::default()
+        };
         let row: Option<FinishedRow> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(&ending.run.id)
             .bind(scan.lease.fence)
@@ -159,8 +225,16 @@ impl Store {
             .bind(error)
             .bind(ending.num_records_synced)
             .bind(requests)
+            .bind(swept.deleted)
+            .bind(swept.held)
+            .bind(swept.missing)
+            .bind(ending.resumable)
             .fetch_optional(c)
             .await)?;
+        if succeeded {
+            self.forget_older_pages(tx, &ending.run, coverage.reached_end())
+                .await?;
+        }
         let event = sync_complete(
             &ending.run,
             row.ok_or_else(|| lease_lost(scan))?,
@@ -168,6 +242,32 @@ impl Store {
             error,
         );
         self.write_event(tx, &scan.connection, &event).await
+    }
+
+    /// What earlier runs saw is of no use once a run has seen everything; what they kept out stays
+    /// with them. A run that ended at its limit leaves the earlier ones' for a while: they may tell
+    /// when a record beyond it was seen last.
+    async fn forget_older_pages(
+        &self,
+        tx: &mut Tx,
+        run: &ScanRun,
+        saw_everything: bool,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            DELETE FROM sync_run_pages
+            WHERE rejected IS NULL AND run_id IN (
+                SELECT id FROM sync_runs
+                WHERE sync_id = $1 AND id < $2 AND (finished_at < $3 OR $4))";
+        let long_ago = self.now() - PAGES_KEPT_FOR;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&run.sync_id)
+            .bind(&run.id)
+            .bind(long_ago)
+            .bind(saw_everything)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     async fn note_success(
@@ -184,8 +284,46 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
+        for ending in endings {
+            self.resume_after_probe(tx, &ending.run.sync_id).await?;
+        }
         self.note_capability(tx, scan, endings, &Capability::readable())
             .await
+    }
+
+    /// A sync that was stopped because its object could not be read has just read it.
+    async fn resume_after_probe(&self, tx: &mut Tx, sync_id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs
+            SET paused = false, paused_reason = NULL, paused_cause = NULL, next_run_at = $3
+            WHERE id = $1 AND paused_cause = $2";
+        const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
+        let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
+            .bind(sync_id)
+            .fetch_one(c)
+            .await)?;
+        let next = self.now() + TimeDelta::milliseconds(period);
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .bind(FORBIDDEN_CAUSE)
+            .bind(next)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    async fn probe_later(&self, tx: &mut Tx, sync_id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE syncs SET next_run_at = $2 WHERE id = $1 AND paused_cause = $3";
+        let next = self.now() + PROBE_EVERY;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(sync_id)
+            .bind(next)
+            .bind(FORBIDDEN_CAUSE)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     /// Syncs first, then their connection: the order in which everybody locks them.
@@ -208,28 +346,26 @@ impl Store {
             // What the old credentials may not do says nothing of the new ones: try those.
             return self.run_again(tx, endings).await;
         }
-        let (Pause::Connection { reason } | Pause::Object { reason }) = pause;
+        let (Pause::Connection { reason } | Pause::Object { reason, .. }) = pause;
+        let cause = match pause {
+            Pause::Connection { .. } => CREDENTIALS_CAUSE,
+            Pause::Object { .. } => FORBIDDEN_CAUSE,
+        };
         for (sync_id, object) in syncs {
             let affected = match pause {
                 Pause::Connection { .. } => true,
                 Pause::Object { .. } => object.scanned_as() == scan.object,
             };
             if affected {
-                self.pause_sync_in(
-                    tx,
-                    &sync_id,
-                    object,
-                    &scan.connection,
-                    reason,
-                    CREDENTIALS_CAUSE,
-                )
-                .await?;
+                self.pause_sync_in(tx, &sync_id, object, &scan.connection, reason, cause)
+                    .await?;
+                self.probe_later(tx, &sync_id).await?;
             }
         }
         match pause {
             Pause::Connection { .. } => self.note_unauthorized(tx, scan).await,
-            Pause::Object { reason } => {
-                let capability = Capability::unreadable(reason);
+            Pause::Object { denial, reason } => {
+                let capability = Capability::unreadable(*denial, reason);
                 self.note_capability(tx, scan, endings, &capability).await
             }
         }

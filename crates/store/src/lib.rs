@@ -7,11 +7,15 @@
 
 mod api_keys;
 mod applications;
+mod apply_deletes;
+mod budgets;
 mod connections;
 mod customers;
 mod db;
 mod endings;
 mod error;
+mod history;
+mod missing;
 mod outbox;
 mod pages;
 mod providers;
@@ -20,6 +24,7 @@ mod runs;
 mod scans;
 mod schedule;
 mod sealing;
+mod sweep;
 mod sync_configs;
 mod syncs;
 
@@ -28,15 +33,18 @@ use std::sync::Arc;
 use syncline_model::{Clock, Ids, Time};
 
 pub use applications::Application;
-pub use connections::{Connection, CredentialsUpdate, NewConnection};
+pub use budgets::{Grant, Permit, RequestAsk, Spending};
+pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
 pub use customers::Customer;
-pub use endings::{Ending, Pause};
+pub use endings::{Ending, Pause, Seen};
 pub use error::StoreError;
-pub use pages::{PageCommit, PageCommitted};
+pub use history::{PresenceEvent, Provenance};
+pub use missing::{PassNote, Unseen};
+pub use pages::{PageCommit, PageCommitted, Written};
 pub use providers::ConfiguredProvider;
 pub use records::{RecordQuery, Row, Table};
 pub use runs::{RunFilter, SyncRun, TimeBound};
-pub use scans::{Scan, ScanRun};
+pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
@@ -100,6 +108,15 @@ impl Store {
     /// Waits for the statements in flight and closes every connection.
     pub async fn close(&self) {
         self.db.close().await;
+    }
+
+    /// Cuts this process off from an embedded database at the `calls`-th call from now, counted from
+    /// 1, as if it had died there: before a statement, before a commit, or just after one. For the
+    /// deterministic simulation; only opening the database again helps.
+    pub fn crash_at(&self, calls: u64) {
+        if let Db::Lite { fuse, .. } = &self.db {
+            fuse.set(calls);
+        }
     }
 
     fn now(&self) -> Time {

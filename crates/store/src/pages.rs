@@ -6,10 +6,14 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use serde_json::{Value, json, value::RawValue};
 use sqlx::{FromRow, types::Json};
-use syncline_model::{Checkpoint, Object, Record, Records, Rejected};
+use syncline_model::{
+    Checkpoint, Object, Record, Records, Rejected, Time,
+    mutation::{self, Mutation},
+};
 
 use crate::{
     Store, StoreError,
+    budgets::{Grant, RequestAsk, Spending},
     db::{Tx, run},
     records::Changes,
     scans::{Scan, lease_lost},
@@ -17,8 +21,11 @@ use crate::{
 };
 
 pub struct PageCommit<'a> {
-    /// The number of the page, from 1.
+    /// Which reading of the pages it belongs to, and its number in it, both from 1.
+    pub pass: u32,
     pub page: u32,
+    /// When it was asked for.
+    pub asked_at: Time,
     pub records: &'a Records,
     pub rejected: &'a [Rejected],
     /// Where the scan goes on after this page.
@@ -26,11 +33,22 @@ pub struct PageCommit<'a> {
     /// Requests that this page took, retries included.
     pub requests: i64,
     pub lease: TimeDelta,
+    /// What the page's request cost.
+    pub spending: &'a Spending<'a>,
+    /// The request for the next page, where there is one: it is reserved along.
+    pub next: Option<&'a RequestAsk<'a>>,
 }
 
-/// What a page's transaction wrote of one object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a page's transaction did.
+#[derive(Debug)]
 pub struct PageCommitted {
+    pub written: Vec<Written>,
+    pub next: Option<Grant>,
+}
+
+/// What it wrote of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
     pub object: Object,
     pub created: i64,
     pub updated: i64,
@@ -75,9 +93,9 @@ impl Store {
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
-    ) -> Result<Vec<PageCommitted>, StoreError> {
+    ) -> Result<PageCommitted, StoreError> {
         let mut tx = self.db.begin().await?;
-        if commit.page == 1 {
+        if commit.page == 1 && commit.pass == 1 {
             self.close_to_joiners(&mut tx, scan).await?;
         }
         let mut shares = Vec::new();
@@ -85,7 +103,11 @@ impl Store {
             shares.push(self.share(&mut tx, scan, *object, commit).await?);
         }
         let runs = self.hold_runs(&mut tx, scan, commit, &shares).await?;
-        let mut committed = Vec::new();
+        if mutation::on(Mutation::CheckpointBeforeRows) {
+            tx.commit().await?;
+            tx = self.db.begin().await?;
+        }
+        let mut written = Vec::new();
         for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
             let share = shares.iter().find(|share| share.object == object);
@@ -94,22 +116,37 @@ impl Store {
                 self.write_changes(
                     &mut tx,
                     &scan.connection,
-                    &run.sync_id,
+                    (&run.id, &run.sync_id),
                     records,
                     &share.changes,
                 )
                 .await?;
             });
-            self.write_seen(&mut tx, run, commit, share).await?;
-            committed.push(PageCommitted {
+            let carriers = carriers(&shares, &runs, object);
+            self.write_seen(&mut tx, run, commit, share, carriers)
+                .await?;
+            written.push(Written {
                 object,
                 created: share.changes.created,
                 updated: share.changes.updated,
                 unchanged: share.changes.unchanged,
             });
         }
+        if mutation::on(Mutation::SettleOutsideTransaction) {
+            let nothing = Spending {
+                records: Some(0),
+                ..commit.spending.clone()
+            };
+            let next = self.settle_in(&mut tx, &nothing, commit.next).await?;
+            tx.commit().await?;
+            self.settle(commit.spending).await?;
+            return Ok(PageCommitted { written, next });
+        }
+        let next = self
+            .settle_in(&mut tx, commit.spending, commit.next)
+            .await?;
         tx.commit().await?;
-        Ok(committed)
+        Ok(PageCommitted { written, next })
     }
 
     async fn share(
@@ -121,7 +158,8 @@ impl Store {
     ) -> Result<Share, StoreError> {
         let (ids, changes) = with_records!(object, commit.records, |records| (
             ids_of(records),
-            self.compare(tx, &scan.connection, records).await?
+            self.compare(tx, &scan.connection, records, commit.asked_at)
+                .await?
         ));
         let rejected = commit
             .rejected
@@ -162,8 +200,10 @@ impl Store {
         commit: &PageCommit<'_>,
         shares: &[Share],
     ) -> Result<Vec<HeldRun>, StoreError> {
-        const SQL: &str = "
-            UPDATE sync_runs
+        macro_rules! sql {
+            ($fence:literal) => {
+                concat!(
+                    "UPDATE sync_runs
             SET due_at = $3, checkpoint = $4, requests_made = requests_made + $5,
                 records_read = records_read
                     + CASE object WHEN 'sequence_state' THEN $7 ELSE $6 END,
@@ -175,15 +215,24 @@ impl Store {
                     + CASE object WHEN 'sequence_state' THEN $13 ELSE $12 END,
                 records_rejected = records_rejected
                     + CASE object WHEN 'sequence_state' THEN $15 ELSE $14 END
-            WHERE scan_id = $1 AND fence = $2 AND state = 'running'
-            RETURNING id, sync_id, object";
+            WHERE scan_id = $1 AND ",
+                    $fence,
+                    " AND state = 'running' RETURNING id, sync_id, object"
+                )
+            };
+        }
+        let sql = if mutation::on(Mutation::LeaseNotChecked) {
+            sql!("fence >= $2")
+        } else {
+            sql!("fence = $2")
+        };
         let lease_until = self.now() + commit.lease;
         let of = |object: Object, count: fn(&Share) -> i64| {
             let share = shares.iter().find(|share| share.object == object);
             share.map_or(0, count)
         };
         let mut runs: Vec<HeldRun> = run!(tx, |c| {
-            let mut query = sqlx::query_as(SQL)
+            let mut query = sqlx::query_as(sql)
                 .bind(&scan.id)
                 .bind(scan.lease.fence)
                 .bind(lease_until)
@@ -216,9 +265,11 @@ impl Store {
         run: &HeldRun,
         commit: &PageCommit<'_>,
         share: &Share,
+        carriers: Option<&[String]>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            INSERT INTO sync_run_pages (run_id, page, ids, rejected) VALUES ($1, $2, $3, $4)";
+            INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
+            VALUES ($1, $2, $3, $4, $5, $6)";
         let rejected_ids = share
             .rejected
             .iter()
@@ -232,9 +283,11 @@ impl Store {
         let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.id)
+            .bind(i64::from(commit.pass))
             .bind(i64::from(commit.page))
             .bind(Json(&ids))
             .bind(rejected)
+            .bind(carriers.map(Json))
             .execute(c)
             .await
             .map(drop))?;
@@ -250,6 +303,14 @@ impl Store {
     ) -> Result<HashMap<String, Box<RawValue>>, StoreError> {
         self.raw_data_of(&scan.connection, object, ids).await
     }
+}
+
+/// The records that carried an object's own, where no other run of the scan writes them down.
+fn carriers<'s>(shares: &'s [Share], runs: &[HeldRun], object: Object) -> Option<&'s [String]> {
+    let carrier = object.scanned_as();
+    let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
+    let share = shares.iter().find(|share| share.object == carrier)?;
+    (!kept).then_some(&share.ids)
 }
 
 /// The objects that a page has records of.

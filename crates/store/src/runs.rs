@@ -76,6 +76,8 @@ pub(crate) struct CounterColumns {
     records_unchanged: i64,
     records_deleted: i64,
     records_rejected: i64,
+    records_missing: i64,
+    deletes_held: i64,
     requests_made: i64,
 }
 
@@ -88,6 +90,8 @@ impl From<CounterColumns> for Counters {
             records_unchanged: row.records_unchanged,
             records_deleted: row.records_deleted,
             records_rejected: row.records_rejected,
+            records_missing: row.records_missing,
+            deletes_held: row.deletes_held,
             requests_made: row.requests_made,
         }
     }
@@ -148,7 +152,7 @@ macro_rules! columns {
         "id, sync_id, application_id, customer_id, provider_name, connection_id, object, state,
          due_at, waiting_reason, created_at, started_at, finished_at, records_read,
          records_created, records_updated, records_unchanged, records_deleted, records_rejected,
-         requests_made, num_records_synced, coverage, error_message, checkpoint"
+         records_missing, deletes_held, requests_made, num_records_synced, coverage, error_message, checkpoint"
     };
 }
 
@@ -285,7 +289,7 @@ impl Store {
     ) -> Result<Vec<serde_json::Value>, StoreError> {
         const SQL: &str = "
             SELECT rejected FROM sync_run_pages
-            WHERE run_id = $1 AND rejected IS NOT NULL ORDER BY page";
+            WHERE run_id = $1 AND rejected IS NOT NULL ORDER BY pass, page";
         let mut reader = self.db.read().await?;
         let pages: Vec<Json<Vec<serde_json::Value>>> = run!(reader, |c| sqlx::query_scalar(SQL)
             .bind(run_id)

@@ -8,7 +8,9 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Checkpoint, Lease, Object, ProviderName, RunState, Time, event::ConnectionRef,
+    Checkpoint, Coverage, Lease, LimitOverrides, Object, ProviderName, RunState, Time,
+    event::ConnectionRef,
+    mutation::{self, Mutation},
 };
 
 use crate::{
@@ -31,8 +33,22 @@ pub struct Scan {
     pub object: Object,
     pub lease: Lease,
     pub checkpoint: Checkpoint,
+    pub started_at: Time,
+    pub account: ScanAccount,
+    /// What the connection may read, where it differs from the configuration.
+    pub limits: LimitOverrides,
+    /// The provider's total as the sync's last run knew it.
+    pub last_reported: Option<i64>,
     /// The runs that it serves, as they were when the lease was taken.
     pub runs: Vec<ScanRun>,
+}
+
+/// The provider account whose budget a scan draws from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanAccount {
+    pub id: String,
+    /// Whether the provider was asked for the team behind the key.
+    pub known: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -50,20 +66,53 @@ struct ClaimedRow {
     object: String,
     fence: i64,
     checkpoint: Json<Checkpoint>,
+    started_at: Time,
     application_id: String,
     customer_id: String,
     connection_id: String,
     provider_name: String,
 }
 
+/// What a worker needs to know of the connection.
+#[derive(FromRow)]
+struct ConnectionRow {
+    provider_id: String,
+    credentials: String,
+    account_id: String,
+    account_known: bool,
+    limits: Option<Json<LimitOverrides>>,
+    last_coverage: Option<Json<Coverage>>,
+}
+
+/// Due scans in the order in which they are served. Customers take turns: a customer's scans come
+/// after as many of each other's as it has at work. Within a connection the small objects come
+/// first, so that a budget that doesn't last for everything is not spent on the largest: a scan
+/// waits while a smaller one of the connection is due or at work.
 macro_rules! due_sql {
     ($lock:literal) => {
         concat!(
-            "SELECT scan_id FROM sync_runs
-             WHERE id = scan_id AND due_at <= $1
-               AND state IN ('queued', 'running', 'waiting')
-               AND (CAST($2 AS text) IS NULL OR connection_id = $2)
-             ORDER BY due_at, id LIMIT $3 ",
+            "SELECT scan_id FROM sync_runs JOIN (
+                SELECT due.id AS due_id, due.due_at AS due_since,
+                    (SELECT count(*) FROM sync_runs busy
+                     WHERE busy.state = 'running' AND busy.due_at > $1 AND busy.id = busy.scan_id
+                       AND busy.application_id = due.application_id
+                       AND busy.customer_id = due.customer_id)
+                    + row_number() OVER (
+                        PARTITION BY due.application_id, due.customer_id
+                        ORDER BY due.due_at, due.id) AS turn
+                FROM sync_runs due
+                WHERE due.id = due.scan_id AND due.due_at <= $1
+                  AND due.state IN ('queued', 'running', 'waiting')
+                  AND (CAST($2 AS text) IS NULL OR due.connection_id = $2)
+                  AND NOT EXISTS (
+                    SELECT 1 FROM sync_runs smaller
+                    WHERE smaller.connection_id = due.connection_id
+                      AND smaller.id = smaller.scan_id AND smaller.scan_rank < due.scan_rank
+                      AND (smaller.state IN ('queued', 'running')
+                           OR (smaller.state = 'waiting' AND smaller.due_at <= $1)))
+                ) AS turns ON due_id = id
+             WHERE due_at <= $1 AND state IN ('queued', 'running', 'waiting')
+             ORDER BY turn, due_since, id LIMIT $3 ",
             $lock
         )
     };
@@ -85,11 +134,11 @@ impl Store {
                 waiting_reason = NULL, started_at = COALESCE(started_at, $1)
             WHERE scan_id IN (SELECT key FROM json_each($4))
               AND state IN ('queued', 'running', 'waiting')
-            RETURNING id, scan_id, sync_id, object, fence, checkpoint, application_id,
+            RETURNING id, scan_id, sync_id, object, fence, checkpoint, started_at, application_id,
                       customer_id, connection_id, provider_name";
         // SQLite has one writer and needs no lock.
         let due = match &self.db {
-            Db::Pg(_) => due_sql!("FOR UPDATE SKIP LOCKED"),
+            Db::Pg(_) => due_sql!("FOR UPDATE OF sync_runs SKIP LOCKED"),
             Db::Lite { .. } => due_sql!(""),
         };
         let now = self.now();
@@ -140,25 +189,39 @@ impl Store {
         owner: &str,
         expires_at: Time,
     ) -> Result<Scan, StoreError> {
-        const PROVIDER: &str = "SELECT provider_id FROM connections WHERE id = $1";
+        const CONNECTION: &str = "
+            SELECT provider_id, credentials, account_id, account_known, limits,
+                (SELECT r.coverage FROM sync_runs r
+                 WHERE r.sync_id = $2 AND r.state = 'succeeded' ORDER BY r.id DESC LIMIT 1)
+                AS last_coverage
+            FROM connections WHERE id = $1";
         let provider: ProviderName = parse_provider("sync_runs", &row.scan_id, &row.provider_name)?;
-        let provider_id: String = run!(tx, |c| sqlx::query_scalar(PROVIDER)
+        let connection: ConnectionRow = run!(tx, |c| sqlx::query_as(CONNECTION)
             .bind(&row.connection_id)
+            .bind(&row.sync_id)
             .fetch_one(c)
             .await)?;
-        let sealed = self.sealed_credentials(tx, &row.connection_id).await?;
+        let sealed = connection.credentials;
         Ok(Scan {
             // One connection's damage must not keep the others from being leased.
             credentials: self
                 .open_credentials(&row.connection_id, &sealed)
                 .map_err(|error| error.to_string()),
             sealed,
+            account: ScanAccount {
+                id: connection.account_id,
+                known: connection.account_known,
+            },
+            limits: connection.limits.map(|limits| limits.0).unwrap_or_default(),
+            last_reported: connection
+                .last_coverage
+                .and_then(|coverage| coverage.0.records_reported),
             id: row.scan_id,
             connection: ConnectionRef {
                 application_id: row.application_id,
                 connection_id: row.connection_id,
                 customer_id: row.customer_id,
-                provider_id,
+                provider_id: connection.provider_id,
                 provider,
             },
             object: run.object.scanned_as(),
@@ -168,6 +231,7 @@ impl Store {
                 fence: row.fence,
             },
             checkpoint: row.checkpoint.0,
+            started_at: row.started_at,
             runs: vec![run],
         })
     }
@@ -202,6 +266,40 @@ impl Store {
         Ok(freed)
     }
 
+    /// Whether somebody else's scan is due: one of another customer than this scan's.
+    pub async fn others_are_due(&self, scan: &Scan) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            SELECT EXISTS (
+                SELECT 1 FROM sync_runs
+                WHERE id = scan_id AND due_at <= $1 AND state IN ('queued', 'running', 'waiting')
+                  AND NOT (application_id = $2 AND customer_id = $3))";
+        let now = self.now();
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(now)
+            .bind(&scan.connection.application_id)
+            .bind(&scan.connection.customer_id)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    /// Puts a leased scan's connection under the account that its key belongs to.
+    pub async fn learn_account(
+        &self,
+        scan: &mut Scan,
+        account_id: String,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        self.merge_accounts(&mut tx, &scan.account.id, &account_id)
+            .await?;
+        tx.commit().await?;
+        scan.account = ScanAccount {
+            id: account_id,
+            known: true,
+        };
+        Ok(())
+    }
+
     async fn move_due(&self, scan: &Scan, due_at: Time) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $3
@@ -228,10 +326,15 @@ impl Store {
         const SQL: &str = "
             UPDATE sync_runs
             SET state = 'waiting', due_at = $3, waiting_reason = $4, lease_owner = NULL,
-                requests_made = requests_made + $5
+                requests_made = requests_made + $5, checkpoint = $6
             WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
         let RunState::Waiting { until, reason } = state else {
             return Ok(());
+        };
+        let checkpoint = if mutation::on(Mutation::CheckpointIgnoredAfterWait) {
+            Checkpoint::default()
+        } else {
+            scan.checkpoint.clone()
         };
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(SQL)
@@ -240,6 +343,7 @@ impl Store {
             .bind(*until)
             .bind(reason.as_str())
             .bind(requests)
+            .bind(Json(&checkpoint))
             .execute(c)
             .await?
             .rows_affected());

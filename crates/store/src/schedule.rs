@@ -10,7 +10,7 @@ use syncline_model::{Checkpoint, Object, Time};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
-    syncs::parse_object,
+    syncs::{FORBIDDEN_CAUSE, parse_object},
 };
 
 #[derive(FromRow)]
@@ -26,15 +26,37 @@ struct Candidate {
     object: String,
     period_ms: i64,
     paused: bool,
+    paused_cause: Option<String>,
     next_run_at: Time,
     triggered_at: Option<Time>,
     full_refresh: bool,
     has_active_run: bool,
 }
 
+/// A scan that failed on its way for a reason that passes.
+#[derive(FromRow)]
+struct UnfinishedScan {
+    scan_id: String,
+    checkpoint: Json<Checkpoint>,
+}
+
+/// How old the first page before a checkpoint may be to go on from there.
+const SOUND_FOR: TimeDelta = TimeDelta::hours(24);
+
 impl Candidate {
     fn is_due(&self, now: Time) -> bool {
-        self.triggered_at.is_some() || (!self.paused && self.next_run_at <= now)
+        self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at <= now)
+    }
+
+    /// Whether it gets a run from a scan that starts now.
+    fn takes_part(&self, now: Time) -> bool {
+        self.triggered_at.is_some() || self.may_run(now)
+    }
+
+    /// One that its credentials may not read tries again when its time comes.
+    fn may_run(&self, now: Time) -> bool {
+        let probes = self.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE);
+        !self.paused || (probes && self.next_run_at <= now)
     }
 }
 
@@ -44,6 +66,7 @@ struct ActiveScan {
     scan_id: String,
     state: String,
     due_at: Time,
+    waiting_reason: Option<String>,
     lease_owner: Option<String>,
     fence: i64,
     checkpoint: Json<Checkpoint>,
@@ -57,6 +80,7 @@ impl ActiveScan {
             scan_id,
             state: "queued".to_owned(),
             due_at,
+            waiting_reason: None,
             lease_owner: None,
             fence: 0,
             checkpoint: Json(Checkpoint::default()),
@@ -68,6 +92,9 @@ impl ActiveScan {
 impl Store {
     /// Writes the runs of at most `limit` due syncs, of one connection where it is named, and tells
     /// how many runs there are now more.
+    ///
+    /// While a run waits for records to read, no other of its account starts: it could only wait as
+    /// well, and the first to come would not be the first served.
     pub async fn start_due_runs(
         &self,
         limit: i64,
@@ -75,11 +102,21 @@ impl Store {
     ) -> Result<usize, StoreError> {
         const SQL: &str = "
             SELECT s.connection_id, s.object FROM syncs s
-            WHERE (s.triggered_at IS NOT NULL OR (NOT s.paused AND s.next_run_at <= $1))
+            WHERE (s.triggered_at IS NOT NULL
+                   OR ((NOT s.paused OR s.paused_cause = 'forbidden') AND s.next_run_at <= $1))
               AND (CAST($3 AS text) IS NULL OR s.connection_id = $3)
               AND NOT EXISTS (
                 SELECT 1 FROM sync_runs r
                 WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting'))
+              AND NOT EXISTS (
+                SELECT 1 FROM connections c
+                JOIN connections sharing ON sharing.account_id = c.account_id
+                JOIN sync_runs w ON w.connection_id = sharing.id
+                WHERE c.id = s.connection_id AND w.state = 'waiting' AND w.due_at > $1
+                  AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
+                  AND NOT (w.connection_id = s.connection_id
+                           AND w.object IN ('contact', 'sequence_state')
+                           AND s.object IN ('contact', 'sequence_state')))
             ORDER BY s.next_run_at, s.id LIMIT $2";
         let now = self.now();
         let mut reader = self.db.read().await?;
@@ -125,6 +162,7 @@ impl Store {
             .as_ref()
             .is_some_and(|scan| scan.checkpoint.next_page > 1)
         {
+            tx.rollback().await?;
             return Ok(0);
         }
         let joins = active.is_some();
@@ -134,15 +172,25 @@ impl Store {
         // finds it.
         let overtaken = !joins && group.iter().any(|candidate| candidate.has_active_run);
         if overtaken || !group.iter().any(due) {
+            // The scan may be claimed at once: its leading run must not stay locked.
+            tx.rollback().await?;
             return Ok(0);
         }
-        let scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now));
+        let mut scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now));
+        let starting: Vec<Candidate> = group
+            .into_iter()
+            .filter(|candidate| candidate.takes_part(now) && !candidate.has_active_run)
+            .collect();
+        let unfinished = if joins {
+            None
+        } else {
+            self.unfinished_scan(&mut tx, &starting).await?
+        };
+        if let Some(unfinished) = &unfinished {
+            scan.checkpoint = unfinished.checkpoint.clone();
+        }
         let mut started = 0;
-        for candidate in group {
-            let takes_part = candidate.triggered_at.is_some() || !candidate.paused;
-            if !takes_part || candidate.has_active_run {
-                continue;
-            }
+        for candidate in starting {
             // The run that leads a scan lends it its id: claiming the leader claims the scan.
             let run_id = if !joins && started == 0 {
                 scan.scan_id.clone()
@@ -151,6 +199,10 @@ impl Store {
             };
             self.insert_run(&mut tx, &run_id, connection_id, &candidate, &scan)
                 .await?;
+            if let Some(unfinished) = &unfinished {
+                self.take_over_pages(&mut tx, &unfinished.scan_id, &candidate.id, &run_id)
+                    .await?;
+            }
             self.schedule_next(&mut tx, &candidate, now).await?;
             started += 1;
         }
@@ -168,7 +220,8 @@ impl Store {
         const SQL: &str = "
             UPDATE syncs SET paused = paused
             WHERE connection_id = $1 AND object IN ($2, $3)
-            RETURNING id, object, period_ms, paused, next_run_at, triggered_at, full_refresh,
+            RETURNING id, object, period_ms, paused, paused_cause, next_run_at, triggered_at,
+                full_refresh,
                 EXISTS (
                     SELECT 1 FROM sync_runs r WHERE r.sync_id = syncs.id
                       AND r.state IN ('queued', 'running', 'waiting')) AS has_active_run";
@@ -195,7 +248,8 @@ impl Store {
             UPDATE sync_runs SET due_at = due_at
             WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')
-            RETURNING scan_id, state, due_at, lease_owner, fence, checkpoint, started_at";
+            RETURNING scan_id, state, due_at, waiting_reason, lease_owner, fence, checkpoint,
+                started_at";
         let (first, second) = scan_group(object);
         Ok(run!(tx, |c| sqlx::query_as(SQL)
             .bind(connection_id)
@@ -203,6 +257,65 @@ impl Store {
             .bind(second.as_str())
             .fetch_optional(c)
             .await)?)
+    }
+
+    /// The scan that all of these syncs took part in last, if it failed on its way and its
+    /// checkpoint is still sound: what it read before is less than a day old, the credentials are
+    /// the same, and nobody asked to begin anew.
+    async fn unfinished_scan(
+        &self,
+        tx: &mut Tx,
+        starting: &[Candidate],
+    ) -> Result<Option<UnfinishedScan>, StoreError> {
+        const SQL: &str = "
+            SELECT scan_id, checkpoint FROM sync_runs
+            WHERE id = (SELECT max(id) FROM sync_runs WHERE sync_id = $1)
+              AND resumable AND state = 'failed'";
+        let mut found: Option<UnfinishedScan> = None;
+        for candidate in starting {
+            let last: Option<UnfinishedScan> = run!(tx, |c| sqlx::query_as(SQL)
+                .bind(&candidate.id)
+                .fetch_optional(c)
+                .await)?;
+            let Some(last) = last.filter(|_| !candidate.full_refresh) else {
+                return Ok(None);
+            };
+            if found
+                .as_ref()
+                .is_some_and(|known| known.scan_id != last.scan_id)
+            {
+                return Ok(None);
+            }
+            found = Some(last);
+        }
+        let since = self.now() - SOUND_FOR;
+        Ok(found.filter(|scan| {
+            let began = scan.checkpoint.facts.began;
+            scan.checkpoint.next_page > 1 && began.is_some_and(|began| began > since)
+        }))
+    }
+
+    /// What the failed run saw, its successor has seen.
+    async fn take_over_pages(
+        &self,
+        tx: &mut Tx,
+        failed_scan: &str,
+        sync_id: &str,
+        run_id: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
+            SELECT $1, p.pass, p.page, p.ids, p.rejected, p.carriers
+            FROM sync_run_pages p JOIN sync_runs r ON r.id = p.run_id
+            WHERE r.scan_id = $2 AND r.sync_id = $3";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(run_id)
+            .bind(failed_scan)
+            .bind(sync_id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     async fn insert_run(
@@ -218,11 +331,13 @@ impl Store {
                 (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
                  object, state, due_at, lease_owner, fence, full_refresh, checkpoint, records_read,
                  records_created, records_updated, records_unchanged, records_deleted,
-                 records_rejected, requests_made, created_at, started_at)
+                 records_rejected, requests_made, scan_rank, created_at, started_at,
+                 waiting_reason)
             SELECT $1, $2, c.application_id, c.customer_id, c.provider_name, c.id, $4, $5, $6, $7,
-                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13
+                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13, $14, $15
             FROM connections c WHERE c.id = $3";
         let now = self.now();
+        let rank = parse_object("syncs", &sync.id, &sync.object)?.scan_rank();
         run!(tx, |c| sqlx::query(SQL)
             .bind(run_id)
             .bind(&scan.scan_id)
@@ -235,8 +350,10 @@ impl Store {
             .bind(scan.fence)
             .bind(sync.full_refresh)
             .bind(&scan.checkpoint)
+            .bind(rank)
             .bind(now)
             .bind(scan.started_at)
+            .bind(&scan.waiting_reason)
             .execute(c)
             .await
             .map(drop))?;

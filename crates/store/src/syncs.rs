@@ -23,8 +23,14 @@ pub struct Sync {
     pub object: Object,
     pub paused: bool,
     pub paused_reason: Option<String>,
+    /// Paused, but for a try a day: its object could not be read.
+    pub probes: bool,
     pub next_run_at: Time,
-    pub triggered: bool,
+    /// When somebody asked for a run that hasn't started yet.
+    pub triggered_at: Option<Time>,
+    /// Until when a run of its provider account waits for records; others of the account don't
+    /// start before.
+    pub account_waits_until: Option<Time>,
     pub customer_id: String,
     pub provider: ProviderName,
 }
@@ -45,8 +51,10 @@ struct SyncRow {
     object: String,
     paused: bool,
     paused_reason: Option<String>,
+    paused_cause: Option<String>,
     next_run_at: Time,
     triggered_at: Option<Time>,
+    account_waits_until: Option<Time>,
     customer_id: String,
     provider_name: String,
 }
@@ -63,15 +71,36 @@ impl TryFrom<SyncRow> for Sync {
             sync_config_id: row.sync_config_id,
             paused: row.paused,
             paused_reason: row.paused_reason,
+            probes: row.paused && row.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE),
             next_run_at: row.next_run_at,
-            triggered: row.triggered_at.is_some(),
+            triggered_at: row.triggered_at,
+            account_waits_until: row.account_waits_until,
             customer_id: row.customer_id,
         })
     }
 }
 
+/// Syncs with their connection, and with what their account waits for (`schedule.rs`).
+macro_rules! select {
+    () => {
+        "SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused, s.paused_reason,
+                s.paused_cause, s.next_run_at, s.triggered_at, waits.until AS account_waits_until,
+                c.customer_id, c.provider_name
+         FROM syncs s JOIN connections c ON c.id = s.connection_id
+         LEFT JOIN (
+            SELECT sharing.account_id, max(w.due_at) AS until
+            FROM sync_runs w JOIN connections sharing ON sharing.id = w.connection_id
+            WHERE w.state IN ('queued', 'running', 'waiting') AND w.state = 'waiting'
+              AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
+            GROUP BY sharing.account_id) waits ON waits.account_id = c.account_id
+         WHERE s.application_id = $1 "
+    };
+}
+
 /// The cause of a pause that new credentials end.
 pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
+/// The cause of a pause that also ends when a try, once a day, succeeds.
+pub(crate) const FORBIDDEN_CAUSE: &str = "forbidden";
 
 impl Store {
     pub async fn list_syncs(
@@ -83,12 +112,8 @@ impl Store {
         macro_rules! sql {
             ($after:literal, $order:literal) => {
                 concat!(
-                    "SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused,
-                            s.paused_reason, s.next_run_at, s.triggered_at, c.customer_id,
-                            c.provider_name
-                     FROM syncs s JOIN connections c ON c.id = s.connection_id
-                     WHERE s.application_id = $1
-                       AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
+                    select!(),
+                    "  AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
                        AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
                        AND (CAST($4 AS text) IS NULL OR s.object = $4)
                        AND (CAST($5 AS text) IS NULL OR s.id ",
@@ -144,11 +169,7 @@ impl Store {
         connection_id: &str,
         object: Object,
     ) -> Result<Option<Sync>, StoreError> {
-        const SQL: &str = "
-            SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused, s.paused_reason,
-                   s.next_run_at, s.triggered_at, c.customer_id, c.provider_name
-            FROM syncs s JOIN connections c ON c.id = s.connection_id
-            WHERE s.application_id = $1 AND s.connection_id = $2 AND s.object = $3";
+        const SQL: &str = concat!(select!(), "AND s.connection_id = $2 AND s.object = $3");
         let mut reader = self.db.read().await?;
         let row: Option<SyncRow> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(application_id)
@@ -185,6 +206,17 @@ impl Store {
         const SQL: &str = "
             UPDATE syncs SET paused = true, paused_reason = $2, paused_cause = $3
             WHERE id = $1 AND NOT paused";
+        // Somebody's own pause outlasts whatever would end the one that was there.
+        const BY_HAND: &str = "
+            UPDATE syncs SET paused_reason = $2, paused_cause = $3
+            WHERE id = $1 AND paused AND $3 = 'manual'";
+        run!(tx, |c| sqlx::query(BY_HAND)
+            .bind(sync_id)
+            .bind(reason)
+            .bind(cause)
+            .execute(c)
+            .await
+            .map(drop))?;
         let paused = run!(tx, |c| sqlx::query(SQL)
             .bind(sync_id)
             .bind(reason)
@@ -202,14 +234,23 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a sync run again from its next due time on.
+    /// Lets a sync run again from its next due time on, a period from now at the latest.
     pub async fn resume_sync(&self, sync_id: &str) -> Result<(), StoreError> {
+        const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
         const SQL: &str = "
-            UPDATE syncs SET paused = false, paused_reason = NULL, paused_cause = NULL
+            UPDATE syncs
+            SET paused = false, paused_reason = NULL, paused_cause = NULL,
+                next_run_at = CASE WHEN next_run_at > $2 THEN $2 ELSE next_run_at END
             WHERE id = $1";
         let mut tx = self.db.begin().await?;
+        let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
+            .bind(sync_id)
+            .fetch_one(c)
+            .await)?;
+        let latest = self.now() + chrono::TimeDelta::milliseconds(period);
         run!(tx, |c| sqlx::query(SQL)
             .bind(sync_id)
+            .bind(latest)
             .execute(c)
             .await
             .map(drop))?;
@@ -396,12 +437,13 @@ impl Store {
         const SQL: &str = "
             UPDATE syncs
             SET paused = false, paused_reason = NULL, paused_cause = NULL, next_run_at = $3
-            WHERE connection_id = $1 AND paused AND paused_cause = $2";
+            WHERE connection_id = $1 AND paused AND paused_cause IN ($2, $4)";
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(connection_id)
             .bind(CREDENTIALS_CAUSE)
             .bind(now)
+            .bind(FORBIDDEN_CAUSE)
             .execute(c)
             .await
             .map(drop))?;

@@ -6,4 +6,4 @@ mod write;
 
 pub use read::{RecordQuery, Row};
 pub use tables::Table;
-pub(crate) use write::Changes;
+pub(crate) use write::{Changes, INDEX_LAG};

@@ -86,7 +86,7 @@ impl Store {
                     .bind(query.limit)
             };
         }
-        match reader.connection() {
+        match reader.connection()? {
             db::Connection::Pg(c) => {
                 let rows = bound!().fetch_all(c).await?;
                 rows.iter().map(|row| Ok(pg_row(row)?)).collect()
@@ -138,7 +138,7 @@ impl Store {
                     .bind(id)
             };
         }
-        Ok(match reader.connection() {
+        Ok(match reader.connection()? {
             db::Connection::Pg(c) => {
                 let row = bound!().fetch_optional(c).await?;
                 row.as_ref().map(pg_row).transpose()?

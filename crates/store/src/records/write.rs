@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, fmt::Write as _};
 
+use chrono::TimeDelta;
 use serde_json::value::RawValue;
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite, types::Json};
 use syncline_model::{Object, Record, Time, event::ConnectionRef};
@@ -14,6 +15,7 @@ use super::tables::Table;
 use crate::{
     Store, StoreError,
     db::{self, KeySet, Tx, run},
+    history::HistoryEntry,
 };
 
 /// How a page's records differ from the rows.
@@ -24,6 +26,15 @@ pub(crate) struct Changes {
     pub(crate) unchanged: i64,
     /// The places in the page of the records to write.
     places: Vec<usize>,
+    /// Those whose presence changed: they were deleted, or they are back.
+    turned: Vec<Turned>,
+}
+
+/// A record that the provider shows differently than the row: as deleted, or as there again.
+#[derive(Debug)]
+struct Turned {
+    place: usize,
+    is_deleted: bool,
 }
 
 #[derive(FromRow)]
@@ -31,7 +42,13 @@ struct Known {
     id: String,
     content_hash: i64,
     is_deleted: bool,
+    updated_at: Option<Time>,
+    written_at: Option<Time>,
 }
+
+/// How long after a write through the unified API a page may still show what was before: search
+/// indexes lag.
+pub(crate) const INDEX_LAG: TimeDelta = TimeDelta::minutes(2);
 
 /// The columns that every table has, in the order in which they are bound.
 const COMMON: [(&str, &str); 6] = [
@@ -50,6 +67,7 @@ impl Store {
         tx: &mut Tx,
         connection: &ConnectionRef,
         records: &[Record<T>],
+        asked_at: Time,
     ) -> Result<Changes, StoreError> {
         let mut changes = Changes::default();
         if records.is_empty() {
@@ -57,15 +75,27 @@ impl Store {
         }
         let known = known_rows::<T>(tx, connection, records).await?;
         for (place, record) in last_of_each_id(records) {
-            match known.get(&record.id) {
-                None => changes.created += 1,
-                Some(row) if row.is_as(record) => {
+            let was_deleted = match known.get(&record.id) {
+                None => {
+                    changes.created += 1;
+                    false
+                }
+                Some(row) if row.is_as(record) || row.is_ahead_of(record, asked_at) => {
                     changes.unchanged += 1;
                     continue;
                 }
-                Some(_) => changes.updated += 1,
-            }
+                Some(row) => {
+                    changes.updated += 1;
+                    row.is_deleted
+                }
+            };
             changes.places.push(place);
+            if was_deleted != record.is_deleted {
+                changes.turned.push(Turned {
+                    place,
+                    is_deleted: record.is_deleted,
+                });
+            }
         }
         Ok(changes)
     }
@@ -75,7 +105,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        sync_id: &str,
+        (run_id, sync_id): (&str, &str),
         records: &[Record<T>],
         changes: &Changes,
     ) -> Result<(), StoreError> {
@@ -88,11 +118,27 @@ impl Store {
             .map(|place| &records[*place])
             .collect();
         let stamp = self.take_stamp(tx, sync_id).await?;
-        upsert(tx, connection, stamp, &to_write).await
+        let source = Source {
+            connection,
+            run_id,
+            stamp,
+        };
+        upsert(tx, &source, &to_write).await?;
+        for Turned { place, is_deleted } in &changes.turned {
+            let entry = if *is_deleted {
+                HistoryEntry::new("deleted", "the provider marks it as deleted")
+            } else {
+                HistoryEntry::new("restored", "the provider shows it again")
+            };
+            let ids = [records[*place].id.as_str()];
+            self.write_history(tx, connection, T::OBJECT, run_id, &ids, &entry)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.
-    async fn take_stamp(&self, tx: &mut Tx, sync_id: &str) -> Result<Time, StoreError> {
+    pub(crate) async fn take_stamp(&self, tx: &mut Tx, sync_id: &str) -> Result<Time, StoreError> {
         const SQL: &str = "
             UPDATE syncs
             SET last_stamp_ms =
@@ -111,6 +157,44 @@ impl Store {
             row: sync_id.to_owned(),
             reason: format!("{stamp} is no time"),
         })
+    }
+
+    /// Marks rows as deleted and gives back the ids of those that were live. They are missing no
+    /// longer: it is known that they are gone.
+    pub(crate) async fn mark_deleted(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        (object, stamp): (Object, Time),
+        ids: &[&str],
+    ) -> Result<Vec<String>, StoreError> {
+        const KNOWN: &str = "
+            DELETE FROM missing_records
+            WHERE connection_id = $1 AND object = $2
+              AND record_id IN (SELECT key FROM json_each($3))";
+        let sql = format!(
+            "UPDATE {} SET is_deleted = true, deleted_at = $5, last_modified_at = $5
+             WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+               AND id IN (SELECT key FROM json_each($4)) AND NOT is_deleted
+             RETURNING id",
+            object.table()
+        );
+        let marked: Vec<String> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(connection.provider.as_str())
+            .bind(KeySet::new(ids))
+            .bind(stamp)
+            .fetch_all(c)
+            .await)?;
+        run!(tx, |c| sqlx::query(KNOWN)
+            .bind(&connection.connection_id)
+            .bind(object.as_str())
+            .bind(KeySet::new(ids))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(marked)
     }
 
     /// The newest stamp on a connection's rows of one object.
@@ -175,6 +259,22 @@ impl Known {
     fn is_as<T>(&self, record: &Record<T>) -> bool {
         self.content_hash == record.hash && self.is_deleted == record.is_deleted
     }
+
+    /// The row was written through the unified API so recently that the page may not know of it.
+    fn is_ahead_of<T>(&self, record: &Record<T>, asked_at: Time) -> bool {
+        let newer = record.updated_at > self.updated_at;
+        !newer
+            && self
+                .written_at
+                .is_some_and(|written| asked_at < written + INDEX_LAG)
+    }
+}
+
+/// Where a page's rows come from, and when they are recorded.
+struct Source<'a> {
+    connection: &'a ConnectionRef,
+    run_id: &'a str,
+    stamp: Time,
 }
 
 /// The records with their places. A page may name a record twice (it moved while the page was made):
@@ -198,14 +298,14 @@ async fn known_rows<T: Table>(
 ) -> Result<HashMap<String, Known>, StoreError> {
     let table = T::OBJECT.table();
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    let rows: Vec<Known> = match tx.connection() {
+    let rows: Vec<Known> = match tx.connection()? {
         // A join with the array scans the tenant's whole prefix while the table has no statistics;
         // LATERAL makes every id its own lookup by the full key.
         db::Connection::Pg(c) => {
             let sql = format!(
-                "SELECT r.id, r.content_hash, r.is_deleted FROM UNNEST($4::text[]) AS wanted (id)
+                "SELECT r.* FROM UNNEST($4::text[]) AS wanted (id)
                  CROSS JOIN LATERAL (
-                    SELECT id, content_hash, is_deleted FROM {table}
+                    SELECT id, content_hash, is_deleted, updated_at, written_at FROM {table}
                     WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                       AND id = wanted.id LIMIT 1) AS r"
             );
@@ -219,7 +319,7 @@ async fn known_rows<T: Table>(
         }
         db::Connection::Lite(c) => {
             let sql = format!(
-                "SELECT id, content_hash, is_deleted FROM {table}
+                "SELECT id, content_hash, is_deleted, updated_at, written_at FROM {table}
                  WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                    AND id IN (SELECT key FROM json_each($4))"
             );
@@ -239,17 +339,22 @@ async fn known_rows<T: Table>(
 /// is what its database does fastest.
 async fn upsert<T: Table>(
     tx: &mut Tx,
-    connection: &ConnectionRef,
-    stamp: Time,
+    source: &Source<'_>,
     records: &[&Record<T>],
 ) -> Result<(), StoreError> {
-    match tx.connection() {
+    let Source {
+        connection,
+        run_id,
+        stamp,
+    } = *source;
+    match tx.connection()? {
         db::Connection::Pg(c) => {
             let query = sqlx::query(AssertSqlSafe(postgres_upsert::<T>()))
                 .bind(&connection.application_id)
                 .bind(&connection.customer_id)
                 .bind(connection.provider.as_str())
                 .bind(&connection.connection_id)
+                .bind(run_id)
                 .bind(stamp)
                 .bind(column(records, |record| record.id.as_str()))
                 .bind(column(records, |record| record.created_at))
@@ -262,7 +367,7 @@ async fn upsert<T: Table>(
         db::Connection::Lite(c) => {
             let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
             for chunk in records.chunks(SQLITE_VARIABLES / columns) {
-                sqlite_upsert(connection, stamp, chunk)
+                sqlite_upsert(source, chunk)
                     .build()
                     .execute(&mut *c)
                     .await?;
@@ -275,13 +380,17 @@ async fn upsert<T: Table>(
 /// The variables that one statement of SQLite's may have.
 const SQLITE_VARIABLES: usize = 32_766;
 /// What `insert_head` names beside the record's own columns.
-const CONNECTION_COLUMNS: usize = 6;
+const CONNECTION_COLUMNS: usize = 7;
 
 fn sqlite_upsert<'r, T: Table>(
-    connection: &'r ConnectionRef,
-    stamp: Time,
+    source: &'r Source<'_>,
     records: &[&'r Record<T>],
 ) -> QueryBuilder<Sqlite> {
+    let Source {
+        connection,
+        run_id,
+        stamp,
+    } = *source;
     let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
     query.push(" VALUES ");
     for (index, record) in records.iter().enumerate() {
@@ -292,6 +401,7 @@ fn sqlite_upsert<'r, T: Table>(
             .push_bind(&connection.customer_id)
             .push_bind(connection.provider.as_str())
             .push_bind(&connection.connection_id)
+            .push_bind(run_id)
             .push_bind(stamp)
             .push_bind(record.is_deleted.then_some(stamp))
             .push_bind(&record.id)
@@ -322,7 +432,7 @@ fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)>
 fn insert_head<T: Table>() -> String {
     let mut sql = format!(
         "INSERT INTO {} (application_id, customer_id, provider_name, connection_id,
-            last_modified_at, deleted_at",
+            first_seen_by, last_modified_at, deleted_at",
         T::OBJECT.table()
     );
     for (name, _) in own_columns::<T>() {
@@ -336,10 +446,10 @@ fn postgres_upsert<T: Table>() -> String {
     let names: Vec<_> = own_columns::<T>().map(|(name, _)| name).collect();
     let arrays: Vec<_> = own_columns::<T>()
         .enumerate()
-        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 6))
+        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 7))
         .collect();
     format!(
-        "{} SELECT $1, $2, $3, $4, $5, CASE WHEN page.is_deleted THEN $5 END, page.*
+        "{} SELECT $1, $2, $3, $4, $5, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
          FROM UNNEST({}) AS page ({}){}",
         insert_head::<T>(),
         arrays.join(", "),

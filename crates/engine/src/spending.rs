@@ -1,0 +1,208 @@
+//! Permits: no request for records leaves without one.
+//!
+//! The next page's permit comes with the transaction of the page before; only a scan's first
+//! request, and one after a pause, asks for its own. See `store/src/budgets.rs`.
+
+use chrono::TimeDelta;
+use syncline_model::{
+    Object, Order, RequestWindow, Time, VolumeLimits, WaitReason, budget::Refusal,
+};
+use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
+use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
+
+use std::time::Duration;
+
+use crate::{
+    Engine,
+    scan::{ScanEnd, resume_at, running},
+    walk::Walk,
+};
+
+/// However short or long the provider says that a scan should wait.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// What an answer of unknown size may have grown by since it was last read.
+const GROWTH: i64 = 100;
+
+/// The right to send the scan's next request, or that it has to wait.
+pub(crate) enum Permission {
+    Permit(Permit),
+    Wait(Refusal),
+    /// The limit of records per object is reached.
+    Capped,
+}
+
+impl Engine {
+    /// What the scan's connection may read.
+    pub(crate) fn limits_of(&self, scan: &Scan) -> VolumeLimits {
+        let provider = self.config.limits.get(&scan.connection.provider);
+        provider.copied().unwrap_or_default().with(scan.limits)
+    }
+
+    /// A permit for the next page: the one that came with the last page, or a new one.
+    pub(crate) async fn permit_page(&self, walk: &mut Walk) -> Result<Permission, StoreError> {
+        let limits = self.limits_of(&walk.scan);
+        let Some(records) = self.page_records(&walk.scan, &limits).await? else {
+            self.drop_permit(walk).await?;
+            return Ok(Permission::Capped);
+        };
+        let ask = self.list_ask(&walk.scan, records, &limits);
+        self.permit(walk, &ask).await
+    }
+
+    /// A permit for the by-id read of one record.
+    pub(crate) async fn permit_lookup(
+        &self,
+        walk: &mut Walk,
+        object: Object,
+    ) -> Result<Permission, StoreError> {
+        let limits = self.limits_of(&walk.scan);
+        let ask = RequestAsk {
+            endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(object)),
+            records: 1,
+            ..self.list_ask(&walk.scan, 1, &limits)
+        };
+        self.permit(walk, &ask).await
+    }
+
+    async fn permit(
+        &self,
+        walk: &mut Walk,
+        ask: &RequestAsk<'_>,
+    ) -> Result<Permission, StoreError> {
+        match walk.grant.take() {
+            Some(Grant::Refused(refusal)) => return Ok(Permission::Wait(refusal)),
+            Some(Grant::Permit(permit)) if self.clock.now() <= permit.send_by => {
+                return Ok(Permission::Permit(permit));
+            }
+            late => walk.grant = late,
+        }
+        self.drop_permit(walk).await?;
+        Ok(
+            match self.store.reserve(&walk.scan.account.id, ask).await? {
+                Grant::Permit(permit) => Permission::Permit(permit),
+                Grant::Refused(refusal) => Permission::Wait(refusal),
+            },
+        )
+    }
+
+    /// Gives back a permit that no request used.
+    pub(crate) async fn drop_permit(&self, walk: &mut Walk) -> Result<(), StoreError> {
+        if let Some(Grant::Permit(permit)) = walk.grant.take() {
+            self.store
+                .settle(&Spending {
+                    permit,
+                    records: Some(0),
+                    at: self.clock.now(),
+                    endpoint: "",
+                    usage: &[],
+                    refused: None,
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The request for the scan's next page, so that it can be reserved along with this one. `None`
+    /// where no further page may be asked for.
+    pub(crate) fn next_ask<'a>(
+        &self,
+        scan: &Scan,
+        records_asked: i64,
+        limits: &'a VolumeLimits,
+    ) -> Option<RequestAsk<'a>> {
+        let size = self.provider_of(scan).support(scan.object).page_size?;
+        let allowed = records_asked + i64::from(size) <= limits.records_per_object;
+        allowed.then(|| self.list_ask(scan, i64::from(size), limits))
+    }
+
+    fn list_ask<'a>(&self, scan: &Scan, records: i64, limits: &'a VolumeLimits) -> RequestAsk<'a> {
+        RequestAsk {
+            endpoint: self.provider_of(scan).endpoint(Call::List(scan.object)),
+            records,
+            limits,
+            interactive: false,
+            answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),
+        }
+    }
+
+    /// The most records that the next page may bring; `None` when so many may not be asked for.
+    async fn page_records(
+        &self,
+        scan: &Scan,
+        limits: &VolumeLimits,
+    ) -> Result<Option<i64>, StoreError> {
+        let asked = scan.checkpoint.records_asked;
+        let Some(size) = self.provider_of(scan).support(scan.object).page_size else {
+            let known = self.store.count_rows(scan).await?;
+            return Ok((asked + known <= limits.records_per_object).then_some(known + GROWTH));
+        };
+        let size = i64::from(size);
+        Ok((asked + size <= limits.records_per_object).then_some(size))
+    }
+
+    /// The order in which a scan that has read nothing yet begins: as much as the last run knew to
+    /// be there decides whether all of it may be read.
+    pub(crate) fn first_order(&self, scan: &Scan) -> Order {
+        self.order_for(scan, scan.last_reported.unwrap_or_default())
+    }
+
+    pub(crate) fn order_for(&self, scan: &Scan, total: i64) -> Order {
+        let support = self.provider_of(scan).support(scan.object);
+        let limits = self.limits_of(scan);
+        let most = support
+            .page_size
+            .map(|size| i64::from(limits.pages_per_object(size)) * i64::from(size));
+        if support.by_recency && most.is_some_and(|most| total > most) {
+            Order::RecentFirst
+        } else {
+            Order::OldestFirst
+        }
+    }
+
+    /// When to ask again after a 429, and which of the provider's windows it spoke of.
+    pub(crate) fn refused_until(
+        &self,
+        window: Window,
+        error: &ProviderError,
+    ) -> (RequestWindow, Time) {
+        let after = error.retry_after.unwrap_or(match window {
+            Window::AlreadyProcessing => Duration::from_secs(5),
+            Window::Minute | Window::Unknown => Duration::from_mins(1),
+            Window::Hour => Duration::from_mins(15),
+            Window::Day => Duration::from_hours(1),
+        });
+        let until = resume_at(self.clock.now(), after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+        (
+            window.request_window().unwrap_or(RequestWindow::Minute),
+            until,
+        )
+    }
+
+    /// Puts the scan off. It holds no worker meanwhile.
+    pub(crate) async fn wait(
+        &self,
+        walk: &mut Walk,
+        until: Time,
+        reason: WaitReason,
+    ) -> Result<ScanEnd, StoreError> {
+        self.drop_permit(walk).await?;
+        let scan = &walk.scan;
+        let state = running(scan)
+            .wait(until, reason)
+            .expect("a leased scan's runs are running");
+        tracing::info!(scan.id, %until, "scan {} waits: {}", scan.id, reason.as_str());
+        self.store.save_waiting(scan, &state, walk.requests).await?;
+        Ok(ScanEnd::Waiting)
+    }
+}
+
+/// Records that a failed request may have cost: none where the provider answered with a refusal,
+/// nobody knows how many where its answer got lost.
+pub(crate) fn cost_of_failure(error: &ProviderError) -> Option<i64> {
+    match error.kind {
+        ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::Garbage => None,
+        _ => Some(0),
+    }
+}

@@ -1,0 +1,312 @@
+//! The end of a scan: what became of the rows that it didn't see.
+//!
+//! A scan that saw every live row ends here at once. Otherwise the rows are noted as missing, and
+//! the provider is asked about them one by one; an object that it can't be asked about so is read
+//! again, if that takes a few pages only. Each of these is a step of its own, committed like a page.
+
+use syncline_model::{
+    Coverage, LookupOutcome, ScanFacts, Verdict,
+    mutation::{self, Mutation},
+};
+use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
+use syncline_store::{PassNote, Permit, ScanRun, Spending, StoreError};
+
+use crate::{
+    Engine,
+    scan::Step,
+    spending::Permission,
+    walk::{Judged, Walk},
+};
+
+/// An object of at most so many pages is read again in the same run.
+const FEW_PAGES: u32 = 5;
+/// Readings of a small object in one run.
+const MOST_PASSES: u32 = 3;
+
+impl Engine {
+    /// One step towards the end of a scan whose pages are read.
+    pub(crate) async fn conclude(&self, walk: &mut Walk) -> Result<Step, StoreError> {
+        let judged = self.judged(walk).await?;
+        if let Some(error) = self.round_trip(walk, &judged) {
+            return Ok(Step::End(self.stall(walk, &error).await?));
+        }
+        if judged.iter().any(|own| own.coverage.reached_end()) {
+            if !walk.scan.checkpoint.sweep.noted {
+                if self.note_unseen(walk, &judged).await? {
+                    return Ok(Step::Page);
+                }
+            } else if let Some((run, record_id)) = self.next_lookup(walk, &judged).await? {
+                return self.look_up(walk, &run, &record_id).await;
+            } else if self.wants_another_pass(walk, &judged).await? {
+                let again = walk.scan.checkpoint.again(walk.scan.checkpoint.order);
+                self.store.save_checkpoint(&walk.scan, &again).await?;
+                walk.scan.checkpoint = again;
+                walk.judged = None;
+                return Ok(Step::Page);
+            }
+        }
+        Ok(Step::End(self.finish(walk).await?))
+    }
+
+    /// Pages without an order that brought a whole page of records again have gone in a circle.
+    fn round_trip(&self, walk: &Walk, judged: &[Judged]) -> Option<String> {
+        let scan = &walk.scan;
+        let facts = &scan.checkpoint.facts;
+        let size = self.provider_of(scan).support(scan.object).page_size?;
+        let own = judged.iter().find(|own| own.run.object == scan.object)?;
+        let in_a_circle = facts.capped
+            && !facts.ordered
+            && !facts.recent_first
+            && own.repeated >= i64::from(size);
+        in_a_circle.then(|| format!("the pages brought {} records again", own.repeated))
+    }
+
+    /// The judgement of the newest pass, made once.
+    async fn judged(&self, walk: &mut Walk) -> Result<Vec<Judged>, StoreError> {
+        if walk.judged.is_none() {
+            walk.judged = Some(self.judge(walk).await?);
+        }
+        Ok(walk.judged.clone().unwrap_or_default())
+    }
+
+    /// Each run with its coverage and the number of valid records it read; the scanned object's
+    /// first. Records that come inside others are covered no better than those, whether or not
+    /// those have a run of their own.
+    pub(crate) async fn judge(&self, walk: &Walk) -> Result<Vec<Judged>, StoreError> {
+        let scan = &walk.scan;
+        let facts = scan.checkpoint.facts;
+        let mut judged = Vec::new();
+        let mut carriers = None;
+        for run in self.store.runs_of(scan).await? {
+            let seen = self.store.count_seen(&run.id, scan.checkpoint.pass).await?;
+            let is_scanned = run.object == scan.object;
+            let mut coverage = if is_scanned {
+                let mut own = Coverage::judge(&facts, seen.pass);
+                own.records_reported = own.records_reported.or(scan.checkpoint.reported);
+                own
+            } else {
+                carriers = Some(Coverage::judge(&facts, seen.carriers));
+                Coverage::judge(&of_carried(facts), seen.pass)
+            };
+            if coverage.verdict == Verdict::Capped {
+                coverage.records_seen = seen.distinct;
+            }
+            judged.push(Judged {
+                coverage,
+                num_records_synced: seen.valid,
+                repeated: seen.pass.repeated,
+                empty_answer: is_scanned && seen.pass.distinct == 0,
+                run,
+            });
+        }
+        judged.sort_by_key(|own| own.run.object != scan.object);
+        let scanned = judged.iter().find(|own| own.run.object == scan.object);
+        let carriers = scanned.map(|own| own.coverage.clone()).or(carriers);
+        if let Some(carriers) = carriers {
+            for own in judged
+                .iter_mut()
+                .filter(|own| own.run.object != scan.object)
+            {
+                own.coverage = covered_no_better(own.coverage.clone(), &carriers, walk);
+            }
+        }
+        Ok(judged)
+    }
+
+    /// Writes down which rows the pass didn't see; `false` where there are none.
+    async fn note_unseen(&self, walk: &mut Walk, judged: &[Judged]) -> Result<bool, StoreError> {
+        let mut notes = Vec::new();
+        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+            notes.push(PassNote {
+                run: &own.run,
+                complete: own.coverage.verdict == Verdict::Complete
+                    || mutation::on(Mutation::SweepAfterCapped),
+                unseen: self.store.unseen(&walk.scan, &own.run).await?,
+            });
+        }
+        if notes.iter().all(|note| note.unseen.is_empty()) {
+            return Ok(false);
+        }
+        let mut checkpoint = walk.scan.checkpoint.clone();
+        checkpoint.sweep.noted = true;
+        self.store
+            .note_unseen(&walk.scan, &checkpoint, &notes)
+            .await?;
+        walk.scan.checkpoint = checkpoint;
+        Ok(true)
+    }
+
+    /// The missing row to ask the provider about, as far as this run may ask at all. An answer with
+    /// nothing in it is not questioned row by row: its deletions wait for somebody's word.
+    async fn next_lookup(
+        &self,
+        walk: &Walk,
+        judged: &[Judged],
+    ) -> Result<Option<(ScanRun, String)>, StoreError> {
+        let scan = &walk.scan;
+        let checkpoint = &scan.checkpoint;
+        let exhausted = checkpoint.sweep.lookups >= self.config.lookups_per_run
+            || checkpoint.records_asked >= self.limits_of(scan).records_per_object;
+        if exhausted || mutation::on(Mutation::DeleteWithoutConfirmation) {
+            return Ok(None);
+        }
+        for own in judged {
+            let can_ask = self.provider_of(scan).support(own.run.object).get
+                && own.run.object == scan.object
+                && own.coverage.reached_end()
+                && !empty_and_complete(own);
+            if !can_ask {
+                continue;
+            }
+            if let Some(record_id) = self.store.next_lookup(scan, &own.run).await? {
+                return Ok(Some((own.run.clone(), record_id)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn look_up(
+        &self,
+        walk: &mut Walk,
+        run: &ScanRun,
+        record_id: &str,
+    ) -> Result<Step, StoreError> {
+        let credentials = match self.credentials_of(walk).await? {
+            Ok(credentials) => credentials,
+            Err(end) => return Ok(Step::End(end)),
+        };
+        let permit = match self.permit_lookup(walk, run.object).await? {
+            Permission::Permit(permit) => permit,
+            Permission::Wait(refusal) => {
+                let end = self.wait(walk, refusal.until, refusal.reason).await?;
+                return Ok(Step::End(end));
+            }
+            Permission::Capped => return Ok(Step::End(self.finish(walk).await?)),
+        };
+        walk.requests += 1;
+        walk.tries_from(self.clock.now());
+        let provider = self.provider_of(&walk.scan);
+        match provider.get(&credentials, run.object, record_id).await {
+            Ok(lookup) => {
+                walk.answered();
+                self.note_lookup(walk, run, record_id, lookup, permit)
+                    .await?;
+                Ok(Step::Page)
+            }
+            Err(error) => {
+                self.settle_failure(&walk.scan, Call::Get(run.object), permit, &error)
+                    .await?;
+                self.after_failed_lookup(walk, &credentials, error).await
+            }
+        }
+    }
+
+    async fn note_lookup(
+        &self,
+        walk: &mut Walk,
+        run: &ScanRun,
+        record_id: &str,
+        lookup: Lookup,
+        permit: Permit,
+    ) -> Result<(), StoreError> {
+        let (outcome, records) = match lookup.found {
+            Found::Exists => (LookupOutcome::Found, 1),
+            Found::Gone { reason } => (LookupOutcome::Gone(reason), 0),
+            Found::Hidden { .. } => (LookupOutcome::Hidden, 0),
+        };
+        let mut checkpoint = walk.scan.checkpoint.clone();
+        checkpoint.sweep.lookups += 1;
+        checkpoint.sweep.found += u32::from(outcome == LookupOutcome::Found);
+        checkpoint.records_asked += records;
+        let spending = Spending {
+            permit,
+            records: Some(records),
+            at: self.clock.now(),
+            endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(run.object)),
+            usage: &lookup.usage,
+            refused: None,
+        };
+        self.store
+            .note_lookup(&walk.scan, &checkpoint, run, record_id, &outcome, &spending)
+            .await?;
+        walk.scan.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    /// A by-id read that fails for good ends the questions, not the run: its pages are read, and
+    /// what is still missing stays so until the next one.
+    async fn after_failed_lookup(
+        &self,
+        walk: &mut Walk,
+        credentials: &Credentials,
+        error: syncline_providers::ProviderError,
+    ) -> Result<Step, StoreError> {
+        let about_the_key = matches!(
+            error.kind,
+            ErrorKind::Unauthorized | ErrorKind::RateLimited(_)
+        );
+        if about_the_key {
+            return self.after_failure(walk, credentials, error).await;
+        }
+        if error.is_temporary()
+            && let Some(after) = walk.next_try(&self.config.retry, self.clock.now())
+        {
+            return Ok(Step::Again { after });
+        }
+        tracing::warn!(
+            walk.scan.id,
+            "missing records can't be asked about: {error}"
+        );
+        walk.scan.checkpoint.sweep.lookups = self.config.lookups_per_run;
+        Ok(Step::Page)
+    }
+
+    async fn wants_another_pass(&self, walk: &Walk, judged: &[Judged]) -> Result<bool, StoreError> {
+        let scan = &walk.scan;
+        let checkpoint = &scan.checkpoint;
+        let support = self.provider_of(scan).support(scan.object);
+        let pages = checkpoint.next_page.saturating_sub(1);
+        let size = support.page_size.map_or(0, i64::from);
+        let room = checkpoint.records_asked + i64::from(pages) * size
+            <= self.limits_of(scan).records_per_object;
+        if support.get || pages > FEW_PAGES || checkpoint.pass >= MOST_PASSES || !room {
+            return Ok(false);
+        }
+        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+            if self.store.is_undecided(scan, &own.run).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The provider answered, quietly and to the end, that there is nothing.
+pub(crate) fn empty_and_complete(own: &Judged) -> bool {
+    own.empty_answer && own.coverage.verdict == Verdict::Complete
+}
+
+fn covered_no_better(own: Coverage, carriers: &Coverage, walk: &Walk) -> Coverage {
+    let object = walk.scan.object;
+    let rejected = walk.scan.checkpoint.facts.rejected;
+    if carriers.verdict == Verdict::Drifted {
+        own.drifted(format!("{}: {}", object.plural(), carriers.reason))
+    } else if rejected > 0 {
+        own.drifted(format!("{rejected} {} could not be read", object.plural()))
+    } else {
+        own
+    }
+}
+
+/// What the facts of a scan say of the records that come inside the scanned ones: no total and no
+/// order of their own.
+fn of_carried(facts: ScanFacts) -> ScanFacts {
+    ScanFacts {
+        first_reported: None,
+        records_reported: None,
+        total_shrank: false,
+        ordered: false,
+        rejected_without_id: facts.carried_rejected_without_id,
+        ..facts
+    }
+}

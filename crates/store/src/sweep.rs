@@ -1,0 +1,281 @@
+//! The end of a scan for the rows that it didn't see: deleted where that is proven, held where it is
+//! too much at once, still missing otherwise.
+//!
+//! What becomes of a row is `model::sweep`'s to say. This file gathers the evidence that `missing`
+//! wrote down and writes the consequences, in the transaction that ends the run.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::{AssertSqlSafe, FromRow};
+use syncline_model::{
+    Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::wants_a_word,
+};
+
+use crate::{
+    Store, StoreError,
+    db::{KeySet, Tx, run},
+    history::HistoryEntry,
+    scans::{Scan, ScanRun},
+};
+
+/// What a run's sweep did, or left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) deleted: i64,
+    pub(crate) held: i64,
+    pub(crate) missing: i64,
+}
+
+#[derive(FromRow)]
+struct MissingColumns {
+    record_id: String,
+    complete_misses: i64,
+    lookup: Option<String>,
+    lookup_reason: Option<String>,
+    /// The record that carries it is marked as deleted.
+    carrier_deleted: bool,
+    /// The deletion of the record that carries it waits for somebody's word.
+    carrier_held: bool,
+}
+
+impl Store {
+    /// Marks as deleted what is proven to be gone, or holds it for somebody's word.
+    pub(crate) async fn sweep(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+        verdict: Verdict,
+        empty_answer: bool,
+    ) -> Result<Swept, StoreError> {
+        let missing = self.missing_rows(tx, scan, run, verdict).await?;
+        if missing.is_empty() {
+            return Ok(Swept::default());
+        }
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let follows_carriers = run.object.scanned_as() != run.object
+            && scan.runs.iter().any(|other| other.object == scan.object);
+        let (doomed, held_along) = doomed(&missing, follows_carriers, verdict, empty_answer);
+        let left = count(missing.len());
+        let live = self.live_rows(tx, scan, run.object).await?;
+        let threatened = threatened(&missing, &doomed, follows_carriers, verdict);
+        if wants_a_word(count(threatened.len()), live, empty_answer) {
+            self.hold(tx, scan, run, &threatened).await?;
+            tracing::warn!(
+                run.id,
+                "run {} holds {} deletions of {live} {}: they wait for somebody's word",
+                run.id,
+                threatened.len(),
+                run.object.plural()
+            );
+            return Ok(Swept {
+                deleted: 0,
+                held: count(threatened.len()) + held_along,
+                missing: left,
+            });
+        }
+        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (row, reason) in &doomed {
+            by_reason.entry(reason).or_default().push(&row.record_id);
+        }
+        let mut deleted = 0;
+        if !by_reason.is_empty() {
+            let stamp = self.take_stamp(tx, &run.sync_id).await?;
+            for (reason, ids) in by_reason {
+                deleted += self
+                    .delete_rows(tx, scan, run, (stamp, reason), &ids)
+                    .await?;
+            }
+        }
+        Ok(Swept {
+            deleted,
+            held: held_along,
+            missing: left - count(doomed.len()),
+        })
+    }
+
+    async fn missing_rows(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+        verdict: Verdict,
+    ) -> Result<Vec<MissingColumns>, StoreError> {
+        // Only rows that this run missed: the others it didn't get to.
+        const ALONE: &str = "
+            SELECT record_id, complete_misses, lookup, lookup_reason,
+                   false AS carrier_deleted, false AS carrier_held
+            FROM missing_records
+            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3 ORDER BY record_id";
+        const CARRIED: &str = "
+            SELECT m.record_id, m.complete_misses, m.lookup, m.lookup_reason,
+                   COALESCE(carrier.is_deleted, false) AS carrier_deleted,
+                   EXISTS (
+                      SELECT 1 FROM missing_records h
+                      WHERE h.connection_id = $1 AND h.object = 'contact'
+                        AND h.record_id = own.contact_id AND h.held_since IS NOT NULL)
+                   AS carrier_held
+            FROM missing_records m
+            JOIN engagement_sequence_states own
+              ON own.application_id = $4 AND own.customer_id = $5 AND own.provider_name = $6
+             AND own.id = m.record_id
+            LEFT JOIN engagement_contacts carrier
+              ON carrier.application_id = $4 AND carrier.customer_id = $5
+             AND carrier.provider_name = $6 AND carrier.id = own.contact_id
+            WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
+            ORDER BY m.record_id";
+        // A pass that found rows by their ids was not as quiet as it seemed.
+        const DOUBT: &str = "
+            UPDATE missing_records SET complete_misses = 0
+            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3";
+        let connection = &scan.connection;
+        if verdict != Verdict::Complete {
+            run!(tx, |c| sqlx::query(DOUBT)
+                .bind(&connection.connection_id)
+                .bind(run.object.as_str())
+                .bind(&run.id)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        let sql = if run.object.scanned_as() == run.object {
+            ALONE
+        } else {
+            CARRIED
+        };
+        Ok(run!(tx, |c| {
+            let query = sqlx::query_as(sql)
+                .bind(&connection.connection_id)
+                .bind(run.object.as_str())
+                .bind(&run.id);
+            if sql == CARRIED {
+                query
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
+                    .fetch_all(c)
+                    .await
+            } else {
+                query.fetch_all(c).await
+            }
+        })?)
+    }
+
+    async fn live_rows(&self, tx: &mut Tx, scan: &Scan, object: Object) -> Result<i64, StoreError> {
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE connection_id = $1 AND NOT is_deleted",
+            object.table()
+        );
+        Ok(run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&scan.connection.connection_id)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    async fn hold(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+        ids: &[&str],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE missing_records SET held_since = $4
+            WHERE connection_id = $1 AND object = $2 AND held_since IS NULL
+              AND record_id IN (SELECT key FROM json_each($3))
+            RETURNING record_id";
+        let held: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(&scan.connection.connection_id)
+            .bind(run.object.as_str())
+            .bind(KeySet::new(ids))
+            .bind(&run.id)
+            .fetch_all(c)
+            .await)?;
+        let held: Vec<&str> = held.iter().map(String::as_str).collect();
+        let entry = HistoryEntry::new("held", "so many deletions at once wait for somebody's word");
+        self.write_history(tx, &scan.connection, run.object, &run.id, &held, &entry)
+            .await
+    }
+
+    async fn delete_rows(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+        (stamp, reason): (Time, &str),
+        ids: &[&str],
+    ) -> Result<i64, StoreError> {
+        let marked = self
+            .mark_deleted(tx, &scan.connection, (run.object, stamp), ids)
+            .await?;
+        let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
+        let entry = HistoryEntry::new("deleted", reason);
+        self.write_history(tx, &scan.connection, run.object, &run.id, &marked, &entry)
+            .await?;
+        Ok(i64::try_from(marked.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The rows that a run may delete, with the reasons, and how many more are held along with the
+/// records that carry them.
+fn doomed(
+    missing: &[MissingColumns],
+    follows_carriers: bool,
+    verdict: Verdict,
+    empty_answer: bool,
+) -> (Vec<(&MissingColumns, String)>, i64) {
+    let mut held_along = 0;
+    let mut doomed = Vec::new();
+    for row in missing {
+        let reason = if row.carrier_deleted {
+            Some("its contact was deleted".to_owned())
+        } else if row.carrier_held {
+            held_along += 1;
+            None
+        } else if empty_answer {
+            Some("the provider answered with nothing".to_owned())
+        } else if follows_carriers && row.lookup.is_none() {
+            None
+        } else {
+            row.reason_to_delete(verdict)
+        };
+        doomed.extend(reason.map(|reason| (row, reason)));
+    }
+    (doomed, held_along)
+}
+
+/// The rows that this run deletes, or the next one like it will: what a human should see at once
+/// when it is so much, and not in parts.
+fn threatened<'m>(
+    missing: &'m [MissingColumns],
+    doomed: &[(&'m MissingColumns, String)],
+    follows_carriers: bool,
+    verdict: Verdict,
+) -> Vec<&'m str> {
+    let may_follow = verdict == Verdict::Complete && !follows_carriers;
+    let is_doomed: HashSet<&str> = doomed
+        .iter()
+        .map(|(row, _)| row.record_id.as_str())
+        .collect();
+    missing
+        .iter()
+        .filter(|row| {
+            is_doomed.contains(row.record_id.as_str()) || (may_follow && row.lookup.is_none())
+        })
+        .map(|row| row.record_id.as_str())
+        .collect()
+}
+
+impl MissingColumns {
+    fn reason_to_delete(&self, verdict: Verdict) -> Option<String> {
+        let lookup = self.lookup.as_deref();
+        let row = MissingRow {
+            complete_misses: self.complete_misses,
+            lookup: lookup.and_then(|word| LookupOutcome::parse(word, self.lookup_reason.clone())),
+        };
+        match row.fate(verdict) {
+            Fate::Delete(reason) => Some(reason),
+            Fate::Keep => None,
+        }
+    }
+}
