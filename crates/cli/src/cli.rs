@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// A provider simulator as a server of its own.
     #[command(subcommand)]
     Sim(SimCommand),
+    /// Run the engine through simulated time, and check that everything it promises holds.
+    #[command(after_help = SIMULATION)]
+    Simulate(SimulateArgs),
     /// Bring the database schema up to date and leave.
     #[command(after_help = SETTINGS)]
     Migrate(SettingsArgs),
@@ -110,6 +113,39 @@ pub(crate) struct SyncArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct SimulateArgs {
+    /// Everything that happens is drawn from it: the same seed is the same run.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Go on for so many simulated days. From a week on it is one calm workspace under the default
+    /// limits [default: some hours].
+    #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: Option<u32>,
+    /// Contacts in each workspace [default: drawn, up to some hundred].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(crate) contacts: Option<u32>,
+    /// How much goes wrong: requests, answers, the provider, the processes.
+    #[arg(long, value_enum, default_value_t = Faults::Light)]
+    pub(crate) faults: Faults,
+    /// Run so many seeds, from this one upwards.
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub(crate) seeds: u64,
+    /// Tell every step on standard error.
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    /// Nothing but people at work.
+    None,
+    /// Now and then.
+    Light,
+    /// All the time.
+    Heavy,
+}
+
+#[derive(Args)]
 pub(crate) struct OpenapiArgs {
     /// Where the documents are.
     #[arg(long, value_name = "DIR", default_value = "openapi")]
@@ -118,6 +154,17 @@ pub(crate) struct OpenapiArgs {
     #[arg(long)]
     pub(crate) check: bool,
 }
+
+const SIMULATION: &str = "\
+The engine, the store (an embedded database, thrown away) and Apollo's client are those of `serve`,
+over a simulated Apollo. One step at a time is drawn: a tick, a lease, a request, edits at the
+provider, a fault, a crash, time passing. After each the tables are compared with what is true.
+
+Prints one line per violated invariant and, for each seed, a digest of all that happened. Status 1
+if an invariant fell. Look closer at a seed with --trace.
+
+  syncline simulate --seed 1 --seeds 100 --faults heavy
+  syncline simulate --seed 7 --days 30 --contacts 3000";
 
 const SETTINGS: &str = "\
 Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_DATA_DIR, SYNCLINE_DATABASE_URL,

@@ -1,13 +1,15 @@
 //! Composition: from settings to running parts. The one place where they are put together.
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
+};
 
 use anyhow::{Context, bail};
 use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
-use syncline_model::{Clock, Ids, SystemClock};
+use syncline_model::{Clock, Ids, ProviderName, SystemClock, VolumeLimits};
 use syncline_providers::{ApolloConfig, Providers};
 use syncline_server::AppState;
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
@@ -31,6 +33,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) providers: Providers,
+    /// What may be read from each provider.
+    limits: BTreeMap<ProviderName, VolumeLimits>,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -47,6 +51,7 @@ impl Parts {
     pub(crate) async fn open(config: &Config, exclusive: Exclusive) -> anyhow::Result<Self> {
         // Another part of the process may have installed it already; they install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let (providers, limits) = providers(config)?;
         let clock = Arc::new(SystemClock::default());
         let ids = Arc::new(Ids::random());
         let url = config.database_url();
@@ -89,27 +94,28 @@ impl Parts {
             .await
             .context("the database can't be used")?;
         check_encryption_key(&store).await?;
-        let providers = Providers::new(ApolloConfig {
-            base_url: config.providers.apollo.base_url.clone(),
-        })
-        .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")?;
         let parts = Self {
             store,
             clock,
             ids,
             providers,
+            limits,
             _lock: lock,
         };
         parts.measure_clock().await?;
         Ok(parts)
     }
 
+    /// An engine that keeps to the configured limits.
     pub(crate) fn engine(&self, config: EngineConfig) -> Engine {
         Engine::new(
             self.store.clone(),
             self.providers.clone(),
             self.clock.clone(),
-            config,
+            EngineConfig {
+                limits: self.limits.clone(),
+                ..config
+            },
         )
     }
 
@@ -127,6 +133,7 @@ impl Parts {
             providers: self.providers.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
+            limits: Arc::new(self.limits.clone()),
             wake: engine.wake(),
             metrics,
         }
@@ -177,6 +184,21 @@ impl Parts {
             }
         }
     }
+}
+
+/// The providers, and what may be read from each.
+fn providers(config: &Config) -> anyhow::Result<(Providers, BTreeMap<ProviderName, VolumeLimits>)> {
+    let apollo = &config.providers.apollo;
+    let providers = Providers::new(ApolloConfig {
+        base_url: apollo.base_url.clone(),
+        transport: None,
+    })
+    .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")?;
+    let limits = apollo.limits.checked(
+        "providers.apollo.limits",
+        &**providers.get(ProviderName::Apollo),
+    )?;
+    Ok((providers, BTreeMap::from([(ProviderName::Apollo, limits)])))
 }
 
 /// `sl_` and 32 random bytes in hex.

@@ -17,6 +17,7 @@ use figment::{
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
+use syncline_model::{InvalidLimit, VolumeLimits};
 
 use crate::cli::{ServeArgs, SettingsArgs};
 
@@ -47,6 +48,20 @@ pub(crate) struct Providers {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Apollo {
     pub(crate) base_url: String,
+    pub(crate) limits: Limits,
+}
+
+/// How many records may be read of a provider account; see `model::VolumeLimits`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the settings")]
+pub(crate) struct Limits {
+    #[serde(deserialize_with = "whole_number")]
+    pub(crate) records_per_object: i64,
+    #[serde(deserialize_with = "whole_number")]
+    pub(crate) records_per_hour: i64,
+    #[serde(deserialize_with = "whole_number")]
+    pub(crate) records_per_day: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +82,10 @@ listen = "127.0.0.1:8080"
 data_dir = "./syncline-data"
 [providers.apollo]
 base_url = "https://api.apollo.io"
+[providers.apollo.limits]
+records_per_object = 10000
+records_per_hour = 10000
+records_per_day = 50000
 [log]
 format = "text"
 "#;
@@ -120,6 +139,33 @@ impl Config {
             None => format!("sqlite://{}", self.data_dir.join("syncline.db").display()),
         }
     }
+}
+
+impl Limits {
+    /// The limits, if they make sense for the provider; `group` is where they are set.
+    pub(crate) fn checked(
+        self,
+        group: &str,
+        provider: &dyn syncline_providers::Provider,
+    ) -> anyhow::Result<VolumeLimits> {
+        let limits = VolumeLimits {
+            records_per_object: self.records_per_object,
+            records_per_hour: self.records_per_hour,
+            records_per_day: self.records_per_day,
+        };
+        match syncline_server::check_limits(provider, &limits) {
+            Ok(()) => Ok(limits),
+            Err(InvalidLimit { field, reason }) => {
+                let variable = variable(&format!("{group}.{field}"));
+                bail!("the setting {group}.{field} ({variable}) {reason}")
+            }
+        }
+    }
+}
+
+/// The environment's name of a setting.
+fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {
@@ -191,8 +237,7 @@ fn insert(dict: &mut Dict, path: &[String], value: String) -> anyhow::Result<()>
 
 impl Provider for Environment {
     fn metadata(&self) -> Metadata {
-        Metadata::named("the environment")
-            .interpolater(|_, keys| format!("{PREFIX}{}", keys.join("__").to_uppercase()))
+        Metadata::named("the environment").interpolater(|_, keys| variable(&keys.join(".")))
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
@@ -204,9 +249,7 @@ impl Provider for Environment {
 fn explain(error: &figment::Error) -> anyhow::Error {
     use figment::error::Kind;
     let from = |path: &[String]| match &error.metadata {
-        Some(metadata) if metadata.name == "the environment" => {
-            format!("{PREFIX}{}", path.join("__").to_uppercase())
-        }
+        Some(metadata) if metadata.name == "the environment" => variable(&path.join(".")),
         Some(metadata) => match &metadata.source {
             Some(source) => format!("{} in {source}", path.join(".")),
             None => path.join("."),
@@ -238,6 +281,26 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
     Ok(text
         .filter(|text| !text.trim().is_empty())
         .map(SecretString::from))
+}
+
+/// Everything that comes from the environment is text.
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Number(i64),
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    let number = match Given::deserialize(deserializer)? {
+        Given::Number(number) => Ok(number),
+        Given::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|error| format!("'{text}' is no whole number: {error}")),
+        Given::Other(_) => Err("it is no whole number".to_owned()),
+    };
+    number.map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -318,5 +381,78 @@ mod tests {
         let environment = [("SYNCLINE_API_KEY", "007")];
         let config = load("", &environment, SettingsArgs::default()).unwrap();
         assert_eq!(config.api_key.unwrap().expose_secret(), "007");
+    }
+
+    const HOUR: &str = "SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_HOUR";
+
+    fn limits_of(config: &Config) -> anyhow::Result<VolumeLimits> {
+        // Another test may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let providers = syncline_providers::Providers::new(syncline_providers::ApolloConfig {
+            base_url: config.providers.apollo.base_url.clone(),
+            transport: None,
+        })?;
+        let apollo = providers.get(syncline_model::ProviderName::Apollo);
+        config
+            .providers
+            .apollo
+            .limits
+            .checked("providers.apollo.limits", &**apollo)
+    }
+
+    #[test]
+    fn the_default_limits_are_the_documented_ones() {
+        assert_eq!(
+            limits_of(&Config::defaults()).unwrap(),
+            VolumeLimits::default()
+        );
+    }
+
+    #[test]
+    fn limits_come_from_the_file_and_as_text_from_the_environment() {
+        let file = "[providers.apollo.limits]\nrecords_per_hour = 700\nrecords_per_day = 900";
+        let config = load(file, &[(HOUR, "800")], SettingsArgs::default()).unwrap();
+        let limits = limits_of(&config).unwrap();
+        assert_eq!(
+            (
+                limits.records_per_object,
+                limits.records_per_hour,
+                limits.records_per_day
+            ),
+            (10_000, 800, 900)
+        );
+    }
+
+    #[test]
+    fn a_limit_that_is_no_whole_number_is_named() {
+        for value in ["ten", "10.5", "", "99999999999999999999"] {
+            let error = load("", &[(HOUR, value)], SettingsArgs::default()).unwrap_err();
+            assert!(error.to_string().contains(HOUR), "{error}");
+        }
+        for value in ["10.5", "true", "[1]"] {
+            let file = format!("[providers.apollo.limits]\nrecords_per_day = {value}");
+            let error = load(&file, &[], SettingsArgs::default()).unwrap_err();
+            let named = error
+                .to_string()
+                .contains("providers.apollo.limits.records_per_day");
+            assert!(named, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_makes_no_sense_is_named_with_what_would() {
+        for (setting, value, right) in [
+            ("RECORDS_PER_HOUR", "99", "set 100 or more"),
+            ("RECORDS_PER_DAY", "0", "set 100 or more"),
+            ("RECORDS_PER_OBJECT", "-1", "set 100 or more"),
+            ("RECORDS_PER_OBJECT", "50001", "set 50000 or less"),
+            ("RECORDS_PER_DAY", "10000001", "set 10000000 or less"),
+        ] {
+            let name = format!("SYNCLINE_PROVIDERS__APOLLO__LIMITS__{setting}");
+            let config = load("", &[(&name, value)], SettingsArgs::default()).unwrap();
+            let error = limits_of(&config).unwrap_err().to_string();
+            assert!(error.contains(&name), "{error}");
+            assert!(error.ends_with(right), "{error}");
+        }
     }
 }

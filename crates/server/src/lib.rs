@@ -9,18 +9,20 @@ mod engagement;
 mod error;
 mod extract;
 mod health;
+mod limits;
 mod mgmt;
 mod openapi;
 mod router;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use syncline_engine::Wake;
-use syncline_model::{Clock, Ids};
+use syncline_model::{Clock, Ids, ProviderName, VolumeLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 
+pub use limits::check_limits;
 pub use openapi::documents;
 pub use router::{health_router, router};
 
@@ -31,6 +33,8 @@ pub struct AppState {
     pub providers: Providers,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
+    /// What may be read from each provider; the default limits where it is not named.
+    pub limits: Arc<BTreeMap<ProviderName, VolumeLimits>>,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: PrometheusHandle,

@@ -6,7 +6,7 @@ use axum::{
     http::Method,
     middleware::{self, Next},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use tower_http::trace::TraceLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -45,7 +45,10 @@ pub fn health_router(state: AppState) -> Router {
 }
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
-    use mgmt::{connections, customers, providers, sync_configs, sync_runs, syncs};
+    use mgmt::{
+        connections, customers, provenance, providers, rate_limit_info, sync_configs, sync_runs,
+        syncs,
+    };
     OpenApiRouter::new()
         .routes(routes!(
             customers::list_customers,
@@ -61,6 +64,8 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             connections::update_connection,
             connections::delete_connection
         ))
+        .routes(routes!(rate_limit_info::get_rate_limit_info))
+        .routes(routes!(provenance::get_provenance))
         .routes(routes!(providers::list_providers))
         .routes(routes!(providers::get_provider))
         .routes(routes!(
@@ -78,9 +83,14 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(syncs::trigger_sync))
         .routes(routes!(sync_runs::list_sync_runs))
         .routes(routes!(sync_runs::get_sync_run))
+        .routes(routes!(sync_runs::apply_deletes))
         // Supaglue wrote a hyphen here and an underscore everywhere else.
         .route("/sync_runs", get(sync_runs::list_sync_runs))
         .route("/sync_runs/{run_id}", get(sync_runs::get_sync_run))
+        .route(
+            "/sync_runs/{run_id}/_apply_deletes",
+            post(sync_runs::apply_deletes),
+        )
 }
 
 pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {

@@ -25,6 +25,9 @@ use crate::{
     logging,
 };
 
+/// What the demo may read in an hour or a day: it should show a sync, however often, and no waiting.
+const PLENTY: i64 = 1_000_000;
+
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The customers of the demo: id, name, e-mail, contacts in their Apollo.
@@ -101,14 +104,20 @@ async fn start_apollo(seed: u64) -> anyhow::Result<RunningSimulator> {
 }
 
 fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
+    let defaults = Config::defaults();
     Config {
         listen,
         providers: crate::config::Providers {
             apollo: crate::config::Apollo {
                 base_url: apollo.to_owned(),
+                limits: crate::config::Limits {
+                    records_per_hour: PLENTY,
+                    records_per_day: PLENTY,
+                    ..defaults.providers.apollo.limits
+                },
             },
         },
-        ..Config::defaults()
+        ..defaults
     }
 }
 

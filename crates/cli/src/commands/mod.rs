@@ -4,6 +4,7 @@ mod demo;
 mod migrate;
 mod openapi;
 mod serve;
+mod simulate;
 mod sync;
 
 use crate::cli::{Cli, Command, SimCommand};
@@ -15,6 +16,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         // Boxed: it is large, and would make every command's future as large.
         Command::Sync(args) => Box::pin(sync::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Openapi(args) => openapi::run(&args),
     }

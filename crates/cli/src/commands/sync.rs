@@ -3,22 +3,25 @@
 //! The same engine, store and runs as `serve`, without a server: the connection and its syncs are
 //! ordinary rows, so a `serve` on the same database shows them, and may do part of the work.
 
+mod progress;
+
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secrecy::SecretString;
 use serde::Serialize;
 use syncline_engine::EngineConfig;
-use syncline_model::{ConnectionStatus, Object, ProviderName};
-use syncline_providers::{Credentials, KeyCheck};
+use syncline_model::{ConnectionStatus, LimitOverrides, Object, ProviderName};
+use syncline_providers::{Credentials, KeyCheck, account_id};
 use syncline_store::{
-    Connection, CredentialsUpdate, Customer, NewConnection, PageRequest, Sync, SyncFilter, SyncRun,
+    Account, Connection, CredentialsUpdate, Customer, NewConnection, PageRequest, Sync, SyncFilter,
+    SyncRun,
 };
 
+use self::progress::{Progress, Watched};
 use crate::{
     cli::SyncArgs,
     compose::{self, DEFAULT_APPLICATION, Exclusive, Parts},
@@ -45,6 +48,7 @@ struct ObjectSummary {
     created: i64,
     updated: i64,
     unchanged: i64,
+    deleted: i64,
     rejected: i64,
     requests: i64,
     coverage: Option<syncline_model::Coverage>,
@@ -67,7 +71,8 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     let objects = configured_objects(&parts, &connection, chosen, !args.objects.is_empty()).await?;
 
     let started = Instant::now();
-    let runs = sync_all(&parts, &connection, &objects, args.json).await?;
+    // Boxed: it is large.
+    let runs = Box::pin(sync_all(&parts, &connection, &objects, args.json)).await?;
     let summary = Summary::new(&runs, started.elapsed());
     print(&summary, args.json)?;
     parts.store.close().await;
@@ -120,10 +125,17 @@ async fn connect(
     let credentials = Credentials {
         api_key: api_key.clone(),
     };
-    let status = match parts.providers.get(provider).check(&credentials).await {
-        KeyCheck::Valid => ConnectionStatus::Healthy,
-        KeyCheck::Unclear { .. } => ConnectionStatus::Unverified,
+    let (status, team) = match parts.providers.get(provider).check(&credentials).await {
+        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
+        KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
         KeyCheck::Rejected { reason } => bail!("{provider} rejects the API key: {reason}"),
+    };
+    let key_account_id = account_id(provider, None, &credentials);
+    let account_id = account_id(provider, team.as_deref(), &credentials);
+    let account = Account {
+        id: &account_id,
+        key: &key_account_id,
+        known: team.is_some(),
     };
     let application = store
         .find_or_create_application(DEFAULT_APPLICATION)
@@ -132,7 +144,12 @@ async fn connect(
         .get_connection(&application.id, customer_id, provider)
         .await?
     {
-        let update = CredentialsUpdate { api_key, status };
+        let update = CredentialsUpdate {
+            api_key,
+            status,
+            account,
+            limits: None,
+        };
         store.update_credentials(&connection, &update).await?;
         return Ok(connection);
     }
@@ -157,6 +174,8 @@ async fn connect(
             provider,
             api_key,
             status,
+            account,
+            limits: LimitOverrides::default(),
         })
         .await?)
 }
@@ -182,16 +201,14 @@ async fn sync_all(
         only_connection: Some(connection.id.clone()),
         ..EngineConfig::default()
     });
-    let bars = Bars::new(objects, quiet);
+    let mut progress = Progress::new(objects, quiet);
+    // A run that has to wait goes on in one of these rounds, when its window has opened.
     let work = async {
         loop {
             engine.work_off().await?;
-            let runs = last_runs(parts, connection, objects).await?;
-            let done =
-                runs.len() == objects.len() && runs.iter().all(|run| run.finished_at.is_some());
-            if done {
-                bars.show(&runs);
-                return Ok::<_, anyhow::Error>(runs);
+            let watched = look(parts, connection, objects).await?;
+            if watched.len() == objects.len() && watched.iter().all(Watched::is_done) {
+                return Ok::<_, anyhow::Error>(watched);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -199,15 +216,17 @@ async fn sync_all(
     let watch = async {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if let Ok(runs) = last_runs(parts, connection, objects).await {
-                bars.show(&runs);
+            if let Ok(watched) = look(parts, connection, objects).await {
+                progress.show(&watched);
             }
         }
     };
-    tokio::select! {
-        runs = work => runs,
+    let done = tokio::select! {
+        done = work => done?,
         () = watch, if !quiet => unreachable!("the watch never ends"),
-    }
+    };
+    progress.show(&done);
+    Ok(done.into_iter().filter_map(|one| one.run).collect())
 }
 
 async fn syncs(parts: &Parts, connection: &Connection) -> anyhow::Result<Vec<Sync>> {
@@ -226,67 +245,23 @@ async fn syncs(parts: &Parts, connection: &Connection) -> anyhow::Result<Vec<Syn
         .await?)
 }
 
-async fn last_runs(
+/// The syncs of the objects, each with its newest run.
+async fn look(
     parts: &Parts,
     connection: &Connection,
     objects: &[Object],
-) -> anyhow::Result<Vec<SyncRun>> {
-    let syncs = syncs(parts, connection).await?;
-    if syncs.iter().any(|sync| sync.triggered) {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<&str> = syncs
-        .iter()
-        .filter(|sync| objects.contains(&sync.object))
-        .map(|sync| sync.id.as_str())
-        .collect();
-    Ok(parts.store.last_runs(&ids).await?)
-}
-
-/// A progress bar per object.
-struct Bars(Vec<(Object, ProgressBar)>);
-
-impl Bars {
-    fn new(objects: &[Object], quiet: bool) -> Self {
-        let style = ProgressStyle::with_template("{prefix:>16} {bar:30} {pos:>6}/{len:<6} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let all = MultiProgress::new();
-        let bars = objects.iter().map(|object| {
-            let bar = if quiet {
-                ProgressBar::hidden()
-            } else {
-                all.add(ProgressBar::new(0))
-            };
-            bar.set_style(style.clone());
-            bar.set_prefix(object.as_str());
-            (*object, bar)
-        });
-        Self(bars.collect())
-    }
-
-    fn show(&self, runs: &[SyncRun]) {
-        for (object, bar) in &self.0 {
-            let Some(run) = runs.iter().find(|run| run.object == *object) else {
-                continue;
-            };
-            let read = u64::try_from(run.counters.records_read).unwrap_or_default();
-            let reported = run
-                .records_reported
-                .and_then(|total| u64::try_from(total).ok());
-            let total = match object {
-                // Their number is known only when their contacts are read.
-                Object::SequenceState => None,
-                _ => reported,
-            };
-            // An empty bar, not a full one, until something is read.
-            bar.set_length(total.unwrap_or(read).max(read).max(1));
-            bar.set_position(read);
-            bar.set_message(run.state.clone());
-            if run.finished_at.is_some() {
-                bar.abandon();
-            }
-        }
-    }
+) -> anyhow::Result<Vec<Watched>> {
+    let mut syncs = syncs(parts, connection).await?;
+    syncs.retain(|sync| objects.contains(&sync.object));
+    let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
+    let runs = parts.store.last_runs(&ids).await?;
+    Ok(syncs
+        .into_iter()
+        .map(|sync| Watched {
+            run: runs.iter().find(|run| run.sync_id == sync.id).cloned(),
+            sync,
+        })
+        .collect())
 }
 
 impl Summary {
@@ -329,6 +304,7 @@ impl ObjectSummary {
             created: run.counters.records_created,
             updated: run.counters.records_updated,
             unchanged: run.counters.records_unchanged,
+            deleted: run.counters.records_deleted,
             rejected: run.counters.records_rejected,
             requests: run.counters.requests_made,
             coverage: run.coverage.clone(),
@@ -345,12 +321,13 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
     }
     for (object, own) in &summary.objects {
         println!(
-            "{:>16} {:>7} records: {} new, {} changed, {} unchanged, {} rejected",
+            "{:>16} {:>7} records: {} new, {} changed, {} unchanged, {} deleted, {} rejected",
             object.as_str(),
             own.records,
             own.created,
             own.updated,
             own.unchanged,
+            own.deleted,
             own.rejected
         );
     }

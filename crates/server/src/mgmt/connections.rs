@@ -6,10 +6,11 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Capabilities, Category, ConnectionStatus, ProviderName, Time, provider::UnknownProvider,
+    Capabilities, Category, ConnectionStatus, LimitOverrides, ProviderName, Time,
+    provider::UnknownProvider,
 };
-use syncline_providers::{Credentials, KeyCheck};
-use syncline_store::{Connection, CredentialsUpdate, NewConnection};
+use syncline_providers::{Credentials, KeyCheck, account_id};
+use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
 use utoipa::ToSchema;
 
 use super::customers::find_customer;
@@ -17,6 +18,7 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
+    limits::LimitsBody,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -33,6 +35,8 @@ pub(crate) struct ConnectionBody {
     status: ConnectionStatus,
     #[schema(value_type = std::collections::HashMap<String, syncline_model::Capability>)]
     capabilities: Capabilities,
+    /// What may be read for this connection: as configured, but for what it sets itself.
+    limits: LimitsBody,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -41,9 +45,10 @@ pub(crate) struct ConnectionBody {
     last_synced_at: Option<Time>,
 }
 
-impl From<Connection> for ConnectionBody {
-    fn from(connection: Connection) -> Self {
+impl ConnectionBody {
+    fn new(state: &AppState, connection: Connection) -> Self {
         Self {
+            limits: state.limits_of(&connection).into(),
             id: connection.id,
             application_id: connection.application_id,
             customer_id: connection.customer_id,
@@ -74,7 +79,12 @@ pub(crate) async fn list_connections(
         .store
         .list_connections(&caller.application_id, &customer.customer_id)
         .await?;
-    Ok(JsonBody(connections.into_iter().map(Into::into).collect()))
+    Ok(JsonBody(
+        connections
+            .into_iter()
+            .map(|connection| ConnectionBody::new(&state, connection))
+            .collect(),
+    ))
 }
 
 /// `type` and `category` may be left out; given, they must fit the provider.
@@ -90,6 +100,8 @@ pub(crate) struct CreateConnection {
     category: Option<String>,
     #[schema(min_length = 1)]
     api_key: Option<String>,
+    /// What may be read, where it is to differ from the configuration.
+    limits: Option<LimitOverrides>,
 }
 
 /// Connects a customer's account; its first syncs start at once.
@@ -106,7 +118,9 @@ pub(crate) async fn create_connection(
     Json(body): Json<CreateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let provider = body.provider()?;
+    let limits = body.limits.unwrap_or_default();
     let api_key = required_key(body.api_key)?;
+    state.check_limits(provider, limits)?;
     find_customer(&state, &caller, &customer_id).await?;
     let provider_id = enabled_provider(&state, &caller, provider).await?;
     if find(&state, &caller, &customer_id, provider)
@@ -117,14 +131,16 @@ pub(crate) async fn create_connection(
             "customer {customer_id} has a connection with {provider} already"
         )));
     }
-    let status = check_key(&state, provider, &api_key).await?;
+    let checked = check_key(&state, provider, &api_key).await?;
     let new = NewConnection {
         application_id: &caller.application_id,
         customer_id: &customer_id,
         provider_id: &provider_id,
         provider,
         api_key: &api_key,
-        status,
+        status: checked.status,
+        account: checked.account(),
+        limits,
     };
     let created = state.store.create_connection(&new).await;
     if created.is_err() {
@@ -133,7 +149,7 @@ pub(crate) async fn create_connection(
     }
     let connection = created?;
     state.wake.wake();
-    Ok(JsonBody(connection.into()))
+    Ok(JsonBody(ConnectionBody::new(&state, connection)))
 }
 
 /// One connection.
@@ -148,7 +164,7 @@ pub(crate) async fn get_connection(
     Path((customer_id, provider_name)): Path<(String, String)>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
-    Ok(JsonBody(connection.into()))
+    Ok(JsonBody(ConnectionBody::new(&state, connection)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -157,13 +173,18 @@ pub(crate) struct UpdateConnection {
     /// `api_key`; may be left out.
     #[serde(rename = "type")]
     auth_type: Option<String>,
+    /// The new key; may be left out where `limits` are given.
     #[schema(min_length = 1)]
     api_key: Option<String>,
+    /// What may be read, where it is to differ from the configuration. They take the place of those
+    /// that were set before; left out, those stay.
+    limits: Option<LimitOverrides>,
 }
 
-/// Replaces the connection's key and resumes the syncs that the old one had stopped.
+/// Replaces the connection's key, its limits, or both. A new key resumes the syncs that the old one
+/// had stopped.
 ///
-/// 422 when the provider rejects the new key; the old one stays.
+/// 422 when the provider rejects the new key; nothing is changed then.
 #[utoipa::path(put, path = "/customers/{customer_id}/connections/{provider_name}",
     tag = "Connections", operation_id = "updateConnection", request_body = UpdateConnection,
     params(("customer_id" = String, Path, description = "Your id for the customer"),
@@ -175,19 +196,40 @@ pub(crate) async fn update_connection(
     Path((customer_id, provider_name)): Path<(String, String)>,
     Json(body): Json<UpdateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
-    let api_key = required_key(body.api_key)?;
+    let limits = body.limits;
+    let api_key = match body.api_key {
+        None if limits.is_some() => None,
+        api_key => Some(required_key(api_key)?),
+    };
     let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
     let auth_type = connection.provider.auth_type();
     check_word("type", body.auth_type.as_deref(), auth_type)?;
-    let status = check_key(&state, connection.provider, &api_key).await?;
-    let update = CredentialsUpdate {
-        api_key: &api_key,
-        status,
-    };
-    state.store.update_credentials(&connection, &update).await?;
-    state.wake.wake();
+    state.check_limits(connection.provider, limits.unwrap_or_default())?;
+    match (api_key, limits) {
+        (Some(api_key), limits) => replace_key(&state, &connection, &api_key, limits).await?,
+        (None, Some(limits)) => state.store.set_limits(&connection, limits).await?,
+        (None, None) => {}
+    }
     let updated = find_named(&state, &caller, &customer_id, &provider_name).await?;
-    Ok(JsonBody(updated.into()))
+    Ok(JsonBody(ConnectionBody::new(&state, updated)))
+}
+
+async fn replace_key(
+    state: &AppState,
+    connection: &Connection,
+    api_key: &SecretString,
+    limits: Option<LimitOverrides>,
+) -> ApiResult<()> {
+    let checked = check_key(state, connection.provider, api_key).await?;
+    let update = CredentialsUpdate {
+        api_key,
+        status: checked.status,
+        account: checked.account(),
+        limits,
+    };
+    state.store.update_credentials(connection, &update).await?;
+    state.wake.wake();
+    Ok(())
 }
 
 /// Deletes a connection: its syncs stop and its records leave the tables before this returns.
@@ -260,26 +302,53 @@ fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
     Ok(SecretString::from(key))
 }
 
-/// What the provider says of the key, as the status of its connection.
+/// What the provider said of a key that it did not reject.
+struct CheckedKey {
+    status: ConnectionStatus,
+    account_id: String,
+    key_account_id: String,
+    account_known: bool,
+}
+
+impl CheckedKey {
+    fn account(&self) -> Account<'_> {
+        Account {
+            id: &self.account_id,
+            key: &self.key_account_id,
+            known: self.account_known,
+        }
+    }
+}
+
+/// Asks the provider about a key.
 async fn check_key(
     state: &AppState,
     provider: ProviderName,
     api_key: &SecretString,
-) -> ApiResult<ConnectionStatus> {
+) -> ApiResult<CheckedKey> {
     let credentials = Credentials {
         api_key: api_key.clone(),
     };
-    match state.providers.get(provider).check(&credentials).await {
-        KeyCheck::Valid => Ok(ConnectionStatus::Healthy),
+    let (status, team) = match state.providers.get(provider).check(&credentials).await {
+        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { reason } => {
             tracing::warn!("{provider} could not check a new key: {reason}");
-            Ok(ConnectionStatus::Unverified)
+            (ConnectionStatus::Unverified, None)
         }
-        KeyCheck::Rejected { reason } => Err(ApiError::RefusedByProvider {
-            title: format!("{provider} rejects this API key"),
-            cause: reason,
-        }),
-    }
+        KeyCheck::Rejected { reason } => {
+            return Err(ApiError::RefusedByProvider {
+                title: format!("{provider} rejects this API key"),
+                cause: reason,
+            });
+        }
+    };
+    Ok(CheckedKey {
+        status,
+        account_id: account_id(provider, team.as_deref(), &credentials),
+        key_account_id: account_id(provider, None, &credentials),
+        // Where the provider did not tell, the first scan asks it again.
+        account_known: team.is_some(),
+    })
 }
 
 async fn enabled_provider(
@@ -307,7 +376,7 @@ async fn find(
         .await?)
 }
 
-async fn find_named(
+pub(super) async fn find_named(
     state: &AppState,
     caller: &Caller,
     customer_id: &str,

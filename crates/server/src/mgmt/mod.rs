@@ -2,7 +2,10 @@
 
 pub(crate) mod connections;
 pub(crate) mod customers;
+mod next_run;
+pub(crate) mod provenance;
 pub(crate) mod providers;
+pub(crate) mod rate_limit_info;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
 pub(crate) mod syncs;

@@ -60,6 +60,9 @@ pub(crate) struct SyncRunBody {
     records_unchanged: i64,
     records_deleted: i64,
     records_rejected: i64,
+    /// Rows that the provider no longer shows, and of which it is not sure yet that they are gone.
+    records_missing: i64,
+    /// Deletions that wait for `_apply_deletes`.
     deletes_held: i64,
     requests_made: i64,
 }
@@ -92,7 +95,8 @@ impl From<SyncRun> for SyncRunBody {
             records_unchanged: run.counters.records_unchanged,
             records_deleted: run.counters.records_deleted,
             records_rejected: run.counters.records_rejected,
-            deletes_held: 0,
+            records_missing: run.counters.records_missing,
+            deletes_held: run.counters.deletes_held,
             requests_made: run.counters.requests_made,
         }
     }
@@ -182,11 +186,46 @@ pub(crate) async fn get_sync_run(
     State(state): State<AppState>,
     Path(run_id): Path<String>,
 ) -> ApiResult<JsonBody<SyncRunDetail>> {
-    let run = state
+    let run = find(&state, &caller, &run_id).await?;
+    detail(&state, run).await
+}
+
+/// Applies the deletions that a run held. Records that a later run has seen are left alone.
+///
+/// Calling it again applies nothing more. 409 while the run goes on.
+#[utoipa::path(post, path = "/sync-runs/{run_id}/_apply_deletes", tag = "SyncRuns",
+    operation_id = "applyDeletes",
+    params(("run_id" = String, Path, description = "The run's id")),
+    responses((status = 200, description = "The sync run", body = SyncRunDetail)))]
+pub(crate) async fn apply_deletes(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(run_id): Path<String>,
+) -> ApiResult<JsonBody<SyncRunDetail>> {
+    let run = find(&state, &caller, &run_id).await?;
+    if run.finished_at.is_none() {
+        return Err(ApiError::Conflict(format!(
+            "sync run {run_id} has not ended yet: what it deletes is known then"
+        )));
+    }
+    state
         .store
-        .get_run(&caller.application_id, &run_id)
+        .apply_deletes(&caller.application_id, &run_id)
+        .await?;
+    // Deleting the connection takes its runs along, also just now.
+    let run = find(&state, &caller, &run_id).await?;
+    detail(&state, run).await
+}
+
+async fn find(state: &AppState, caller: &Caller, run_id: &str) -> ApiResult<SyncRun> {
+    state
+        .store
+        .get_run(&caller.application_id, run_id)
         .await?
-        .ok_or_else(|| ApiError::NotFound(format!("Can't find sync run with id {run_id}")))?;
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find sync run with id {run_id}")))
+}
+
+async fn detail(state: &AppState, run: SyncRun) -> ApiResult<JsonBody<SyncRunDetail>> {
     let rejections = state.store.rejections(&run.id, REJECTIONS_SHOWN).await?;
     Ok(JsonBody(SyncRunDetail {
         run: run.into(),

@@ -6,6 +6,7 @@ use syncline_model::{Object, ProviderName, Time, object::UnknownObject};
 use syncline_store::{PageRequest, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
+use super::next_run::NextRun;
 use crate::{
     AppState,
     cursor::{self, Page, Position, ResultList},
@@ -35,10 +36,12 @@ pub(crate) struct SyncBody {
     state: String,
     paused_reason: Option<String>,
     last_run: Option<LastRun>,
-    /// Null while the sync is paused.
+    /// When the next run starts, or the one that waits goes on. Null while the sync is paused.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     next_run_at: Option<Time>,
+    /// Why then, where it isn't simply the sync's period.
+    next_run_reason: Option<&'static str>,
     /// Of the active run.
     progress: Option<Progress>,
 }
@@ -74,6 +77,7 @@ impl SyncBody {
             (None, true) => "paused".to_owned(),
             (None, false) => "idle".to_owned(),
         };
+        let next = NextRun::of(&sync, active);
         Self {
             state,
             progress: active.map(|run| Progress {
@@ -90,7 +94,8 @@ impl SyncBody {
                 error_message: run.error_message,
                 num_records_synced: run.num_records_synced,
             }),
-            next_run_at: (!sync.paused || sync.triggered).then_some(sync.next_run_at),
+            next_run_at: next.at,
+            next_run_reason: next.reason,
             id: sync.id,
             r#type: "object",
             object_type: "common",

@@ -1,0 +1,72 @@
+//! What may be read of a provider: as configured, and as a connection narrows or widens it.
+
+use serde::Serialize;
+use syncline_model::{InvalidLimit, LimitOverrides, Object, ProviderName, VolumeLimits};
+use syncline_providers::Provider;
+use syncline_store::Connection;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+};
+
+/// The limits that hold for a connection, wherever they come from.
+#[derive(Serialize, ToSchema)]
+#[schema(as = volume_limits)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names of the settings, and of the fields that set them"
+)]
+pub(crate) struct LimitsBody {
+    /// Records that one run of one object may read.
+    records_per_object: i64,
+    /// Records that may be read in any 60 minutes.
+    records_per_hour: i64,
+    /// Records that may be read in any 24 hours.
+    records_per_day: i64,
+}
+
+impl From<VolumeLimits> for LimitsBody {
+    fn from(limits: VolumeLimits) -> Self {
+        Self {
+            records_per_object: limits.records_per_object,
+            records_per_hour: limits.records_per_hour,
+            records_per_day: limits.records_per_day,
+        }
+    }
+}
+
+impl AppState {
+    /// What a connection may read.
+    pub(crate) fn limits_of(&self, connection: &Connection) -> VolumeLimits {
+        self.limits_with(connection.provider, connection.limits)
+    }
+
+    /// Refuses what a connection may not be set to, naming the field of `limits` in the body.
+    pub(crate) fn check_limits(
+        &self,
+        provider: ProviderName,
+        overrides: LimitOverrides,
+    ) -> ApiResult<()> {
+        let limits = self.limits_with(provider, overrides);
+        check_limits(&**self.providers.get(provider), &limits).map_err(
+            |InvalidLimit { field, reason }| {
+                ApiError::validation(format!("limits.{field}"), reason)
+            },
+        )
+    }
+
+    fn limits_with(&self, provider: ProviderName, overrides: LimitOverrides) -> VolumeLimits {
+        let configured = self.limits.get(&provider).copied();
+        configured.unwrap_or_default().with(overrides)
+    }
+}
+
+/// Whether limits make sense for a provider: its pages must fit, and its lists must go that far.
+pub fn check_limits(provider: &dyn Provider, limits: &VolumeLimits) -> Result<(), InvalidLimit> {
+    let supports = || Object::ALL.iter().map(|object| provider.support(*object));
+    let page_size = supports().filter_map(|support| support.page_size).max();
+    let most_listed = supports().filter_map(|support| support.most_listed).max();
+    limits.check(page_size.unwrap_or(1), most_listed)
+}

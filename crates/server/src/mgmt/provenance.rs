@@ -1,0 +1,131 @@
+//! Where a row of the tables comes from, and why it is there, missing or deleted.
+
+use axum::{Json as JsonBody, extract::State};
+use serde::Serialize;
+use syncline_model::{Object, Time, object::UnknownObject};
+use syncline_store::{PresenceEvent, Provenance};
+use utoipa::ToSchema;
+
+use super::connections::find_named;
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{Caller, Path},
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = provenance)]
+pub(crate) struct ProvenanceBody {
+    object: Object,
+    id: String,
+    is_deleted: bool,
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deleted_at: Option<Time>,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    last_modified_at: Time,
+    /// Since when scans that read to their end have not seen it. Null while they do.
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    missing_since: Option<Time>,
+    /// The run that inserted it; null where that is not known.
+    first_seen_by: Option<Sighting>,
+    /// The newest run that read it, as far as runs are kept.
+    last_seen_by: Option<Sighting>,
+    /// Oldest first.
+    events: Vec<PresenceEventBody>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = sighting)]
+struct Sighting {
+    run_id: String,
+    /// Null where the run is not kept any more.
+    #[serde(with = "syncline_model::time::millis_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Time>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = presence_event)]
+struct PresenceEventBody {
+    /// `missing`, `seen_again`, `held`, `deleted` or `restored`.
+    event: String,
+    reason: String,
+    run_id: String,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    recorded_at: Time,
+}
+
+impl From<PresenceEvent> for PresenceEventBody {
+    fn from(event: PresenceEvent) -> Self {
+        Self {
+            event: event.event,
+            reason: event.reason,
+            run_id: event.run_id,
+            recorded_at: event.recorded_at,
+        }
+    }
+}
+
+/// Where one row comes from: which runs saw it first and last, and what happened to its presence.
+#[utoipa::path(get,
+    path = "/customers/{customer_id}/connections/{provider_name}/records/{object}/{id}/provenance",
+    tag = "Connections", operation_id = "getProvenance",
+    params(("customer_id" = String, Path, description = "Your id for the customer"),
+        ("provider_name" = String, Path, description = "The provider's name"),
+        ("object" = Object, Path, description = "The kind of record"),
+        ("id" = String, Path, description = "The record's id")),
+    responses((status = 200, description = "The row's provenance", body = ProvenanceBody)))]
+pub(crate) async fn get_provenance(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path((customer_id, provider_name, object, id)): Path<(String, String, String, String)>,
+) -> ApiResult<JsonBody<ProvenanceBody>> {
+    let object: Object = object
+        .parse()
+        .map_err(|error: UnknownObject| ApiError::validation("object", error.to_string()))?;
+    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let provenance = state
+        .store
+        .provenance(&connection, object, &id)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find {object} with id {id}")))?;
+    let Provenance {
+        first_seen_by,
+        last_seen_by,
+        ..
+    } = &provenance;
+    let (first_seen_by, last_seen_by) = (
+        sighting(&state, &caller, first_seen_by.as_deref()).await?,
+        sighting(&state, &caller, last_seen_by.as_deref()).await?,
+    );
+    Ok(JsonBody(ProvenanceBody {
+        object,
+        id,
+        is_deleted: provenance.is_deleted,
+        deleted_at: provenance.deleted_at,
+        last_modified_at: provenance.last_modified_at,
+        missing_since: provenance.missing_since,
+        first_seen_by,
+        last_seen_by,
+        events: provenance.events.into_iter().map(Into::into).collect(),
+    }))
+}
+
+async fn sighting(
+    state: &AppState,
+    caller: &Caller,
+    run_id: Option<&str>,
+) -> ApiResult<Option<Sighting>> {
+    let Some(run_id) = run_id else {
+        return Ok(None);
+    };
+    let run = state.store.get_run(&caller.application_id, run_id).await?;
+    Ok(Some(Sighting {
+        run_id: run_id.to_owned(),
+        started_at: run.map(|run| run.started_at),
+    }))
+}
