@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use syncline_engine::{Engine, EngineConfig};
-use syncline_model::{Checkpoint, Records, RunState, ScanFacts, WaitReason};
-use syncline_store::{PageCommit, StoreError};
+use syncline_model::{
+    Checkpoint, Coverage, LookupOutcome, Records, RunState, ScanFacts, SeenCount, VolumeLimits,
+    WaitReason,
+};
+use syncline_store::{Ending, Grant, PageCommit, Permit, RequestAsk, Scan, Spending, StoreError};
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 
@@ -17,7 +20,7 @@ on_both_databases! {
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
         let first = app.store.claim_scans("a", LEASE, 100, None).await.unwrap();
-        assert_eq!(first.len(), 5, "contacts and their states share a scan");
+        assert_eq!(first.len(), 3, "the small objects go first");
         assert!(app.store.claim_scans("b", LEASE, 100, None).await.unwrap().is_empty());
     }
 
@@ -30,22 +33,44 @@ on_both_databases! {
         let heirs = app.store.claim_scans("heir", LEASE, 100, None).await.unwrap();
         assert_eq!(heirs.len(), zombies.len());
         for zombie in &zombies {
-            let checkpoint = Checkpoint {
-                next_page: 99,
-                facts: ScanFacts::default(),
+            let checkpoint = Checkpoint { next_page: 99, ..Checkpoint::default() };
+            let spending = Spending {
+                permit: permit(&app, zombie).await,
+                records: Some(0),
+                at: app.now(),
+                endpoint: "users/search",
+                usage: &[],
+                refused: None,
             };
             let commit = PageCommit {
+                pass: 1,
                 page: 1,
+                asked_at: app.now(),
                 records: &Records::Users(Vec::new()),
                 rejected: &[],
                 checkpoint: &checkpoint,
                 requests: 1,
                 lease: LEASE,
+                spending: &spending,
+                next: None,
             };
+            let run = &zombie.runs[0];
+            let ending = Ending {
+                run: run.clone(),
+                state: succeeded(&app, zombie),
+                num_records_synced: 0,
+                empty_answer: true,
+                resumable: false,
+            };
+            let found = LookupOutcome::Found;
             let lost = |result: Result<(), StoreError>| {
                 assert!(matches!(result, Err(StoreError::LeaseLost { .. })), "{result:?}");
             };
             lost(app.store.commit_page(zombie, &commit).await.map(drop));
+            lost(app.store.save_checkpoint(zombie, &checkpoint).await);
+            lost(app.store.note_unseen(zombie, &checkpoint, &[]).await);
+            lost(app.store.note_lookup(zombie, &checkpoint, run, "u1", &found, &spending).await);
+            lost(app.store.finish_scan(zombie, &[ending], None, 0).await);
             let waiting = RunState::Waiting { until: app.now(), reason: WaitReason::ProviderRateLimit };
             lost(app.store.save_waiting(zombie, &waiting, 0).await);
             lost(app.store.runs_of(zombie).await.map(drop));
@@ -96,4 +121,27 @@ on_both_databases! {
             1
         );
     }
+}
+
+/// The right to ask for a page of the scan.
+async fn permit(app: &App, scan: &Scan) -> Permit {
+    let ask = RequestAsk {
+        endpoint: "users/search",
+        records: 100,
+        limits: &VolumeLimits::default(),
+        interactive: false,
+        answer_within: LEASE,
+    };
+    match app.store.reserve(&scan.account.id, &ask).await.unwrap() {
+        Grant::Permit(permit) => permit,
+        Grant::Refused(refusal) => panic!("{refusal:?}"),
+    }
+}
+
+fn succeeded(app: &App, scan: &Scan) -> RunState {
+    let running = RunState::Running {
+        lease: scan.lease.clone(),
+    };
+    let coverage = Coverage::judge(&ScanFacts::default(), SeenCount::default());
+    running.succeed(app.now(), coverage).unwrap()
 }

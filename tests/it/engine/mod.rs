@@ -1,9 +1,22 @@
 //! What the engine promises: see docs/guarantees.md.
 
+mod coverage;
+mod deletes;
+mod evidence;
+mod fairness;
 mod failures;
 mod first_sync;
+mod forbidden;
+mod held_deletes;
 mod leases;
 mod odd_records;
+mod record_limits;
+mod request_limits;
+mod rereads;
 mod resume;
 mod schedule;
+mod stalls;
+mod state_deletes;
 mod two_workers;
+mod waiting;
+mod written_through;

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match};
+use syncline_sim::{Action, Fault, Match, Simulator};
 
 use crate::{
     http::{pages, refused},
-    support::{App, CUSTOMER, MASTER_KEY, on_both_databases},
+    support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo},
 };
 
 const RUNS: &str = "/mgmt/v2/sync-runs";
@@ -26,7 +26,7 @@ on_both_databases! {
             ("num_records_synced", json!(5)), ("error_message", Value::Null),
             ("records_created", json!(5)), ("records_updated", json!(0)),
             ("records_unchanged", json!(0)), ("records_deleted", json!(0)),
-            ("records_rejected", json!(0)), ("deletes_held", json!(0)),
+            ("records_rejected", json!(0)), ("records_missing", json!(0)), ("deletes_held", json!(0)),
             ("waiting_until", Value::Null), ("waiting_reason", Value::Null)] {
             assert_eq!(run[field], value, "{field}");
         }
@@ -52,6 +52,64 @@ on_both_databases! {
         let one = app.get(&format!("{RUNS}/{}", run["id"].as_str().unwrap())).await.ok();
         assert_eq!(one["rejections"][0]["id"], Value::Null);
         assert!(one["rejections"][0]["reason"].is_string());
+    }
+
+    async fn a_provider_whose_clock_is_wrong_is_covered_all_the_same(database: Database) {
+        // It goes by the machine's clock, the application by its own.
+        let apollo = Simulator::start(quiet_apollo(230)).await.unwrap();
+        let app = App::against(database, apollo).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let run = app.runs("contact").await.remove(0);
+        assert_eq!(run["coverage"]["verdict"], "complete", "{run}");
+    }
+
+    async fn held_deletions_are_applied_on_demand_and_once(database: Database) {
+        let app = App::synced(database, 30).await;
+        app.apollo.edit(0, |team| {
+            for id in team.contact_ids().iter().take(20) {
+                team.delete_contact(id).unwrap();
+            }
+        });
+        app.after(TimeDelta::hours(1)).await;
+        let run = app.runs("contact").await.remove(0);
+        assert_eq!((&run["deletes_held"], &run["records_deleted"], &run["records_missing"]),
+            (&json!(20), &json!(0), &json!(20)), "{run}");
+        assert_eq!(app.all_records("contacts").await.len(), 30);
+
+        let apply = format!("{}/_apply_deletes", run["id"].as_str().unwrap());
+        let applied = app.post(&format!("{RUNS}/{apply}"), Value::Null).await.ok();
+        assert_eq!((&applied["deletes_held"], &applied["records_deleted"], &applied["records_missing"]),
+            (&json!(0), &json!(20), &json!(0)), "{applied}");
+        assert_eq!(app.get(&format!("{RUNS}/{}", run["id"].as_str().unwrap())).await.ok(), applied);
+        assert_eq!(app.all_records("contacts").await.len(), 10);
+        for path in [RUNS, "/mgmt/v2/sync_runs"] {
+            assert_eq!(app.post(&format!("{path}/{apply}"), Value::Null).await.ok(), applied);
+        }
+    }
+
+    async fn deletions_are_applied_to_runs_that_have_ended(database: Database) {
+        let app = App::with_contacts(database, 5).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.engine.tick().await.unwrap();
+        let run = app.runs("contact").await.remove(0);
+        for path in [RUNS, "/mgmt/v2/sync_runs"] {
+            let apply = |id: &str| format!("{path}/{id}/_apply_deletes");
+            let answer = app.post(&apply("nothing"), Value::Null).await;
+            refused(&answer, 404, "NOT_FOUND_ERROR");
+            let answer = app.post(&apply(run["id"].as_str().unwrap()), Value::Null).await;
+            refused(&answer, 409, "CONFLICT_ERROR");
+        }
+        app.work_off().await;
+        let run = app.runs("contact").await.remove(0);
+        let path = format!("{RUNS}/{}/_apply_deletes", run["id"].as_str().unwrap());
+        let answer = app.post(&path, Value::Null).await.ok();
+        assert_eq!((&answer["id"], &answer["records_deleted"]), (&run["id"], &json!(0)));
+
+        let other = app.store.find_or_create_application("another").await.unwrap();
+        app.store.add_api_key(&other.id, "another", "another-api-key").await.unwrap();
+        let request = app.request(reqwest::Method::POST, &path).header("x-api-key", "another-api-key");
+        refused(&App::answer(request).await, 404, "NOT_FOUND_ERROR");
     }
 
     async fn runs_are_listed_newest_first_and_every_filter_narrows_them(database: Database) {

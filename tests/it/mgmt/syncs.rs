@@ -5,7 +5,7 @@ use syncline_sim::Match;
 
 use crate::{
     http::{pages, refused},
-    support::{App, CUSTOMER, MASTER_KEY, on_both_databases},
+    support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases},
 };
 
 on_both_databases! {
@@ -21,7 +21,7 @@ on_both_databases! {
             for (field, value) in [("type", json!("object")), ("object_type", json!("common")),
                 ("paused", json!(false)), ("state", json!("idle")), ("progress", Value::Null),
                 ("customer_id", json!(CUSTOMER)), ("provider_name", json!("apollo")),
-                ("paused_reason", Value::Null)] {
+                ("paused_reason", Value::Null), ("next_run_reason", Value::Null)] {
                 assert_eq!(sync[field], value, "{field}");
             }
             assert_eq!(sync["last_run"]["state"], "succeeded");
@@ -70,7 +70,8 @@ on_both_databases! {
             let sync = act(&app, "_pause", "user").await;
             assert_eq!((&sync["paused"], &sync["state"]), (&json!(true), &json!("paused")));
             assert_eq!(sync["paused_reason"], "Manually paused by user");
-            assert_eq!(sync["next_run_at"], Value::Null);
+            assert_eq!((&sync["next_run_at"], &sync["next_run_reason"]),
+                (&Value::Null, &json!("it is paused")));
         }
         assert_eq!(app.database.count(
             "SELECT count(*) FROM outbox WHERE event_type = 'sync.paused'").await, 1);
@@ -88,7 +89,8 @@ on_both_databases! {
         let app = App::synced(database, 5).await;
         act(&app, "_pause", "user").await;
         let sync = act(&app, "_trigger", "user").await;
-        assert!(sync["next_run_at"].is_string());
+        assert_eq!((&sync["next_run_at"], &sync["next_run_reason"]),
+            (&json!("2026-03-01T08:00:00.000Z"), &json!("it was triggered")));
         app.work_off().await;
         assert_eq!(app.runs("user").await.len(), 2);
         let sync = act(&app, "_pause", "user").await;
@@ -113,6 +115,42 @@ on_both_databases! {
         assert_eq!(app.runs("contact").await.len(), 2);
         app.work_off().await;
         assert_eq!(app.runs("contact").await.len(), 2);
+    }
+
+    async fn a_sync_says_when_its_waiting_run_goes_on_and_who_goes_first(database: Database) {
+        let app = App::with_contacts(database, 450).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let limits = json!({"limits": {"records_per_hour": 300}});
+        app.put("/mgmt/v2/customers/customer-1/connections/apollo", limits).await.ok();
+        app.work_off().await;
+        let run = app.runs("contact").await.remove(0);
+        assert_eq!(run["state"], "waiting");
+        let waiting = one(&app, CUSTOMER, "contact").await;
+        assert_eq!((&waiting["state"], &waiting["next_run_at"], &waiting["next_run_reason"]),
+            (&json!("waiting"), &run["waiting_until"], &json!("its run waits for the hour's records")));
+
+        // The same team: it would spend what the first one waits for.
+        app.connect("another", MASTER_KEY).await;
+        app.work_off().await;
+        let behind = one(&app, "another", "user").await;
+        assert_eq!((&behind["state"], &behind["last_run"], &behind["next_run_at"]),
+            (&json!("idle"), &Value::Null, &run["waiting_until"]), "{behind}");
+        let reason = behind["next_run_reason"].as_str().unwrap();
+        assert!(reason.contains("goes first"), "{reason}");
+    }
+
+    async fn a_sync_whose_object_may_not_be_read_tries_once_a_day(database: Database) {
+        let app = App::with_contacts(database, 5).await;
+        app.connect(CUSTOMER, SCOPED_KEY).await;
+        app.work_off().await;
+        let sync = one(&app, CUSTOMER, "user").await;
+        assert_eq!((&sync["paused"], &sync["next_run_at"]),
+            (&json!(true), &json!("2026-03-02T08:00:00.000Z")), "{sync}");
+        let reason = sync["next_run_reason"].as_str().unwrap();
+        assert!(reason.contains("once a day"), "{reason}");
+        let connection = app.get("/mgmt/v2/customers/customer-1/connections/apollo").await.ok();
+        assert_eq!(connection["capabilities"]["user"]["denial"], "key_scope", "{connection}");
+        assert_eq!(connection["capabilities"]["contact"]["denial"], Value::Null);
     }
 
     async fn a_trigger_of_the_states_before_the_first_page_joins_the_scan(database: Database) {
@@ -163,6 +201,11 @@ on_both_databases! {
         let body = json!({"object_type": "common", "object": "user"});
         refused(&app.post("/mgmt/v2/syncs/_pause", body).await, 404, "NOT_FOUND_ERROR");
     }
+}
+
+async fn one(app: &App, customer: &str, object: &str) -> Value {
+    let path = format!("/mgmt/v2/syncs?customer_id={customer}&object_type=common&object={object}");
+    app.get(&path).await.ok()["results"][0].clone()
 }
 
 async fn act(app: &App, action: &str, object: &str) -> Value {

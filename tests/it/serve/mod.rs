@@ -2,6 +2,7 @@
 
 mod crash;
 mod demo;
+mod many_crashes;
 mod secrets;
 mod start;
 mod sync;

@@ -13,7 +13,7 @@ on_both_databases! {
         assert_eq!(summary["objects"]["contact"]["coverage"]["verdict"], "complete");
         assert_eq!(
             summary["requests"].as_u64().unwrap(),
-            apollo.ledger().requests().iter().filter(|request| !request.path.contains("health")).count() as u64
+            apollo.ledger().requests().iter().filter(|request| request.reads_records()).count() as u64
         );
         let rows = "SELECT count(*) FROM engagement_contacts WHERE customer_id = 'default'";
         assert_eq!(database.count(rows).await, 150);

@@ -33,6 +33,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) providers: Providers,
+    pub(crate) keys: EncryptionKeys,
     pub(crate) api_key: String,
     http: reqwest::Client,
     base: String,
@@ -75,20 +76,30 @@ impl App {
         Self::with_apollo(database, quiet_apollo(contacts)).await
     }
 
+    /// With an Apollo that goes by the same clock.
     pub(crate) async fn with_apollo(database: Database, options: Options) -> Self {
-        let apollo = Simulator::start(options).await.unwrap();
-        Self::against(database, apollo).await
+        let clock = first_of_march();
+        let time = clock.clone();
+        let apollo = Simulator::new(options)
+            .listen(Arc::new(move || time.now()))
+            .await
+            .unwrap();
+        Self::on_clock(database, apollo, clock).await
     }
 
+    /// With an Apollo that runs already, on a clock of its own.
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
-        let clock = Arc::new(ManualClock::at(
-            DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
-                .unwrap()
-                .to_utc(),
-        ));
+        Self::on_clock(database, apollo, first_of_march()).await
+    }
+
+    async fn on_clock(
+        database: Database,
+        apollo: RunningSimulator,
+        clock: Arc<ManualClock>,
+    ) -> Self {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
-        let store = Store::open(&database.url, clock.clone(), ids.clone(), keys)
+        let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())
             .await
             .unwrap();
         store.migrate().await.unwrap();
@@ -100,19 +111,18 @@ impl App {
             .unwrap();
         let providers = Providers::new(ApolloConfig {
             base_url: apollo.base_url(),
+            transport: None,
         })
         .unwrap();
-        let engine = Engine::new(
-            store.clone(),
-            providers.clone(),
-            clock.clone(),
-            Self::engine_config(),
-        );
+        let config = Self::engine_config();
+        let limits = Arc::new(config.limits.clone());
+        let engine = Engine::new(store.clone(), providers.clone(), clock.clone(), config);
         let router = syncline_server::router(AppState {
             store: store.clone(),
             providers: providers.clone(),
             clock: clock.clone(),
             ids,
+            limits,
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         });
@@ -126,6 +136,7 @@ impl App {
             engine,
             clock,
             providers,
+            keys,
             api_key,
             http: http_client(),
             base,
@@ -173,7 +184,8 @@ impl App {
 
     /// Does everything that is due now, one scan after the other.
     pub(crate) async fn work_off(&self) -> usize {
-        self.engine.work_off().await.unwrap()
+        // Boxed: it is large, and would make every test's future as large.
+        Box::pin(self.engine.work_off()).await.unwrap()
     }
 
     /// Time passes, and what is due then is done.
@@ -262,6 +274,14 @@ impl App {
     pub(crate) fn now(&self) -> DateTime<chrono::Utc> {
         self.clock.now()
     }
+}
+
+fn first_of_march() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(
+        DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
+            .unwrap()
+            .to_utc(),
+    ))
 }
 
 /// A client that talks to the service under test.

@@ -67,6 +67,20 @@ impl Database {
         }
     }
 
+    /// The answer to a query of one text, if there is a row.
+    pub(crate) async fn text(&self, sql: &str) -> Option<String> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let column = |it: Option<Option<String>>| it.flatten();
+        if self.is_postgres {
+            let options = PgConnectOptions::from_str(&self.url).unwrap();
+            let mut c = PgConnection::connect_with(&options).await.unwrap();
+            column(sqlx::query_scalar(sql).fetch_optional(&mut c).await.unwrap())
+        } else {
+            let mut c = SqliteConnection::connect(&self.url).await.unwrap();
+            column(sqlx::query_scalar(sql).fetch_optional(&mut c).await.unwrap())
+        }
+    }
+
     /// Changes something behind Syncline's back.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());

@@ -2,8 +2,12 @@
 
 mod app;
 mod database;
+mod limits;
 mod process;
 
 pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
 pub(crate) use database::{Database, on_both_databases};
+pub(crate) use limits::{
+    CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
+};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};

@@ -127,6 +127,10 @@ impl Process {
         self.out.next_line().await.unwrap().unwrap()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
