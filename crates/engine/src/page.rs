@@ -259,6 +259,7 @@ impl Engine {
         let after = Checkpoint {
             next_page: page.next.unwrap_or(before.next_page + 1),
             records_asked: before.records_asked + page.returned,
+            began_at: before.began_at.or(Some(asked_at)),
             reported: page.reported_total.or(before.reported),
             facts: facts_after(before, page, asked_at),
             ..before.clone()
@@ -377,6 +378,7 @@ fn facts_after(before: &Checkpoint, page: &Page, asked_at: Time) -> ScanFacts {
         i64::try_from(rejected.count()).unwrap_or_default()
     };
     let mut facts = before.facts;
+    facts.pages += 1;
     facts.reached_end = page.next.is_none();
     facts.began = facts.began.or(Some(page.provider_time.unwrap_or(asked_at)));
     facts.recent_first = before.order == Order::RecentFirst;

@@ -9,7 +9,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
-use syncline_store::{PassNote, Permit, ScanRun, Spending, StoreError};
+use syncline_store::{NextLookup, PassNote, Permit, ScanRun, Spending, StoreError};
 
 use crate::{
     Engine,
@@ -35,8 +35,8 @@ impl Engine {
                 if self.note_unseen(walk, &judged).await? {
                     return Ok(Step::Page);
                 }
-            } else if let Some((run, record_id)) = self.next_lookup(walk, &judged).await? {
-                return self.look_up(walk, &run, &record_id).await;
+            } else if let Some((run, next)) = self.next_lookup(walk, &judged).await? {
+                return self.look_up(walk, &run, &next).await;
             } else if self.wants_another_pass(walk, &judged).await? {
                 let again = walk.scan.checkpoint.again(walk.scan.checkpoint.order);
                 self.store.save_checkpoint(&walk.scan, &again).await?;
@@ -142,7 +142,7 @@ impl Engine {
         &self,
         walk: &Walk,
         judged: &[Judged],
-    ) -> Result<Option<(ScanRun, String)>, StoreError> {
+    ) -> Result<Option<(ScanRun, NextLookup)>, StoreError> {
         let scan = &walk.scan;
         let checkpoint = &scan.checkpoint;
         let exhausted = checkpoint.sweep.lookups >= self.config.lookups_per_run
@@ -150,32 +150,35 @@ impl Engine {
         if exhausted || mutation::on(Mutation::DeleteWithoutConfirmation) {
             return Ok(None);
         }
-        for own in judged {
-            let can_ask = self.provider_of(scan).support(own.run.object).get
-                && own.run.object == scan.object
-                && own.coverage.reached_end()
-                && !empty_and_complete(own);
-            if !can_ask {
-                continue;
-            }
-            if let Some(record_id) = self.store.next_lookup(scan, &own.run).await? {
-                return Ok(Some((own.run.clone(), record_id)));
-            }
+        // The scanned object's run comes first; without one, what came inside is asked about by the
+        // ids of the records that carry it.
+        let Some(own) = judged.first() else {
+            return Ok(None);
+        };
+        let can_ask = self.provider_of(scan).support(scan.object).get
+            && own.coverage.reached_end()
+            && !empty_and_complete(own);
+        if !can_ask {
+            return Ok(None);
         }
-        Ok(None)
+        let next = self.store.next_lookup(scan, &own.run).await?;
+        Ok(next.map(|next| (own.run.clone(), next)))
     }
 
     async fn look_up(
         &self,
         walk: &mut Walk,
         run: &ScanRun,
-        record_id: &str,
+        next: &NextLookup,
     ) -> Result<Step, StoreError> {
+        let object = walk.scan.object;
+        let NextLookup { record_id, ask_for } = next;
+        let ask_for = ask_for.as_deref().unwrap_or(record_id);
         let credentials = match self.credentials_of(walk).await? {
             Ok(credentials) => credentials,
             Err(end) => return Ok(Step::End(end)),
         };
-        let permit = match self.permit_lookup(walk, run.object).await? {
+        let permit = match self.permit_lookup(walk, object).await? {
             Permission::Permit(permit) => permit,
             Permission::Wait(refusal) => {
                 let end = self.wait(walk, refusal.until, refusal.reason).await?;
@@ -186,7 +189,7 @@ impl Engine {
         walk.requests += 1;
         walk.tries_from(self.clock.now());
         let provider = self.provider_of(&walk.scan);
-        match provider.get(&credentials, run.object, record_id).await {
+        match provider.get(&credentials, object, ask_for).await {
             Ok(lookup) => {
                 walk.answered();
                 self.note_lookup(walk, run, record_id, lookup, permit)
@@ -194,7 +197,7 @@ impl Engine {
                 Ok(Step::Page)
             }
             Err(error) => {
-                self.settle_failure(&walk.scan, Call::Get(run.object), permit, &error)
+                self.settle_failure(&walk.scan, Call::Get(object), permit, &error)
                     .await?;
                 self.after_failed_lookup(walk, &credentials, error).await
             }
@@ -222,7 +225,9 @@ impl Engine {
             permit,
             records: Some(records),
             at: self.clock.now(),
-            endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(run.object)),
+            endpoint: self
+                .provider_of(&walk.scan)
+                .endpoint(Call::Get(walk.scan.object)),
             usage: &lookup.usage,
             refused: None,
         };

@@ -54,6 +54,7 @@ pub struct ScanFacts {
     pub records_reported: Option<i64>,
     /// The total went down between two pages: something was deleted, and a page shifted.
     pub total_shrank: bool,
+    pub pages: u32,
     /// The pages come in the order of creation.
     pub ordered: bool,
     /// The pages come in the order of the last update, the newest first.
@@ -135,6 +136,12 @@ impl ScanFacts {
             Some("the records did not come in the order of their creation".to_owned())
         } else if grown.is_some_and(|grown| grown != 0) && !self.ordered {
             Some("the provider's total changed during the scan".to_owned())
+        } else if !self.ordered && self.pages > 1 && self.created_since > 0 {
+            // Nobody knows where it was put in, or what made room for it in the total.
+            Some(format!(
+                "{} records were created during the scan",
+                self.created_since
+            ))
         } else if self.ordered && self.created_about_then > 0 && grown.is_some() {
             Some(format!(
                 "{} records were created just when the scan began",

@@ -103,6 +103,19 @@ fn without_an_order_any_change_of_the_total_is_drift() {
 }
 
 #[test]
+fn without_an_order_a_record_created_between_pages_is_drift_and_on_a_single_page_is_not() {
+    for (pages, expected) in [(1, Verdict::Complete), (2, Verdict::Drifted)] {
+        let facts = ScanFacts {
+            ordered: false,
+            pages,
+            created_since: 1,
+            ..quiet()
+        };
+        assert_eq!(verdict(&facts, 3, 0), expected);
+    }
+}
+
+#[test]
 fn empty_pages_under_a_total_are_drift() {
     assert_eq!(verdict(&quiet(), 0, 0), Verdict::Drifted);
 }

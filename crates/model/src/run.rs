@@ -47,6 +47,9 @@ pub struct Checkpoint {
     pub order: Order,
     /// Records that the provider was asked for, over all passes; what the limit per object counts.
     pub records_asked: i64,
+    /// When the first page was asked for, by our clock; by an earlier run where this one goes on
+    /// from that.
+    pub began_at: Option<Time>,
     /// The provider's total as it was told last, in whichever pass.
     pub reported: Option<i64>,
     /// Of the pass.
@@ -74,6 +77,7 @@ impl Default for Checkpoint {
             pass: 1,
             order: Order::default(),
             records_asked: 0,
+            began_at: None,
             reported: None,
             facts: ScanFacts::default(),
             sweep: SweepProgress::default(),
@@ -94,6 +98,7 @@ impl Checkpoint {
                 ..self.sweep
             },
             records_asked: self.records_asked,
+            began_at: self.began_at,
             reported: self.reported,
         }
     }

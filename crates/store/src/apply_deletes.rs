@@ -176,7 +176,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE sync_runs
-            SET records_deleted = records_deleted + $2, deletes_held = 0,
+            SET records_deleted = records_deleted + $2,
+                -- What is held along with contacts stays so until those are applied.
+                deletes_held = CASE WHEN object = 'sequence_state' AND deletes_held > $2
+                                    THEN deletes_held - $2 ELSE 0 END,
                 records_missing = CASE WHEN records_missing > $2
                                        THEN records_missing - $2 ELSE 0 END
             WHERE id = $1";

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Checkpoint, ConnectionStatus, LimitOverrides, Object, ProviderName, Time,
+    Capabilities, Checkpoint, ConnectionStatus, LimitOverrides, Object, Order, ProviderName, Time,
     event::{ConnectionRef, Event},
 };
 
@@ -258,31 +258,36 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Scans that are under way begin again: what they have read is another account's. A page in
-    /// flight finds another fence and doesn't commit.
+    /// Scans that are under way begin another pass: what they have read is another account's. A page
+    /// in flight finds another fence and doesn't commit.
     async fn restart_scans(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
+        const SCANS: &str = "
+            SELECT scan_id, checkpoint FROM sync_runs
+            WHERE connection_id = $1 AND id = scan_id
+              AND state IN ('queued', 'running', 'waiting')";
         const RESTART: &str = "
             UPDATE sync_runs
             SET checkpoint = $2, fence = fence + 1,
                 due_at = CASE WHEN state = 'running' THEN $3 ELSE due_at END
-            WHERE connection_id = $1 AND state IN ('queued', 'running', 'waiting')";
-        const FORGET: &str = "
-            DELETE FROM sync_run_pages WHERE run_id IN (
-                SELECT id FROM sync_runs
-                WHERE connection_id = $1 AND state IN ('queued', 'running', 'waiting'))";
+            WHERE scan_id = $1 AND state IN ('queued', 'running', 'waiting')";
         let now = self.now();
-        run!(tx, |c| sqlx::query(RESTART)
+        let scans: Vec<(String, Json<Checkpoint>)> = run!(tx, |c| sqlx::query_as(SCANS)
             .bind(connection_id)
-            .bind(Json(Checkpoint::default()))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
-        run!(tx, |c| sqlx::query(FORGET)
-            .bind(connection_id)
-            .execute(c)
-            .await
-            .map(drop))?;
+            .fetch_all(c)
+            .await)?;
+        for (scan_id, checkpoint) in scans {
+            let checkpoint = match checkpoint.0 {
+                fresh if fresh == Checkpoint::default() => fresh,
+                read => read.again(Order::default()),
+            };
+            run!(tx, |c| sqlx::query(RESTART)
+                .bind(&scan_id)
+                .bind(Json(&checkpoint))
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
         Ok(())
     }
 

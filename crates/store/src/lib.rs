@@ -39,7 +39,7 @@ pub use customers::Customer;
 pub use endings::{Ending, Pause, Seen};
 pub use error::StoreError;
 pub use history::{PresenceEvent, Provenance};
-pub use missing::{PassNote, Unseen};
+pub use missing::{NextLookup, PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
 pub use providers::ConfiguredProvider;
 pub use records::{RecordQuery, Row, Table};

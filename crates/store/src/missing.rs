@@ -25,6 +25,13 @@ pub struct Unseen {
     pub gone: Option<String>,
 }
 
+/// A missing row and the id to ask the provider for.
+#[derive(Debug, Clone, FromRow)]
+pub struct NextLookup {
+    pub record_id: String,
+    pub ask_for: Option<String>,
+}
+
 /// What one run has to write down of a pass that reached its end.
 #[derive(Debug)]
 pub struct PassNote<'a> {
@@ -76,7 +83,7 @@ impl Store {
             .bind(&scan.connection.connection_id)
             .bind(&run.id)
             .bind(i64::from(scan.checkpoint.pass))
-            .bind(scan.started_at - INDEX_LAG)
+            .bind(scan.checkpoint.began_at.unwrap_or(scan.started_at) - INDEX_LAG)
             .fetch_all(c)
             .await)?;
         drop(reader);
@@ -336,18 +343,31 @@ impl Store {
         &self,
         scan: &Scan,
         run: &ScanRun,
-    ) -> Result<Option<String>, StoreError> {
-        const SQL: &str = "
-            SELECT record_id FROM missing_records
-            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3
-              AND (lookup IS NULL OR lookup <> 'gone')
-              AND (looked_up_by IS NULL OR looked_up_by <> $3)
-            ORDER BY COALESCE(looked_up_by, ''), missing_since, record_id LIMIT 1";
+    ) -> Result<Option<NextLookup>, StoreError> {
+        // A record that comes inside another is asked about by that one's id.
+        let carrier = match run.object {
+            Object::SequenceState => "t.contact_id",
+            _ => "t.id",
+        };
+        let sql = format!(
+            "SELECT m.record_id, CAST({carrier} AS text) AS ask_for FROM missing_records m
+             JOIN {} t ON t.application_id = $4 AND t.customer_id = $5 AND t.provider_name = $6
+               AND t.id = m.record_id
+             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
+               AND (m.lookup IS NULL OR m.lookup <> 'gone')
+               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
+             ORDER BY COALESCE(m.looked_up_by, ''), m.missing_since, m.record_id LIMIT 1",
+            run.object.table()
+        );
+        let connection = &scan.connection;
         let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(&scan.connection.connection_id)
+        Ok(run!(reader, |c| sqlx::query_as(AssertSqlSafe(sql))
+            .bind(&connection.connection_id)
             .bind(run.object.as_str())
             .bind(&run.id)
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(connection.provider.as_str())
             .fetch_optional(c)
             .await)?)
     }
@@ -363,7 +383,9 @@ impl Store {
         spending: &Spending<'_>,
     ) -> Result<(), StoreError> {
         const TOLD: &str = "
-            UPDATE missing_records SET lookup = $4, lookup_reason = $5, looked_up_by = $6
+            UPDATE missing_records
+            SET lookup = $4, lookup_reason = $5, looked_up_by = $6,
+                held_since = CASE WHEN $4 = 'hidden' THEN NULL ELSE held_since END
             WHERE connection_id = $1 AND object = $2 AND record_id = $3";
         const FOUND: &str = "
             DELETE FROM missing_records

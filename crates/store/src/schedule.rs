@@ -94,7 +94,8 @@ impl Store {
     /// how many runs there are now more.
     ///
     /// While a run waits for records to read, no other of its account starts: it could only wait as
-    /// well, and the first to come would not be the first served.
+    /// well, and the first to come would not be the first served. That goes until it is leased
+    /// again, unless it is another connection's than the named one: nobody may be there to lease it.
     pub async fn start_due_runs(
         &self,
         limit: i64,
@@ -112,7 +113,8 @@ impl Store {
                 SELECT 1 FROM connections c
                 JOIN connections sharing ON sharing.account_id = c.account_id
                 JOIN sync_runs w ON w.connection_id = sharing.id
-                WHERE c.id = s.connection_id AND w.state = 'waiting' AND w.due_at > $1
+                WHERE c.id = s.connection_id AND w.state = 'waiting'
+                  AND (w.due_at > $1 OR CAST($3 AS text) IS NULL OR w.connection_id = $3)
                   AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
                   AND NOT (w.connection_id = s.connection_id
                            AND w.object IN ('contact', 'sequence_state')
@@ -160,7 +162,7 @@ impl Store {
             .await?;
         if active
             .as_ref()
-            .is_some_and(|scan| scan.checkpoint.next_page > 1)
+            .is_some_and(|scan| scan.checkpoint.next_page > 1 || scan.checkpoint.pass > 1)
         {
             tx.rollback().await?;
             return Ok(0);
@@ -290,7 +292,7 @@ impl Store {
         }
         let since = self.now() - SOUND_FOR;
         Ok(found.filter(|scan| {
-            let began = scan.checkpoint.facts.began;
+            let began = scan.checkpoint.began_at;
             scan.checkpoint.next_page > 1 && began.is_some_and(|began| began > since)
         }))
     }

@@ -7,9 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use sqlx::{AssertSqlSafe, FromRow};
-use syncline_model::{
-    Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::wants_a_word,
-};
+use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::wants_a_word};
 
 use crate::{
     Store, StoreError,
@@ -53,12 +51,16 @@ impl Store {
             return Ok(Swept::default());
         }
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        let follows_carriers = run.object.scanned_as() != run.object
-            && scan.runs.iter().any(|other| other.object == scan.object);
-        let (doomed, held_along) = doomed(&missing, follows_carriers, verdict, empty_answer);
+        // Where the provider keeps some records from the key, two reads that lack one prove nothing;
+        // nor do they of a record whose carrier was not read.
+        let by_id_only = run.object.scanned_as() != run.object
+            || missing
+                .iter()
+                .any(|row| row.lookup.as_deref() == Some("hidden"));
+        let (doomed, held_along) = doomed(&missing, by_id_only, verdict, empty_answer);
         let left = count(missing.len());
         let live = self.live_rows(tx, scan, run.object).await?;
-        let threatened = threatened(&missing, &doomed, follows_carriers, verdict);
+        let threatened = threatened(&missing, &doomed, by_id_only, verdict);
         if wants_a_word(count(threatened.len()), live, empty_answer) {
             self.hold(tx, scan, run, &threatened).await?;
             tracing::warn!(
@@ -220,7 +222,7 @@ impl Store {
 /// records that carry them.
 fn doomed(
     missing: &[MissingColumns],
-    follows_carriers: bool,
+    by_id_only: bool,
     verdict: Verdict,
     empty_answer: bool,
 ) -> (Vec<(&MissingColumns, String)>, i64) {
@@ -234,7 +236,7 @@ fn doomed(
             None
         } else if empty_answer {
             Some("the provider answered with nothing".to_owned())
-        } else if follows_carriers && row.lookup.is_none() {
+        } else if by_id_only && row.lookup.is_none() {
             None
         } else {
             row.reason_to_delete(verdict)
@@ -249,10 +251,10 @@ fn doomed(
 fn threatened<'m>(
     missing: &'m [MissingColumns],
     doomed: &[(&'m MissingColumns, String)],
-    follows_carriers: bool,
+    by_id_only: bool,
     verdict: Verdict,
 ) -> Vec<&'m str> {
-    let may_follow = verdict == Verdict::Complete && !follows_carriers;
+    let may_follow = verdict == Verdict::Complete && !by_id_only;
     let is_doomed: HashSet<&str> = doomed
         .iter()
         .map(|(row, _)| row.record_id.as_str())

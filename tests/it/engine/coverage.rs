@@ -6,8 +6,8 @@ use syncline_model::Clock;
 use syncline_sim::{Action, Fault, Match, Window};
 
 use super::evidence::{
-    assert_covered, before_page, contact_ids, creating_a_contact, delete_contacts,
-    next_period, pause, run_of,
+    assert_covered, before_page, contact_ids, creating_a_contact, delete_contacts, next_period,
+    pause, run_of,
 };
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, per_object, quiet_apollo};
 
@@ -124,6 +124,23 @@ on_both_databases! {
         let run = run_of(&app, "user").await;
         assert_eq!(run["coverage"]["verdict"], "drifted", "{run}");
         assert_eq!(run["coverage"]["records_reported"], 221);
+    }
+
+    async fn a_last_page_that_is_gone_when_it_is_asked_for_makes_the_scan_drifted(database: Database) {
+        let app = App::with_contacts(database, 201).await;
+        let gone = contact_ids(&app)[5].clone();
+        before_page(&app, 3, move |team| team.delete_contact(&gone).unwrap());
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        assert_covered(&app, "contact", "drifted", (200, Some(200)), "went down").await;
+    }
+
+    async fn a_set_without_records_is_covered_completely(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        assert_covered(&app, "contact", "complete", (0, Some(0)), "was read").await;
+        assert_covered(&app, "sequence_state", "complete", (0, None), "no total").await;
     }
 
     async fn a_scan_that_met_its_limit_is_capped(database: Database) {

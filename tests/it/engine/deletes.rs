@@ -3,16 +3,15 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match, SimRequest};
+use syncline_sim::{Action, Fault, Match, SimRequest, Window};
 
 use super::evidence::{
     OTHERS, PERIOD, are_deleted, assert_covered, before_page, contact_ids, delete_contacts,
-    engine_with_lookups, event_of, happened_to, history, lookups, next_period,
-    next_period_of, pages_asked, pause, provenance, row, run_of, state_ids_of,
-    texts, with_states,
+    engine_with_lookups, event_of, happened_to, history, lookups, next_period, next_period_of,
+    pages_asked, pause, provenance, row, run_of, state_ids_of, texts, with_states,
 };
 use crate::support::{
-    App, CONTACTS, CUSTOMER, MASTER_KEY, on_both_databases, per_hour, per_object,
+    App, CONTACTS, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases, per_hour, per_object,
 };
 
 on_both_databases! {
@@ -273,6 +272,115 @@ on_both_databases! {
         assert_eq!((&ended["id"], &ended["state"]), (&run["id"], &json!("succeeded")));
         assert_eq!((&ended["records_deleted"], &ended["requests_made"]), (&json!(30), &json!(32)));
         assert_eq!(ended["coverage"]["verdict"], "complete");
+    }
+
+    async fn by_id_reads_wait_for_apollo_and_go_on(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..64].to_vec();
+        delete_contacts(&app, &gone);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        app.apollo.faults().push(Fault::new(
+            by_id.nth(3), Action::RateLimited { window: Window::Minute, retry_after: Some(40) },
+        ));
+        next_period(&app).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["waiting_reason"]), (&json!("waiting"), &json!("provider_rate_limit")));
+        assert_eq!(run["waiting_until"], "2026-03-01T09:00:40.000Z");
+        assert_eq!(lookups(&app).len(), 3);
+        app.after(TimeDelta::seconds(40)).await;
+        assert_eq!(pages_asked(&app, "contacts/search"), [1, 2, 3]);
+        assert_eq!(lookups(&app).len(), 5, "one of them twice");
+        assert_eq!(run_of(&app, "contact").await["records_deleted"], 4);
+    }
+
+    async fn what_apollo_said_during_a_failed_run_deletes_nothing_in_the_next(database: Database) {
+        let app = App::synced(database, 250).await;
+        let ids = contact_ids(&app);
+        delete_contacts(&app, &[ids[100].clone(), ids[180].clone()]);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        app.apollo.faults().push(Fault::new(by_id.nth(2), Action::KeyRevoked));
+        next_period(&app).await;
+        assert_eq!(run_of(&app, "contact").await["status"], "FAILURE");
+        assert_eq!(lookups(&app).len(), 2);
+        // Both come back, and a deletion on page 1 hides one of them from the reader.
+        let now = app.now();
+        app.apollo.edit(0, |team| {
+            team.undelete_contact(now, &ids[100]).unwrap();
+            team.undelete_contact(now, &ids[180]).unwrap();
+        });
+        let first = ids[0].clone();
+        before_page(&app, 2, move |team| team.delete_contact(&first).unwrap());
+        next_period(&app).await;
+        assert_eq!(run_of(&app, "contact").await["coverage"]["verdict"], "drifted");
+        assert_eq!(row(&app, "contacts", &ids[100]).await["is_deleted"], false, "it is there");
+    }
+
+    async fn two_complete_scans_in_a_row_have_no_disturbed_one_between_them(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, SCOPED_KEY).await;
+        app.work_off().await;
+        let gone = contact_ids(&app)[60].clone();
+        delete_contacts(&app, std::slice::from_ref(&gone));
+        for (disturbed, deleted) in [(false, 0), (true, 0), (false, 0), (false, 1)] {
+            if disturbed {
+                app.apollo.faults().push(
+                    Fault::new(Match::path("contacts/search"), Action::record_without_id()),
+                );
+            }
+            next_period(&app).await;
+            let run = run_of(&app, "contact").await;
+            assert_eq!(run["coverage"]["verdict"] == "drifted", disturbed, "{run}");
+            assert_eq!(run["records_deleted"], deleted, "{run}");
+        }
+    }
+
+    async fn a_run_makes_at_most_two_hundred_by_id_reads(database: Database) {
+        let app = App::synced(database, 600).await;
+        let gone = contact_ids(&app)[60..280].to_vec();
+        delete_contacts(&app, &gone);
+        next_period(&app).await;
+        assert_eq!(lookups(&app).len(), 200);
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(200), &json!(20)));
+        next_period(&app).await;
+        assert_eq!(run_of(&app, "contact").await["records_deleted"], 20);
+    }
+
+    async fn hidden_contacts_do_not_keep_others_from_being_asked_about(database: Database) {
+        let app = App::synced(database, 250).await;
+        let engine = engine_with_lookups(&app, 5);
+        let ids = contact_ids(&app);
+        app.apollo.edit(0, |team| {
+            for id in &ids[60..65] {
+                team.hide_contact(id).unwrap();
+            }
+        });
+        next_period_of(&app, &engine).await;
+        delete_contacts(&app, &ids[200..201]);
+        next_period_of(&app, &engine).await;
+        assert_eq!(lookups(&app).len(), 5);
+        assert_eq!(row(&app, "contacts", &ids[200]).await["is_deleted"], true);
+        assert_eq!(are_deleted(&app, "contacts", &ids[60..65]).await, [false; 5]);
+    }
+
+    async fn a_key_that_may_not_read_by_id_deletes_after_two_complete_scans(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, SCOPED_KEY).await;
+        app.work_off().await;
+        let gone = contact_ids(&app)[60..63].to_vec();
+        delete_contacts(&app, &gone);
+        for (deleted, missing) in [(0, 3), (3, 0)] {
+            next_period(&app).await;
+            let run = run_of(&app, "contact").await;
+            assert_eq!(run["status"], "SUCCESS", "{run}");
+            assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(deleted), &json!(missing)));
+            assert_eq!(lookups(&app).len(), 1, "one 403 is enough");
+        }
+        let sync = app.get("/mgmt/v2/syncs?object_type=common&object=contact").await.ok();
+        assert_eq!(sync["results"][0]["paused"], false);
+        let (_, reason) = history(&app, "contact", &gone[0]).await.pop().unwrap();
+        assert_eq!(reason, "two complete scans in a row did not see it");
     }
 
     async fn by_id_reads_that_keep_failing_end_the_run_with_the_rows_missing(database: Database) {

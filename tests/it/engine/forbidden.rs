@@ -74,6 +74,19 @@ on_both_databases! {
         assert_eq!(times_asked(&app, "users/search"), 1, "it runs every period again");
     }
 
+    async fn a_plan_that_is_upgraded_resumes_within_a_day(database: Database) {
+        let app = refused_by_the_plan(database, FreePlan::PaidPlansOnly).await;
+        app.apollo.edit(0, |team| team.set_plan(Plan::Unlimited));
+        for _ in 0..24 {
+            next_period(&app).await;
+        }
+        assert_eq!(times_asked(&app, "contacts/search"), 1, "one scan for both");
+        for object in ["user", "sequence", "account", "contact", "sequence_state", "mailbox"] {
+            served(&app, object).await;
+        }
+        assert_eq!(connection(&app).await["status"], "healthy");
+    }
+
     async fn a_trigger_tries_at_once(database: Database) {
         let app = App::with_contacts(database, 20).await;
         app.connect(CUSTOMER, SCOPED_KEY).await;
@@ -155,7 +168,7 @@ on_both_databases! {
 }
 
 /// A free plan has no search at all.
-async fn refused_by_the_plan(database: Database, text: FreePlan) {
+async fn refused_by_the_plan(database: Database, text: FreePlan) -> App {
     let mut options = quiet_apollo(20);
     options.switches.free_plan = text;
     options.teams[0].plan = Plan::Free;
@@ -172,6 +185,7 @@ async fn refused_by_the_plan(database: Database, text: FreePlan) {
         .await;
     }
     served(&app, "mailbox").await;
+    app
 }
 
 /// The object's sync stopped for this reason, and the connection says so.

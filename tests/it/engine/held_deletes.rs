@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
 use super::evidence::{
-    PERIOD, are_deleted, contact_ids, delete_contacts, event_of, happened_to, lookups, next_period,
-    row, run_of, state_ids_of,
+    PERIOD, are_deleted, before_page, contact_ids, delete_contacts, engine_with_lookups, event_of,
+    happened_to, lookups, next_period, next_period_of, pause, row, run_of, state_ids_of,
 };
-use crate::support::{App, Answer, on_both_databases};
+use crate::support::{Answer, App, CUSTOMER, MASTER_KEY, on_both_databases};
 
 on_both_databases! {
     async fn more_than_half_and_more_than_ten_deletions_are_held(database: Database) {
@@ -165,7 +165,8 @@ on_both_databases! {
             let run = run_of(&app, "contact").await;
             assert_eq!(run["status"], "SUCCESS");
             assert_eq!((&run["deletes_held"], &run["records_deleted"]), (&json!(8), &json!(0)), "{run}");
-            assert_eq!(run_of(&app, "sequence_state").await["deletes_held"], states);
+            let run = run_of(&app, "sequence_state").await;
+        assert_eq!(run["deletes_held"], states, "{run}");
             assert!(lookups(&app).is_empty());
         }
         assert_eq!(app.all_records("contacts").await.len(), 8);
@@ -236,6 +237,126 @@ on_both_databases! {
             }
         }
         assert_eq!(app.all_records("contacts").await.len(), 30);
+    }
+
+    async fn an_empty_answer_deletes_no_state_that_is_read_alone(database: Database) {
+        let app = App::with_contacts(database, 16).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        pause(&app, &["contact"]).await;
+        app.work_off().await;
+        // So few that no share of them is too many.
+        let states = app.all_records("sequence_states").await.len();
+        assert!((1..=10).contains(&states), "{states}");
+        app.apollo.faults().push(Fault::new(Match::path("contacts/search"), Action::EmptyList).always());
+        for _ in 0..3 {
+            next_period(&app).await;
+            let run = run_of(&app, "sequence_state").await;
+            assert_eq!(run["records_deleted"], 0, "{run}");
+            let settled = run["coverage"]["verdict"] == "complete" && run["deletes_held"] == 0;
+            assert!(!settled, "{run}");
+        }
+        assert_eq!(app.all_records("sequence_states").await.len(), states);
+    }
+
+    async fn a_disturbed_scan_holds_too(database: Database) {
+        let app = App::synced(database, 30).await;
+        delete_contacts(&app, &contact_ids(&app)[5..21]);
+        app.apollo.faults().push(
+            Fault::new(Match::path("contacts/search"), Action::record_without_id()),
+        );
+        next_period(&app).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!(run["coverage"]["verdict"], "drifted");
+        assert_eq!((&run["deletes_held"], &run["records_deleted"]), (&json!(16), &json!(0)));
+    }
+
+    async fn too_many_deletions_are_not_made_in_parts(database: Database) {
+        let app = App::synced(database, 30).await;
+        let engine = engine_with_lookups(&app, 5);
+        delete_contacts(&app, &contact_ids(&app)[5..21]);
+        for _ in 0..5 {
+            next_period_of(&app, &engine).await;
+            let run = run_of(&app, "contact").await;
+            assert_eq!((&run["deletes_held"], &run["records_deleted"]), (&json!(16), &json!(0)));
+        }
+        assert_eq!(app.all_records("contacts").await.len(), 30);
+    }
+
+    async fn a_held_row_that_turns_out_to_be_hidden_is_not_applied(database: Database) {
+        let app = App::synced(database, 30).await;
+        let engine = engine_with_lookups(&app, 5);
+        let mut missing = contact_ids(&app)[5..21].to_vec();
+        // They are asked about in the order of their ids.
+        missing.sort_unstable();
+        let hidden = missing.pop().unwrap();
+        delete_contacts(&app, &missing);
+        app.apollo.edit(0, |team| team.hide_contact(&hidden).unwrap());
+        next_period_of(&app, &engine).await;
+        let first = run_of(&app, "contact").await;
+        assert_eq!(first["deletes_held"], 16, "nobody has asked about it yet");
+        for _ in 0..4 {
+            next_period_of(&app, &engine).await;
+        }
+        for run in [first, run_of(&app, "contact").await] {
+            apply(&app, &run).await.ok();
+            assert_eq!(row(&app, "contacts", &hidden).await["is_deleted"], false, "it is there");
+        }
+        assert_eq!(are_deleted(&app, "contacts", &missing).await, [true; 15]);
+    }
+
+    async fn what_apollo_said_of_a_held_row_does_not_delete_it_in_a_later_run(database: Database) {
+        let app = App::synced(database, 250).await;
+        let ids = contact_ids(&app);
+        let gone = &ids[100..230];
+        delete_contacts(&app, gone);
+        next_period(&app).await;
+        assert_eq!(run_of(&app, "contact").await["deletes_held"], 130);
+        // All of them come back, and a deletion on page 1 hides one of them from the reader.
+        let now = app.now();
+        app.apollo.edit(0, |team| {
+            for id in gone {
+                team.undelete_contact(now, id).unwrap();
+            }
+        });
+        let first = ids[0].clone();
+        before_page(&app, 2, move |team| team.delete_contact(&first).unwrap());
+        next_period(&app).await;
+        assert_eq!(run_of(&app, "contact").await["coverage"]["verdict"], "drifted");
+        assert_eq!(row(&app, "contacts", &ids[100]).await["is_deleted"], false, "it is there");
+    }
+
+    async fn what_was_applied_and_comes_back_is_restored(database: Database) {
+        let app = App::synced(database, 30).await;
+        let gone = contact_ids(&app)[5..21].to_vec();
+        delete_contacts(&app, &gone);
+        next_period(&app).await;
+        apply(&app, &run_of(&app, "contact").await).await.ok();
+        let now = app.now();
+        app.apollo.edit(0, |team| {
+            for id in &gone {
+                team.undelete_contact(now, id).unwrap();
+            }
+        });
+        next_period(&app).await;
+        assert_eq!(app.all_records("contacts").await.len(), 30);
+        let states = states_of_all(&app, &gone);
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+        assert_eq!(happened_to(&app, "contact", &gone[0]).await, ["missing", "held", "deleted", "restored"]);
+    }
+
+    async fn states_that_are_held_along_stay_held_until_their_contacts_are_applied(database: Database) {
+        let app = App::synced(database, 30).await;
+        let gone = contact_ids(&app)[5..21].to_vec();
+        let states = states_of_all(&app, &gone);
+        delete_contacts(&app, &gone);
+        next_period(&app).await;
+        let of_states = apply(&app, &run_of(&app, "sequence_state").await).await.ok();
+        let deleted = are_deleted(&app, "sequence_states", &states).await;
+        let deleted = deleted.into_iter().filter(|deleted| *deleted).count();
+        assert_eq!(of_states["records_deleted"], deleted, "{of_states}");
+        assert_eq!(of_states["deletes_held"], states.len() - deleted, "{of_states}");
+        apply(&app, &run_of(&app, "contact").await).await.ok();
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![true; states.len()]);
     }
 
     async fn unenrolling_more_than_half_of_the_states_is_held_too(database: Database) {

@@ -3,8 +3,8 @@
 mod coverage;
 mod deletes;
 mod evidence;
-mod fairness;
 mod failures;
+mod fairness;
 mod first_sync;
 mod forbidden;
 mod held_deletes;

@@ -1,11 +1,12 @@
 //! What Apollo can't be asked for by its id is read again in the same run when rows are missing, if
 //! that takes a few pages only; two complete reads in a row settle it.
 
+use chrono::TimeDelta;
 use serde_json::json;
-use syncline_sim::Team;
+use syncline_sim::{Action, Fault, Match, Team};
 
 use super::evidence::{
-    are_deleted, assert_covered, happened_to, next_period, row, run_of, times_asked,
+    PERIOD, are_deleted, assert_covered, happened_to, next_period, row, run_of, times_asked,
 };
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo};
 
@@ -87,9 +88,7 @@ on_both_databases! {
         let app = App::synced(database, 20).await;
         let id = app.apollo.read(0, |team| team.user_ids()[4].clone());
         app.apollo.edit(0, |team| team.remove_user(&id).unwrap());
-        app.apollo.faults().push(syncline_sim::Fault::new(
-            syncline_sim::Match::path("users/search"), syncline_sim::Action::record_without_id(),
-        ));
+        app.apollo.faults().push(Fault::new(Match::path("users/search"), Action::record_without_id()));
         next_period(&app).await;
         assert_eq!(times_asked(&app, "users/search"), 3);
         assert_eq!(row(&app, "users", &id).await["is_deleted"], true);
@@ -129,11 +128,31 @@ on_both_databases! {
         assert_eq!(happened_to(&app, "user", &id).await, ["deleted", "restored"]);
     }
 
+    async fn a_crash_between_two_readings_repeats_at_most_one(database: Database) {
+        let app = App::synced(database, 20).await;
+        let id = app.apollo.read(0, |team| team.mailbox_ids()[4].clone());
+        app.apollo.edit(0, |team| team.remove_mailbox(&id).unwrap());
+        let gate = app.apollo.gate(Match::path("email_accounts").nth(2));
+        app.apollo.ledger().reset();
+        tokio::select! {
+            () = app.after(PERIOD) => panic!("the second reading was held back"),
+            () = gate.arrived(1) => {}
+        }
+        assert_eq!(run_of(&app, "mailbox").await["state"], "running");
+        assert_eq!(row(&app, "mailboxes", &id).await["is_deleted"], false);
+        gate.open();
+        app.after(TimeDelta::seconds(31)).await;
+        let run = run_of(&app, "mailbox").await;
+        assert_eq!((&run["state"], &run["records_deleted"]), (&json!("succeeded"), &json!(1)));
+        let asked = times_asked(&app, "email_accounts");
+        assert!((2..=3).contains(&asked), "{asked}");
+    }
+
     async fn every_reading_counts_in_the_budget(database: Database) {
         let app = App::synced(database, 20).await;
         let id = app.apollo.read(0, |team| team.mailbox_ids()[4].clone());
         app.apollo.edit(0, |team| team.remove_mailbox(&id).unwrap());
-        app.clock.advance(chrono::TimeDelta::hours(2));
+        app.clock.advance(TimeDelta::hours(2));
         next_period(&app).await;
         let truth = app.apollo.read(0, Team::counts);
         let once = truth.users + truth.sequences + truth.accounts + truth.contacts;

@@ -227,7 +227,10 @@ async fn failed_on_page_3(database: Database) -> App {
     app.connect(CUSTOMER, MASTER_KEY).await;
     app.work_off().await;
     let run = run_of(&app, "contact").await;
-    assert_eq!((&run["state"], &run["requests_made"]), (&json!("failed"), &json!(2 + 6)));
+    assert_eq!(
+        (&run["state"], &run["requests_made"]),
+        (&json!("failed"), &json!(2 + 6))
+    );
     app.apollo.faults().clear();
     app
 }

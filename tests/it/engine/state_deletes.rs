@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::evidence::{
-    are_deleted, before_page, contact_ids, delete_contacts, history, lookups,
-    next_period, pause, row, run_of, state_ids_of, with_states,
+    are_deleted, before_page, contact_ids, delete_contacts, history, lookups, next_period, pause,
+    row, run_of, state_ids_of, with_states,
 };
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 
@@ -80,7 +80,7 @@ on_both_databases! {
         assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![true; states.len()]);
     }
 
-    async fn states_whose_contacts_are_not_synced_go_after_two_complete_scans(database: Database) {
+    async fn states_that_are_read_alone_go_when_their_contact_is_gone_by_its_id(database: Database) {
         let app = App::with_contacts(database, 250).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         pause(&app, &["contact"]).await;
@@ -88,13 +88,30 @@ on_both_databases! {
         let contact = with_states(&app, &contact_ids(&app))[40].clone();
         let states = state_ids_of(&app, &contact);
         delete_contacts(&app, std::slice::from_ref(&contact));
-        for (deleted, missing) in [(0, states.len()), (states.len(), 0)] {
-            next_period(&app).await;
-            let run = run_of(&app, "sequence_state").await;
-            assert_eq!(run["coverage"]["verdict"], "complete");
-            assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(deleted), &json!(missing)));
-        }
+        next_period(&app).await;
+        assert!(lookups(&app).iter().all(|id| *id == contact));
+        assert_eq!(lookups(&app).len(), states.len());
+        let run = run_of(&app, "sequence_state").await;
+        assert_eq!(run["coverage"]["verdict"], "complete");
+        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(states.len()), &json!(0)));
         assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![true; states.len()]);
+        let (event, _) = history(&app, "sequence_state", &states[0]).await.pop().unwrap();
+        assert_eq!(event, "deleted");
+    }
+
+    async fn states_that_are_read_alone_stay_while_their_contact_is_hidden(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        pause(&app, &["contact"]).await;
+        app.work_off().await;
+        let contact = with_states(&app, &contact_ids(&app))[40].clone();
+        let states = state_ids_of(&app, &contact);
+        app.apollo.edit(0, |team| team.hide_contact(&contact).unwrap());
+        for _ in 0..3 {
+            next_period(&app).await;
+            assert_eq!(run_of(&app, "sequence_state").await["records_missing"], states.len());
+        }
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
     }
 
     async fn states_that_are_read_alone_are_not_deleted_for_disturbed_scans(database: Database) {

@@ -3,10 +3,11 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use syncline_sim::Match;
+use syncline_sim::{Action, Fault, Match, Window};
 
 use super::evidence::{
-    PERIOD, contact_ids, lookups, next_period, row, run_of, state_ids_of, with_states,
+    PERIOD, are_deleted, contact_ids, lookups, next_period, pages_asked, row, run_of, state_ids_of,
+    with_states,
 };
 use crate::support::{App, on_both_databases};
 
@@ -108,19 +109,62 @@ on_both_databases! {
         let contact = with_states(&app, &contact_ids(&app))[4].clone();
         let state = state_ids_of(&app, &contact).swap_remove(0);
         written(&app, "engagement_sequence_states", &state, "08:59:00", "state = 'active'").await;
-        let now = app.now();
-        app.apollo.edit(0, |team| {
-            for sequence in team.sequence_ids() {
-                // Out of every sequence that it is in.
-                let _ = team.unenrol(now, &contact, &sequence);
-            }
-        });
+        unenrol_everywhere(&app, &contact);
         next_period(&app).await;
         assert_eq!(row(&app, "sequence_states", &state).await["is_deleted"], false);
         assert_eq!(run_of(&app, "sequence_state").await["records_missing"], 0);
         next_period(&app).await;
         assert_eq!(row(&app, "sequence_states", &state).await["is_deleted"], true);
     }
+
+    async fn what_a_failed_run_read_before_the_write_does_not_unenrol_it_in_the_next(database: Database) {
+        let app = App::synced(database, 350).await;
+        let contact = with_states(&app, &contact_ids(&app))[4].clone();
+        let states = state_ids_of(&app, &contact);
+        unenrol_everywhere(&app, &contact);
+        // Page 1 is read without them; then the run fails.
+        app.apollo.faults().push(
+            Fault::new(Match::path("contacts/search").page(3), Action::unavailable()).always(),
+        );
+        next_period(&app).await;
+        app.apollo.faults().clear();
+        for state in &states {
+            written(&app, "engagement_sequence_states", state, "09:30:00", "state = 'active'").await;
+        }
+        next_period(&app).await;
+        assert_eq!(pages_asked(&app, "contacts/search"), [3, 4], "the run goes on where it was");
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+        next_period(&app).await;
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![true; states.len()]);
+    }
+
+    async fn what_a_waiting_run_read_before_the_write_does_not_unenrol_it(database: Database) {
+        let app = App::synced(database, 350).await;
+        let contact = with_states(&app, &contact_ids(&app))[4].clone();
+        let states = state_ids_of(&app, &contact);
+        unenrol_everywhere(&app, &contact);
+        app.apollo.faults().push(Fault::new(
+            Match::path("contacts/search").page(3),
+            Action::RateLimited { window: Window::Hour, retry_after: Some(1800) },
+        ));
+        next_period(&app).await;
+        for state in &states {
+            written(&app, "engagement_sequence_states", state, "09:20:00", "state = 'active'").await;
+        }
+        app.after(TimeDelta::minutes(30)).await;
+        assert_eq!(run_of(&app, "sequence_state").await["state"], "succeeded");
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+    }
+}
+
+fn unenrol_everywhere(app: &App, contact: &str) {
+    let now = app.now();
+    app.apollo.edit(0, |team| {
+        for sequence in team.sequence_ids() {
+            // Not all of them have it.
+            let _ = team.unenrol(now, contact, &sequence);
+        }
+    });
 }
 
 /// Writes a row as the unified API does, at that time of the first of March.
