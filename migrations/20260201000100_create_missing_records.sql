@@ -37,10 +37,11 @@ CREATE TABLE missing_records (
     last_missed_by text NOT NULL,
     -- Whole quiet reads in a row that lacked it.
     complete_misses bigint NOT NULL,
-    -- What the provider said of it by id (gone, hidden), and the run that asked last.
+    -- What the provider said of it by id (gone, hidden), and the run that asked last, and when.
     lookup text,
     lookup_reason text,
     looked_up_by text,
+    looked_up_at timestamptz,
     -- The first run that would have deleted it and waits for somebody's word.
     held_since text,
     PRIMARY KEY (connection_id, object, record_id)

@@ -311,6 +311,8 @@ fn of_carried(facts: ScanFacts) -> ScanFacts {
         records_reported: None,
         total_shrank: false,
         ordered: false,
+        created_since: 0,
+        created_about_then: 0,
         rejected_without_id: facts.carried_rejected_without_id,
         ..facts
     }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use chrono::TimeDelta;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use syncline_model::{Checkpoint, LookupOutcome, Object};
 
@@ -24,6 +25,9 @@ pub struct Unseen {
     /// Where its absence is settled already: the record that carried it was read without it.
     pub gone: Option<String>,
 }
+
+/// How long the provider's word on a record counts: it may come back while a run waits.
+pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// A missing row and the id to ask the provider for.
 #[derive(Debug, Clone, FromRow)]
@@ -313,7 +317,8 @@ impl Store {
         note: &PassNote<'_>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            UPDATE missing_records SET lookup = 'gone', lookup_reason = $4, looked_up_by = $5
+            UPDATE missing_records
+            SET lookup = 'gone', lookup_reason = $4, looked_up_by = $5, looked_up_at = $6
             WHERE connection_id = $1 AND object = $2
               AND record_id IN (SELECT key FROM json_each($3))";
         let gone: Vec<&Unseen> = note
@@ -325,12 +330,14 @@ impl Store {
             return Ok(());
         };
         let ids: Vec<&str> = gone.iter().map(|row| row.id.as_str()).collect();
+        let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.connection.connection_id)
             .bind(note.run.object.as_str())
             .bind(KeySet::new(&ids))
             .bind(reason)
             .bind(&note.run.id)
+            .bind(now)
             .execute(c)
             .await
             .map(drop))?;
@@ -338,7 +345,7 @@ impl Store {
     }
 
     /// The missing row to ask the provider about next: one that was never asked about first, then
-    /// the one that was asked about longest ago. None that this run has asked about.
+    /// the one that was asked about longest ago. None that this run has asked about just now.
     pub async fn next_lookup(
         &self,
         scan: &Scan,
@@ -354,8 +361,7 @@ impl Store {
              JOIN {} t ON t.application_id = $4 AND t.customer_id = $5 AND t.provider_name = $6
                AND t.id = m.record_id
              WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
-               AND (m.lookup IS NULL OR m.lookup <> 'gone')
-               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
+               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3 OR m.looked_up_at < $7)
              ORDER BY COALESCE(m.looked_up_by, ''), m.missing_since, m.record_id LIMIT 1",
             run.object.table()
         );
@@ -368,6 +374,7 @@ impl Store {
             .bind(&connection.application_id)
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
+            .bind(self.now() - WORD_HOLDS_FOR)
             .fetch_optional(c)
             .await)?)
     }
@@ -384,13 +391,14 @@ impl Store {
     ) -> Result<(), StoreError> {
         const TOLD: &str = "
             UPDATE missing_records
-            SET lookup = $4, lookup_reason = $5, looked_up_by = $6,
+            SET lookup = $4, lookup_reason = $5, looked_up_by = $6, looked_up_at = $7,
                 held_since = CASE WHEN $4 = 'hidden' THEN NULL ELSE held_since END
             WHERE connection_id = $1 AND object = $2 AND record_id = $3";
         const FOUND: &str = "
             DELETE FROM missing_records
             WHERE connection_id = $1 AND object = $2 AND record_id = $3";
         let connection_id = &scan.connection.connection_id;
+        let now = self.now();
         let mut tx = self.db.begin().await?;
         self.move_checkpoint(&mut tx, scan, checkpoint).await?;
         if *outcome == LookupOutcome::Found {
@@ -413,6 +421,7 @@ impl Store {
                 .bind(outcome.as_str())
                 .bind(outcome.reason())
                 .bind(&run.id)
+                .bind(now)
                 .execute(c)
                 .await
                 .map(drop))?;

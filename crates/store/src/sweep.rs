@@ -13,6 +13,7 @@ use crate::{
     Store, StoreError,
     db::{KeySet, Tx, run},
     history::HistoryEntry,
+    missing::WORD_HOLDS_FOR,
     scans::{Scan, ScanRun},
 };
 
@@ -104,13 +105,26 @@ impl Store {
         verdict: Verdict,
     ) -> Result<Vec<MissingColumns>, StoreError> {
         // Only rows that this run missed: the others it didn't get to.
-        const ALONE: &str = "
-            SELECT record_id, complete_misses, lookup, lookup_reason,
+        macro_rules! lookup {
+            () => {
+                // That a record is gone counts if this run was told so, and just now.
+                "CASE WHEN m.lookup = 'gone' AND (m.looked_up_by <> $3 OR m.looked_up_at < $4)
+                      THEN NULL ELSE m.lookup END AS lookup, m.lookup_reason,"
+            };
+        }
+        const ALONE: &str = concat!(
+            "SELECT m.record_id, m.complete_misses, ",
+            lookup!(),
+            "
                    false AS carrier_deleted, false AS carrier_held
-            FROM missing_records
-            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3 ORDER BY record_id";
-        const CARRIED: &str = "
-            SELECT m.record_id, m.complete_misses, m.lookup, m.lookup_reason,
+            FROM missing_records m
+            WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
+            ORDER BY m.record_id"
+        );
+        const CARRIED: &str = concat!(
+            "SELECT m.record_id, m.complete_misses, ",
+            lookup!(),
+            "
                    COALESCE(carrier.is_deleted, false) AS carrier_deleted,
                    EXISTS (
                       SELECT 1 FROM missing_records h
@@ -119,13 +133,14 @@ impl Store {
                    AS carrier_held
             FROM missing_records m
             JOIN engagement_sequence_states own
-              ON own.application_id = $4 AND own.customer_id = $5 AND own.provider_name = $6
+              ON own.application_id = $5 AND own.customer_id = $6 AND own.provider_name = $7
              AND own.id = m.record_id
             LEFT JOIN engagement_contacts carrier
-              ON carrier.application_id = $4 AND carrier.customer_id = $5
-             AND carrier.provider_name = $6 AND carrier.id = own.contact_id
+              ON carrier.application_id = $5 AND carrier.customer_id = $6
+             AND carrier.provider_name = $7 AND carrier.id = own.contact_id
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
-            ORDER BY m.record_id";
+            ORDER BY m.record_id"
+        );
         // A pass that found rows by their ids was not as quiet as it seemed.
         const DOUBT: &str = "
             UPDATE missing_records SET complete_misses = 0
@@ -149,7 +164,8 @@ impl Store {
             let query = sqlx::query_as(sql)
                 .bind(&connection.connection_id)
                 .bind(run.object.as_str())
-                .bind(&run.id);
+                .bind(&run.id)
+                .bind(self.now() - WORD_HOLDS_FOR);
             if sql == CARRIED {
                 query
                     .bind(&connection.application_id)

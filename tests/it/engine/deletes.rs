@@ -316,6 +316,27 @@ on_both_databases! {
         assert_eq!(row(&app, "contacts", &ids[100]).await["is_deleted"], false, "it is there");
     }
 
+    async fn a_contact_that_comes_back_while_its_run_waits_stays(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..62].to_vec();
+        delete_contacts(&app, &gone);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        app.apollo.faults().push(Fault::new(
+            by_id.nth(2), Action::RateLimited { window: Window::Hour, retry_after: Some(1800) },
+        ));
+        next_period(&app).await;
+        let asked = lookups(&app)[0].clone();
+        assert_eq!(run_of(&app, "contact").await["state"], "waiting");
+        let now = app.now();
+        app.apollo.edit(0, |team| team.undelete_contact(now, &asked).unwrap());
+        app.after(TimeDelta::minutes(30)).await;
+        assert_eq!(run_of(&app, "contact").await["state"], "succeeded");
+        for id in &gone {
+            assert_eq!(row(&app, "contacts", id).await["is_deleted"], *id != asked, "{id}");
+        }
+    }
+
     async fn two_complete_scans_in_a_row_have_no_disturbed_one_between_them(database: Database) {
         let app = App::with_contacts(database, 250).await;
         app.connect(CUSTOMER, SCOPED_KEY).await;

@@ -1,7 +1,9 @@
 //! What happens around a run that waits for records.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
+use syncline_engine::{Step, Walk};
+use syncline_model::Object;
 use syncline_sim::{Options, TeamOptions};
 
 use crate::support::{
@@ -19,7 +21,8 @@ on_both_databases! {
             app.trigger("contact").await;
             app.after(TimeDelta::minutes(5)).await;
             assert_eq!(app.runs("contact").await.len(), 1);
-            assert_eq!(app.newest_run(CUSTOMER, "contact").await["waiting_until"], waiting["waiting_until"]);
+            let still = app.newest_run(CUSTOMER, "contact").await;
+            assert_eq!(still["waiting_until"], waiting["waiting_until"]);
         }
         app.open_next_window().await;
         let runs = app.runs("contact").await;
@@ -126,12 +129,33 @@ on_both_databases! {
         assert_eq!(app.most_per_hour(0), 500);
     }
 
+    async fn a_connection_with_little_of_its_own_does_not_hold_up_the_others(database: Database) {
+        let app = App::with_contacts(database, 700).await;
+        app.sync_every(HOUR, CONTACTS).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
+        app.put(&path, json!({"limits": {"records_per_hour": 100}})).await.ok();
+        app.work_off().await;
+        assert_eq!(app.newest_run(CUSTOMER, "contact").await["state"], "waiting");
+
+        // The account may read 10,000 an hour; it is this connection alone that may not.
+        app.clock.advance(TimeDelta::minutes(10));
+        app.connect("customer-2", MASTER_KEY).await;
+        app.work_off().await;
+        let first = app.newest_run("customer-2", "contact").await;
+        assert_eq!(first["coverage"]["verdict"], "complete", "{first}");
+        app.after(HOUR).await;
+        let second = app.newest_run("customer-2", "contact").await;
+        assert_ne!(second["id"], first["id"], "an hour later it was due again");
+    }
+
     async fn the_small_objects_come_first(database: Database) {
         let mut options = quiet_apollo(400);
         options.teams[0].accounts = 200;
         let mut app = App::with_apollo(database, options).await;
         app.limit(per_hour(300));
-        app.sync_every(TimeDelta::days(1), &["contact", "sequence_state", "account", "sequence", "mailbox", "user"]).await;
+        let objects = ["contact", "sequence_state", "account", "sequence", "mailbox", "user"];
+        app.sync_every(TimeDelta::days(1), &objects).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
         for object in ["user", "mailbox", "sequence", "account"] {
@@ -151,6 +175,33 @@ on_both_databases! {
         assert!(last_of("accounts/search") < first_of("contacts/search"), "{actions:?}");
         assert_eq!(app.contact_pages(), [1, 2, 3, 4]);
         assert!(app.most_per_hour(0) <= 300);
+    }
+
+    async fn a_small_object_goes_first_though_a_large_one_was_due_before(database: Database) {
+        let app = App::synced(database, 150).await;
+        app.apollo.ledger().reset();
+        for object in ["contact", "account", "user"] {
+            app.trigger(object).await;
+            app.engine.tick().await.unwrap();
+            app.clock.advance(TimeDelta::seconds(1));
+        }
+        // However many slots are free: what comes after the small one waits for its end.
+        let objects = |walks: &[Walk]| -> Vec<Object> {
+            walks.iter().map(|walk| walk.scan.object).collect()
+        };
+        let mut claimed = Vec::new();
+        loop {
+            let mut walks = app.engine.claim(10).await.unwrap();
+            if walks.is_empty() {
+                break;
+            }
+            assert!(app.engine.claim(10).await.unwrap().is_empty());
+            claimed.extend(objects(&walks));
+            for walk in &mut walks {
+                while !matches!(app.engine.step(walk).await.unwrap(), Step::End(_)) {}
+            }
+        }
+        assert_eq!(claimed, [Object::User, Object::Account, Object::Contact]);
     }
 
     async fn the_small_objects_of_the_next_period_come_before_the_large_ones(database: Database) {

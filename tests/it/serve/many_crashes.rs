@@ -22,7 +22,7 @@ on_both_databases! {
         let moments = RandomState::new();
         for kill in 0..KILLS {
             let pause = Duration::from_millis(100 + moments.hash_one(kill) % 400);
-            println!("kill {kill} after {pause:?}");
+            eprintln!("kill {kill} after {pause:?}");
             tokio::time::sleep(pause).await;
             process.kill().await;
             expire_leases(&database).await;
@@ -45,7 +45,8 @@ async fn three_processes_share_the_work_and_one_is_killed() {
     processes[0].connect().await;
     // Whoever has the contacts is the one to die.
     let victim = loop {
-        let worker = "SELECT lease_owner FROM sync_runs WHERE object = 'contact' AND state = 'running'";
+        let worker =
+            "SELECT lease_owner FROM sync_runs WHERE object = 'contact' AND state = 'running'";
         let owner = database.text(worker).await;
         let victim = owner.and_then(|owner| {
             let named = |process: &Process| owner.contains(&format!("-{}-", process.id()));
@@ -61,7 +62,10 @@ async fn three_processes_share_the_work_and_one_is_killed() {
     processes.remove(victim).kill().await;
     expire_leases(&database).await;
     let run = processes[0].until_synced().await;
-    assert_eq!((&run["status"], &run["coverage"]["verdict"]), (&"SUCCESS".into(), &"complete".into()));
+    assert_eq!(
+        (&run["status"], &run["coverage"]["verdict"]),
+        (&"SUCCESS".into(), &"complete".into())
+    );
     everything_is_there_once(&apollo, &database, 1).await;
 }
 
@@ -81,7 +85,7 @@ async fn expire_leases(database: &Database) {
 }
 
 async fn everything_is_there_once(apollo: &RunningSimulator, database: &Database, crashes: u64) {
-    let world = apollo.read(0, |team| team.counts());
+    let world = apollo.read(0, syncline_sim::Team::counts);
     for (table, expected) in [
         ("engagement_contacts", world.contacts),
         ("engagement_sequence_states", world.states),
@@ -89,17 +93,28 @@ async fn everything_is_there_once(apollo: &RunningSimulator, database: &Database
         ("engagement_mailboxes", world.mailboxes),
     ] {
         let rows = format!("SELECT count(*) FROM {table} WHERE NOT is_deleted");
-        assert_eq!(database.count(&rows).await, i64::try_from(expected).unwrap(), "{table}");
+        assert_eq!(
+            database.count(&rows).await,
+            i64::try_from(expected).unwrap(),
+            "{table}"
+        );
     }
     let asked = pages_asked(apollo);
     let needed = CONTACTS / 100;
     let most = needed + usize::try_from(crashes).unwrap();
-    assert!((needed..=most).contains(&asked), "{asked} contact pages for {needed}, {crashes} crashes");
+    assert!(
+        (needed..=most).contains(&asked),
+        "{asked} contact pages for {needed}, {crashes} crashes"
+    );
     let most = apollo.ledger().max_records_in(0, TimeDelta::hours(1));
     assert!(most <= 10_000, "{most} records within an hour");
     let events = "SELECT count(*) FROM outbox WHERE event_type = 'sync.complete'";
     let ended = "SELECT count(*) FROM sync_runs WHERE finished_at IS NOT NULL";
-    assert_eq!(database.count(events).await, database.count(ended).await, "one event a run");
+    assert_eq!(
+        database.count(events).await,
+        database.count(ended).await,
+        "one event a run"
+    );
     let active = "SELECT count(*) FROM sync_runs WHERE state IN ('running', 'queued', 'waiting')";
     assert_eq!(database.count(active).await, 0);
 }
@@ -112,10 +127,17 @@ fn pages_asked(apollo: &RunningSimulator) -> usize {
 #[tokio::test]
 async fn the_same_seed_has_the_same_digest() {
     let run = || async {
-        let output = syncline().args(["simulate", "--seed", "7"]).output().await.unwrap();
+        let output = syncline()
+            .args(["simulate", "--seed", "7"])
+            .output()
+            .await
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
-        text.lines().find(|line| line.contains("digest")).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.contains("digest"))
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(run().await, run().await);
 }

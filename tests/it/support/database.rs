@@ -74,10 +74,20 @@ impl Database {
         if self.is_postgres {
             let options = PgConnectOptions::from_str(&self.url).unwrap();
             let mut c = PgConnection::connect_with(&options).await.unwrap();
-            column(sqlx::query_scalar(sql).fetch_optional(&mut c).await.unwrap())
+            column(
+                sqlx::query_scalar(sql)
+                    .fetch_optional(&mut c)
+                    .await
+                    .unwrap(),
+            )
         } else {
             let mut c = SqliteConnection::connect(&self.url).await.unwrap();
-            column(sqlx::query_scalar(sql).fetch_optional(&mut c).await.unwrap())
+            column(
+                sqlx::query_scalar(sql)
+                    .fetch_optional(&mut c)
+                    .await
+                    .unwrap(),
+            )
         }
     }
 

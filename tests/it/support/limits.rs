@@ -124,14 +124,19 @@ impl App {
         self.clock.advance(time - self.now());
     }
 
-    /// Time passes to the moment at which the first of the waiting runs goes on, and what is due
-    /// then is done. `false` where no run waits.
-    pub(crate) async fn open_next_window(&self) -> bool {
+    /// When the first of the waiting runs goes on; `None` where no run waits.
+    pub(crate) async fn next_window(&self) -> Option<DateTime<Utc>> {
         let path = "/mgmt/v2/sync-runs?status=IN_PROGRESS";
         let runs = self.get(path).await.ok();
         let runs = runs["results"].as_array().unwrap();
         let waiting = runs.iter().filter(|run| run["state"] == "waiting");
-        let Some(first) = waiting.map(waiting_until).min() else {
+        waiting.map(waiting_until).min()
+    }
+
+    /// Time passes to the moment at which the first of the waiting runs goes on, and what is due
+    /// then is done. `false` where no run waits.
+    pub(crate) async fn open_next_window(&self) -> bool {
+        let Some(first) = self.next_window().await else {
             return false;
         };
         self.pass_until(first.max(self.now()));

@@ -12,8 +12,8 @@ use syncline_store::{Grant, Store};
 
 use super::{contacts_under, pages};
 use crate::support::{
-    App, CONTACTS, CUSTOMER, HOUR, MASTER_KEY, SCOPED_KEY, limited_to, on_both_databases, pages_of,
-    per_hour, quiet_apollo, working_for,
+    App, CONTACTS, CUSTOMER, Database, HOUR, MASTER_KEY, SCOPED_KEY, limited_to, on_both_databases,
+    pages_of, per_hour, quiet_apollo, working_for,
 };
 
 const OTHER: &str = "customer-2";
@@ -32,6 +32,24 @@ on_both_databases! {
         app.connect(CUSTOMER, "second-key").await;
         app.connect(OTHER, SCOPED_KEY).await;
         both_read_all_within_one_budget(&app).await;
+    }
+
+    async fn two_applications_with_one_key_share_a_budget(database: Database) {
+        let mut app = contacts_under(database, 600, per_hour(500)).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let other = app.store.find_or_create_application("another").await.unwrap();
+        app.store.add_api_key(&other.id, "another", "another-api-key").await.unwrap();
+        "another-api-key".clone_into(&mut app.api_key);
+        app.sync_only(CONTACTS).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        assert_eq!(app.most_per_hour(0), 500, "of both together");
+        for _ in 0..5 {
+            app.after(HOUR * 2).await;
+        }
+        assert_eq!(app.most_per_hour(0), 500);
+        let complete = "SELECT count(*) FROM sync_runs WHERE coverage->>'verdict' = 'complete'";
+        assert_eq!(app.database.count(complete).await, 4, "both read everything");
     }
 
     async fn two_teams_have_a_budget_each(database: Database) {
@@ -158,7 +176,7 @@ on_both_databases! {
         assert_eq!(app.pages_of_team(0, "contacts/search"), pages(1, 5));
         replace_key(&app, "sim-master-key-2").await;
         app.until_nothing_waits().await;
-        // Whether it goes on or starts anew: it is complete only if it read all of what is there now.
+        // Whether it goes on or starts anew: it is complete only if it read all that is there now.
         let run = app.newest_run(CUSTOMER, "contact").await;
         let read = app.pages_of_team(1, "contacts/search");
         assert!(read == pages(1, 10) || run["coverage"]["verdict"] != "complete", "{read:?} {run}");
@@ -209,13 +227,18 @@ on_both_databases! {
             app.process_ahead_by(TimeDelta::seconds(5), config(0)).await,
             app.process_ahead_by(TimeDelta::seconds(-5), config(1)).await,
         ];
-        // Just before a minute ends for the one, and just after it for the other.
-        app.clock.advance(TimeDelta::seconds(57));
-        for _ in 0..(6 * 60) {
-            for engine in &engines {
-                engine.work_off().await.unwrap();
+        // A minute's last second for the slow one: what it reads leaves soonest.
+        app.clock.advance(TimeDelta::seconds(64));
+        let [fast, slow] = &engines;
+        slow.work_off().await.unwrap();
+        fast.work_off().await.unwrap();
+        while let Some(opens) = app.next_window().await {
+            app.pass_until(opens - TimeDelta::seconds(10));
+            for _ in 0..20 {
+                fast.work_off().await.unwrap();
+                slow.work_off().await.unwrap();
+                app.clock.advance(TimeDelta::seconds(1));
             }
-            app.clock.advance(TimeDelta::seconds(61));
         }
         assert_eq!(app.most_per_hour(0), 500);
         for customer in [CUSTOMER, OTHER] {
@@ -316,7 +339,7 @@ fn first_request(app: &App) -> chrono::DateTime<chrono::Utc> {
     app.apollo.ledger().requests_to("contacts/search")[0].at
 }
 
-async fn two_teams(database: crate::support::Database, contacts: usize) -> App {
+async fn two_teams(database: Database, contacts: usize) -> App {
     let options = Options {
         teams: (1..=2)
             .map(|n| TeamOptions {

@@ -5,9 +5,12 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use syncline_model::VolumeLimits;
+use syncline_sim::Team;
 
 use super::{contacts_under, pages};
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, per_hour, per_object};
+use crate::support::{
+    App, CUSTOMER, MASTER_KEY, on_both_databases, per_hour, per_object, quiet_apollo,
+};
 
 on_both_databases! {
     async fn a_run_of_more_than_its_limit_is_capped_and_says_so(database: Database) {
@@ -90,7 +93,7 @@ on_both_databases! {
     }
 
     async fn accounts_are_capped_as_well(database: Database) {
-        let mut options = crate::support::quiet_apollo(0);
+        let mut options = quiet_apollo(0);
         options.teams[0].accounts = 450;
         let mut app = App::with_apollo(database, options).await;
         app.limit(per_object(300));
@@ -101,6 +104,24 @@ on_both_databases! {
         assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
         assert_eq!(run["coverage"]["records_reported"], 450);
         assert!(app.pages_of_team(0, "accounts/search").len() <= 3);
+    }
+
+    async fn what_can_not_be_listed_by_recency_is_read_from_its_beginning(database: Database) {
+        let mut options = quiet_apollo(0);
+        options.teams[0].sequences = 450;
+        let mut app = App::with_apollo(database, options).await;
+        app.limit(per_object(300));
+        app.sync_only(&["sequence"]).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        for runs in 1..=2 {
+            app.work_off().await;
+            assert_eq!(app.pages_of_team(0, "emailer_campaigns/search").len(), 3 * runs);
+            let run = app.newest_run(CUSTOMER, "sequence").await;
+            assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
+            assert_eq!(run["coverage"]["records_seen"], 300);
+            assert!(!run["coverage"]["reason"].as_str().unwrap().contains("recently"), "{run}");
+            app.trigger("sequence").await;
+        }
     }
 
     async fn a_capped_run_waits_for_the_hour_without_reading_more(database: Database) {
@@ -158,7 +179,7 @@ on_both_databases! {
             let run = app.newest_run(CUSTOMER, "contact").await;
             assert_eq!(run["coverage"]["verdict"], "complete", "{run}");
         }
-        let truth = app.apollo.read(0, |team| team.contact_ids());
+        let truth = app.apollo.read(0, Team::contact_ids);
         let live: HashSet<String> = live(&app).await;
         assert_eq!(live, truth.into_iter().collect());
         assert!(gone.is_disjoint(&live));
@@ -212,7 +233,7 @@ on_both_databases! {
 
 /// Ids of the live contacts at Apollo, those first that were updated last.
 fn by_recency(app: &App) -> Vec<String> {
-    let mut contacts: Vec<Value> = app.apollo.read(0, |team| team.contacts());
+    let mut contacts: Vec<Value> = app.apollo.read(0, Team::contacts);
     contacts.sort_by(|a, b| b["updated_at"].as_str().cmp(&a["updated_at"].as_str()));
     let ids = contacts
         .iter()

@@ -1,0 +1,112 @@
+//! No live record is marked deleted.
+
+use super::{Checker, Moment, rows::MARKED, tables::HistoryEvent, truth::marked};
+use crate::wire::Lie;
+use syncline_model::{Object, Time};
+
+/// The reason that stands where somebody applied held deletions.
+const BY_HAND: &str = "a held deletion was applied by hand";
+
+impl Checker {
+    /// Looks at the rows that a step marked as deleted or as live again.
+    pub(super) fn look_at_deletions(&mut self, _: &Moment) -> anyhow::Result<()> {
+        for entry in self.history.clone() {
+            let object: Object = entry.object.parse()?;
+            match entry.event.as_str() {
+                "deleted" => self.deleted(&entry, object),
+                "restored" => self.presence_is(&entry, object, false),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn deleted(&mut self, entry: &HistoryEvent, object: Object) {
+        self.presence_is(entry, object, true);
+        let (connection, id) = (&entry.connection_id, &entry.record_id);
+        let Some(copy) = self.rows.of(connection, object).get(id).cloned() else {
+            return;
+        };
+        if entry.reason == MARKED {
+            if !copy.is_marked {
+                let text = format!("{object} {id} of {connection}");
+                self.violated("what is marked is marked by the provider", text);
+            }
+            return;
+        }
+        let began = self.runs.get(&entry.run_id).and_then(|run| run.began);
+        let Some(began) = began else {
+            let text = format!("{object} {id} by run {}", entry.run_id);
+            self.violated("a deletion names its run", text);
+            return;
+        };
+        let team = self.team_of(connection);
+        let since = self.live_since(team, object, id, copy.contact_id.as_deref());
+        if since.is_none_or(|since| since >= began) || self.is_marked(team, object, id) {
+            return;
+        }
+        if self.may_have_shifted(team, object, began) {
+            return;
+        }
+        if self.was_misled(entry) {
+            if let Some(copy) = self.rows.get_mut(connection, object, id) {
+                copy.misled = true;
+            }
+            return;
+        }
+        let text = format!(
+            "{object} {id} of {connection}, by run {}: {}",
+            entry.run_id, entry.reason
+        );
+        self.violated("a live record is never marked deleted", text);
+    }
+
+    /// Somebody applied by hand what a run held because the provider said that there is nothing.
+    fn was_misled(&self, entry: &HistoryEvent) -> bool {
+        entry.reason == BY_HAND
+            && self
+                .runs
+                .lies
+                .values()
+                .flatten()
+                .any(|lie| *lie == Lie::Nothing)
+    }
+
+    fn presence_is(&mut self, entry: &HistoryEvent, object: Object, is_deleted: bool) {
+        let row = self
+            .rows
+            .of(&entry.connection_id, object)
+            .get(&entry.record_id);
+        if row.is_none_or(|row| row.is_deleted != is_deleted) {
+            let text = format!(
+                "{object} {} of {} is said to be {}",
+                entry.record_id, entry.connection_id, entry.event
+            );
+            self.violated("the history says what is in the table", text);
+        }
+    }
+
+    /// The provider itself takes it for deleted, though it may not list it as such.
+    fn is_marked(&self, team: usize, object: Object, id: &str) -> bool {
+        self.world
+            .read(team, |team| marked(team, object).contains(id))
+    }
+
+    /// Since when the provider has had the record without a break.
+    pub(super) fn live_since(
+        &self,
+        team: usize,
+        object: Object,
+        id: &str,
+        contact_id: Option<&str>,
+    ) -> Option<Time> {
+        self.world.read(team, |team| match object {
+            Object::SequenceState => {
+                let contact_id = contact_id?;
+                let state_id = id.strip_prefix(contact_id)?.strip_prefix('.')?;
+                team.state_live_since(contact_id, state_id)
+            }
+            object => team.live_since(object.as_str(), id),
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! How runs end: the event, the counters, and what they claim to have seen.
+
+use std::collections::BTreeSet;
+
+use syncline_model::{Object, Time, Verdict};
+
+use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
+use crate::wire::Lie;
+
+impl Checker {
+    /// Exactly one event for each run that ended, none for another.
+    pub(super) async fn look_at_events(&mut self, ended: &[Run]) -> anyhow::Result<()> {
+        let events = self.tables.events_after(self.events_seen).await?;
+        for event in events {
+            self.events_seen = event.number;
+            if event.event_type != "sync.complete" {
+                continue;
+            }
+            let run_id = event.run_id.unwrap_or_default();
+            let run = self.runs.get(&run_id).map(|known| known.row.clone());
+            let expected = match &run {
+                Some(run) if run.succeeded() => Some("SUCCESS"),
+                Some(run) if !run.is_active() => Some("ERROR"),
+                _ => None,
+            };
+            if expected.is_none() || expected != event.result.as_deref() {
+                let text = format!("run {run_id} is told as {:?}: {run:?}", event.result);
+                self.violated("an event tells of a run that ended", text);
+            }
+            if !self.told.insert(run_id.clone()) {
+                self.violated("one event for each run that ended", format!("run {run_id}"));
+            }
+        }
+        for run in ended {
+            if !self.told.contains(&run.id) {
+                self.violated(
+                    "one event for each run that ended",
+                    format!("run {} ended without one", run.id),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn look_at_ending(&mut self, run: &Run) -> anyhow::Result<()> {
+        let pages = self.tables.pages(&run.id).await?;
+        self.counters_add_up(run, &pages).await?;
+        self.only_whole_scans_delete(run);
+        if run.succeeded() {
+            self.seen_is_what_it_says(run, &pages);
+        }
+        if run.is_complete() {
+            self.complete_has_seen_all(run, &pages);
+        }
+        let ended = self.runs.ended.entry(run.sync_id.clone()).or_default();
+        ended.push(run.id.clone());
+        self.table_is_the_truth(run).await
+    }
+
+    async fn counters_add_up(&mut self, run: &Run, pages: &[SeenPage]) -> anyhow::Result<()> {
+        let deleted = self.deleted_by(&run.id);
+        let connection = run.connection_id.clone();
+        let missing = self.tables.missing(&connection, run.object()).await?;
+        let missed = missing.iter().filter(|row| row.last_missed_by == run.id);
+        let missed = count(missed.count());
+        let Some(known) = self.runs.get(&run.id) else {
+            return Ok(());
+        };
+        let (created, updated) = (known.created, known.updated);
+        let rejected = rejected_in(pages) - known.taken_over_rejected;
+        let requests = self.runs.requests.get(&run.scan_id).copied().unwrap_or(0);
+        let done = run.records_created + run.records_updated + run.records_unchanged;
+        let mut wrong = Vec::new();
+        let mut expect = |what: &str, told: i64, is: i64| {
+            if told != is {
+                wrong.push(format!("{what} {told}, not {is}"));
+            }
+        };
+        expect("records_created", run.records_created, created);
+        expect("records_updated", run.records_updated, updated);
+        expect("records_rejected", run.records_rejected, rejected);
+        expect("records_deleted", run.records_deleted, deleted);
+        if run.succeeded() && run.verdict() != Some(Verdict::Capped) {
+            expect("records_missing", run.records_missing, missed);
+        }
+        if done > run.records_read {
+            wrong.push(format!("{done} records of {} read", run.records_read));
+        }
+        if run.requests_made > requests {
+            wrong.push(format!("{} requests of {requests}", run.requests_made));
+        }
+        if !wrong.is_empty() {
+            let text = format!("run {} ({}): {}", run.id, run.object, wrong.join("; "));
+            self.violated("counters add up", text);
+        }
+        Ok(())
+    }
+
+    /// Deletions in the history that this step wrote for a run, less what the provider marks itself.
+    fn deleted_by(&self, run_id: &str) -> i64 {
+        let deleted = self.history.iter().filter(|entry| {
+            entry.run_id == run_id && entry.event == "deleted" && entry.reason != MARKED
+        });
+        count(deleted.count())
+    }
+
+    /// A run that didn't reach its last page deletes nothing.
+    fn only_whole_scans_delete(&mut self, run: &Run) {
+        let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
+        let deleted = self.deleted_by(&run.id);
+        if deleted > 0 && !(whole && run.succeeded()) {
+            let text = format!(
+                "run {} ({}, {}, {:?}) deleted {deleted} rows",
+                run.id,
+                run.object,
+                run.state,
+                run.verdict()
+            );
+            self.violated("only a run that reached its end deletes", text);
+        }
+    }
+
+    fn seen_is_what_it_says(&mut self, run: &Run, pages: &[SeenPage]) {
+        let Some(coverage) = &run.coverage else {
+            self.violated("a run that succeeded has a coverage", run.id.clone());
+            return;
+        };
+        let all = coverage.verdict == Verdict::Capped;
+        let of_pass = pages.iter().filter(|page| all || page.pass == run.pass);
+        let distinct: BTreeSet<&String> = of_pass.flat_map(|page| &page.ids.0).collect();
+        let rejected: BTreeSet<&str> = pages
+            .iter()
+            .filter_map(|page| page.rejected.as_ref())
+            .flat_map(|rejected| rejected.0.iter())
+            .filter_map(|rejected| rejected["id"].as_str())
+            .collect();
+        let every: BTreeSet<&str> = pages
+            .iter()
+            .flat_map(|page| page.ids.0.iter().map(String::as_str))
+            .collect();
+        let valid = every.difference(&rejected).count();
+        let (told, is) = (coverage.records_seen, count(distinct.len()));
+        let synced = run.num_records_synced.unwrap_or(-1);
+        if told != is || synced != count(valid) {
+            let text = format!(
+                "run {} ({}) says it saw {told} and synced {synced}; its pages have {is} and {valid}",
+                run.id, run.object
+            );
+            self.violated("a run says what it saw", text);
+        }
+    }
+
+    /// A complete run saw whatever was there, and to be seen, for as long as it took.
+    fn complete_has_seen_all(&mut self, run: &Run, pages: &[SeenPage]) {
+        let Some(began) = self.runs.get(&run.id).and_then(|known| known.began) else {
+            return;
+        };
+        let team = self.team_of(&run.connection_id);
+        if self.is_excused_by_lies(run) || self.may_have_shifted(team, run.object(), began) {
+            return;
+        }
+        let of_pass = pages.iter().filter(|page| page.pass == run.pass);
+        let seen: BTreeSet<&String> = of_pass.flat_map(|page| &page.ids.0).collect();
+        let expected = self.there_since(team, run.object(), began);
+        let unseen: Vec<String> = expected
+            .into_iter()
+            .filter(|id| !seen.contains(id))
+            .collect();
+        if !unseen.is_empty() {
+            let text = format!(
+                "run {} ({}) did not see {}, which were there all the time",
+                run.id,
+                run.object,
+                ids(&unseen)
+            );
+            self.violated("a complete run has seen everything", text);
+        }
+    }
+
+    /// Pages without an order move when one record goes and another comes, and nobody can tell.
+    pub(super) fn may_have_shifted(&self, team: usize, object: Object, began: Time) -> bool {
+        let ordered = matches!(
+            object,
+            Object::Account | Object::Contact | Object::SequenceState
+        );
+        let changed = self.world.changed_at(team, object);
+        !ordered && changed.is_some_and(|changed| changed >= began)
+    }
+
+    /// The provider said that there is nothing, or distorted what has neither an order nor a total,
+    /// or lied more than once: nobody could tell.
+    pub(super) fn is_excused_by_lies(&self, run: &Run) -> bool {
+        let lies = self.runs.lies.get(&run.scan_id);
+        let lies = lies.map_or(&[][..], Vec::as_slice);
+        lies.contains(&Lie::Nothing)
+            || lies.len() > 1
+            || (run.object() == Object::Mailbox && !lies.is_empty())
+    }
+}
+
+/// Records that were kept out of the pages.
+pub(super) fn rejected_in(pages: &[SeenPage]) -> i64 {
+    let rejected = pages.iter().filter_map(|page| page.rejected.as_ref());
+    rejected.map(|rejected| count(rejected.0.len())).sum()
+}
+
+pub(super) fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,246 @@
+//! What must hold, checked after every step on what changed, and on whole tables at the end.
+//!
+//! The checker reads the tables like a user would, and knows what is true at the provider; it keeps
+//! a copy of the tables as they were after the last step. One file per group of invariants.
+
+mod books;
+mod deletions;
+mod endings;
+mod last;
+mod reads;
+mod rows;
+mod runs;
+mod tables;
+mod truth;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+    sync::Arc,
+};
+
+use syncline_model::{LimitOverrides, VolumeLimits};
+
+pub(crate) use tables::{Run, Sync};
+
+use self::{
+    books::Books,
+    reads::Reads,
+    rows::Rows,
+    runs::Runs,
+    tables::{HistoryEvent, Tables},
+};
+use crate::{
+    trace::Trace,
+    wire::{Errand, Lie, Served, Wire},
+    world::World,
+};
+
+/// Something that must never be the case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The step after which it was seen.
+    pub step: u64,
+    /// Which rule it breaks.
+    pub rule: &'static str,
+    /// What is the case instead, with ids.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}: {}: {}", self.step, self.rule, self.text)
+    }
+}
+
+/// A connection as the checker needs to know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Connected {
+    pub(crate) id: String,
+    pub(crate) team: usize,
+    /// The largest limits that it ever had.
+    pub(crate) limits: VolumeLimits,
+}
+
+impl Connected {
+    pub(crate) fn new(id: &str, team: usize, limits: LimitOverrides) -> Self {
+        Self {
+            id: id.to_owned(),
+            team,
+            limits: VolumeLimits::default().with(limits),
+        }
+    }
+}
+
+/// A step as the checker needs to know it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Moment {
+    pub(crate) step: u64,
+    /// The scan that a worker stepped whose lease had been somebody else's before.
+    pub(crate) overtaken: Option<String>,
+    /// The run whose held deletions were applied by hand.
+    pub(crate) applied: Option<String>,
+    /// Pages that were served and wait between the provider and their process.
+    pub(crate) waiting: Vec<Errand>,
+}
+
+pub(crate) struct Checker {
+    tables: Tables,
+    world: Arc<World>,
+    wire: Arc<Wire>,
+    version: Option<i64>,
+    step: u64,
+    /// By-id reads that a run may make.
+    lookups_per_run: i64,
+    pub(crate) connections: BTreeMap<String, Connected>,
+    runs: Runs,
+    rows: Rows,
+    reads: Reads,
+    books: Books,
+    syncs: Vec<Sync>,
+    history_seen: i64,
+    events_seen: i64,
+    /// Runs that an event was written for.
+    told: BTreeSet<String>,
+    /// What the newest step wrote into the rows' history.
+    history: Vec<HistoryEvent>,
+    violations: Vec<Violation>,
+}
+
+impl Checker {
+    pub(crate) async fn new(
+        database: &Path,
+        wire: Arc<Wire>,
+        lookups_per_run: u32,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            tables: Tables::open(database).await?,
+            world: wire.world.clone(),
+            wire,
+            version: None,
+            step: 0,
+            lookups_per_run: lookups_per_run.into(),
+            connections: BTreeMap::new(),
+            runs: Runs::default(),
+            rows: Rows::default(),
+            reads: Reads::default(),
+            books: Books::default(),
+            syncs: Vec::new(),
+            history_seen: 0,
+            events_seen: 0,
+            told: BTreeSet::new(),
+            history: Vec::new(),
+            violations: Vec::new(),
+        })
+    }
+
+    /// Looks at what a step changed.
+    pub(crate) async fn look(&mut self, moment: &Moment) -> anyhow::Result<()> {
+        self.step = moment.step;
+        let served = self.wire.take_served();
+        self.look_at_reads(&served);
+        self.pages_are_read_once(&served, &moment.waiting);
+        let version = self.tables.version().await?;
+        if self.version != Some(version) {
+            self.version = Some(version);
+            self.look_at_tables(moment).await?;
+        }
+        self.look_at_books(&served).await?;
+        Ok(())
+    }
+
+    async fn look_at_tables(&mut self, moment: &Moment) -> anyhow::Result<()> {
+        self.history = self.tables.history_after(self.history_seen).await?;
+        self.history_seen = self
+            .history
+            .last()
+            .map_or(self.history_seen, |it| it.number);
+        self.syncs = self.tables.syncs().await?;
+        let ended = self.look_at_runs(moment).await?;
+        self.look_at_rows().await?;
+        self.look_at_deletions(moment)?;
+        self.look_at_events(&ended).await?;
+        for run in ended {
+            self.look_at_ending(&run).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    pub(crate) fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
+    pub(crate) fn violated(&mut self, rule: &'static str, text: String) {
+        self.violations.push(Violation {
+            step: self.step,
+            rule,
+            text,
+        });
+    }
+
+    /// The syncs as they were after the newest step.
+    pub(crate) fn syncs(&self) -> &[Sync] {
+        &self.syncs
+    }
+
+    pub(crate) fn active_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.active()
+    }
+
+    pub(crate) fn run(&self, id: &str) -> Option<&Run> {
+        self.runs.get(id).map(|known| &known.row)
+    }
+
+    /// Runs that ended with deletions held.
+    pub(crate) fn holding_runs(&self) -> Vec<String> {
+        self.runs.holding()
+    }
+
+    /// Runs that ended.
+    pub(crate) fn runs_ended(&self) -> usize {
+        self.runs.ended.values().map(Vec::len).sum()
+    }
+
+    /// The tables as they are in the end, for the digest.
+    pub(crate) fn sum_up(&self, trace: &mut Trace) {
+        let now = self.world.now();
+        for known in self.runs.all() {
+            trace.note(now, &format!("{:?}", known.row));
+        }
+        for ((connection, object), copies) in self.rows.all() {
+            let deleted = copies.values().filter(|copy| copy.is_deleted).count();
+            let stamps = copies.values().map(|copy| copy.stamp).max();
+            let line = format!(
+                "{connection} {object}: {} rows, {deleted} deleted, {stamps:?}",
+                copies.len()
+            );
+            trace.note(now, &line);
+        }
+    }
+
+    fn team_of(&self, connection_id: &str) -> usize {
+        self.connections[connection_id].team
+    }
+}
+
+/// Answers that lied about a scan's object, and how.
+fn lies_of(served: &[Served]) -> impl Iterator<Item = (&str, Lie)> {
+    served.iter().filter_map(|it| {
+        let errand = it.errand.as_ref()?;
+        Some((errand.scan_id.as_str(), it.lie?))
+    })
+}
+
+fn ids(ids: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = ids[..ids.len().min(SHOWN)].join(", ");
+    match ids.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,93 @@
+//! What the processes asked for: no page twice without a reason, and no more of an object than its
+//! run may read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Checker, lies_of};
+use crate::wire::{Asked, Errand, Served};
+
+#[derive(Default)]
+pub(crate) struct Reads {
+    /// How often each page was served, and how often something kept it from being used.
+    pages: BTreeMap<Errand, Page>,
+    /// Records of each scan's pages, each page once.
+    records: BTreeMap<String, i64>,
+    /// Pages that were served again, until it is known why.
+    suspects: BTreeSet<Errand>,
+}
+
+#[derive(Default)]
+struct Page {
+    served: u32,
+    excused: u32,
+    records: i64,
+}
+
+impl Checker {
+    pub(super) fn look_at_reads(&mut self, served: &[Served]) {
+        for errand in self.wire.take_requests() {
+            *self.runs.requests.entry(errand.scan_id).or_default() += 1;
+        }
+        for (scan, lie) in lies_of(served) {
+            self.runs.lies.entry(scan.to_owned()).or_default().push(lie);
+        }
+        for errand in self.wire.take_excused() {
+            self.reads.pages.entry(errand).or_default().excused += 1;
+        }
+        for it in served {
+            if let (Asked::List(_), 200, Some(errand)) = (it.asked, it.status, &it.errand) {
+                self.served(errand, it.records);
+            }
+        }
+    }
+
+    fn served(&mut self, errand: &Errand, records: i64) {
+        let page = self.reads.pages.entry(errand.clone()).or_default();
+        page.served += 1;
+        // Of a page that is served again, the newest answer counts.
+        let more = records - page.records;
+        page.records = records;
+        let of_scan = self
+            .reads
+            .records
+            .entry(errand.scan_id.clone())
+            .or_default();
+        *of_scan += more;
+        let of_scan = *of_scan;
+        let run = self.active_runs().find(|run| run.scan_id == errand.scan_id);
+        let connection = run.map(|run| run.connection_id.clone());
+        let connection = connection.and_then(|id| self.connections.get(&id));
+        let limit = connection.map_or(i64::MAX, |it| it.limits.records_per_object);
+        if of_scan > limit {
+            let text = format!(
+                "scan {} of {} was served {of_scan}, the limit is {limit}",
+                errand.scan_id,
+                errand.object.plural()
+            );
+            self.violated("no run reads more records than its object may have", text);
+        }
+    }
+
+    /// A page is read again only after something kept its answer from being used. As long as an
+    /// answer waits between the provider and its process, nobody knows what becomes of it.
+    pub(super) fn pages_are_read_once(&mut self, served: &[Served], waiting: &[Errand]) {
+        let again = served.iter().filter_map(|it| it.errand.clone());
+        self.reads.suspects.extend(again);
+        for errand in std::mem::take(&mut self.reads.suspects) {
+            let page = self.reads.pages.get(&errand);
+            let Some(page) = page.filter(|page| page.served > 1 + page.excused) else {
+                continue;
+            };
+            if waiting.contains(&errand) {
+                self.reads.suspects.insert(errand);
+                continue;
+            }
+            let text = format!(
+                "page {} of pass {} of scan {} ({}) was served {} times, with {} reasons to ask \
+                 again",
+                errand.page, errand.pass, errand.scan_id, errand.object, page.served, page.excused
+            );
+            self.violated("a page is read again only after a loss", text);
+        }
+    }
+}

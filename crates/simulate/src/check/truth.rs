@@ -1,0 +1,207 @@
+//! The tables against the truth: after two complete runs in a row with no change between them, and
+//! none since, they are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use syncline_model::{Object, Time};
+use syncline_sim::Team;
+
+use super::{Checker, Run, ids};
+
+/// Worlds of more records are compared after fewer runs.
+const SMALL: usize = 1_000;
+/// The id of a record that the provider makes up.
+pub(super) const MADE_UP: &str = "6a0af1f3f1ce1100203b8047";
+/// How many more.
+const SELDOM: usize = 24;
+
+impl Checker {
+    /// Compares, where the run that ended and the one before it allow that.
+    pub(super) async fn table_is_the_truth(&mut self, run: &Run) -> anyhow::Result<()> {
+        let Some(quiet_since) = self.quiet_since(run) else {
+            return Ok(());
+        };
+        let team = self.team_of(&run.connection_id);
+        let changed = self.world.changed_at(team, run.object());
+        if changed.is_some_and(|changed| changed >= quiet_since) {
+            return Ok(());
+        }
+        if run.object() == Object::SequenceState {
+            self.states_are_the_truth(run, team).await
+        } else {
+            self.records_are_the_truth(run, team).await
+        }
+    }
+
+    /// When the first of the last two runs of the sync began, if both were complete and honest.
+    fn quiet_since(&self, run: &Run) -> Option<Time> {
+        let ended = self.runs.ended.get(&run.sync_id)?;
+        let [.., first, last] = ended.as_slice() else {
+            return None;
+        };
+        let both = [self.runs.get(first)?, self.runs.get(last)?];
+        let honest = both
+            .iter()
+            .all(|run| run.row.is_complete() && !self.is_excused_by_lies(&run.row));
+        honest.then(|| both[0].began)?
+    }
+
+    async fn records_are_the_truth(&mut self, run: &Run, team: usize) -> anyhow::Result<()> {
+        let (connection, object) = (run.connection_id.clone(), run.object());
+        let held = self.left_open(run, object).await?;
+        let truth: BTreeMap<String, Option<u64>> = self.world.read(team, |team| {
+            let live = team.live_ids(object.as_str()).into_iter();
+            live.map(|id| {
+                let fingerprint = team.fingerprint(object.as_str(), &id);
+                (id, fingerprint)
+            })
+            .collect()
+        });
+        let hidden: BTreeSet<String> = self.world.read(team, hidden);
+        let marked = self.world.read(team, |team| marked(team, object));
+        let (mut lacking, mut too_many, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        let copies = self.rows.of(&connection, object);
+        for (id, fingerprint) in &truth {
+            if hidden.contains(id) || marked.contains(id) {
+                continue;
+            }
+            match copies.get(id) {
+                None => lacking.push(id.clone()),
+                Some(copy) if copy.is_deleted => lacking.push(id.clone()),
+                Some(copy) if Some(copy.fingerprint) != *fingerprint => other.push(id.clone()),
+                Some(_) => {}
+            }
+        }
+        for (id, copy) in copies {
+            if id == MADE_UP {
+                continue;
+            }
+            let gone = !truth.contains_key(id) || marked.contains(id);
+            if !copy.is_deleted && gone && !held.contains(id) {
+                too_many.push(id.clone());
+            }
+        }
+        self.differs(run, "lacks", &lacking);
+        self.differs(run, "has more than is there:", &too_many);
+        self.differs(run, "has an old version of", &other);
+        Ok(())
+    }
+
+    async fn states_are_the_truth(&mut self, run: &Run, team: usize) -> anyhow::Result<()> {
+        let connection = run.connection_id.clone();
+        let copies = self.rows.of(&connection, Object::SequenceState);
+        let ended = self.runs.ended.get(&run.sync_id).map_or(0, Vec::len);
+        if copies.len() > SMALL && !ended.is_multiple_of(SELDOM) {
+            return Ok(());
+        }
+        let held = self.left_open(run, Object::SequenceState).await?;
+        let held_contacts = self.left_open(run, Object::Contact).await?;
+        let hidden: BTreeSet<String> = self.world.read(team, hidden);
+        let truth: BTreeMap<(String, String), Value> = self.world.read(team, |team| {
+            let states = team.states().into_iter();
+            states
+                .map(|(contact, state)| {
+                    let id = state["id"].as_str().unwrap_or_default().to_owned();
+                    ((contact, id), state)
+                })
+                .collect()
+        });
+        let copies = self.rows.of(&connection, Object::SequenceState);
+        let (mut lacking, mut too_many) = (Vec::new(), Vec::new());
+        for (contact, id) in truth.keys() {
+            let row = copies.get(&format!("{contact}.{id}"));
+            if row.is_none_or(|row| row.is_deleted) && !hidden.contains(contact) {
+                lacking.push(format!("{contact}.{id}"));
+            }
+        }
+        for (id, copy) in copies.iter().filter(|(_, copy)| !copy.is_deleted) {
+            let contact = copy.contact_id.clone().unwrap_or_default();
+            let own = id
+                .strip_prefix(&contact)
+                .and_then(|rest| rest.strip_prefix('.'));
+            let key = (contact.clone(), own.unwrap_or(id).to_owned());
+            let excused = held.contains(id) || held_contacts.contains(&contact);
+            if !truth.contains_key(&key) && !excused && !hidden.contains(&contact) {
+                too_many.push(id.clone());
+            }
+        }
+        self.differs(run, "lacks", &lacking);
+        self.differs(run, "has more than is there:", &too_many);
+        Ok(())
+    }
+
+    /// Missing rows that may stay live: their deletion is held, or the run could not ask about all.
+    pub(super) async fn left_open(
+        &mut self,
+        run: &Run,
+        object: Object,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let missing = self.tables.missing(&run.connection_id, object).await?;
+        let asked_out = run.lookups >= self.lookups_per_run;
+        let open = missing
+            .into_iter()
+            .filter(|row| asked_out || row.held_since.is_some());
+        Ok(open.map(|row| row.record_id).collect())
+    }
+
+    fn differs(&mut self, run: &Run, how: &str, which: &[String]) {
+        if !which.is_empty() {
+            let text = format!(
+                "after run {}, the table of {} {how} {}",
+                run.id,
+                run.object().plural(),
+                ids(which)
+            );
+            self.violated("after two complete runs the table is the truth", text);
+        }
+    }
+
+    /// The records that have been there, and to be seen, since before `began`; states by the id that
+    /// their rows have.
+    pub(super) fn there_since(&self, team: usize, object: Object, began: Time) -> Vec<String> {
+        let lag = self.world.lag;
+        let visibility = self.world.visibility(team);
+        let changed = |id: &str| visibility.get(id).is_some_and(|at| *at >= began);
+        self.world.read(team, |team| {
+            let hidden = hidden(team);
+            let visible = |id: &String| !hidden.contains(id) && !changed(id);
+            let before = |since: Option<Time>| since.is_some_and(|since| since + lag < began);
+            if object != Object::SequenceState {
+                let ids = team.live_ids(object.as_str()).into_iter().filter(visible);
+                // A search may leave them out.
+                let unlisted = marked(team, object);
+                return ids
+                    .filter(|id| before(team.live_since(object.as_str(), id)))
+                    .filter(|id| !unlisted.contains(id))
+                    .collect();
+            }
+            let contacts = team.live_ids("contact").into_iter().filter(visible);
+            let mut states = Vec::new();
+            for contact in contacts {
+                for state in team.state_ids_of(&contact) {
+                    if before(team.state_live_since(&contact, &state)) {
+                        states.push(format!("{contact}.{state}"));
+                    }
+                }
+            }
+            states
+        })
+    }
+}
+
+pub(super) fn hidden(team: &Team) -> BTreeSet<String> {
+    team.hidden_ids().into_iter().collect()
+}
+
+/// Records that the provider shows as deleted, or no longer shows.
+pub(super) fn marked(team: &Team, object: Object) -> BTreeSet<String> {
+    if object != Object::Sequence {
+        return BTreeSet::new();
+    }
+    let archived = team.sequences().into_iter();
+    let archived = archived.filter(|sequence| sequence["archived"] == true);
+    archived
+        .filter_map(|sequence| Some(sequence["id"].as_str()?.to_owned()))
+        .collect()
+}

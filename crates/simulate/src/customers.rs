@@ -1,0 +1,296 @@
+//! The people who use Syncline: they connect accounts, ask for runs, pause and resume, and bring new
+//! keys. What the server's handlers do with the store and the provider is done here the same way.
+
+use secrecy::SecretString;
+use syncline_model::{
+    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData,
+    sync_config::CommonObjectConfig,
+};
+use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
+use syncline_sim::{Plan as PricePlan, Quota};
+use syncline_store::{
+    Account, Connection, CredentialsUpdate, Customer, NewConnection, Store, StoreError,
+};
+
+use crate::{dice::Dice, process::Live, scenario::Scenario, wire::Wire, world::key_name};
+
+const PROVIDER: ProviderName = ProviderName::Apollo;
+
+/// A customer with a connection.
+pub(crate) struct Client {
+    pub(crate) connection: Connection,
+    pub(crate) team: usize,
+    key_number: usize,
+    generation: u32,
+    key: String,
+    /// It may read contacts only.
+    is_narrow: bool,
+    /// A process died while it stored a new key: nobody knows which one counts.
+    is_unsure: bool,
+}
+
+/// What somebody did, for the trace; and the run whose held deletions were applied.
+pub(crate) struct Done {
+    pub(crate) line: String,
+    pub(crate) applied: Option<String>,
+}
+
+impl Done {
+    fn new(line: impl Into<String>) -> Self {
+        Self {
+            line: line.into(),
+            applied: None,
+        }
+    }
+}
+
+/// What the provider says of a key.
+struct Checked {
+    status: ConnectionStatus,
+    account_id: String,
+    key_account_id: String,
+    account_known: bool,
+}
+
+/// Makes the application and its customers, each connected.
+pub(crate) async fn connect_all(
+    live: &Live,
+    wire: &Wire,
+    scenario: &Scenario,
+) -> anyhow::Result<Vec<Client>> {
+    let store = &live.store;
+    let application = store.find_or_create_application("simulated").await?;
+    configure(store, &application.id, scenario).await?;
+    let providers = store.list_providers(&application.id).await?;
+    let provider = providers
+        .into_iter()
+        .find(|provider| provider.name == PROVIDER)
+        .ok_or_else(|| anyhow::anyhow!("a new application has the provider"))?;
+    let mut clients = Vec::new();
+    for (number, it) in scenario.connections.iter().enumerate() {
+        let customer_id = format!("customer-{number}");
+        store
+            .upsert_customer(&Customer {
+                application_id: application.id.clone(),
+                customer_id: customer_id.clone(),
+                name: customer_id.clone(),
+                email: String::new(),
+            })
+            .await?;
+        let key = key_name(it.team, it.key, 0);
+        let Some(checked) = check(&live.providers, wire, &key).await else {
+            anyhow::bail!("the provider doesn't know the first key");
+        };
+        let connection = store
+            .create_connection(&NewConnection {
+                application_id: &application.id,
+                customer_id: &customer_id,
+                provider_id: &provider.id,
+                provider: PROVIDER,
+                api_key: &SecretString::from(key.clone()),
+                status: checked.status,
+                account: checked.account(),
+                limits: it.limits,
+            })
+            .await?;
+        clients.push(Client {
+            connection,
+            team: it.team,
+            key_number: it.key,
+            generation: 0,
+            key,
+            is_narrow: false,
+            is_unsure: false,
+        });
+    }
+    Ok(clients)
+}
+
+async fn configure(store: &Store, application_id: &str, scenario: &Scenario) -> anyhow::Result<()> {
+    let configs = store.list_sync_configs(application_id).await?;
+    let Some(config) = configs.first() else {
+        anyhow::bail!("a new application has a sync config");
+    };
+    let mut wanted = SyncConfigData::default_for_all_objects();
+    wanted.default_config.period_ms = scenario.period.num_milliseconds();
+    wanted.common_objects = scenario
+        .objects
+        .iter()
+        .map(|object| CommonObjectConfig {
+            object: object.to_string(),
+            sync_strategy_override: None,
+            associations_to_fetch: None,
+        })
+        .collect();
+    store.update_sync_config(config, &wanted, true).await?;
+    Ok(())
+}
+
+impl Checked {
+    fn account(&self) -> Account<'_> {
+        Account {
+            id: &self.account_id,
+            key: &self.key_account_id,
+            known: self.account_known,
+        }
+    }
+}
+
+/// `None`: the provider rejects the key, so nothing is stored.
+async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<Checked> {
+    wire.announce(None, false);
+    let credentials = Credentials::api_key(key);
+    let (status, team) = match providers.get(PROVIDER).check(&credentials).await {
+        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
+        KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
+        KeyCheck::Rejected { .. } => return None,
+    };
+    Some(Checked {
+        status,
+        account_id: account_id(PROVIDER, team.as_deref(), &credentials),
+        key_account_id: account_id(PROVIDER, None, &credentials),
+        account_known: team.is_some(),
+    })
+}
+
+impl Client {
+    /// Gives the connection another key, perhaps one that may read contacts only.
+    pub(crate) async fn change_key(
+        &mut self,
+        live: &Live,
+        wire: &Wire,
+        scopes: Option<&[&str]>,
+    ) -> Result<Done, StoreError> {
+        self.generation += 1;
+        let generation = self.generation;
+        let key = key_name(self.team, self.key_number, generation);
+        let key = format!("{key}-{}", self.connection.customer_id);
+        wire.world.add_key(self.team, &key, scopes);
+        let Some(checked) = check(&live.providers, wire, &key).await else {
+            return Ok(Done::new("a new key is rejected"));
+        };
+        self.is_unsure = true;
+        live.store
+            .update_credentials(
+                &self.connection,
+                &CredentialsUpdate {
+                    api_key: &SecretString::from(key.clone()),
+                    status: checked.status,
+                    account: checked.account(),
+                    limits: None::<LimitOverrides>,
+                },
+            )
+            .await?;
+        self.key = key;
+        self.is_unsure = false;
+        self.is_narrow = scopes.is_some();
+        Ok(Done::new(format!(
+            "{} has key {generation}",
+            self.connection.customer_id
+        )))
+    }
+
+    /// One thing that somebody may do.
+    pub(crate) async fn act(
+        &mut self,
+        live: &Live,
+        wire: &Wire,
+        dice: &mut Dice,
+        objects: &[Object],
+    ) -> Result<Done, StoreError> {
+        let store = &live.store;
+        let object = dice.one(objects);
+        let full_refresh = dice.chance(3_000);
+        match dice.below(12) {
+            0..5 => {
+                if let Some(sync) = self.sync(store, object).await? {
+                    store.trigger_sync(&sync.id, full_refresh).await?;
+                }
+                Ok(Done::new(format!("{object} triggered")))
+            }
+            5 | 6 => {
+                if let Some(sync) = self.sync(store, object).await? {
+                    let reference = self.connection.reference();
+                    store.pause_sync(&sync, &reference, "by hand").await?;
+                }
+                Ok(Done::new(format!("{object} paused")))
+            }
+            7 | 8 => {
+                for object in objects {
+                    if let Some(sync) = self.sync(store, *object).await? {
+                        store.resume_sync(&sync.id).await?;
+                    }
+                }
+                Ok(Done::new("all resumed"))
+            }
+            9 => {
+                let key = self.key.clone();
+                wire.world.edit(self.team, |team, _| team.revoke_key(&key));
+                Ok(Done::new("the key is revoked"))
+            }
+            10 => {
+                let scopes: Option<&[&str]> = dice.one(&[None, None, Some(&CONTACTS_ONLY)]);
+                self.change_key(live, wire, scopes).await
+            }
+            _ => {
+                let plan = dice.one(&[
+                    PricePlan::Unlimited,
+                    PricePlan::Custom(Quota::new(5, 20, 200)),
+                    PricePlan::Free,
+                ]);
+                wire.world.edit(self.team, |team, _| team.set_plan(plan));
+                Ok(Done::new(format!("the plan is {plan:?}")))
+            }
+        }
+    }
+
+    /// Puts right what keeps the connection from being read: the plan, the key, and the pauses by
+    /// hand. What else is paused has to find out by itself.
+    pub(crate) async fn put_right(
+        &mut self,
+        live: &Live,
+        wire: &Wire,
+        paused_by_hand: &[String],
+        new_key: bool,
+    ) -> Result<(), StoreError> {
+        wire.world
+            .edit(self.team, |team, _| team.set_plan(PricePlan::Unlimited));
+        for sync_id in paused_by_hand {
+            live.store.resume_sync(sync_id).await?;
+        }
+        let is_revoked = wire.world.sim.team_with_key(&self.key).is_none();
+        if new_key || is_revoked || self.is_narrow || self.is_unsure {
+            self.change_key(live, wire, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies the deletions that a run of the connection held.
+    pub(crate) async fn apply_deletes(
+        &self,
+        live: &Live,
+        run_id: &str,
+    ) -> Result<Done, StoreError> {
+        let applied = live
+            .store
+            .apply_deletes(&self.connection.application_id, run_id)
+            .await?;
+        Ok(Done {
+            line: format!("held deletions of {run_id} applied: {applied:?}"),
+            applied: Some(run_id.to_owned()),
+        })
+    }
+
+    async fn sync(
+        &self,
+        store: &Store,
+        object: Object,
+    ) -> Result<Option<syncline_store::Sync>, StoreError> {
+        let connection = &self.connection;
+        store
+            .find_sync(&connection.application_id, &connection.id, object)
+            .await
+    }
+}
+
+const CONTACTS_ONLY: [&str; 2] = ["contacts/search", "contacts/show"];

@@ -1,0 +1,125 @@
+//! Which move comes next: whatever is possible now, each as likely as its weight says.
+
+use syncline_model::Time;
+
+use super::Driver;
+use crate::{process::Held, scenario::Rates};
+
+/// What somebody does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    Start(usize),
+    Tick(usize),
+    Claim(usize),
+    /// A process goes on with the scan at that place.
+    Step(usize, usize),
+    /// The same, from where it was left waiting.
+    Resume(usize, usize),
+    Crash(usize),
+    Freeze(usize),
+    Edit,
+    Fault,
+    Person,
+    /// A moment passes.
+    PassShort,
+    /// Time passes until something is due.
+    PassToDue,
+    /// Time passes, whatever is due.
+    PassLong,
+}
+
+const STEP: u32 = 100;
+const RESUME: u32 = 30;
+const START: u32 = 20;
+const CLAIM: u32 = 60;
+const TICK: u32 = 40;
+/// Of looking for work where there should be none.
+const IN_VAIN: u32 = 1;
+
+impl Driver {
+    pub(super) fn draw(&mut self) -> Move {
+        let moves = self.possible();
+        let drawn = self.dice.weighted(moves.iter().map(|(_, weight)| *weight));
+        moves[drawn].0
+    }
+
+    fn possible(&self) -> Vec<(Move, u32)> {
+        let now = self.world.now();
+        let mut moves = Vec::new();
+        for (index, process) in self.processes.iter().enumerate() {
+            if process.live.is_none() {
+                moves.push((Move::Start(index), START));
+            }
+            if let Some(live) = process.acting(now) {
+                for (place, held) in live.walks.iter().enumerate() {
+                    if held.is_ready(now) {
+                        moves.push((Move::Step(index, place), STEP));
+                    } else if held.is_parked() {
+                        moves.push((Move::Resume(index, place), RESUME));
+                    }
+                }
+                let clock = self.clock_of(index);
+                let claims = self.has_due_scan(clock) && !live.idle.claimed;
+                moves.push((Move::Claim(index), if claims { CLAIM } else { IN_VAIN }));
+                let ticks = self.has_due_sync(clock) && !live.idle.ticked;
+                moves.push((Move::Tick(index), if ticks { TICK } else { IN_VAIN }));
+            }
+        }
+        let at_work = moves.iter().any(|(it, weight)| {
+            matches!(it, Move::Step(..) | Move::Resume(..)) || *weight > IN_VAIN
+        });
+        moves.extend(self.disturbances(now));
+        moves.push((Move::PassShort, if at_work { 12 } else { 4 }));
+        moves.push((Move::PassToDue, if at_work { 1 } else { 150 }));
+        moves
+    }
+
+    /// What comes from outside; nothing once all is to come to rest.
+    fn disturbances(&self, now: Time) -> Vec<(Move, u32)> {
+        let rates = self.scenario.rates;
+        if rates == Rates::default() {
+            return Vec::new();
+        }
+        let mut moves = vec![(Move::PassLong, 1), (Move::Person, rates.manage)];
+        if self.busy {
+            moves.push((Move::Edit, rates.edits));
+        }
+        moves.push((Move::Fault, rates.faults));
+        for (index, process) in self.processes.iter().enumerate() {
+            if process.acting(now).is_some() {
+                moves.push((Move::Crash(index), rates.crash));
+                moves.push((Move::Freeze(index), rates.freeze));
+            }
+        }
+        moves
+    }
+
+    /// Whether a process with that time on its clock would find a scan to work on.
+    fn has_due_scan(&self, clock: Time) -> bool {
+        self.checker.active_runs().any(|run| run.due_at <= clock)
+    }
+
+    fn has_due_sync(&self, clock: Time) -> bool {
+        let syncs = self.checker.syncs().iter();
+        let mut due = syncs.filter(|sync| {
+            let by_time = !sync.paused || sync.paused_cause.as_deref() == Some("forbidden");
+            sync.triggered_at.is_some() || (by_time && sync.next_run_at <= clock)
+        });
+        due.any(|sync| !self.checker.active_runs().any(|run| run.sync_id == sync.id))
+    }
+
+    /// The next moment at which something is due that isn't yet.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        let now = self.world.now();
+        let runs = self.checker.active_runs().map(|run| run.due_at);
+        let syncs = self.checker.syncs().iter();
+        let syncs =
+            syncs.filter(|sync| !sync.paused || sync.paused_cause.as_deref() == Some("forbidden"));
+        let syncs = syncs.map(|sync| sync.next_run_at);
+        let frozen = self.processes.iter().filter_map(|it| it.frozen_until);
+        let resting = self.processes.iter().filter_map(|it| it.live.as_ref());
+        let resting = resting.flat_map(|live| live.walks.iter().filter_map(Held::rests_until));
+        let all = runs.chain(syncs).chain(frozen).chain(resting);
+        all.filter(|due| *due > now).min()
+    }
+}

@@ -1,0 +1,218 @@
+//! The loop: draws who acts next, lets them act to the end, and has everything checked.
+//!
+//! Everybody takes turns: a tick, a claim, one step of one leased scan, a batch of edits, a fault, a
+//! person, a crash, or time passing. A step may be left at its request, between the provider and the
+//! commit, while others act; then it goes on as if nothing had been.
+
+mod draw;
+mod moves;
+mod quiet;
+
+use std::{path::Path, sync::Arc};
+
+use chrono::TimeDelta;
+use syncline_model::{Clock, Time};
+
+use crate::{
+    Plan, Report,
+    check::{Checker, Connected, Moment},
+    customers::{self, Client},
+    dice::Dice,
+    process::{Process, Stage, Surroundings},
+    scenario::{Rates, Scenario},
+    template,
+    trace::Trace,
+    wire::{Errand, Point, Wire},
+    world::World,
+};
+
+pub(crate) struct Driver {
+    scenario: Scenario,
+    dice: Dice,
+    trace: Trace,
+    around: Surroundings,
+    world: Arc<World>,
+    wire: Arc<Wire>,
+    processes: Vec<Process>,
+    clients: Vec<Client>,
+    checker: Checker,
+    began: Time,
+    /// Edits and lies alternate with quiet: only then can a table be compared with the truth.
+    busy: bool,
+    busy_until: Time,
+    /// What the newest move did that the checker has to know.
+    moment: Moment,
+}
+
+impl Driver {
+    pub(crate) async fn new(seed: u64, plan: &Plan, dir: &Path) -> anyhow::Result<Self> {
+        let mut dice = Dice::new(seed);
+        let scenario = Scenario::draw(&mut dice.split(), plan);
+        let world = Arc::new(World::new(&mut dice.split(), &scenario));
+        let wire = Arc::new(Wire::new(world.clone(), dice.split(), Rates::default()));
+        let database = dir.join("syncline.db");
+        template::write(&database).await?;
+        let url = format!("sqlite://{}", database.display());
+        let around = Surroundings::new(url, wire.clone(), &scenario);
+        let began = world.now();
+        let mut trace = Trace::new(began, plan.trace);
+        trace.note(began, &format!("{scenario:?}"));
+        let mut processes = Vec::new();
+        for index in 0..scenario.processes {
+            let mut process = Process::new(index, &around);
+            process.start(&around, &mut dice).await?;
+            processes.push(process);
+        }
+        let Some(first) = processes[0].live.as_ref() else {
+            anyhow::bail!("a process that was started is up");
+        };
+        let clients = customers::connect_all(first, &wire, &scenario).await?;
+        let mut checker = Checker::new(&database, wire.clone(), scenario.lookups_per_run).await?;
+        for (client, it) in clients.iter().zip(&scenario.connections) {
+            let connected = Connected::new(&client.connection.id, client.team, it.limits);
+            checker.connections.insert(connected.id.clone(), connected);
+        }
+        wire.set_rates(scenario.rates);
+        Ok(Self {
+            dice,
+            trace,
+            around,
+            wire,
+            processes,
+            clients,
+            checker,
+            began,
+            busy: true,
+            busy_until: began + TimeDelta::minutes(40),
+            moment: Moment::default(),
+            scenario,
+            world,
+        })
+    }
+
+    /// Lives through the whole scenario and tells what fell on the way.
+    pub(crate) async fn run(mut self, seed: u64) -> anyhow::Result<Report> {
+        self.look().await?;
+        let ends = self.began + self.scenario.length;
+        while self.is_well()
+            && self.world.now() < ends
+            && self.trace.steps() < self.scenario.most_steps
+        {
+            self.take_turns();
+            self.step().await?;
+        }
+        if self.is_well() {
+            self.come_to_rest().await?;
+        }
+        for process in &mut self.processes {
+            process.die(&self.wire).await;
+        }
+        let now = self.world.now();
+        let steps = self.trace.steps();
+        self.checker.sum_up(&mut self.trace);
+        Ok(Report {
+            seed,
+            steps,
+            lasted: now - self.began,
+            runs: self.checker.runs_ended(),
+            violations: self.checker.into_violations(),
+            digest: self.trace.digest(),
+        })
+    }
+
+    fn is_well(&self) -> bool {
+        self.checker.violations().is_empty()
+    }
+
+    /// One move, and everything that must hold after it.
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let step = self.trace.next_step();
+        self.moment = Moment {
+            step,
+            ..Moment::default()
+        };
+        let drawn = self.draw();
+        let line = self.make(drawn).await?;
+        self.trace.note(self.world.now(), &line);
+        self.moment.waiting = self.waiting();
+        self.look().await?;
+        self.keep_leases().await
+    }
+
+    /// Pages that were served and wait between the provider and their process.
+    fn waiting(&self) -> Vec<Errand> {
+        let live = self.processes.iter().filter_map(|it| it.live.as_ref());
+        let held = live.flat_map(|live| &live.walks);
+        held.filter_map(|held| match &held.stage {
+            Stage::Parked {
+                point: Point::AfterProvider,
+                errand,
+                ..
+            } => Some(errand.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let moment = self.moment.clone();
+        self.checker.look(&moment).await?;
+        for violation in self.checker.violations() {
+            self.trace.note(self.world.now(), &violation.to_string());
+        }
+        Ok(())
+    }
+
+    /// Heartbeats run beside everything else, in every process that has time.
+    async fn keep_leases(&mut self) -> anyhow::Result<()> {
+        let now = self.world.now();
+        let mut kept = false;
+        for process in &mut self.processes {
+            if process.frozen_until.is_some_and(|until| until <= now) {
+                process.thaw(&mut self.dice);
+            }
+            kept |= process.keep_leases(now, &self.wire).await?;
+        }
+        if kept {
+            self.moment.overtaken = None;
+            self.moment.waiting = self.waiting();
+            self.look().await?;
+        }
+        Ok(())
+    }
+
+    /// A busy time ends or begins.
+    fn take_turns(&mut self) {
+        let now = self.world.now();
+        if now < self.busy_until {
+            return;
+        }
+        self.busy = !self.busy;
+        let period = self.scenario.period;
+        let length = if self.busy {
+            self.dice.span(TimeDelta::minutes(10), period * 2)
+        } else {
+            self.dice.span(period, period * 4)
+        };
+        self.busy_until = now + length;
+        let rates = if self.busy {
+            self.scenario.rates
+        } else {
+            Rates {
+                edits_during: 0,
+                ..self.scenario.rates
+            }
+        };
+        self.wire.set_rates(rates);
+        let line = if self.busy {
+            "a busy time"
+        } else {
+            "a quiet time"
+        };
+        self.trace.note(now, line);
+    }
+
+    fn clock_of(&self, process: usize) -> Time {
+        self.processes[process].clock.now()
+    }
+}

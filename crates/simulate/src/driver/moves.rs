@@ -1,0 +1,395 @@
+//! The moves themselves. Each gives back a line for the trace.
+
+use chrono::TimeDelta;
+use syncline_engine::{Step, Walk};
+use syncline_store::StoreError;
+
+use super::{Driver, draw::Move};
+use crate::{
+    edits, faults,
+    process::{Held, Idle, Stage, StepFuture, errand_of},
+    wire::Errand,
+};
+
+/// Database calls that a crash inside a move may come after.
+const CALLS: i64 = 24;
+
+/// A step under way.
+struct Stepping {
+    process: usize,
+    place: usize,
+    errand: Errand,
+    future: StepFuture,
+    /// The process dies at some database call of it.
+    dying: bool,
+}
+
+impl Driver {
+    pub(super) async fn make(&mut self, drawn: Move) -> anyhow::Result<String> {
+        match drawn {
+            Move::Start(process) => self.start(process).await,
+            Move::Tick(process) => self.tick(process).await,
+            Move::Claim(process) => self.claim(process).await,
+            Move::Step(process, place) => self.step_scan(process, place).await,
+            Move::Resume(process, place) => self.resume(process, place).await,
+            Move::Crash(process) => self.crash(process).await,
+            Move::Freeze(process) => Ok(self.freeze(process)),
+            Move::Edit => Ok(self.edit()),
+            Move::Fault => Ok(self.fault()),
+            Move::Person => self.person().await,
+            Move::PassShort => {
+                let time = self
+                    .dice
+                    .span(TimeDelta::milliseconds(20), TimeDelta::seconds(8));
+                Ok(self.pass(time))
+            }
+            Move::PassToDue => Ok(self.pass_to_due()),
+            Move::PassLong => {
+                let time = self.dice.span(TimeDelta::minutes(1), TimeDelta::hours(1));
+                Ok(self.pass(time))
+            }
+        }
+    }
+
+    async fn start(&mut self, process: usize) -> anyhow::Result<String> {
+        self.processes[process]
+            .start(&self.around, &mut self.dice)
+            .await?;
+        Ok(format!("process {process} starts"))
+    }
+
+    async fn tick(&mut self, process: usize) -> anyhow::Result<String> {
+        let dying = self.plant_crash(process);
+        self.wire.announce(None, false);
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return Ok(String::new());
+        };
+        let ticked = live.engine.tick().await;
+        live.idle.ticked = matches!(ticked, Ok(0));
+        if let Ok(1..) = ticked {
+            self.news();
+        }
+        self.came_out(
+            process,
+            dying,
+            "tick",
+            ticked.map(|runs| format!("{runs} runs")),
+        )
+        .await
+    }
+
+    async fn claim(&mut self, process: usize) -> anyhow::Result<String> {
+        let dying = self.plant_crash(process);
+        let limit = self.dice.one(&[1, 1, 2, 4]);
+        self.wire.announce(None, false);
+        let now = self.world.now();
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return Ok(String::new());
+        };
+        let claimed = live.engine.claim(limit).await;
+        live.idle.claimed = matches!(&claimed, Ok(walks) if walks.is_empty());
+        let claimed = claimed.map(|walks| {
+            let names: Vec<_> = walks.iter().map(named).collect();
+            live.walks
+                .extend(walks.into_iter().map(|walk| Held::new(walk, now)));
+            names.join(", ")
+        });
+        self.came_out(process, dying, "claims", claimed).await
+    }
+
+    async fn step_scan(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+        let dying = self.plant_crash(process);
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return Ok(String::new());
+        };
+        let Some(walk) = live.walks[place].take() else {
+            return Ok(String::new());
+        };
+        let errand = errand_of(&walk);
+        let engine = live.engine.clone();
+        let mut walk = walk;
+        let future: StepFuture = Box::pin(async move {
+            let result = engine.step(&mut walk).await;
+            (walk, result)
+        });
+        self.wire.announce(Some(errand.clone()), !dying);
+        self.poll(Stepping {
+            process,
+            place,
+            errand,
+            future,
+            dying,
+        })
+        .await
+    }
+
+    async fn resume(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+        let dying = self.plant_crash(process);
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return Ok(String::new());
+        };
+        let stage = std::mem::replace(&mut live.walks[place].stage, Stage::Taken);
+        let Stage::Parked {
+            step,
+            resume,
+            errand,
+            ..
+        } = stage
+        else {
+            live.walks[place].stage = stage;
+            return Ok(String::new());
+        };
+        self.wire.announce(Some(errand.clone()), !dying);
+        // It may be the request of a step that was dropped; then nobody listens.
+        let _ = resume.send(());
+        self.poll(Stepping {
+            process,
+            place,
+            errand,
+            future: step,
+            dying,
+        })
+        .await
+    }
+
+    /// Lets a step go on until it ends or waits at its request.
+    async fn poll(&mut self, mut stepping: Stepping) -> anyhow::Result<String> {
+        let Stepping {
+            process,
+            place,
+            errand,
+            dying,
+            ..
+        } = &stepping;
+        let (process, place, dying) = (*process, *place, *dying);
+        let what = format!(
+            "process {process} {} {} page {}.{}",
+            errand.object,
+            short(&errand.scan_id),
+            errand.pass,
+            errand.page
+        );
+        let errand = errand.clone();
+        self.note_overtaken(process, place);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut stepping.future => Ok(ended),
+            parked = self.wire.parked() => Err(parked),
+        };
+        match ended {
+            Ok((walk, result)) => {
+                self.came_back(process, place, walk, &errand, &result, dying);
+                self.came_out(
+                    process,
+                    dying,
+                    &what,
+                    result.map(|step| format!("{step:?}")),
+                )
+                .await
+            }
+            Err(Some(request)) => {
+                let Some(live) = self.processes[process].live.as_mut() else {
+                    return Ok(String::new());
+                };
+                live.walks[place].stage = Stage::Parked {
+                    step: stepping.future,
+                    resume: request.resume,
+                    point: request.point,
+                    errand,
+                };
+                let waits = format!("{what} waits {:?}", request.point);
+                if dying {
+                    // It was to die at a database call; it dies here.
+                    return Ok(format!("{waits}; {}", self.crash(process).await?));
+                }
+                Ok(waits)
+            }
+            Err(None) => anyhow::bail!("a request waits that nobody sent"),
+        }
+    }
+
+    /// Puts a walk back for its next step, or lets go of it.
+    fn came_back(
+        &mut self,
+        process: usize,
+        place: usize,
+        walk: Box<Walk>,
+        errand: &Errand,
+        result: &Result<Step, StoreError>,
+        dying: bool,
+    ) {
+        if dying || !matches!(result, Ok(Step::Page | Step::End(_))) {
+            self.wire.excuse(Some(errand.clone()));
+        }
+        let now = self.world.now();
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return;
+        };
+        live.walks[place].unaware = false;
+        let stage = match result {
+            Ok(Step::Page) => Stage::Ready(walk),
+            Ok(Step::Again { after }) => {
+                let after = TimeDelta::from_std(*after).unwrap_or(TimeDelta::MAX);
+                Stage::Resting(walk, now + after)
+            }
+            Ok(Step::End(_)) | Err(_) => {
+                live.walks.remove(place);
+                self.news();
+                return;
+            }
+        };
+        live.walks[place].stage = stage;
+    }
+
+    /// Whether the lease of a scan was somebody else's before its worker steps.
+    fn note_overtaken(&mut self, process: usize, place: usize) {
+        let Some(live) = self.processes[process].live.as_ref() else {
+            return;
+        };
+        let scan = &live.walks[place].scan;
+        let overtaken = self
+            .checker
+            .run(&scan.id)
+            .is_none_or(|run| run.fence > scan.lease.fence || run.state != "running");
+        if overtaken {
+            self.moment.overtaken = Some(scan.id.clone());
+        }
+    }
+
+    /// What a move led to. A process that was to die in it is dead now.
+    async fn came_out(
+        &mut self,
+        process: usize,
+        dying: bool,
+        what: &str,
+        result: Result<String, StoreError>,
+    ) -> anyhow::Result<String> {
+        let outcome = match &result {
+            Ok(outcome) => outcome.clone(),
+            Err(StoreError::LeaseLost { .. }) => "the lease is lost".to_owned(),
+            Err(error) if dying => format!("{error}"),
+            Err(error) => {
+                let cause = std::error::Error::source(error).map(ToString::to_string);
+                let text = format!("{what}: {error}: {}", cause.unwrap_or_default());
+                self.checker
+                    .violated("the database takes what the engine writes", text.clone());
+                text
+            }
+        };
+        if dying {
+            self.processes[process].die(&self.wire).await;
+            self.news();
+            return Ok(format!("{what}: {outcome}; process {process} dies in it"));
+        }
+        Ok(format!("{what}: {outcome}"))
+    }
+
+    /// Draws whether the process dies at a database call of its next move.
+    fn plant_crash(&mut self, process: usize) -> bool {
+        let dying = self.dice.chance(self.scenario.rates.crash_inside);
+        let calls = self.dice.between(1, CALLS);
+        if let Some(live) = self.processes[process].live.as_ref().filter(|_| dying) {
+            live.store.crash_at(calls.unsigned_abs());
+        }
+        dying
+    }
+
+    async fn crash(&mut self, process: usize) -> anyhow::Result<String> {
+        self.processes[process].die(&self.wire).await;
+        self.news();
+        Ok(format!("process {process} dies"))
+    }
+
+    fn freeze(&mut self, process: usize) -> String {
+        let time = self
+            .dice
+            .span(TimeDelta::seconds(2), TimeDelta::seconds(100));
+        self.processes[process].frozen_until = Some(self.world.now() + time);
+        format!("process {process} has no time for {} s", time.num_seconds())
+    }
+
+    fn edit(&mut self) -> String {
+        let team = self.dice.below(self.scenario.teams.len());
+        if self.dice.chance(self.scenario.rates.upheaval) {
+            let made = edits::upheaval(&self.world, &mut self.dice, team);
+            return format!("upheaval of {made}");
+        }
+        let made = edits::batch(&self.world, &mut self.dice, team);
+        format!("{made} edits")
+    }
+
+    fn fault(&mut self) -> String {
+        let team = self.dice.below(self.scenario.teams.len());
+        let object = self.dice.one(&self.scenario.objects);
+        let armed = faults::arm(&self.wire, &mut self.dice, object, team);
+        format!("fault: {armed}")
+    }
+
+    async fn person(&mut self) -> anyhow::Result<String> {
+        let now = self.world.now();
+        let up = |it: &usize| self.processes[*it].acting(now).is_some();
+        let Some(process) = (0..self.processes.len()).find(up) else {
+            return Ok("nobody is there to be asked".to_owned());
+        };
+        let dying = self.plant_crash(process);
+        let client = self.dice.below(self.clients.len());
+        let holding = self.checker.holding_runs();
+        let applies = self.dice.chance(4_000);
+        let Some(live) = self.processes[process].live.as_ref() else {
+            return Ok(String::new());
+        };
+        let client = &mut self.clients[client];
+        let result = if let Some(run) = self.dice.pick(&holding).filter(|_| applies) {
+            client.apply_deletes(live, run).await
+        } else {
+            let objects = &self.scenario.objects;
+            client.act(live, &self.wire, &mut self.dice, objects).await
+        };
+        self.news();
+        let result = result.map(|done| {
+            self.moment.applied = done.applied;
+            done.line
+        });
+        self.came_out(process, dying, "somebody", result).await
+    }
+
+    fn pass(&mut self, time: TimeDelta) -> String {
+        self.world.clock.advance(time);
+        self.news();
+        format!("{} ms pass", time.num_milliseconds())
+    }
+
+    /// Until exactly then on some clock, or a little later.
+    fn pass_to_due(&mut self) -> String {
+        let now = self.world.now();
+        let due = self.next_due().unwrap_or(now + TimeDelta::hours(1));
+        let late = match self.dice.below(4) {
+            0 => TimeDelta::zero(),
+            1 => TimeDelta::milliseconds(self.dice.between(0, 12_000)),
+            _ => {
+                let process = self.dice.below(self.processes.len());
+                -self.processes[process].clock.offset()
+            }
+        };
+        let time = (due + late - now).max(TimeDelta::milliseconds(1));
+        self.pass(time)
+    }
+
+    /// Something may be due now that wasn't when the processes last looked.
+    pub(super) fn news(&mut self) {
+        for process in &mut self.processes {
+            if let Some(live) = &mut process.live {
+                live.idle = Idle::default();
+            }
+        }
+    }
+}
+
+fn named(walk: &Walk) -> String {
+    format!("{} {}", walk.scan.object, short(&walk.scan.id))
+}
+
+/// The last of an id is what tells it from others.
+fn short(id: &str) -> &str {
+    &id[id.len().saturating_sub(6)..]
+}

@@ -1,0 +1,74 @@
+//! The end: edits, faults and crashes stop, what people broke is put right, and time runs on until
+//! every sync has had its say. Then the tables must be the truth.
+
+use chrono::TimeDelta;
+
+use super::Driver;
+use crate::scenario::Rates;
+
+/// Moves after which something is stuck.
+const MOST_MOVES: u64 = 8_000;
+/// A day's window may hold a sync off for days.
+const MOST_TIME: TimeDelta = TimeDelta::days(60);
+
+impl Driver {
+    pub(super) async fn come_to_rest(&mut self) -> anyhow::Result<()> {
+        self.scenario.rates = Rates::default();
+        self.busy = false;
+        self.busy_until = self.world.now() + MOST_TIME * 2;
+        self.wire.set_rates(Rates::default());
+        self.put_right().await?;
+        self.look().await?;
+        let before = self.checker.ended_so_far();
+        let quiet_since = self.world.now() + self.world.lag + TimeDelta::seconds(5);
+        let first = self.trace.steps();
+        let latest = self.world.now() + MOST_TIME;
+        while self.is_well() && !self.checker.is_settled(&before) {
+            if self.trace.steps() - first > MOST_MOVES || self.world.now() > latest {
+                self.checker.stuck(&before);
+                break;
+            }
+            self.step().await?;
+        }
+        if self.is_well() {
+            self.checker.finish(&before, quiet_since).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_right(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            process.frozen_until = None;
+            if process.live.is_none() {
+                process.start(&self.around, &mut self.dice).await?;
+            }
+        }
+        let paused = |connection: &str, cause: &str| -> Vec<String> {
+            let syncs = self.checker.syncs().iter();
+            let paused = syncs.filter(|sync| {
+                sync.connection_id == connection && sync.paused_cause.as_deref() == Some(cause)
+            });
+            paused.map(|sync| sync.id.clone()).collect()
+        };
+        // What is forbidden is tried once a day; with a short period that is a long time to watch.
+        let patient = self.scenario.period >= TimeDelta::hours(1);
+        let paused: Vec<_> = self
+            .clients
+            .iter()
+            .map(|client| {
+                let id = &client.connection.id;
+                let new_key = !patient && !paused(id, "forbidden").is_empty();
+                (paused(id, "manual"), new_key)
+            })
+            .collect();
+        let Some(live) = self.processes[0].live.as_ref() else {
+            return Ok(());
+        };
+        for (client, (paused, new_key)) in self.clients.iter_mut().zip(paused) {
+            client.put_right(live, &self.wire, &paused, new_key).await?;
+        }
+        self.news();
+        self.trace.note(self.world.now(), "all is put right");
+        Ok(())
+    }
+}

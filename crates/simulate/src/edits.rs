@@ -1,0 +1,329 @@
+//! What people do at the provider meanwhile: records are changed, made, deleted, brought back and
+//! hidden, one by one and sometimes by the hundred.
+
+use serde_json::json;
+use syncline_model::Object;
+use syncline_sim::{StateKind, Team};
+
+use crate::{dice::Dice, world::World};
+
+/// Users that are never touched: one of them answers for the key.
+const FIRST_USERS: usize = 3;
+
+/// One kind of edit: how often it is drawn, what it changes, and how. It tells whether it found
+/// anything to change.
+struct Kind {
+    weight: u32,
+    changes: &'static [Object],
+    make: fn(&World, &mut Dice, usize) -> bool,
+}
+
+const OF_CONTACTS: &[Object] = &[Object::Contact, Object::SequenceState, Object::Account];
+const OF_STATES: &[Object] = &[Object::Contact, Object::SequenceState, Object::Sequence];
+const OF_ACCOUNTS: &[Object] = &[Object::Account, Object::Contact, Object::SequenceState];
+const OF_USERS: &[Object] = &[Object::User];
+const OF_MAILBOXES: &[Object] = &[Object::Mailbox];
+const OF_SEQUENCES: &[Object] = &[Object::Sequence];
+
+#[rustfmt::skip]
+const KINDS: &[Kind] = &[
+    Kind { weight: 26, changes: OF_CONTACTS,  make: update_contact },
+    Kind { weight: 16, changes: OF_CONTACTS,  make: create_contact },
+    Kind { weight: 14, changes: OF_CONTACTS,  make: delete_contact },
+    Kind { weight: 8,  changes: OF_CONTACTS,  make: undelete_contact },
+    Kind { weight: 10, changes: OF_STATES,    make: enrol },
+    Kind { weight: 5,  changes: OF_STATES,    make: change_state },
+    Kind { weight: 6,  changes: OF_STATES,    make: unenrol },
+    Kind { weight: 4,  changes: OF_CONTACTS,  make: hide_contact },
+    Kind { weight: 3,  changes: OF_CONTACTS,  make: show_contact },
+    Kind { weight: 4,  changes: OF_ACCOUNTS,  make: update_account },
+    Kind { weight: 3,  changes: OF_ACCOUNTS,  make: create_account },
+    Kind { weight: 3,  changes: OF_ACCOUNTS,  make: delete_account },
+    Kind { weight: 2,  changes: OF_ACCOUNTS,  make: undelete_account },
+    Kind { weight: 1,  changes: OF_ACCOUNTS,  make: hide_account },
+    Kind { weight: 1,  changes: OF_ACCOUNTS,  make: show_account },
+    Kind { weight: 4,  changes: OF_USERS,     make: edit_user },
+    Kind { weight: 4,  changes: OF_MAILBOXES, make: edit_mailbox },
+    Kind { weight: 5,  changes: OF_SEQUENCES, make: edit_sequence },
+];
+
+/// Makes a few edits in one team, and tells how many.
+pub(crate) fn batch(world: &World, dice: &mut Dice, team: usize) -> usize {
+    let most = dice.one(&[1, 3, 8]);
+    let mut made = 0;
+    for _ in 0..=dice.below(most) {
+        let kind = &KINDS[dice.weighted(KINDS.iter().map(|kind| kind.weight))];
+        if (kind.make)(world, dice, team) {
+            world.note_change(team, kind.changes);
+            made += 1;
+        }
+    }
+    made
+}
+
+/// Deletes many of the contacts or accounts, or brings back many of those that were deleted; tells
+/// how many.
+pub(crate) fn upheaval(world: &World, dice: &mut Dice, team: usize) -> usize {
+    let object = dice.one(&[
+        Object::Contact,
+        Object::Contact,
+        Object::Contact,
+        Object::Account,
+    ]);
+    let gone = world.gone(team, object);
+    let back = gone.len() > 10 && dice.chance(7_000);
+    let percent = dice.between(30, 95);
+    let ids = if back {
+        gone
+    } else {
+        world.read(team, |team| team.live_ids(object.as_str()))
+    };
+    let mut made = 0;
+    for id in ids {
+        if dice.between(0, 99) < percent {
+            made += usize::from(if back {
+                bring_back(world, team, object, &id)
+            } else {
+                delete(world, team, object, &id)
+            });
+        }
+    }
+    if made > 0 {
+        world.note_change(team, OF_CONTACTS);
+    }
+    made
+}
+
+fn delete(world: &World, team: usize, object: Object, id: &str) -> bool {
+    let deleted = world.edit(team, |team, _| match object {
+        Object::Contact => team.delete_contact(id),
+        Object::Account => team.delete_account(id),
+        Object::Mailbox => team.remove_mailbox(id),
+        Object::Sequence => team.delete_sequence(id),
+        _ => team.remove_user(id),
+    });
+    if deleted.is_ok() {
+        world.note_gone(team, object, id);
+    }
+    deleted.is_ok()
+}
+
+fn bring_back(world: &World, team: usize, object: Object, id: &str) -> bool {
+    let restored = world.edit(team, |team, now| match object {
+        Object::Contact => team.undelete_contact(now, id),
+        Object::Account => team.undelete_account(now, id),
+        Object::Mailbox => team.restore_mailbox(id),
+        Object::Sequence => team.undelete_sequence(id),
+        _ => team.restore_user(id),
+    });
+    world.note_back(team, object, id);
+    restored.is_ok()
+}
+
+fn any_live(world: &World, dice: &mut Dice, team: usize, object: Object) -> Option<String> {
+    let live = world.read(team, |team| team.live_ids(object.as_str()));
+    dice.pick(&live).cloned()
+}
+
+fn any_gone(world: &World, dice: &mut Dice, team: usize, object: Object) -> Option<String> {
+    dice.pick(&world.gone(team, object)).cloned()
+}
+
+fn update_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_live(world, dice, team, Object::Contact) else {
+        return false;
+    };
+    let number = dice.below(1_000);
+    if dice.chance(2_500) {
+        return world.edit(team, |team, now| team.log_call(now, &id).is_ok());
+    }
+    let fields = json!({"title": format!("Title {number}")});
+    let updated = world.edit(team, |team, now| team.update_contact(now, &id, &fields));
+    updated.unwrap_or(false)
+}
+
+fn create_contact(world: &World, _: &mut Dice, team: usize) -> bool {
+    world.edit(team, Team::invent_contact);
+    true
+}
+
+fn delete_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let id = any_live(world, dice, team, Object::Contact);
+    id.is_some_and(|id| delete(world, team, Object::Contact, &id))
+}
+
+fn undelete_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let id = any_gone(world, dice, team, Object::Contact);
+    id.is_some_and(|id| bring_back(world, team, Object::Contact, &id))
+}
+
+fn enrol(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let (Some(contact), Some(sequence)) = (
+        any_live(world, dice, team, Object::Contact),
+        any_live(world, dice, team, Object::Sequence),
+    ) else {
+        return false;
+    };
+    let enrolled = world.edit(team, |team, now| team.enrol(now, &contact, &sequence));
+    enrolled.is_ok()
+}
+
+/// A contact that is in a sequence, and the sequence.
+fn any_membership(world: &World, dice: &mut Dice, team: usize) -> Option<(String, String)> {
+    let enrolled = world.read(team, |team| {
+        let ids = team.live_ids("contact");
+        let mut enrolled = ids;
+        enrolled.retain(|id| !team.state_ids_of(id).is_empty());
+        enrolled
+    });
+    let contact = dice.pick(&enrolled)?.clone();
+    let json = world.read(team, |team| team.contact(&contact))?;
+    let states = json["contact_campaign_statuses"].as_array()?;
+    let state = dice.pick(states)?;
+    let sequence = state["emailer_campaign_id"].as_str()?.to_owned();
+    Some((contact, sequence))
+}
+
+fn change_state(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some((contact, sequence)) = any_membership(world, dice, team) else {
+        return false;
+    };
+    let kind = dice.one(&[StateKind::Active, StateKind::Paused, StateKind::Finished]);
+    let changed = world.edit(team, |team, now| {
+        team.set_state(now, &contact, &sequence, kind, None)
+    });
+    changed.is_ok()
+}
+
+fn unenrol(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let membership = any_membership(world, dice, team);
+    membership.is_some_and(|(contact, sequence)| {
+        let taken_out = world.edit(team, |team, now| team.unenrol(now, &contact, &sequence));
+        taken_out.is_ok()
+    })
+}
+
+fn hide_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_live(world, dice, team, Object::Contact) else {
+        return false;
+    };
+    world.note_visibility(team, &id);
+    world.edit(team, |team, _| team.hide_contact(&id).is_ok())
+}
+
+fn show_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_hidden(world, dice, team, Object::Contact) else {
+        return false;
+    };
+    world.note_visibility(team, &id);
+    world.edit(team, |team, _| team.show_contact(&id).is_ok())
+}
+
+fn any_hidden(world: &World, dice: &mut Dice, team: usize, object: Object) -> Option<String> {
+    let hidden = world.read(team, |team| {
+        let mut hidden = team.hidden_ids();
+        hidden.retain(|id| team.live_since(object.as_str(), id).is_some());
+        hidden
+    });
+    dice.pick(&hidden).cloned()
+}
+
+fn update_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_live(world, dice, team, Object::Account) else {
+        return false;
+    };
+    let fields = json!({"name": format!("Company {}", dice.below(1_000))});
+    let updated = world.edit(team, |team, now| team.update_account(now, &id, &fields));
+    updated.unwrap_or(false)
+}
+
+fn create_account(world: &World, _: &mut Dice, team: usize) -> bool {
+    world.edit(team, Team::invent_account);
+    true
+}
+
+fn delete_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let id = any_live(world, dice, team, Object::Account);
+    id.is_some_and(|id| delete(world, team, Object::Account, &id))
+}
+
+fn undelete_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let id = any_gone(world, dice, team, Object::Account);
+    id.is_some_and(|id| bring_back(world, team, Object::Account, &id))
+}
+
+fn hide_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_live(world, dice, team, Object::Account) else {
+        return false;
+    };
+    world.note_visibility(team, &id);
+    world.edit(team, |team, _| team.hide_account(&id).is_ok())
+}
+
+fn show_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(id) = any_hidden(world, dice, team, Object::Account) else {
+        return false;
+    };
+    world.note_visibility(team, &id);
+    world.edit(team, |team, _| team.show_account(&id).is_ok())
+}
+
+fn edit_user(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let users = world.read(team, Team::user_ids);
+    let Some(id) = users.get(FIRST_USERS..).and_then(|rest| dice.pick(rest)) else {
+        return false;
+    };
+    match dice.below(7) {
+        0 => {
+            let name = format!("User {}", dice.below(1_000));
+            world.edit(team, |team, _| {
+                team.rename_user(id, &name, "Renamed").is_ok()
+            })
+        }
+        1 => {
+            world.edit(team, |team, now| team.add_user(now, "New", "Colleague"));
+            true
+        }
+        2 => world.edit(team, |team, _| team.delete_user(id).is_ok()),
+        3 => world.edit(team, |team, _| team.undelete_user(id).is_ok()),
+        4 | 5 => delete(world, team, Object::User, id),
+        _ => any_gone(world, dice, team, Object::User)
+            .is_some_and(|id| bring_back(world, team, Object::User, &id)),
+    }
+}
+
+fn edit_mailbox(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let mailbox = any_live(world, dice, team, Object::Mailbox);
+    match (dice.below(5), mailbox) {
+        (0 | 1, Some(id)) => delete(world, team, Object::Mailbox, &id),
+        (2, Some(id)) => world.edit(team, |team, now| team.disconnect_mailbox(now, &id).is_ok()),
+        (3, _) => any_gone(world, dice, team, Object::Mailbox)
+            .is_some_and(|id| bring_back(world, team, Object::Mailbox, &id)),
+        _ => world.edit(team, |team, now| {
+            let owner = team.user_ids().into_iter().next();
+            owner.is_some_and(|owner| team.add_mailbox(now, &owner).is_ok())
+        }),
+    }
+}
+
+fn edit_sequence(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let name = format!("Sequence {}", dice.below(1_000));
+    let sequence = any_live(world, dice, team, Object::Sequence);
+    match (dice.below(7), sequence) {
+        (0 | 1, Some(id)) => delete(world, team, Object::Sequence, &id),
+        (2, Some(id)) => world.edit(team, |team, _| team.archive_sequence(&id).is_ok()),
+        (3, Some(id)) => world.edit(team, |team, _| team.rename_sequence(&id, &name).is_ok()),
+        (4, Some(id)) => {
+            let active = dice.chance(5_000);
+            world.edit(team, |team, _| {
+                team.set_sequence_active(&id, active).is_ok()
+            })
+        }
+        (5, _) => any_gone(world, dice, team, Object::Sequence)
+            .is_some_and(|id| bring_back(world, team, Object::Sequence, &id)),
+        _ => {
+            world.edit(team, |team, now| team.create_sequence(now, &name));
+            true
+        }
+    }
+}

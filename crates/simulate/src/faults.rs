@@ -1,0 +1,118 @@
+//! Faults on order: what the provider does wrong, drawn like everything else.
+
+use syncline_model::Object;
+use syncline_sim::{Action, Team, Window};
+
+use crate::{
+    dice::Dice,
+    wire::{Armed, Asked, Lie, Wire},
+    world::World,
+};
+
+const NO_SCOPE: &str =
+    r#"{"error":"This API key is not authorized to access this.","error_code":"API_INACCESSIBLE"}"#;
+const NO_PLAN: &str = r#"{"error":"This is not accessible with this api_key on a free plan. Please upgrade your plan.","error_code":"API_INACCESSIBLE"}"#;
+
+/// Puts one fault in force and says which.
+pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> String {
+    let object = object.scanned_as();
+    let by_id = matches!(object, Object::Contact | Object::Account) && dice.chance(2_000);
+    let on = if by_id {
+        Asked::Get(object)
+    } else {
+        Asked::List(object)
+    };
+    let (action, lie) = match dice.below(if by_id { 11 } else { 20 }) {
+        0..8 => (refusal(dice), None),
+        8..11 => (Action::Garbage, None),
+        _ => distortion(&wire.world, dice, object, team),
+    };
+    let pages = dice.one(&[1, 1, 2, 3, 5]);
+    let armed = Armed {
+        on,
+        page: (!by_id && dice.chance(6_000)).then_some(pages),
+        times: match lie {
+            Some(_) => dice.one(&[1, 1, 1, 2, 4]),
+            None => dice.one(&[1, 1, 2, 3, 7]),
+        },
+        action,
+        lie,
+    };
+    let told = format!(
+        "{:?} page {:?} {} times: {}",
+        armed.on,
+        armed.page,
+        armed.times,
+        named(&armed.action)
+    );
+    wire.arm(armed);
+    told
+}
+
+/// An answer that is no page.
+fn refusal(dice: &mut Dice) -> Action {
+    let answer = |status, body: &str| Action::Answer {
+        status,
+        content_type: "application/json; charset=utf-8".to_owned(),
+        body: body.to_owned(),
+    };
+    match dice.below(12) {
+        0 => Action::server_error(),
+        1 => Action::bad_gateway(),
+        2 => Action::unavailable(),
+        3 => Action::AppliedThenServerError,
+        4..7 => Action::RateLimited {
+            window: dice.one(&[Window::Minute, Window::Minute, Window::Hour, Window::Day]),
+            retry_after: dice.one(&[None, Some(1), Some(20), Some(90), Some(1_500)]),
+        },
+        7 => Action::AlreadyProcessing,
+        8 => Action::KeyRevoked,
+        9 => answer(403, NO_SCOPE),
+        10 => answer(403, NO_PLAN),
+        _ => answer(404, r#"{"status":404,"error":"Not Found"}"#),
+    }
+}
+
+/// A page that isn't what is there. What has neither an order nor a total of its own is left as it
+/// is, but for an answer with nothing: nobody could tell.
+fn distortion(
+    world: &World,
+    dice: &mut Dice,
+    object: Object,
+    team: usize,
+) -> (Action, Option<Lie>) {
+    let kind = if object == Object::Mailbox {
+        0
+    } else {
+        dice.below(9)
+    };
+    let action = match kind {
+        0 | 1 => return (Action::EmptyList, Some(Lie::Nothing)),
+        2 => Action::EmptyPage,
+        3 => Action::RepeatPreviousPage,
+        4 => Action::RepeatPage(dice.one(&[1, 2, 3])),
+        5 => Action::EndlessPages,
+        6 => Action::record_without_id(),
+        // One that is made up and one that is left out would make a total that looks right.
+        _ if world.hides_records => Action::HideRecords(some_ids(world, dice, object, team)),
+        _ => Action::record_with_wrong_type(),
+    };
+    (action, Some(Lie::Otherwise))
+}
+
+fn some_ids(world: &World, dice: &mut Dice, object: Object, team: usize) -> Vec<String> {
+    let live = world.read(team, |team: &Team| team.live_ids(object.as_str()));
+    let count = dice.one(&[1, 3, 40]);
+    (0..count)
+        .filter_map(|_| dice.pick(&live).cloned())
+        .collect()
+}
+
+fn named(action: &Action) -> String {
+    match action {
+        Action::HideRecords(ids) => format!("HideRecords of {}", ids.len()),
+        Action::Answer { status, .. } => format!("Answer {status}"),
+        Action::InsertRecord(_) => "InsertRecord".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,251 @@
+//! One process: an engine of its own, with its own clock, ids and way to the database, and the scans
+//! that it has leased. It dies without a word and starts again.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+
+use chrono::TimeDelta;
+use syncline_engine::{Engine, EngineConfig, Step, Walk};
+use syncline_model::{Clock, Ids, Time};
+use syncline_providers::{ApolloConfig, Providers};
+use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::{LARGEST_OFFSET, OffsetClock},
+    dice::Dice,
+    scenario::Scenario,
+    transport::ToProvider,
+    wire::{Errand, Point, Wire},
+};
+
+/// 32 bytes in base64. What it seals is thrown away with the run.
+pub(crate) const ENCRYPTION_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+pub(crate) struct Process {
+    pub(crate) index: usize,
+    pub(crate) clock: Arc<OffsetClock>,
+    /// Does nothing until then, as a process does that the machine has no time for.
+    pub(crate) frozen_until: Option<Time>,
+    /// `None` while it is dead.
+    pub(crate) live: Option<Live>,
+    incarnation: u32,
+}
+
+pub(crate) struct Live {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) providers: Providers,
+    pub(crate) walks: Vec<Held>,
+    /// Nothing was due when it last looked, and nothing has happened since.
+    pub(crate) idle: Idle,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Idle {
+    pub(crate) ticked: bool,
+    pub(crate) claimed: bool,
+}
+
+/// A leased scan.
+pub(crate) struct Held {
+    pub(crate) scan: Scan,
+    pub(crate) stage: Stage,
+    /// When its lease was extended last.
+    pub(crate) kept_at: Time,
+    /// It was held up beyond its lease and steps before it learns that.
+    pub(crate) unaware: bool,
+}
+
+pub(crate) enum Stage {
+    Ready(Box<Walk>),
+    /// The engine said to step again after a while.
+    Resting(Box<Walk>, Time),
+    Parked {
+        step: StepFuture,
+        resume: oneshot::Sender<()>,
+        point: Point,
+        errand: Errand,
+    },
+    /// In the driver's hands.
+    Taken,
+}
+
+pub(crate) type StepFuture = Pin<Box<dyn Future<Output = (Box<Walk>, Result<Step, StoreError>)>>>;
+
+/// Where all processes work.
+pub(crate) struct Surroundings {
+    pub(crate) database_url: String,
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) lookups_per_run: u32,
+}
+
+impl Surroundings {
+    pub(crate) fn new(database_url: String, wire: Arc<Wire>, scenario: &Scenario) -> Self {
+        Self {
+            database_url,
+            wire,
+            lookups_per_run: scenario.lookups_per_run,
+        }
+    }
+}
+
+impl Process {
+    pub(crate) fn new(index: usize, around: &Surroundings) -> Self {
+        let true_time = around.wire.world.clock.clone();
+        Self {
+            index,
+            clock: Arc::new(OffsetClock::new(true_time)),
+            frozen_until: None,
+            live: None,
+            incarnation: 0,
+        }
+    }
+
+    /// Opens the database and starts an engine on it. Its clock is a little fast or slow.
+    pub(crate) async fn start(
+        &mut self,
+        around: &Surroundings,
+        dice: &mut Dice,
+    ) -> anyhow::Result<()> {
+        self.incarnation += 1;
+        self.clock
+            .set_offset(dice.span(-LARGEST_OFFSET, LARGEST_OFFSET));
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let keys: EncryptionKeys = ENCRYPTION_KEY.parse()?;
+        let ids = Arc::new(Ids::seeded(dice.number()));
+        let store = Store::open(&around.database_url, clock.clone(), ids, keys).await?;
+        let providers = Providers::new(ApolloConfig {
+            base_url: "https://api.apollo.test".to_owned(),
+            transport: Some(Arc::new(ToProvider {
+                wire: around.wire.clone(),
+            })),
+        })?;
+        let config = EngineConfig {
+            worker_name: format!("process-{}-{}", self.index, self.incarnation),
+            lookups_per_run: around.lookups_per_run,
+            limits: BTreeMap::new(),
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(store.clone(), providers.clone(), clock, config);
+        self.live = Some(Live {
+            store,
+            engine,
+            providers,
+            walks: Vec::new(),
+            idle: Idle::default(),
+        });
+        Ok(())
+    }
+
+    /// Dies: what it was about to do is dropped where it is. Its requests on the way may have been
+    /// answered, and nobody knows.
+    pub(crate) async fn die(&mut self, wire: &Wire) {
+        let Some(live) = self.live.take() else { return };
+        for held in live.walks {
+            if let Stage::Parked { errand, .. } = held.stage {
+                wire.excuse(Some(errand));
+            }
+        }
+        drop(live.engine);
+        live.store.close().await;
+        self.frozen_until = None;
+    }
+
+    /// Goes on after it was held up. Some of its scans step before they look at their leases.
+    pub(crate) fn thaw(&mut self, dice: &mut Dice) {
+        self.frozen_until = None;
+        let walks = self.live.iter_mut().flat_map(|live| &mut live.walks);
+        for held in walks {
+            held.unaware = dice.chance(6_000);
+        }
+    }
+
+    pub(crate) fn is_frozen(&self, now: Time) -> bool {
+        self.frozen_until.is_some_and(|until| until > now)
+    }
+
+    /// The engine of a process that is up and has time.
+    pub(crate) fn acting(&self, now: Time) -> Option<&Live> {
+        self.live.as_ref().filter(|_| !self.is_frozen(now))
+    }
+
+    /// Extends the leases that are due for it, as the heartbeat beside each scan does, and drops the
+    /// scans that were taken over meanwhile. Tells whether there were any.
+    pub(crate) async fn keep_leases(&mut self, now: Time, wire: &Wire) -> anyhow::Result<bool> {
+        if self.is_frozen(now) {
+            return Ok(false);
+        }
+        let Some(live) = &mut self.live else {
+            return Ok(false);
+        };
+        let mut any = false;
+        let lease = TimeDelta::from_std(EngineConfig::default().lease)?;
+        let mut kept = Vec::new();
+        for mut held in std::mem::take(&mut live.walks) {
+            if !held.unaware && now - held.kept_at >= lease / 3 {
+                held.kept_at = now;
+                any = true;
+                if !live.store.extend_lease(&held.scan, lease).await? {
+                    if let Stage::Parked { errand, .. } = held.stage {
+                        wire.excuse(Some(errand));
+                    }
+                    continue;
+                }
+            }
+            kept.push(held);
+        }
+        live.walks = kept;
+        Ok(any)
+    }
+}
+
+impl Held {
+    pub(crate) fn new(walk: Walk, now: Time) -> Self {
+        Self {
+            scan: walk.scan.clone(),
+            stage: Stage::Ready(Box::new(walk)),
+            kept_at: now,
+            unaware: false,
+        }
+    }
+
+    pub(crate) fn is_ready(&self, now: Time) -> bool {
+        match &self.stage {
+            Stage::Ready(_) => true,
+            Stage::Resting(_, until) => *until <= now,
+            Stage::Parked { .. } | Stage::Taken => false,
+        }
+    }
+
+    pub(crate) fn rests_until(&self) -> Option<Time> {
+        match self.stage {
+            Stage::Resting(_, until) => Some(until),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        matches!(self.stage, Stage::Parked { .. })
+    }
+
+    /// Takes the walk for its next step.
+    pub(crate) fn take(&mut self) -> Option<Box<Walk>> {
+        match std::mem::replace(&mut self.stage, Stage::Taken) {
+            Stage::Ready(walk) | Stage::Resting(walk, _) => Some(walk),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+}
+
+/// What the walk's next step is about.
+pub(crate) fn errand_of(walk: &Walk) -> Errand {
+    Errand {
+        scan_id: walk.scan.id.clone(),
+        object: walk.scan.object,
+        pass: walk.scan.checkpoint.pass,
+        page: walk.scan.checkpoint.next_page,
+    }
+}

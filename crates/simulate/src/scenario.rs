@@ -1,0 +1,298 @@
+//! What a seed draws before anything happens: the world, the connections, the limits, and how often
+//! what goes wrong.
+//!
+//! Small worlds with tight limits are the rule, so that a page's end, a full window and an object
+//! larger than its limit are met often and a seed takes a moment. A longer run (`days`) has the
+//! default limits and is calm.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use syncline_model::{LimitOverrides, Object};
+use syncline_sim::Quota;
+
+use crate::{FaultLevel, Plan, dice::Dice};
+
+/// Everything that is settled before the first step.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) teams: Vec<TeamScenario>,
+    pub(crate) connections: Vec<ConnectionScenario>,
+    /// What is synced.
+    pub(crate) objects: Vec<Object>,
+    pub(crate) period: TimeDelta,
+    pub(crate) processes: usize,
+    pub(crate) lookups_per_run: u32,
+    /// How long edits, faults and crashes go on.
+    pub(crate) length: TimeDelta,
+    /// The run ends sooner when it has taken so many steps.
+    pub(crate) most_steps: u64,
+    pub(crate) search_lag: Duration,
+    pub(crate) delete_lag: Duration,
+    /// Whether a key of limited scope may read its team.
+    pub(crate) scoped_keys_read_profile: bool,
+    pub(crate) rates: Rates,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct TeamScenario {
+    pub(crate) contacts: usize,
+    pub(crate) accounts: usize,
+    pub(crate) users: usize,
+    pub(crate) sequences: usize,
+    pub(crate) mailboxes: usize,
+    /// Requests that its plan allows; `None`: any number.
+    pub(crate) quota: Option<Quota>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionScenario {
+    pub(crate) team: usize,
+    /// Connections of one team with the same number share a key.
+    pub(crate) key: usize,
+    pub(crate) limits: LimitOverrides,
+}
+
+/// How often something happens: weights among the driver's moves, and chances in ten thousand of
+/// what may happen to a request or a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Rates {
+    /// A batch of edits between two steps, against 100 for each step that could be taken.
+    pub(crate) edits: u32,
+    /// A batch of edits while a page is on its way.
+    pub(crate) edits_during: u32,
+    /// An ordered fault of the provider.
+    pub(crate) faults: u32,
+    /// A request or its answer that gets lost.
+    pub(crate) loss: u32,
+    /// An answer that takes seconds.
+    pub(crate) slow: u32,
+    /// A step that is left between its request and its commit.
+    pub(crate) park: u32,
+    pub(crate) crash: u32,
+    /// A crash at a database call of the next move.
+    pub(crate) crash_inside: u32,
+    pub(crate) freeze: u32,
+    /// What people do: triggers, pauses, new keys.
+    pub(crate) manage: u32,
+    /// More than half of an object goes at once, or comes back.
+    pub(crate) upheaval: u32,
+}
+
+impl Rates {
+    fn of(level: FaultLevel) -> Self {
+        let none = Self {
+            edits: 14,
+            edits_during: 500,
+            manage: 3,
+            upheaval: 40,
+            ..Self::default()
+        };
+        match level {
+            FaultLevel::None => none,
+            FaultLevel::Light => Self {
+                faults: 3,
+                loss: 100,
+                slow: 300,
+                park: 300,
+                crash: 1,
+                crash_inside: 60,
+                freeze: 1,
+                ..none
+            },
+            FaultLevel::Heavy => Self {
+                edits: 20,
+                edits_during: 1_500,
+                faults: 12,
+                loss: 300,
+                slow: 1_500,
+                park: 1_500,
+                crash: 3,
+                crash_inside: 400,
+                freeze: 4,
+                manage: 8,
+                upheaval: 150,
+            },
+        }
+    }
+
+    /// The same world, a month long: what goes wrong is rare for each step.
+    fn calm(self) -> Self {
+        Self {
+            edits: self.edits / 4,
+            edits_during: self.edits_during / 10,
+            faults: self.faults.div_ceil(4),
+            loss: self.loss / 10,
+            slow: self.slow / 10,
+            park: self.park / 20,
+            crash: self.crash.div_ceil(4),
+            crash_inside: self.crash_inside / 20,
+            freeze: self.freeze.div_ceil(4),
+            manage: 0,
+            upheaval: 0,
+        }
+    }
+}
+
+impl Scenario {
+    pub(crate) fn draw(dice: &mut Dice, plan: &Plan) -> Self {
+        let long = plan.days.is_some_and(|days| days >= 7);
+        if long {
+            Self::long(plan)
+        } else {
+            Self::small(dice, plan)
+        }
+    }
+
+    fn long(plan: &Plan) -> Self {
+        let days = i64::from(plan.days.unwrap_or(30));
+        Self {
+            teams: vec![TeamScenario::usual(plan.contacts.unwrap_or(3_000))],
+            connections: vec![ConnectionScenario {
+                team: 0,
+                key: 0,
+                limits: LimitOverrides::default(),
+            }],
+            objects: Object::ALL.to_vec(),
+            period: TimeDelta::hours(1),
+            processes: 2,
+            lookups_per_run: 200,
+            length: TimeDelta::days(days),
+            most_steps: u64::MAX,
+            search_lag: Duration::ZERO,
+            delete_lag: Duration::ZERO,
+            scoped_keys_read_profile: true,
+            rates: Rates::of(plan.faults).calm(),
+        }
+    }
+
+    fn small(dice: &mut Dice, plan: &Plan) -> Self {
+        let connections = connections(dice);
+        let teams = connections.iter().map(|it| it.team).max().unwrap_or(0) + 1;
+        let teams: Vec<_> = (0..teams)
+            .map(|_| TeamScenario::draw(dice, plan.contacts))
+            .collect();
+        let largest = teams.iter().map(|team| team.contacts).max().unwrap_or(0);
+        let limits = limits(dice, largest);
+        let lagging = dice.chance(1_500);
+        let lag = |dice: &mut Dice| {
+            if lagging {
+                Duration::from_secs(dice.number() % 90)
+            } else {
+                Duration::ZERO
+            }
+        };
+        let length = match plan.days {
+            Some(days) => TimeDelta::days(days.into()),
+            None => dice.span(TimeDelta::hours(4), TimeDelta::hours(12)),
+        };
+        Self {
+            teams,
+            connections: connections
+                .into_iter()
+                .map(|it| ConnectionScenario { limits, ..it })
+                .collect(),
+            objects: objects(dice),
+            period: TimeDelta::minutes(dice.one(&[15, 30, 60, 60])),
+            processes: dice.one(&[1, 2, 2, 2]),
+            lookups_per_run: dice.one(&[3, 20, 200, 200]),
+            length,
+            most_steps: if plan.days.is_some() { u64::MAX } else { 350 },
+            search_lag: lag(dice),
+            delete_lag: lag(dice),
+            scoped_keys_read_profile: dice.chance(7_000),
+            rates: Rates::of(plan.faults),
+        }
+    }
+}
+
+impl TeamScenario {
+    fn usual(contacts: usize) -> Self {
+        Self {
+            contacts,
+            accounts: contacts / 8,
+            users: 8,
+            sequences: 12,
+            mailboxes: 10,
+            quota: None,
+        }
+    }
+
+    fn draw(dice: &mut Dice, contacts: Option<usize>) -> Self {
+        let most = dice.one(&[120, 300, 500]);
+        let contacts = contacts.unwrap_or_else(|| 90 + dice.below(most));
+        // Several pages of what can't be asked for by its id, now and then.
+        let some = |dice: &mut Dice, usual: usize| {
+            if dice.chance(1_500) {
+                usual + 95 + dice.below(120)
+            } else {
+                usual
+            }
+        };
+        Self {
+            users: some(dice, 8),
+            sequences: some(dice, 12),
+            accounts: some(dice, contacts / 8),
+            quota: dice.chance(2_500).then(|| quota(dice)),
+            ..Self::usual(contacts)
+        }
+    }
+}
+
+fn quota(dice: &mut Dice) -> Quota {
+    let per_minute = dice.one(&[3, 5, 20, 50]);
+    let per_hour = dice.one(&[12, 40, 200]);
+    let per_day = dice.one(&[60, 150, 600]);
+    Quota::new(per_minute, per_hour, per_day)
+}
+
+/// Who is connected: mostly one, sometimes two with one key, with two keys of one team, or of two
+/// teams.
+fn connections(dice: &mut Dice) -> Vec<ConnectionScenario> {
+    let of = |team, key| ConnectionScenario {
+        team,
+        key,
+        limits: LimitOverrides::default(),
+    };
+    match dice.below(20) {
+        0..11 => vec![of(0, 0)],
+        11..14 => vec![of(0, 0), of(0, 0)],
+        14..17 => vec![of(0, 0), of(0, 1)],
+        _ => vec![of(0, 0), of(1, 0)],
+    }
+}
+
+/// Limits that are met: less than an object has, or little more than one scan reads.
+fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
+    let contacts = i64::try_from(contacts).unwrap_or(i64::MAX);
+    let capped = dice.chance(3_500);
+    let tight = dice.chance(5_000);
+    LimitOverrides {
+        records_per_object: Some(if capped {
+            dice.between(100, contacts.max(101))
+        } else {
+            contacts * 2 + 1_000
+        }),
+        records_per_hour: Some(if tight {
+            dice.between(150, contacts * 2 + 200)
+        } else {
+            contacts * 12
+        }),
+        records_per_day: Some(if tight {
+            dice.between(contacts * 4 + 400, contacts * 20 + 400)
+        } else {
+            contacts * 200
+        }),
+    }
+}
+
+fn objects(dice: &mut Dice) -> Vec<Object> {
+    match dice.below(20) {
+        0 => vec![Object::Contact],
+        1 => vec![Object::SequenceState],
+        2 => vec![Object::User, Object::Account, Object::SequenceState],
+        3 | 4 => vec![Object::Contact, Object::SequenceState],
+        5 => vec![Object::Account, Object::Contact],
+        _ => Object::ALL.to_vec(),
+    }
+}

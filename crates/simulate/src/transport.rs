@@ -1,0 +1,184 @@
+//! A process's way to the simulated provider: a function call in which time passes, things get lost,
+//! people go on working, and the driver may make the process wait.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderName;
+use syncline_model::Time;
+use syncline_providers::{
+    ErrorKind, Outgoing, ProviderError, Response, Transport, http::HeaderMap,
+};
+use syncline_sim::{Action, Fault, Match, SimReply, SimRequest};
+
+use crate::{
+    edits,
+    wire::{Asked, Errand, Loss, PATIENCE, Passage, Point, Served, Wire},
+};
+
+pub(crate) struct ToProvider {
+    pub(crate) wire: Arc<Wire>,
+}
+
+/// A request on its way.
+struct Sent {
+    asked: Asked,
+    errand: Option<Errand>,
+    key: String,
+    request: SimRequest,
+    at: Time,
+    passage: Passage,
+}
+
+#[async_trait]
+impl Transport for ToProvider {
+    async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
+        let sent = self.leave(request);
+        let Passage {
+            park_before,
+            park_after,
+            loss,
+            ..
+        } = sent.passage;
+        if park_before {
+            self.wire.park(Point::BeforeProvider).await;
+        }
+        self.pass(sent.passage.there);
+        if loss == Some(Loss::Request) || self.is_late(&sent) {
+            return Err(self.give_up(&sent));
+        }
+        let reply = self.carry_out(&sent);
+        if park_after {
+            self.wire.park(Point::AfterProvider).await;
+        }
+        self.come_back(&sent, reply)
+    }
+}
+
+impl ToProvider {
+    fn leave(&self, request: Outgoing) -> Sent {
+        let key = request.headers.get("x-api-key");
+        let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
+        let asked = Asked::of(request.url.path());
+        let errand = self.wire.errand();
+        self.wire.note_request(errand.as_ref());
+        Sent {
+            asked,
+            errand,
+            key: key.to_owned(),
+            at: self.wire.world.now(),
+            passage: self.wire.draw(asked),
+            request: SimRequest {
+                method: request.method,
+                path: request.url.path().to_owned(),
+                query: request.url.query().map(str::to_owned),
+                headers: request.headers,
+                body: request.body.unwrap_or_default(),
+            },
+        }
+    }
+
+    /// The provider's part, with people at work just before and just after.
+    fn carry_out(&self, sent: &Sent) -> SimReply {
+        let world = &self.wire.world;
+        let team = world.team_of(&sent.key);
+        let mut dice = self.wire.split_dice();
+        let edits = sent.passage.edits.then_some(team).flatten();
+        let before = edits.is_some() && dice.chance(3_000);
+        if let Some(team) = edits.filter(|_| before) {
+            edits::batch(world, &mut dice, team);
+        }
+        let page = sent.errand.as_ref().map(|errand| errand.page);
+        let struck = self.wire.strike(sent.asked, page);
+        let faults = world.sim.faults();
+        faults.clear();
+        if let Some(armed) = &struck {
+            faults.push(Fault::new(Match::any(), armed.action.clone()));
+        }
+        let at = world.now();
+        let reply = world.sim.respond(at, &sent.request);
+        faults.clear();
+        let records = world
+            .sim
+            .ledger()
+            .requests()
+            .pop()
+            .map_or(0, |it| it.records);
+        world.sim.ledger().reset();
+        // Nobody can reserve for a record that the provider makes up.
+        let made_up = struck
+            .as_ref()
+            .is_some_and(|armed| matches!(armed.action, Action::InsertRecord(_)));
+        let records = records.saturating_sub(usize::from(made_up));
+        let lie = struck.as_ref().and_then(|armed| armed.lie);
+        self.wire.write_served(Served {
+            at,
+            asked: sent.asked,
+            errand: sent.errand.clone(),
+            account: world.account_of(&sent.key),
+            status: reply.status,
+            records: i64::try_from(records).unwrap_or(i64::MAX),
+            lie: lie.filter(|_| reply.status == 200),
+        });
+        if struck.is_some() {
+            self.wire.excuse(sent.errand.clone());
+        }
+        if let Some(team) = edits.filter(|_| !before) {
+            edits::batch(world, &mut dice, team);
+        }
+        reply
+    }
+
+    fn come_back(&self, sent: &Sent, reply: SimReply) -> Result<Response, ProviderError> {
+        self.pass(sent.passage.back);
+        match sent.passage.loss {
+            Some(Loss::Answer) => {
+                self.wire.excuse(sent.errand.clone());
+                Err(self.give_up(sent))
+            }
+            Some(Loss::Broken) => {
+                self.wire.excuse(sent.errand.clone());
+                Err(no_answer(ErrorKind::Connection, "the connection broke"))
+            }
+            // A process that was held up finds either the answer or the end of its patience.
+            _ if self.is_late(sent) && !sent.passage.late_answer_counts => {
+                self.wire.excuse(sent.errand.clone());
+                Err(self.give_up(sent))
+            }
+            _ => Ok(response(reply)),
+        }
+    }
+
+    fn is_late(&self, sent: &Sent) -> bool {
+        self.wire.world.now() - sent.at > PATIENCE
+    }
+
+    /// No answer came within the time that a request may take.
+    fn give_up(&self, sent: &Sent) -> ProviderError {
+        self.pass((sent.at + PATIENCE - self.wire.world.now()).max(chrono::TimeDelta::zero()));
+        no_answer(ErrorKind::Timeout, "no answer came")
+    }
+
+    fn pass(&self, time: chrono::TimeDelta) {
+        self.wire.world.clock.advance(time);
+    }
+}
+
+fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {
+    ProviderError::new(kind, None, message)
+}
+
+fn response(reply: SimReply) -> Response {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &reply.headers {
+        let name = name.parse::<HeaderName>();
+        if let (Ok(name), Ok(value)) = (name, value.parse()) {
+            headers.append(name, value);
+        }
+    }
+    Response {
+        status: reply.status,
+        headers,
+        body: reply.body,
+    }
+}

@@ -1,0 +1,279 @@
+//! What lies between the processes and the provider: what is drawn for each request, who waits
+//! there, and the books of what was served.
+//!
+//! One step is polled at a time, so whoever sends belongs to the errand that was announced last.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chrono::TimeDelta;
+use syncline_model::{Object, Time};
+use syncline_sim::Action;
+use tokio::sync::{Notify, oneshot};
+
+use crate::{dice::Dice, scenario::Rates, world::World};
+
+/// The longest that a request can take; see `providers::http`.
+pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
+
+/// What a step is about, as far as its requests are concerned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Errand {
+    pub(crate) scan_id: String,
+    pub(crate) object: Object,
+    pub(crate) pass: u32,
+    pub(crate) page: u32,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    List(Object),
+    Get(Object),
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of(path: &str) -> Self {
+        let below = path.trim_start_matches("/api/v1/");
+        match below {
+            "users/search" => Self::List(Object::User),
+            "email_accounts" => Self::List(Object::Mailbox),
+            "emailer_campaigns/search" => Self::List(Object::Sequence),
+            "accounts/search" => Self::List(Object::Account),
+            "contacts/search" => Self::List(Object::Contact),
+            _ if below.starts_with("contacts/") => Self::Get(Object::Contact),
+            _ if below.starts_with("accounts/") => Self::Get(Object::Account),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How a list's answer differs from what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lie {
+    /// It says that there is nothing.
+    Nothing,
+    /// It lacks records, shows others, or has some that aren't there.
+    Otherwise,
+}
+
+/// An ordered fault.
+#[derive(Debug, Clone)]
+pub(crate) struct Armed {
+    pub(crate) on: Asked,
+    pub(crate) page: Option<u32>,
+    pub(crate) times: u32,
+    pub(crate) action: Action,
+    pub(crate) lie: Option<Lie>,
+}
+
+/// An exchange that the provider carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) at: Time,
+    pub(crate) asked: Asked,
+    pub(crate) errand: Option<Errand>,
+    /// Whose records they were; see [`World::account_of`].
+    pub(crate) account: String,
+    pub(crate) status: u16,
+    pub(crate) records: i64,
+    pub(crate) lie: Option<Lie>,
+}
+
+/// Where a request waits for the driver's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    BeforeProvider,
+    AfterProvider,
+}
+
+pub(crate) struct ParkedRequest {
+    pub(crate) point: Point,
+    pub(crate) resume: oneshot::Sender<()>,
+}
+
+pub(crate) struct Wire {
+    pub(crate) world: Arc<World>,
+    state: Mutex<State>,
+    parked: Notify,
+}
+
+struct State {
+    dice: Dice,
+    rates: Rates,
+    errand: Option<Errand>,
+    /// Whether the step that is being made may be left at a request.
+    may_park: bool,
+    waiting: Option<ParkedRequest>,
+    armed: Vec<Armed>,
+    /// Since the checker looked last.
+    served: Vec<Served>,
+    excused: Vec<Errand>,
+    requests: Vec<Errand>,
+}
+
+/// What happens to one request on its way.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a draw of its own")]
+pub(crate) struct Passage {
+    pub(crate) park_before: bool,
+    pub(crate) park_after: bool,
+    /// From leaving to the provider's answer, and from there back.
+    pub(crate) there: TimeDelta,
+    pub(crate) back: TimeDelta,
+    pub(crate) loss: Option<Loss>,
+    /// People are at work at the provider just then.
+    pub(crate) edits: bool,
+    /// An answer that came while its process had no time is found, not given up.
+    pub(crate) late_answer_counts: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The request never arrives.
+    Request,
+    /// The answer never arrives.
+    Answer,
+    /// The connection breaks while the answer comes.
+    Broken,
+}
+
+impl Wire {
+    pub(crate) fn new(world: Arc<World>, dice: Dice, rates: Rates) -> Self {
+        Self {
+            world,
+            parked: Notify::new(),
+            state: Mutex::new(State {
+                dice,
+                rates,
+                errand: None,
+                may_park: false,
+                waiting: None,
+                armed: Vec::new(),
+                served: Vec::new(),
+                excused: Vec::new(),
+                requests: Vec::new(),
+            }),
+        }
+    }
+
+    /// Whose requests follow, and whether one of them may be left waiting.
+    pub(crate) fn announce(&self, errand: Option<Errand>, may_park: bool) {
+        let mut state = self.state();
+        state.errand = errand;
+        state.may_park = may_park;
+    }
+
+    pub(crate) fn errand(&self) -> Option<Errand> {
+        self.state().errand.clone()
+    }
+
+    pub(crate) fn set_rates(&self, rates: Rates) {
+        let mut state = self.state();
+        state.rates = rates;
+        state.armed.clear();
+    }
+
+    pub(crate) fn arm(&self, armed: Armed) {
+        self.state().armed.push(armed);
+    }
+
+    /// The fault that strikes this request, if one does.
+    pub(crate) fn strike(&self, asked: Asked, page: Option<u32>) -> Option<Armed> {
+        let mut state = self.state();
+        let struck = state.armed.iter_mut().find(|armed| {
+            armed.times > 0 && armed.on == asked && (armed.page.is_none() || armed.page == page)
+        })?;
+        struck.times -= 1;
+        let struck = struck.clone();
+        state.armed.retain(|armed| armed.times > 0);
+        Some(struck)
+    }
+
+    /// Draws what happens to a request. One that asks about the key is answered at once: its sender
+    /// looks at the machine's clock.
+    pub(crate) fn draw(&self, asked: Asked) -> Passage {
+        let mut state = self.state();
+        let State {
+            dice,
+            rates,
+            may_park,
+            ..
+        } = &mut *state;
+        let about_records = asked != Asked::Other;
+        let slow = dice.chance(rates.slow);
+        let latency = if slow {
+            dice.span(TimeDelta::seconds(1), TimeDelta::seconds(25))
+        } else {
+            dice.span(TimeDelta::milliseconds(20), TimeDelta::milliseconds(300))
+        };
+        // The provider answers at the beginning of that time, at its end or in between.
+        let there = match dice.below(3) {
+            0 => TimeDelta::zero(),
+            1 => latency,
+            _ => dice.span(TimeDelta::zero(), latency),
+        };
+        let loss = dice
+            .chance(rates.loss)
+            .then(|| dice.one(&[Loss::Request, Loss::Answer, Loss::Broken]));
+        let may_park = *may_park && about_records;
+        Passage {
+            park_before: dice.chance(rates.park / 2) && may_park,
+            park_after: dice.chance(rates.park / 2) && may_park,
+            there,
+            back: latency - there,
+            loss: loss.filter(|_| about_records),
+            edits: dice.chance(rates.edits_during) && about_records,
+            late_answer_counts: dice.chance(5_000),
+        }
+    }
+
+    /// A stream for what happens on the way.
+    pub(crate) fn split_dice(&self) -> Dice {
+        self.state().dice.split()
+    }
+
+    /// Leaves the request here until the driver resumes or drops it.
+    pub(crate) async fn park(&self, point: Point) {
+        let (resume, resumed) = oneshot::channel();
+        self.state().waiting = Some(ParkedRequest { point, resume });
+        self.parked.notify_one();
+        // The driver that drops the sender drops this future as well.
+        let _ = resumed.await;
+    }
+
+    /// Returns when a request was parked.
+    pub(crate) async fn parked(&self) -> Option<ParkedRequest> {
+        self.parked.notified().await;
+        self.state().waiting.take()
+    }
+
+    pub(crate) fn write_served(&self, served: Served) {
+        self.state().served.push(served);
+    }
+
+    /// A page that was served but could not be used: it may be asked for once more.
+    pub(crate) fn excuse(&self, errand: Option<Errand>) {
+        self.state().excused.extend(errand);
+    }
+
+    pub(crate) fn note_request(&self, errand: Option<&Errand>) {
+        self.state().requests.extend(errand.cloned());
+    }
+
+    pub(crate) fn take_served(&self) -> Vec<Served> {
+        std::mem::take(&mut self.state().served)
+    }
+
+    pub(crate) fn take_excused(&self) -> Vec<Errand> {
+        std::mem::take(&mut self.state().excused)
+    }
+
+    pub(crate) fn take_requests(&self) -> Vec<Errand> {
+        std::mem::take(&mut self.state().requests)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics while it is held")
+    }
+}

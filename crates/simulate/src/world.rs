@@ -1,0 +1,203 @@
+//! The provider and what is true there: the simulated workspaces, and what their own books don't
+//! tell about the past.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use chrono::TimeDelta;
+use sha2::{Digest as _, Sha256};
+use syncline_model::{Clock, ManualClock, Object, Time};
+use syncline_sim::{
+    KeyOptions, Options, Plan as PricePlan, Simulator, Switches, Team, TeamOptions,
+};
+
+use crate::{dice::Dice, scenario::Scenario};
+
+/// The simulated provider with the simulation's time. Shared by everybody who acts.
+pub(crate) struct World {
+    pub(crate) sim: Simulator,
+    /// The true time.
+    pub(crate) clock: Arc<ManualClock>,
+    /// The longest that its searches are behind.
+    pub(crate) lag: TimeDelta,
+    /// Whether its lies leave records out, or make some up.
+    pub(crate) hides_records: bool,
+    scoped_keys_read_profile: bool,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    /// When an object of a team changed last.
+    changed: BTreeMap<(usize, Object), Time>,
+    /// When a record was last hidden from the key's user, or shown again.
+    visibility: HashMap<(usize, String), Time>,
+    /// Ids of deleted records, which may come back.
+    gone: BTreeMap<(usize, Object), Vec<String>>,
+    /// The team behind each key that ever was, and whether it is a master key.
+    keys: BTreeMap<String, (usize, bool)>,
+}
+
+impl World {
+    pub(crate) fn new(dice: &mut Dice, scenario: &Scenario) -> Self {
+        let switches = Switches {
+            search_lag: scenario.search_lag,
+            delete_lag: scenario.delete_lag,
+            scoped_keys_read_profile: scenario.scoped_keys_read_profile,
+            free_plan: syncline_sim::FreePlan::NamesTheEndpoint,
+            retry_after: dice.chance(7_000),
+            rejected_calls_count: dice.chance(3_000),
+            account_changes_move_order: dice.chance(5_000),
+            enrolment_touches_contact: dice.chance(3_000),
+            archived_sequences_listed: dice.chance(8_000),
+            ..Switches::default()
+        };
+        let mut keys = BTreeMap::new();
+        for connection in &scenario.connections {
+            keys.insert(
+                key_name(connection.team, connection.key, 0),
+                (connection.team, true),
+            );
+        }
+        let teams = scenario.teams.iter().enumerate().map(|(team, it)| {
+            let own_keys = keys.iter().filter(|(_, (of, _))| *of == team);
+            TeamOptions {
+                name: format!("Team {team}"),
+                contacts: it.contacts,
+                accounts: it.accounts,
+                users: it.users,
+                sequences: it.sequences,
+                mailboxes: it.mailboxes,
+                keys: own_keys.map(|(key, _)| KeyOptions::master(key)).collect(),
+                plan: it.quota.map_or(PricePlan::Unlimited, PricePlan::Custom),
+                loading_reads: 1,
+            }
+        });
+        let options = Options {
+            seed: dice.number(),
+            teams: teams.collect(),
+            switches,
+            ..Options::default()
+        };
+        let begins = options.epoch + dice.span(TimeDelta::minutes(1), TimeDelta::hours(2));
+        Self {
+            lag: TimeDelta::from_std(scenario.search_lag.max(scenario.delete_lag))
+                .unwrap_or_default(),
+            hides_records: dice.chance(7_000),
+            sim: Simulator::new(options),
+            clock: Arc::new(ManualClock::at(begins)),
+            scoped_keys_read_profile: scenario.scoped_keys_read_profile,
+            book: Mutex::new(Book {
+                keys,
+                ..Book::default()
+            }),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Changes a team now.
+    pub(crate) fn edit<R>(&self, team: usize, change: impl FnOnce(&mut Team, Time) -> R) -> R {
+        let now = self.now();
+        self.sim.edit(team, |team| {
+            team.tick(now);
+            change(team, now)
+        })
+    }
+
+    pub(crate) fn read<R>(&self, team: usize, read: impl FnOnce(&Team) -> R) -> R {
+        self.sim.read(team, read)
+    }
+
+    /// Writes down that these objects of a team are not what they were.
+    pub(crate) fn note_change(&self, team: usize, objects: &[Object]) {
+        let now = self.now();
+        let mut book = self.book();
+        for object in objects {
+            book.changed.insert((team, *object), now);
+        }
+    }
+
+    /// When searches showed the last change of a team's object.
+    pub(crate) fn changed_at(&self, team: usize, object: Object) -> Option<Time> {
+        let changed = self.book().changed.get(&(team, object)).copied();
+        changed.map(|at| at + self.lag)
+    }
+
+    pub(crate) fn note_visibility(&self, team: usize, id: &str) {
+        let now = self.now();
+        self.book().visibility.insert((team, id.to_owned()), now);
+    }
+
+    /// When each of a team's records that was ever hidden was hidden or shown last.
+    pub(crate) fn visibility(&self, team: usize) -> HashMap<String, Time> {
+        let book = self.book();
+        let own = book.visibility.iter().filter(|((of, _), _)| *of == team);
+        own.map(|((_, id), at)| (id.clone(), *at)).collect()
+    }
+
+    pub(crate) fn note_gone(&self, team: usize, object: Object, id: &str) {
+        let mut book = self.book();
+        let gone = book.gone.entry((team, object)).or_default();
+        gone.push(id.to_owned());
+    }
+
+    pub(crate) fn note_back(&self, team: usize, object: Object, id: &str) {
+        let mut book = self.book();
+        let gone = book.gone.entry((team, object)).or_default();
+        gone.retain(|known| known != id);
+    }
+
+    /// Ids of a team's deleted records.
+    pub(crate) fn gone(&self, team: usize, object: Object) -> Vec<String> {
+        let book = self.book();
+        book.gone.get(&(team, object)).cloned().unwrap_or_default()
+    }
+
+    /// A key that the team accepts from now on.
+    pub(crate) fn add_key(&self, team: usize, key: &str, scopes: Option<&[&str]>) {
+        let options = match scopes {
+            Some(scopes) => KeyOptions::scoped(key, scopes),
+            None => KeyOptions::master(key),
+        };
+        self.edit(team, |team, _| team.add_key(options));
+        let is_master = scopes.is_none();
+        self.book().keys.insert(key.to_owned(), (team, is_master));
+    }
+
+    pub(crate) fn team_of(&self, key: &str) -> Option<usize> {
+        self.book().keys.get(key).map(|(team, _)| *team)
+    }
+
+    /// What the key's records count against: its team, where it can be read, otherwise the key.
+    pub(crate) fn account_of(&self, key: &str) -> String {
+        match self.book().keys.get(key) {
+            Some((team, is_master)) if *is_master || self.scoped_keys_read_profile => {
+                format!("team {team}")
+            }
+            _ => format!("key {key}"),
+        }
+    }
+
+    /// The names under which a team's keys are accounts of their own, as long as nobody knows the
+    /// team.
+    pub(crate) fn key_accounts(&self, team: usize) -> BTreeSet<String> {
+        let book = self.book();
+        let own = book.keys.iter().filter(|(_, (of, _))| *of == team);
+        own.map(|(key, _)| format!("apollo:key:{}", hex::encode(Sha256::digest(key))))
+            .collect()
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().expect("nobody panics while it is held")
+    }
+}
+
+/// The key of a connection: of its team, with its number there, after so many changes.
+pub(crate) fn key_name(team: usize, key: usize, generation: u32) -> String {
+    format!("key-{team}-{key}-{generation}")
+}
