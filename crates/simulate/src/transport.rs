@@ -118,6 +118,7 @@ impl ToProvider {
             account: world.account_of(&sent.key),
             status: reply.status,
             records: i64::try_from(records).unwrap_or(i64::MAX),
+            is_struck: struck.is_some(),
             lie: lie.filter(|_| reply.status == 200),
         });
         if struck.is_some() {

@@ -77,6 +77,8 @@ pub(crate) struct Served {
     pub(crate) account: String,
     pub(crate) status: u16,
     pub(crate) records: i64,
+    /// An ordered fault struck it.
+    pub(crate) is_struck: bool,
     pub(crate) lie: Option<Lie>,
 }
 

@@ -26,7 +26,8 @@ pub struct Unseen {
     pub gone: Option<String>,
 }
 
-/// How long the provider's word on a record counts: it may come back while a run waits.
+/// How long the provider's word on a record counts: it may come back while a run waits. What was
+/// said before is asked again by the next run.
 pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// A missing row and the id to ask the provider for.
@@ -345,7 +346,7 @@ impl Store {
     }
 
     /// The missing row to ask the provider about next: one that was never asked about first, then
-    /// the one that was asked about longest ago. None that this run has asked about just now.
+    /// the one that was asked about longest ago. None that this run has asked about.
     pub async fn next_lookup(
         &self,
         scan: &Scan,
@@ -361,7 +362,7 @@ impl Store {
              JOIN {} t ON t.application_id = $4 AND t.customer_id = $5 AND t.provider_name = $6
                AND t.id = m.record_id
              WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
-               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3 OR m.looked_up_at < $7)
+               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
              ORDER BY COALESCE(m.looked_up_by, ''), m.missing_since, m.record_id LIMIT 1",
             run.object.table()
         );
@@ -374,7 +375,6 @@ impl Store {
             .bind(&connection.application_id)
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
-            .bind(self.now() - WORD_HOLDS_FOR)
             .fetch_optional(c)
             .await)?)
     }

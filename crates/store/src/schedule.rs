@@ -96,6 +96,7 @@ impl Store {
     /// While a run waits for records to read, no other of its account starts: it could only wait as
     /// well, and the first to come would not be the first served. That goes until it is leased
     /// again, unless it is another connection's than the named one: nobody may be there to lease it.
+    /// A connection that waits for less than others may read holds up only those like it.
     pub async fn start_due_runs(
         &self,
         limit: i64,
@@ -114,6 +115,8 @@ impl Store {
                 JOIN connections sharing ON sharing.account_id = c.account_id
                 JOIN sync_runs w ON w.connection_id = sharing.id
                 WHERE c.id = s.connection_id AND w.state = 'waiting'
+                  AND COALESCE(CAST(sharing.limits AS text), '')
+                    = COALESCE(CAST(c.limits AS text), '')
                   AND (w.due_at > $1 OR CAST($3 AS text) IS NULL OR w.connection_id = $3)
                   AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
                   AND NOT (w.connection_id = s.connection_id

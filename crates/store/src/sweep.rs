@@ -33,6 +33,8 @@ struct MissingColumns {
     lookup_reason: Option<String>,
     /// The record that carries it is marked as deleted.
     carrier_deleted: bool,
+    /// There is a row of the record that carries it.
+    carrier_known: bool,
     /// The deletion of the record that carries it waits for somebody's word.
     carrier_held: bool,
 }
@@ -52,16 +54,17 @@ impl Store {
             return Ok(Swept::default());
         }
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        // Where the provider keeps some records from the key, two reads that lack one prove nothing;
-        // nor do they of a record whose carrier was not read.
-        let by_id_only = run.object.scanned_as() != run.object
-            || missing
+        let proof = Proof {
+            goes_with_carrier: run.object.scanned_as() != run.object
+                && scan.runs.iter().any(|other| other.object == scan.object),
+            some_are_hidden: missing
                 .iter()
-                .any(|row| row.lookup.as_deref() == Some("hidden"));
-        let (doomed, held_along) = doomed(&missing, by_id_only, verdict, empty_answer);
+                .any(|row| row.lookup.as_deref() == Some("hidden")),
+        };
+        let (doomed, held_along) = doomed(&missing, proof, verdict, empty_answer);
         let left = count(missing.len());
         let live = self.live_rows(tx, scan, run.object).await?;
-        let threatened = threatened(&missing, &doomed, by_id_only, verdict);
+        let threatened = threatened(&missing, &doomed, proof, verdict);
         if wants_a_word(count(threatened.len()), live, empty_answer) {
             self.hold(tx, scan, run, &threatened).await?;
             tracing::warn!(
@@ -116,7 +119,7 @@ impl Store {
             "SELECT m.record_id, m.complete_misses, ",
             lookup!(),
             "
-                   false AS carrier_deleted, false AS carrier_held
+                   false AS carrier_deleted, false AS carrier_known, false AS carrier_held
             FROM missing_records m
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
             ORDER BY m.record_id"
@@ -126,6 +129,7 @@ impl Store {
             lookup!(),
             "
                    COALESCE(carrier.is_deleted, false) AS carrier_deleted,
+                   carrier.id IS NOT NULL AS carrier_known,
                    EXISTS (
                       SELECT 1 FROM missing_records h
                       WHERE h.connection_id = $1 AND h.object = 'contact'
@@ -234,11 +238,28 @@ impl Store {
     }
 }
 
+/// When two reads that lack a row are no proof.
+#[derive(Clone, Copy)]
+struct Proof {
+    /// The records come inside others that have a run of their own, and go with them.
+    goes_with_carrier: bool,
+    /// The provider keeps some records from the key.
+    some_are_hidden: bool,
+}
+
+impl Proof {
+    /// Only the provider's word can settle the row, and there is none yet.
+    fn needs_a_word(self, row: &MissingColumns) -> bool {
+        let by_id_only = self.some_are_hidden || (self.goes_with_carrier && row.carrier_known);
+        by_id_only && row.lookup.is_none()
+    }
+}
+
 /// The rows that a run may delete, with the reasons, and how many more are held along with the
 /// records that carry them.
 fn doomed(
     missing: &[MissingColumns],
-    by_id_only: bool,
+    proof: Proof,
     verdict: Verdict,
     empty_answer: bool,
 ) -> (Vec<(&MissingColumns, String)>, i64) {
@@ -252,7 +273,7 @@ fn doomed(
             None
         } else if empty_answer {
             Some("the provider answered with nothing".to_owned())
-        } else if by_id_only && row.lookup.is_none() {
+        } else if proof.needs_a_word(row) {
             None
         } else {
             row.reason_to_delete(verdict)
@@ -267,10 +288,11 @@ fn doomed(
 fn threatened<'m>(
     missing: &'m [MissingColumns],
     doomed: &[(&'m MissingColumns, String)],
-    by_id_only: bool,
+    proof: Proof,
     verdict: Verdict,
 ) -> Vec<&'m str> {
-    let may_follow = verdict == Verdict::Complete && !by_id_only;
+    let may_follow =
+        |row: &MissingColumns| verdict == Verdict::Complete && !proof.needs_a_word(row);
     let is_doomed: HashSet<&str> = doomed
         .iter()
         .map(|(row, _)| row.record_id.as_str())
@@ -278,7 +300,7 @@ fn threatened<'m>(
     missing
         .iter()
         .filter(|row| {
-            is_doomed.contains(row.record_id.as_str()) || (may_follow && row.lookup.is_none())
+            is_doomed.contains(row.record_id.as_str()) || (may_follow(row) && row.lookup.is_none())
         })
         .map(|row| row.record_id.as_str())
         .collect()

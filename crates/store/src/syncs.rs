@@ -88,11 +88,13 @@ macro_rules! select {
                 c.customer_id, c.provider_name
          FROM syncs s JOIN connections c ON c.id = s.connection_id
          LEFT JOIN (
-            SELECT sharing.account_id, max(w.due_at) AS until
+            SELECT sharing.account_id, COALESCE(CAST(sharing.limits AS text), '') AS limits,
+                   max(w.due_at) AS until
             FROM sync_runs w JOIN connections sharing ON sharing.id = w.connection_id
             WHERE w.state IN ('queued', 'running', 'waiting') AND w.state = 'waiting'
               AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
-            GROUP BY sharing.account_id) waits ON waits.account_id = c.account_id
+            GROUP BY sharing.account_id, COALESCE(CAST(sharing.limits AS text), '')) waits ON waits.account_id = c.account_id
+            AND waits.limits = COALESCE(CAST(c.limits AS text), '')
          WHERE s.application_id = $1 "
     };
 }

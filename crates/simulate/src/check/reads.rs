@@ -10,8 +10,6 @@ use crate::wire::{Asked, Errand, Served};
 pub(crate) struct Reads {
     /// How often each page was served, and how often something kept it from being used.
     pages: BTreeMap<Errand, Page>,
-    /// Records of each scan's pages, each page once.
-    records: BTreeMap<String, i64>,
     /// Pages that were served again, until it is known why.
     suspects: BTreeSet<Errand>,
 }
@@ -20,6 +18,7 @@ pub(crate) struct Reads {
 struct Page {
     served: u32,
     excused: u32,
+    /// Of its newest answer, if that could be used.
     records: i64,
 }
 
@@ -31,36 +30,45 @@ impl Checker {
         for (scan, lie) in lies_of(served) {
             self.runs.lies.entry(scan.to_owned()).or_default().push(lie);
         }
-        for errand in self.wire.take_excused() {
-            self.reads.pages.entry(errand).or_default().excused += 1;
+        let by_id = served.iter().filter(|it| matches!(it.asked, Asked::Get(_)));
+        for it in by_id.filter(|it| it.is_struck || !matches!(it.status, 200 | 422)) {
+            let scan = it.errand.iter().map(|errand| errand.scan_id.clone());
+            self.runs.unanswered.extend(scan);
         }
         for it in served {
             if let (Asked::List(_), 200, Some(errand)) = (it.asked, it.status, &it.errand) {
-                self.served(errand, it.records);
+                let page = self.reads.pages.entry(errand.clone()).or_default();
+                page.served += 1;
+                page.records = it.records;
             }
+        }
+        // An answer that couldn't be used is no part of what the run has read.
+        for errand in self.wire.take_excused() {
+            let page = self.reads.pages.entry(errand).or_default();
+            page.excused += 1;
+            page.records = 0;
+        }
+        for errand in served.iter().filter_map(|it| it.errand.as_ref()) {
+            self.object_limit_holds(errand);
         }
     }
 
-    fn served(&mut self, errand: &Errand, records: i64) {
-        let page = self.reads.pages.entry(errand.clone()).or_default();
-        page.served += 1;
-        // Of a page that is served again, the newest answer counts.
-        let more = records - page.records;
-        page.records = records;
-        let of_scan = self
-            .reads
-            .records
-            .entry(errand.scan_id.clone())
-            .or_default();
-        *of_scan += more;
-        let of_scan = *of_scan;
+    fn object_limit_holds(&mut self, errand: &Errand) {
+        let first = Errand {
+            pass: 0,
+            page: 0,
+            ..errand.clone()
+        };
+        let pages = self.reads.pages.range(first..);
+        let own = pages.take_while(|(it, _)| it.scan_id == errand.scan_id);
+        let records: i64 = own.map(|(_, page)| page.records).sum();
         let run = self.active_runs().find(|run| run.scan_id == errand.scan_id);
         let connection = run.map(|run| run.connection_id.clone());
         let connection = connection.and_then(|id| self.connections.get(&id));
         let limit = connection.map_or(i64::MAX, |it| it.limits.records_per_object);
-        if of_scan > limit {
+        if records > limit {
             let text = format!(
-                "scan {} of {} was served {of_scan}, the limit is {limit}",
+                "scan {} of {} was served {records}, the limit is {limit}",
                 errand.scan_id,
                 errand.object.plural()
             );

@@ -27,6 +27,8 @@ pub(crate) struct Runs {
     active: BTreeSet<String>,
     /// Per scan, how the provider lied to it.
     pub(crate) lies: BTreeMap<String, Vec<Lie>>,
+    /// Scans whose questions by id the provider did not answer.
+    pub(crate) unanswered: BTreeSet<String>,
     /// Requests of each scan.
     pub(crate) requests: BTreeMap<String, i64>,
     /// When each scan was first seen at work.

@@ -138,7 +138,8 @@ impl Checker {
         object: Object,
     ) -> anyhow::Result<BTreeSet<String>> {
         let missing = self.tables.missing(&run.connection_id, object).await?;
-        let asked_out = run.lookups >= self.lookups_per_run;
+        let asked_out =
+            run.lookups >= self.lookups_per_run || self.runs.unanswered.contains(&run.scan_id);
         let open = missing
             .into_iter()
             .filter(|row| asked_out || row.held_since.is_some());

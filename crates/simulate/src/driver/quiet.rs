@@ -7,7 +7,7 @@ use super::Driver;
 use crate::scenario::Rates;
 
 /// Moves after which something is stuck.
-const MOST_MOVES: u64 = 8_000;
+const MOST_MOVES: u64 = 20_000;
 /// A day's window may hold a sync off for days.
 const MOST_TIME: TimeDelta = TimeDelta::days(60);
 
