@@ -55,8 +55,7 @@ impl Store {
         }
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let proof = Proof {
-            goes_with_carrier: run.object.scanned_as() != run.object
-                && scan.runs.iter().any(|other| other.object == scan.object),
+            goes_with_carrier: run.object.scanned_as() != run.object,
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -241,7 +240,7 @@ impl Store {
 /// When two reads that lack a row are no proof.
 #[derive(Clone, Copy)]
 struct Proof {
-    /// The records come inside others that have a run of their own, and go with them.
+    /// The records come inside others, and go with them.
     goes_with_carrier: bool,
     /// The provider keeps some records from the key.
     some_are_hidden: bool,

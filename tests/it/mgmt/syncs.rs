@@ -121,7 +121,7 @@ on_both_databases! {
         let app = App::with_contacts(database, 450).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         let limits = json!({"limits": {"records_per_hour": 300}});
-        app.put("/mgmt/v2/customers/customer-1/connections/apollo", limits).await.ok();
+        app.put("/mgmt/v2/customers/customer-1/connections/apollo", limits.clone()).await.ok();
         app.work_off().await;
         let run = app.runs("contact").await.remove(0);
         assert_eq!(run["state"], "waiting");
@@ -129,8 +129,9 @@ on_both_databases! {
         assert_eq!((&waiting["state"], &waiting["next_run_at"], &waiting["next_run_reason"]),
             (&json!("waiting"), &run["waiting_until"], &json!("its run waits for the hour's records")));
 
-        // The same team: it would spend what the first one waits for.
+        // The same team and the same limits: it would spend what the first one waits for.
         app.connect("another", MASTER_KEY).await;
+        app.put("/mgmt/v2/customers/another/connections/apollo", limits).await.ok();
         app.work_off().await;
         let behind = one(&app, "another", "user").await;
         assert_eq!((&behind["state"], &behind["last_run"], &behind["next_run_at"]),
