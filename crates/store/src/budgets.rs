@@ -36,7 +36,6 @@ pub struct RequestAsk<'a> {
 #[derive(Debug, Clone)]
 pub struct Permit {
     id: String,
-    records: i64,
     /// It must be sent before this; later its answer might come after the time it was reserved for.
     pub send_by: Time,
     budget: Versioned,
@@ -128,17 +127,14 @@ impl Store {
         let Spending { permit, .. } = spending;
         let mut known = Some(permit.budget.clone());
         loop {
-            let current = match known.take() {
-                Some(current) => current,
+            let mut changed = match known.take() {
+                Some(known) => known,
                 None => self.read_budget(tx, &permit.budget.account_id).await?,
             };
-            let mut changed = current.clone();
             take_in(&mut changed.budget.0, spending);
             let reserved = next.map(|ask| self.try_reserve(&mut changed.budget.0, ask));
             if self.write_budget(tx, &mut changed).await? {
-                return Ok(reserved
-                    .zip(next)
-                    .map(|(reserved, ask)| self.granted(ask, reserved, changed)));
+                return Ok(reserved.map(|reserved| self.granted(reserved, changed)));
             }
         }
     }
@@ -153,7 +149,7 @@ impl Store {
             let mut changed = self.read_budget(tx, account_id).await?;
             let reserved = self.try_reserve(&mut changed.budget.0, ask);
             if reserved.is_err() || self.write_budget(tx, &mut changed).await? {
-                return Ok(self.granted(ask, reserved, changed));
+                return Ok(self.granted(reserved, changed));
             }
         }
     }
@@ -175,16 +171,10 @@ impl Store {
             .map(|()| id)
     }
 
-    fn granted(
-        &self,
-        ask: &RequestAsk<'_>,
-        reserved: Result<String, Refusal>,
-        budget: Versioned,
-    ) -> Grant {
+    fn granted(&self, reserved: Result<String, Refusal>, budget: Versioned) -> Grant {
         match reserved {
             Ok(id) => Grant::Permit(Permit {
                 id,
-                records: ask.records,
                 send_by: self.now() + SEND_WITHIN,
                 budget,
             }),
@@ -340,13 +330,6 @@ impl Store {
             .await
             .map(drop))?;
         Ok(())
-    }
-}
-
-impl Permit {
-    /// The most records that its answer may have.
-    pub fn records(&self) -> i64 {
-        self.records
     }
 }
 
