@@ -188,6 +188,7 @@ impl Engine {
         reason: WaitReason,
     ) -> Result<ScanEnd, StoreError> {
         self.drop_permit(walk).await?;
+        self.sweep_so_far(walk).await?;
         let scan = &walk.scan;
         let state = running(scan)
             .wait(until, reason)

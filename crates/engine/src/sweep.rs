@@ -5,7 +5,7 @@
 //! again, if that takes a few pages only. Each of these is a step of its own, committed like a page.
 
 use syncline_model::{
-    Coverage, LookupOutcome, ScanFacts, Verdict,
+    Coverage, LookupOutcome, ScanFacts, Verdict, WindowUsage,
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
@@ -136,7 +136,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The missing row to ask the provider about, as far as this run may ask at all. An answer with
+    /// What to ask the provider about missing rows, as far as this run may ask at all. An answer with
     /// nothing in it is not questioned row by row: its deletions wait for somebody's word.
     async fn next_lookup(
         &self,
@@ -147,22 +147,19 @@ impl Engine {
         let checkpoint = &scan.checkpoint;
         let exhausted = checkpoint.sweep.lookups >= self.config.lookups_per_run
             || checkpoint.records_asked >= self.limits_of(scan).records_per_object;
-        if exhausted || mutation::on(Mutation::DeleteWithoutConfirmation) {
+        if exhausted
+            || !self.provider_of(scan).support(scan.object).get
+            || judged.iter().any(empty_and_complete)
+            || mutation::on(Mutation::DeleteWithoutConfirmation)
+        {
             return Ok(None);
         }
-        // The scanned object's run comes first; without one, what came inside is asked about by the
-        // ids of the records that carry it.
-        let Some(own) = judged.first() else {
-            return Ok(None);
-        };
-        let can_ask = self.provider_of(scan).support(scan.object).get
-            && own.coverage.reached_end()
-            && !empty_and_complete(own);
-        if !can_ask {
-            return Ok(None);
+        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+            if let Some(next) = self.store.next_lookup(scan, &own.run).await? {
+                return Ok(Some((own.run.clone(), next)));
+            }
         }
-        let next = self.store.next_lookup(scan, &own.run).await?;
-        Ok(next.map(|next| (own.run.clone(), next)))
+        Ok(None)
     }
 
     async fn look_up(
@@ -172,8 +169,6 @@ impl Engine {
         next: &NextLookup,
     ) -> Result<Step, StoreError> {
         let object = walk.scan.object;
-        let NextLookup { record_id, ask_for } = next;
-        let ask_for = ask_for.as_deref().unwrap_or(record_id);
         let credentials = match self.credentials_of(walk).await? {
             Ok(credentials) => credentials,
             Err(end) => return Ok(Step::End(end)),
@@ -189,10 +184,18 @@ impl Engine {
         walk.requests += 1;
         walk.tries_from(self.clock.now());
         let provider = self.provider_of(&walk.scan);
-        match provider.get(&credentials, object, ask_for).await {
-            Ok(lookup) => {
+        match provider.get(&credentials, object, &next.id).await {
+            Ok(Lookup { found, usage }) => {
                 walk.answered();
-                self.note_lookup(walk, run, record_id, lookup, permit)
+                self.note_lookup(walk, run, &next.rows, Some(found), &usage, permit)
+                    .await?;
+                Ok(Step::Page)
+            }
+            // It won't tell of this record; that says nothing of the others.
+            Err(error) if error.kind == ErrorKind::Rejected => {
+                tracing::warn!(walk.scan.id, "{object} {} stays missing: {error}", next.id);
+                walk.answered();
+                self.note_lookup(walk, run, &next.rows, None, &error.usage, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -208,18 +211,20 @@ impl Engine {
         &self,
         walk: &mut Walk,
         run: &ScanRun,
-        record_id: &str,
-        lookup: Lookup,
+        rows: &[String],
+        found: Option<Found>,
+        usage: &[WindowUsage],
         permit: Permit,
     ) -> Result<(), StoreError> {
-        let (outcome, records) = match lookup.found {
-            Found::Exists => (LookupOutcome::Found, 1),
-            Found::Gone { reason } => (LookupOutcome::Gone(reason), 0),
-            Found::Hidden { .. } => (LookupOutcome::Hidden, 0),
+        let (outcome, records) = match found {
+            Some(Found::Exists) => (Some(LookupOutcome::Found), 1),
+            Some(Found::Gone { reason }) => (Some(LookupOutcome::Gone(reason)), 0),
+            Some(Found::Hidden { .. }) => (Some(LookupOutcome::Hidden), 0),
+            None => (None, 0),
         };
         let mut checkpoint = walk.scan.checkpoint.clone();
         checkpoint.sweep.lookups += 1;
-        checkpoint.sweep.found += u32::from(outcome == LookupOutcome::Found);
+        checkpoint.sweep.found += u32::from(outcome == Some(LookupOutcome::Found));
         checkpoint.records_asked += records;
         let spending = Spending {
             permit,
@@ -228,11 +233,12 @@ impl Engine {
             endpoint: self
                 .provider_of(&walk.scan)
                 .endpoint(Call::Get(walk.scan.object)),
-            usage: &lookup.usage,
+            usage,
             refused: None,
         };
+        let outcome = outcome.as_ref();
         self.store
-            .note_lookup(&walk.scan, &checkpoint, run, record_id, &outcome, &spending)
+            .note_lookup(&walk.scan, &checkpoint, run, rows, outcome, &spending)
             .await?;
         walk.scan.checkpoint = checkpoint;
         Ok(())
@@ -262,8 +268,20 @@ impl Engine {
             walk.scan.id,
             "missing records can't be asked about: {error}"
         );
+        walk.scan.checkpoint.sweep.refused = matches!(error.kind, ErrorKind::Forbidden(_));
         walk.scan.checkpoint.sweep.lookups = self.config.lookups_per_run;
         Ok(Step::Page)
+    }
+
+    /// Deletes what is proven to be gone before the scan waits, unless it could be too much.
+    pub(crate) async fn sweep_so_far(&self, walk: &Walk) -> Result<(), StoreError> {
+        if !walk.scan.checkpoint.sweep.noted {
+            return Ok(());
+        }
+        let judged = self.judge(walk).await?.into_iter();
+        let whole = judged.filter(|own| own.coverage.reached_end());
+        let runs: Vec<ScanRun> = whole.map(|own| own.run).collect();
+        self.store.sweep_so_far(&walk.scan, &runs).await
     }
 
     async fn wants_another_pass(&self, walk: &Walk, judged: &[Judged]) -> Result<bool, StoreError> {

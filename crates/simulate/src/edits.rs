@@ -207,7 +207,7 @@ fn hide_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
     let Some(id) = any_live(world, dice, team, Object::Contact) else {
         return false;
     };
-    world.note_visibility(team, &id);
+    world.note_hidden(team, Object::Contact, &id);
     world.edit(team, |team, _| team.hide_contact(&id).is_ok())
 }
 
@@ -215,7 +215,7 @@ fn show_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
     let Some(id) = any_hidden(world, dice, team, Object::Contact) else {
         return false;
     };
-    world.note_visibility(team, &id);
+    world.note_shown(team, Object::Contact, &id);
     world.edit(team, |team, _| team.show_contact(&id).is_ok())
 }
 
@@ -256,7 +256,7 @@ fn hide_account(world: &World, dice: &mut Dice, team: usize) -> bool {
     let Some(id) = any_live(world, dice, team, Object::Account) else {
         return false;
     };
-    world.note_visibility(team, &id);
+    world.note_hidden(team, Object::Account, &id);
     world.edit(team, |team, _| team.hide_account(&id).is_ok())
 }
 
@@ -264,7 +264,7 @@ fn show_account(world: &World, dice: &mut Dice, team: usize) -> bool {
     let Some(id) = any_hidden(world, dice, team, Object::Account) else {
         return false;
     };
-    world.note_visibility(team, &id);
+    world.note_shown(team, Object::Account, &id);
     world.edit(team, |team, _| team.show_account(&id).is_ok())
 }
 

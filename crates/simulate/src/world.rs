@@ -34,6 +34,9 @@ struct Book {
     changed: BTreeMap<(usize, Object), Time>,
     /// When a record was last hidden from the key's user, or shown again.
     visibility: HashMap<(usize, String), Time>,
+    /// When a record of a team was last deleted or hidden, and when one last came back.
+    vanished: BTreeMap<(usize, Object), Time>,
+    returned: BTreeMap<(usize, Object), Time>,
     /// Ids of deleted records, which may come back.
     gone: BTreeMap<(usize, Object), Vec<String>>,
     /// The team behind each key that ever was, and whether it is a master key.
@@ -128,9 +131,29 @@ impl World {
         changed.map(|at| at + self.lag)
     }
 
-    pub(crate) fn note_visibility(&self, team: usize, id: &str) {
+    pub(crate) fn note_hidden(&self, team: usize, object: Object, id: &str) {
         let now = self.now();
-        self.book().visibility.insert((team, id.to_owned()), now);
+        let mut book = self.book();
+        book.visibility.insert((team, id.to_owned()), now);
+        book.vanished.insert((team, object), now);
+    }
+
+    pub(crate) fn note_shown(&self, team: usize, object: Object, id: &str) {
+        let now = self.now();
+        let mut book = self.book();
+        book.visibility.insert((team, id.to_owned()), now);
+        book.returned.insert((team, object), now);
+    }
+
+    /// Whether since then searches have lost a record of the team and got one back: the totals tell
+    /// of neither, though pages moved.
+    pub(crate) fn has_swapped(&self, team: usize, object: Object, since: Time) -> bool {
+        let book = self.book();
+        let is_newer = |times: &BTreeMap<(usize, Object), Time>| {
+            let at = times.get(&(team, object));
+            at.is_some_and(|at| *at + self.lag >= since)
+        };
+        is_newer(&book.vanished) && is_newer(&book.returned)
     }
 
     /// When each of a team's records that was ever hidden was hidden or shown last.
@@ -141,13 +164,17 @@ impl World {
     }
 
     pub(crate) fn note_gone(&self, team: usize, object: Object, id: &str) {
+        let now = self.now();
         let mut book = self.book();
+        book.vanished.insert((team, object), now);
         let gone = book.gone.entry((team, object)).or_default();
         gone.push(id.to_owned());
     }
 
     pub(crate) fn note_back(&self, team: usize, object: Object, id: &str) {
+        let now = self.now();
         let mut book = self.book();
+        book.returned.insert((team, object), now);
         let gone = book.gone.entry((team, object)).or_default();
         gone.retain(|known| known != id);
     }

@@ -14,7 +14,7 @@ use crate::{
     db::{KeySet, Tx, run},
     history::HistoryEntry,
     missing::WORD_HOLDS_FOR,
-    scans::{Scan, ScanRun},
+    scans::{Scan, ScanRun, lease_lost},
 };
 
 /// What a run's sweep did, or left.
@@ -31,10 +31,10 @@ struct MissingColumns {
     complete_misses: i64,
     lookup: Option<String>,
     lookup_reason: Option<String>,
+    /// The provider said that it is gone, be it a while ago.
+    was_gone: bool,
     /// The record that carries it is marked as deleted.
     carrier_deleted: bool,
-    /// There is a row of the record that carries it.
-    carrier_known: bool,
     /// The deletion of the record that carries it waits for somebody's word.
     carrier_held: bool,
 }
@@ -49,13 +49,16 @@ impl Store {
         verdict: Verdict,
         empty_answer: bool,
     ) -> Result<Swept, StoreError> {
-        let missing = self.missing_rows(tx, scan, run, verdict).await?;
+        if verdict != Verdict::Complete {
+            self.doubt_misses(tx, scan, run).await?;
+        }
+        let missing = self.missing_rows(tx, scan, run).await?;
         if missing.is_empty() {
             return Ok(Swept::default());
         }
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let proof = Proof {
-            goes_with_carrier: run.object.scanned_as() != run.object,
+            goes_with_carrier: run.object.scanned_as() != run.object
+                && !scan.checkpoint.sweep.refused,
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -79,24 +82,94 @@ impl Store {
                 missing: left,
             });
         }
-        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (row, reason) in &doomed {
-            by_reason.entry(reason).or_default().push(&row.record_id);
-        }
-        let mut deleted = 0;
-        if !by_reason.is_empty() {
-            let stamp = self.take_stamp(tx, &run.sync_id).await?;
-            for (reason, ids) in by_reason {
-                deleted += self
-                    .delete_rows(tx, scan, run, (stamp, reason), &ids)
-                    .await?;
-            }
-        }
         Ok(Swept {
-            deleted,
+            deleted: self.delete_doomed(tx, scan, run, &doomed).await?,
             held: held_along,
             missing: left - count(doomed.len()),
         })
+    }
+
+    /// Marks as deleted what is proven to be gone so far, before a scan waits: the provider's word
+    /// does not hold until it goes on. Nothing yet, if the rows still to be asked about could make
+    /// it too much at once.
+    pub async fn sweep_so_far(&self, scan: &Scan, runs: &[ScanRun]) -> Result<(), StoreError> {
+        const COUNT: &str = "
+            UPDATE sync_runs SET records_deleted = records_deleted + $3
+            WHERE id = $1 AND fence = $2 AND state = 'running'";
+        let mut tx = self.db.begin().await?;
+        for run in runs {
+            let missing = self.missing_rows(&mut tx, scan, run).await?;
+            let is_proven = |row: &&MissingColumns| {
+                row.carrier_deleted || (!row.carrier_held && row.lookup.as_deref() == Some("gone"))
+            };
+            let proven: Vec<(&MissingColumns, String)> = missing
+                .iter()
+                .filter(is_proven)
+                .map(|row| (row, row.word()))
+                .collect();
+            let hidden = |row: &&MissingColumns| row.lookup.as_deref() == Some("hidden");
+            let at_stake = missing.len() - missing.iter().filter(hidden).count();
+            let live = self.live_rows(&mut tx, scan, run.object).await?;
+            if proven.is_empty() || wants_a_word(count(at_stake), live, false) {
+                continue;
+            }
+            let deleted = self.delete_doomed(&mut tx, scan, run, &proven).await?;
+            let counted = run!(tx, |c| sqlx::query(COUNT)
+                .bind(&run.id)
+                .bind(scan.lease.fence)
+                .bind(deleted)
+                .execute(c)
+                .await?
+                .rows_affected());
+            if counted == 0 {
+                return Err(lease_lost(scan));
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn delete_doomed(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+        doomed: &[(&MissingColumns, String)],
+    ) -> Result<i64, StoreError> {
+        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (row, reason) in doomed {
+            by_reason.entry(reason).or_default().push(&row.record_id);
+        }
+        if by_reason.is_empty() {
+            return Ok(0);
+        }
+        let stamp = self.take_stamp(tx, &run.sync_id).await?;
+        let mut deleted = 0;
+        for (reason, ids) in by_reason {
+            deleted += self
+                .delete_rows(tx, scan, run, (stamp, reason), &ids)
+                .await?;
+        }
+        Ok(deleted)
+    }
+
+    /// A pass that found rows by their ids was not as quiet as it seemed.
+    async fn doubt_misses(
+        &self,
+        tx: &mut Tx,
+        scan: &Scan,
+        run: &ScanRun,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE missing_records SET complete_misses = 0
+            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.connection.connection_id)
+            .bind(run.object.as_str())
+            .bind(&run.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     async fn missing_rows(
@@ -104,21 +177,21 @@ impl Store {
         tx: &mut Tx,
         scan: &Scan,
         run: &ScanRun,
-        verdict: Verdict,
     ) -> Result<Vec<MissingColumns>, StoreError> {
         // Only rows that this run missed: the others it didn't get to.
         macro_rules! lookup {
             () => {
                 // That a record is gone counts if this run was told so, and just now.
                 "CASE WHEN m.lookup = 'gone' AND (m.looked_up_by <> $3 OR m.looked_up_at < $4)
-                      THEN NULL ELSE m.lookup END AS lookup, m.lookup_reason,"
+                      THEN NULL ELSE m.lookup END AS lookup, m.lookup_reason,
+                 COALESCE(m.lookup = 'gone', false) AS was_gone,"
             };
         }
         const ALONE: &str = concat!(
             "SELECT m.record_id, m.complete_misses, ",
             lookup!(),
             "
-                   false AS carrier_deleted, false AS carrier_known, false AS carrier_held
+                   false AS carrier_deleted, false AS carrier_held
             FROM missing_records m
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
             ORDER BY m.record_id"
@@ -128,7 +201,6 @@ impl Store {
             lookup!(),
             "
                    COALESCE(carrier.is_deleted, false) AS carrier_deleted,
-                   carrier.id IS NOT NULL AS carrier_known,
                    EXISTS (
                       SELECT 1 FROM missing_records h
                       WHERE h.connection_id = $1 AND h.object = 'contact'
@@ -144,20 +216,7 @@ impl Store {
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
             ORDER BY m.record_id"
         );
-        // A pass that found rows by their ids was not as quiet as it seemed.
-        const DOUBT: &str = "
-            UPDATE missing_records SET complete_misses = 0
-            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3";
         let connection = &scan.connection;
-        if verdict != Verdict::Complete {
-            run!(tx, |c| sqlx::query(DOUBT)
-                .bind(&connection.connection_id)
-                .bind(run.object.as_str())
-                .bind(&run.id)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
         let sql = if run.object.scanned_as() == run.object {
             ALONE
         } else {
@@ -240,7 +299,7 @@ impl Store {
 /// When two reads that lack a row are no proof.
 #[derive(Clone, Copy)]
 struct Proof {
-    /// The records come inside others, and go with them.
+    /// The records come inside others and go with them, and those can be asked for by their ids.
     goes_with_carrier: bool,
     /// The provider keeps some records from the key.
     some_are_hidden: bool,
@@ -249,8 +308,7 @@ struct Proof {
 impl Proof {
     /// Only the provider's word can settle the row, and there is none yet.
     fn needs_a_word(self, row: &MissingColumns) -> bool {
-        let by_id_only = self.some_are_hidden || (self.goes_with_carrier && row.carrier_known);
-        by_id_only && row.lookup.is_none()
+        (self.some_are_hidden || self.goes_with_carrier) && row.lookup.is_none()
     }
 }
 
@@ -266,7 +324,7 @@ fn doomed(
     let mut doomed = Vec::new();
     for row in missing {
         let reason = if row.carrier_deleted {
-            Some("its contact was deleted".to_owned())
+            Some(row.word())
         } else if row.carrier_held {
             held_along += 1;
             None
@@ -299,13 +357,26 @@ fn threatened<'m>(
     missing
         .iter()
         .filter(|row| {
-            is_doomed.contains(row.record_id.as_str()) || (may_follow(row) && row.lookup.is_none())
+            is_doomed.contains(row.record_id.as_str())
+                || (row.lookup.is_none() && (row.was_gone || may_follow(row)))
         })
         .map(|row| row.record_id.as_str())
         .collect()
 }
 
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 impl MissingColumns {
+    /// Why it goes without the run's verdict.
+    fn word(&self) -> String {
+        if self.carrier_deleted {
+            return "its contact was deleted".to_owned();
+        }
+        self.lookup_reason.clone().unwrap_or_default()
+    }
+
     fn reason_to_delete(&self, verdict: Verdict) -> Option<String> {
         let lookup = self.lookup.as_deref();
         let row = MissingRow {

@@ -294,6 +294,27 @@ on_both_databases! {
         assert_eq!(run_of(&app, "contact").await["records_deleted"], 4);
     }
 
+    async fn what_is_proven_is_deleted_before_its_run_waits_so_that_the_proof_is_fresh(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..64].to_vec();
+        delete_contacts(&app, &gone);
+        app.apollo.faults().push(rate_limited_for_half_an_hour(3));
+        next_period(&app).await;
+        let asked = lookups(&app)[..2].to_vec();
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["records_deleted"]), (&json!("waiting"), &json!(2)));
+        for id in &gone {
+            assert_eq!(row(&app, "contacts", id).await["is_deleted"], asked.contains(id), "{id}");
+        }
+        app.after(TimeDelta::minutes(30)).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["records_deleted"]), (&json!("succeeded"), &json!(4)));
+        assert_eq!((&run["records_missing"], lookups(&app).len()), (&json!(0), 5));
+        assert_eq!(event_of(&app, &run).await["records_deleted"], 4);
+        assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 4]);
+    }
+
     async fn what_apollo_said_during_a_failed_run_deletes_nothing_in_the_next(database: Database) {
         let app = App::synced(database, 250).await;
         let ids = contact_ids(&app);
@@ -316,22 +337,43 @@ on_both_databases! {
         assert_eq!(row(&app, "contacts", &ids[100]).await["is_deleted"], false, "it is there");
     }
 
-    async fn a_contact_that_comes_back_while_its_run_waits_stays(database: Database) {
+    async fn a_contact_that_comes_back_while_its_run_waits_is_live_after_the_next(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..62].to_vec();
+        delete_contacts(&app, &gone);
+        app.apollo.faults().push(rate_limited_for_half_an_hour(2));
+        next_period(&app).await;
+        let asked = lookups(&app)[0].clone();
+        let now = app.now();
+        app.apollo.edit(0, |team| team.undelete_contact(now, &asked).unwrap());
+        app.after(TimeDelta::minutes(30)).await;
+        assert_eq!(run_of(&app, "contact").await["state"], "succeeded");
+        next_period(&app).await;
+        for id in &gone {
+            assert_eq!(row(&app, "contacts", id).await["is_deleted"], *id != asked, "{id}");
+        }
+    }
+
+    async fn what_apollo_said_before_a_long_standstill_deletes_nothing_after_it(database: Database) {
         let app = App::synced(database, 250).await;
         pause(&app, &OTHERS).await;
         let gone = contact_ids(&app)[60..62].to_vec();
         delete_contacts(&app, &gone);
         let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
-        app.apollo.faults().push(Fault::new(
-            by_id.nth(2), Action::RateLimited { window: Window::Hour, retry_after: Some(1800) },
-        ));
-        next_period(&app).await;
+        let gate = app.apollo.gate(by_id.nth(2));
+        app.apollo.ledger().reset();
+        tokio::select! {
+            () = app.after(PERIOD) => panic!("the second read was held back"),
+            () = gate.arrived(1) => {}
+        }
         let asked = lookups(&app)[0].clone();
-        assert_eq!(run_of(&app, "contact").await["state"], "waiting");
         let now = app.now();
         app.apollo.edit(0, |team| team.undelete_contact(now, &asked).unwrap());
+        gate.open();
         app.after(TimeDelta::minutes(30)).await;
-        assert_eq!(run_of(&app, "contact").await["state"], "succeeded");
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["records_missing"]), (&json!("succeeded"), &json!(1)));
         for id in &gone {
             assert_eq!(row(&app, "contacts", id).await["is_deleted"], *id != asked, "{id}");
         }
@@ -423,6 +465,24 @@ on_both_databases! {
         assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 3]);
     }
 
+    async fn a_by_id_read_that_says_nothing_of_its_contact_leaves_that_one_missing_and_no_other(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..63].to_vec();
+        delete_contacts(&app, &gone);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        app.apollo.faults().push(Fault::new(by_id.nth(2), Action::Garbage));
+        next_period(&app).await;
+        assert_eq!(lookups(&app).len(), 3);
+        let unclear = lookups(&app)[1].clone();
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(2), &json!(1)));
+        assert_eq!(row(&app, "contacts", &unclear).await["is_deleted"], false);
+        next_period(&app).await;
+        assert_eq!(lookups(&app), [unclear.as_str()]);
+        assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 3]);
+    }
+
     async fn a_crash_between_by_id_reads_repeats_at_most_one(database: Database) {
         let app = App::synced(database, 250).await;
         let gone = contact_ids(&app)[60..64].to_vec();
@@ -446,6 +506,16 @@ on_both_databases! {
         asked.dedup();
         assert_eq!(asked.len(), 4);
     }
+}
+
+/// The by-id read with this number, counted from one, meets an hourly limit.
+fn rate_limited_for_half_an_hour(nth: u64) -> Fault {
+    let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+    let action = Action::RateLimited {
+        window: Window::Hour,
+        retry_after: Some(1800),
+    };
+    Fault::new(by_id.nth(nth), action)
 }
 
 /// The newest run of the contacts says this verdict and has drawn no conclusion from it.

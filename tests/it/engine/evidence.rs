@@ -217,5 +217,12 @@ pub(super) async fn pause(app: &App, objects: &[&str]) {
     }
 }
 
+pub(super) async fn resume(app: &App, objects: &[&str]) {
+    for object in objects {
+        let body = serde_json::json!({"object_type": "common", "object": object});
+        app.post("/mgmt/v2/syncs/_resume", body).await.ok();
+    }
+}
+
 /// Everything but contacts and their states.
 pub(super) const OTHERS: [&str; 4] = ["user", "mailbox", "sequence", "account"];

@@ -2,11 +2,11 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match};
+use syncline_sim::{Action, Fault, Match, Window};
 
 use super::evidence::{
-    PERIOD, are_deleted, before_page, contact_ids, delete_contacts, engine_with_lookups, event_of,
-    happened_to, lookups, next_period, next_period_of, pause, row, run_of, state_ids_of,
+    OTHERS, PERIOD, are_deleted, before_page, contact_ids, delete_contacts, engine_with_lookups,
+    event_of, happened_to, lookups, next_period, next_period_of, pause, row, run_of, state_ids_of,
 };
 use crate::support::{Answer, App, CUSTOMER, MASTER_KEY, on_both_databases};
 
@@ -28,6 +28,22 @@ on_both_databases! {
         assert_eq!(of_states["deletes_held"], states.len(), "{of_states}");
         assert_eq!(of_states["records_deleted"], 0);
         assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+    }
+
+    async fn a_run_that_waits_between_its_questions_holds_as_much_as_one_that_does_not(database: Database) {
+        let app = App::synced(database, 30).await;
+        pause(&app, &OTHERS).await;
+        delete_contacts(&app, &contact_ids(&app)[5..21]);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        let hour = Action::RateLimited { window: Window::Hour, retry_after: Some(1800) };
+        app.apollo.faults().push(Fault::new(by_id.nth(9), hour));
+        next_period(&app).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["records_deleted"]), (&json!("waiting"), &json!(0)));
+        app.after(TimeDelta::minutes(30)).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["deletes_held"], &run["records_deleted"]), (&json!(16), &json!(0)));
+        assert_eq!(app.all_records("contacts").await.len(), 30);
     }
 
     async fn what_was_held_stays_held_until_it_is_applied(database: Database) {

@@ -4,9 +4,9 @@ use serde_json::json;
 
 use super::evidence::{
     are_deleted, before_page, contact_ids, delete_contacts, history, lookups, next_period, pause,
-    row, run_of, state_ids_of, with_states,
+    resume, row, run_of, state_ids_of, with_states,
 };
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases};
 
 on_both_databases! {
     async fn a_state_is_gone_as_soon_as_its_contact_is_read_without_it(database: Database) {
@@ -89,8 +89,7 @@ on_both_databases! {
         let states = state_ids_of(&app, &contact);
         delete_contacts(&app, std::slice::from_ref(&contact));
         next_period(&app).await;
-        assert!(lookups(&app).iter().all(|id| *id == contact));
-        assert_eq!(lookups(&app).len(), states.len());
+        assert_eq!(lookups(&app), [contact.as_str()], "once for all of its states");
         let run = run_of(&app, "sequence_state").await;
         assert_eq!(run["coverage"]["verdict"], "complete");
         assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(states.len()), &json!(0)));
@@ -112,6 +111,40 @@ on_both_databases! {
             assert_eq!(run_of(&app, "sequence_state").await["records_missing"], states.len());
         }
         assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+    }
+
+    async fn states_stay_while_their_contact_is_hidden_from_the_first_scan_of_contacts(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        pause(&app, &["contact"]).await;
+        app.work_off().await;
+        let contact = with_states(&app, &contact_ids(&app))[40].clone();
+        let states = state_ids_of(&app, &contact);
+        app.apollo.edit(0, |team| team.hide_contact(&contact).unwrap());
+        resume(&app, &["contact"]).await;
+        for _ in 0..3 {
+            next_period(&app).await;
+            assert_eq!(lookups(&app), [contact.as_str()]);
+            assert_eq!(run_of(&app, "sequence_state").await["records_missing"], states.len());
+        }
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![false; states.len()]);
+        delete_contacts(&app, std::slice::from_ref(&contact));
+        next_period(&app).await;
+        assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![true; states.len()]);
+    }
+
+    async fn a_key_that_may_not_read_by_id_deletes_states_that_are_read_alone_after_two_scans(database: Database) {
+        let app = App::with_contacts(database, 250).await;
+        app.connect(CUSTOMER, SCOPED_KEY).await;
+        pause(&app, &["contact"]).await;
+        app.work_off().await;
+        let contact = with_states(&app, &contact_ids(&app))[40].clone();
+        let states = state_ids_of(&app, &contact);
+        delete_contacts(&app, std::slice::from_ref(&contact));
+        for deleted in [false, true] {
+            next_period(&app).await;
+            assert_eq!(are_deleted(&app, "sequence_states", &states).await, vec![deleted; states.len()]);
+        }
     }
 
     async fn states_that_are_read_alone_are_not_deleted_for_disturbed_scans(database: Database) {

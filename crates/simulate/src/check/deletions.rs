@@ -13,12 +13,23 @@ impl Checker {
         for entry in self.history.clone() {
             let object: Object = entry.object.parse()?;
             match entry.event.as_str() {
-                "deleted" => self.deleted(&entry, object),
+                "deleted" => {
+                    self.count(&entry);
+                    self.deleted(&entry, object);
+                }
                 "restored" => self.presence_is(&entry, object, false),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// What the provider marks itself is an update of the row.
+    fn count(&mut self, entry: &HistoryEvent) {
+        let known = self.runs.get_mut(&entry.run_id);
+        if let Some(known) = known.filter(|_| entry.reason != MARKED) {
+            known.deleted += 1;
+        }
     }
 
     fn deleted(&mut self, entry: &HistoryEvent, object: Object) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use syncline_model::{Object, Time, Verdict};
 
-use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
+use super::{Checker, Run, ids, tables::SeenPage};
 use crate::wire::Lie;
 
 impl Checker {
@@ -58,7 +58,6 @@ impl Checker {
     }
 
     async fn counters_add_up(&mut self, run: &Run, pages: &[SeenPage]) -> anyhow::Result<()> {
-        let deleted = self.deleted_by(&run.id);
         let connection = run.connection_id.clone();
         let missing = self.tables.missing(&connection, run.object()).await?;
         let missed = missing.iter().filter(|row| row.last_missed_by == run.id);
@@ -66,7 +65,7 @@ impl Checker {
         let Some(known) = self.runs.get(&run.id) else {
             return Ok(());
         };
-        let (created, updated) = (known.created, known.updated);
+        let (created, updated, deleted) = (known.created, known.updated, known.deleted);
         let rejected = rejected_in(pages) - known.taken_over_rejected;
         let requests = self.runs.requests.get(&run.scan_id).copied().unwrap_or(0);
         let done = run.records_created + run.records_updated + run.records_unchanged;
@@ -96,19 +95,11 @@ impl Checker {
         Ok(())
     }
 
-    /// Deletions in the history that this step wrote for a run, less what the provider marks itself.
-    fn deleted_by(&self, run_id: &str) -> i64 {
-        let deleted = self.history.iter().filter(|entry| {
-            entry.run_id == run_id && entry.event == "deleted" && entry.reason != MARKED
-        });
-        count(deleted.count())
-    }
-
     /// A run that didn't reach its last page deletes nothing.
     fn only_whole_scans_delete(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
-        let deleted = self.deleted_by(&run.id);
-        if deleted > 0 && !(whole && run.succeeded()) {
+        let deleted = self.runs.get(&run.id).map_or(0, |known| known.deleted);
+        if deleted > 0 && !whole {
             let text = format!(
                 "run {} ({}, {}, {:?}) deleted {deleted} rows",
                 run.id,
@@ -156,7 +147,11 @@ impl Checker {
             return;
         };
         let team = self.team_of(&run.connection_id);
-        if self.is_excused_by_lies(run) || self.may_have_shifted(team, run.object(), began) {
+        let scanned = run.object().scanned_as();
+        if self.is_excused_by_lies(run)
+            || self.may_have_shifted(team, run.object(), began)
+            || self.world.has_swapped(team, scanned, began)
+        {
             return;
         }
         let of_pass = pages.iter().filter(|page| page.pass == run.pass);

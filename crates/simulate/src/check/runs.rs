@@ -19,6 +19,8 @@ pub(crate) struct Known {
     /// The rows that it inserted and changed with its pages, as far as they were seen to change.
     pub(crate) created: i64,
     pub(crate) updated: i64,
+    /// The rows that it marked as deleted because the provider no longer has them.
+    pub(crate) deleted: i64,
 }
 
 #[derive(Default)]
@@ -135,6 +137,7 @@ impl Checker {
             taken_over_rejected,
             created: 0,
             updated: 0,
+            deleted: 0,
         });
         known.row = run.clone();
         known.began = began;
