@@ -268,7 +268,6 @@ impl Engine {
             walk.scan.id,
             "missing records can't be asked about: {error}"
         );
-        walk.scan.checkpoint.sweep.refused = matches!(error.kind, ErrorKind::Forbidden(_));
         walk.scan.checkpoint.sweep.lookups = self.config.lookups_per_run;
         Ok(Step::Page)
     }

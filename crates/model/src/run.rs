@@ -68,8 +68,6 @@ pub struct SweepProgress {
     pub lookups: u32,
     /// Rows that the pass missed though they are there.
     pub found: u32,
-    /// The key may not read records by their ids.
-    pub refused: bool,
 }
 
 impl Default for Checkpoint {

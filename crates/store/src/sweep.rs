@@ -57,8 +57,7 @@ impl Store {
             return Ok(Swept::default());
         }
         let proof = Proof {
-            goes_with_carrier: run.object.scanned_as() != run.object
-                && !scan.checkpoint.sweep.refused,
+            goes_with_carrier: run.object.scanned_as() != run.object,
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -299,7 +298,7 @@ impl Store {
 /// When two reads that lack a row are no proof.
 #[derive(Clone, Copy)]
 struct Proof {
-    /// The records come inside others and go with them, and those can be asked for by their ids.
+    /// The records come inside others, and go with them.
     goes_with_carrier: bool,
     /// The provider keeps some records from the key.
     some_are_hidden: bool,
