@@ -155,7 +155,7 @@ impl Scenario {
             }],
             objects: Object::ALL.to_vec(),
             // Once an hour, the day's limit would hold off every other run, and it takes a minute.
-            period: TimeDelta::hours(1),
+            period: TimeDelta::hours(4),
             processes: 2,
             lookups_per_run: 200,
             length: TimeDelta::days(days),

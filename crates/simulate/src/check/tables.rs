@@ -164,7 +164,7 @@ impl Tables {
     pub(crate) async fn active_runs(&mut self) -> sqlx::Result<Vec<Run>> {
         let sql = format!(
             "SELECT {RUN_COLUMNS} FROM sync_runs
-             WHERE state IN ('queued', 'running', 'waiting') ORDER BY id"
+             WHERE state IN ('queued', 'running', 'waiting') ORDER BY +id"
         );
         sqlx::query_as(AssertSqlSafe(sql))
             .fetch_all(&mut self.0)
@@ -234,13 +234,13 @@ impl Tables {
         let sql = format!(
             "SELECT id, is_deleted, deleted_at, last_modified_at,
                     CAST({contact_id} AS text) AS contact_id, CAST(raw_data AS text) AS raw_data
-             FROM {} WHERE connection_id = $1 AND ($2 IS NULL OR last_modified_at > $2)
+             FROM {} WHERE connection_id = $1 AND last_modified_at > $2
              ORDER BY last_modified_at, id",
             object.table()
         );
         sqlx::query_as(AssertSqlSafe(sql))
             .bind(connection_id)
-            .bind(after)
+            .bind(after.unwrap_or(Time::UNIX_EPOCH))
             .fetch_all(&mut self.0)
             .await
     }
