@@ -1,15 +1,13 @@
 //! Composition: from settings to running parts. The one place where they are put together.
 
-use std::{
-    collections::BTreeMap, fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
-use syncline_model::{Clock, Ids, ProviderName, SystemClock, VolumeLimits};
+use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
 use syncline_providers::{ApolloConfig, Providers};
 use syncline_server::AppState;
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
@@ -34,7 +32,7 @@ pub(crate) struct Parts {
     pub(crate) ids: Arc<Ids>,
     pub(crate) providers: Providers,
     /// What may be read from each provider.
-    limits: BTreeMap<ProviderName, VolumeLimits>,
+    limits: ProviderLimits,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -187,7 +185,7 @@ impl Parts {
 }
 
 /// The providers, and what may be read from each.
-fn providers(config: &Config) -> anyhow::Result<(Providers, BTreeMap<ProviderName, VolumeLimits>)> {
+fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
     let apollo = &config.providers.apollo;
     let providers = Providers::new(ApolloConfig {
         base_url: apollo.base_url.clone(),
@@ -198,7 +196,7 @@ fn providers(config: &Config) -> anyhow::Result<(Providers, BTreeMap<ProviderNam
         "providers.apollo.limits",
         &**providers.get(ProviderName::Apollo),
     )?;
-    Ok((providers, BTreeMap::from([(ProviderName::Apollo, limits)])))
+    Ok((providers, [(ProviderName::Apollo, limits)].into()))
 }
 
 /// `sl_` and 32 random bytes in hex.

@@ -13,10 +13,10 @@ mod spending;
 mod sweep;
 mod walk;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use syncline_model::{Clock, ProviderName, VolumeLimits};
+use syncline_model::{Clock, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 use tokio::sync::Notify;
@@ -41,8 +41,7 @@ pub struct EngineConfig {
     pub tick: Duration,
     /// How a request that failed for a passing reason is repeated.
     pub retry: RetryConfig,
-    /// What may be read from each provider; the default limits where it is not named.
-    pub limits: BTreeMap<ProviderName, VolumeLimits>,
+    pub limits: ProviderLimits,
     /// By-id reads of one run, to settle what it didn't see.
     pub lookups_per_run: u32,
     /// How long a scan is worked on before others get their turn.
@@ -68,7 +67,7 @@ impl Default for EngineConfig {
             lease: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             retry: RetryConfig::default(),
-            limits: BTreeMap::new(),
+            limits: ProviderLimits::default(),
             lookups_per_run: 200,
             turn: Duration::from_secs(2),
         }

@@ -36,8 +36,7 @@ pub(crate) enum Permission {
 impl Engine {
     /// What the scan's connection may read.
     pub(crate) fn limits_of(&self, scan: &Scan) -> VolumeLimits {
-        let provider = self.config.limits.get(&scan.connection.provider);
-        provider.copied().unwrap_or_default().with(scan.limits)
+        self.config.limits.of(scan.connection.provider, scan.limits)
     }
 
     /// A permit for the next page: the one that came with the last page, or a new one.

@@ -27,7 +27,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use ids::Ids;
-pub use limits::{InvalidLimit, LimitOverrides, VolumeLimits};
+pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
 pub use object::Object;
 pub use provider::{Category, ProviderName};
 pub use record::{

@@ -3,8 +3,12 @@
 //! The numbers come from the configuration and from connections; `budget` enforces the hour's and
 //! the day's, a run keeps to its own.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::ProviderName;
 
 /// What nobody means to read within an hour, a day or a run. More is a slip of the keyboard.
 const MOST_RECORDS: i64 = 10_000_000;
@@ -27,6 +31,24 @@ impl Default for VolumeLimits {
             records_per_hour: 10_000,
             records_per_day: 50_000,
         }
+    }
+}
+
+/// What may be read from each provider; the default limits where it is not named.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderLimits(BTreeMap<ProviderName, VolumeLimits>);
+
+impl ProviderLimits {
+    /// What one of the provider's connections may read.
+    pub fn of(&self, provider: ProviderName, overrides: LimitOverrides) -> VolumeLimits {
+        let configured = self.0.get(&provider).copied();
+        configured.unwrap_or_default().with(overrides)
+    }
+}
+
+impl<const N: usize> From<[(ProviderName, VolumeLimits); N]> for ProviderLimits {
+    fn from(limits: [(ProviderName, VolumeLimits); N]) -> Self {
+        Self(limits.into())
     }
 }
 

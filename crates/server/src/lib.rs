@@ -14,11 +14,11 @@ mod mgmt;
 mod openapi;
 mod router;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use syncline_engine::Wake;
-use syncline_model::{Clock, Ids, ProviderName, VolumeLimits};
+use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 
@@ -34,7 +34,7 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
     /// What may be read from each provider; the default limits where it is not named.
-    pub limits: Arc<BTreeMap<ProviderName, VolumeLimits>>,
+    pub limits: Arc<ProviderLimits>,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: PrometheusHandle,

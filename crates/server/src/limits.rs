@@ -40,7 +40,7 @@ impl From<VolumeLimits> for LimitsBody {
 impl AppState {
     /// What a connection may read.
     pub(crate) fn limits_of(&self, connection: &Connection) -> VolumeLimits {
-        self.limits_with(connection.provider, connection.limits)
+        self.limits.of(connection.provider, connection.limits)
     }
 
     /// Refuses what a connection may not be set to, naming the field of `limits` in the body.
@@ -49,17 +49,12 @@ impl AppState {
         provider: ProviderName,
         overrides: LimitOverrides,
     ) -> ApiResult<()> {
-        let limits = self.limits_with(provider, overrides);
+        let limits = self.limits.of(provider, overrides);
         check_limits(&**self.providers.get(provider), &limits).map_err(
             |InvalidLimit { field, reason }| {
                 ApiError::validation(format!("limits.{field}"), reason)
             },
         )
-    }
-
-    fn limits_with(&self, provider: ProviderName, overrides: LimitOverrides) -> VolumeLimits {
-        let configured = self.limits.get(&provider).copied();
-        configured.unwrap_or_default().with(overrides)
     }
 }
 

@@ -1,11 +1,11 @@
 //! One process: an engine of its own, with its own clock, ids and way to the database, and the scans
 //! that it has leased. It dies without a word and starts again.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc};
 
 use chrono::TimeDelta;
 use syncline_engine::{Engine, EngineConfig, Step, Walk};
-use syncline_model::{Clock, Ids, Time};
+use syncline_model::{Clock, Ids, ProviderLimits, Time};
 use syncline_providers::{ApolloConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
 use tokio::sync::oneshot;
@@ -123,7 +123,7 @@ impl Process {
         let config = EngineConfig {
             worker_name: format!("process-{}-{}", self.index, self.incarnation),
             lookups_per_run: around.lookups_per_run,
-            limits: BTreeMap::new(),
+            limits: ProviderLimits::default(),
             ..EngineConfig::default()
         };
         let engine = Engine::new(store.clone(), providers.clone(), clock, config);
