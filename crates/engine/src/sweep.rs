@@ -187,7 +187,8 @@ impl Engine {
         match provider.get(&credentials, object, &next.id).await {
             Ok(Lookup { found, usage }) => {
                 walk.answered();
-                self.note_lookup(walk, run, &next.rows, Some(found), &usage, permit)
+                let outcome = outcome_of(found);
+                self.note_lookup(walk, run, &next.rows, &outcome, &usage, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -195,7 +196,8 @@ impl Engine {
             Err(error) if error.kind == ErrorKind::Rejected => {
                 tracing::warn!(walk.scan.id, "{object} {} stays missing: {error}", next.id);
                 walk.answered();
-                self.note_lookup(walk, run, &next.rows, None, &error.usage, permit)
+                let outcome = LookupOutcome::Unclear;
+                self.note_lookup(walk, run, &next.rows, &outcome, &error.usage, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -212,19 +214,15 @@ impl Engine {
         walk: &mut Walk,
         run: &ScanRun,
         rows: &[String],
-        found: Option<Found>,
+        outcome: &LookupOutcome,
         usage: &[WindowUsage],
         permit: Permit,
     ) -> Result<(), StoreError> {
-        let (outcome, records) = match found {
-            Some(Found::Exists) => (Some(LookupOutcome::Found), 1),
-            Some(Found::Gone { reason }) => (Some(LookupOutcome::Gone(reason)), 0),
-            Some(Found::Hidden { .. }) => (Some(LookupOutcome::Hidden), 0),
-            None => (None, 0),
-        };
+        let is_found = *outcome == LookupOutcome::Found;
+        let records = i64::from(is_found);
         let mut checkpoint = walk.scan.checkpoint.clone();
         checkpoint.sweep.lookups += 1;
-        checkpoint.sweep.found += u32::from(outcome == Some(LookupOutcome::Found));
+        checkpoint.sweep.found += u32::from(is_found);
         checkpoint.records_asked += records;
         let spending = Spending {
             permit,
@@ -236,7 +234,6 @@ impl Engine {
             usage,
             refused: None,
         };
-        let outcome = outcome.as_ref();
         self.store
             .note_lookup(&walk.scan, &checkpoint, run, rows, outcome, &spending)
             .await?;
@@ -268,7 +265,10 @@ impl Engine {
             walk.scan.id,
             "missing records can't be asked about: {error}"
         );
-        walk.scan.checkpoint.sweep.lookups = self.config.lookups_per_run;
+        let progress = &mut walk.scan.checkpoint.sweep;
+        progress.lookups = self.config.lookups_per_run;
+        // A key that may not ask will never know more than the pages tell.
+        progress.unanswered = !matches!(error.kind, ErrorKind::Forbidden(_));
         Ok(Step::Page)
     }
 
@@ -300,6 +300,14 @@ impl Engine {
             }
         }
         Ok(false)
+    }
+}
+
+fn outcome_of(found: Found) -> LookupOutcome {
+    match found {
+        Found::Exists => LookupOutcome::Found,
+        Found::Gone { reason } => LookupOutcome::Gone(reason),
+        Found::Hidden { .. } => LookupOutcome::Hidden,
     }
 }
 

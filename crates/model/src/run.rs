@@ -68,6 +68,8 @@ pub struct SweepProgress {
     pub lookups: u32,
     /// Rows that the pass missed though they are there.
     pub found: u32,
+    /// The by-id reads kept failing, so that some rows were not asked about.
+    pub unanswered: bool,
 }
 
 impl Default for Checkpoint {

@@ -27,6 +27,8 @@ pub enum LookupOutcome {
     Found,
     /// The provider doesn't let this key see it, so it may well be there.
     Hidden,
+    /// The answer says nothing of it.
+    Unclear,
 }
 
 impl LookupOutcome {
@@ -35,13 +37,14 @@ impl LookupOutcome {
             Self::Gone(_) => "gone",
             Self::Found => "found",
             Self::Hidden => "hidden",
+            Self::Unclear => "unclear",
         }
     }
 
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Gone(reason) => Some(reason),
-            Self::Found | Self::Hidden => None,
+            Self::Found | Self::Hidden | Self::Unclear => None,
         }
     }
 
@@ -50,6 +53,7 @@ impl LookupOutcome {
             "gone" => Some(Self::Gone(reason.unwrap_or_default())),
             "found" => Some(Self::Found),
             "hidden" => Some(Self::Hidden),
+            "unclear" => Some(Self::Unclear),
             _ => None,
         }
     }
@@ -87,7 +91,7 @@ impl MissingRow {
             None if verdict == Verdict::Complete && self.complete_misses >= PROOF => {
                 Fate::Delete("two complete scans in a row did not see it".to_owned())
             }
-            // Found, or hidden and so perhaps there; or the reading can't tell what it didn't read.
+            // Found, or perhaps there; or the reading can't tell what it didn't read.
             _ => Fate::Keep,
         }
     }
@@ -132,8 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_hidden_or_found_stays_however_often_it_was_missed() {
-        for lookup in [LookupOutcome::Found, LookupOutcome::Hidden] {
+    fn a_row_that_is_not_said_to_be_gone_stays_however_often_it_was_missed() {
+        for lookup in [
+            LookupOutcome::Found,
+            LookupOutcome::Hidden,
+            LookupOutcome::Unclear,
+        ] {
             assert!(!deleted(&row(9, Some(lookup)), Verdict::Complete));
         }
     }

@@ -410,19 +410,21 @@ impl Store {
         Ok(Some(NextLookup { id, rows }))
     }
 
-    /// Writes down what the provider said of missing rows, or that it would not say.
+    /// Writes down what the provider said of missing rows. What is hidden stays so until it says
+    /// something clear.
     pub async fn note_lookup(
         &self,
         scan: &Scan,
         checkpoint: &Checkpoint,
         run: &ScanRun,
         rows: &[String],
-        outcome: Option<&LookupOutcome>,
+        outcome: &LookupOutcome,
         spending: &Spending<'_>,
     ) -> Result<(), StoreError> {
         const TOLD: &str = "
             UPDATE missing_records
-            SET lookup = $4, lookup_reason = $5, looked_up_by = $6, looked_up_at = $7,
+            SET lookup = CASE WHEN $4 = 'unclear' AND lookup = 'hidden' THEN lookup ELSE $4 END,
+                lookup_reason = $5, looked_up_by = $6, looked_up_at = $7,
                 held_since = CASE WHEN $4 = 'hidden' THEN NULL ELSE held_since END
             WHERE connection_id = $1 AND object = $2
               AND record_id IN (SELECT key FROM json_each($3))";
@@ -435,7 +437,7 @@ impl Store {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         self.move_checkpoint(&mut tx, scan, checkpoint).await?;
-        if outcome == Some(&LookupOutcome::Found) {
+        if *outcome == LookupOutcome::Found {
             run!(tx, |c| sqlx::query(FOUND)
                 .bind(connection_id)
                 .bind(run.object.as_str())
@@ -451,8 +453,8 @@ impl Store {
                 .bind(connection_id)
                 .bind(run.object.as_str())
                 .bind(KeySet::new(&ids))
-                .bind(outcome.map(LookupOutcome::as_str))
-                .bind(outcome.and_then(LookupOutcome::reason))
+                .bind(outcome.as_str())
+                .bind(outcome.reason())
                 .bind(&run.id)
                 .bind(now)
                 .execute(c)

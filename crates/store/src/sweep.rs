@@ -58,6 +58,7 @@ impl Store {
         }
         let proof = Proof {
             goes_with_carrier: run.object.scanned_as() != run.object,
+            unanswered: scan.checkpoint.sweep.unanswered,
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -300,6 +301,8 @@ impl Store {
 struct Proof {
     /// The records come inside others, and go with them.
     goes_with_carrier: bool,
+    /// The provider was to be asked, and could not answer.
+    unanswered: bool,
     /// The provider keeps some records from the key.
     some_are_hidden: bool,
 }
@@ -307,7 +310,8 @@ struct Proof {
 impl Proof {
     /// Only the provider's word can settle the row, and there is none yet.
     fn needs_a_word(self, row: &MissingColumns) -> bool {
-        (self.some_are_hidden || self.goes_with_carrier) && row.lookup.is_none()
+        let by_id_only = self.goes_with_carrier || self.unanswered || self.some_are_hidden;
+        by_id_only && row.lookup.is_none()
     }
 }
 

@@ -11,7 +11,8 @@ use super::evidence::{
     pages_asked, pause, provenance, row, run_of, state_ids_of, texts, with_states,
 };
 use crate::support::{
-    App, CONTACTS, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases, per_hour, per_object,
+    App, CONTACTS, CUSTOMER, Database, MASTER_KEY, SCOPED_KEY, on_both_databases, per_hour,
+    per_object,
 };
 
 on_both_databases! {
@@ -483,6 +484,14 @@ on_both_databases! {
         assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 3]);
     }
 
+    async fn hidden_contacts_stay_where_apollo_fails_when_asked_about_them(database: Database) {
+        hidden_contacts_stay(database, Action::server_error()).await;
+    }
+
+    async fn hidden_contacts_stay_where_apollos_answers_say_nothing_of_them(database: Database) {
+        hidden_contacts_stay(database, Action::Garbage).await;
+    }
+
     async fn a_crash_between_by_id_reads_repeats_at_most_one(database: Database) {
         let app = App::synced(database, 250).await;
         let gone = contact_ids(&app)[60..64].to_vec();
@@ -506,6 +515,27 @@ on_both_databases! {
         asked.dedup();
         assert_eq!(asked.len(), 4);
     }
+}
+
+/// Contacts that are hidden, by an Apollo that answers each by-id read like this, stay live.
+async fn hidden_contacts_stay(database: Database, answer: Action) {
+    let app = App::synced(database, 250).await;
+    let hidden = contact_ids(&app)[60..63].to_vec();
+    app.apollo.edit(0, |team| {
+        for id in &hidden {
+            team.hide_contact(id).unwrap();
+        }
+    });
+    let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+    app.apollo.faults().push(Fault::new(by_id, answer).always());
+    for _ in 0..3 {
+        next_period(&app).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!(run["coverage"]["verdict"], "complete");
+        let counted = (&run["records_deleted"], &run["records_missing"]);
+        assert_eq!(counted, (&json!(0), &json!(3)));
+    }
+    assert_eq!(are_deleted(&app, "contacts", &hidden).await, [false; 3]);
 }
 
 /// The by-id read with this number, counted from one, meets an hourly limit.

@@ -69,7 +69,7 @@ on_both_databases! {
             lost(app.store.commit_page(zombie, &commit).await.map(drop));
             lost(app.store.save_checkpoint(zombie, &checkpoint).await);
             lost(app.store.note_unseen(zombie, &checkpoint, &[]).await);
-            lost(app.store.note_lookup(zombie, &checkpoint, run, &["u1".to_owned()], Some(&found), &spending).await);
+            lost(app.store.note_lookup(zombie, &checkpoint, run, &["u1".to_owned()], &found, &spending).await);
             lost(app.store.finish_scan(zombie, &[ending], None, 0).await);
             let waiting = RunState::Waiting { until: app.now(), reason: WaitReason::ProviderRateLimit };
             lost(app.store.save_waiting(zombie, &waiting, 0).await);
