@@ -200,6 +200,7 @@ impl Engine {
                     ..
                 } = own;
                 endings.push(Ending {
+                    absence_proves: self.absence_proves(scan, &run),
                     run,
                     state: end(doubted(coverage, scan)).expect("a leased scan's runs are running"),
                     num_records_synced,

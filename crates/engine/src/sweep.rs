@@ -9,7 +9,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
-use syncline_store::{NextLookup, PassNote, Permit, ScanRun, Spending, StoreError};
+use syncline_store::{NextLookup, PassNote, Permit, Scan, ScanRun, Spending, StoreError};
 
 use crate::{
     Engine,
@@ -20,6 +20,9 @@ use crate::{
 
 /// An object of at most so many pages is read again in the same run.
 const FEW_PAGES: u32 = 5;
+/// So many answers by id, each of them that the record is gone, and two complete scans speak for the
+/// rows that could not be asked about as well. Fewer could have met none of the hidden ones.
+const ENOUGH_ANSWERS: u32 = 100;
 /// Readings of a small object in one run.
 const MOST_PASSES: u32 = 3;
 
@@ -145,9 +148,12 @@ impl Engine {
     ) -> Result<Option<(ScanRun, NextLookup)>, StoreError> {
         let scan = &walk.scan;
         let checkpoint = &scan.checkpoint;
-        let exhausted = checkpoint.sweep.lookups >= self.config.lookups_per_run
+        let progress = &checkpoint.sweep;
+        let exhausted = progress.lookups >= self.config.lookups_per_run
             || checkpoint.records_asked >= self.limits_of(scan).records_per_object;
         if exhausted
+            || progress.unanswered
+            || progress.forbidden
             || !self.provider_of(scan).support(scan.object).get
             || judged.iter().any(empty_and_complete)
             || mutation::on(Mutation::DeleteWithoutConfirmation)
@@ -266,9 +272,8 @@ impl Engine {
             "missing records can't be asked about: {error}"
         );
         let progress = &mut walk.scan.checkpoint.sweep;
-        progress.lookups = self.config.lookups_per_run;
-        // A key that may not ask will never know more than the pages tell.
-        progress.unanswered = !matches!(error.kind, ErrorKind::Forbidden(_));
+        progress.forbidden = matches!(error.kind, ErrorKind::Forbidden(_));
+        progress.unanswered = !progress.forbidden;
         Ok(Step::Page)
     }
 
@@ -281,6 +286,17 @@ impl Engine {
         let whole = judged.filter(|own| own.coverage.reached_end());
         let runs: Vec<ScanRun> = whole.map(|own| own.run).collect();
         self.store.sweep_so_far(&walk.scan, &runs).await
+    }
+
+    /// Whether two complete scans that lack a row prove that it is gone, though nobody asked for it by
+    /// its id. What comes inside other records goes with those.
+    pub(crate) fn absence_proves(&self, scan: &Scan, run: &ScanRun) -> bool {
+        let progress = &scan.checkpoint.sweep;
+        if !self.provider_of(scan).support(scan.object).get {
+            return true;
+        }
+        let asked_enough = !progress.unanswered && progress.lookups >= ENOUGH_ANSWERS;
+        run.object == scan.object && (progress.forbidden || asked_enough)
     }
 
     async fn wants_another_pass(&self, walk: &Walk, judged: &[Judged]) -> Result<bool, StoreError> {

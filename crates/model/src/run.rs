@@ -64,12 +64,14 @@ pub struct Checkpoint {
 pub struct SweepProgress {
     /// The missing rows are written down.
     pub noted: bool,
-    /// By-id reads of this run.
+    /// By-id reads of this run that were answered.
     pub lookups: u32,
     /// Rows that the pass missed though they are there.
     pub found: u32,
-    /// The by-id reads kept failing, so that some rows were not asked about.
+    /// By-id reads kept failing: the run asks no more.
     pub unanswered: bool,
+    /// The key may not read by id.
+    pub forbidden: bool,
 }
 
 impl Default for Checkpoint {

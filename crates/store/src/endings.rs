@@ -7,8 +7,7 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Capability, ConnectionStatus, Coverage, Denial, RunState, SeenCount, Verdict,
-    event::Event,
+    Capabilities, Capability, ConnectionStatus, Coverage, Denial, RunState, SeenCount, event::Event,
 };
 
 use crate::{
@@ -29,6 +28,8 @@ pub struct Ending {
     pub num_records_synced: i64,
     /// The provider answered with no record at all.
     pub empty_answer: bool,
+    /// Two complete scans that lack a row prove that it is gone.
+    pub absence_proves: bool,
     /// It failed for a reason that passes: the next run may go on from its checkpoint.
     pub resumable: bool,
 }
@@ -210,9 +211,7 @@ impl Store {
             self.forget_seen(tx, scan, &ending.run).await?;
         }
         let swept = if succeeded && coverage.reached_end() && scan.checkpoint.sweep.noted {
-            let empty = ending.empty_answer && coverage.verdict == Verdict::Complete;
-            self.sweep(tx, scan, &ending.run, coverage.verdict, empty)
-                .await?
+            self.sweep(tx, scan, ending, coverage.verdict).await?
         } else {
             Swept::default()
         };

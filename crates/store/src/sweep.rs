@@ -12,6 +12,7 @@ use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, swe
 use crate::{
     Store, StoreError,
     db::{KeySet, Tx, run},
+    endings::Ending,
     history::HistoryEntry,
     missing::WORD_HOLDS_FOR,
     scans::{Scan, ScanRun, lease_lost},
@@ -45,10 +46,11 @@ impl Store {
         &self,
         tx: &mut Tx,
         scan: &Scan,
-        run: &ScanRun,
+        ending: &Ending,
         verdict: Verdict,
-        empty_answer: bool,
     ) -> Result<Swept, StoreError> {
+        let run = &ending.run;
+        let empty_answer = ending.empty_answer && verdict == Verdict::Complete;
         if verdict != Verdict::Complete {
             self.doubt_misses(tx, scan, run).await?;
         }
@@ -57,8 +59,8 @@ impl Store {
             return Ok(Swept::default());
         }
         let proof = Proof {
+            by_absence: ending.absence_proves,
             goes_with_carrier: run.object.scanned_as() != run.object,
-            unanswered: scan.checkpoint.sweep.unanswered,
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -296,13 +298,12 @@ impl Store {
     }
 }
 
-/// When two reads that lack a row are no proof.
+/// When two reads that lack a row are proof.
 #[derive(Clone, Copy)]
 struct Proof {
-    /// The records come inside others, and go with them.
+    by_absence: bool,
+    /// The records come inside others, whose own run asks about them.
     goes_with_carrier: bool,
-    /// The provider was to be asked, and could not answer.
-    unanswered: bool,
     /// The provider keeps some records from the key.
     some_are_hidden: bool,
 }
@@ -310,8 +311,7 @@ struct Proof {
 impl Proof {
     /// Only the provider's word can settle the row, and there is none yet.
     fn needs_a_word(self, row: &MissingColumns) -> bool {
-        let by_id_only = self.goes_with_carrier || self.unanswered || self.some_are_hidden;
-        by_id_only && row.lookup.is_none()
+        (self.some_are_hidden || !self.by_absence) && row.lookup.is_none()
     }
 }
 
@@ -352,7 +352,7 @@ fn threatened<'m>(
     verdict: Verdict,
 ) -> Vec<&'m str> {
     let may_follow =
-        |row: &MissingColumns| verdict == Verdict::Complete && !proof.needs_a_word(row);
+        verdict == Verdict::Complete && !proof.some_are_hidden && !proof.goes_with_carrier;
     let is_doomed: HashSet<&str> = doomed
         .iter()
         .map(|(row, _)| row.record_id.as_str())
@@ -361,7 +361,7 @@ fn threatened<'m>(
         .iter()
         .filter(|row| {
             is_doomed.contains(row.record_id.as_str())
-                || (row.lookup.is_none() && (row.was_gone || may_follow(row)))
+                || (row.lookup.is_none() && (row.was_gone || may_follow))
         })
         .map(|row| row.record_id.as_str())
         .collect()

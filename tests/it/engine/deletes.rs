@@ -135,21 +135,43 @@ on_both_databases! {
     }
 
     async fn what_could_not_be_asked_about_is_deleted_after_the_second_complete_scan(database: Database) {
-        let app = App::synced(database, 250).await;
-        let engine = engine_with_lookups(&app, 5);
-        let gone = contact_ids(&app)[60..72].to_vec();
+        let app = App::synced(database, 600).await;
+        pause(&app, &OTHERS).await;
+        let engine = engine_with_lookups(&app, 100);
+        let gone = contact_ids(&app)[60..300].to_vec();
         delete_contacts(&app, &gone);
         next_period_of(&app, &engine).await;
-        assert_eq!(lookups(&app).len(), 5);
+        assert_eq!(lookups(&app).len(), 100);
         let run = run_of(&app, "contact").await;
-        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(5), &json!(7)));
-        assert_eq!(event_of(&app, &run).await["records_missing"], 7);
+        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(100), &json!(140)));
+        assert_eq!(event_of(&app, &run).await["records_missing"], 140);
         let asked = lookups(&app);
         next_period_of(&app, &engine).await;
+        assert_eq!(lookups(&app).len(), 100);
         assert!(lookups(&app).iter().all(|id| !asked.contains(id)), "nobody is asked about twice");
         let run = run_of(&app, "contact").await;
-        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(7), &json!(0)));
-        assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 12]);
+        assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(140), &json!(0)));
+        assert_eq!(are_deleted(&app, "contacts", &gone).await, [true; 240]);
+    }
+
+    async fn a_few_answers_do_not_speak_for_those_that_were_not_asked_about(database: Database) {
+        let app = App::synced(database, 250).await;
+        let engine = engine_with_lookups(&app, 5);
+        let ids = contact_ids(&app);
+        delete_contacts(&app, &ids[60..65]);
+        next_period_of(&app, &engine).await;
+        app.apollo.edit(0, |team| {
+            for id in &ids[70..73] {
+                team.hide_contact(id).unwrap();
+            }
+        });
+        delete_contacts(&app, &ids[50..60]);
+        for _ in 0..4 {
+            next_period_of(&app, &engine).await;
+            assert_eq!(run_of(&app, "contact").await["coverage"]["verdict"], "complete");
+        }
+        assert_eq!(are_deleted(&app, "contacts", &ids[50..65]).await, [true; 15]);
+        assert_eq!(are_deleted(&app, "contacts", &ids[70..73]).await, [false; 3]);
     }
 
     async fn on_an_account_that_is_never_quiet_a_contact_stays_until_it_was_asked_about(database: Database) {

@@ -56,6 +56,7 @@ on_both_databases! {
             };
             let run = &zombie.runs[0];
             let ending = Ending {
+                absence_proves: true,
                 run: run.clone(),
                 state: succeeded(&app, zombie),
                 num_records_synced: 0,
