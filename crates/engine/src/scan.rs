@@ -148,7 +148,8 @@ impl Engine {
             .unwrap_or(ScanEnd::Abandoned)
     }
 
-    pub(crate) async fn give_back(&self, walk: &mut Walk) -> ScanEnd {
+    /// Frees a scan for whoever comes next; it goes on at its checkpoint.
+    pub async fn give_back(&self, walk: &mut Walk) -> ScanEnd {
         if let Err(error) = self.drop_permit(walk).await {
             tracing::warn!("a permit could not be given back: {error}");
         }

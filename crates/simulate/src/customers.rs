@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 use syncline_model::{
-    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData,
+    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, VolumeLimits,
     sync_config::CommonObjectConfig,
 };
 use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
@@ -12,7 +12,13 @@ use syncline_store::{
     Account, Connection, CredentialsUpdate, Customer, NewConnection, Store, StoreError,
 };
 
-use crate::{dice::Dice, process::Live, scenario::Scenario, wire::Wire, world::key_name};
+use crate::{
+    dice::Dice,
+    process::Live,
+    scenario::{self, Scenario},
+    wire::Wire,
+    world::key_name,
+};
 
 const PROVIDER: ProviderName = ProviderName::Apollo;
 
@@ -23,6 +29,11 @@ pub(crate) struct Client {
     key_number: usize,
     generation: u32,
     key: String,
+    /// The largest that its connection ever had.
+    pub(crate) limits: VolumeLimits,
+    /// Those of all connections in the beginning.
+    first_limits: LimitOverrides,
+    has_other_limits: bool,
     /// It may read contacts only.
     is_narrow: bool,
     /// A process died while it stored a new key: nobody knows which one counts.
@@ -99,6 +110,9 @@ pub(crate) async fn connect_all(
             key_number: it.key,
             generation: 0,
             key,
+            limits: VolumeLimits::default().with(it.limits),
+            first_limits: it.limits,
+            has_other_limits: false,
             is_narrow: false,
             is_unsure: false,
         });
@@ -190,6 +204,38 @@ impl Client {
         )))
     }
 
+    /// Sets other limits for the connection. Whoever asks can't tell whether they count if the
+    /// process dies meanwhile.
+    async fn change_limits(
+        &mut self,
+        live: &Live,
+        wire: &Wire,
+        limits: LimitOverrides,
+    ) -> Result<Done, StoreError> {
+        let Some(checked) = check(&live.providers, wire, &self.key).await else {
+            return Ok(Done::new("limits for a key that is rejected"));
+        };
+        self.has_other_limits = true;
+        let new = VolumeLimits::default().with(limits);
+        self.limits = VolumeLimits {
+            records_per_object: new.records_per_object.max(self.limits.records_per_object),
+            records_per_hour: new.records_per_hour.max(self.limits.records_per_hour),
+            records_per_day: new.records_per_day.max(self.limits.records_per_day),
+        };
+        live.store
+            .update_credentials(
+                &self.connection,
+                &CredentialsUpdate {
+                    api_key: &SecretString::from(self.key.clone()),
+                    status: checked.status,
+                    account: checked.account(),
+                    limits: Some(limits),
+                },
+            )
+            .await?;
+        Ok(Done::new(format!("limits are {limits:?}")))
+    }
+
     /// One thing that somebody may do.
     pub(crate) async fn act(
         &mut self,
@@ -201,7 +247,7 @@ impl Client {
         let store = &live.store;
         let object = dice.one(objects);
         let full_refresh = dice.chance(3_000);
-        match dice.below(12) {
+        match dice.below(13) {
             0..5 => {
                 if let Some(sync) = self.sync(store, object).await? {
                     store.trigger_sync(&sync.id, full_refresh).await?;
@@ -232,6 +278,13 @@ impl Client {
                 let scopes: Option<&[&str]> = dice.one(&[None, None, Some(&CONTACTS_ONLY)]);
                 self.change_key(live, wire, scopes).await
             }
+            11 => {
+                let contacts = wire.world.read(self.team, |team| {
+                    team.live_ids(Object::Contact.as_str()).len()
+                });
+                let limits = scenario::limits(dice, contacts.max(90));
+                self.change_limits(live, wire, limits).await
+            }
             _ => {
                 let plan = dice.one(&[
                     PricePlan::Unlimited,
@@ -244,8 +297,8 @@ impl Client {
         }
     }
 
-    /// Puts right what keeps the connection from being read: the plan, the key, and the pauses by
-    /// hand. What else is paused has to find out by itself.
+    /// Puts right what keeps the connection from being read: the plan, the key, the pauses by hand,
+    /// and limits that leave nothing of what a larger connection of the account spends. What else is paused has to find out by itself.
     pub(crate) async fn put_right(
         &mut self,
         live: &Live,
@@ -261,6 +314,9 @@ impl Client {
         let is_revoked = wire.world.sim.team_with_key(&self.key).is_none();
         if new_key || is_revoked || self.is_narrow || self.is_unsure {
             self.change_key(live, wire, None).await?;
+        }
+        if self.has_other_limits {
+            self.change_limits(live, wire, self.first_limits).await?;
         }
         Ok(())
     }

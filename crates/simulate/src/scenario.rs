@@ -264,7 +264,7 @@ fn connections(dice: &mut Dice) -> Vec<ConnectionScenario> {
 }
 
 /// Limits that are met: less than an object has, or little more than one scan reads.
-fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
+pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
     let contacts = i64::try_from(contacts).unwrap_or(i64::MAX);
     let capped = dice.chance(3_500);
     let tight = dice.chance(5_000);

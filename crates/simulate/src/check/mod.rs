@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use syncline_model::{LimitOverrides, VolumeLimits};
+use syncline_model::VolumeLimits;
 
 pub(crate) use tables::{Run, Sync};
 
@@ -64,11 +64,11 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    pub(crate) fn new(id: &str, team: usize, limits: LimitOverrides) -> Self {
+    pub(crate) fn new(id: &str, team: usize, limits: VolumeLimits) -> Self {
         Self {
             id: id.to_owned(),
             team,
-            limits: VolumeLimits::default().with(limits),
+            limits,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Move {
     Step(usize, usize),
     /// The same, from where it was left waiting.
     Resume(usize, usize),
+    /// It makes room for others instead.
+    GiveBack(usize, usize),
     Crash(usize),
     Freeze(usize),
     Edit,
@@ -30,6 +32,7 @@ pub(super) enum Move {
 
 const STEP: u32 = 100;
 const RESUME: u32 = 30;
+const GIVE_BACK: u32 = 3;
 const START: u32 = 20;
 const CLAIM: u32 = 60;
 const TICK: u32 = 40;
@@ -54,6 +57,9 @@ impl Driver {
                 for (place, held) in live.walks.iter().enumerate() {
                     if held.is_ready(now) {
                         moves.push((Move::Step(index, place), STEP));
+                        if self.scenario.rates != Rates::default() {
+                            moves.push((Move::GiveBack(index, place), GIVE_BACK));
+                        }
                     } else if held.is_parked() {
                         moves.push((Move::Resume(index, place), RESUME));
                     }

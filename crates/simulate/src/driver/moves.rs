@@ -32,6 +32,7 @@ impl Driver {
             Move::Claim(process) => self.claim(process).await,
             Move::Step(process, place) => self.step_scan(process, place).await,
             Move::Resume(process, place) => self.resume(process, place).await,
+            Move::GiveBack(process, place) => self.give_back(process, place).await,
             Move::Crash(process) => self.crash(process).await,
             Move::Freeze(process) => Ok(self.freeze(process)),
             Move::Edit => Ok(self.edit()),
@@ -294,6 +295,24 @@ impl Driver {
         dying
     }
 
+    /// A scan's turn is over, or its process stops in an orderly way.
+    async fn give_back(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+        let dying = self.plant_crash(process);
+        let Some(live) = self.processes[process].live.as_mut() else {
+            return Ok(String::new());
+        };
+        let mut held = live.walks.remove(place);
+        let Some(mut walk) = held.take() else {
+            live.walks.insert(place, held);
+            return Ok(String::new());
+        };
+        let end = live.engine.give_back(&mut walk).await;
+        self.news();
+        let what = format!("process {process} gives {} back", named(&walk));
+        let result = Ok(format!("{end:?}"));
+        self.came_out(process, dying, &what, result).await
+    }
+
     async fn crash(&mut self, process: usize) -> anyhow::Result<String> {
         self.processes[process].die(&self.wire).await;
         self.news();
@@ -345,6 +364,9 @@ impl Driver {
             let objects = &self.scenario.objects;
             client.act(live, &self.wire, &mut self.dice, objects).await
         };
+        if let Some(connected) = self.checker.connections.get_mut(&client.connection.id) {
+            connected.limits = client.limits;
+        }
         self.news();
         let result = result.map(|done| {
             self.moment.applied = done.applied;
