@@ -14,7 +14,7 @@ use crate::{
     db::{KeySet, Tx, run},
     endings::Ending,
     history::HistoryEntry,
-    missing::WORD_HOLDS_FOR,
+    lookups::WORD_HOLDS_FOR,
     scans::{Scan, ScanRun, lease_lost},
 };
 

@@ -9,6 +9,7 @@ mod first_sync;
 mod forbidden;
 mod held_deletes;
 mod leases;
+mod lookups;
 mod odd_records;
 mod record_limits;
 mod request_limits;

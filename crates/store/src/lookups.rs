@@ -1,0 +1,163 @@
+//! Asking the provider about missing rows one by one, and what it said of them.
+//!
+//! Each answer is committed with the checkpoint and the budget, like a page.
+
+use chrono::TimeDelta;
+use syncline_model::{Checkpoint, LookupOutcome};
+
+use crate::{
+    Store, StoreError,
+    budgets::Spending,
+    db::{KeySet, run},
+    history::HistoryEntry,
+    scans::{Scan, ScanRun},
+};
+
+/// How long the provider's word on a record counts: it may come back while a run waits. What was
+/// said before is asked again by the next run.
+pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
+
+/// What to ask the provider for, and the missing rows that its answer tells about: the record itself,
+/// or what it carries.
+#[derive(Debug, Clone)]
+pub struct NextLookup {
+    pub id: String,
+    pub rows: Vec<String>,
+}
+
+impl Store {
+    /// What to ask the provider for next: first what was never asked for, then what was asked for
+    /// longest ago. Nothing that this run has asked for.
+    pub async fn next_lookup(
+        &self,
+        scan: &Scan,
+        run: &ScanRun,
+    ) -> Result<Option<NextLookup>, StoreError> {
+        const ALONE: &str = "
+            SELECT m.record_id AS id, m.record_id FROM missing_records m
+            WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
+              AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
+            ORDER BY COALESCE(m.looked_up_by, ''), m.missing_since, m.record_id LIMIT 1";
+        // What comes inside another record is asked about by that one's id, once for all of it. A
+        // record that this scan judges by a run of its own has been asked for there.
+        const CARRIED: &str = "
+            WITH open AS (
+                SELECT own.contact_id AS id, m.record_id, m.looked_up_by, m.missing_since
+                FROM missing_records m
+                JOIN engagement_sequence_states own
+                  ON own.application_id = $4 AND own.customer_id = $5 AND own.provider_name = $6
+                 AND own.id = m.record_id
+                LEFT JOIN engagement_contacts carrier
+                  ON carrier.application_id = $4 AND carrier.customer_id = $5
+                 AND carrier.provider_name = $6 AND carrier.id = own.contact_id
+                WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
+                  AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
+                  AND (carrier.id IS NULL OR NOT EXISTS (
+                      SELECT 1 FROM sync_runs r WHERE r.scan_id = $7 AND r.object = 'contact')))
+            SELECT id, record_id FROM open
+            WHERE id = (
+                SELECT id FROM open
+                ORDER BY COALESCE(looked_up_by, ''), missing_since, record_id LIMIT 1)
+            ORDER BY record_id";
+        let connection = &scan.connection;
+        let mut reader = self.db.read().await?;
+        let rows: Vec<(String, String)> = run!(reader, |c| {
+            let sql = if run.object.scanned_as() == run.object {
+                ALONE
+            } else {
+                CARRIED
+            };
+            let query = sqlx::query_as(sql)
+                .bind(&connection.connection_id)
+                .bind(run.object.as_str())
+                .bind(&run.id);
+            if sql == CARRIED {
+                query
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
+                    .bind(&scan.id)
+                    .fetch_all(c)
+                    .await
+            } else {
+                query.fetch_all(c).await
+            }
+        })?;
+        let Some((id, _)) = rows.first().cloned() else {
+            return Ok(None);
+        };
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        Ok(Some(NextLookup { id, rows }))
+    }
+
+    /// Writes down what the provider said of missing rows. What is hidden stays so until it says
+    /// something clear.
+    pub async fn note_lookup(
+        &self,
+        scan: &Scan,
+        checkpoint: &Checkpoint,
+        run: &ScanRun,
+        rows: &[String],
+        outcome: &LookupOutcome,
+        spending: &Spending<'_>,
+    ) -> Result<(), StoreError> {
+        const TOLD: &str = "
+            UPDATE missing_records
+            SET lookup = CASE WHEN $4 = 'unclear' AND lookup = 'hidden' THEN lookup ELSE $4 END,
+                lookup_reason = $5, looked_up_by = $6, looked_up_at = $7,
+                held_since = CASE WHEN $4 = 'hidden' THEN NULL ELSE held_since END
+            WHERE connection_id = $1 AND object = $2
+              AND record_id IN (SELECT key FROM json_each($3))";
+        const FOUND: &str = "
+            DELETE FROM missing_records
+            WHERE connection_id = $1 AND object = $2
+              AND record_id IN (SELECT key FROM json_each($3))";
+        let connection_id = &scan.connection.connection_id;
+        let ids: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        self.move_checkpoint(&mut tx, scan, checkpoint).await?;
+        if *outcome == LookupOutcome::Found {
+            run!(tx, |c| sqlx::query(FOUND)
+                .bind(connection_id)
+                .bind(run.object.as_str())
+                .bind(KeySet::new(&ids))
+                .execute(c)
+                .await
+                .map(drop))?;
+            let entry = HistoryEntry::new("seen_again", "the provider has it by its id");
+            self.write_history(&mut tx, &scan.connection, run.object, &run.id, &ids, &entry)
+                .await?;
+        } else {
+            run!(tx, |c| sqlx::query(TOLD)
+                .bind(connection_id)
+                .bind(run.object.as_str())
+                .bind(KeySet::new(&ids))
+                .bind(outcome.as_str())
+                .bind(outcome.reason())
+                .bind(&run.id)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        self.settle_in(&mut tx, spending, None).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether rows that the run missed are neither proven to be gone nor known to be there.
+    pub async fn is_undecided(&self, scan: &Scan, run: &ScanRun) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            SELECT EXISTS (
+                SELECT 1 FROM missing_records
+                WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3
+                  AND lookup IS NULL AND complete_misses < 2)";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(&scan.connection.connection_id)
+            .bind(run.object.as_str())
+            .bind(&run.id)
+            .fetch_one(c)
+            .await)?)
+    }
+}
