@@ -228,6 +228,7 @@ impl Engine {
         let records = i64::from(is_found);
         let mut checkpoint = walk.scan.checkpoint.clone();
         checkpoint.sweep.lookups += 1;
+        checkpoint.sweep.gone += u32::from(matches!(outcome, LookupOutcome::Gone(_)));
         checkpoint.sweep.found += u32::from(is_found);
         checkpoint.records_asked += records;
         let spending = Spending {
@@ -295,8 +296,9 @@ impl Engine {
         if !self.provider_of(scan).support(scan.object).get {
             return true;
         }
-        let asked_enough = !progress.unanswered && progress.lookups >= ENOUGH_ANSWERS;
-        run.object == scan.object && (progress.forbidden || asked_enough)
+        let all_are_gone = progress.gone == progress.lookups && progress.gone >= ENOUGH_ANSWERS;
+        let speaks_for_others = all_are_gone && !progress.unanswered;
+        run.object == scan.object && (progress.forbidden || speaks_for_others)
     }
 
     async fn wants_another_pass(&self, walk: &Walk, judged: &[Judged]) -> Result<bool, StoreError> {

@@ -66,6 +66,8 @@ pub struct SweepProgress {
     pub noted: bool,
     /// By-id reads of this run that were answered.
     pub lookups: u32,
+    /// Those of them that said that the record is gone.
+    pub gone: u32,
     /// Rows that the pass missed though they are there.
     pub found: u32,
     /// By-id reads kept failing: the run asks no more.

@@ -111,8 +111,11 @@ impl Store {
                 .collect();
             let hidden = |row: &&MissingColumns| row.lookup.as_deref() == Some("hidden");
             let at_stake = missing.len() - missing.iter().filter(hidden).count();
+            if proven.is_empty() {
+                continue;
+            }
             let live = self.live_rows(&mut tx, scan, run.object).await?;
-            if proven.is_empty() || wants_a_word(count(at_stake), live, false) {
+            if wants_a_word(count(at_stake), live, false) {
                 continue;
             }
             let deleted = self.delete_doomed(&mut tx, scan, run, &proven).await?;

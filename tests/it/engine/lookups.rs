@@ -252,6 +252,27 @@ on_both_databases! {
         hidden_contacts_stay(database, Action::Garbage).await;
     }
 
+    async fn answers_that_say_nothing_do_not_speak_for_contacts_that_were_not_asked_about(database: Database) {
+        let app = App::synced(database, 600).await;
+        pause(&app, &OTHERS).await;
+        let engine = engine_with_lookups(&app, 100);
+        let hidden = contact_ids(&app)[60..290].to_vec();
+        app.apollo.edit(0, |team| {
+            for id in &hidden {
+                team.hide_contact(id).unwrap();
+            }
+        });
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        app.apollo.faults().push(Fault::new(by_id, Action::Garbage).always());
+        for _ in 0..3 {
+            next_period_of(&app, &engine).await;
+            let run = run_of(&app, "contact").await;
+            assert_eq!(run["coverage"]["verdict"], "complete");
+            assert_eq!((&run["records_deleted"], &run["records_missing"]), (&json!(0), &json!(230)));
+        }
+        assert_eq!(are_deleted(&app, "contacts", &hidden).await, vec![false; 230]);
+    }
+
     async fn a_crash_between_by_id_reads_repeats_at_most_one(database: Database) {
         let app = App::synced(database, 250).await;
         let gone = contact_ids(&app)[60..64].to_vec();
