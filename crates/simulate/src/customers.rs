@@ -298,7 +298,8 @@ impl Client {
     }
 
     /// Puts right what keeps the connection from being read: the plan, the key, the pauses by hand,
-    /// and limits that leave nothing of what a larger connection of the account spends. What else is paused has to find out by itself.
+    /// and limits that leave nothing of what a larger connection of the account spends. What else
+    /// is paused has to find out by itself.
     pub(crate) async fn put_right(
         &mut self,
         live: &Live,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use syncline_model::{Object, Time, Verdict};
 
-use super::{Checker, Run, ids, tables::SeenPage};
+use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
 use crate::wire::Lie;
 
 impl Checker {
@@ -95,11 +95,21 @@ impl Checker {
         Ok(())
     }
 
-    /// A run that didn't reach its last page deletes nothing.
+    /// Deletions in the history that this step wrote for a run, less what the provider marks itself.
+    fn deleted_by(&self, run_id: &str) -> i64 {
+        let deleted = self.history.iter().filter(|entry| {
+            entry.run_id == run_id && entry.event == "deleted" && entry.reason != MARKED
+        });
+        count(deleted.count())
+    }
+
+    /// A run that didn't reach its last page deletes nothing, and one that fails nothing at its end:
+    /// it may have deleted before it waited.
     fn only_whole_scans_delete(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
         let deleted = self.runs.get(&run.id).map_or(0, |known| known.deleted);
-        if deleted > 0 && !whole {
+        let at_its_end = self.deleted_by(&run.id);
+        if (deleted > 0 && !whole) || (at_its_end > 0 && !run.succeeded()) {
             let text = format!(
                 "run {} ({}, {}, {:?}) deleted {deleted} rows",
                 run.id,
