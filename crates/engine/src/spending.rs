@@ -10,17 +10,11 @@ use syncline_model::{
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
 
-use std::time::Duration;
-
 use crate::{
     Engine,
     scan::{ScanEnd, resume_at, running},
     walk::Walk,
 };
-
-/// However short or long the provider says that a scan should wait.
-const SHORTEST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// What an answer of unknown size may have grown by since it was last read.
 const GROWTH: i64 = 100;
@@ -166,13 +160,7 @@ impl Engine {
         window: Window,
         error: &ProviderError,
     ) -> (RequestWindow, Time) {
-        let after = error.retry_after.unwrap_or(match window {
-            Window::AlreadyProcessing => Duration::from_secs(5),
-            Window::Minute | Window::Unknown => Duration::from_mins(1),
-            Window::Hour => Duration::from_mins(15),
-            Window::Day => Duration::from_hours(1),
-        });
-        let until = resume_at(self.clock.now(), after.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+        let until = resume_at(self.clock.now(), error.refused_for(window));
         (
             window.request_window().unwrap_or(RequestWindow::Minute),
             until,

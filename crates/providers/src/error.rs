@@ -12,6 +12,10 @@ use syncline_model::{Denial, RequestWindow, WindowUsage};
 const MAX_MESSAGE_CHARS: usize = 500;
 const MAX_BODY_CHARS: usize = 4_000;
 
+/// However short or long the provider says that it should be left alone.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// A request that did not end in a readable success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -36,6 +40,8 @@ pub enum ErrorKind {
     /// 403: the key is good, but not for this.
     Forbidden(Denial),
     NotFound,
+    /// What the request would cost is used up.
+    OutOfCredits,
     /// The provider understood the request and won't do it; any other 4xx.
     Rejected,
     /// 429.
@@ -115,6 +121,23 @@ impl ProviderError {
                 | ErrorKind::Connection
                 | ErrorKind::Garbage
         )
+    }
+
+    /// The same failure, seen as another kind.
+    pub fn as_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// When to ask again after a 429, and for how long at least and at most: where the provider
+    /// doesn't say, its window does.
+    pub fn refused_for(&self, window: Window) -> Duration {
+        let told = self.retry_after.unwrap_or(match window {
+            Window::AlreadyProcessing => Duration::from_secs(5),
+            Window::Minute | Window::Unknown => Duration::from_mins(1),
+            Window::Hour => Duration::from_mins(15),
+            Window::Day => Duration::from_hours(1),
+        });
+        told.clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
 
     /// Takes the key out of whatever the provider echoed, and shortens the rest: messages are

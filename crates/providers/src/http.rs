@@ -98,10 +98,10 @@ impl Response {
 /// A request to the configured host.
 #[derive(Debug)]
 pub struct Request<'a> {
+    pub method: Method,
     /// Below the base URL, without a leading slash.
     pub path: &'a str,
     pub query: Vec<(&'static str, String)>,
-    /// A request with a body is a POST, one without is a GET.
     pub body: Option<Value>,
     pub api_key: &'a SecretString,
 }
@@ -150,11 +150,7 @@ impl Http {
             headers.insert(CONTENT_TYPE, JSON);
         }
         Ok(Outgoing {
-            method: if body.is_some() {
-                Method::POST
-            } else {
-                Method::GET
-            },
+            method: request.method,
             url,
             headers,
             body,

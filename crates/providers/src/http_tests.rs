@@ -15,6 +15,7 @@ fn http(base: &str) -> Http {
 
 fn request<'a>(path: &'a str, api_key: &'a SecretString) -> Request<'a> {
     Request {
+        method: Method::GET,
         path,
         query: Vec::new(),
         body: None,
@@ -115,13 +116,14 @@ fn decoded(segment: &str) -> String {
 }
 
 #[test]
-fn a_request_with_a_body_is_a_post_and_one_without_is_a_get() {
+fn a_body_goes_out_as_json_and_a_query_is_encoded() {
     let (http, key) = (http("https://api.apollo.io"), SecretString::from("k"));
     let get = http.outgoing(request("a", &key)).unwrap();
     assert_eq!((get.method, get.body), (Method::GET, None));
     assert_eq!(get.url.as_str(), "https://api.apollo.io/a");
     assert!(!get.headers.contains_key(CONTENT_TYPE));
     let post = Request {
+        method: Method::POST,
         query: vec![("q", "a b&c".to_owned())],
         body: Some(json!({"page": 1})),
         ..request("a", &key)

@@ -13,6 +13,7 @@ pub mod error;
 pub mod http;
 pub mod json;
 pub mod provider;
+pub mod session;
 
 pub use account::account_id;
 pub use apollo::ApolloConfig;
@@ -21,3 +22,4 @@ pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
 };
+pub use session::{Answered, Meter, Request, Session};

@@ -5,16 +5,17 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 use syncline_model::{Object, Order};
 
-use super::{Apollo, error, page, usage};
+use super::{Apollo, action, error, page, usage};
 use crate::{
     error::{ErrorKind, ProviderError},
-    http::{Request, Response},
+    http::{Method, Request, Response},
     json::{self, Fields},
-    provider::{Call, Credentials, ListRequest, Page, Support},
+    provider::{Call, ListRequest, Page, Support},
+    session::{Answered, Session},
 };
 
 /// The most that Apollo's searches return at once.
-const PER_PAGE: u32 = 100;
+pub(super) const PER_PAGE: u32 = 100;
 
 /// Whatever the total says, no search goes beyond this record.
 const MOST_LISTED: i64 = 50_000;
@@ -71,6 +72,7 @@ pub(super) fn counted_as(call: Call) -> &'static str {
 }
 
 pub(super) struct Endpoint {
+    method: Method,
     path: Cow<'static, str>,
     query: Vec<(&'static str, String)>,
     body: Option<Value>,
@@ -79,14 +81,33 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
         Self {
+            method: Method::GET,
             path: path.into(),
             query: Vec::new(),
             body: None,
         }
     }
 
-    fn search(path: &'static str, body: Value) -> Self {
+    pub(super) fn post(path: impl Into<Cow<'static, str>>, body: Value) -> Self {
+        Self::with_body(Method::POST, path, body)
+    }
+
+    pub(super) fn patch(path: impl Into<Cow<'static, str>>, body: Value) -> Self {
+        Self::with_body(Method::PATCH, path, body)
+    }
+
+    pub(super) fn put(path: impl Into<Cow<'static, str>>, body: Value) -> Self {
+        Self::with_body(Method::PUT, path, body)
+    }
+
+    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    fn with_body(method: Method, path: impl Into<Cow<'static, str>>, body: Value) -> Self {
         Self {
+            method,
             body: Some(body),
             ..Self::get(path)
         }
@@ -103,7 +124,7 @@ struct Listing {
 }
 
 impl Listing {
-    fn of(object: Object, request: ListRequest) -> Self {
+    fn of(object: Object, request: ListRequest, per_page: u32) -> Self {
         let ListRequest { page, order } = request;
         let unordered = |endpoint, array| Self {
             endpoint,
@@ -111,26 +132,22 @@ impl Listing {
             has_order: false,
         };
         let ordered = |path, fields, array| Self {
-            endpoint: Endpoint::search(path, sorted(page, order, fields)),
+            endpoint: Endpoint::post(path, sorted(page, per_page, order, fields)),
             array,
             has_order: order == Order::OldestFirst,
         };
         match object {
             Object::User => unordered(
-                Endpoint {
-                    query: vec![
-                        ("page", page.to_string()),
-                        ("per_page", PER_PAGE.to_string()),
-                    ],
-                    ..Endpoint::get("api/v1/users/search")
-                },
+                Endpoint::get("api/v1/users/search")
+                    .query("page", page)
+                    .query("per_page", per_page),
                 "users",
             ),
             Object::Mailbox => unordered(Endpoint::get("api/v1/email_accounts"), "email_accounts"),
             Object::Sequence => unordered(
-                Endpoint::search(
+                Endpoint::post(
                     "api/v1/emailer_campaigns/search",
-                    json!({"page": page, "per_page": PER_PAGE}),
+                    json!({"page": page, "per_page": per_page}),
                 ),
                 "emailer_campaigns",
             ),
@@ -164,14 +181,14 @@ const ACCOUNT_ORDER: SortFields = SortFields {
 /// Oldest first is the one order that holds still: a new record goes behind the last page and a
 /// changed one stays where it is. Only a deletion (or its undoing) shifts a page, and the total
 /// betrays that. Without a sort field Apollo promises no order at all.
-fn sorted(page: u32, order: Order, fields: SortFields) -> Value {
+fn sorted(page: u32, per_page: u32, order: Order, fields: SortFields) -> Value {
     let (field, ascending) = match order {
         Order::OldestFirst => (fields.created, true),
         Order::RecentFirst => (fields.updated, false),
     };
     json!({
         "page": page,
-        "per_page": PER_PAGE,
+        "per_page": per_page,
         "sort_by_field": field,
         "sort_ascending": ascending,
     })
@@ -180,15 +197,16 @@ fn sorted(page: u32, order: Order, fields: SortFields) -> Value {
 impl Apollo {
     pub(super) async fn read_page(
         &self,
-        credentials: &Credentials,
+        session: &Session<'_>,
         object: Object,
         request: ListRequest,
+        per_page: u32,
     ) -> Result<Page, ProviderError> {
-        let listing = Listing::of(object, request);
-        let response = self.call(credentials, listing.endpoint).await?;
+        let listing = Listing::of(object, request, per_page);
+        let response = self.call(session, listing.endpoint).await?;
         let usage = usage::usage_of(&response);
         let text = json::clean(&response.body);
-        match page::page_of(&text, object, listing.array, request.page) {
+        match page::page_of(&text, object, listing.array, (request.page, per_page)) {
             Ok(page) => Ok(Page {
                 usage,
                 provider_time: response.date(),
@@ -197,17 +215,17 @@ impl Apollo {
             }),
             Err(reason) => Err(unreadable(&response, &reason)
                 .with_usage(usage)
-                .without_secret(&credentials.api_key)),
+                .without_secret(&session.credentials.api_key)),
         }
     }
 
     /// Whether the key is logged in; `None` when the answer doesn't say.
     pub(super) async fn health(
         &self,
-        credentials: &Credentials,
+        session: &Session<'_>,
     ) -> Result<Option<bool>, ProviderError> {
         let endpoint = Endpoint::get("api/v1/auth/health");
-        let response = self.call(credentials, endpoint).await?;
+        let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
         Ok(Fields::parse(&text).and_then(|health| health.flag("is_logged_in").ok().flatten()))
     }
@@ -215,10 +233,10 @@ impl Apollo {
     /// The team of the key; `None` where the key may not see it.
     pub(super) async fn team(
         &self,
-        credentials: &Credentials,
+        session: &Session<'_>,
     ) -> Result<Option<String>, ProviderError> {
         let endpoint = Endpoint::get("api/v1/users/api_profile");
-        let response = match self.call(credentials, endpoint).await {
+        let response = match self.call(session, endpoint).await {
             Err(error) if matches!(error.kind, ErrorKind::Forbidden(_)) => return Ok(None),
             answered => answered?,
         };
@@ -226,26 +244,36 @@ impl Apollo {
         let profile = Fields::parse(&text)
             .ok_or_else(|| unreadable(&response, "the profile is not an object"))?;
         profile.filled_text("team_id").map_err(|malformed| {
-            unreadable(&response, &malformed.to_string()).without_secret(&credentials.api_key)
+            unreadable(&response, &malformed.to_string())
+                .without_secret(&session.credentials.api_key)
         })
     }
 
+    /// One request, counted by the session's meter if it has one. What is not a success is an error.
     pub(super) async fn call(
         &self,
-        credentials: &Credentials,
+        session: &Session<'_>,
         endpoint: Endpoint,
     ) -> Result<Response, ProviderError> {
+        let action = action::of(&endpoint.method, &endpoint.path);
         let request = Request {
+            method: endpoint.method,
             path: &endpoint.path,
             query: endpoint.query,
             body: endpoint.body,
-            api_key: &credentials.api_key,
+            api_key: &session.credentials.api_key,
         };
+        session.ask(&action, self.ask(request)).await
+    }
+
+    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
+        let api_key = request.api_key;
         let response = self.http.send(request).await?;
         if response.is_success() {
-            return Ok(response);
+            let usage = usage::usage_of(&response);
+            return Ok(Answered { response, usage });
         }
-        Err(error::classify(&response).without_secret(&credentials.api_key))
+        Err(error::classify(&response).without_secret(api_key))
     }
 }
 
@@ -284,7 +312,8 @@ mod tests {
     #[test]
     fn only_what_has_an_order_claims_one() {
         for object in Object::ALL {
-            let has_order = |order| Listing::of(*object, ListRequest { page: 1, order }).has_order;
+            let has_order =
+                |order| Listing::of(*object, ListRequest { page: 1, order }, PER_PAGE).has_order;
             let orderly = support(*object).by_recency;
             assert_eq!(has_order(Order::OldestFirst), orderly, "{object}");
             assert!(!has_order(Order::RecentFirst), "{object}");
@@ -298,10 +327,13 @@ mod tests {
                 page: 1,
                 order: Order::default(),
             };
-            let path = Listing::of(*object, request).endpoint.path;
+            let endpoint = Listing::of(*object, request, PER_PAGE).endpoint;
             let counted = counted_as(Call::List(*object));
-            let expected = format!("api/v1/{}", counted.trim_end_matches("/index"));
-            assert_eq!(path, expected, "{object}");
+            assert_eq!(
+                action::of(&endpoint.method, &endpoint.path),
+                counted,
+                "{object}"
+            );
         }
     }
 }

@@ -79,17 +79,31 @@ fn address(fields: &Fields<'_>) -> Result<Address, Malformed> {
     })
 }
 
+/// The address that Apollo calls the contact's comes first, the others have no type.
 fn email_addresses(fields: &Fields<'_>) -> Result<Vec<EmailAddress>, Malformed> {
-    let email = fields
-        .filled_text("email")?
-        .filter(|email| !email.trim_start().starts_with(LOCKED_EMAIL));
-    Ok(email
-        .map(|email_address| EmailAddress {
+    let bought = |email: &String| !email.trim_start().starts_with(LOCKED_EMAIL);
+    let mut addresses = Vec::new();
+    if let Some(email_address) = fields.filled_text("email")?.filter(bought) {
+        addresses.push(EmailAddress {
             email_address,
             email_address_type: Some("primary".to_owned()),
-        })
-        .into_iter()
-        .collect())
+        });
+    }
+    for raw in fields.list("contact_emails")? {
+        // What can't be read is only left out: the contact's own address is the one that counts.
+        let email = Fields::of(raw).and_then(|fields| fields.filled_text("email").ok().flatten());
+        let known = |email: &String| {
+            let same = |known: &EmailAddress| known.email_address.eq_ignore_ascii_case(email);
+            addresses.iter().any(same)
+        };
+        if let Some(email_address) = email.filter(bought).filter(|email| !known(email)) {
+            addresses.push(EmailAddress {
+                email_address,
+                email_address_type: None,
+            });
+        }
+    }
+    Ok(addresses)
 }
 
 fn phone_numbers(fields: &Fields<'_>) -> Result<Vec<PhoneNumber>, Malformed> {

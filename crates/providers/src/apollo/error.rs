@@ -32,9 +32,38 @@ fn kind_of(status: u16, message: &str, usage: &[WindowUsage]) -> ErrorKind {
         404 => ErrorKind::NotFound,
         408 => ErrorKind::Timeout,
         429 => refusal(message, usage),
+        422 if message.contains("insufficient credits") => ErrorKind::OutOfCredits,
         500.. => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     }
+}
+
+/// A refusal as the caller of the unified API sees it: Apollo answers 422 for a record that is gone
+/// or not to be seen, too.
+pub(super) fn of_one_record(error: ProviderError) -> ProviderError {
+    let said = error.message.to_lowercase();
+    let says = |text: &str| said.contains(text);
+    if error.kind != ErrorKind::Rejected {
+        error
+    } else if says("does not exist") || says("has been deleted") || says("as it is deleted") {
+        error.as_kind(ErrorKind::NotFound)
+    } else if says("not authorized to view") {
+        error.as_kind(ErrorKind::Forbidden(Denial::Unknown))
+    } else if names_a_parameter(&said) {
+        error.as_kind(ErrorKind::NotFound)
+    } else {
+        error
+    }
+}
+
+/// `id is not a valid ID`: of an id in the path Apollo says the parameter's name, of one in the body
+/// what stood there.
+fn names_a_parameter(said: &str) -> bool {
+    let Some(before) = said.split(" is not a valid id").next() else {
+        return false;
+    };
+    let word = before.rsplit(' ').next().unwrap_or_default();
+    before.len() < said.len() && (word == "id" || word.ends_with("_id"))
 }
 
 /// The plan is looked for first: its text may say as well that the key has no access.

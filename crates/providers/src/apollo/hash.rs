@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::json::Fields;
 
 /// Grows with every change of a mapping that gives other fields for the same JSON.
-const MAPPING_VERSION: u64 = 1;
+const MAPPING_VERSION: u64 = 2;
 
 /// Keys that come and go with the endpoint, or move with the clock.
 fn passing_keys(object: Object) -> &'static [&'static str] {

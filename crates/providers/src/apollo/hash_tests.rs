@@ -15,7 +15,7 @@ fn page(object: Object, record: &str) -> Page {
         &format!(r#"{{"records":[{record}]}}"#),
         object,
         "records",
-        1,
+        (1, 100),
     )
     .unwrap()
 }

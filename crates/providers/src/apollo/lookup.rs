@@ -15,7 +15,8 @@ use crate::{
     error::{ErrorKind, ProviderError},
     http::{Response, segment},
     json::{self, Fields},
-    provider::{Credentials, Found, Lookup},
+    provider::{Found, Lookup},
+    session::Session,
 };
 
 /// What can be asked for by its id.
@@ -46,7 +47,7 @@ impl Kind {
 impl Apollo {
     pub(super) async fn look_up(
         &self,
-        credentials: &Credentials,
+        session: &Session<'_>,
         object: Object,
         id: &str,
     ) -> Result<Lookup, ProviderError> {
@@ -57,7 +58,7 @@ impl Apollo {
         let kind = Kind::of(object).ok_or_else(unaskable)?;
         let id_in_path = segment(id).ok_or_else(unaskable)?;
         let endpoint = Endpoint::get(format!("{}/{id_in_path}", kind.path));
-        match self.call(credentials, endpoint).await {
+        match self.call(session, endpoint).await {
             Ok(response) => {
                 let usage = usage::usage_of(&response);
                 match found_in(&response, kind, id) {

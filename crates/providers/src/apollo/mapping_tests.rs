@@ -21,7 +21,7 @@ fn page(object: Object) -> Page {
         Object::Account => (fixture!("accounts"), "accounts"),
         Object::Contact | Object::SequenceState => (fixture!("contacts"), "contacts"),
     };
-    page_of(text, object, array, 1).unwrap()
+    page_of(text, object, array, (1, 100)).unwrap()
 }
 
 fn contacts(page: &Page) -> (&[Record<Contact>], &[Record<SequenceState>]) {
@@ -310,7 +310,10 @@ fn an_answer_without_the_array_cannot_be_read() {
         r#"{"users":[{"id":"1"}"#,
         r#"{"users":[]} trailing"#,
     ] {
-        assert!(page_of(text, Object::User, "users", 1).is_err(), "{text}");
+        assert!(
+            page_of(text, Object::User, "users", (1, 100)).is_err(),
+            "{text}"
+        );
     }
-    assert!(page_of(r#"{"users":[]}"#, Object::User, "users", 1).is_ok());
+    assert!(page_of(r#"{"users":[]}"#, Object::User, "users", (1, 100)).is_ok());
 }

@@ -4,6 +4,7 @@
 //! makes common records of Apollo's, `error.rs` classifies its failures, `usage.rs` reads its counters.
 //! Everything else in the workspace sees only [`Provider`].
 
+mod action;
 mod api;
 mod contact;
 mod error;
@@ -24,7 +25,9 @@ use crate::{
     error::{ErrorKind, ProviderError, SetupError},
     http::{Http, Transport},
     provider::{Call, Credentials, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
+    session::Session,
 };
+use api::PER_PAGE;
 
 /// A caller waits for this answer, so it comes in time even when Apollo's doesn't.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,10 +70,10 @@ impl Apollo {
     }
 
     /// Puts into `verdict` what is known so far, so that it counts when the time is up.
-    async fn ask_about_key(&self, credentials: &Credentials, verdict: &mut KeyCheck) {
+    async fn ask_about_key(&self, session: &Session<'_>, verdict: &mut KeyCheck) {
         // The health endpoint costs nothing and says the most, but its answer to a bad key is not
         // documented; the profile's is, and it names the team.
-        match self.health(credentials).await {
+        match self.health(session).await {
             Ok(Some(true)) => *verdict = KeyCheck::Valid { account: None },
             Ok(Some(false)) => {
                 *verdict = KeyCheck::Rejected {
@@ -83,7 +86,7 @@ impl Apollo {
         if matches!(verdict, KeyCheck::Rejected { .. }) {
             return;
         }
-        let profile = match self.team(credentials).await {
+        let profile = match self.team(session).await {
             Ok(account) => KeyCheck::Valid { account },
             Err(error) => verdict_of_failure(error),
         };
@@ -123,14 +126,15 @@ impl Provider for Apollo {
         let mut verdict = KeyCheck::Unclear {
             reason: format!("Apollo did not answer within {} s", CHECK_TIMEOUT.as_secs()),
         };
-        let asking = self.ask_about_key(credentials, &mut verdict);
+        let session = Session::unmetered(credentials);
+        let asking = self.ask_about_key(&session, &mut verdict);
         // Whether it ended or not: what it learned is in the verdict.
         let _ = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
         verdict
     }
 
     async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError> {
-        self.team(credentials).await
+        self.team(&Session::unmetered(credentials)).await
     }
 
     async fn list(
@@ -139,7 +143,8 @@ impl Provider for Apollo {
         object: Object,
         request: ListRequest,
     ) -> Result<Page, ProviderError> {
-        self.read_page(credentials, object.scanned_as(), request)
+        let session = Session::unmetered(credentials);
+        self.read_page(&session, object.scanned_as(), request, PER_PAGE)
             .await
     }
 
@@ -149,7 +154,8 @@ impl Provider for Apollo {
         object: Object,
         id: &str,
     ) -> Result<Lookup, ProviderError> {
-        self.look_up(credentials, object, id).await
+        self.look_up(&Session::unmetered(credentials), object, id)
+            .await
     }
 
     fn settle(&self, page: &mut Page, known: &HashMap<String, Box<RawValue>>) {

@@ -17,7 +17,7 @@ pub(super) fn page_of(
     text: &str,
     object: Object,
     array: &'static str,
-    page: u32,
+    (page, per_page): (u32, u32),
 ) -> Result<Page, String> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let envelope = EnvelopeOf { array }
@@ -34,7 +34,7 @@ pub(super) fn page_of(
         records: mapped.records,
         rejected: mapped.rejected,
         next: match support(object).page_size {
-            Some(size) => paging.next(page, returned, size),
+            Some(_) => paging.next(page, returned, per_page),
             None => None,
         },
         reported_total: paging.total_entries,

@@ -98,7 +98,8 @@ fn share_type(fields: &Fields<'_>) -> Result<ShareType, Malformed> {
         Some(permission) => permission.text("visibility")?,
         None => None,
     };
-    let is_private = |word: Option<String>| word.as_deref() == Some("private");
+    let is_private =
+        |word: Option<String>| matches!(word.as_deref(), Some("private" | "restricted"));
     if is_private(fields.text("permissions")?) || is_private(visibility) {
         Ok(ShareType::Private)
     } else {

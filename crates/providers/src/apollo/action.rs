@@ -1,0 +1,95 @@
+//! The controller and action under which Apollo counts a request, whatever ids are in its path.
+//!
+//! Apollo's routes are those of Rails: a collection, perhaps an id, perhaps the name of an action.
+
+use crate::http::Method;
+
+const BASES: [&str; 2] = ["api/v1/", "v1/"];
+
+/// `contacts/search`, `contacts/show`, `emailer_campaigns/add_contact_ids`, …
+pub(super) fn of(method: &Method, path: &str) -> String {
+    let path = path.trim_matches('/');
+    let path = BASES
+        .iter()
+        .find_map(|base| path.strip_prefix(base))
+        .unwrap_or(path);
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let controller = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    let named: Vec<&str> = rest.iter().copied().filter(|part| !is_id(part)).collect();
+    let action = match (named.as_slice(), rest.is_empty()) {
+        ([], true) if method == Method::POST => "create".to_owned(),
+        ([], true) => "index".to_owned(),
+        ([], false) => of_one(method).to_owned(),
+        (named, _) => named.join("/"),
+    };
+    format!("{controller}/{action}")
+}
+
+fn of_one(method: &Method) -> &'static str {
+    match *method {
+        Method::PATCH | Method::PUT => "update",
+        Method::DELETE => "destroy",
+        _ => "show",
+    }
+}
+
+/// 24 hex digits. What else stands in the place of an id has a digit in it, and no action has.
+fn is_id(part: &str) -> bool {
+    let hex = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (part.len() == 24 && hex) || part.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_in_the_path_make_no_action_of_their_own() {
+        const ID: &str = "6a0af22c859e90001829c2dd";
+        for (method, path, action) in [
+            (
+                Method::POST,
+                "api/v1/contacts/search".to_owned(),
+                "contacts/search",
+            ),
+            (
+                Method::POST,
+                "api/v1/contacts".to_owned(),
+                "contacts/create",
+            ),
+            (
+                Method::GET,
+                format!("api/v1/contacts/{ID}"),
+                "contacts/show",
+            ),
+            (
+                Method::PATCH,
+                format!("v1/contacts/{ID}"),
+                "contacts/update",
+            ),
+            (
+                Method::DELETE,
+                format!("/api/v1/contacts/{ID}"),
+                "contacts/destroy",
+            ),
+            (
+                Method::GET,
+                "api/v1/email_accounts".to_owned(),
+                "email_accounts/index",
+            ),
+            (
+                Method::POST,
+                format!("api/v1/emailer_campaigns/{ID}/add_contact_ids"),
+                "emailer_campaigns/add_contact_ids",
+            ),
+            (
+                Method::GET,
+                "api/v1/users/search/".to_owned(),
+                "users/search",
+            ),
+        ] {
+            assert_eq!(of(&method, &path), action, "{method} {path}");
+        }
+    }
+}
