@@ -33,8 +33,8 @@ pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
 pub use object::Object;
 pub use provider::{Category, ProviderName};
 pub use record::{
-    Account, Address, Contact, EmailAddress, Mailbox, PhoneNumber, Record, Records, Rejected,
-    Sequence, SequenceState, ShareType, User,
+    Account, Address, Common, Contact, EmailAddress, Mailbox, PhoneNumber, Record, Records,
+    Rejected, Sequence, SequenceState, ShareType, User,
 };
 pub use request_windows::{RequestWindow, WindowState, WindowUsage};
 pub use run::{

@@ -61,6 +61,36 @@ impl Records {
     }
 }
 
+/// A kind of common record.
+pub trait Common: Sized {
+    const OBJECT: Object;
+
+    /// The records of this kind among `records`; none where those are of another.
+    fn of(records: Records) -> Vec<Record<Self>>;
+}
+
+macro_rules! common {
+    ($record:ident, $object:expr, $kind:pat => $own:ident) => {
+        impl Common for $record {
+            const OBJECT: Object = $object;
+
+            fn of(records: Records) -> Vec<Record<Self>> {
+                match records {
+                    $kind => $own,
+                    _ => Vec::new(),
+                }
+            }
+        }
+    };
+}
+
+common!(User, Object::User, Records::Users(users) => users);
+common!(Mailbox, Object::Mailbox, Records::Mailboxes(mailboxes) => mailboxes);
+common!(Sequence, Object::Sequence, Records::Sequences(sequences) => sequences);
+common!(Account, Object::Account, Records::Accounts(accounts) => accounts);
+common!(Contact, Object::Contact, Records::Contacts { contacts, .. } => contacts);
+common!(SequenceState, Object::SequenceState, Records::Contacts { states, .. } => states);
+
 /// A record that was kept out, with the reason: a malformed record never stops its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {

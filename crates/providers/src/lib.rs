@@ -14,6 +14,7 @@ pub mod http;
 pub mod json;
 pub mod provider;
 pub mod session;
+pub mod unified;
 
 pub use account::account_id;
 pub use apollo::ApolloConfig;
@@ -23,3 +24,4 @@ pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
 };
 pub use session::{Answered, Meter, Request, Session};
+pub use unified::Unified;

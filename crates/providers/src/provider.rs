@@ -14,6 +14,7 @@ use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, Windo
 use crate::{
     apollo::{Apollo, ApolloConfig},
     error::{ProviderError, SetupError},
+    unified::Unified,
 };
 
 /// What a connection proves itself with. Wiped from memory when dropped, and never printed.
@@ -165,7 +166,7 @@ pub enum Found {
 /// The providers of this process, one of each.
 #[derive(Clone)]
 pub struct Providers {
-    apollo: Arc<dyn Provider>,
+    apollo: Arc<dyn Unified>,
 }
 
 impl Providers {
@@ -175,7 +176,7 @@ impl Providers {
         })
     }
 
-    pub fn get(&self, name: ProviderName) -> &Arc<dyn Provider> {
+    pub fn get(&self, name: ProviderName) -> &Arc<dyn Unified> {
         match name {
             ProviderName::Apollo => &self.apollo,
         }

@@ -7,13 +7,21 @@
 mod action;
 mod api;
 mod contact;
+mod detail;
+mod enrich;
+mod enrol;
 mod error;
 mod hash;
+mod live;
 mod lookup;
 mod mapping;
 mod page;
 mod sequence;
+mod steps;
+mod tasks;
+mod unified;
 mod usage;
+mod write;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 

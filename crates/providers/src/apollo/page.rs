@@ -12,13 +12,18 @@ use syncline_model::Object;
 use super::{api::support, mapping};
 use crate::{json::Fields, provider::Page};
 
-/// The page alone: what its answer told beside it (usage, time) is added by the caller.
-pub(super) fn page_of(
-    text: &str,
-    object: Object,
+/// What an envelope says, whatever is in it.
+pub(super) struct Listed<'a> {
+    pub(super) items: Vec<&'a RawValue>,
+    pub(super) next: Option<u32>,
+    pub(super) total: Option<i64>,
+}
+
+pub(super) fn envelope_of<'a>(
+    text: &'a str,
     array: &'static str,
     (page, per_page): (u32, u32),
-) -> Result<Page, String> {
+) -> Result<Listed<'a>, String> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let envelope = EnvelopeOf { array }
         .deserialize(&mut reader)
@@ -27,18 +32,30 @@ pub(super) fn page_of(
     let items = envelope
         .items
         .ok_or_else(|| format!("it has no `{array}`"))?;
-    let returned = u32::try_from(items.len()).unwrap_or(u32::MAX);
     let paging = Paging::of(envelope.pagination);
-    let mapped = mapping::map_page(object, &items);
+    let returned = u32::try_from(items.len()).unwrap_or(u32::MAX);
+    Ok(Listed {
+        next: paging.next(page, returned, per_page),
+        total: paging.total_entries,
+        items,
+    })
+}
+
+/// The page alone: what its answer told beside it (usage, time) is added by the caller.
+pub(super) fn page_of(
+    text: &str,
+    object: Object,
+    array: &'static str,
+    asked: (u32, u32),
+) -> Result<Page, String> {
+    let listed = envelope_of(text, array, asked)?;
+    let mapped = mapping::map_page(object, &listed.items);
     Ok(Page {
         records: mapped.records,
         rejected: mapped.rejected,
-        next: match support(object).page_size {
-            Some(_) => paging.next(page, returned, per_page),
-            None => None,
-        },
-        reported_total: paging.total_entries,
-        returned: returned.into(),
+        next: listed.next.filter(|_| support(object).page_size.is_some()),
+        reported_total: listed.total,
+        returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,
         usage: Vec::new(),
         provider_time: None,

@@ -11,7 +11,7 @@ use sqlx::{
     types::Json,
 };
 use syncline_model::{
-    Account, Contact, Mailbox, Object, Record, Sequence, SequenceState, ShareType, User,
+    Account, Common, Contact, Mailbox, Record, Sequence, SequenceState, ShareType, User,
 };
 
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
@@ -24,8 +24,7 @@ pub struct Column {
 }
 
 /// A common record that has a table.
-pub trait Table: Sized + Send + Sync + Unpin + 'static {
-    const OBJECT: Object;
+pub trait Table: Common + Send + Sync + Unpin + 'static {
     #[doc(hidden)]
     const COLUMNS: &'static [Column];
     #[doc(hidden)]
@@ -122,9 +121,8 @@ macro_rules! kind {
 }
 
 macro_rules! table {
-    ($record:ident, $object:expr, { $($column:ident: $kind:ident),+ $(,)? }) => {
+    ($record:ident, { $($column:ident: $kind:ident),+ $(,)? }) => {
         impl Table for $record {
-            const OBJECT: Object = $object;
             const COLUMNS: &'static [Column] = &[
                 $(Column { name: stringify!($column), array_type: kind!(array $kind) }),+
             ];
@@ -154,26 +152,26 @@ macro_rules! table {
     };
 }
 
-table!(User, Object::User, {
+table!(User, {
     first_name: text, last_name: text, email: text, is_locked: flag_or_null,
 });
 
-table!(Mailbox, Object::Mailbox, { email: text, user_id: text, is_disabled: flag_or_null });
+table!(Mailbox, { email: text, user_id: text, is_disabled: flag_or_null });
 
-table!(Sequence, Object::Sequence, {
+table!(Sequence, {
     owner_id: text, is_enabled: flag, name: text, tags: json, num_steps: count, metrics: json,
     is_archived: flag, share_type: word,
 });
 
-table!(Account, Object::Account, { owner_id: text, name: text, domain: text });
+table!(Account, { owner_id: text, name: text, domain: text });
 
-table!(Contact, Object::Contact, {
+table!(Contact, {
     owner_id: text, account_id: text, first_name: text, last_name: text, job_title: text,
     address: json_or_null, email_addresses: json, phone_numbers: json, open_count: count,
     click_count: count, reply_count: count, bounced_count: count,
 });
 
-table!(SequenceState, Object::SequenceState, {
+table!(SequenceState, {
     state: text, contact_id: text, mailbox_id: text, user_id: text, sequence_id: text,
 });
 

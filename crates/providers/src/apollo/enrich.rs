@@ -1,0 +1,84 @@
+//! What Apollo knows of a person's company, by the person's e-mail address. Each answer that knows
+//! something costs a credit.
+
+use serde_json::json;
+use syncline_model::live::Company;
+
+use super::{Apollo, api::Endpoint};
+use crate::{
+    error::ProviderError,
+    http::Response,
+    json::{self, Fields},
+    session::Session,
+    unified::Enrichment,
+};
+
+impl Apollo {
+    /// The person first, who may not be known at all; then the company by its domain, of which the
+    /// person's own entry often tells only the name.
+    pub(super) async fn company_of(
+        &self,
+        session: &Session<'_>,
+        email: &str,
+    ) -> Result<Enrichment, ProviderError> {
+        let endpoint = Endpoint::post("api/v1/people/match", json!({ "email": email }));
+        let response = self.call(session, endpoint).await?;
+        let Some(known) = person_in(&response) else {
+            return Ok(Enrichment {
+                company: None,
+                credits: 0,
+            });
+        };
+        let mut enrichment = Enrichment {
+            company: Some(known),
+            credits: 1,
+        };
+        let domain = enrichment.company.as_ref().and_then(|it| it.domain.clone());
+        let is_whole = enrichment
+            .company
+            .as_ref()
+            .is_some_and(|company| company.industry.is_some() && company.employee_count.is_some());
+        if let Some(domain) = domain.filter(|_| !is_whole) {
+            let endpoint = Endpoint::get("api/v1/organizations/enrich").query("domain", domain);
+            let response = self.call(session, endpoint).await?;
+            if let Some(company) = organization_in(&response) {
+                enrichment.credits += 1;
+                enrichment.company = Some(company);
+            }
+        }
+        Ok(enrichment)
+    }
+}
+
+/// Of an address that it doesn't know Apollo answers with a person who has nothing but that.
+fn person_in(response: &Response) -> Option<Company> {
+    let text = json::clean(&response.body);
+    let answer = Fields::parse(&text)?;
+    let person = answer.object("person").ok()??;
+    person.filled_text("id").ok()??;
+    let name = person.filled_text("name").ok()?;
+    let company = match person.object("organization").ok()? {
+        Some(organization) => company(&organization),
+        None => Company::default(),
+    };
+    (name.is_some() || company != Company::default()).then_some(company)
+}
+
+fn organization_in(response: &Response) -> Option<Company> {
+    let text = json::clean(&response.body);
+    let answer = Fields::parse(&text)?;
+    let organization = answer.object("organization").ok()??;
+    Some(company(&organization))
+}
+
+/// What can't be read is not known.
+fn company(organization: &Fields<'_>) -> Company {
+    let text = |name| organization.filled_text(name).ok().flatten();
+    Company {
+        name: text("name"),
+        industry: text("industry"),
+        domain: text("primary_domain"),
+        annual_revenue: organization.number("annual_revenue").ok().flatten(),
+        employee_count: organization.int("estimated_num_employees").ok().flatten(),
+    }
+}

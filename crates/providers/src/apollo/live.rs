@@ -1,0 +1,294 @@
+//! Reading for the unified API: pages of any object, single records, and searches.
+//!
+//! Apollo shows contacts and accounts by their id, a sequence by a call of its own, and users and
+//! mailboxes only in their lists. A sequence state is inside its contact.
+
+use std::collections::HashSet;
+
+use serde_json::{json, value::RawValue};
+use syncline_model::{
+    Common, Contact, Mailbox, Object, Order, Record, Records, SequenceState, User,
+};
+
+use super::{
+    Apollo,
+    api::{Endpoint, PER_PAGE, unreadable},
+    error, mapping,
+    page::page_of,
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::{Response, segment},
+    json::{self, Fields},
+    provider::{ListRequest, Page},
+    session::Session,
+    unified::{LivePage, PageAsk},
+};
+
+/// How many hits of a keyword are looked at for the one that is meant.
+const KEYWORD_PAGES: u32 = 5;
+
+/// How many pages of a list are read to find one record of it. Apollo shows no more.
+const LIST_PAGES: u32 = 500;
+
+impl Apollo {
+    pub(super) async fn page_now(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        ask: PageAsk,
+    ) -> Result<LivePage, ProviderError> {
+        let request = ListRequest {
+            page: ask.page,
+            order: Order::OldestFirst,
+        };
+        let scanned = object.scanned_as();
+        let page = self.read_page(session, scanned, request, ask.size).await?;
+        if let Records::Mailboxes(mailboxes) = page.records {
+            return Ok(cut(mailboxes, ask));
+        }
+        Ok(LivePage {
+            records: page.records,
+            next: page.next,
+            // Apollo counts contacts, not their states.
+            total: page.reported_total.filter(|_| scanned == object),
+        })
+    }
+
+    pub(super) async fn record_now(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: &str,
+    ) -> Result<Records, ProviderError> {
+        match object {
+            Object::User => self.user_now(session, id).await,
+            Object::Mailbox => self.mailbox_now(session, id).await,
+            Object::Account | Object::Contact => self.show(session, object, id).await,
+            Object::Sequence => {
+                let found = self.sequence_now(session, id).await?;
+                Ok(Records::Sequences(vec![found.sequence]))
+            }
+            Object::SequenceState => {
+                let contact_id = id.split('.').next().unwrap_or_default();
+                let records = self.show(session, Object::Contact, contact_id).await?;
+                match &records {
+                    Records::Contacts { states, .. } if states.iter().any(|it| it.id == id) => {
+                        Ok(records)
+                    }
+                    _ => Err(no_such(object, id)),
+                }
+            }
+        }
+    }
+
+    /// A contact, with its states, or an account.
+    pub(super) async fn show(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: &str,
+    ) -> Result<Records, ProviderError> {
+        let id_in_path = segment(id).ok_or_else(|| no_such(object, id))?;
+        let path = format!("api/v1/{}/{id_in_path}", object.plural());
+        let response = self
+            .call(session, Endpoint::get(path))
+            .await
+            .map_err(error::of_one_record)?;
+        one_record(&response, object)
+    }
+
+    async fn user_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
+        let mut page = 1;
+        while page <= LIST_PAGES {
+            let size = PER_PAGE;
+            let ask = PageAsk { page, size };
+            let listed = self.page_now(session, Object::User, ask).await?;
+            if let Some(user) = take::<User>(listed.records, id) {
+                return Ok(Records::Users(vec![user]));
+            }
+            match listed.next {
+                Some(next) => page = next,
+                None => break,
+            }
+        }
+        Err(no_such(Object::User, id))
+    }
+
+    async fn mailbox_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
+        let all = PageAsk {
+            page: 1,
+            size: u32::MAX,
+        };
+        let listed = self.page_now(session, Object::Mailbox, all).await?;
+        take::<Mailbox>(listed.records, id)
+            .map(|mailbox| Records::Mailboxes(vec![mailbox]))
+            .ok_or_else(|| no_such(Object::Mailbox, id))
+    }
+
+    /// Apollo looks for keywords, and its first hit may be somebody else of the same company.
+    pub(super) async fn with_emails(
+        &self,
+        session: &Session<'_>,
+        emails: &[String],
+    ) -> Result<Records, ProviderError> {
+        let (mut contacts, mut states) = (Vec::new(), Vec::new());
+        let mut known = HashSet::new();
+        for email in emails {
+            for page in 1..=KEYWORD_PAGES {
+                let ask = PageAsk {
+                    page,
+                    size: PER_PAGE,
+                };
+                let search = json!({"q_keywords": email, "page": page, "per_page": PER_PAGE});
+                let hits = self.search_contacts(session, search, ask).await?;
+                let Records::Contacts {
+                    contacts: found,
+                    states: theirs,
+                } = hits.records
+                else {
+                    break;
+                };
+                let meant = found
+                    .into_iter()
+                    .filter(|contact| has_email(contact, email));
+                let fresh: Vec<_> = meant.filter(|it| known.insert(it.id.clone())).collect();
+                let of_fresh = |state: &Record<SequenceState>| {
+                    fresh
+                        .iter()
+                        .any(|it| state.fields.contact_id.as_ref() == Some(&it.id))
+                };
+                states.extend(theirs.into_iter().filter(of_fresh));
+                contacts.extend(fresh);
+                if hits.next.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(Records::Contacts { contacts, states })
+    }
+
+    /// Narrowed by a filter that Apollo doesn't document: what it doesn't know it ignores, so its
+    /// answer is narrowed once more.
+    pub(super) async fn in_sequence(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        ask: PageAsk,
+    ) -> Result<LivePage, ProviderError> {
+        let search = json!({
+            "emailer_campaign_ids": [sequence_id],
+            "sort_by_field": "contact_created_at",
+            "sort_ascending": true,
+            "page": ask.page,
+            "per_page": ask.size,
+        });
+        let page = self.search_contacts(session, search, ask).await?;
+        let (mut contacts, mut states) = (
+            Contact::of(page.records.clone()),
+            SequenceState::of(page.records),
+        );
+        states.retain(|state| state.fields.sequence_id.as_deref() == Some(sequence_id));
+        let of_state = |state: &Record<SequenceState>| state.fields.contact_id.clone();
+        let members: HashSet<_> = states.iter().filter_map(of_state).collect();
+        contacts.retain(|contact| members.contains(&contact.id));
+        Ok(LivePage {
+            records: Records::Contacts { contacts, states },
+            next: page.next,
+            total: None,
+        })
+    }
+
+    pub(super) async fn accounts_named(
+        &self,
+        session: &Session<'_>,
+        name: &str,
+    ) -> Result<Records, ProviderError> {
+        let mut found = Vec::new();
+        for page in 1..=KEYWORD_PAGES {
+            let search = json!({"q_organization_name": name, "page": page, "per_page": PER_PAGE});
+            let endpoint = Endpoint::post("api/v1/accounts/search", search);
+            let response = self.call(session, endpoint).await?;
+            let text = json::clean(&response.body);
+            let listed = page_of(&text, Object::Account, "accounts", (page, PER_PAGE))
+                .map_err(|reason| unreadable(&response, &reason))?;
+            if let Records::Accounts(accounts) = listed.records {
+                found.extend(accounts);
+            }
+            if listed.next.is_none() {
+                break;
+            }
+        }
+        Ok(Records::Accounts(found))
+    }
+
+    async fn search_contacts(
+        &self,
+        session: &Session<'_>,
+        search: serde_json::Value,
+        ask: PageAsk,
+    ) -> Result<Page, ProviderError> {
+        let endpoint = Endpoint::post("api/v1/contacts/search", search);
+        let response = self.call(session, endpoint).await?;
+        let text = json::clean(&response.body);
+        page_of(&text, Object::Contact, "contacts", (ask.page, ask.size))
+            .map_err(|reason| unreadable(&response, &reason))
+    }
+}
+
+/// The record of an answer of the form `{"contact": {…}}`.
+pub(super) fn one_record(response: &Response, object: Object) -> Result<Records, ProviderError> {
+    let text = json::clean(&response.body);
+    let raw = Fields::parse(&text)
+        .and_then(|answer| answer.raw(object.as_str()))
+        .ok_or_else(|| unreadable(response, &format!("it has no `{object}`")))?;
+    records_of(response, object, &[raw])
+}
+
+/// Records of an answer; one that can't be mapped spoils it, because somebody asked for that one.
+pub(super) fn records_of(
+    response: &Response,
+    object: Object,
+    raw: &[&RawValue],
+) -> Result<Records, ProviderError> {
+    let mapped = mapping::map_page(object, raw);
+    match mapped.rejected.first() {
+        Some(rejected) if rejected.object == object => Err(unreadable(response, &rejected.reason)),
+        _ => Ok(mapped.records),
+    }
+}
+
+pub(super) fn no_such(object: Object, id: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::NotFound,
+        None,
+        &format!("Apollo has no {object} with the id {id}"),
+    )
+}
+
+fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
+    let wanted = wanted.trim();
+    let addresses = &contact.fields.email_addresses;
+    addresses
+        .iter()
+        .any(|it| it.email_address.trim().eq_ignore_ascii_case(wanted))
+}
+
+/// A page of a list that Apollo answers with at once.
+fn cut(mailboxes: Vec<Record<Mailbox>>, ask: PageAsk) -> LivePage {
+    let total = mailboxes.len();
+    let size = usize::try_from(ask.size).unwrap_or(usize::MAX);
+    let before = usize::try_from(ask.page.saturating_sub(1)).unwrap_or(usize::MAX);
+    let first = before.saturating_mul(size);
+    let more = first.saturating_add(size) < total;
+    LivePage {
+        records: Records::Mailboxes(mailboxes.into_iter().skip(first).take(size).collect()),
+        next: more.then(|| ask.page + 1),
+        total: i64::try_from(total).ok(),
+    }
+}
+
+/// The record with this id, of a list that may have it.
+fn take<T: Common>(records: Records, id: &str) -> Option<Record<T>> {
+    T::of(records).into_iter().find(|record| record.id == id)
+}

@@ -1,0 +1,258 @@
+//! Writing sequences and their steps.
+//!
+//! Apollo makes a sequence, then its steps one after the other: made at once they would compete for
+//! their places. A step that sends an e-mail comes with a touch and an empty template, which are
+//! filled in by a third call.
+
+use serde_json::{Map, Value, json};
+use syncline_model::{
+    Object, Records, ShareType,
+    draft::{SequenceDraft, StepDraft, StepKind, TemplateDraft, TemplateUpdate},
+};
+
+use super::{
+    Apollo,
+    api::{Endpoint, unreadable},
+    error,
+    live::{no_such, records_of},
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::segment,
+    json::{self, Fields},
+    session::Session,
+    unified::Wrote,
+};
+
+impl Apollo {
+    pub(super) async fn make_sequence(
+        &self,
+        session: &Session<'_>,
+        draft: &SequenceDraft,
+    ) -> Result<Wrote, ProviderError> {
+        let mut body = draft.custom_fields.clone();
+        let permissions = match draft.share_type {
+            ShareType::Private => "private",
+            ShareType::Team => "team_can_use",
+        };
+        body.insert("name".to_owned(), draft.name.clone().into());
+        body.insert("permissions".to_owned(), permissions.into());
+        body.insert("active".to_owned(), true.into());
+        body.insert("label_ids".to_owned(), draft.tags.clone().into());
+        if let Some(owner_id) = &draft.owner_id {
+            body.insert("user_id".to_owned(), owner_id.clone().into());
+        }
+        let endpoint = Endpoint::post("api/v1/emailer_campaigns", Value::Object(body));
+        let response = self.call(session, endpoint).await?;
+        let text = json::clean(&response.body);
+        let raw = Fields::parse(&text)
+            .and_then(|answer| answer.raw("emailer_campaign"))
+            .ok_or_else(|| unreadable(&response, "it has no `emailer_campaign`"))?;
+        let id = Fields::of(raw).and_then(|fields| fields.filled_text("id").ok().flatten());
+        let id = id.ok_or_else(|| unreadable(&response, "the sequence has no id"))?;
+        let mut wrote = Wrote {
+            id,
+            records: records_of(&response, Object::Sequence, &[raw]).ok(),
+            warnings: Vec::new(),
+        };
+        self.make_steps(session, &mut wrote, &draft.steps).await;
+        Ok(wrote)
+    }
+
+    /// The sequence is there already, so what fails here is a warning: an error would invite a
+    /// second sequence.
+    async fn make_steps(&self, session: &Session<'_>, wrote: &mut Wrote, steps: &[StepDraft]) {
+        if steps.is_empty() {
+            return;
+        }
+        for (place, step) in (1..).zip(steps) {
+            match self.make_step(session, &wrote.id, step, place).await {
+                Ok(made) => wrote.warnings.extend(made.warnings),
+                Err(error) => {
+                    let left = "it and the steps after it were not created";
+                    wrote
+                        .warnings
+                        .push(format!("step {place}: {error}; {left}"));
+                    break;
+                }
+            }
+        }
+        match self.sequence_now(session, &wrote.id).await {
+            Ok(found) => {
+                wrote.records = Some(Records::Sequences(vec![found.sequence]));
+            }
+            Err(error) => wrote
+                .warnings
+                .push(format!("the sequence could not be read again: {error}")),
+        }
+    }
+
+    /// Where no place is asked for, a step goes behind the last one. Apollo gives a place that is
+    /// taken to nobody else, so then too.
+    pub(super) async fn add_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        draft: &StepDraft,
+    ) -> Result<Wrote, ProviderError> {
+        let place = match draft.order {
+            Some(order) => order,
+            None => {
+                let found = self.sequence_now(session, sequence_id).await?;
+                found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
+            }
+        };
+        self.make_step(session, sequence_id, draft, place).await
+    }
+
+    async fn make_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        draft: &StepDraft,
+        place: u32,
+    ) -> Result<Wrote, ProviderError> {
+        let body = step_body(sequence_id, draft, place);
+        let endpoint = Endpoint::post("api/v1/emailer_steps", Value::Object(body));
+        let response = self
+            .call(session, endpoint)
+            .await
+            .map_err(error::of_one_record)?;
+        let text = json::clean(&response.body);
+        let answer = Fields::parse(&text);
+        let id_of = |name: &str| {
+            let part = answer.as_ref()?.object(name).ok()??;
+            part.filled_text("id").ok()?
+        };
+        let id = id_of("emailer_step");
+        let id = id.ok_or_else(|| unreadable(&response, "it has no `emailer_step`"))?;
+        let mut wrote = Wrote {
+            id,
+            records: None,
+            warnings: Vec::new(),
+        };
+        let touch_id = id_of("emailer_touch");
+        if let (Some(template), Some(touch_id)) = (&draft.template, touch_id) {
+            let template = match &template.id {
+                Some(id) => json!({ "id": id }),
+                None => new_template(id_of("emailer_template"), template),
+            };
+            let body = json!({
+                "id": touch_id,
+                "emailer_step_id": wrote.id,
+                "emailer_template": template,
+                "type": if draft.is_reply { "reply_to_thread" } else { "new_thread" },
+            });
+            if let Err(error) = self.put_touch(session, &touch_id, body).await {
+                let warning = format!("the template of step {} was not set: {error}", wrote.id);
+                wrote.warnings.push(warning);
+            }
+        }
+        Ok(wrote)
+    }
+
+    pub(super) async fn change_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        step_id: &str,
+        update: &TemplateUpdate,
+    ) -> Result<(), ProviderError> {
+        let touch = self.touch_of(session, sequence_id, step_id).await?;
+        let touch = touch.ok_or_else(|| {
+            let message = format!("the sequence has no step {step_id} that sends an e-mail");
+            ProviderError::new(ErrorKind::NotFound, None, &message)
+        })?;
+        let mut template = Map::new();
+        template.insert("id".to_owned(), touch.template_id.into());
+        if let Some(subject) = &update.subject {
+            template.insert("subject".to_owned(), subject.clone().into());
+        }
+        if let Some(body) = &update.body {
+            template.insert("body_html".to_owned(), body.clone().into());
+        }
+        let body = json!({"id": touch.id, "emailer_template": template});
+        self.put_touch(session, &touch.id, body).await
+    }
+
+    async fn put_touch(
+        &self,
+        session: &Session<'_>,
+        touch_id: &str,
+        body: Value,
+    ) -> Result<(), ProviderError> {
+        let id = segment(touch_id).ok_or_else(|| no_such(Object::Sequence, touch_id))?;
+        let endpoint = Endpoint::put(format!("api/v1/emailer_touches/{id}"), body);
+        self.call(session, endpoint)
+            .await
+            .map(drop)
+            .map_err(error::of_one_record)
+    }
+}
+
+fn new_template(id: Option<String>, template: &TemplateDraft) -> Value {
+    json!({
+        "id": id,
+        "name": template.name,
+        "subject": template.subject.clone().unwrap_or_default(),
+        "body_html": template.body.clone().unwrap_or_default(),
+    })
+}
+
+fn step_body(sequence_id: &str, draft: &StepDraft, place: u32) -> Map<String, Value> {
+    let mut body = draft.custom_fields.clone();
+    body.insert("emailer_campaign_id".to_owned(), sequence_id.into());
+    body.insert("position".to_owned(), place.into());
+    body.insert("type".to_owned(), word(draft.kind).into());
+    let (time, mode) = wait(draft.interval_seconds.unwrap_or(0));
+    body.insert("wait_time".to_owned(), time.into());
+    body.insert("wait_mode".to_owned(), mode.into());
+    if let Some(date) = &draft.date {
+        body.insert("exact_datetime".to_owned(), date.clone().into());
+    }
+    if let Some(note) = &draft.task_note {
+        body.insert("note".to_owned(), note.clone().into());
+    }
+    body
+}
+
+fn word(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::AutoEmail => "auto_email",
+        StepKind::ManualEmail => "manual_email",
+        StepKind::Call => "call",
+        StepKind::Task => "action_item",
+        StepKind::LinkedinSendMessage => "linkedin_step_message",
+    }
+}
+
+/// In the largest unit that says it exactly.
+fn wait(seconds: u32) -> (u32, &'static str) {
+    const UNITS: [(u32, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let exact = UNITS
+        .into_iter()
+        .find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
+    match exact {
+        Some((length, unit)) => (seconds / length, unit),
+        None => (seconds, "second"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_the_largest_unit_that_is_exact() {
+        for (seconds, told) in [
+            (0, (0, "second")),
+            (59, (59, "second")),
+            (60, (1, "minute")),
+            (5_400, (90, "minute")),
+            (7_200, (2, "hour")),
+            (259_200, (3, "day")),
+        ] {
+            assert_eq!(wait(seconds), told);
+        }
+    }
+}

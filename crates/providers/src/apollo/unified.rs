@@ -1,0 +1,189 @@
+//! What Apollo does for the unified API, call by call; how is in the files beside.
+
+use async_trait::async_trait;
+use syncline_model::{
+    Object, Records,
+    draft::{
+        AccountDraft, ContactDraft, LeaveMode, SequenceDraft, StepDraft, TaskDraft, TemplateUpdate,
+    },
+    live::Task,
+};
+
+use super::{Apollo, action};
+use crate::{
+    error::ProviderError,
+    http::Method,
+    session::Session,
+    unified::{
+        Enrichment, Enrolled, Enrolment, LivePage, PageAsk, SequenceWithSteps, TaskFilter,
+        TaskPage, Unified, Wrote,
+    },
+};
+
+#[async_trait]
+impl Unified for Apollo {
+    async fn list_live(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        page: PageAsk,
+    ) -> Result<LivePage, ProviderError> {
+        self.page_now(session, object, page).await
+    }
+
+    async fn get_live(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: &str,
+    ) -> Result<Records, ProviderError> {
+        self.record_now(session, object, id).await
+    }
+
+    async fn get_sequence(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+    ) -> Result<SequenceWithSteps, ProviderError> {
+        self.sequence_now(session, id).await
+    }
+
+    async fn contacts_by_email(
+        &self,
+        session: &Session<'_>,
+        emails: &[String],
+    ) -> Result<Records, ProviderError> {
+        self.with_emails(session, emails).await
+    }
+
+    async fn accounts_by_name(
+        &self,
+        session: &Session<'_>,
+        name: &str,
+    ) -> Result<Records, ProviderError> {
+        self.accounts_named(session, name).await
+    }
+
+    async fn states_of_sequence(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        page: PageAsk,
+    ) -> Result<LivePage, ProviderError> {
+        self.in_sequence(session, sequence_id, page).await
+    }
+
+    async fn create_account(
+        &self,
+        session: &Session<'_>,
+        draft: &AccountDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.write_account(session, None, draft).await
+    }
+
+    async fn update_account(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &AccountDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.write_account(session, Some(id), draft).await
+    }
+
+    async fn create_contact(
+        &self,
+        session: &Session<'_>,
+        draft: &ContactDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.write_contact(session, None, draft).await
+    }
+
+    async fn update_contact(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &ContactDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.write_contact(session, Some(id), draft).await
+    }
+
+    async fn create_sequence(
+        &self,
+        session: &Session<'_>,
+        draft: &SequenceDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.make_sequence(session, draft).await
+    }
+
+    async fn create_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        draft: &StepDraft,
+    ) -> Result<Wrote, ProviderError> {
+        self.add_step(session, sequence_id, draft).await
+    }
+
+    async fn update_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        step_id: &str,
+        template: &TemplateUpdate,
+    ) -> Result<(), ProviderError> {
+        self.change_step(session, sequence_id, step_id, template)
+            .await
+    }
+
+    async fn enrol(
+        &self,
+        session: &Session<'_>,
+        enrolment: &Enrolment<'_>,
+    ) -> Result<Enrolled, ProviderError> {
+        self.add_to_sequence(session, enrolment).await
+    }
+
+    async fn leave(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        contact_ids: &[String],
+        mode: LeaveMode,
+    ) -> Result<Enrolled, ProviderError> {
+        self.take_from_sequence(session, sequence_id, contact_ids, mode)
+            .await
+    }
+
+    async fn create_task(
+        &self,
+        session: &Session<'_>,
+        draft: &TaskDraft,
+    ) -> Result<Task, ProviderError> {
+        self.make_task(session, draft).await
+    }
+
+    async fn search_tasks(
+        &self,
+        session: &Session<'_>,
+        filter: &TaskFilter,
+        page: PageAsk,
+    ) -> Result<TaskPage, ProviderError> {
+        self.tasks_now(session, filter, page).await
+    }
+
+    async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError> {
+        self.end_task(session, id).await
+    }
+
+    async fn enrich(
+        &self,
+        session: &Session<'_>,
+        email: &str,
+    ) -> Result<Enrichment, ProviderError> {
+        self.company_of(session, email).await
+    }
+
+    fn endpoint_of(&self, method: &Method, path: &str) -> String {
+        action::of(method, path)
+    }
+}

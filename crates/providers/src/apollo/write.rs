@@ -1,0 +1,192 @@
+//! Writing accounts and contacts.
+//!
+//! Apollo answers a write with the record as it is then, a contact with its states inside. A field
+//! that is cleared goes out as empty text. Who owns a contact is set by a call of its own.
+
+use serde_json::{Map, Value, json};
+use syncline_model::{
+    Address, Object, PhoneNumber, Records,
+    draft::{AccountDraft, ContactDraft, CustomFields, Field},
+};
+
+use super::{
+    Apollo,
+    api::Endpoint,
+    error,
+    live::{no_such, one_record},
+};
+use crate::{error::ProviderError, http::segment, session::Session, unified::Wrote};
+
+impl Apollo {
+    pub(super) async fn write_account(
+        &self,
+        session: &Session<'_>,
+        id: Option<&str>,
+        draft: &AccountDraft,
+    ) -> Result<Wrote, ProviderError> {
+        let records = self
+            .write(session, Object::Account, id, account_body(draft))
+            .await?;
+        wrote(records, Vec::new())
+    }
+
+    pub(super) async fn write_contact(
+        &self,
+        session: &Session<'_>,
+        id: Option<&str>,
+        draft: &ContactDraft,
+    ) -> Result<Wrote, ProviderError> {
+        let records = self
+            .write(session, Object::Contact, id, contact_body(draft))
+            .await?;
+        let mut wrote = wrote(records, Vec::new())?;
+        if let Some(Some(owner_id)) = &draft.owner_id {
+            self.give_to(session, &mut wrote, owner_id).await;
+        }
+        Ok(wrote)
+    }
+
+    async fn write(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: Option<&str>,
+        body: Map<String, Value>,
+    ) -> Result<Records, ProviderError> {
+        let collection = format!("api/v1/{}", object.plural());
+        let endpoint = match id {
+            None => Endpoint::post(collection, Value::Object(body)),
+            Some(id) => {
+                let id = segment(id).ok_or_else(|| no_such(object, id))?;
+                Endpoint::patch(format!("{collection}/{id}"), Value::Object(body))
+            }
+        };
+        let answered = self.call(session, endpoint).await;
+        // In an answer to a create, what is missing is something that the body names.
+        let response = match id {
+            None => answered?,
+            Some(_) => answered.map_err(error::of_one_record)?,
+        };
+        one_record(&response, object)
+    }
+
+    /// The contact is written already, so a failure here is only a warning.
+    async fn give_to(&self, session: &Session<'_>, wrote: &mut Wrote, owner_id: &str) {
+        let body = json!({"contact_ids": [wrote.id], "owner_id": owner_id});
+        let endpoint = Endpoint::post("api/v1/contacts/update_owners", body);
+        if let Err(error) = self.call(session, endpoint).await {
+            wrote
+                .warnings
+                .push(format!("owner_id was not set: {error}"));
+            return;
+        }
+        // It answers with little more than the owner, so the contact is read once more.
+        match self.show(session, Object::Contact, &wrote.id).await {
+            Ok(records) => wrote.records = Some(records),
+            Err(error) => wrote
+                .warnings
+                .push(format!("the contact could not be read again: {error}")),
+        }
+    }
+}
+
+fn wrote(records: Records, warnings: Vec<String>) -> Result<Wrote, ProviderError> {
+    let id = match &records {
+        Records::Accounts(accounts) => accounts.first().map(|it| it.id.clone()),
+        Records::Contacts { contacts, .. } => contacts.first().map(|it| it.id.clone()),
+        _ => None,
+    };
+    Ok(Wrote {
+        id: id.ok_or_else(|| no_such(Object::Contact, ""))?,
+        records: Some(records),
+        warnings,
+    })
+}
+
+fn account_body(draft: &AccountDraft) -> Map<String, Value> {
+    let mut body = Map::new();
+    set_text(&mut body, "name", &draft.name);
+    set_text(&mut body, "domain", &draft.domain);
+    set_id(&mut body, "owner_id", &draft.owner_id);
+    set_custom_fields(&mut body, &draft.custom_fields);
+    body
+}
+
+fn contact_body(draft: &ContactDraft) -> Map<String, Value> {
+    let mut body = Map::new();
+    set_text(&mut body, "first_name", &draft.first_name);
+    set_text(&mut body, "last_name", &draft.last_name);
+    set_text(&mut body, "title", &draft.job_title);
+    set_id(&mut body, "account_id", &draft.account_id);
+    if let Some(emails) = &draft.email_addresses {
+        let is_primary = |it: &&syncline_model::EmailAddress| {
+            it.email_address_type.as_deref() == Some("primary")
+        };
+        let email = emails.iter().find(is_primary).or(emails.first());
+        let email = email.map(|it| it.email_address.as_str());
+        body.insert("email".to_owned(), email.unwrap_or_default().into());
+    }
+    if let Some(address) = &draft.address {
+        let line = address.as_ref().map(in_one_line).unwrap_or_default();
+        body.insert("present_raw_address".to_owned(), line.into());
+    }
+    set_phones(&mut body, draft.phone_numbers.as_deref());
+    set_custom_fields(&mut body, &draft.custom_fields);
+    body
+}
+
+/// Apollo takes an address as text and finds out its parts for itself.
+fn in_one_line(address: &Address) -> String {
+    let Address {
+        street_1,
+        street_2: _,
+        city,
+        state,
+        postal_code,
+        country,
+    } = address;
+    let parts = [street_1, city, state, postal_code, country];
+    let parts = parts.into_iter().flatten().map(|part| part.trim());
+    let filled: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    filled.join(", ")
+}
+
+/// Apollo has one number of each kind, and none that it calls primary.
+fn set_phones(body: &mut Map<String, Value>, phones: Option<&[PhoneNumber]>) {
+    let Some(phones) = phones else { return };
+    let of = |kind: &str| {
+        let mut numbers = phones
+            .iter()
+            .filter(|it| it.phone_number_type.as_deref() == Some(kind));
+        numbers.find_map(|it| it.phone_number.as_deref())
+    };
+    let numbers = [
+        ("mobile_phone", of("mobile").or_else(|| of("primary"))),
+        ("corporate_phone", of("work")),
+        ("home_phone", of("home")),
+        ("other_phone", of("other")),
+    ];
+    for (field, number) in numbers {
+        if let Some(number) = number {
+            body.insert(field.to_owned(), number.into());
+        }
+    }
+}
+
+fn set_text(body: &mut Map<String, Value>, name: &str, field: &Field<String>) {
+    if let Some(text) = field {
+        body.insert(name.to_owned(), text.clone().unwrap_or_default().into());
+    }
+}
+
+fn set_id(body: &mut Map<String, Value>, name: &str, field: &Field<String>) {
+    if let Some(id) = field {
+        body.insert(name.to_owned(), id.clone().into());
+    }
+}
+
+fn set_custom_fields(body: &mut Map<String, Value>, fields: &CustomFields) {
+    if !fields.is_empty() {
+        body.insert("typed_custom_fields".to_owned(), fields.clone().into());
+    }
+}
