@@ -12,11 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
-use crate::AppState;
+use crate::{AppState, provider_errors::ProviderFailure};
 
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
@@ -37,11 +37,10 @@ pub(crate) enum ApiError {
     Conflict(String),
     TooLarge,
     UnsupportedMediaType,
-    /// The provider refused what the caller gave; `cause` is the provider's word.
-    RefusedByProvider {
-        title: String,
-        cause: String,
-    },
+    /// What the provider answered, or that it didn't.
+    Provider(ProviderFailure),
+    /// The key of an earlier request, with another body.
+    Unprocessable(String),
     NotImplemented(String),
     Unavailable(String),
     /// Ours: logged with its cause, shown without.
@@ -103,7 +102,8 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::RefusedByProvider { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Provider(failure) => failure.status,
+            Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -120,7 +120,8 @@ impl ApiError {
             Self::Conflict(_) => "CONFLICT_ERROR",
             Self::TooLarge => "PAYLOAD_TOO_LARGE_ERROR",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
-            Self::RefusedByProvider { .. } => "UNPROCESSABLE_ENTITY_ERROR",
+            Self::Provider(failure) => failure.code,
+            Self::Unprocessable(_) => "UNPROCESSABLE_ENTITY_ERROR",
             Self::NotImplemented(_) => "NOT_IMPLEMENTED_ERROR",
             Self::Unavailable(_) => "SERVICE_UNAVAILABLE_ERROR",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
@@ -135,7 +136,8 @@ impl ApiError {
             | Self::Conflict(title)
             | Self::NotImplemented(title)
             | Self::Unavailable(title)
-            | Self::RefusedByProvider { title, .. } => title.clone(),
+            | Self::Unprocessable(title) => title.clone(),
+            Self::Provider(failure) => failure.title.clone(),
             Self::Unauthorized(title) => (*title).to_owned(),
             Self::MethodNotAllowed => "this path doesn't take this method".to_owned(),
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
@@ -147,9 +149,7 @@ impl ApiError {
     fn body(&self, id: String) -> ErrorBody {
         let title = self.title();
         let (origin, cause) = match self {
-            Self::RefusedByProvider { cause, .. } => {
-                ("remote-provider", Some(json!({"message": cause})))
-            }
+            Self::Provider(failure) if !failure.ours => ("remote-provider", failure.cause.clone()),
             _ => ("supaglue", None),
         };
         let source = match self {
@@ -170,6 +170,28 @@ impl ApiError {
                 source,
             }],
         }
+    }
+}
+
+impl ApiError {
+    /// The answer as it is sent.
+    pub(crate) fn rendered(&self, id: String) -> Response {
+        let body = serde_json::to_vec(&self.body(id)).unwrap_or_default();
+        let mut rendered = Response::new(Body::from(body));
+        *rendered.status_mut() = self.status();
+        let headers = rendered.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
+        if let Self::Provider(ProviderFailure {
+            retry_after: Some(seconds),
+            ..
+        }) = self
+        {
+            headers.insert(header::RETRY_AFTER, (*seconds).into());
+        }
+        rendered
     }
 }
 
@@ -222,13 +244,7 @@ pub(crate) async fn render(
     if let ApiError::Internal(detail) = &error {
         tracing::error!(request.id = id, "{method} {path} failed: {detail}");
     }
-    let body = serde_json::to_vec(&error.body(id)).unwrap_or_default();
-    let mut rendered = Response::new(Body::from(body));
-    *rendered.status_mut() = error.status();
-    rendered.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("application/json"),
-    );
+    let mut rendered = error.rendered(id);
     if let Some(allow) = response.headers().get(header::ALLOW) {
         rendered.headers_mut().insert(header::ALLOW, allow.clone());
     }

@@ -12,6 +12,8 @@ mod health;
 mod limits;
 mod mgmt;
 mod openapi;
+mod provider_errors;
+mod remote;
 mod router;
 
 use std::sync::Arc;

@@ -348,6 +348,21 @@ impl Store {
         Ok(())
     }
 
+    /// The key with which the provider is asked for a connection.
+    pub async fn credentials_of(
+        &self,
+        connection: &Connection,
+    ) -> Result<SecretString, StoreError> {
+        const SQL: &str = "SELECT credentials FROM connections WHERE id = $1";
+        let mut reader = self.db.read().await?;
+        let sealed: Option<String> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(&connection.id)
+            .fetch_optional(c)
+            .await)?;
+        let sealed = sealed.ok_or(StoreError::Missing("the connection"))?;
+        self.open_credentials(&connection.id, &sealed)
+    }
+
     async fn sealed_credentials(
         &self,
         tx: &mut Tx,

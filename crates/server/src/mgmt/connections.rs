@@ -19,6 +19,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
     limits::LimitsBody,
+    provider_errors::ProviderFailure,
 };
 
 #[derive(Serialize, ToSchema)]
@@ -336,10 +337,9 @@ async fn check_key(
             (ConnectionStatus::Unverified, None)
         }
         KeyCheck::Rejected { reason } => {
-            return Err(ApiError::RefusedByProvider {
-                title: format!("{provider} rejects this API key"),
-                cause: reason,
-            });
+            return Err(ApiError::Provider(ProviderFailure::rejected_key(
+                provider, &reason,
+            )));
         }
     };
     Ok(CheckedKey {

@@ -1,0 +1,202 @@
+//! How a provider's failure becomes an answer: the one table, from what the provider said to status,
+//! code and `meta`. `docs/errors.md` shows it to users.
+//!
+//! What the provider says of the request comes out under its own status. What went wrong with the
+//! provider itself is 502, 503 or 504, never a 500 of ours.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use syncline_model::ProviderName;
+use syncline_providers::{ErrorKind, ProviderError};
+
+use crate::error::ApiError;
+
+/// A provider's failure as its caller sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct ProviderFailure {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) title: String,
+    /// The provider was not even asked, and it isn't its fault.
+    pub(crate) ours: bool,
+    /// The provider's own answer.
+    pub(crate) cause: Option<Value>,
+    /// Seconds, where waiting helps.
+    pub(crate) retry_after: Option<u64>,
+}
+
+impl ProviderFailure {
+    pub(crate) fn of(error: &ProviderError) -> Self {
+        let (status, code) = row_of(error);
+        let retry_after = match error.kind {
+            ErrorKind::RateLimited(window) => Some(error.refused_for(window).as_secs().max(1)),
+            ErrorKind::Unavailable => error.retry_after.map(|wait| wait.as_secs()),
+            _ => None,
+        };
+        Self {
+            status,
+            code,
+            title: error.message.clone(),
+            ours: error.kind == ErrorKind::Unavailable && error.status.is_none(),
+            cause: cause_of(error),
+            retry_after,
+        }
+    }
+
+    /// Credentials that the provider doesn't take are no failure of its own, but of the request that
+    /// brought them.
+    pub(crate) fn rejected_key(provider: ProviderName, reason: &str) -> Self {
+        Self::refusal(
+            format!("{provider} rejects this API key"),
+            json!({"message": reason}),
+        )
+    }
+
+    /// The provider answered with success and did not do what was asked for.
+    pub(crate) fn refusal(title: String, cause: Value) -> Self {
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: "UNPROCESSABLE_ENTITY_ERROR",
+            title,
+            ours: false,
+            cause: Some(cause),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn not_found(title: String) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            code: "NOT_FOUND_ERROR",
+            title,
+            ours: false,
+            cause: None,
+            retry_after: None,
+        }
+    }
+}
+
+fn row_of(error: &ProviderError) -> (StatusCode, &'static str) {
+    match error.kind {
+        ErrorKind::Unauthorized => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED_ERROR"),
+        ErrorKind::OutOfCredits => (StatusCode::PAYMENT_REQUIRED, "PAYMENT_REQUIRED_ERROR"),
+        ErrorKind::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN_ERROR"),
+        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND_ERROR"),
+        ErrorKind::RateLimited(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS_ERROR"),
+        ErrorKind::Rejected => match error.status {
+            Some(400) => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
+            Some(402) => (StatusCode::PAYMENT_REQUIRED, "PAYMENT_REQUIRED_ERROR"),
+            Some(409) => (StatusCode::CONFLICT, "CONFLICT_ERROR"),
+            Some(422) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "UNPROCESSABLE_ENTITY_ERROR",
+            ),
+            _ => (remote_provider(), "REMOTE_PROVIDER_ERROR"),
+        },
+        ErrorKind::Unavailable => match error.status {
+            Some(503) | None => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE_ERROR"),
+            Some(504) => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT_ERROR"),
+            _ => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY_ERROR"),
+        },
+        ErrorKind::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT_ERROR"),
+        ErrorKind::Connection | ErrorKind::Garbage => {
+            (StatusCode::BAD_GATEWAY, "BAD_GATEWAY_ERROR")
+        }
+    }
+}
+
+/// Supaglue's status for whatever else a provider refuses.
+fn remote_provider() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
+/// The status and the body, as JSON where it is that. The key is out of it already.
+fn cause_of(error: &ProviderError) -> Option<Value> {
+    let status = error.status?;
+    let body = error
+        .body
+        .as_deref()
+        .map(|body| serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())));
+    Some(json!({"status": status, "body": body}))
+}
+
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(ProviderFailure::of(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_model::Denial;
+    use syncline_providers::Window;
+
+    use super::*;
+
+    fn answer(kind: ErrorKind, status: Option<u16>) -> (u16, &'static str) {
+        let failure = ProviderFailure::of(&ProviderError::new(kind, status, "no"));
+        (failure.status.as_u16(), failure.code)
+    }
+
+    #[test]
+    fn every_failure_has_its_row_and_none_is_a_500() {
+        let minute = ErrorKind::RateLimited(Window::Minute);
+        for (kind, status, expected) in [
+            (
+                ErrorKind::Unauthorized,
+                Some(401),
+                (401, "UNAUTHORIZED_ERROR"),
+            ),
+            (
+                ErrorKind::Forbidden(Denial::Plan),
+                Some(403),
+                (403, "FORBIDDEN_ERROR"),
+            ),
+            (ErrorKind::NotFound, Some(422), (404, "NOT_FOUND_ERROR")),
+            (
+                ErrorKind::OutOfCredits,
+                Some(422),
+                (402, "PAYMENT_REQUIRED_ERROR"),
+            ),
+            (ErrorKind::Rejected, Some(400), (400, "BAD_REQUEST")),
+            (ErrorKind::Rejected, Some(409), (409, "CONFLICT_ERROR")),
+            (
+                ErrorKind::Rejected,
+                Some(422),
+                (422, "UNPROCESSABLE_ENTITY_ERROR"),
+            ),
+            (
+                ErrorKind::Rejected,
+                Some(418),
+                (499, "REMOTE_PROVIDER_ERROR"),
+            ),
+            (minute, Some(429), (429, "TOO_MANY_REQUESTS_ERROR")),
+            (
+                ErrorKind::Unavailable,
+                Some(500),
+                (502, "BAD_GATEWAY_ERROR"),
+            ),
+            (
+                ErrorKind::Unavailable,
+                Some(503),
+                (503, "SERVICE_UNAVAILABLE_ERROR"),
+            ),
+            (
+                ErrorKind::Unavailable,
+                Some(504),
+                (504, "GATEWAY_TIMEOUT_ERROR"),
+            ),
+            (ErrorKind::Timeout, None, (504, "GATEWAY_TIMEOUT_ERROR")),
+            (ErrorKind::Connection, None, (502, "BAD_GATEWAY_ERROR")),
+            (ErrorKind::Garbage, Some(200), (502, "BAD_GATEWAY_ERROR")),
+        ] {
+            assert_eq!(answer(kind, status), expected, "{kind:?} {status:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_says_when_to_come_back() {
+        let error = ProviderError::new(ErrorKind::RateLimited(Window::Hour), Some(429), "no");
+        assert_eq!(ProviderFailure::of(&error).retry_after, Some(900));
+    }
+}

@@ -1,0 +1,142 @@
+//! A connection's provider, as a caller's request reaches it: with the connection's credentials and
+//! under its request limits, which it shares with the syncs.
+//!
+//! Callers may use what syncs leave. When a window is used up they are told so, with the time to come
+//! back, before anything is sent.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use syncline_model::{RequestWindow, Time, WindowUsage, budget::Refusal};
+use syncline_providers::{
+    ANSWER_WITHIN, Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session,
+    Unified, Window,
+};
+use syncline_store::{Connection, Grant, Permit, RequestAsk, Spending, StoreError};
+
+use crate::{AppState, error::ApiResult};
+
+pub(crate) struct Remote {
+    state: AppState,
+    connection: Connection,
+    provider: Arc<dyn Unified>,
+    credentials: Credentials,
+}
+
+impl Remote {
+    pub(crate) async fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
+        let api_key = state.store.credentials_of(connection).await?;
+        Ok(Self {
+            state: state.clone(),
+            connection: connection.clone(),
+            provider: state.providers.get(connection.provider).clone(),
+            credentials: Credentials { api_key },
+        })
+    }
+
+    pub(crate) fn provider(&self) -> &dyn Unified {
+        &*self.provider
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    pub(crate) fn session(&self) -> Session<'_> {
+        Session::metered(&self.credentials, self)
+    }
+
+    /// Leave for one request, or the refusal that the provider would answer with.
+    pub(crate) async fn permit(&self, endpoint: &str) -> Result<Permit, ProviderError> {
+        let limits = self.state.limits_of(&self.connection);
+        let ask = RequestAsk {
+            endpoint,
+            // What callers read is not what syncs may read.
+            records: 0,
+            limits: &limits,
+            interactive: true,
+            answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),
+        };
+        let account_id = &self.connection.account_id;
+        match self.state.store.reserve(account_id, &ask).await {
+            Ok(Grant::Permit(permit)) => Ok(permit),
+            Ok(Grant::Refused(refusal)) => Err(self.used_up(endpoint, &refusal)),
+            Err(error) => Err(not_counted(&error)),
+        }
+    }
+
+    /// Writes down what a request's answer told, be it a refusal.
+    pub(crate) async fn settle(
+        &self,
+        permit: Permit,
+        endpoint: &str,
+        usage: &[WindowUsage],
+        failure: Option<&ProviderError>,
+    ) {
+        let now = self.state.clock.now();
+        let spending = Spending {
+            permit,
+            records: Some(0),
+            at: now,
+            endpoint,
+            usage,
+            refused: failure.and_then(|error| refused_until(error, now)),
+        };
+        // The provider has answered already, and so is the caller; what was not written down is
+        // learned from the next answer.
+        if let Err(error) = self.state.store.settle(&spending).await {
+            tracing::warn!("a request to {endpoint} was not counted: {error}");
+        }
+    }
+
+    fn used_up(&self, endpoint: &str, refusal: &Refusal) -> ProviderError {
+        let wait = refusal.until - self.state.clock.now();
+        let name = self.connection.provider;
+        let mut error = ProviderError::new(
+            ErrorKind::RateLimited(Window::Unknown),
+            None,
+            &format!("the request limit of {name} for {endpoint} is used up"),
+        );
+        error.retry_after = wait.to_std().ok();
+        error
+    }
+}
+
+#[async_trait]
+impl Meter for Remote {
+    async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError> {
+        let permit = self.permit(endpoint).await?;
+        let answered = request.await;
+        let (usage, failure) = match &answered {
+            Ok(answered) => (&answered.usage, None),
+            Err(error) => (&error.usage, Some(error)),
+        };
+        self.settle(permit, endpoint, usage, failure).await;
+        answered
+    }
+}
+
+/// The window that a 429 spoke of, and until when nobody asks the endpoint.
+fn refused_until(error: &ProviderError, now: Time) -> Option<(RequestWindow, Time)> {
+    let window = match error.kind {
+        // No quota: only this one request has to wait.
+        ErrorKind::RateLimited(Window::AlreadyProcessing) => return None,
+        ErrorKind::RateLimited(window) => window,
+        _ => return None,
+    };
+    let wait = TimeDelta::from_std(error.refused_for(window)).unwrap_or(TimeDelta::MAX);
+    let counted = window.request_window().unwrap_or(RequestWindow::Minute);
+    Some((counted, now + wait))
+}
+
+/// Nothing is sent that can't be counted.
+fn not_counted(error: &StoreError) -> ProviderError {
+    tracing::error!("the request limits could not be read: {error}");
+    let message = "the request was not sent: the database can't be used";
+    ProviderError::new(ErrorKind::Unavailable, None, message)
+}
