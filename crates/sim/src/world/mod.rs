@@ -14,6 +14,7 @@ mod edits_contacts;
 mod edits_hiding;
 mod edits_random;
 mod edits_sequences;
+mod edits_steps;
 mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
@@ -21,6 +22,7 @@ mod names;
 pub(crate) mod sequence;
 mod sorted;
 mod standing;
+pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod task;
 mod truth;
@@ -31,6 +33,8 @@ use chrono::{DateTime, Utc};
 pub use contact::StateKind;
 pub use edits::EditError;
 pub use edits_random::Edits;
+pub(crate) use edits_sequences::NewSequence;
+pub(crate) use edits_steps::{NewStep, TouchChange};
 pub use table::fingerprint_of;
 pub use truth::Counts;
 

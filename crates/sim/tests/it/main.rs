@@ -12,6 +12,7 @@ mod ledger;
 mod limits;
 mod paging;
 mod records;
+mod sequence_writes;
 mod sequences;
 mod standing;
 mod switches;
