@@ -19,6 +19,7 @@ mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
+mod place;
 pub(crate) mod sequence;
 mod sorted;
 mod standing;

@@ -4,6 +4,7 @@
 
 mod auth;
 mod command;
+mod contact_writes;
 mod faults;
 mod hidden;
 mod http;
