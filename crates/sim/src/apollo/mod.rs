@@ -79,6 +79,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::GET,    "tasks/search",                                "tasks/search",                                 tasks::search),
     route(Method::POST,   "tasks",                                       "tasks/create",                                 tasks::create),
     route(Method::GET,    "tasks/{id}",                                  "tasks/show",                                   tasks::show),
+    route(Method::PATCH,  "tasks/{id}",                                  "tasks/update",                                 tasks::update),
     route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
 

@@ -17,6 +17,7 @@ mod sequence_writes;
 mod sequences;
 mod standing;
 mod switches;
+mod tasks;
 mod world;
 mod writes;
 
