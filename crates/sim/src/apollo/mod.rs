@@ -14,6 +14,7 @@ mod distortion;
 mod email_accounts;
 mod emailer_campaigns;
 mod emailer_steps;
+mod enrichment;
 mod enrolment;
 mod page;
 pub(crate) mod params;
@@ -82,6 +83,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::PATCH,  "tasks/{id}",                                  "tasks/update",                                 tasks::update),
     route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
+
+    route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person),
+    route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];

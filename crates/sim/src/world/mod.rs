@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod catalogue;
 mod census;
+pub(crate) mod company;
 pub(crate) mod contact;
 mod contact_fields;
 pub(crate) mod dice;
@@ -41,6 +42,7 @@ pub use truth::Counts;
 
 use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
+use self::company::Credits;
 use self::contact::Contact;
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
@@ -71,6 +73,7 @@ pub struct Team {
     pub(crate) keys: Vec<KeyOptions>,
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
+    pub(crate) credits: Credits,
     pub(crate) switches: Switches,
     pub(crate) dice: Dice,
     pub(crate) mint: Mint,
