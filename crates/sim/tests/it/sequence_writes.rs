@@ -245,3 +245,24 @@ fn a_step_needs_a_known_type_and_a_time_to_wait() {
         assert_eq!((reply.status, &reply.json()["error"]), (422, &json!(error)));
     }
 }
+
+#[test]
+fn each_write_has_a_scope_of_its_own() {
+    let sim = sim(10);
+    let asks = [
+        (
+            Method::POST,
+            "emailer_campaigns",
+            "emailer_campaigns/create",
+        ),
+        (Method::POST, "emailer_steps", "emailer_steps/create"),
+        (Method::DELETE, "emailer_steps/1", "emailer_steps/destroy"),
+        (Method::PUT, "emailer_touches/1", "emailer_touches/update"),
+    ];
+    for (method, path, action) in asks {
+        let request = SimRequest::new(method, &format!("/api/v1/{path}"));
+        let reply = sim.respond(noon(), &request.key("sim-scoped-key"));
+        assert_eq!(reply.status, 403);
+        assert!(reply.text().contains(action), "{}", reply.text());
+    }
+}
