@@ -179,7 +179,8 @@ pub struct TaskDraft {
     #[serde(default)]
     pub priority: TaskPriority,
     /// RFC 3339.
-    pub due_at: Option<String>,
+    #[schema(format = DateTime)]
+    pub due_at: String,
     pub title: Option<String>,
     pub note: Option<String>,
 }

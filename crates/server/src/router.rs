@@ -94,20 +94,40 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
 }
 
 pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
-    use engagement::{accounts, contacts, mailboxes, sequence_states, sequences, users};
+    use engagement::{
+        accounts, contacts, enrolments, mailboxes, sequence_states, sequence_steps, sequences,
+        tasks, users,
+    };
     OpenApiRouter::new()
-        .routes(routes!(accounts::list_accounts))
-        .routes(routes!(accounts::get_account))
-        .routes(routes!(contacts::list_contacts))
-        .routes(routes!(contacts::get_contact))
+        .routes(routes!(accounts::list_accounts, accounts::create_account))
+        .routes(routes!(accounts::search_accounts))
+        .routes(routes!(accounts::upsert_account))
+        .routes(routes!(accounts::get_account, accounts::update_account))
+        .routes(routes!(contacts::list_contacts, contacts::create_contact))
+        .routes(routes!(contacts::search_contacts))
+        .routes(routes!(contacts::get_contact, contacts::update_contact))
         .routes(routes!(users::list_users))
         .routes(routes!(users::get_user))
         .routes(routes!(mailboxes::list_mailboxes))
         .routes(routes!(mailboxes::get_mailbox))
-        .routes(routes!(sequences::list_sequences))
+        .routes(routes!(
+            sequences::list_sequences,
+            sequences::create_sequence
+        ))
         .routes(routes!(sequences::get_sequence))
-        .routes(routes!(sequence_states::list_sequence_states))
+        .routes(routes!(sequence_steps::create_sequence_step))
+        .routes(routes!(sequence_steps::update_sequence_step))
+        .routes(routes!(
+            sequence_states::list_sequence_states,
+            enrolments::create_sequence_state
+        ))
+        .routes(routes!(sequence_states::search_sequence_states))
+        .routes(routes!(enrolments::create_sequence_states))
+        .routes(routes!(enrolments::leave_sequence))
         .routes(routes!(sequence_states::get_sequence_state))
+        .routes(routes!(tasks::create_task))
+        .routes(routes!(tasks::search_tasks))
+        .routes(routes!(tasks::complete_task))
 }
 
 /// Counts answers by route and status.

@@ -311,6 +311,11 @@ impl KeySet {
             .collect();
         Self(serde_json::Value::Object(object).to_string())
     }
+
+    /// For a parameter that is cast to what it is.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
 }
 
 impl sqlx::Type<Postgres> for KeySet {

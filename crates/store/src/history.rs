@@ -12,6 +12,9 @@ use crate::{
     db::{Db, KeySet, Tx, run},
 };
 
+/// Stands in place of a run where a write through the unified API did it.
+pub(crate) const NO_RUN: &str = "";
+
 /// One kind of entry, for however many records.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HistoryEntry<'a> {
@@ -44,6 +47,7 @@ impl<'a> HistoryEntry<'a> {
 pub struct PresenceEvent {
     pub event: String,
     pub reason: String,
+    /// Empty where a write through the unified API did it.
     pub run_id: String,
     pub recorded_at: Time,
 }

@@ -15,6 +15,7 @@ mod db;
 mod endings;
 mod error;
 mod history;
+mod idempotency;
 mod lookups;
 mod missing;
 mod outbox;
@@ -28,6 +29,7 @@ mod sealing;
 mod sweep;
 mod sync_configs;
 mod syncs;
+mod write_locks;
 
 use std::sync::Arc;
 
@@ -40,16 +42,18 @@ pub use customers::Customer;
 pub use endings::{Ending, Pause, Seen};
 pub use error::StoreError;
 pub use history::{PresenceEvent, Provenance};
+pub use idempotency::{Begun, Kept, Repeatable};
 pub use lookups::NextLookup;
 pub use missing::{PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
 pub use providers::ConfiguredProvider;
-pub use records::{RecordQuery, Row, Table};
+pub use records::{RecordQuery, Row, Search, Table};
 pub use runs::{RunFilter, SyncRun, TimeBound};
 pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
+pub use write_locks::WriteLock;
 
 use crate::db::Db;
 

@@ -15,7 +15,7 @@ use crate::{
     Store, StoreError,
     budgets::{Grant, RequestAsk, Spending},
     db::{Tx, run},
-    records::Changes,
+    records::{Changes, Origin},
     scans::{Scan, lease_lost},
     syncs::parse_object,
 };
@@ -116,7 +116,7 @@ impl Store {
                 self.write_changes(
                     &mut tx,
                     &scan.connection,
-                    (&run.id, &run.sync_id),
+                    (Some(&run.id), &run.sync_id),
                     records,
                     &share.changes,
                 )
@@ -156,10 +156,12 @@ impl Store {
         object: Object,
         commit: &PageCommit<'_>,
     ) -> Result<Share, StoreError> {
+        let origin = Origin::Page {
+            asked_at: commit.asked_at,
+        };
         let (ids, changes) = with_records!(object, commit.records, |records| (
             ids_of(records),
-            self.compare(tx, &scan.connection, records, commit.asked_at)
-                .await?
+            self.compare(tx, &scan.connection, records, origin).await?
         ));
         let rejected = commit
             .rejected

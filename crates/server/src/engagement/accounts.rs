@@ -1,13 +1,23 @@
-//! Accounts.
+//! Accounts: lists, gets, searches and writes.
 
-use axum::{Json as JsonBody, extract::State};
-use syncline_model::Account;
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::Deserialize;
+use syncline_model::{Account, draft::AccountDraft};
+use syncline_store::Search;
+use utoipa::ToSchema;
 
-use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
+use super::{
+    cached,
+    find_accounts::{Wanted, find},
+    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+    upsert,
+    writes::{Created, Given, Updated},
+};
 use crate::{
-    AppState,
-    error::ApiResult,
-    extract::{ConnectionCaller, Path, Query},
+    AppState, cursor,
+    error::{ApiError, ApiResult},
+    extract::{ConnectionCaller, Json, Path, Query},
+    remote::Remote,
 };
 
 /// The connection's accounts.
@@ -34,4 +44,134 @@ pub(crate) async fn get_account(
     Query(asked): Query<GetRecord>,
 ) -> ApiResult<JsonBody<RecordBody<Account>>> {
     records::get(&state, &connection, &id, &asked).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = search_accounts)]
+pub(crate) struct SearchAccounts {
+    filter: AccountFilter,
+}
+
+/// At least one of them; an account has to fit both.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = account_filter)]
+pub(super) struct AccountFilter {
+    /// The whole name; upper and lower case are the same.
+    name: Option<String>,
+    /// Such as `example.com`; upper and lower case are the same.
+    domain: Option<String>,
+}
+
+/// Accounts with a name, a domain, or both.
+#[utoipa::path(post, path = "/accounts/_search", tag = "Accounts", operation_id = "searchAccounts",
+    params(SearchRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = SearchAccounts,
+    responses((status = 200, description = "Accounts", body = RecordList<Account>)))]
+pub(crate) async fn search_accounts(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Query(asked): Query<SearchRecords>,
+    Json(body): Json<SearchAccounts>,
+) -> ApiResult<JsonBody<RecordList<Account>>> {
+    let AccountFilter { name, domain } = body.filter;
+    let wanted = Wanted::new("filter", name, domain)?;
+    if asked.read_from_cache {
+        let search = Search::Account {
+            name: wanted.name.as_deref(),
+            domain: wanted.domain.as_deref(),
+        };
+        return cached::search(&state, &connection, &asked, search).await;
+    }
+    // The provider's hits are few, and all of them are shown.
+    let size = asked.page_size.as_deref();
+    cursor::page_size(size, cached::SEARCH_PAGE_SIZE, cached::SEARCH_PAGE_SIZE)?;
+    if asked.cursor.is_some() {
+        return Err(cursor::foreign());
+    }
+    let remote = Remote::of(&state, &connection).await?;
+    let found = find(&state, &remote, &wanted, None).await?;
+    let now = state.clock.now();
+    let records: Vec<_> = found
+        .into_iter()
+        .map(|account| RecordBody::live(account, now, asked.include_raw_data))
+        .collect();
+    Ok(JsonBody(RecordList {
+        pagination: Pagination {
+            next: None,
+            previous: None,
+            total_count: i64::try_from(records.len()).ok(),
+        },
+        records,
+    }))
+}
+
+/// Creates an account. Apollo needs a name or a domain.
+#[utoipa::path(post, path = "/accounts", tag = "Accounts", operation_id = "createAccount",
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = Given<AccountDraft>,
+    responses((status = 201, description = "The account's id", body = Created)))]
+pub(crate) async fn create_account(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<Given<AccountDraft>>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    let remote = Remote::of(&state, &connection).await?;
+    let wrote = remote
+        .provider()
+        .create_account(&remote.session(), &body.record)
+        .await?;
+    let created = Created::of(&state, &remote, wrote).await;
+    Ok((StatusCode::CREATED, JsonBody(created)))
+}
+
+/// Changes the fields of an account that are given.
+#[utoipa::path(patch, path = "/accounts/{account_id}", tag = "Accounts",
+    operation_id = "updateAccount", request_body = Given<AccountDraft>,
+    params(("account_id" = String, Path, description = "The account's id"),
+        ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The account was changed", body = Updated)))]
+pub(crate) async fn update_account(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(body): Json<Given<AccountDraft>>,
+) -> ApiResult<JsonBody<Updated>> {
+    let remote = Remote::of(&state, &connection).await?;
+    let wrote = remote
+        .provider()
+        .update_account(&remote.session(), &id, &body.record)
+        .await?;
+    Ok(JsonBody(Updated::of(&state, &remote, wrote).await))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = upsert_account)]
+pub(crate) struct UpsertAccount {
+    record: AccountDraft,
+    /// By which the account is looked for.
+    upsert_on: AccountFilter,
+}
+
+/// Updates the account with this name, domain or both, or creates it. Callers who do so at the same
+/// time take turns, so that it is created once.
+#[utoipa::path(post, path = "/accounts/_upsert", tag = "Accounts", operation_id = "upsertAccount",
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = UpsertAccount,
+    responses((status = 201, description = "The account's id", body = Created)))]
+pub(crate) async fn upsert_account(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<UpsertAccount>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    let AccountFilter { name, domain } = body.upsert_on;
+    if name.is_none() && domain.is_none() {
+        return Err(ApiError::validation(
+            "upsert_on",
+            "Must specify at least one upsertOn field",
+        ));
+    }
+    let wanted = Wanted::new("upsert_on", name, domain)?;
+    let remote = Remote::of(&state, &connection).await?;
+    let created = upsert::account(&state, &remote, &wanted, body.record).await?;
+    Ok((StatusCode::CREATED, JsonBody(created)))
 }

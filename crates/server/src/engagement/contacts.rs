@@ -1,13 +1,21 @@
-//! Contacts.
+//! Contacts: lists, gets, searches and writes.
 
-use axum::{Json as JsonBody, extract::State};
-use syncline_model::Contact;
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use syncline_model::{Contact, draft::ContactDraft};
+use syncline_store::{Connection, Search};
+use utoipa::ToSchema;
 
-use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
+use super::{
+    cached, live,
+    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+    writes::{Created, Given, Updated},
+};
 use crate::{
-    AppState,
-    error::ApiResult,
-    extract::{ConnectionCaller, Path, Query},
+    AppState, cursor,
+    error::{ApiError, ApiResult},
+    extract::{ConnectionCaller, Json, Path, Query},
+    remote::Remote,
 };
 
 /// The connection's contacts.
@@ -34,4 +42,143 @@ pub(crate) async fn get_contact(
     Query(asked): Query<GetRecord>,
 ) -> ApiResult<JsonBody<RecordBody<Contact>>> {
     records::get(&state, &connection, &id, &asked).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = search_contacts)]
+pub(crate) struct SearchContacts {
+    filter: ContactFilter,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = contact_filter)]
+struct ContactFilter {
+    /// Whole addresses; upper and lower case are the same.
+    #[schema(min_items = 1)]
+    emails: Vec<String>,
+}
+
+/// The contacts that have one of these e-mail addresses, whichever of theirs it is.
+///
+/// From the provider a page is that of `page_size` addresses, in their order.
+#[utoipa::path(post, path = "/contacts/_search", tag = "Contacts", operation_id = "searchContacts",
+    params(SearchRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = SearchContacts,
+    responses((status = 200, description = "Contacts", body = RecordList<Contact>)))]
+pub(crate) async fn search_contacts(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Query(asked): Query<SearchRecords>,
+    Json(body): Json<SearchContacts>,
+) -> ApiResult<JsonBody<RecordList<Contact>>> {
+    let emails = distinct(body.filter.emails)?;
+    if asked.read_from_cache {
+        return cached::search(&state, &connection, &asked, Search::Emails(&emails)).await;
+    }
+    search_live(&state, &connection, &asked, &emails).await
+}
+
+/// A position in a search: the number of addresses that were looked for.
+#[derive(Serialize, Deserialize)]
+struct EmailCursor {
+    emails_before: usize,
+}
+
+async fn search_live(
+    state: &AppState,
+    connection: &Connection,
+    asked: &SearchRecords,
+    emails: &[String],
+) -> ApiResult<JsonBody<RecordList<Contact>>> {
+    let size = asked.page_size.as_deref();
+    let size = cursor::page_size(size, cached::SEARCH_PAGE_SIZE, cached::SEARCH_PAGE_SIZE)?;
+    let size = usize::try_from(size).unwrap_or(1);
+    let before = match asked.cursor.as_deref() {
+        Some(cursor) => cursor::decode::<EmailCursor>(cursor)?.emails_before,
+        None => 0,
+    };
+    if before >= emails.len() {
+        return Err(cursor::foreign());
+    }
+    let until = emails.len().min(before + size);
+    let remote = Remote::of(state, connection).await?;
+    let found = remote
+        .provider()
+        .contacts_by_email(&remote.session(), &emails[before..until])
+        .await?;
+    let records = live::bodies::<Contact>(state, found, asked.include_raw_data);
+    let link = |emails_before| cursor::encode(&EmailCursor { emails_before });
+    let is_whole = before == 0 && until == emails.len();
+    Ok(JsonBody(RecordList {
+        pagination: Pagination {
+            next: (until < emails.len()).then(|| link(until)),
+            previous: (before > 0).then(|| link(before.saturating_sub(size))),
+            total_count: is_whole.then_some(i64::try_from(records.len()).unwrap_or(i64::MAX)),
+        },
+        records,
+    }))
+}
+
+/// Each address once, in the order given.
+fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
+    let mut distinct: Vec<String> = Vec::new();
+    for (place, email) in emails.into_iter().enumerate() {
+        let email = email.trim();
+        if email.is_empty() {
+            let field = format!("filter.emails[{place}]");
+            return Err(ApiError::validation(field, "must not be empty"));
+        }
+        if !distinct
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(email))
+        {
+            distinct.push(email.to_owned());
+        }
+    }
+    if distinct.is_empty() {
+        return Err(ApiError::validation(
+            "filter.emails",
+            "must name at least one address",
+        ));
+    }
+    Ok(distinct)
+}
+
+/// Creates a contact. The provider creates it even if there is one with the same address.
+#[utoipa::path(post, path = "/contacts", tag = "Contacts", operation_id = "createContact",
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = Given<ContactDraft>,
+    responses((status = 201, description = "The contact's id", body = Created)))]
+pub(crate) async fn create_contact(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<Given<ContactDraft>>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    let remote = Remote::of(&state, &connection).await?;
+    let wrote = remote
+        .provider()
+        .create_contact(&remote.session(), &body.record)
+        .await?;
+    let created = Created::of(&state, &remote, wrote).await;
+    Ok((StatusCode::CREATED, JsonBody(created)))
+}
+
+/// Changes the fields of a contact that are given.
+#[utoipa::path(patch, path = "/contacts/{contact_id}", tag = "Contacts",
+    operation_id = "updateContact", request_body = Given<ContactDraft>,
+    params(("contact_id" = String, Path, description = "The contact's id"),
+        ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The contact was changed", body = Updated)))]
+pub(crate) async fn update_contact(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(body): Json<Given<ContactDraft>>,
+) -> ApiResult<JsonBody<Updated>> {
+    let remote = Remote::of(&state, &connection).await?;
+    let wrote = remote
+        .provider()
+        .update_contact(&remote.session(), &id, &body.record)
+        .await?;
+    Ok(JsonBody(Updated::of(&state, &remote, wrote).await))
 }

@@ -1,10 +1,18 @@
 //! `/engagement/v2`: the common records of a connection. One file per object; what the objects share
-//! is in `records`.
+//! is in `records` (with `cached` and `live` behind it) and `writes`.
 
 pub(crate) mod accounts;
+mod cached;
 pub(crate) mod contacts;
+pub(crate) mod enrolments;
+mod find_accounts;
+mod live;
 pub(crate) mod mailboxes;
 mod records;
 pub(crate) mod sequence_states;
+pub(crate) mod sequence_steps;
 pub(crate) mod sequences;
+pub(crate) mod tasks;
+mod upsert;
 pub(crate) mod users;
+mod writes;

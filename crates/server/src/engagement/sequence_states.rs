@@ -1,17 +1,26 @@
-//! Sequence states.
+//! Sequence states: lists, gets and searches. What changes them is in `enrolments`.
 
 use axum::{Json as JsonBody, extract::State};
-use syncline_model::SequenceState;
+use serde::Deserialize;
+use syncline_model::{Common, Object, Records, SequenceState};
+use syncline_store::{Connection, Search};
+use utoipa::ToSchema;
 
-use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
+use super::{
+    cached, live,
+    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+};
 use crate::{
-    AppState,
-    error::ApiResult,
-    extract::{ConnectionCaller, Path, Query},
+    AppState, cursor,
+    error::{ApiError, ApiResult},
+    extract::{ConnectionCaller, Json, Path, Query},
+    remote::Remote,
 };
 
-/// The connection's sequence states.
-#[utoipa::path(get, path = "/sequence_states", tag = "SequenceStates", operation_id = "listSequenceStates",
+/// The connection's sequence states. From the provider a page is that of `page_size` contacts, with
+/// the states of each.
+#[utoipa::path(get, path = "/sequence_states", tag = "SequenceStates",
+    operation_id = "listSequenceStates",
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Sequence states", body = RecordList<SequenceState>)))]
 pub(crate) async fn list_sequence_states(
@@ -23,10 +32,11 @@ pub(crate) async fn list_sequence_states(
 }
 
 /// One sequence state.
-#[utoipa::path(get, path = "/sequence_states/{sequence_state_id}", tag = "SequenceStates", operation_id = "getSequenceState",
-    params(GetRecord, ("sequence_state_id" = String, Path, description = "The sequence state's id"),
+#[utoipa::path(get, path = "/sequence_states/{sequence_state_id}", tag = "SequenceStates",
+    operation_id = "getSequenceState",
+    params(GetRecord, ("sequence_state_id" = String, Path, description = "The state's id"),
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
-    responses((status = 200, description = "The sequence state", body = RecordBody<SequenceState>)))]
+    responses((status = 200, description = "The state", body = RecordBody<SequenceState>)))]
 pub(crate) async fn get_sequence_state(
     ConnectionCaller { connection }: ConnectionCaller,
     State(state): State<AppState>,
@@ -34,4 +44,107 @@ pub(crate) async fn get_sequence_state(
     Query(asked): Query<GetRecord>,
 ) -> ApiResult<JsonBody<RecordBody<SequenceState>>> {
     records::get(&state, &connection, &id, &asked).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = search_sequence_states)]
+pub(crate) struct SearchSequenceStates {
+    filter: StateFilter,
+}
+
+/// At least one of them; a state has to fit both.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = sequence_state_filter)]
+struct StateFilter {
+    contact_id: Option<String>,
+    sequence_id: Option<String>,
+}
+
+/// The states of a contact, in a sequence, or both.
+#[utoipa::path(post, path = "/sequence_states/_search", tag = "SequenceStates",
+    operation_id = "searchSequenceStates", request_body = SearchSequenceStates,
+    params(SearchRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "Sequence states", body = RecordList<SequenceState>)))]
+pub(crate) async fn search_sequence_states(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Query(asked): Query<SearchRecords>,
+    Json(body): Json<SearchSequenceStates>,
+) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+    let filter = body.filter;
+    let (contact_id, sequence_id) = (filter.contact_id.as_deref(), filter.sequence_id.as_deref());
+    if asked.read_from_cache && (contact_id.is_some() || sequence_id.is_some()) {
+        let search = Search::State {
+            contact_id,
+            sequence_id,
+        };
+        return cached::search(&state, &connection, &asked, search).await;
+    }
+    match (contact_id, sequence_id) {
+        (Some(contact), sequence) => {
+            of_contact(&state, &connection, &asked, contact, sequence).await
+        }
+        (None, Some(sequence)) => of_sequence(&state, &connection, &asked, sequence).await,
+        (None, None) => Err(ApiError::validation(
+            "filter",
+            "contact_id or sequence_id must be given",
+        )),
+    }
+}
+
+/// A contact's states come all at once.
+async fn of_contact(
+    state: &AppState,
+    connection: &Connection,
+    asked: &SearchRecords,
+    contact_id: &str,
+    sequence_id: Option<&str>,
+) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+    let size = asked.page_size.as_deref();
+    cursor::page_size(size, live::MAX_PAGE_SIZE, live::MAX_PAGE_SIZE)?;
+    if asked.cursor.is_some() {
+        return Err(cursor::foreign());
+    }
+    let remote = Remote::of(state, connection).await?;
+    let found = remote
+        .provider()
+        .get_live(&remote.session(), Object::Contact, contact_id)
+        .await?;
+    let mut states = SequenceState::of(found);
+    if let Some(wanted) = sequence_id {
+        states.retain(|state| state.fields.sequence_id.as_deref() == Some(wanted));
+    }
+    let total_count = i64::try_from(states.len()).ok();
+    let records = Records::Contacts {
+        contacts: Vec::new(),
+        states,
+    };
+    Ok(JsonBody(RecordList {
+        pagination: Pagination {
+            next: None,
+            previous: None,
+            total_count,
+        },
+        records: live::bodies(state, records, asked.include_raw_data),
+    }))
+}
+
+async fn of_sequence(
+    state: &AppState,
+    connection: &Connection,
+    asked: &SearchRecords,
+    sequence_id: &str,
+) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+    let (object, of) = (Object::SequenceState, Some(sequence_id));
+    let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
+    let ask = live::page_asked(object, of, size, live::MAX_PAGE_SIZE, cursor)?;
+    let remote = Remote::of(state, connection).await?;
+    let page = remote
+        .provider()
+        .states_of_sequence(&remote.session(), sequence_id, ask)
+        .await?;
+    Ok(JsonBody(RecordList {
+        pagination: live::pagination(object, of, ask, page.next, page.total),
+        records: live::bodies(state, page.records, asked.include_raw_data),
+    }))
 }

@@ -1,14 +1,31 @@
-//! Sequences.
+//! Sequences: lists, gets with their steps, and creating them.
 
-use axum::{Json as JsonBody, extract::State};
-use syncline_model::Sequence;
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::Serialize;
+use syncline_model::{Sequence, draft::SequenceDraft, live::SequenceStep};
+use utoipa::ToSchema;
 
-use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
+use super::{
+    cached,
+    records::{self, GetRecord, ListRecords, RecordBody, RecordList},
+    sequence_steps::check_step,
+    writes::{Created, Given, filled},
+};
 use crate::{
     AppState,
     error::ApiResult,
-    extract::{ConnectionCaller, Path, Query},
+    extract::{ConnectionCaller, Json, Path, Query},
+    remote::Remote,
 };
+
+/// A sequence, and its steps where the provider was asked.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SequenceDetail {
+    #[serde(flatten)]
+    sequence: Sequence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<SequenceStep>>,
+}
 
 /// The connection's sequences.
 #[utoipa::path(get, path = "/sequences", tag = "Sequences", operation_id = "listSequences",
@@ -22,16 +39,56 @@ pub(crate) async fn list_sequences(
     records::list(&state, &connection, asked).await
 }
 
-/// One sequence.
-#[utoipa::path(get, path = "/sequences/{sequence_id}", tag = "Sequences", operation_id = "getSequence",
+/// One sequence. From the provider it comes with its steps; the tables have none.
+#[utoipa::path(get, path = "/sequences/{sequence_id}", tag = "Sequences",
+    operation_id = "getSequence",
     params(GetRecord, ("sequence_id" = String, Path, description = "The sequence's id"),
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
-    responses((status = 200, description = "The sequence", body = RecordBody<Sequence>)))]
+    responses((status = 200, description = "The sequence", body = RecordBody<SequenceDetail>)))]
 pub(crate) async fn get_sequence(
     ConnectionCaller { connection }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,
-) -> ApiResult<JsonBody<RecordBody<Sequence>>> {
-    records::get(&state, &connection, &id, &asked).await
+) -> ApiResult<JsonBody<RecordBody<SequenceDetail>>> {
+    let (body, steps) = if asked.read_from_cache {
+        (cached::get(&state, &connection, &id, &asked).await?, None)
+    } else {
+        let remote = Remote::of(&state, &connection).await?;
+        let found = remote
+            .provider()
+            .get_sequence(&remote.session(), &id)
+            .await?;
+        let now = state.clock.now();
+        let body = RecordBody::live(found.sequence, now, asked.include_raw_data);
+        (body, Some(found.steps))
+    };
+    Ok(JsonBody(
+        body.map(|sequence| SequenceDetail { sequence, steps }),
+    ))
+}
+
+/// Creates a sequence with its steps, in their order. A step that the provider doesn't take is told
+/// in `warnings`: the sequence is there all the same.
+#[utoipa::path(post, path = "/sequences", tag = "Sequences", operation_id = "createSequence",
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    request_body = Given<SequenceDraft>,
+    responses((status = 201, description = "The sequence's id", body = Created)))]
+pub(crate) async fn create_sequence(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<Given<SequenceDraft>>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    let draft = body.record;
+    filled("record.name", &draft.name)?;
+    for (place, step) in draft.steps.iter().enumerate() {
+        check_step(&format!("record.steps[{place}]"), step)?;
+    }
+    let remote = Remote::of(&state, &connection).await?;
+    let wrote = remote
+        .provider()
+        .create_sequence(&remote.session(), &draft)
+        .await?;
+    let created = Created::of(&state, &remote, wrote).await;
+    Ok((StatusCode::CREATED, JsonBody(created)))
 }

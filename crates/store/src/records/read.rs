@@ -7,7 +7,7 @@ use syncline_model::{Object, Time};
 use super::tables::Table;
 use crate::{
     Connection, Store, StoreError,
-    db::{self, run},
+    db::{self, Db, KeySet, run},
 };
 
 /// A record as it is stored.
@@ -33,10 +33,80 @@ pub struct RecordQuery<'a> {
     pub modified: Option<(Time, Time)>,
     pub include_deleted: bool,
     pub include_raw_data: bool,
+    /// Narrows the list; not with `modified`.
+    pub search: Option<Search<'a>>,
     /// The row that the last page ended with: its stamp (for `modified`) and id.
     pub cursor: Option<(Time, String)>,
     pub reverse: bool,
     pub limit: i64,
+}
+
+impl RecordQuery<'_> {
+    fn sought(&self) -> (Option<String>, Option<String>) {
+        self.search.as_ref().map(Search::values).unwrap_or_default()
+    }
+}
+
+/// What a cached search looks for, in fields that the object has. Text is compared without regard to
+/// case.
+#[derive(Debug, Clone, Copy)]
+pub enum Search<'a> {
+    /// Contacts with one of these addresses.
+    Emails(&'a [String]),
+    /// Accounts with this name, this domain, or both.
+    Account {
+        name: Option<&'a str>,
+        domain: Option<&'a str>,
+    },
+    /// Sequence states of this contact, in this sequence, or both.
+    State {
+        contact_id: Option<&'a str>,
+        sequence_id: Option<&'a str>,
+    },
+}
+
+impl Search<'_> {
+    /// The condition, over two parameters of which this is the first; [`Self::values`] gives them.
+    fn condition(&self, db: &Db, first: usize) -> String {
+        let (one, other) = (format!("${first}"), format!("${}", first + 1));
+        match (self, db) {
+            (Self::Emails(_), Db::Pg(_)) => format!(
+                " AND EXISTS (SELECT 1 FROM jsonb_array_elements(email_addresses) e
+                  WHERE lower(e->>'email_address')
+                    IN (SELECT lower(key) FROM json_each(CAST({one} AS json))))"
+            ),
+            (Self::Emails(_), Db::Lite { .. }) => format!(
+                " AND EXISTS (SELECT 1 FROM json_each(email_addresses) e
+                  WHERE lower(e.value->>'email_address') IN (SELECT lower(key) FROM json_each({one})))"
+            ),
+            (Self::Account { .. }, _) => format!(
+                " AND (CAST({one} AS text) IS NULL OR lower(name) = lower(CAST({one} AS text)))
+                  AND (CAST({other} AS text) IS NULL OR lower(domain) = lower(CAST({other} AS text)))"
+            ),
+            (Self::State { .. }, _) => format!(
+                " AND (CAST({one} AS text) IS NULL OR contact_id = CAST({one} AS text))
+                  AND (CAST({other} AS text) IS NULL OR sequence_id = CAST({other} AS text))"
+            ),
+        }
+    }
+
+    fn values(&self) -> (Option<String>, Option<String>) {
+        let owned = |text: &str| text.trim().to_owned();
+        match self {
+            Self::Emails(emails) => {
+                let keys: Vec<&str> = emails.iter().map(|email| email.trim()).collect();
+                (Some(KeySet::new(&keys).into_text()), None)
+            }
+            Self::Account { name, domain } => (name.map(owned), domain.map(owned)),
+            Self::State {
+                contact_id,
+                sequence_id,
+            } => (
+                contact_id.map(str::to_owned),
+                sequence_id.map(str::to_owned),
+            ),
+        }
+    }
 }
 
 impl Store {
@@ -51,6 +121,9 @@ impl Store {
         };
         let mut sql = select::<T>(query.include_raw_data);
         sql.push_str(&filter(query));
+        if let Some(search) = &query.search {
+            sql.push_str(&search.condition(&self.db, 10));
+        }
         // $4 to $8 are named even where they are not used: PostgreSQL wants every parameter typed,
         // and sqlx sends the types along.
         let (after_cursor, order) = if query.modified.is_some() {
@@ -71,6 +144,7 @@ impl Store {
         sql.push_str(" LIMIT $9");
         let (after, until) = query.modified.unzip();
         let (cursor_stamp, cursor_id) = query.cursor.clone().unzip();
+        let (one, other) = query.sought();
         let mut reader = self.db.read().await?;
         macro_rules! bound {
             () => {
@@ -84,6 +158,8 @@ impl Store {
                     .bind(cursor_stamp)
                     .bind(cursor_id)
                     .bind(query.limit)
+                    .bind(one)
+                    .bind(other)
             };
         }
         match reader.connection()? {
@@ -104,8 +180,12 @@ impl Store {
         object: Object,
         query: &RecordQuery<'_>,
     ) -> Result<i64, StoreError> {
-        let sql = format!("SELECT count(*) FROM {}{}", object.table(), filter(query));
+        let mut sql = format!("SELECT count(*) FROM {}{}", object.table(), filter(query));
+        if let Some(search) = &query.search {
+            sql.push_str(&search.condition(&self.db, 7));
+        }
         let (after, until) = query.modified.unzip();
+        let (one, other) = query.sought();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(&query.connection.application_id)
@@ -114,6 +194,8 @@ impl Store {
             .bind(&query.connection.id)
             .bind(after)
             .bind(until)
+            .bind(one)
+            .bind(other)
             .fetch_one(c)
             .await)?)
     }

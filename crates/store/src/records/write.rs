@@ -15,7 +15,7 @@ use super::tables::Table;
 use crate::{
     Store, StoreError,
     db::{self, KeySet, Tx, run},
-    history::HistoryEntry,
+    history::{HistoryEntry, NO_RUN},
 };
 
 /// How a page's records differ from the rows.
@@ -25,7 +25,7 @@ pub(crate) struct Changes {
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
     /// The places in the page of the records to write.
-    places: Vec<usize>,
+    pub(super) places: Vec<usize>,
     /// Those whose presence changed: they were deleted, or they are back.
     turned: Vec<Turned>,
 }
@@ -44,6 +44,15 @@ struct Known {
     is_deleted: bool,
     updated_at: Option<Time>,
     written_at: Option<Time>,
+}
+
+/// Where records come from that are compared with their rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin {
+    /// A list's page that was asked for at that time. It may lag behind.
+    Page { asked_at: Time },
+    /// The provider's answer to a write.
+    Write,
 }
 
 /// How long after a write through the unified API a page may still show what was before: search
@@ -67,7 +76,7 @@ impl Store {
         tx: &mut Tx,
         connection: &ConnectionRef,
         records: &[Record<T>],
-        asked_at: Time,
+        origin: Origin,
     ) -> Result<Changes, StoreError> {
         let mut changes = Changes::default();
         if records.is_empty() {
@@ -80,7 +89,7 @@ impl Store {
                     changes.created += 1;
                     false
                 }
-                Some(row) if row.is_as(record) || row.is_ahead_of(record, asked_at) => {
+                Some(row) if row.is_as(record) || row.is_ahead_of(record, origin) => {
                     changes.unchanged += 1;
                     continue;
                 }
@@ -105,7 +114,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        (run_id, sync_id): (&str, &str),
+        (run_id, sync_id): (Option<&str>, &str),
         records: &[Record<T>],
         changes: &Changes,
     ) -> Result<(), StoreError> {
@@ -131,6 +140,7 @@ impl Store {
                 HistoryEntry::new("restored", "the provider shows it again")
             };
             let ids = [records[*place].id.as_str()];
+            let run_id = run_id.unwrap_or(NO_RUN);
             self.write_history(tx, connection, T::OBJECT, run_id, &ids, &entry)
                 .await?;
         }
@@ -260,20 +270,26 @@ impl Known {
         self.content_hash == record.hash && self.is_deleted == record.is_deleted
     }
 
-    /// The row was written through the unified API so recently that the page may not know of it.
-    fn is_ahead_of<T>(&self, record: &Record<T>, asked_at: Time) -> bool {
-        let newer = record.updated_at > self.updated_at;
-        !newer
-            && self
-                .written_at
-                .is_some_and(|written| asked_at < written + INDEX_LAG)
+    fn is_ahead_of<T>(&self, record: &Record<T>, origin: Origin) -> bool {
+        match origin {
+            // Written through the unified API so recently that the page may not know of it.
+            Origin::Page { asked_at } => {
+                let newer = record.updated_at > self.updated_at;
+                !newer
+                    && self
+                        .written_at
+                        .is_some_and(|written| asked_at < written + INDEX_LAG)
+            }
+            // Of two writes the answers may come in the other order.
+            Origin::Write => record.updated_at.is_some() && self.updated_at > record.updated_at,
+        }
     }
 }
 
 /// Where a page's rows come from, and when they are recorded.
 struct Source<'a> {
     connection: &'a ConnectionRef,
-    run_id: &'a str,
+    run_id: Option<&'a str>,
     stamp: Time,
 }
 

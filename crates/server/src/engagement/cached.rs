@@ -1,0 +1,201 @@
+//! Lists, gets and searches from the synced tables.
+
+use axum::Json as JsonBody;
+use chrono::Datelike;
+use serde::{Deserialize, Serialize};
+use syncline_model::{Object, Time};
+use syncline_store::{Connection, RecordQuery, Row, Search, Table};
+
+use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords};
+use crate::{
+    AppState,
+    cursor::{self, Page},
+    error::{ApiError, ApiResult},
+};
+
+const DEFAULT_PAGE_SIZE: i64 = 10;
+const MAX_PAGE_SIZE: i64 = 1000;
+
+/// Of searches, whose callers often ask for no page size at all.
+pub(super) const SEARCH_PAGE_SIZE: i64 = 100;
+
+/// A position in a list of records. It carries what the first page fixed: how many rows there are
+/// and, for `modified_after`, up to which change the list goes. A row that changes meanwhile belongs
+/// to the reader's next list, so none is skipped or shown twice.
+#[derive(Serialize, Deserialize)]
+struct RecordCursor {
+    object: Object,
+    id: String,
+    reverse: bool,
+    total: i64,
+    /// It belongs to a search.
+    #[serde(default)]
+    search: bool,
+    /// The bounds of `modified_after` and the row's own stamp, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified: Option<ModifiedCursor>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct ModifiedCursor {
+    after: i64,
+    until: i64,
+    at: i64,
+}
+
+pub(super) async fn list<T: Table + Serialize>(
+    state: &AppState,
+    connection: &Connection,
+    asked: &ListRecords,
+    modified_after: Option<Time>,
+) -> ApiResult<JsonBody<RecordList<T>>> {
+    let size = cursor::page_size(asked.page_size.as_deref(), DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)?;
+    let newest = synced::<T>(state, connection).await?;
+    let query = RecordQuery {
+        connection,
+        modified: modified_after.map(|after| (after, newest)),
+        include_deleted: asked.include_deleted_data,
+        include_raw_data: asked.include_raw_data,
+        search: None,
+        cursor: None,
+        reverse: false,
+        limit: size + 1,
+    };
+    page(state, query, asked.cursor.as_deref(), size).await
+}
+
+pub(super) async fn search<T: Table + Serialize>(
+    state: &AppState,
+    connection: &Connection,
+    asked: &SearchRecords,
+    search: Search<'_>,
+) -> ApiResult<JsonBody<RecordList<T>>> {
+    let asked_size = asked.page_size.as_deref();
+    let size = cursor::page_size(asked_size, SEARCH_PAGE_SIZE, SEARCH_PAGE_SIZE)?;
+    synced::<T>(state, connection).await?;
+    let query = RecordQuery {
+        connection,
+        modified: None,
+        include_deleted: false,
+        include_raw_data: asked.include_raw_data,
+        search: Some(search),
+        cursor: None,
+        reverse: false,
+        limit: size + 1,
+    };
+    page(state, query, asked.cursor.as_deref(), size).await
+}
+
+async fn page<T: Table + Serialize>(
+    state: &AppState,
+    mut query: RecordQuery<'_>,
+    cursor: Option<&str>,
+    size: i64,
+) -> ApiResult<JsonBody<RecordList<T>>> {
+    let position: Option<RecordCursor> = cursor.map(cursor::decode).transpose()?;
+    let is_search = query.search.is_some();
+    if let Some(position) = &position {
+        if position.object != T::OBJECT || position.search != is_search {
+            return Err(cursor::foreign());
+        }
+        continue_from(&mut query, position)?;
+    }
+    let total = match &position {
+        Some(position) => position.total,
+        None => state.store.count_records(T::OBJECT, &query).await?,
+    };
+    let rows: Vec<Row<T>> = state.store.list_records(&query).await?;
+    let page = Page::cut(rows, size, position.is_some(), query.reverse);
+    let link = |row: Option<&Row<T>>, reverse| {
+        row.map(|row| {
+            cursor::encode(&RecordCursor {
+                search: is_search,
+                ..RecordCursor::at(row, reverse, total, query.modified)
+            })
+        })
+    };
+    Ok(JsonBody(RecordList {
+        pagination: Pagination {
+            next: link(page.rows.last().filter(|_| page.has_next), false),
+            previous: link(page.rows.first().filter(|_| page.has_previous), true),
+            total_count: Some(total),
+        },
+        records: page.rows.into_iter().map(Into::into).collect(),
+    }))
+}
+
+pub(super) async fn get<T: Table + Serialize>(
+    state: &AppState,
+    connection: &Connection,
+    id: &str,
+    asked: &GetRecord,
+) -> ApiResult<RecordBody<T>> {
+    synced::<T>(state, connection).await?;
+    let row: Option<Row<T>> = state
+        .store
+        .get_record(connection, id, asked.include_raw_data)
+        .await?;
+    row.map(Into::into)
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find {} with id {id}", T::OBJECT)))
+}
+
+/// The newest change of an object that is synced.
+async fn synced<T: Table>(state: &AppState, connection: &Connection) -> ApiResult<Time> {
+    let newest = state.store.newest_stamp(&connection.id, T::OBJECT).await?;
+    newest.ok_or_else(|| {
+        ApiError::BadRequest(format!(
+            "No sync found for {} for customer {}. Please ensure you're syncing the right object \
+             type",
+            T::OBJECT,
+            connection.customer_id
+        ))
+    })
+}
+
+impl RecordCursor {
+    fn at<T: Table>(
+        row: &Row<T>,
+        reverse: bool,
+        total: i64,
+        modified: Option<(Time, Time)>,
+    ) -> Self {
+        Self {
+            object: T::OBJECT,
+            id: row.id.clone(),
+            reverse,
+            total,
+            search: false,
+            modified: modified.map(|(after, until)| ModifiedCursor {
+                after: after.timestamp_millis(),
+                until: until.timestamp_millis(),
+                at: row.last_modified_at.timestamp_millis(),
+            }),
+        }
+    }
+}
+
+/// Puts a list where a cursor says.
+fn continue_from(query: &mut RecordQuery<'_>, position: &RecordCursor) -> ApiResult<()> {
+    let other_list = || {
+        ApiError::validation(
+            "cursor",
+            "belongs to a list with another modified_after; send the same parameters again",
+        )
+    };
+    let time = |millis| {
+        Time::from_timestamp_millis(millis)
+            .filter(|time| (0..=9999).contains(&time.year()))
+            .ok_or_else(cursor::foreign)
+    };
+    let at = match (position.modified, query.modified) {
+        (None, None) => Time::UNIX_EPOCH,
+        (Some(fixed), Some((after, _))) if after.timestamp_millis() == fixed.after => {
+            query.modified = Some((after, time(fixed.until)?));
+            time(fixed.at)?
+        }
+        _ => return Err(other_list()),
+    };
+    query.cursor = Some((at, position.id.clone()));
+    query.reverse = position.reverse;
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! Contacts into sequences and out of them.
+//!
+//! A contact that is in the sequence already counts as entered. One that the provider leaves out is
+//! told with its reason; where it leaves out all of them, that is the answer.
+
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use syncline_model::draft::{EnrolmentDraft, LeaveMode};
+use syncline_providers::unified::{Enrolled, Enrolment, Outcome};
+use utoipa::ToSchema;
+
+use super::writes::{Created, CreatedRecord, Given, Warning, filled, show};
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{ConnectionCaller, Json},
+    provider_errors::ProviderFailure,
+    remote::Remote,
+};
+
+/// The most contacts of one call.
+const MOST_AT_ONCE: usize = 1000;
+
+/// Contacts to put into sequences.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = create_sequence_states)]
+pub(crate) struct GivenMany {
+    /// At most 1000.
+    #[schema(max_items = 1000)]
+    records: Vec<EnrolmentDraft>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = created_sequence_states)]
+pub(crate) struct CreatedMany {
+    /// In the order asked for.
+    records: Vec<EnteredContact>,
+    /// Contacts that the provider left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    skipped: Vec<SkippedContact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = entered_contact)]
+struct EnteredContact {
+    /// The sequence state's id.
+    id: String,
+    contact_id: String,
+    sequence_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = skipped_contact)]
+struct SkippedContact {
+    contact_id: String,
+    sequence_id: String,
+    /// The provider's own code.
+    code: String,
+    reason: String,
+}
+
+/// Puts a contact into a sequence.
+#[utoipa::path(post, path = "/sequence_states", tag = "SequenceStates",
+    operation_id = "createSequenceState", request_body = Given<EnrolmentDraft>,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 201, description = "The sequence state's id", body = Created)))]
+pub(crate) async fn create_sequence_state(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<Given<EnrolmentDraft>>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    check("record", &body.record)?;
+    let remote = Remote::of(&state, &connection).await?;
+    let mut entered = enter(&state, &remote, &[body.record]).await?;
+    let record = entered.records.pop().map(|it| CreatedRecord { id: it.id });
+    let record = record.ok_or_else(|| left_out(&entered.skipped))?;
+    let created = Created::with(record, entered.warnings);
+    Ok((StatusCode::CREATED, JsonBody(created)))
+}
+
+/// Puts contacts into sequences. Those that the provider leaves out are in `skipped`, each with the
+/// reason; if it leaves out all of them, the answer is 422.
+#[utoipa::path(post, path = "/sequence_states/_batch", tag = "SequenceStates",
+    operation_id = "batchCreateSequenceState", request_body = GivenMany,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 201, description = "The sequence states' ids", body = CreatedMany)))]
+pub(crate) async fn create_sequence_states(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<GivenMany>,
+) -> ApiResult<(StatusCode, JsonBody<CreatedMany>)> {
+    if body.records.len() > MOST_AT_ONCE {
+        return Err(too_many("records"));
+    }
+    for (place, draft) in body.records.iter().enumerate() {
+        check(&format!("records[{place}]"), draft)?;
+    }
+    let remote = Remote::of(&state, &connection).await?;
+    let entered = enter(&state, &remote, &body.records).await?;
+    if entered.records.is_empty() && !entered.skipped.is_empty() {
+        return Err(left_out(&entered.skipped));
+    }
+    Ok((StatusCode::CREATED, JsonBody(entered)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = leave_sequence)]
+pub(crate) struct Leave {
+    sequence_id: String,
+    /// At most 1000.
+    #[schema(min_items = 1, max_items = 1000)]
+    contact_ids: Vec<String>,
+    mode: LeaveMode,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = left_sequence)]
+pub(crate) struct Left {
+    /// The sequence states that were stopped, finished or removed.
+    records: Vec<EnteredContact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    skipped: Vec<SkippedContact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+/// Stops contacts in a sequence, lets them finish it, or takes them out.
+#[utoipa::path(post, path = "/sequence_states/_leave", tag = "SequenceStates",
+    operation_id = "leaveSequence", request_body = Leave,
+    params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "What became of the contacts", body = Left)))]
+pub(crate) async fn leave_sequence(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Json(body): Json<Leave>,
+) -> ApiResult<JsonBody<Left>> {
+    filled("sequence_id", &body.sequence_id)?;
+    if body.contact_ids.is_empty() {
+        return Err(ApiError::validation(
+            "contact_ids",
+            "must name at least one contact",
+        ));
+    }
+    if body.contact_ids.len() > MOST_AT_ONCE {
+        return Err(too_many("contact_ids"));
+    }
+    for (place, id) in body.contact_ids.iter().enumerate() {
+        filled(&format!("contact_ids[{place}]"), id)?;
+    }
+    let remote = Remote::of(&state, &connection).await?;
+    let left = remote
+        .provider()
+        .leave(
+            &remote.session(),
+            &body.sequence_id,
+            &body.contact_ids,
+            body.mode,
+        )
+        .await?;
+    let warnings = show(&state, &remote, &left.records, &left.removed).await;
+    let (records, skipped) = told(&body.sequence_id, left);
+    if records.is_empty() {
+        return Err(left_out(&skipped));
+    }
+    Ok(JsonBody(Left {
+        records,
+        skipped,
+        warnings: warnings.into_iter().collect(),
+    }))
+}
+
+/// One call for each sequence, mailbox and user: the provider takes no more at once.
+async fn enter(
+    state: &AppState,
+    remote: &Remote,
+    drafts: &[EnrolmentDraft],
+) -> ApiResult<CreatedMany> {
+    let mut entered = CreatedMany {
+        records: Vec::new(),
+        skipped: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for group in groups(drafts) {
+        let first = group[0];
+        let contact_ids: Vec<String> = group.iter().map(|it| it.contact_id.clone()).collect();
+        let enrolment = Enrolment {
+            sequence_id: &first.sequence_id,
+            mailbox_id: first.mailbox_id.as_deref().unwrap_or_default(),
+            user_id: first.user_id.as_deref(),
+            contact_ids: &contact_ids,
+        };
+        let enrolled = remote.provider().enrol(&remote.session(), &enrolment).await;
+        match enrolled {
+            Ok(enrolled) => {
+                let warning = show(state, remote, &enrolled.records, &[]).await;
+                entered.warnings.extend(warning);
+                let (records, skipped) = told(&first.sequence_id, enrolled);
+                entered.records.extend(records);
+                entered.skipped.extend(skipped);
+            }
+            // What went before is done and must be told.
+            Err(error) if !entered.records.is_empty() => {
+                let skip = |contact_id: &String| SkippedContact {
+                    contact_id: contact_id.clone(),
+                    sequence_id: first.sequence_id.clone(),
+                    code: "provider_error".to_owned(),
+                    reason: error.message.clone(),
+                };
+                entered.skipped.extend(contact_ids.iter().map(skip));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let place = |it: &EnteredContact| {
+        drafts.iter().position(|draft| {
+            draft.contact_id == it.contact_id && draft.sequence_id == it.sequence_id
+        })
+    };
+    entered.records.sort_by_key(place);
+    Ok(entered)
+}
+
+/// Drafts that go into one call, in the order of their first ones; each contact once.
+fn groups(drafts: &[EnrolmentDraft]) -> Vec<Vec<&EnrolmentDraft>> {
+    let mut groups: Vec<Vec<&EnrolmentDraft>> = Vec::new();
+    for draft in drafts {
+        let fits = |group: &&mut Vec<&EnrolmentDraft>| {
+            group[0].sequence_id == draft.sequence_id
+                && group[0].mailbox_id == draft.mailbox_id
+                && group[0].user_id == draft.user_id
+        };
+        match groups.iter_mut().find(fits) {
+            Some(group) if group.iter().any(|it| it.contact_id == draft.contact_id) => {}
+            Some(group) => group.push(draft),
+            None => groups.push(vec![draft]),
+        }
+    }
+    groups
+}
+
+fn told(sequence_id: &str, enrolled: Enrolled) -> (Vec<EnteredContact>, Vec<SkippedContact>) {
+    let (mut entered, mut skipped) = (Vec::new(), Vec::new());
+    for (contact_id, outcome) in enrolled.outcomes {
+        let sequence_id = sequence_id.to_owned();
+        match outcome {
+            Outcome::State { id } => entered.push(EnteredContact {
+                id,
+                contact_id,
+                sequence_id,
+            }),
+            Outcome::Skipped { code, reason } => skipped.push(SkippedContact {
+                contact_id,
+                sequence_id,
+                code,
+                reason,
+            }),
+        }
+    }
+    (entered, skipped)
+}
+
+/// No contact was moved: the first one's reason is the answer, and the cause has them all.
+fn left_out(skipped: &[SkippedContact]) -> ApiError {
+    let Some(first) = skipped.first() else {
+        return ApiError::BadRequest("no contact was named".to_owned());
+    };
+    let SkippedContact {
+        contact_id,
+        sequence_id,
+        code,
+        reason,
+    } = first;
+    let title = format!("contact {contact_id} and sequence {sequence_id}: {reason}");
+    let all_unknown = skipped.iter().all(|it| it.code == "contact_not_found");
+    if all_unknown && code == "contact_not_found" {
+        return ApiError::Provider(ProviderFailure::not_found(title));
+    }
+    let cause = json!({ "skipped": skipped });
+    ApiError::Provider(ProviderFailure::refusal(title, cause))
+}
+
+/// Apollo sends from a mailbox.
+fn check(field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
+    filled(&format!("{field}.contact_id"), &draft.contact_id)?;
+    filled(&format!("{field}.sequence_id"), &draft.sequence_id)?;
+    match draft.mailbox_id.as_deref() {
+        Some(id) if !id.trim().is_empty() => Ok(()),
+        _ => Err(ApiError::validation(
+            format!("{field}.mailbox_id"),
+            "Mailbox ID is required for Apollo",
+        )),
+    }
+}
+
+fn too_many(field: &str) -> ApiError {
+    ApiError::validation(field, format!("must not be more than {MOST_AT_ONCE}"))
+}

@@ -1,0 +1,134 @@
+//! Looking for an account at the provider by its name, its domain, or both.
+//!
+//! Apollo finds accounts by words of their names, exact or not, and not at all by their domains. So
+//! a domain is looked for among the synced accounts as well, and by the name that it suggests; and
+//! every hit is compared with what was asked for.
+
+use std::collections::BTreeSet;
+
+use syncline_model::{Account, Common, Object, Record};
+use syncline_providers::ErrorKind;
+use syncline_store::{RecordQuery, Row, Search};
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    remote::Remote,
+};
+
+/// Synced accounts that are looked at for one domain.
+const MOST_KNOWN: i64 = 20;
+
+/// What an account has to be called; one of the two is there.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) name: Option<String>,
+    pub(super) domain: Option<String>,
+}
+
+impl Wanted {
+    pub(super) fn new(
+        field: &str,
+        name: Option<String>,
+        domain: Option<String>,
+    ) -> ApiResult<Self> {
+        for (part, text) in [("name", &name), ("domain", &domain)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                let field = format!("{field}.{part}");
+                return Err(ApiError::validation(field, "must not be empty"));
+            }
+        }
+        if name.is_none() && domain.is_none() {
+            return Err(ApiError::validation(field, "name or domain must be given"));
+        }
+        Ok(Self { name, domain })
+    }
+
+    fn fits(&self, account: &Account) -> bool {
+        let fits = |wanted: &Option<String>, is: &Option<String>| {
+            let Some(wanted) = wanted else { return true };
+            is.as_ref().is_some_and(|is| same(wanted, is))
+        };
+        fits(&self.name, &account.name) && fits(&self.domain, &account.domain)
+    }
+
+    /// The name of the lock under which it is upserted.
+    pub(super) fn lock_name(&self) -> String {
+        let part =
+            |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_lowercase();
+        let (name, domain) = (part(&self.name), part(&self.domain));
+        format!("account {name:?} {domain:?}")
+    }
+
+    /// What the provider is asked for: the name, or the first label of the domain.
+    fn keyword(&self) -> &str {
+        match (&self.name, &self.domain) {
+            (Some(name), _) => name.trim(),
+            (None, domain) => {
+                let domain = domain.as_deref().unwrap_or_default().trim();
+                domain
+                    .split('.')
+                    .find(|label| *label != "www")
+                    .unwrap_or(domain)
+            }
+        }
+    }
+}
+
+/// The accounts that fit, each once. `known` is the id of one that may.
+pub(super) async fn find(
+    state: &AppState,
+    remote: &Remote,
+    wanted: &Wanted,
+    known: Option<&str>,
+) -> ApiResult<Vec<Record<Account>>> {
+    let provider = remote.provider();
+    let session = remote.session();
+    let listed = provider
+        .accounts_by_name(&session, wanted.keyword())
+        .await?;
+    let mut found: Vec<_> = Account::of(listed)
+        .into_iter()
+        .filter(|account| wanted.fits(&account.fields))
+        .collect();
+    let mut others: BTreeSet<String> = synced(state, remote, wanted).await?;
+    others.extend(known.map(str::to_owned));
+    for id in others {
+        if found.iter().any(|account| account.id == id) {
+            continue;
+        }
+        match provider.get_live(&session, Object::Account, &id).await {
+            Ok(records) => found.extend(
+                Account::of(records)
+                    .into_iter()
+                    .filter(|account| wanted.fits(&account.fields)),
+            ),
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Ids of accounts in the tables that fit.
+async fn synced(state: &AppState, remote: &Remote, wanted: &Wanted) -> ApiResult<BTreeSet<String>> {
+    let query = RecordQuery {
+        connection: remote.connection(),
+        modified: None,
+        include_deleted: false,
+        include_raw_data: false,
+        search: Some(Search::Account {
+            name: wanted.name.as_deref(),
+            domain: wanted.domain.as_deref(),
+        }),
+        cursor: None,
+        reverse: false,
+        limit: MOST_KNOWN,
+    };
+    let rows: Vec<Row<Account>> = state.store.list_records(&query).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}

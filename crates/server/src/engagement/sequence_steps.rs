@@ -1,0 +1,99 @@
+//! The steps of a sequence. They are in no table: a sequence that is read from the provider shows
+//! them.
+
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use syncline_model::{
+    Object,
+    draft::{StepDraft, StepKind, StepUpdate},
+};
+
+use super::writes::{Created, Given, Updated, show, time};
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    extract::{ConnectionCaller, Json, Path},
+    remote::Remote,
+};
+
+/// Adds a step to a sequence: at its `order`, or behind the last one.
+#[utoipa::path(post, path = "/sequences/{sequence_id}/sequence_steps", tag = "SequenceSteps",
+    operation_id = "createSequenceStep", request_body = Given<StepDraft>,
+    params(("sequence_id" = String, Path, description = "The sequence's id"),
+        ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 201, description = "The step's id", body = Created)))]
+pub(crate) async fn create_sequence_step(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Path(sequence_id): Path<String>,
+    Json(body): Json<Given<StepDraft>>,
+) -> ApiResult<(StatusCode, JsonBody<Created>)> {
+    check_step("record", &body.record)?;
+    let remote = Remote::of(&state, &connection).await?;
+    let (provider, session) = (remote.provider(), remote.session());
+    let wrote = provider
+        .create_step(&session, &sequence_id, &body.record)
+        .await?;
+    // The sequence has one step more; where it can't be read, the next sync shows it.
+    let changed = provider.get_live(&session, Object::Sequence, &sequence_id);
+    if let Ok(records) = changed.await {
+        show(&state, &remote, &records, &[]).await;
+    }
+    let created = Created::of(&state, &remote, wrote).await;
+    Ok((StatusCode::CREATED, JsonBody(created)))
+}
+
+/// Changes what an e-mail step sends.
+#[utoipa::path(patch, path = "/sequences/{sequence_id}/sequence_steps/{sequence_step_id}",
+    tag = "SequenceSteps", operation_id = "updateSequenceStep", request_body = Given<StepUpdate>,
+    params(("sequence_id" = String, Path, description = "The sequence's id"),
+        ("sequence_step_id" = String, Path, description = "The step's id"),
+        ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
+    responses((status = 200, description = "The step was changed", body = Updated)))]
+pub(crate) async fn update_sequence_step(
+    ConnectionCaller { connection }: ConnectionCaller,
+    State(state): State<AppState>,
+    Path((sequence_id, step_id)): Path<(String, String)>,
+    Json(body): Json<Given<StepUpdate>>,
+) -> ApiResult<JsonBody<Updated>> {
+    let template = body.record.template.unwrap_or_default();
+    if template.subject.is_none() && template.body.is_none() {
+        return Err(ApiError::validation(
+            "record.template",
+            "subject or body must be given",
+        ));
+    }
+    let remote = Remote::of(&state, &connection).await?;
+    remote
+        .provider()
+        .update_step(&remote.session(), &sequence_id, &step_id, &template)
+        .await?;
+    Ok(JsonBody(Updated {
+        warnings: Vec::new(),
+    }))
+}
+
+/// An e-mail needs something to send, and a date has to be one.
+pub(super) fn check_step(field: &str, step: &StepDraft) -> ApiResult<()> {
+    if let Some(date) = &step.date {
+        time(&format!("{field}.date"), date)?;
+    }
+    if step.order == Some(0) {
+        return Err(ApiError::validation(
+            format!("{field}.order"),
+            "must be 1 or more",
+        ));
+    }
+    if !matches!(step.kind, StepKind::AutoEmail | StepKind::ManualEmail) {
+        return Ok(());
+    }
+    let is_filled = step.template.as_ref().is_some_and(|template| {
+        template.id.is_some() || (template.subject.is_some() && template.body.is_some())
+    });
+    if is_filled {
+        return Ok(());
+    }
+    Err(ApiError::validation(
+        format!("{field}.template"),
+        "an e-mail step needs the id of a template, or a subject and a body",
+    ))
+}

@@ -1,0 +1,97 @@
+//! Update or create: whoever looks for the same account waits for his turn, so that of two callers
+//! only the first one creates it.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use syncline_model::draft::AccountDraft;
+use syncline_store::WriteLock;
+
+use super::{
+    find_accounts::{Wanted, find},
+    writes::Created,
+};
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    remote::Remote,
+};
+
+/// Longer than all requests of an upsert can take.
+const LOCK_FOR: TimeDelta = TimeDelta::minutes(5);
+/// How often, and how many times, a caller looks whether it is his turn: half a minute.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 600;
+
+pub(super) async fn account(
+    state: &AppState,
+    remote: &Remote,
+    wanted: &Wanted,
+    draft: AccountDraft,
+) -> ApiResult<Created> {
+    let lock = turn(state, remote, &wanted.lock_name()).await?;
+    let written = update_or_create(state, remote, wanted, &draft, lock.record_id.as_deref()).await;
+    let id = written.as_ref().ok().map(Created::id);
+    if let Err(error) = state.store.unlock_write(lock, id).await {
+        tracing::warn!("a write lock stays closed until it expires: {error}");
+    }
+    written
+}
+
+async fn update_or_create(
+    state: &AppState,
+    remote: &Remote,
+    wanted: &Wanted,
+    draft: &AccountDraft,
+    written_last: Option<&str>,
+) -> ApiResult<Created> {
+    let found = find(state, remote, wanted, written_last).await?;
+    let (provider, session) = (remote.provider(), remote.session());
+    let wrote = match found.as_slice() {
+        [] => {
+            let draft = wanted.completed(draft);
+            provider.create_account(&session, &draft).await?
+        }
+        [account] => {
+            provider
+                .update_account(&session, &account.id, draft)
+                .await?
+        }
+        _ => {
+            return Err(ApiError::BadRequest(
+                "More than one account found for upsert query".to_owned(),
+            ));
+        }
+    };
+    Ok(Created::of(state, remote, wrote).await)
+}
+
+async fn turn(state: &AppState, remote: &Remote, name: &str) -> ApiResult<WriteLock> {
+    for _ in 0..LOOKS {
+        let lock = state
+            .store
+            .lock_write(remote.connection(), name, LOCK_FOR)
+            .await?;
+        if let Some(lock) = lock {
+            return Ok(lock);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(ApiError::Conflict(
+        "the same record is being written by somebody else; try again".to_owned(),
+    ))
+}
+
+impl Wanted {
+    /// A new account has what it was looked for by, whatever else the caller says of it.
+    fn completed(&self, draft: &AccountDraft) -> AccountDraft {
+        let mut draft = draft.clone();
+        if draft.name.is_none() {
+            draft.name = self.name.clone().map(Some);
+        }
+        if draft.domain.is_none() {
+            draft.domain = self.domain.clone().map(Some);
+        }
+        draft
+    }
+}

@@ -1,0 +1,142 @@
+//! What all writes have in common: the provider's answer goes into the tables before the caller gets
+//! his, and what went wrong after the provider took the write is a warning, never an error that
+//! invites a second one.
+
+use serde::{Deserialize, Serialize};
+use syncline_model::Records;
+use syncline_providers::unified::Wrote;
+use utoipa::ToSchema;
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult},
+    remote::Remote,
+};
+
+/// A body that carries what is to be written.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Given<T> {
+    pub(super) record: T,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = created)]
+pub(crate) struct Created {
+    record: CreatedRecord,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = created_record)]
+pub(crate) struct CreatedRecord {
+    pub(super) id: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = updated)]
+pub(crate) struct Updated {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Something that was asked for and not done, though the write was.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = warning)]
+pub(crate) struct Warning {
+    title: String,
+    detail: String,
+    problem_type: &'static str,
+}
+
+impl Warning {
+    /// The provider did only a part of what was asked for.
+    pub(super) fn partial(detail: String) -> Self {
+        Self {
+            title: "Not everything was written".to_owned(),
+            detail,
+            problem_type: "PARTIAL_WRITE",
+        }
+    }
+
+    fn not_shown() -> Self {
+        Self {
+            title: "The synced tables don't show the write yet".to_owned(),
+            detail: "The provider took it; the next sync shows it".to_owned(),
+            problem_type: "CACHE_INVALIDATION_ERROR",
+        }
+    }
+}
+
+impl Created {
+    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: Wrote) -> Self {
+        let (id, warnings) = shown(state, remote, wrote).await;
+        Self {
+            record: CreatedRecord { id },
+            warnings,
+        }
+    }
+
+    pub(super) fn with(record: CreatedRecord, warnings: Vec<Warning>) -> Self {
+        Self { record, warnings }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.record.id
+    }
+}
+
+impl Updated {
+    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: Wrote) -> Self {
+        let (_, warnings) = shown(state, remote, wrote).await;
+        Self { warnings }
+    }
+}
+
+async fn shown(state: &AppState, remote: &Remote, wrote: Wrote) -> (String, Vec<Warning>) {
+    let mut warnings: Vec<_> = wrote.warnings.into_iter().map(Warning::partial).collect();
+    if let Some(records) = &wrote.records {
+        warnings.extend(show(state, remote, records, &[]).await);
+    }
+    (wrote.id, warnings)
+}
+
+/// Puts records into the tables, and takes out the sequence states that are no more.
+pub(super) async fn show(
+    state: &AppState,
+    remote: &Remote,
+    records: &Records,
+    removed: &[String],
+) -> Option<Warning> {
+    let connection = remote.connection();
+    let written = state
+        .store
+        .write_through(connection, records, removed)
+        .await;
+    written.err().map(|error| {
+        let id = &connection.id;
+        tracing::error!("a write at the provider of connection {id} is not in the tables: {error}");
+        Warning::not_shown()
+    })
+}
+
+/// A text that has to say something.
+pub(super) fn filled(field: &str, text: &str) -> ApiResult<()> {
+    if text.trim().is_empty() {
+        return Err(ApiError::validation(field, "must not be empty"));
+    }
+    Ok(())
+}
+
+/// A time as the provider is to get it.
+pub(super) fn time(field: &str, text: &str) -> ApiResult<()> {
+    match chrono::DateTime::parse_from_rfc3339(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ApiError::validation(
+            field,
+            "must be an RFC 3339 time such as 2026-01-31T09:30:00Z",
+        )),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a caller wrote at the provider, in the tables at once.
+//!
+//! The rows are marked with the time of the write. For two minutes after it no page of a scan undoes
+//! them, because the provider's search may not know of the write yet (see `write` and
+//! [`Store::unseen`]). An object that isn't synced has no rows to show.
+
+use sqlx::AssertSqlSafe;
+use syncline_model::{Object, Record, Records, SequenceState, Time, event::ConnectionRef};
+
+use super::{tables::Table, write::Origin};
+use crate::{
+    Connection, Store, StoreError,
+    db::{KeySet, Tx, run},
+    history::{HistoryEntry, NO_RUN},
+};
+
+impl Store {
+    /// `removed` are the ids of sequence states that are no more.
+    pub async fn write_through(
+        &self,
+        connection: &Connection,
+        records: &Records,
+        removed: &[String],
+    ) -> Result<(), StoreError> {
+        let connection = &connection.reference();
+        let mut tx = self.db.begin().await?;
+        match records {
+            Records::Users(users) => self.show(&mut tx, connection, users).await?,
+            Records::Mailboxes(mailboxes) => self.show(&mut tx, connection, mailboxes).await?,
+            Records::Sequences(sequences) => self.show(&mut tx, connection, sequences).await?,
+            Records::Accounts(accounts) => self.show(&mut tx, connection, accounts).await?,
+            Records::Contacts { contacts, states } => {
+                self.show(&mut tx, connection, contacts).await?;
+                self.show_states(&mut tx, connection, states, removed)
+                    .await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn show<T: Table>(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        records: &[Record<T>],
+    ) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let Some(sync_id) = self.hold_sync(tx, connection, T::OBJECT).await? else {
+            return Ok(());
+        };
+        let changes = self.compare(tx, connection, records, Origin::Write).await?;
+        self.write_changes(tx, connection, (None, &sync_id), records, &changes)
+            .await?;
+        let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
+        self.mark_written(tx, connection, T::OBJECT, &ids).await
+    }
+
+    /// Of a contact's states only those that the write changed are ahead of what a page shows.
+    async fn show_states(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        states: &[Record<SequenceState>],
+        removed: &[String],
+    ) -> Result<(), StoreError> {
+        let object = Object::SequenceState;
+        if states.is_empty() && removed.is_empty() {
+            return Ok(());
+        }
+        let Some(sync_id) = self.hold_sync(tx, connection, object).await? else {
+            return Ok(());
+        };
+        let changes = self.compare(tx, connection, states, Origin::Write).await?;
+        self.write_changes(tx, connection, (None, &sync_id), states, &changes)
+            .await?;
+        let changed = changes
+            .places
+            .iter()
+            .map(|place| states[*place].id.as_str());
+        let mut written: Vec<&str> = changed.collect();
+        if !removed.is_empty() {
+            let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
+            let stamp = self.take_stamp(tx, &sync_id).await?;
+            let marked = self
+                .mark_deleted(tx, connection, (object, stamp), &removed)
+                .await?;
+            let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
+            let entry = HistoryEntry::new("deleted", "it was removed through the unified API");
+            self.write_history(tx, connection, object, NO_RUN, &marked, &entry)
+                .await?;
+            written.extend(removed);
+        }
+        self.mark_written(tx, connection, object, &written).await
+    }
+
+    /// The object's sync, locked: stamps are taken under it. `None` where the object isn't synced.
+    async fn hold_sync(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        object: Object,
+    ) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET last_stamp_ms = last_stamp_ms
+            WHERE connection_id = $1 AND object = $2 RETURNING id";
+        Ok(run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(&connection.connection_id)
+            .bind(object.as_str())
+            .fetch_optional(c)
+            .await)?)
+    }
+
+    /// What was just written is not missing, whatever a scan has noted.
+    async fn mark_written(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        object: Object,
+        ids: &[&str],
+    ) -> Result<(), StoreError> {
+        const FOUND: &str = "
+            DELETE FROM missing_records
+            WHERE connection_id = $1 AND object = $2
+              AND record_id IN (SELECT key FROM json_each($3))";
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mark = format!(
+            "UPDATE {} SET written_at = $5
+             WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+               AND id IN (SELECT key FROM json_each($4))",
+            object.table()
+        );
+        let now: Time = self.now();
+        run!(tx, |c| sqlx::query(AssertSqlSafe(mark))
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(connection.provider.as_str())
+            .bind(KeySet::new(ids))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        run!(tx, |c| sqlx::query(FOUND)
+            .bind(&connection.connection_id)
+            .bind(object.as_str())
+            .bind(KeySet::new(ids))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Locks for writes that look first: two callers that upsert the same record take turns, over all
+//! processes.
+//!
+//! A lock is a row with an expiry, not a lock of the database's: it is held while the provider is
+//! asked, and no transaction should be open as long as that. It also hands on what the last holder
+//! wrote, because the provider's search may not know of it yet.
+
+use chrono::TimeDelta;
+use sqlx::FromRow;
+
+use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG};
+
+/// A lock that is held; it opens by itself when it expires.
+#[derive(Debug, FromRow)]
+pub struct WriteLock {
+    connection_id: String,
+    name: String,
+    owner: String,
+    /// The record that was written last under this lock, in the last two minutes.
+    pub record_id: Option<String>,
+}
+
+impl Store {
+    /// `None` while somebody else has it.
+    pub async fn lock_write(
+        &self,
+        connection: &Connection,
+        name: &str,
+        expires_in: TimeDelta,
+    ) -> Result<Option<WriteLock>, StoreError> {
+        const FORGET: &str = "DELETE FROM write_locks WHERE forgotten_at <= $1";
+        const TAKE: &str = "
+            INSERT INTO write_locks (connection_id, name, owner, expires_at, forgotten_at)
+            VALUES ($1, $2, $3, $4, $4)
+            ON CONFLICT (connection_id, name) DO UPDATE
+            SET owner = excluded.owner, expires_at = excluded.expires_at,
+                forgotten_at = excluded.forgotten_at
+            WHERE write_locks.expires_at <= $5
+            RETURNING connection_id, name, owner, record_id";
+        let now = self.now();
+        let owner = self.new_id();
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(FORGET)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        let lock = run!(tx, |c| sqlx::query_as(TAKE)
+            .bind(&connection.id)
+            .bind(name)
+            .bind(&owner)
+            .bind(now + expires_in)
+            .bind(now)
+            .fetch_optional(c)
+            .await)?;
+        tx.commit().await?;
+        Ok(lock)
+    }
+
+    /// Opens the lock for the next one, and tells it what was written.
+    pub async fn unlock_write(
+        &self,
+        lock: WriteLock,
+        record_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE write_locks SET expires_at = $4, record_id = $5, forgotten_at = $6
+            WHERE connection_id = $1 AND name = $2 AND owner = $3";
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&lock.connection_id)
+            .bind(&lock.name)
+            .bind(&lock.owner)
+            .bind(now)
+            .bind(record_id.or(lock.record_id.as_deref()))
+            .bind(now + INDEX_LAG)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+}
