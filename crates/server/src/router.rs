@@ -66,8 +66,15 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(rate_limit_info::get_rate_limit_info))
         .routes(routes!(provenance::get_provenance))
-        .routes(routes!(providers::list_providers))
-        .routes(routes!(providers::get_provider))
+        .routes(routes!(
+            providers::list_providers,
+            providers::create_provider
+        ))
+        .routes(routes!(
+            providers::get_provider,
+            providers::update_provider,
+            providers::delete_provider
+        ))
         .routes(routes!(
             sync_configs::list_sync_configs,
             sync_configs::create_sync_config

@@ -205,7 +205,10 @@ impl Store {
             .execute(c)
             .await
             .map(drop))
-        .map_err(|error| StoreError::or_duplicate(error, "a connection with this provider"))?;
+        .map_err(|error| {
+            StoreError::or_duplicate(error, "a connection with this provider")
+                .or_missing("the provider")
+        })?;
         let config = self
             .sync_config_of(&mut tx, &connection.application_id, connection.provider)
             .await?;

@@ -86,6 +86,12 @@ impl Store {
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
         let mut tx = self.db.begin().await?;
+        if !self
+            .lock_provider(&mut tx, application_id, provider)
+            .await?
+        {
+            return Err(StoreError::Missing("the provider"));
+        }
         let id = self
             .insert_sync_config(
                 &mut tx,
