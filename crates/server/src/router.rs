@@ -46,8 +46,8 @@ pub fn health_router(state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        connections, customers, provenance, providers, rate_limit_info, sync_configs, sync_runs,
-        syncs,
+        connections, customers, destinations, provenance, providers, rate_limit_info, sync_configs,
+        sync_runs, syncs,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -74,6 +74,14 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             providers::get_provider,
             providers::update_provider,
             providers::delete_provider
+        ))
+        .routes(routes!(
+            destinations::list_destinations,
+            destinations::create_destination
+        ))
+        .routes(routes!(
+            destinations::get_destination,
+            destinations::update_destination
         ))
         .routes(routes!(
             sync_configs::list_sync_configs,

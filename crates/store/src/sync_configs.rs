@@ -8,11 +8,9 @@ use syncline_model::{Object, ProviderName, SyncConfigData};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
+    destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
 };
-
-/// The name of the destination that is always there: this database's own tables.
-pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
 
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
@@ -47,10 +45,6 @@ impl TryFrom<SyncConfigRow> for SyncConfig {
 }
 
 impl Store {
-    pub fn built_in_destination(&self) -> &'static str {
-        BUILT_IN_DESTINATION
-    }
-
     pub async fn list_sync_configs(
         &self,
         application_id: &str,

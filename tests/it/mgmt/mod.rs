@@ -3,6 +3,7 @@
 mod connection_limits;
 mod connections;
 mod customers;
+mod destinations;
 mod provenance;
 mod providers;
 mod rate_limit_info;

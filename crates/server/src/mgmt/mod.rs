@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod customers;
+pub(crate) mod destinations;
 mod next_run;
 pub(crate) mod provenance;
 pub(crate) mod providers;
