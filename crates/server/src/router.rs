@@ -46,8 +46,8 @@ pub fn health_router(state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        connections, customers, destinations, provenance, providers, rate_limit_info, sync_configs,
-        sync_runs, syncs,
+        connection_sync_configs, connections, customers, destinations, provenance, providers,
+        rate_limit_info, sync_configs, sync_runs, syncs,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -91,6 +91,11 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             sync_configs::get_sync_config,
             sync_configs::update_sync_config,
             sync_configs::delete_sync_config
+        ))
+        .routes(routes!(
+            connection_sync_configs::get_connection_sync_config,
+            connection_sync_configs::upsert_connection_sync_config,
+            connection_sync_configs::delete_connection_sync_config
         ))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))

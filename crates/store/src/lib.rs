@@ -9,6 +9,7 @@ mod api_keys;
 mod applications;
 mod apply_deletes;
 mod budgets;
+mod connection_sync_configs;
 mod connections;
 mod customers;
 mod db;

@@ -6,8 +6,8 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Capabilities, Category, ConnectionStatus, LimitOverrides, ProviderName, Time,
-    provider::UnknownProvider,
+    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, ProviderName,
+    Time, provider::UnknownProvider,
 };
 use syncline_providers::{Credentials, KeyCheck, account_id};
 use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
@@ -37,6 +37,9 @@ pub(crate) struct ConnectionBody {
     capabilities: Capabilities,
     /// What may be read for this connection: as configured, but for what it sets itself.
     limits: LimitsBody,
+    /// What was set with `/connection_sync_configs`, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_sync_config: Option<ConnectionSyncConfig>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -58,6 +61,7 @@ impl ConnectionBody {
             instance_url: "",
             status: connection.status,
             capabilities: connection.capabilities,
+            connection_sync_config: connection.sync_config,
             created_at: connection.created_at,
             last_synced_at: connection.last_synced_at,
         }
