@@ -46,8 +46,8 @@ pub fn health_router(state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        connection_sync_configs, connections, customers, destinations, provenance, providers,
-        rate_limit_info, sync_configs, sync_runs, syncs,
+        connection_sync_configs, connections, customers, destinations, magic_links, provenance,
+        providers, rate_limit_info, sync_configs, sync_runs, syncs,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -97,6 +97,11 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             connection_sync_configs::upsert_connection_sync_config,
             connection_sync_configs::delete_connection_sync_config
         ))
+        .routes(routes!(
+            magic_links::list_magic_links,
+            magic_links::create_magic_link
+        ))
+        .routes(routes!(magic_links::delete_magic_link))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))
         .routes(routes!(syncs::resume_sync))

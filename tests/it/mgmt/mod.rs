@@ -5,6 +5,7 @@ mod connection_sync_configs;
 mod connections;
 mod customers;
 mod destinations;
+mod magic_links;
 mod provenance;
 mod providers;
 mod rate_limit_info;
