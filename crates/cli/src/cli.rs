@@ -167,7 +167,7 @@ if an invariant fell. Look closer at a seed with --trace.
   syncline simulate --seed 7 --days 30 --contacts 3000";
 
 const SETTINGS: &str = "\
-Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_DATA_DIR, SYNCLINE_DATABASE_URL,
-SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY, SYNCLINE_PROVIDERS__APOLLO__BASE_URL,
-SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the log level. docs/configuration.md
+Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,
+SYNCLINE_DATABASE_URL, SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY,
+SYNCLINE_PROVIDERS__APOLLO__BASE_URL, SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the log level. docs/configuration.md
 has them all.";

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     data_dir::{DataDir, lock_database},
     lifecycle::Lifecycle,
+    public_url::PublicUrl,
 };
 
 /// The application that a new database comes with.
@@ -33,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) providers: Providers,
     /// What may be read from each provider.
     limits: ProviderLimits,
+    /// Where others reach the API, if that is set.
+    public_url: Option<PublicUrl>,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -98,6 +101,7 @@ impl Parts {
             ids,
             providers,
             limits,
+            public_url: config.public_url.clone(),
             _lock: lock,
         };
         parts.measure_clock().await?;
@@ -117,21 +121,40 @@ impl Parts {
         )
     }
 
-    pub(crate) fn router(&self, engine: &Engine, metrics: PrometheusHandle) -> Router {
-        syncline_server::router(self.app_state(engine, metrics))
+    /// What is served at `listening`.
+    pub(crate) fn router(
+        &self,
+        engine: &Engine,
+        metrics: PrometheusHandle,
+        listening: SocketAddr,
+    ) -> Router {
+        syncline_server::router(self.app_state(engine, metrics, listening))
     }
 
-    pub(crate) fn health_router(&self, engine: &Engine, metrics: PrometheusHandle) -> Router {
-        syncline_server::health_router(self.app_state(engine, metrics))
+    pub(crate) fn health_router(
+        &self,
+        engine: &Engine,
+        metrics: PrometheusHandle,
+        listening: SocketAddr,
+    ) -> Router {
+        syncline_server::health_router(self.app_state(engine, metrics, listening))
     }
 
-    fn app_state(&self, engine: &Engine, metrics: PrometheusHandle) -> AppState {
+    fn app_state(
+        &self,
+        engine: &Engine,
+        metrics: PrometheusHandle,
+        listening: SocketAddr,
+    ) -> AppState {
+        let set = self.public_url.clone();
+        let public_url = set.unwrap_or_else(|| PublicUrl::of(listening));
         AppState {
             store: self.store.clone(),
             providers: self.providers.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             limits: Arc::new(self.limits.clone()),
+            public_url: public_url.as_str().into(),
             wake: engine.wake(),
             metrics,
         }

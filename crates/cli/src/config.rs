@@ -19,7 +19,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use syncline_model::{InvalidLimit, VolumeLimits};
 
-use crate::cli::{ServeArgs, SettingsArgs};
+use crate::{
+    cli::{ServeArgs, SettingsArgs},
+    public_url::PublicUrl,
+};
 
 const PREFIX: &str = "SYNCLINE_";
 const DEFAULT_FILE: &str = "syncline.toml";
@@ -28,6 +31,7 @@ const DEFAULT_FILE: &str = "syncline.toml";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) public_url: Option<PublicUrl>,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: Option<String>,
     #[serde(default, deserialize_with = "secret")]
@@ -364,6 +368,15 @@ mod tests {
         let environment = [("SYNCLINE_LISTEN", "nowhere")];
         let error = load("", &environment, SettingsArgs::default()).unwrap_err();
         assert!(error.to_string().contains("SYNCLINE_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn a_public_url_that_is_none_is_named() {
+        let load = |url| load("", &[("SYNCLINE_PUBLIC_URL", url)], SettingsArgs::default());
+        let error = load("sync.example").unwrap_err();
+        assert!(error.to_string().contains("SYNCLINE_PUBLIC_URL"), "{error}");
+        let config = load("https://sync.example/").unwrap();
+        assert_eq!(config.public_url.unwrap().as_str(), "https://sync.example");
     }
 
     #[test]

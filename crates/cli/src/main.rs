@@ -8,6 +8,7 @@ mod config;
 mod data_dir;
 mod lifecycle;
 mod logging;
+mod public_url;
 
 use std::process::ExitCode;
 

@@ -41,5 +41,5 @@ pub use run::{
     Checkpoint, Counters, InvalidTransition, Lease, Order, RunState, SweepProgress, WaitReason,
 };
 pub use sweep::{Fate, LookupOutcome, MissingRow};
-pub use sync_config::{SyncConfigData, SyncStrategy};
+pub use sync_config::{ConnectionSyncConfig, SyncConfigData, SyncStrategy};
 pub use time::Time;

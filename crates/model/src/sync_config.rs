@@ -61,6 +61,25 @@ pub struct CommonObjectConfig {
     pub associations_to_fetch: Option<Vec<String>>,
 }
 
+/// What a connection sets beside its provider's sync config. Engagement providers have neither
+/// standard nor custom objects, so the lists are empty where they are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = connection_sync_config)]
+pub struct ConnectionSyncConfig {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_objects: Option<Vec<ConnectionObject>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom_objects: Option<Vec<ConnectionObject>>,
+}
+
+/// A provider's object that is synced for one connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionObject {
+    pub object: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+}
+
 /// Why a sync config can't be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]

@@ -37,6 +37,8 @@ pub struct AppState {
     pub ids: Arc<Ids>,
     /// What may be read from each provider; the default limits where it is not named.
     pub limits: Arc<ProviderLimits>,
+    /// Where others reach this API, without a slash at its end.
+    pub public_url: Arc<str>,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: PrometheusHandle,

@@ -46,8 +46,8 @@ pub fn health_router(state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        connections, customers, provenance, providers, rate_limit_info, sync_configs, sync_runs,
-        syncs,
+        connection_sync_configs, connections, customers, destinations, magic_links, provenance,
+        providers, rate_limit_info, sync_configs, sync_runs, syncs,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -66,8 +66,23 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(rate_limit_info::get_rate_limit_info))
         .routes(routes!(provenance::get_provenance))
-        .routes(routes!(providers::list_providers))
-        .routes(routes!(providers::get_provider))
+        .routes(routes!(
+            providers::list_providers,
+            providers::create_provider
+        ))
+        .routes(routes!(
+            providers::get_provider,
+            providers::update_provider,
+            providers::delete_provider
+        ))
+        .routes(routes!(
+            destinations::list_destinations,
+            destinations::create_destination
+        ))
+        .routes(routes!(
+            destinations::get_destination,
+            destinations::update_destination
+        ))
         .routes(routes!(
             sync_configs::list_sync_configs,
             sync_configs::create_sync_config
@@ -77,6 +92,16 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             sync_configs::update_sync_config,
             sync_configs::delete_sync_config
         ))
+        .routes(routes!(
+            connection_sync_configs::get_connection_sync_config,
+            connection_sync_configs::upsert_connection_sync_config,
+            connection_sync_configs::delete_connection_sync_config
+        ))
+        .routes(routes!(
+            magic_links::list_magic_links,
+            magic_links::create_magic_link
+        ))
+        .routes(routes!(magic_links::delete_magic_link))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))
         .routes(routes!(syncs::resume_sync))

@@ -6,7 +6,7 @@ use syncline_model::{ProviderName, SyncConfigData};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
-    sync_configs::BUILT_IN_DESTINATION,
+    destinations::BUILT_IN_DESTINATION,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

@@ -3,7 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Checkpoint, ConnectionStatus, LimitOverrides, Object, Order, ProviderName, Time,
+    Capabilities, Checkpoint, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, Object,
+    Order, ProviderName, Time,
     event::{ConnectionRef, Event},
 };
 
@@ -26,6 +27,8 @@ pub struct Connection {
     pub account_id: String,
     /// What it may read, where that differs from the configuration.
     pub limits: LimitOverrides,
+    /// What it sets beside its provider's sync config.
+    pub sync_config: Option<ConnectionSyncConfig>,
     pub created_at: Time,
     pub last_synced_at: Option<Time>,
 }
@@ -71,6 +74,7 @@ struct ConnectionRow {
     capabilities: Json<Capabilities>,
     account_id: String,
     limits: Option<Json<LimitOverrides>>,
+    connection_sync_config: Option<Json<ConnectionSyncConfig>>,
     created_at: Time,
     last_synced_at: Option<Time>,
 }
@@ -95,6 +99,7 @@ impl TryFrom<ConnectionRow> for Connection {
             capabilities: row.capabilities.0,
             account_id: row.account_id,
             limits: row.limits.map(|limits| limits.0).unwrap_or_default(),
+            sync_config: row.connection_sync_config.map(|config| config.0),
             created_at: row.created_at,
             last_synced_at: row.last_synced_at,
         })
@@ -115,7 +120,7 @@ impl Connection {
 
 const LIST: &str = "
     SELECT id, application_id, customer_id, provider_id, provider_name, status, capabilities,
-           account_id, limits, created_at, last_synced_at
+           account_id, limits, connection_sync_config, created_at, last_synced_at
     FROM connections WHERE application_id = $1 AND customer_id = $2 ORDER BY provider_name";
 
 impl Store {
@@ -180,6 +185,7 @@ impl Store {
             capabilities: Capabilities::new(),
             account_id: new.account.id.to_owned(),
             limits: new.limits,
+            sync_config: None,
             created_at: self.now(),
             last_synced_at: None,
         };
@@ -205,7 +211,10 @@ impl Store {
             .execute(c)
             .await
             .map(drop))
-        .map_err(|error| StoreError::or_duplicate(error, "a connection with this provider"))?;
+        .map_err(|error| {
+            StoreError::or_duplicate(error, "a connection with this provider")
+                .or_missing("the provider")
+        })?;
         let config = self
             .sync_config_of(&mut tx, &connection.application_id, connection.provider)
             .await?;

@@ -64,4 +64,19 @@ impl StoreError {
             _ => Self::Database(error),
         }
     }
+
+    /// Turns a violated foreign key into [`StoreError::Missing`].
+    pub(crate) fn or_missing(self, what: &'static str) -> Self {
+        if self.breaks_reference() {
+            Self::Missing(what)
+        } else {
+            self
+        }
+    }
+
+    /// A row that another one names is not there, or was to go while another one names it.
+    pub(crate) fn breaks_reference(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(cause))
+            if cause.is_foreign_key_violation())
+    }
 }

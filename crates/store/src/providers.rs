@@ -62,6 +62,81 @@ impl Store {
             .find(|provider| provider.id == id))
     }
 
+    /// Enables a provider for an application. It has no sync config until one is created.
+    pub async fn create_provider(
+        &self,
+        application_id: &str,
+        name: ProviderName,
+    ) -> Result<ConfiguredProvider, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let id = self.insert_provider(&mut tx, application_id, name).await?;
+        tx.commit().await?;
+        Ok(ConfiguredProvider {
+            id,
+            application_id: application_id.to_owned(),
+            name,
+        })
+    }
+
+    /// Deletes a provider that has neither a sync config nor connections.
+    pub async fn delete_provider(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {
+        const CONFIGS: &str = "
+            SELECT count(*) FROM sync_configs WHERE application_id = $1 AND provider_name = $2";
+        const DELETE: &str = "DELETE FROM providers WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        let name = provider.name;
+        if !self
+            .lock_provider(&mut tx, &provider.application_id, name)
+            .await?
+        {
+            return Err(StoreError::Missing("the provider"));
+        }
+        let configs: i64 = run!(tx, |c| sqlx::query_scalar(CONFIGS)
+            .bind(&provider.application_id)
+            .bind(name.as_str())
+            .fetch_one(c)
+            .await)?;
+        if configs > 0 {
+            return Err(StoreError::InUse(format!(
+                "Can't delete provider with id: {} as it has syncConfigs",
+                provider.id
+            )));
+        }
+        // The connections' foreign key says so, also of one that is being created now.
+        run!(tx, |c| sqlx::query(DELETE)
+            .bind(&provider.id)
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(|error| match StoreError::from(error) {
+            error if error.breaks_reference() => StoreError::InUse(format!(
+                "Can't delete provider with id: {} with active connections",
+                provider.id
+            )),
+            error => error,
+        })?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Holds the provider until the transaction ends, so that nobody deletes it meanwhile. `false`
+    /// when the application has not enabled it.
+    pub(crate) async fn lock_provider(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        name: ProviderName,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE providers SET name = name WHERE application_id = $1 AND name = $2";
+        let locked = run!(tx, |c| sqlx::query(SQL)
+            .bind(application_id)
+            .bind(name.as_str())
+            .execute(c)
+            .await?
+            .rows_affected());
+        Ok(locked == 1)
+    }
+
     pub(crate) async fn insert_provider(
         &self,
         tx: &mut Tx,

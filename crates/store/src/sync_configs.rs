@@ -8,11 +8,9 @@ use syncline_model::{Object, ProviderName, SyncConfigData};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
+    destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
 };
-
-/// The name of the destination that is always there: this database's own tables.
-pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
 
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
@@ -47,10 +45,6 @@ impl TryFrom<SyncConfigRow> for SyncConfig {
 }
 
 impl Store {
-    pub fn built_in_destination(&self) -> &'static str {
-        BUILT_IN_DESTINATION
-    }
-
     pub async fn list_sync_configs(
         &self,
         application_id: &str,
@@ -86,6 +80,12 @@ impl Store {
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
         let mut tx = self.db.begin().await?;
+        if !self
+            .lock_provider(&mut tx, application_id, provider)
+            .await?
+        {
+            return Err(StoreError::Missing("the provider"));
+        }
         let id = self
             .insert_sync_config(
                 &mut tx,

@@ -129,6 +129,7 @@ on_both_databases! {
                 format!("/mgmt/v2/customers/{odd}/connections/apollo"),
                 format!("/mgmt/v2/customers/{CUSTOMER}/connections/{odd}"),
                 format!("/mgmt/v2/providers/{odd}"),
+                format!("/mgmt/v2/destinations/{odd}"),
                 format!("/mgmt/v2/sync_configs/{odd}"),
                 format!("/mgmt/v2/sync-runs/{odd}"),
                 format!("/mgmt/v2/sync_runs/{odd}"),
@@ -140,6 +141,7 @@ on_both_databases! {
             }
             for path in [format!("/mgmt/v2/customers/{odd}"),
                 format!("/mgmt/v2/customers/{odd}/connections/apollo"),
+                format!("/mgmt/v2/providers/{odd}"), format!("/mgmt/v2/magic_links/{odd}"),
                 format!("/mgmt/v2/sync_configs/{odd}")] {
                 let status = raw(&app, "DELETE", &path).await;
                 assert!([400, 404].contains(&status), "{status} for DELETE {path}");

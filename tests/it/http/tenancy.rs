@@ -15,12 +15,18 @@ on_both_databases! {
         let provider = id(app.get("/mgmt/v2/providers").await.ok()[0].clone());
         let config = id(app.get("/mgmt/v2/sync_configs").await.ok()[0].clone());
         let run = id(app.runs("user").await.remove(0));
+        let destination = id(app.get("/mgmt/v2/destinations").await.ok()[0].clone());
+        let link_body = json!({"customer_id": CUSTOMER, "provider_name": "apollo",
+            "return_url": "https://ours.example", "expiration_secs": 60});
+        let link = id(app.post("/mgmt/v2/magic_links", link_body.clone()).await.ok());
+        app.put("/mgmt/v2/connection_sync_configs", json!({})).await.ok();
         let user = id(app.all_records("users").await.remove(0));
         let ours = snapshot(&app).await;
         app.apollo.ledger().reset();
 
         let select = json!({"object_type": "common", "object": "user"});
         let new = json!({"config": {"default_config": {"period_ms": 60_000, "strategy": "full only"}}});
+        let apollo = json!({"name": "apollo", "category": "engagement", "auth_type": "api_key"});
         let connection = json!({"provider_name": "apollo", "api_key": "sim-master-key"});
         for (method, path, body) in [
             ("GET", format!("/mgmt/v2/customers/{CUSTOMER}"), None),
@@ -31,6 +37,14 @@ on_both_databases! {
             ("PUT", format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo"), Some(connection)),
             ("DELETE", format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo"), None),
             ("GET", format!("/mgmt/v2/providers/{provider}"), None),
+            ("PUT", format!("/mgmt/v2/providers/{provider}"), Some(apollo)),
+            ("DELETE", format!("/mgmt/v2/providers/{provider}"), None),
+            ("GET", format!("/mgmt/v2/destinations/{destination}"), None),
+            ("POST", "/mgmt/v2/magic_links".to_owned(), Some(link_body)),
+            ("DELETE", format!("/mgmt/v2/magic_links/{link}"), None),
+            ("GET", "/mgmt/v2/connection_sync_configs".to_owned(), None),
+            ("PUT", "/mgmt/v2/connection_sync_configs".to_owned(), Some(json!({}))),
+            ("DELETE", "/mgmt/v2/connection_sync_configs".to_owned(), None),
             ("GET", format!("/mgmt/v2/sync_configs/{config}"), None),
             ("PUT", format!("/mgmt/v2/sync_configs/{config}?force_delete_syncs=true"), Some(new)),
             ("DELETE", format!("/mgmt/v2/sync_configs/{config}?force_delete_syncs=true"), None),
@@ -46,7 +60,7 @@ on_both_databases! {
             assert_eq!(answer.status, 404, "{method} {path}");
             refused(&answer, 404, "NOT_FOUND_ERROR");
         }
-        for list in ["customers", "syncs", "sync-runs", "sync_runs"] {
+        for list in ["customers", "syncs", "sync-runs", "sync_runs", "magic_links"] {
             let answer = as_another(&app, "GET", &format!("/mgmt/v2/{list}"), None).await.ok();
             let rows = answer.get("results").unwrap_or(&answer);
             assert_eq!(*rows, json!([]), "{list}");
@@ -89,7 +103,9 @@ async fn snapshot(app: &App) -> Vec<Value> {
     for path in [
         "/mgmt/v2/customers",
         "/mgmt/v2/customers/customer-1/connections",
+        "/mgmt/v2/providers",
         "/mgmt/v2/sync_configs",
+        "/mgmt/v2/magic_links",
         "/mgmt/v2/syncs",
         "/mgmt/v2/sync-runs",
     ] {

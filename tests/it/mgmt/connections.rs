@@ -232,6 +232,18 @@ on_both_databases! {
         assert_eq!(app.delete(CONNECTION).await.status, 204);
         gate.open();
         refused(&asked.await.unwrap(), 404, "NOT_FOUND_ERROR");
+
+        // The provider goes.
+        let gate = app.apollo.gate(Match::path("auth/health"));
+        let asked = ask(create);
+        gate.arrived(1).await;
+        for list in ["sync_configs", "providers"] {
+            let id = app.get(&format!("/mgmt/v2/{list}")).await.ok()[0]["id"].clone();
+            app.delete(&format!("/mgmt/v2/{list}/{}", id.as_str().unwrap())).await.ok();
+        }
+        gate.open();
+        let title = refused(&asked.await.unwrap(), 404, "NOT_FOUND_ERROR");
+        assert_eq!(title, "Provider not found for name: apollo");
     }
 
     async fn a_wrong_connection_is_refused_by_field_before_apollo_is_asked(database: Database) {

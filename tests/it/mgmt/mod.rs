@@ -1,8 +1,11 @@
 //! `/mgmt/v2`, endpoint by endpoint.
 
 mod connection_limits;
+mod connection_sync_configs;
 mod connections;
 mod customers;
+mod destinations;
+mod magic_links;
 mod provenance;
 mod providers;
 mod rate_limit_info;

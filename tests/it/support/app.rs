@@ -123,6 +123,7 @@ impl App {
             clock: clock.clone(),
             ids,
             limits,
+            public_url: "https://syncline.example".into(),
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         });

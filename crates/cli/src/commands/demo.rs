@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     compose::serve(
         &lifecycle,
         listener,
-        parts.router(&engine, compose::metrics()?),
+        parts.router(&engine, compose::metrics()?, address),
     );
     compose::work(&lifecycle, engine);
 

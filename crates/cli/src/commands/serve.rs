@@ -23,7 +23,8 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     }
     let (_, generated) = parts.first_api_key(config.api_key.as_ref()).await?;
     let listener = compose::listen(config.listen).await?;
-    print_start(&listener.local_addr()?.to_string(), generated.as_deref());
+    let address = listener.local_addr()?;
+    print_start(&address.to_string(), generated.as_deref());
 
     let engine = parts.engine(EngineConfig {
         worker_name: compose::worker_name("serve", &*parts.clock, &parts.ids),
@@ -35,8 +36,8 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let metrics = compose::metrics()?;
     let lifecycle = Lifecycle::default();
     let router = match args.role {
-        Role::All | Role::Api => parts.router(&engine, metrics),
-        Role::Worker => parts.health_router(&engine, metrics),
+        Role::All | Role::Api => parts.router(&engine, metrics, address),
+        Role::Worker => parts.health_router(&engine, metrics, address),
     };
     compose::serve(&lifecycle, listener, router);
     if args.role != Role::Api {

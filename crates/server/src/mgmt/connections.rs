@@ -6,14 +6,14 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Capabilities, Category, ConnectionStatus, LimitOverrides, ProviderName, Time,
-    provider::UnknownProvider,
+    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, ProviderName,
+    Time, provider::UnknownProvider,
 };
 use syncline_providers::{Credentials, KeyCheck, account_id};
 use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
 use utoipa::ToSchema;
 
-use super::customers::find_customer;
+use super::{customers::find_customer, providers::enabled_provider};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -38,6 +38,9 @@ pub(crate) struct ConnectionBody {
     capabilities: Capabilities,
     /// What may be read for this connection: as configured, but for what it sets itself.
     limits: LimitsBody,
+    /// What was set with `/connection_sync_configs`, if anything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_sync_config: Option<ConnectionSyncConfig>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -59,6 +62,7 @@ impl ConnectionBody {
             instance_url: "",
             status: connection.status,
             capabilities: connection.capabilities,
+            connection_sync_config: connection.sync_config,
             created_at: connection.created_at,
             last_synced_at: connection.last_synced_at,
         }
@@ -123,7 +127,7 @@ pub(crate) async fn create_connection(
     let api_key = required_key(body.api_key)?;
     state.check_limits(provider, limits)?;
     find_customer(&state, &caller, &customer_id).await?;
-    let provider_id = enabled_provider(&state, &caller, provider).await?;
+    let provider_id = enabled_provider(&state, &caller, provider).await?.id;
     if find(&state, &caller, &customer_id, provider)
         .await?
         .is_some()
@@ -145,8 +149,9 @@ pub(crate) async fn create_connection(
     };
     let created = state.store.create_connection(&new).await;
     if created.is_err() {
-        // While the provider was asked, the customer may have been deleted.
+        // While the provider was asked, the customer may have been deleted, or the provider.
         find_customer(&state, &caller, &customer_id).await?;
+        enabled_provider(&state, &caller, provider).await?;
     }
     let connection = created?;
     state.wake.wake();
@@ -268,7 +273,7 @@ impl CreateConnection {
 }
 
 /// A word that may be left out; given, it must be the one that fits the provider.
-fn check_word(field: &str, given: Option<&str>, expected: &str) -> ApiResult<()> {
+pub(super) fn check_word(field: &str, given: Option<&str>, expected: &str) -> ApiResult<()> {
     match given {
         Some(given) if given != expected => Err(ApiError::validation(
             field,
@@ -349,19 +354,6 @@ async fn check_key(
         // Where the provider did not tell, the first scan asks it again.
         account_known: team.is_some(),
     })
-}
-
-async fn enabled_provider(
-    state: &AppState,
-    caller: &Caller,
-    name: ProviderName,
-) -> ApiResult<String> {
-    let providers = state.store.list_providers(&caller.application_id).await?;
-    providers
-        .into_iter()
-        .find(|provider| provider.name == name)
-        .map(|provider| provider.id)
-        .ok_or_else(|| ApiError::NotFound(format!("Provider not found for name: {name}")))
 }
 
 async fn find(

@@ -1,7 +1,10 @@
 //! `/mgmt/v2`: customers, their connections, and what is synced when. One file per resource.
 
+pub(crate) mod connection_sync_configs;
 pub(crate) mod connections;
 pub(crate) mod customers;
+pub(crate) mod destinations;
+pub(crate) mod magic_links;
 mod next_run;
 pub(crate) mod provenance;
 pub(crate) mod providers;

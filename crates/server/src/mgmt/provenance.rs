@@ -11,11 +11,13 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Path},
+    openapi::ObjectName,
 };
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = provenance)]
 pub(crate) struct ProvenanceBody {
+    #[schema(value_type = ObjectName)]
     object: Object,
     id: String,
     is_deleted: bool,

@@ -1,16 +1,21 @@
 //! The providers that the application has enabled.
 
-use axum::{Json as JsonBody, extract::State};
-use serde::Serialize;
-use syncline_model::{Category, ProviderName};
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use syncline_model::{Category, ProviderName, provider::UnknownProvider};
 use syncline_store::ConfiguredProvider;
 use utoipa::ToSchema;
 
+use super::connections::check_word;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::{Caller, Path},
+    extract::{Caller, Json, Path},
 };
+
+/// Providers of sales engagement that Supaglue had and Syncline doesn't have yet.
+const NOT_YET: [&str; 2] = ["outreach", "salesloft"];
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = provider)]
@@ -46,6 +51,54 @@ pub(crate) async fn list_providers(
     Ok(JsonBody(providers.into_iter().map(Into::into).collect()))
 }
 
+#[derive(Deserialize, ToSchema)]
+#[schema(as = create_update_provider)]
+pub(crate) struct ProviderSettings {
+    /// `apollo`.
+    name: String,
+    /// `engagement`.
+    category: String,
+    /// `api_key`.
+    auth_type: String,
+    /// The application at an OAuth provider. Refused: Apollo has none.
+    #[schema(value_type = Option<Object>)]
+    config: Option<Value>,
+    objects: Option<ProviderObjects>,
+    /// Refused unless empty: entities belong to CRM providers.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    entity_mappings: Vec<Value>,
+}
+
+/// Refused unless empty: engagement providers have common objects without schemas of your own.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = objects)]
+struct ProviderObjects {
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    common: Vec<Value>,
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    standard: Vec<Value>,
+}
+
+/// Enables a provider. It has no sync config until one is created.
+#[utoipa::path(post, path = "/providers", tag = "Providers", operation_id = "createProvider",
+    request_body = ProviderSettings,
+    responses((status = 201, description = "The provider", body = ProviderBody)))]
+pub(crate) async fn create_provider(
+    caller: Caller,
+    State(state): State<AppState>,
+    Json(body): Json<ProviderSettings>,
+) -> ApiResult<(StatusCode, JsonBody<ProviderBody>)> {
+    let name = body.checked()?;
+    let provider = state
+        .store
+        .create_provider(&caller.application_id, name)
+        .await?;
+    Ok((StatusCode::CREATED, JsonBody(provider.into())))
+}
+
 /// One provider.
 #[utoipa::path(get, path = "/providers/{provider_id}", tag = "Providers",
     operation_id = "getProvider",
@@ -56,10 +109,115 @@ pub(crate) async fn get_provider(
     State(state): State<AppState>,
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
-    let provider = state
-        .store
-        .get_provider(&caller.application_id, &provider_id)
-        .await?
-        .ok_or_else(|| ApiError::NotFound(format!("Can't find provider with id {provider_id}")))?;
+    let provider = find_provider(&state, &caller, &provider_id).await?;
     Ok(JsonBody(provider.into()))
+}
+
+/// Checks a provider's settings. A provider that is connected by API key has none that could change.
+#[utoipa::path(put, path = "/providers/{provider_id}", tag = "Providers",
+    operation_id = "updateProvider", request_body = ProviderSettings,
+    params(("provider_id" = String, Path, description = "The provider's id")),
+    responses((status = 200, description = "The provider", body = ProviderBody)))]
+pub(crate) async fn update_provider(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(provider_id): Path<String>,
+    Json(body): Json<ProviderSettings>,
+) -> ApiResult<JsonBody<ProviderBody>> {
+    let provider = find_provider(&state, &caller, &provider_id).await?;
+    check_word("name", Some(&body.name), provider.name.as_str())?;
+    body.checked()?;
+    Ok(JsonBody(provider.into()))
+}
+
+/// Deletes a provider that has neither a sync config nor connections. It can be created again.
+#[utoipa::path(delete, path = "/providers/{provider_id}", tag = "Providers",
+    operation_id = "deleteProvider",
+    params(("provider_id" = String, Path, description = "The provider's id")),
+    responses((status = 200, description = "The provider that was deleted", body = ProviderBody)))]
+pub(crate) async fn delete_provider(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(provider_id): Path<String>,
+) -> ApiResult<JsonBody<ProviderBody>> {
+    let provider = find_provider(&state, &caller, &provider_id).await?;
+    state.store.delete_provider(&provider).await?;
+    Ok(JsonBody(provider.into()))
+}
+
+impl ProviderSettings {
+    /// The provider's name, when everything fits it.
+    fn checked(&self) -> ApiResult<ProviderName> {
+        let name: ProviderName = self
+            .name
+            .parse()
+            .map_err(|error| ApiError::validation("name", reason(&error)))?;
+        check_word("category", Some(&self.category), name.category().as_str())?;
+        if self.auth_type != name.auth_type() {
+            return Err(ApiError::validation(
+                "auth_type",
+                format!(
+                    "{name} is connected by API key: this must be '{}'",
+                    name.auth_type()
+                ),
+            ));
+        }
+        if self.config.is_some() {
+            return Err(ApiError::validation(
+                "config",
+                format!("{name} is connected by API key and has no OAuth application"),
+            ));
+        }
+        if let Some(objects) = &self.objects {
+            refuse_unless_empty("objects.common", &objects.common)?;
+            refuse_unless_empty("objects.standard", &objects.standard)?;
+        }
+        refuse_unless_empty("entity_mappings", &self.entity_mappings)?;
+        Ok(name)
+    }
+}
+
+fn reason(error: &UnknownProvider) -> String {
+    let UnknownProvider(name) = error;
+    if NOT_YET.contains(&name.as_str()) {
+        format!("the provider '{name}' is not supported yet")
+    } else {
+        error.to_string()
+    }
+}
+
+fn refuse_unless_empty(field: &str, list: &[Value]) -> ApiResult<()> {
+    if list.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::validation(
+            field,
+            "only CRM providers have these; for an engagement provider this must be empty",
+        ))
+    }
+}
+
+async fn find_provider(
+    state: &AppState,
+    caller: &Caller,
+    provider_id: &str,
+) -> ApiResult<ConfiguredProvider> {
+    state
+        .store
+        .get_provider(&caller.application_id, provider_id)
+        .await?
+        .ok_or_else(|| ApiError::NotFound(format!("Can't find provider with id {provider_id}")))
+}
+
+/// The application's provider of that name.
+pub(super) async fn enabled_provider(
+    state: &AppState,
+    caller: &Caller,
+    name: ProviderName,
+) -> ApiResult<ConfiguredProvider> {
+    let providers = state.store.list_providers(&caller.application_id).await?;
+    providers
+        .into_iter()
+        .find(|provider| provider.name == name)
+        .ok_or_else(|| ApiError::NotFound(format!("Provider not found for name: {name}")))
 }

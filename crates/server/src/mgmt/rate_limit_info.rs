@@ -72,7 +72,7 @@ struct RecordWindowBody {
 /// `daily`, `hourly` and `other` are the provider's own request limits, as its last answers told
 /// them. `records` is what syncs may read.
 #[utoipa::path(get, path = "/customers/{customer_id}/connections/{provider_name}/_rate_limit_info",
-    tag = "Connections", operation_id = "getRateLimitInfo",
+    tag = "Connections", operation_id = "getConnectionRateLimitInfo",
     params(("customer_id" = String, Path, description = "Your id for the customer"),
         ("provider_name" = String, Path, description = "The provider's name")),
     responses((status = 200, description = "The limits", body = RateLimitInfo)))]

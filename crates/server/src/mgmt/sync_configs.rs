@@ -8,6 +8,7 @@ use syncline_model::{
 use syncline_store::SyncConfig;
 use utoipa::{IntoParams, ToSchema};
 
+use super::providers::enabled_provider;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -86,6 +87,7 @@ pub(crate) async fn create_sync_config(
         ));
     }
     check(&body.config)?;
+    enabled_provider(&state, &caller, provider).await?;
     let config = state
         .store
         .create_sync_config(&caller.application_id, provider, &body.config)

@@ -14,6 +14,7 @@ use crate::{
     cursor::{self, ResultList},
     error::{ApiError, ApiResult},
     extract::{Caller, Path, Query},
+    openapi::ObjectName,
 };
 
 /// Kept-out records that one run shows.
@@ -30,6 +31,7 @@ pub(crate) struct SyncRunBody {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
+    #[schema(value_type = ObjectName)]
     object: Object,
     /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
     status: &'static str,

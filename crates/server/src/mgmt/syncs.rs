@@ -12,6 +12,7 @@ use crate::{
     cursor::{self, Page, Position, ResultList},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, ManagedConnection, Query},
+    openapi::ObjectName,
 };
 
 pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
@@ -26,6 +27,7 @@ pub(crate) struct SyncBody {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
+    #[schema(value_type = ObjectName)]
     object: Object,
     connection_id: String,
     sync_config_id: String,

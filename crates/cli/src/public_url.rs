@@ -1,0 +1,78 @@
+//! The address under which others reach the API, as links carry it.
+
+use std::net::SocketAddr;
+
+use reqwest::Url;
+use serde::{Deserialize, Deserializer, de};
+
+/// An http or https URL without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PublicUrl(String);
+
+impl PublicUrl {
+    /// What holds when nothing is set: the address that is listened on.
+    pub(crate) fn of(listening: SocketAddr) -> Self {
+        Self(format!("http://{listening}"))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text.trim()).map_err(|error| format!("it is no URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err("it must begin with http:// or https://".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("it must not contain credentials".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("it must not have a query or a fragment".to_owned());
+        }
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_can_be_appended_to_it() {
+        for (given, kept) in [
+            ("https://sync.example", "https://sync.example"),
+            ("https://sync.example/", "https://sync.example"),
+            (
+                "http://sync.example:8080/base/",
+                "http://sync.example:8080/base",
+            ),
+        ] {
+            assert_eq!(PublicUrl::parse(given).unwrap().as_str(), kept);
+        }
+        let listening = "127.0.0.1:8080".parse().unwrap();
+        assert_eq!(PublicUrl::of(listening).as_str(), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn what_no_browser_can_open_is_refused() {
+        for wrong in [
+            "",
+            "sync.example",
+            "ftp://sync.example",
+            "https://",
+            "https://user@sync.example",
+            "https://sync.example/?a=b",
+            "https://sync.example/#a",
+        ] {
+            assert!(PublicUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

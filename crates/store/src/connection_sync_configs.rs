@@ -1,0 +1,46 @@
+//! What a connection sets beside its provider's sync config.
+
+use sqlx::types::Json;
+use syncline_model::ConnectionSyncConfig;
+
+use crate::{Connection, Store, StoreError, db::run};
+
+impl Store {
+    /// Takes the place of the config that was set before.
+    pub async fn set_connection_sync_config(
+        &self,
+        connection: &Connection,
+        config: &ConnectionSyncConfig,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE connections SET connection_sync_config = $2 WHERE id = $1";
+        let mut tx = self.db.begin().await?;
+        let set = run!(tx, |c| sqlx::query(SQL)
+            .bind(&connection.id)
+            .bind(Json(config))
+            .execute(c)
+            .await?
+            .rows_affected());
+        if set == 0 {
+            return Err(StoreError::Missing("the connection"));
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// `false` when none is set.
+    pub async fn delete_connection_sync_config(
+        &self,
+        connection: &Connection,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            UPDATE connections SET connection_sync_config = NULL
+            WHERE id = $1 AND connection_sync_config IS NOT NULL";
+        let mut tx = self.db.begin().await?;
+        let deleted = run!(tx, |c| sqlx::query(SQL)
+            .bind(&connection.id)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(deleted == 1)
+    }
+}

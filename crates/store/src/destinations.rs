@@ -1,0 +1,46 @@
+//! Destinations: where records are written. There is one, this database's own tables, in every
+//! application; it needs no row.
+
+use sha2::{Digest, Sha256};
+
+use crate::Store;
+
+/// The name of the destination that is always there: this database's own tables.
+pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    pub id: String,
+    pub application_id: String,
+    pub name: &'static str,
+}
+
+impl Store {
+    pub fn built_in_destination(&self) -> &'static str {
+        BUILT_IN_DESTINATION
+    }
+
+    pub fn list_destinations(&self, application_id: &str) -> Vec<Destination> {
+        vec![Destination {
+            id: built_in_id(application_id),
+            application_id: application_id.to_owned(),
+            name: BUILT_IN_DESTINATION,
+        }]
+    }
+
+    pub fn get_destination(&self, application_id: &str, id: &str) -> Option<Destination> {
+        self.list_destinations(application_id)
+            .into_iter()
+            .find(|destination| destination.id == id)
+    }
+}
+
+/// Looks like every other id, and stays the same for an application.
+fn built_in_id(application_id: &str) -> String {
+    let hash = Sha256::digest(format!("destination of {application_id}"));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
+}

@@ -1,0 +1,137 @@
+//! Magic links: URLs under which a customer connects its own account, once and for a time.
+
+use sqlx::FromRow;
+use syncline_model::{ProviderName, Time};
+
+use crate::{ConfiguredProvider, Store, StoreError, db::run, providers::parse_provider};
+
+/// Not `Debug`: whoever knows the token may use the link.
+#[derive(Clone)]
+pub struct MagicLink {
+    pub id: String,
+    pub application_id: String,
+    pub customer_id: String,
+    pub provider_id: String,
+    pub provider: ProviderName,
+    /// The secret part of its URL.
+    pub token: String,
+    pub return_url: String,
+    pub expires_at: Time,
+    pub consumed_at: Option<Time>,
+}
+
+pub struct NewMagicLink<'a> {
+    pub customer_id: &'a str,
+    pub provider: &'a ConfiguredProvider,
+    pub return_url: &'a str,
+    pub expires_at: Time,
+}
+
+#[derive(FromRow)]
+struct MagicLinkRow {
+    id: String,
+    application_id: String,
+    customer_id: String,
+    provider_id: String,
+    provider_name: String,
+    token: String,
+    return_url: String,
+    expires_at: Time,
+    consumed_at: Option<Time>,
+}
+
+impl TryFrom<MagicLinkRow> for MagicLink {
+    type Error = StoreError;
+
+    fn try_from(row: MagicLinkRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            provider: parse_provider("magic_links", &row.id, &row.provider_name)?,
+            id: row.id,
+            application_id: row.application_id,
+            customer_id: row.customer_id,
+            provider_id: row.provider_id,
+            token: row.token,
+            return_url: row.return_url,
+            expires_at: row.expires_at,
+            consumed_at: row.consumed_at,
+        })
+    }
+}
+
+impl Store {
+    /// The newest last.
+    pub async fn list_magic_links(
+        &self,
+        application_id: &str,
+    ) -> Result<Vec<MagicLink>, StoreError> {
+        const SQL: &str = "
+            SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
+                   expires_at, consumed_at
+            FROM magic_links WHERE application_id = $1 ORDER BY id";
+        let mut reader = self.db.read().await?;
+        let rows: Vec<MagicLinkRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(application_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn create_magic_link(&self, new: &NewMagicLink<'_>) -> Result<MagicLink, StoreError> {
+        const SQL: &str = "
+            INSERT INTO magic_links
+                (id, application_id, customer_id, provider_id, provider_name, token, return_url,
+                 created_at, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let now = self.now();
+        let link = MagicLink {
+            id: self.new_id(),
+            application_id: new.provider.application_id.clone(),
+            customer_id: new.customer_id.to_owned(),
+            provider_id: new.provider.id.clone(),
+            provider: new.provider.name,
+            token: hex::encode(self.ids.bytes::<32>()),
+            return_url: new.return_url.to_owned(),
+            expires_at: new.expires_at,
+            consumed_at: None,
+        };
+        let mut tx = self.db.begin().await?;
+        let customer = self.lock_customer(&mut tx, &link.application_id, &link.customer_id);
+        if !customer.await? {
+            return Err(StoreError::Missing("the customer"));
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&link.id)
+            .bind(&link.application_id)
+            .bind(&link.customer_id)
+            .bind(&link.provider_id)
+            .bind(link.provider.as_str())
+            .bind(&link.token)
+            .bind(&link.return_url)
+            .bind(now)
+            .bind(link.expires_at)
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(|error| StoreError::from(error).or_missing("the provider"))?;
+        tx.commit().await?;
+        Ok(link)
+    }
+
+    /// `false` when the application has no such link.
+    pub async fn delete_magic_link(
+        &self,
+        application_id: &str,
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM magic_links WHERE application_id = $1 AND id = $2";
+        let mut tx = self.db.begin().await?;
+        let deleted = run!(tx, |c| sqlx::query(SQL)
+            .bind(application_id)
+            .bind(id)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(deleted == 1)
+    }
+}
