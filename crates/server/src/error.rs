@@ -41,7 +41,6 @@ pub(crate) enum ApiError {
     Provider(ProviderFailure),
     /// The key of an earlier request, with another body.
     Unprocessable(String),
-    NotImplemented(String),
     Unavailable(String),
     /// Ours: logged with its cause, shown without.
     Internal(String),
@@ -104,7 +103,6 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Provider(failure) => failure.status,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -122,7 +120,6 @@ impl ApiError {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
             Self::Provider(failure) => failure.code,
             Self::Unprocessable(_) => "UNPROCESSABLE_ENTITY_ERROR",
-            Self::NotImplemented(_) => "NOT_IMPLEMENTED_ERROR",
             Self::Unavailable(_) => "SERVICE_UNAVAILABLE_ERROR",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }
@@ -134,7 +131,6 @@ impl ApiError {
             Self::BadRequest(title)
             | Self::NotFound(title)
             | Self::Conflict(title)
-            | Self::NotImplemented(title)
             | Self::Unavailable(title)
             | Self::Unprocessable(title) => title.clone(),
             Self::Provider(failure) => failure.title.clone(),
@@ -174,6 +170,17 @@ impl ApiError {
 }
 
 impl ApiError {
+    /// Nothing was written anywhere, so the same request may be sent again.
+    pub(crate) fn changed_nothing(&self) -> bool {
+        match self {
+            Self::Provider(failure) => {
+                failure.ours || failure.status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Internal(_) => false,
+            _ => true,
+        }
+    }
+
     /// The answer as it is sent.
     pub(crate) fn rendered(&self, id: String) -> Response {
         let body = serde_json::to_vec(&self.body(id)).unwrap_or_default();

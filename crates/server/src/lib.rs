@@ -9,6 +9,7 @@ mod engagement;
 mod error;
 mod extract;
 mod health;
+mod idempotency;
 mod limits;
 mod mgmt;
 mod openapi;

@@ -11,15 +11,16 @@ use axum::{
 use tower_http::trace::TraceLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{AppState, engagement, error, health, mgmt, openapi};
+use crate::{AppState, engagement, error, health, idempotency, mgmt, openapi};
 
 /// The service, ready to be served.
 pub fn router(state: AppState) -> Router {
     let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
+    let once = middleware::from_fn_with_state(state.clone(), idempotency::once);
     Router::new()
         .nest("/mgmt/v2", mgmt)
-        .nest("/engagement/v2", engagement)
+        .nest("/engagement/v2", engagement.layer(once))
         .route("/openapi/mgmt.json", get(openapi::serve(&mgmt_document)))
         .route(
             "/openapi/engagement.json",

@@ -55,7 +55,9 @@ struct PresenceEventBody {
     /// `missing`, `seen_again`, `held`, `deleted` or `restored`.
     event: String,
     reason: String,
-    run_id: String,
+    /// Null where a write through the unified API did it.
+    #[schema(required = true)]
+    run_id: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     recorded_at: Time,
@@ -66,7 +68,7 @@ impl From<PresenceEvent> for PresenceEventBody {
         Self {
             event: event.event,
             reason: event.reason,
-            run_id: event.run_id,
+            run_id: Some(event.run_id).filter(|id| !id.is_empty()),
             recorded_at: event.recorded_at,
         }
     }

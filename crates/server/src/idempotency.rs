@@ -1,0 +1,161 @@
+//! `Idempotency-Key`: a write of the engagement API that is sent again with the same key is carried
+//! out once, and answered as it was the first time, for 24 hours.
+//!
+//! Kept is every answer after which the provider may have taken the write, whatever its status. What
+//! surely changed nothing (a limit, a database that is away) gives the key back.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+use syncline_store::{Begun, Connection, Kept, Repeatable};
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult, MAX_BODY_BYTES},
+    extract::ConnectionCaller,
+};
+
+const HEADER: &str = "idempotency-key";
+const LONGEST_KEY: usize = 255;
+const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
+/// Longer than any write can take: it is then taken for lost.
+const AT_WORK: TimeDelta = TimeDelta::minutes(10);
+/// Says that the answer is the one of the first time.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// The layer around the engagement API.
+pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(HEADER) || !is_write(&request) {
+        return next.run(request).await;
+    }
+    match carry_out_once(&state, request, next).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiResult<Response> {
+    let (mut parts, body) = request.into_parts();
+    // Nothing is looked at before the caller.
+    let ConnectionCaller { connection } =
+        ConnectionCaller::from_request_parts(&mut parts, state).await?;
+    let key = key_of(&parts.headers)?;
+    let body = to_bytes(body, MAX_BODY_BYTES)
+        .await
+        .map_err(|_| ApiError::TooLarge)?;
+    let request_hash = hash_of(&parts, &body);
+    let repeatable = Repeatable {
+        key: &key,
+        request_hash: &request_hash,
+    };
+    match state
+        .store
+        .begin_repeatable(&connection, repeatable, AT_WORK)
+        .await?
+    {
+        Begun::First => {}
+        Begun::Again(kept) => return Ok(again(&kept)),
+        Begun::AtWork => {
+            return Err(ApiError::Conflict(format!(
+                "a request with this {HEADER} is still at work; wait for its answer"
+            )));
+        }
+        Begun::OfAnother => {
+            return Err(ApiError::Unprocessable(format!(
+                "this {HEADER} was sent with another request; use a new one"
+            )));
+        }
+    }
+    // The write is carried out to its end even if the caller leaves: otherwise nobody would know its
+    // answer.
+    let state = state.clone();
+    let carried_out = tokio::spawn(async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&state, &connection, &key, response).await
+    });
+    carried_out
+        .await
+        .map_err(|error| ApiError::Internal(format!("a write ended early: {error}")))
+}
+
+/// Keeps the answer, or gives the key back where nothing was carried out.
+async fn keep(
+    state: &AppState,
+    connection: &Connection,
+    key: &str,
+    mut response: Response,
+) -> Response {
+    // An error gets its body here, so that the one that is kept is the one that was sent.
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        if error.changed_nothing() {
+            if let Err(error) = state.store.release_repeatable(connection, key).await {
+                tracing::warn!("an idempotency key stays taken until it expires: {error}");
+            }
+            response.extensions_mut().insert(error);
+            return response;
+        }
+        response = error.rendered(state.ids.id(state.clock.now()));
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, usize::MAX).await else {
+        return ApiError::Internal("an answer has no body".to_owned()).into_response();
+    };
+    let kept = Kept {
+        status: parts.status.as_u16(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    let saved = state.store.keep_answer(connection, key, &kept, KEPT_FOR);
+    if let Err(error) = saved.await {
+        tracing::error!("the answer to an idempotent write was not kept: {error}");
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn again(kept: &Kept) -> Response {
+    let mut response = Response::new(Body::from(kept.body.clone()));
+    *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+}
+
+/// Searches are POSTs too, and change nothing.
+fn is_write(request: &Request) -> bool {
+    let changes = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    );
+    changes && !request.uri().path().ends_with("/_search")
+}
+
+fn key_of(headers: &HeaderMap) -> ApiResult<String> {
+    let key = headers.get(HEADER).and_then(|key| key.to_str().ok());
+    let key = key.map(str::trim).filter(|key| {
+        !key.is_empty() && key.len() <= LONGEST_KEY && key.bytes().all(|it| it.is_ascii_graphic())
+    });
+    key.map(str::to_owned).ok_or_else(|| {
+        let reason = format!("must be 1 to {LONGEST_KEY} visible ASCII characters without spaces");
+        ApiError::validation("Idempotency-Key", reason)
+    })
+}
+
+fn hash_of(parts: &Parts, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in [
+        parts.method.as_str().as_bytes(),
+        parts.uri.to_string().as_bytes(),
+        body,
+    ] {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hex::encode(hash.finalize())
+}

@@ -1,0 +1,81 @@
+//! Updating an account or creating it.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use super::{created, path, row};
+use crate::{
+    http::refused,
+    support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo},
+};
+
+on_both_databases! {
+    async fn an_account_that_is_there_is_updated_and_one_that_is_not_is_created(database: Database) {
+        let app = App::synced(database, 20).await;
+        let first = upsert(&app, json!({"domain": "up.example"}), json!({"name": "Up"})).await;
+        assert_eq!(row(&app, "accounts", &first).await["domain"], "up.example");
+        let again = upsert(&app, json!({"domain": "UP.example"}), json!({"name": "Upper"})).await;
+        assert_eq!(again, first);
+        assert_eq!(row(&app, "accounts", &first).await["name"], "Upper");
+        let by_name = upsert(&app, json!({"name": "upper"}), json!({"domain": "up.example"})).await;
+        assert_eq!(by_name, first);
+    }
+
+    async fn concurrent_upserts_create_one_account(database: Database) {
+        // A search that lags behind would show none of them to the others.
+        let mut options = quiet_apollo(20);
+        options.switches.search_lag = std::time::Duration::from_secs(60);
+        let app = App::with_apollo(database, options).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let before = app.apollo.read(0, |team| team.account_ids().len());
+        let calls = (0..8).map(|number| {
+            let record = json!({"name": "Race", "custom_fields": {"n": number}});
+            upsert(&app, json!({"name": "Race"}), record)
+        });
+        let ids = join_all(calls).await;
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        assert_eq!(app.apollo.read(0, |team| team.account_ids().len()), before + 1);
+    }
+
+    async fn concurrent_upserts_create_one_account_where_accounts_are_not_synced(database: Database) {
+        let mut options = quiet_apollo(20);
+        options.switches.search_lag = std::time::Duration::from_secs(60);
+        let app = App::with_apollo(database, options).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.database.execute("DELETE FROM syncs WHERE object = 'account'").await;
+        let calls = (0..4).map(|_| upsert(&app, json!({"domain": "race.example"}), json!({})));
+        let ids = join_all(calls).await;
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+
+    async fn more_than_one_match_and_no_field_are_refused(database: Database) {
+        let app = App::synced(database, 20).await;
+        for _ in 0..2 {
+            created(app.post(&path("accounts"), json!({"record": {"name": "Twin"}})).await);
+        }
+        let body = json!({"record": {}, "upsert_on": {"name": "twin"}});
+        let answer = app.post(&path("accounts/_upsert"), body).await;
+        assert!(refused(&answer, 400, "BAD_REQUEST").contains("More than one account"));
+        for upsert_on in [json!({}), json!({"name": " "})] {
+            let body = json!({"record": {"name": "x"}, "upsert_on": upsert_on});
+            let answer = app.post(&path("accounts/_upsert"), body).await;
+            let (status, code, field) = answer.error();
+            assert_eq!((status, code), (400, "VALIDATION_ERROR"));
+            assert!(field.starts_with("upsert_on"), "{field}");
+        }
+    }
+
+    async fn custom_fields_keep_their_keys(database: Database) {
+        let app = App::synced(database, 5).await;
+        let record = json!({"custom_fields": {"snake_key": 1, "camelKey": 2}});
+        let id = upsert(&app, json!({"name": "Keys"}), record).await;
+        let theirs = app.apollo.read(0, |team| team.account(&id).unwrap());
+        assert_eq!(theirs["typed_custom_fields"], json!({"snake_key": 1, "camelKey": 2}));
+    }
+}
+
+async fn upsert(app: &App, upsert_on: Value, record: Value) -> String {
+    let body = json!({"record": record, "upsert_on": upsert_on});
+    created(app.post(&path("accounts/_upsert"), body).await)
+}
