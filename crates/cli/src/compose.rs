@@ -155,6 +155,7 @@ impl Parts {
             ids: self.ids.clone(),
             limits: Arc::new(self.limits.clone()),
             public_url: public_url.as_str().into(),
+            request_gate: Arc::default(),
             wake: engine.wake(),
             metrics,
         }

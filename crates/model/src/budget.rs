@@ -170,6 +170,15 @@ impl Budget {
         }
     }
 
+    /// Takes over what another copy of the same budget knows of the request windows: of each window,
+    /// what was seen later.
+    pub fn learn_from(&mut self, other: &Self) {
+        for (endpoint, windows) in &other.windows {
+            let ours = self.windows.entry(endpoint.clone()).or_default();
+            ours.merge(windows.clone());
+        }
+    }
+
     /// Adds what another account spent: both turned out to be the same one. Reservations move along.
     pub fn merge(&mut self, other: Self) {
         for (minute, records) in other.spent {

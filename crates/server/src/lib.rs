@@ -15,6 +15,7 @@ mod mgmt;
 mod openapi;
 mod provider_errors;
 mod remote;
+mod request_gate;
 mod router;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use syncline_store::Store;
 
 pub use limits::check_limits;
 pub use openapi::documents;
+pub use request_gate::RequestGate;
 pub use router::{health_router, router};
 
 /// Everything a handler may use. Cheap to clone.
@@ -40,6 +42,8 @@ pub struct AppState {
     pub limits: Arc<ProviderLimits>,
     /// Where others reach this API, without a slash at its end.
     pub public_url: Arc<str>,
+    /// What callers' requests know of the providers' limits.
+    pub request_gate: Arc<RequestGate>,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: PrometheusHandle,

@@ -10,12 +10,11 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use syncline_model::{RequestWindow, Time, WindowUsage, budget::Refusal};
 use syncline_providers::{
-    ANSWER_WITHIN, Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session,
-    Unified, Window,
+    Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session, Unified, Window,
 };
-use syncline_store::{Connection, Grant, Permit, RequestAsk, Spending, StoreError};
+use syncline_store::{Connection, Lesson, StoreError};
 
-use crate::{AppState, error::ApiResult};
+use crate::{AppState, error::ApiResult, request_gate::Leave};
 
 pub(crate) struct Remote {
     state: AppState,
@@ -52,20 +51,15 @@ impl Remote {
     }
 
     /// Leave for one request, or the refusal that the provider would answer with.
-    pub(crate) async fn permit(&self, endpoint: &str) -> Result<Permit, ProviderError> {
+    pub(crate) async fn permit(&self, endpoint: &str) -> Result<Leave, ProviderError> {
         let limits = self.state.limits_of(&self.connection);
-        let ask = RequestAsk {
-            endpoint,
-            // What callers read is not what syncs may read.
-            records: 0,
-            limits: &limits,
-            interactive: true,
-            answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),
-        };
-        let account_id = &self.connection.account_id;
-        match self.state.store.reserve(account_id, &ask).await {
-            Ok(Grant::Permit(permit)) => Ok(permit),
-            Ok(Grant::Refused(refusal)) => Err(self.used_up(endpoint, &refusal)),
+        let gate = &self.state.request_gate;
+        match gate
+            .enter(&self.state, self.account(), endpoint, &limits)
+            .await
+        {
+            Ok(Ok(leave)) => Ok(leave),
+            Ok(Err(refusal)) => Err(self.used_up(endpoint, &refusal)),
             Err(error) => Err(not_counted(&error)),
         }
     }
@@ -73,25 +67,28 @@ impl Remote {
     /// Writes down what a request's answer told, be it a refusal.
     pub(crate) async fn settle(
         &self,
-        permit: Permit,
-        endpoint: &str,
+        leave: Leave,
         usage: &[WindowUsage],
         failure: Option<&ProviderError>,
     ) {
         let now = self.state.clock.now();
-        let spending = Spending {
-            permit,
-            records: Some(0),
+        let lesson = Lesson {
+            endpoint: leave.endpoint.clone(),
+            usage: usage.to_vec(),
             at: now,
-            endpoint,
-            usage,
             refused: failure.and_then(|error| refused_until(error, now)),
         };
+        let gate = &self.state.request_gate;
+        let written = gate.leave(&self.state, self.account(), leave, lesson).await;
         // The provider has answered already, and so is the caller; what was not written down is
         // learned from the next answer.
-        if let Err(error) = self.state.store.settle(&spending).await {
-            tracing::warn!("a request to {endpoint} was not counted: {error}");
+        if let Err(error) = written {
+            tracing::warn!("what a provider told of its limits was not written down: {error}");
         }
+    }
+
+    fn account(&self) -> &str {
+        &self.connection.account_id
     }
 
     fn used_up(&self, endpoint: &str, refusal: &Refusal) -> ProviderError {
@@ -110,13 +107,13 @@ impl Remote {
 #[async_trait]
 impl Meter for Remote {
     async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let permit = self.permit(endpoint).await?;
+        let leave = self.permit(endpoint).await?;
         let answered = request.await;
         let (usage, failure) = match &answered {
             Ok(answered) => (&answered.usage, None),
             Err(error) => (&error.usage, Some(error)),
         };
-        self.settle(permit, endpoint, usage, failure).await;
+        self.settle(leave, usage, failure).await;
         answered
     }
 }

@@ -62,6 +62,16 @@ pub struct Spending<'a> {
     pub refused: Option<(RequestWindow, Time)>,
 }
 
+/// What an answer told of its endpoint's request windows.
+#[derive(Debug, Clone)]
+pub struct Lesson {
+    pub endpoint: String,
+    pub usage: Vec<WindowUsage>,
+    pub at: Time,
+    /// A 429: which window, and when to ask again.
+    pub refused: Option<(RequestWindow, Time)>,
+}
+
 /// A budget as it was in this version of its row.
 #[derive(Debug, Clone, FromRow)]
 struct Versioned {
@@ -95,6 +105,25 @@ impl Store {
         let mut tx = self.db.begin().await?;
         self.settle_in(&mut tx, spending, None).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Takes in what answers told of the request windows, and gives back what is known now.
+    pub async fn learn(&self, account_id: &str, lessons: &[Lesson]) -> Result<Budget, StoreError> {
+        let mut tx = self.db.begin().await?;
+        loop {
+            let mut changed = self.read_budget(&mut tx, account_id).await?;
+            for lesson in lessons {
+                let budget = &mut changed.budget.0;
+                budget.learn(&lesson.endpoint, &lesson.usage, lesson.at);
+                if let Some((window, until)) = lesson.refused {
+                    budget.refused(&lesson.endpoint, window, until);
+                }
+            }
+            if self.write_budget(&mut tx, &mut changed).await? {
+                tx.commit().await?;
+                return Ok(changed.budget.0);
+            }
+        }
     }
 
     /// The account's budget as it is now.

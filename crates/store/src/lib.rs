@@ -39,7 +39,7 @@ use std::sync::Arc;
 use syncline_model::{Clock, Ids, Time};
 
 pub use applications::Application;
-pub use budgets::{Grant, Permit, RequestAsk, Spending};
+pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
 pub use customers::Customer;
 pub use destinations::Destination;

@@ -124,6 +124,7 @@ impl App {
             ids,
             limits,
             public_url: "https://syncline.example".into(),
+            request_gate: Arc::default(),
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         });

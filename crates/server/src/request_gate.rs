@@ -1,0 +1,144 @@
+//! The request limits of providers, as callers' requests see them.
+//!
+//! Syncs read and write an account's budget with every page. A caller's request must not wait for
+//! the database twice, so this process keeps a copy of each account's request windows: requests count
+//! in it, answers teach it. What it learns it writes back at once when it matters (a refusal, a
+//! window that is nearly used up) and otherwise once a second, and as often it takes in what others
+//! wrote. Every answer tells the provider's own count, so two processes never drift far apart.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::TimeDelta;
+use syncline_model::{Ask, Budget, Time, VolumeLimits, WindowUsage, budget::Refusal};
+use syncline_providers::ANSWER_WITHIN;
+use syncline_store::{Lesson, StoreError};
+
+use crate::AppState;
+
+/// How old a copy may be.
+const FRESH_FOR: TimeDelta = TimeDelta::seconds(1);
+/// How long a copy is kept of an account that nobody asks for.
+const KEPT_FOR: TimeDelta = TimeDelta::minutes(10);
+
+/// The copies, by account.
+#[derive(Default)]
+pub struct RequestGate(Mutex<HashMap<String, Copy>>);
+
+#[derive(Default)]
+struct Copy {
+    budget: Budget,
+    /// When it was last compared with the database.
+    synced_at: Time,
+    /// What answers told since, the latest of each endpoint.
+    unwritten: HashMap<String, Lesson>,
+}
+
+/// The leave for one request.
+#[derive(Debug)]
+pub(crate) struct Leave {
+    id: String,
+    pub(crate) endpoint: String,
+}
+
+impl RequestGate {
+    /// Counts a request that leaves now, or refuses it.
+    pub(crate) async fn enter(
+        &self,
+        state: &AppState,
+        account_id: &str,
+        endpoint: &str,
+        limits: &VolumeLimits,
+    ) -> Result<Result<Leave, Refusal>, StoreError> {
+        let now = state.clock.now();
+        if !self.is_fresh(account_id, now) {
+            self.sync(state, account_id, now).await?;
+        }
+        let leave = Leave {
+            id: state.ids.id(now),
+            endpoint: endpoint.to_owned(),
+        };
+        let ask = Ask {
+            id: &leave.id,
+            endpoint,
+            // What callers read is not what syncs may read.
+            records: 0,
+            limits,
+            interactive: true,
+            answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),
+        };
+        let mut copies = self.copies();
+        let copy = copies.entry(account_id.to_owned()).or_default();
+        Ok(copy.budget.reserve(&ask, now).map(|()| leave))
+    }
+
+    /// Learns from a request's answer.
+    pub(crate) async fn leave(
+        &self,
+        state: &AppState,
+        account_id: &str,
+        leave: Leave,
+        lesson: Lesson,
+    ) -> Result<(), StoreError> {
+        let now = lesson.at;
+        let matters = lesson.refused.is_some() || lesson.usage.iter().any(is_nearly_used_up);
+        {
+            let mut copies = self.copies();
+            let copy = copies.entry(account_id.to_owned()).or_default();
+            copy.budget.settle(&leave.id, 0, now);
+            copy.budget.learn(&lesson.endpoint, &lesson.usage, now);
+            if let Some((window, until)) = lesson.refused {
+                copy.budget.refused(&lesson.endpoint, window, until);
+            }
+            if lesson.refused.is_none() && lesson.usage.is_empty() {
+                return Ok(());
+            }
+            copy.unwritten.insert(lesson.endpoint.clone(), lesson);
+        }
+        if matters || !self.is_fresh(account_id, now) {
+            self.sync(state, account_id, now).await?;
+        }
+        Ok(())
+    }
+
+    fn is_fresh(&self, account_id: &str, now: Time) -> bool {
+        let copies = self.copies();
+        let copy = copies.get(account_id);
+        copy.is_some_and(|copy| now - copy.synced_at < FRESH_FOR)
+    }
+
+    /// Writes what is unwritten, and takes in what the database knows.
+    async fn sync(&self, state: &AppState, account_id: &str, now: Time) -> Result<(), StoreError> {
+        let lessons: Vec<Lesson> = {
+            let mut copies = self.copies();
+            copies.retain(|_, copy| now - copy.synced_at < KEPT_FOR || !copy.unwritten.is_empty());
+            let copy = copies.entry(account_id.to_owned()).or_default();
+            if copy.synced_at > Time::UNIX_EPOCH {
+                // Whoever comes meanwhile goes by what is there.
+                copy.synced_at = now;
+            }
+            copy.unwritten.drain().map(|(_, lesson)| lesson).collect()
+        };
+        let known = if lessons.is_empty() {
+            state.store.budget(account_id).await?
+        } else {
+            state.store.learn(account_id, &lessons).await?
+        };
+        let mut copies = self.copies();
+        let copy = copies.entry(account_id.to_owned()).or_default();
+        copy.budget.learn_from(&known);
+        copy.synced_at = now;
+        Ok(())
+    }
+
+    fn copies(&self) -> MutexGuard<'_, HashMap<String, Copy>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A fifth is left: the share that syncs don't use.
+fn is_nearly_used_up(usage: &WindowUsage) -> bool {
+    usage.left.saturating_mul(5) <= usage.limit
+}
