@@ -26,6 +26,13 @@ pub(crate) const PEAK_MEMORY: Goal = Goal {
     unit: " MB",
 };
 
+/// A page of 100 without raw data, 8 clients.
+pub(crate) const LIST_AGAINST_SQL: Goal = Goal {
+    what: "cached list: share of the bare SQL's pages/s, the worse database",
+    limit: Limit::AtLeast(0.6),
+    unit: "",
+};
+
 pub(crate) struct Goal {
     pub(crate) what: &'static str,
     limit: Limit,

@@ -1,4 +1,5 @@
-//! Measures full syncs with the product's own binary, from outside.
+//! Measures full syncs, and a service on what they wrote, with the product's own binary, from
+//! outside.
 //!
 //! A simulated provider without latency runs in a process of its own and every sync in another, so
 //! what is measured is what a user would see. `run` beside this crate builds, starts a PostgreSQL
@@ -9,9 +10,12 @@
 mod cost;
 mod database;
 mod goals;
+mod passing;
 mod plain_copy;
+mod reading;
 mod report;
 mod round;
+mod service;
 mod simulator;
 mod spread;
 mod sync;

@@ -5,7 +5,9 @@ use std::fmt;
 
 use crate::{
     database::Server,
-    goals::{CLIENT_CPU, FIRST_AGAINST_COPY, PEAK_MEMORY, SQLITE_AGAINST_POSTGRES},
+    goals::{
+        CLIENT_CPU, FIRST_AGAINST_COPY, LIST_AGAINST_SQL, PEAK_MEMORY, SQLITE_AGAINST_POSTGRES,
+    },
     round::{Passes, Round},
     simulator::World,
     spread::Spread,
@@ -21,6 +23,11 @@ pub(crate) struct Report<'a> {
 
 /// Which sync of a round is meant.
 type Pick = fn(&Round) -> &Measured;
+
+const DATABASES: [(&str, fn(&Round) -> &Passes); 2] = [
+    ("SQLite", |round| &round.sqlite),
+    ("PostgreSQL", |round| &round.postgres),
+];
 
 const PASSES: [(&str, &str, Pick); 4] = [
     ("SQLite", "first", |round| &round.sqlite.first),
@@ -46,6 +53,8 @@ impl fmt::Display for Report<'_> {
         )?;
         writeln!(f, "{}", self.passes())?;
         writeln!(f, "{}", self.ratios())?;
+        writeln!(f, "{}", self.lists())?;
+        writeln!(f, "{}", self.passthrough())?;
         writeln!(f, "{}", self.goals())?;
         write!(
             f,
@@ -99,6 +108,46 @@ impl Report<'_> {
         table
     }
 
+    fn lists(&self) -> Table {
+        let mut table = Table::new(&[
+            "cached list, 8 clients, pages of 100",
+            "pages/s",
+            "bare SQL",
+            "share",
+        ]);
+        for (database, pick) in DATABASES {
+            let spread = |value: &dyn Fn(&Passes) -> f64| self.spread(|it| value(pick(it)));
+            table.row([
+                database.to_owned(),
+                shown(spread(&|it| it.reading.over_http), 0),
+                shown(spread(&|it| it.reading.bare_sql), 0),
+                shown(spread(&list_against_sql), 2),
+            ]);
+        }
+        table
+    }
+
+    fn passthrough(&self) -> Table {
+        let mut table = Table::new(&[
+            "small answer, ms of the middle request",
+            "direct, 1 caller",
+            "by the proxy",
+            "direct, 8 callers",
+            "by the proxy",
+        ]);
+        for (database, pick) in DATABASES {
+            let spread = |value: &dyn Fn(&Passes) -> f64| self.spread(|it| value(pick(it)));
+            table.row([
+                database.to_owned(),
+                shown(spread(&|it| it.passing.one_direct), 3),
+                shown(spread(&|it| it.passing.one_through), 3),
+                shown(spread(&|it| it.passing.eight_direct), 3),
+                shown(spread(&|it| it.passing.eight_through), 3),
+            ]);
+        }
+        table
+    }
+
     fn goals(&self) -> Table {
         let worst = |value: &dyn Fn(&Measured) -> f64, passes: &[(&str, &str, Pick)]| {
             passes
@@ -117,6 +166,7 @@ impl Report<'_> {
                 worst(&|sync| self.cpu_per_10_000(sync), &PASSES[2..]),
             ),
             (PEAK_MEMORY, worst(&megabytes, &PASSES)),
+            (LIST_AGAINST_SQL, self.worse_list()),
         ];
         let mut table = Table::new(&["goal", "at", "median", ""]);
         for (goal, value) in reached {
@@ -124,6 +174,13 @@ impl Report<'_> {
             table.row([goal.what.to_owned(), limit, value, verdict]);
         }
         table
+    }
+
+    fn worse_list(&self) -> f64 {
+        DATABASES
+            .iter()
+            .map(|(_, pick)| self.spread(|round| list_against_sql(pick(round))).median)
+            .fold(f64::INFINITY, f64::min)
     }
 
     fn spread(&self, value: impl Fn(&Round) -> f64) -> Spread {
@@ -134,6 +191,10 @@ impl Report<'_> {
     fn cpu_per_10_000(&self, sync: &Measured) -> f64 {
         sync.cost.cpu_seconds * 10_000.0 / self.world.contacts as f64
     }
+}
+
+fn list_against_sql(passes: &Passes) -> f64 {
+    passes.reading.over_http / passes.reading.bare_sql
 }
 
 fn first_against_copy(round: &Round) -> f64 {

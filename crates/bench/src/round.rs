@@ -6,7 +6,10 @@ use anyhow::ensure;
 
 use crate::{
     database::{Database, Server},
+    passing::{self, Passing},
     plain_copy,
+    reading::{self, Reading},
+    service::Service,
     simulator::Simulator,
     sync::{Measured, Pass, Syncline},
 };
@@ -19,10 +22,12 @@ pub(crate) struct Round {
     pub(crate) copy: f64,
 }
 
-/// The two syncs of one database.
+/// The two syncs of one database, and what a service on it then does.
 pub(crate) struct Passes {
     pub(crate) first: Measured,
     pub(crate) unchanged: Measured,
+    pub(crate) reading: Reading,
+    pub(crate) passing: Passing,
 }
 
 /// A sync that nobody looks at, after which the simulator has made all of its pages once.
@@ -46,12 +51,12 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Round> {
     let dir = tempfile::tempdir_in(scratch)?;
     let sqlite = Database::sqlite(&dir.path().join("syncline.db"));
-    let sqlite = both_passes(&sqlite, syncline, simulator).await?;
+    let sqlite = passes(&sqlite, syncline, simulator, scratch).await?;
 
     let name = format!("bench_{}_{number}", std::process::id());
     let options = server.create(&name).await?;
     let postgres = Database::Postgres(options.clone());
-    let postgres = both_passes(&postgres, syncline, simulator).await?;
+    let postgres = passes(&postgres, syncline, simulator, scratch).await?;
     let copy = plain_copy::rows_per_second(&options).await?;
     server.drop(&name).await?;
     Ok(Round {
@@ -61,10 +66,11 @@ pub(crate) async fn run(
     })
 }
 
-async fn both_passes(
+async fn passes(
     database: &Database,
     syncline: &Syncline,
     simulator: &Simulator,
+    scratch: &Path,
 ) -> anyhow::Result<Passes> {
     let first = sync(database, Pass::First, syncline, simulator).await?;
     let mark = database.mark().await?;
@@ -75,7 +81,30 @@ async fn both_passes(
         "{}: a sync without changes wrote {written} row versions",
         database.name()
     );
-    Ok(Passes { first, unchanged })
+    let (reading, passing) = serve(database, syncline, simulator, scratch).await?;
+    Ok(Passes {
+        first,
+        unchanged,
+        reading,
+        passing,
+    })
+}
+
+/// A service on the synced database, read from and passed through.
+async fn serve(
+    database: &Database,
+    syncline: &Syncline,
+    simulator: &Simulator,
+    scratch: &Path,
+) -> anyhow::Result<(Reading, Passing)> {
+    let home = tempfile::tempdir_in(scratch)?;
+    let service = Service::start(syncline.serve_command(&database.url(), home.path())).await?;
+    let contacts = simulator.world().contacts;
+    let reading = reading::measure(&service, database, contacts).await?;
+    // As many as there are contacts to a request of a full page, and then some.
+    let requests = usize::try_from(contacts / 5)?.max(64);
+    let passing = passing::measure(&service, simulator, requests).await?;
+    Ok((reading, passing))
 }
 
 /// One sync, after which the tables and the simulator's own count of requests must be right.

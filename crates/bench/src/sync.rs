@@ -77,7 +77,7 @@ impl Syncline {
         world: World,
         pass: Pass,
     ) -> anyhow::Result<Measured> {
-        let (cost, output) = cost::of(&self.command(database_url)).await?;
+        let (cost, output) = cost::of(&self.sync_command(database_url)).await?;
         let summary: Summary =
             serde_json::from_str(&output).with_context(|| format!("no summary: {output}"))?;
         summary.check(world, pass)?;
@@ -88,22 +88,36 @@ impl Syncline {
         })
     }
 
-    fn command(&self, database_url: &str) -> Command {
+    /// `serve` on a database that was synced by this.
+    pub(crate) fn serve_command(&self, database_url: &str, home: &Path) -> Command {
+        let mut command = self.command("serve", database_url, home);
+        // An embedded database takes no split role; nothing is due for an hour after a sync.
+        if database_url.starts_with("postgres") {
+            command.args(["--role", "api"]);
+        }
+        command
+    }
+
+    fn sync_command(&self, database_url: &str) -> Command {
+        let mut command = self.command("sync", database_url, &self.home);
+        command
+            .args(["--provider", "apollo", "--objects", OBJECTS, "--json"])
+            .args(["--api-key-env", API_KEY_ENV])
+            .env(API_KEY_ENV, Simulator::API_KEY);
+        if std::env::var_os("RUST_LOG").is_none() {
+            command.env("RUST_LOG", "warn");
+        }
+        command
+    }
+
+    fn command(&self, name: &str, database_url: &str, home: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command
-            .args([
-                "sync",
-                "--provider",
-                "apollo",
-                "--objects",
-                OBJECTS,
-                "--json",
-            ])
-            .args(["--api-key-env", API_KEY_ENV])
+            .arg(name)
             .args(["--database-url", database_url])
             .arg("--data-dir")
-            .arg(&self.home)
-            .current_dir(&self.home);
+            .arg(home)
+            .current_dir(home);
         // A setting of the caller's environment would measure something else.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("SYNCLINE_") {
@@ -111,16 +125,12 @@ impl Syncline {
             }
         }
         command
-            .env(API_KEY_ENV, Simulator::API_KEY)
             .env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", &self.provider_url);
         // Every sync of a round reads the whole account; the limits are kept, but never met.
         for window in ["OBJECT", "HOUR", "DAY"] {
             let name = format!("SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_{window}");
             command.env(name, MOST_RECORDS);
-        }
-        if std::env::var_os("RUST_LOG").is_none() {
-            command.env("RUST_LOG", "warn");
         }
         command
     }

@@ -1,0 +1,79 @@
+//! `syncline serve` on a database that is synced already, in a process of its own.
+
+use std::process::Stdio;
+
+use anyhow::{Context, ensure};
+use reqwest::Method;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// The key that the service is started with.
+pub(crate) const API_KEY: &str = "bench-api-key-0123456789";
+
+pub(crate) struct Service {
+    base_url: String,
+    http: reqwest::Client,
+    /// Ends with this.
+    _process: Child,
+}
+
+impl Service {
+    /// Starts what `command` says, and waits until it listens.
+    pub(crate) async fn start(command: std::process::Command) -> anyhow::Result<Self> {
+        let mut process = Command::from(command)
+            .env("SYNCLINE_API_KEY", API_KEY)
+            .env("SYNCLINE_LISTEN", "127.0.0.1:0")
+            .env("RUST_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the service can't be started")?;
+        let log = process.stderr.take().context("it has a log")?;
+        let mut lines = BufReader::new(log).lines();
+        let mut said = String::new();
+        let base_url = loop {
+            let line = lines.next_line().await?;
+            let line = line.with_context(|| format!("the service ended: {said}"))?;
+            if let Some((_, address)) = line.split_once("listening on ") {
+                break address.trim().to_owned();
+            }
+            said.push_str(&line);
+        };
+        // So that it can go on logging.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self {
+            base_url,
+            http: reqwest::Client::builder().no_proxy().build()?,
+            _process: process,
+        })
+    }
+
+    /// The body of a successful answer.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let url = format!("{}{path}", self.base_url);
+        let request = self
+            .http
+            .request(Method::GET, url)
+            .header("x-api-key", API_KEY)
+            .header("x-customer-id", "default")
+            .header("x-provider-name", "apollo");
+        body_of(request).await
+    }
+}
+
+/// Sends a request and reads its answer to the end.
+pub(crate) async fn body_of(request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
+    let answer = request.send().await?;
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    ensure!(
+        status.is_success(),
+        "{status}: {}",
+        String::from_utf8_lossy(&body)
+    );
+    Ok(body.into())
+}
