@@ -10,6 +10,7 @@ use utoipa::ToSchema;
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = common_object)]
 pub enum Object {
     User,
     Mailbox,
@@ -18,6 +19,10 @@ pub enum Object {
     Contact,
     SequenceState,
 }
+
+/// For fields of documented types: the generator of the OpenAPI documents takes the word `Object`
+/// for any JSON object, whatever it stands for.
+pub type CommonObject = Object;
 
 impl Object {
     /// In the order in which a connection's first syncs start: the small ones first, so that a

@@ -58,7 +58,9 @@ pub(crate) struct RecordList<T> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = pagination)]
 pub(crate) struct Pagination {
+    #[schema(required = true)]
     next: Option<String>,
+    #[schema(required = true)]
     previous: Option<String>,
     total_count: i64,
 }
@@ -69,21 +71,21 @@ pub(crate) struct RecordBody<T> {
     #[serde(flatten)]
     fields: T,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     created_at: Option<Time>,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     updated_at: Option<Time>,
     is_deleted: bool,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     deleted_at: Option<Time>,
     /// When Syncline recorded the newest change.
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object)]
     raw_data: Option<Box<RawValue>>,
 }
 

@@ -4,7 +4,7 @@ use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason};
+use syncline_model::{Category, CommonObject, Coverage, ProviderName, Time, WaitReason};
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
@@ -30,30 +30,34 @@ pub(crate) struct SyncRunBody {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
-    object: Object,
+    object: CommonObject,
     /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
     status: &'static str,
     /// `full`.
     strategy: &'static str,
+    #[schema(required = true)]
     error_message: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     start_timestamp: Time,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     end_timestamp: Option<Time>,
     application_id: String,
     customer_id: String,
     provider_name: ProviderName,
     category: Category,
     connection_id: String,
+    #[schema(required = true)]
     num_records_synced: Option<i64>,
     /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `stalled` or `cancelled`.
     state: String,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     waiting_until: Option<Time>,
+    #[schema(required = true)]
     waiting_reason: Option<WaitReason>,
+    #[schema(required = true)]
     coverage: Option<Coverage>,
     records_created: i64,
     records_updated: i64,
