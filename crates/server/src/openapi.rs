@@ -11,7 +11,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, error::ErrorBody, router};
+use crate::{AppState, error::ErrorBody, mgmt::webhook_events, router};
 
 /// The documents by name, as they are committed in `openapi/` and served at `/openapi/<name>.json`.
 pub fn documents() -> Vec<(&'static str, String)> {
@@ -48,6 +48,9 @@ impl Modify for Security {
 pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppState>, Document) {
     let (routes, mut document) = routes.split_for_parts();
     document.merge(Common::openapi());
+    if api == "mgmt" {
+        webhook_events::describe(&mut document);
+    }
     document.info = InfoBuilder::new()
         .title(format!("Syncline {api} API"))
         .version("2")

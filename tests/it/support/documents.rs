@@ -101,13 +101,27 @@ static DOCUMENTS: LazyLock<HashMap<&str, Value>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Why a webhook's payload doesn't fit what the management API's document says of the event.
+pub(crate) fn event_verdict(event_type: &str, payload: &Value) -> Result<(), String> {
+    let pointer =
+        format!("/webhooks/{event_type}/post/requestBody/content/application~1json/schema");
+    if DOCUMENTS["mgmt"].pointer(&pointer).is_none() {
+        return Err("there is no such event in the document".to_owned());
+    }
+    value_fits("mgmt", &pointer, payload)
+}
+
 /// Whether the text fits the schema at this place of the document.
 fn fits(api: &str, pointer: &str, received: &Received<'_>) -> Result<(), String> {
-    let body: Value = serde_json::from_str(received.text)
+    let body = serde_json::from_str(received.text)
         .map_err(|error| format!("the body is not JSON: {error}"))?;
+    value_fits(api, pointer, &body)
+}
+
+fn value_fits(api: &str, pointer: &str, body: &Value) -> Result<(), String> {
     // An object that fails inside fails as a whole too: the innermost error says the most.
     let innermost = validator(api, pointer)
-        .iter_errors(&body)
+        .iter_errors(body)
         .map(|error| (error.instance_path().to_string(), error.to_string()))
         .max_by_key(|(path, reason)| {
             let closed = reason.starts_with("Unevaluated properties");
