@@ -10,7 +10,10 @@ use utoipa::{
     openapi::schema::{ObjectBuilder, Schema, Type},
 };
 
-use crate::{Category, CommonObject, Counters, Coverage, Object, ProviderName};
+use crate::{Category, Counters, Coverage, Object, ProviderName};
+
+/// utoipa takes a field of type `Object` for any JSON object.
+type ObjectName = Object;
 
 pub const SYNC_COMPLETE: &str = "sync.complete";
 pub const SYNC_PAUSED: &str = "sync.paused";
@@ -181,7 +184,7 @@ struct Synced {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
-    object: CommonObject,
+    object: ObjectName,
 }
 
 impl Synced {

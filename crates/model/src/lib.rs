@@ -28,7 +28,7 @@ pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use ids::Ids;
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
-pub use object::{CommonObject, Object};
+pub use object::Object;
 pub use provider::{Category, ProviderName};
 pub use record::{
     Account, Address, Contact, EmailAddress, Mailbox, PhoneNumber, Record, Records, Rejected,

@@ -20,10 +20,6 @@ pub enum Object {
     SequenceState,
 }
 
-/// For fields of documented types: the generator of the OpenAPI documents takes the word `Object`
-/// for any JSON object, whatever it stands for.
-pub type CommonObject = Object;
-
 impl Object {
     /// In the order in which a connection's first syncs start: the small ones first, so that a
     /// budget that doesn't last for everything is not spent on the largest.

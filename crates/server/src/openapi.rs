@@ -13,6 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{AppState, error::ErrorBody, mgmt::webhook_events, router};
 
+/// An object's name in a schema: utoipa takes a field of type `Object` for any JSON object.
+pub(crate) type ObjectName = syncline_model::Object;
+
 /// The documents by name, as they are committed in `openapi/` and served at `/openapi/<name>.json`.
 pub fn documents() -> Vec<(&'static str, String)> {
     vec![

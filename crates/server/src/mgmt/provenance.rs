@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::Serialize;
-use syncline_model::{CommonObject, Object, Time, object::UnknownObject};
+use syncline_model::{Object, Time, object::UnknownObject};
 use syncline_store::{PresenceEvent, Provenance};
 use utoipa::ToSchema;
 
@@ -11,12 +11,14 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Path},
+    openapi::ObjectName,
 };
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = provenance)]
 pub(crate) struct ProvenanceBody {
-    object: CommonObject,
+    #[schema(value_type = ObjectName)]
+    object: Object,
     id: String,
     is_deleted: bool,
     #[serde(with = "syncline_model::time::millis_or_null")]

@@ -4,7 +4,7 @@ use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, CommonObject, Coverage, ProviderName, Time, WaitReason};
+use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason};
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,6 +14,7 @@ use crate::{
     cursor::{self, ResultList},
     error::{ApiError, ApiResult},
     extract::{Caller, Path, Query},
+    openapi::ObjectName,
 };
 
 /// Kept-out records that one run shows.
@@ -30,7 +31,8 @@ pub(crate) struct SyncRunBody {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
-    object: CommonObject,
+    #[schema(value_type = ObjectName)]
+    object: Object,
     /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
     status: &'static str,
     /// `full`.

@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{CommonObject, Object, ProviderName, Time, object::UnknownObject};
+use syncline_model::{Object, ProviderName, Time, object::UnknownObject};
 use syncline_store::{PageRequest, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,6 +12,7 @@ use crate::{
     cursor::{self, Page, Position, ResultList},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, ManagedConnection, Query},
+    openapi::ObjectName,
 };
 
 pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
@@ -26,7 +27,8 @@ pub(crate) struct SyncBody {
     r#type: &'static str,
     /// `common`.
     object_type: &'static str,
-    object: CommonObject,
+    #[schema(value_type = ObjectName)]
+    object: Object,
     connection_id: String,
     sync_config_id: String,
     paused: bool,
