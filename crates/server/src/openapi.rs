@@ -11,7 +11,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, error::ErrorBody, mgmt::webhook_events, router};
+use crate::{AppState, error::ErrorBody, router};
 
 /// An object's name in a schema: utoipa takes a field of type `Object` for any JSON object.
 pub(crate) type ObjectName = syncline_model::Object;
@@ -52,7 +52,7 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
     let (routes, mut document) = routes.split_for_parts();
     document.merge(Common::openapi());
     if api == "mgmt" {
-        webhook_events::describe(&mut document);
+        crate::mgmt::webhook_events::describe(&mut document);
     }
     document.info = InfoBuilder::new()
         .title(format!("Syncline {api} API"))
