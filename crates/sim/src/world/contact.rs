@@ -341,8 +341,11 @@ pub(crate) fn source_display_name(source: &str) -> &'static str {
 }
 
 pub(crate) fn fields_json(fields: &BTreeMap<String, Value>) -> String {
-    // Not by `Object`, which takes its keys as they are: these were chosen by whoever wrote them.
-    serde_json::json!(fields).to_string()
+    let mut o = Object::new();
+    for (id, value) in fields {
+        o.raw(id, &value.to_string());
+    }
+    o.finish()
 }
 
 fn email_json(email: &str, position: usize, status: Option<&str>) -> String {
