@@ -12,6 +12,11 @@ demo *args:
 test *args:
     tests/run {{ args }}
 
+# Thousands of requests made from the OpenAPI documents.
+fuzz *args:
+    cargo build -p syncline
+    tests/fuzz/run {{ args }}
+
 # What continuous integration runs.
 ci:
     .ci/run

@@ -60,9 +60,11 @@ pub struct Capability {
     pub readable: bool,
     /// What keeps it from being readable.
     #[serde(default)]
+    #[schema(required = true)]
     pub denial: Option<Denial>,
     /// Why it is not readable, in the provider's words.
     #[serde(default)]
+    #[schema(required = true)]
     pub reason: Option<String>,
 }
 

@@ -19,6 +19,7 @@ pub struct Coverage {
     /// Distinct records seen by this run.
     pub records_seen: i64,
     /// The provider's own total; null when it tells none.
+    #[schema(required = true)]
     pub records_reported: Option<i64>,
     pub reason: String,
 }

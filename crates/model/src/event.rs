@@ -1,11 +1,24 @@
 //! What Syncline tells the outside: one event per fact, written in the fact's own transaction.
 //!
-//! Payloads have the shapes Supaglue's webhooks had, with the run's coverage and counters added.
+//! Payloads have the shapes Supaglue's webhooks had, with the run's coverage and counters added. Their
+//! types are also what the management API's document shows as its webhooks.
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Schema, Type},
+};
 
-use crate::{Counters, Coverage, Object, ProviderName};
+use crate::{Category, Counters, Coverage, Object, ProviderName};
+
+/// utoipa takes a field of type `Object` for any JSON object.
+type ObjectName = Object;
+
+pub const SYNC_COMPLETE: &str = "sync.complete";
+pub const SYNC_PAUSED: &str = "sync.paused";
+pub const CONNECTION_CREATED: &str = "connection.created";
+pub const CONNECTION_DELETED: &str = "connection.deleted";
 
 /// Whose event it is.
 #[derive(Debug, Clone)]
@@ -39,22 +52,22 @@ pub enum Event {
 impl Event {
     pub fn event_type(&self) -> &'static str {
         match self {
-            Self::SyncComplete { .. } => "sync.complete",
-            Self::SyncPaused { .. } => "sync.paused",
-            Self::ConnectionCreated => "connection.created",
-            Self::ConnectionDeleted => "connection.deleted",
+            Self::SyncComplete { .. } => SYNC_COMPLETE,
+            Self::SyncPaused { .. } => SYNC_PAUSED,
+            Self::ConnectionCreated => CONNECTION_CREATED,
+            Self::ConnectionDeleted => CONNECTION_DELETED,
         }
     }
 
     /// The body a webhook carries.
     pub fn payload(&self, connection: &ConnectionRef) -> Value {
-        let mut payload = json!({
-            "webhook_event_type": self.event_type(),
-            "connection_id": connection.connection_id,
-            "customer_id": connection.customer_id,
-            "provider_name": connection.provider,
-        });
-        let own = match self {
+        let webhook_event_type = self.event_type();
+        let origin = Origin {
+            connection_id: connection.connection_id.clone(),
+            customer_id: connection.customer_id.clone(),
+            provider_name: connection.provider,
+        };
+        match self {
             Self::SyncComplete {
                 run_id,
                 object,
@@ -62,40 +75,173 @@ impl Event {
                 num_records_synced,
                 coverage,
                 error,
-            } => merge(
-                json!({
-                    "run_id": run_id,
-                    "type": "object",
-                    "object_type": "common",
-                    "object": object,
-                    "result": if error.is_none() { "SUCCESS" } else { "ERROR" },
-                    "num_records_synced": num_records_synced,
-                    "error_message": error,
-                    "coverage": coverage,
-                }),
-                counters,
-            ),
-            Self::SyncPaused { object, reason } => json!({
-                "type": "object",
-                "object_type": "common",
-                "object": object,
-                "pause_reason": reason,
+            } => json!(SyncComplete {
+                webhook_event_type,
+                origin,
+                run_id: run_id.clone(),
+                synced: Synced::of(*object),
+                result: match error {
+                    None => EventResult::Success,
+                    Some(_) => EventResult::Error,
+                },
+                num_records_synced: *num_records_synced,
+                error_message: error.clone(),
+                coverage: coverage.clone(),
+                counters: *counters,
             }),
-            Self::ConnectionCreated | Self::ConnectionDeleted => json!({
-                "provider_id": connection.provider_id,
-                "category": connection.provider.category(),
-                "result": "SUCCESS",
+            Self::SyncPaused { object, reason } => json!(SyncPaused {
+                webhook_event_type,
+                origin,
+                synced: Synced::of(*object),
+                pause_reason: reason.clone(),
             }),
-        };
-        payload = merge(payload, &own);
-        payload
+            Self::ConnectionCreated => json!(ConnectionCreated {
+                webhook_event_type,
+                origin,
+                about: ConnectionFacts::of(connection),
+            }),
+            Self::ConnectionDeleted => json!(ConnectionDeleted {
+                webhook_event_type,
+                origin,
+                about: ConnectionFacts::of(connection),
+            }),
+        }
     }
 }
 
-fn merge(mut into: Value, from: &impl Serialize) -> Value {
-    if let (Value::Object(into), Ok(Value::Object(from))) = (&mut into, serde_json::to_value(from))
-    {
-        into.extend(from);
+/// A run ended, with success or without.
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_complete_event)]
+pub struct SyncComplete {
+    #[schema(schema_with = sync_complete)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    run_id: String,
+    #[serde(flatten)]
+    synced: Synced,
+    result: EventResult,
+    num_records_synced: i64,
+    /// Left out of a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error_message: Option<String>,
+    coverage: Coverage,
+    #[serde(flatten)]
+    counters: Counters,
+}
+
+/// A sync was paused: by hand, or because it can't go on as it is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = sync_paused_event)]
+pub struct SyncPaused {
+    #[schema(schema_with = sync_paused)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    #[serde(flatten)]
+    synced: Synced,
+    pause_reason: String,
+}
+
+/// A customer was connected.
+#[derive(Serialize, ToSchema)]
+#[schema(as = connection_created_event)]
+pub struct ConnectionCreated {
+    #[schema(schema_with = connection_created)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    #[serde(flatten)]
+    about: ConnectionFacts,
+}
+
+/// A connection was deleted, by itself or with its customer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = connection_deleted_event)]
+pub struct ConnectionDeleted {
+    #[schema(schema_with = connection_deleted)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    #[serde(flatten)]
+    about: ConnectionFacts,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = event_origin)]
+struct Origin {
+    connection_id: String,
+    /// Your own id for the customer.
+    customer_id: String,
+    provider_name: ProviderName,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = event_sync)]
+struct Synced {
+    /// `object`.
+    r#type: &'static str,
+    /// `common`.
+    object_type: &'static str,
+    object: ObjectName,
+}
+
+impl Synced {
+    fn of(object: Object) -> Self {
+        Self {
+            r#type: "object",
+            object_type: "common",
+            object,
+        }
     }
-    into
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = event_connection)]
+struct ConnectionFacts {
+    provider_id: String,
+    category: Category,
+    result: EventResult,
+}
+
+impl ConnectionFacts {
+    fn of(connection: &ConnectionRef) -> Self {
+        Self {
+            provider_id: connection.provider_id.clone(),
+            category: connection.provider.category(),
+            result: EventResult::Success,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schema(as = event_result)]
+enum EventResult {
+    Success,
+    Error,
+}
+
+fn sync_complete() -> Schema {
+    always(SYNC_COMPLETE)
+}
+
+fn sync_paused() -> Schema {
+    always(SYNC_PAUSED)
+}
+
+fn connection_created() -> Schema {
+    always(CONNECTION_CREATED)
+}
+
+fn connection_deleted() -> Schema {
+    always(CONNECTION_DELETED)
+}
+
+fn always(word: &str) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some([word]))
+        .into()
 }

@@ -15,6 +15,7 @@ use crate::{
 pub struct SequenceStep {
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
     /// Its place among the steps, from 1.
     pub order: u32,
@@ -22,16 +23,21 @@ pub struct SequenceStep {
     pub kind: StepKind,
     /// Seconds after the step before; for the first one, after the enrolment.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub interval_seconds: Option<i64>,
     /// A fixed time, where the step has one in place of an interval.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub template: Option<StepTemplate>,
     /// The e-mail continues the thread of the one before; absent where the step sends none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub is_reply: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub task_note: Option<String>,
 }
 
@@ -44,6 +50,7 @@ pub struct StepTemplate {
     /// HTML, where the template has any.
     pub body: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub name: Option<String>,
 }
 

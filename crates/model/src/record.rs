@@ -102,30 +102,42 @@ pub struct Rejected {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
+    #[schema(required = true)]
     pub first_name: Option<String>,
+    #[schema(required = true)]
     pub last_name: Option<String>,
+    #[schema(required = true)]
     pub email: Option<String>,
+    #[schema(required = true)]
     pub is_locked: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mailbox {
+    #[schema(required = true)]
     pub email: Option<String>,
+    #[schema(required = true)]
     pub user_id: Option<String>,
+    #[schema(required = true)]
     pub is_disabled: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
+    #[schema(required = true)]
     pub owner_id: Option<String>,
+    #[schema(required = true)]
     pub name: Option<String>,
+    #[schema(required = true)]
     pub domain: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Sequence {
+    #[schema(required = true)]
     pub owner_id: Option<String>,
     pub is_enabled: bool,
+    #[schema(required = true)]
     pub name: Option<String>,
     pub tags: Vec<String>,
     pub num_steps: i64,
@@ -155,11 +167,17 @@ impl ShareType {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Contact {
+    #[schema(required = true)]
     pub owner_id: Option<String>,
+    #[schema(required = true)]
     pub account_id: Option<String>,
+    #[schema(required = true)]
     pub first_name: Option<String>,
+    #[schema(required = true)]
     pub last_name: Option<String>,
+    #[schema(required = true)]
     pub job_title: Option<String>,
+    #[schema(required = true)]
     pub address: Option<Address>,
     pub email_addresses: Vec<EmailAddress>,
     pub phone_numbers: Vec<PhoneNumber>,
@@ -171,11 +189,17 @@ pub struct Contact {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Address {
+    #[schema(required = true)]
     pub street_1: Option<String>,
+    #[schema(required = true)]
     pub street_2: Option<String>,
+    #[schema(required = true)]
     pub city: Option<String>,
+    #[schema(required = true)]
     pub state: Option<String>,
+    #[schema(required = true)]
     pub postal_code: Option<String>,
+    #[schema(required = true)]
     pub country: Option<String>,
 }
 
@@ -183,13 +207,16 @@ pub struct Address {
 pub struct EmailAddress {
     pub email_address: String,
     /// `primary`, `personal`, `work` or null.
+    #[schema(required = true)]
     pub email_address_type: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PhoneNumber {
+    #[schema(required = true)]
     pub phone_number: Option<String>,
     /// `primary`, `work`, `home`, `mobile`, `other` or null.
+    #[schema(required = true)]
     pub phone_number_type: Option<String>,
 }
 
@@ -197,9 +224,14 @@ pub struct PhoneNumber {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SequenceState {
     /// The provider's own word.
+    #[schema(required = true)]
     pub state: Option<String>,
+    #[schema(required = true)]
     pub contact_id: Option<String>,
+    #[schema(required = true)]
     pub mailbox_id: Option<String>,
+    #[schema(required = true)]
     pub user_id: Option<String>,
+    #[schema(required = true)]
     pub sequence_id: Option<String>,
 }

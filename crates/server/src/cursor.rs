@@ -96,7 +96,9 @@ impl<T> Page<T> {
 /// The management API's list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ResultList<T> {
+    #[schema(required = true)]
     pub(crate) next: Option<String>,
+    #[schema(required = true)]
     pub(crate) previous: Option<String>,
     pub(crate) results: Vec<T>,
     pub(crate) total_count: i64,

@@ -66,6 +66,7 @@ struct ErrorEntry {
     /// The HTTP status, as a string.
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     source: Option<ErrorSource>,
 }
 
@@ -74,7 +75,7 @@ struct ErrorMeta {
     /// `supaglue` (this service) or `remote-provider`.
     origin: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object)]
     cause: Option<Value>,
 }
 

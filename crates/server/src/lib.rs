@@ -5,6 +5,7 @@
 //! that turns into a response.
 
 mod cursor;
+mod docs;
 mod engagement;
 mod error;
 mod extract;

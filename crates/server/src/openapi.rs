@@ -51,6 +51,9 @@ impl Modify for Security {
 pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppState>, Document) {
     let (routes, mut document) = routes.split_for_parts();
     document.merge(Common::openapi());
+    if api == "mgmt" {
+        crate::mgmt::webhook_events::describe(&mut document);
+    }
     document.info = InfoBuilder::new()
         .title(format!("Syncline {api} API"))
         .version("2")

@@ -11,7 +11,7 @@ use axum::{
 use tower_http::trace::TraceLayer;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{AppState, engagement, error, health, idempotency, mgmt, openapi};
+use crate::{AppState, docs, engagement, error, health, idempotency, mgmt, openapi};
 
 /// The service, ready to be served.
 pub fn router(state: AppState) -> Router {
@@ -26,6 +26,7 @@ pub fn router(state: AppState) -> Router {
             "/openapi/engagement.json",
             get(openapi::serve(&engagement_document)),
         )
+        .merge(docs::routes())
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

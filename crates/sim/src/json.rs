@@ -113,9 +113,9 @@ impl Object {
 
     fn key(&mut self, key: &str) {
         self.comma();
-        self.out.push('"');
-        self.out.push_str(key);
-        self.out.push_str("\":");
+        // Escaped: some keys are what a caller has written, the id of a contact or of a custom field.
+        push_text(&mut self.out, key);
+        self.out.push(':');
     }
 
     fn comma(&mut self) {

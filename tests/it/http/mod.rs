@@ -1,6 +1,8 @@
 //! What all endpoints have in common: errors, tenancy, odd input, health.
 
 mod bad_input;
+mod docs;
+mod documents;
 mod headers;
 mod health;
 mod tenancy;

@@ -12,3 +12,4 @@ mod rate_limit_info;
 mod sync_configs;
 mod sync_runs;
 mod syncs;
+mod webhook_events;

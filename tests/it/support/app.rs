@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_model::{Clock, Ids, ManualClock};
@@ -18,7 +18,10 @@ use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::Database;
+use super::{
+    Database,
+    documents::{self, Received},
+};
 
 pub(crate) const CUSTOMER: &str = "customer-1";
 /// A key of the simulated Apollo that may read everything.
@@ -230,10 +233,22 @@ impl App {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// Sends a request. The answer must be one that the API's document allows.
     pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let (http, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = http.execute(request).await.unwrap();
         let status = response.status();
+        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let text = response.text().await.unwrap();
+        documents::check(&Received {
+            method: &method,
+            path: &path,
+            status,
+            content_type: content_type.as_ref().map(|value| value.to_str().unwrap()),
+            text: &text,
+        });
         Answer {
             status,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),

@@ -2,6 +2,7 @@
 
 mod app;
 mod database;
+pub(crate) mod documents;
 mod limits;
 mod process;
 

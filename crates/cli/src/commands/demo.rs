@@ -241,7 +241,9 @@ impl Demo {
         println!("API key:      {key}");
         println!("Syncs:        {base}/mgmt/v2/syncs");
         println!("Sync runs:    {base}/mgmt/v2/sync-runs");
-        println!("OpenAPI:      {base}/openapi/mgmt.json  {base}/openapi/engagement.json");
+        println!(
+            "API:          {base}/docs  (OpenAPI: {base}/openapi/mgmt.json and its neighbours)"
+        );
         println!("Metrics:      {base}/metrics");
         println!("Fake Apollo:  {}", self.apollo.base_url());
         println!("\nServing until Ctrl-C; the database is thrown away then.");

@@ -77,6 +77,7 @@ pub(crate) struct Pagination {
     pub(super) previous: Option<String>,
     /// Absent where the provider doesn't tell.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(super) total_count: Option<i64>,
 }
 
@@ -101,7 +102,7 @@ pub(crate) struct RecordBody<T> {
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object)]
     raw_data: Option<Box<RawValue>>,
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct SequenceDetail {
     #[serde(flatten)]
     sequence: Sequence,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     steps: Option<Vec<SequenceStep>>,
 }
 

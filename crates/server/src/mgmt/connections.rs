@@ -45,7 +45,7 @@ pub(crate) struct ConnectionBody {
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_synced_at: Option<Time>,
 }
 

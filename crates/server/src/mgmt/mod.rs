@@ -12,3 +12,4 @@ pub(crate) mod rate_limit_info;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
 pub(crate) mod syncs;
+pub(crate) mod webhook_events;

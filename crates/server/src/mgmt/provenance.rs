@@ -22,18 +22,20 @@ pub(crate) struct ProvenanceBody {
     id: String,
     is_deleted: bool,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     deleted_at: Option<Time>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
     /// Since when scans that read to their end have not seen it. Null while they do.
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     missing_since: Option<Time>,
     /// The run that inserted it; null where that is not known.
+    #[schema(required = true)]
     first_seen_by: Option<Sighting>,
     /// The newest run that read it, as far as runs are kept.
+    #[schema(required = true)]
     last_seen_by: Option<Sighting>,
     /// Oldest first.
     events: Vec<PresenceEventBody>,
@@ -45,7 +47,7 @@ struct Sighting {
     run_id: String,
     /// Null where the run is not kept any more.
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     started_at: Option<Time>,
 }
 

@@ -20,9 +20,11 @@ use crate::{
 pub(crate) struct RateLimitInfo {
     /// Of all endpoints' days, the one with the smallest share left.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     daily: Option<SingleRateLimitInfo>,
     /// Of all endpoints' hours, the one with the smallest share left.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     hourly: Option<SingleRateLimitInfo>,
     /// Every window of every endpoint, as the provider's answers told them: `contacts/search per
     /// minute` and so on. Left out as long as nothing was asked.
@@ -40,6 +42,7 @@ struct SingleRateLimitInfo {
     /// When all of it is there again, at the latest, in seconds since 1970. Left out where it is
     /// there already.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reset_time: Option<i64>,
 }
 
@@ -63,7 +66,7 @@ struct RecordWindowBody {
     used: i64,
     /// When the first of them stops counting. Null when none is used.
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     resets_at: Option<Time>,
 }
 

@@ -37,25 +37,29 @@ pub(crate) struct SyncRunBody {
     status: &'static str,
     /// `full`.
     strategy: &'static str,
+    #[schema(required = true)]
     error_message: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     start_timestamp: Time,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     end_timestamp: Option<Time>,
     application_id: String,
     customer_id: String,
     provider_name: ProviderName,
     category: Category,
     connection_id: String,
+    #[schema(required = true)]
     num_records_synced: Option<i64>,
     /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `stalled` or `cancelled`.
     state: String,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     waiting_until: Option<Time>,
+    #[schema(required = true)]
     waiting_reason: Option<WaitReason>,
+    #[schema(required = true)]
     coverage: Option<Coverage>,
     records_created: i64,
     records_updated: i64,

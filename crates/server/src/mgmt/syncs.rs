@@ -36,15 +36,19 @@ pub(crate) struct SyncBody {
     customer_id: String,
     /// `queued`, `running` or `waiting` while a run is active; otherwise `paused` or `idle`.
     state: String,
+    #[schema(required = true)]
     paused_reason: Option<String>,
+    #[schema(required = true)]
     last_run: Option<LastRun>,
     /// When the next run starts, or the one that waits goes on. Null while the sync is paused.
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_run_at: Option<Time>,
     /// Why then, where it isn't simply the sync's period.
+    #[schema(required = true)]
     next_run_reason: Option<&'static str>,
     /// Of the active run.
+    #[schema(required = true)]
     progress: Option<Progress>,
 }
 
@@ -57,9 +61,11 @@ struct LastRun {
     #[schema(value_type = String, format = DateTime)]
     start_timestamp: Time,
     #[serde(with = "syncline_model::time::millis_or_null")]
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
     end_timestamp: Option<Time>,
+    #[schema(required = true)]
     error_message: Option<String>,
+    #[schema(required = true)]
     num_records_synced: Option<i64>,
 }
 
@@ -67,6 +73,7 @@ struct LastRun {
 struct Progress {
     records_read: i64,
     /// The provider's total; null until it is known.
+    #[schema(required = true)]
     records_reported: Option<i64>,
     requests_made: i64,
 }

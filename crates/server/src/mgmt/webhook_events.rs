@@ -1,0 +1,62 @@
+//! The `webhooks` of the management API's document: what is sent when, from the types that are sent.
+
+use syncline_model::event::{
+    CONNECTION_CREATED, CONNECTION_DELETED, ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE,
+    SYNC_PAUSED, SyncComplete, SyncPaused,
+};
+use utoipa::{
+    OpenApi, ToSchema,
+    openapi::{
+        ContentBuilder, HttpMethod, OpenApi as Document, PathItem, Paths, PathsBuilder, Ref,
+        ResponseBuilder, SecurityRequirement, path::OperationBuilder,
+        request_body::RequestBodyBuilder,
+    },
+};
+
+/// The payloads, with the types inside them.
+#[derive(OpenApi)]
+#[openapi(components(schemas(SyncComplete, SyncPaused, ConnectionCreated, ConnectionDeleted)))]
+struct Payloads;
+
+/// Adds the events to the document.
+pub(crate) fn describe(document: &mut Document) {
+    document.merge(Payloads::openapi());
+    document.webhooks = Some(paths());
+}
+
+fn paths() -> Paths {
+    PathsBuilder::new()
+        .path(
+            SYNC_COMPLETE,
+            event::<SyncComplete>("syncComplete", "A run ended"),
+        )
+        .path(
+            SYNC_PAUSED,
+            event::<SyncPaused>("syncPaused", "A sync was paused"),
+        )
+        .path(
+            CONNECTION_CREATED,
+            event::<ConnectionCreated>("connectionCreated", "A customer was connected"),
+        )
+        .path(
+            CONNECTION_DELETED,
+            event::<ConnectionDeleted>("connectionDeleted", "A connection was deleted"),
+        )
+        .build()
+}
+
+fn event<Payload: ToSchema>(operation_id: &str, summary: &str) -> PathItem {
+    let schema = Ref::from_schema_name(Payload::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let body = RequestBodyBuilder::new().content("application/json", content);
+    let taken = ResponseBuilder::new().description("Any 2xx says that it arrived");
+    let operation = OperationBuilder::new()
+        .operation_id(Some(operation_id))
+        .summary(Some(summary))
+        .tag("Webhooks")
+        .request_body(Some(body.build()))
+        // Nobody sends us our key.
+        .securities(Some(Vec::<SecurityRequirement>::new()))
+        .response("2XX", taken);
+    PathItem::new(HttpMethod::Post, operation)
+}

@@ -1,0 +1,94 @@
+//! The check that every test's answers go through can fail.
+
+use reqwest::{Method, StatusCode};
+
+use crate::support::documents::{Received, verdict};
+
+const CUSTOMER: &str =
+    r#"{"application_id": "a", "customer_id": "c", "name": "A", "email": "a@customer.example"}"#;
+
+fn customer(text: &str) -> Received<'_> {
+    Received {
+        method: &Method::GET,
+        path: "/mgmt/v2/customers/c",
+        status: StatusCode::OK,
+        content_type: Some("application/json"),
+        text,
+    }
+}
+
+#[test]
+fn a_documented_answer_passes() {
+    verdict(&customer(CUSTOMER)).unwrap();
+}
+
+#[test]
+fn an_answer_is_refused_where_it_leaves_its_document() {
+    let without_email = r#"{"application_id": "a", "customer_id": "c", "name": "A"}"#;
+    let wrong_type = CUSTOMER.replace("\"A\"", "7");
+    let undocumented = CUSTOMER.replace("\"name\"", "\"colour\": \"red\", \"name\"");
+    let cases = [
+        (customer(without_email), "\"email\" is a required property"),
+        (customer(&wrong_type), "/name: 7 is not of type \"string\""),
+        (customer(&undocumented), "'colour' was unexpected"),
+        (customer("<html>"), "not JSON"),
+        (
+            Received {
+                content_type: None,
+                ..customer(CUSTOMER)
+            },
+            "no documented content type",
+        ),
+        (
+            Received {
+                status: StatusCode::CREATED,
+                ..customer(CUSTOMER)
+            },
+            "\"errors\" is a required property",
+        ),
+        (
+            Received {
+                method: &Method::DELETE,
+                status: StatusCode::NO_CONTENT,
+                ..customer(CUSTOMER)
+            },
+            "no body is documented",
+        ),
+        (
+            Received {
+                path: "/mgmt/v2/nowhere",
+                ..customer(CUSTOMER)
+            },
+            "no such operation",
+        ),
+    ];
+    for (received, expected) in cases {
+        let reason = verdict(&received).unwrap_err();
+        assert!(reason.contains(expected), "{reason} where {expected}");
+    }
+}
+
+#[test]
+fn a_record_is_checked_to_its_innermost_field() {
+    let contact = |address: &str| {
+        format!(
+            r#"{{"id": "1", "owner_id": null, "account_id": null, "first_name": null,
+                "last_name": null, "job_title": null, "address": {address}, "email_addresses": [],
+                "phone_numbers": [], "open_count": 0, "click_count": 0, "reply_count": 0,
+                "bounced_count": 0, "created_at": null, "updated_at": null, "is_deleted": false,
+                "deleted_at": null, "last_modified_at": "2026-03-01T08:00:00.000Z",
+                "raw_data": {{"any": "thing"}}}}"#
+        )
+    };
+    let received = |text| Received {
+        path: "/engagement/v2/contacts/1",
+        ..customer(text)
+    };
+    let plain = contact("null");
+    verdict(&received(&plain)).unwrap();
+    let address = r#"{"street_1": null, "street_2": null, "city": "Ghent", "state": null,
+        "postal_code": null, "country": null, "planet": "Earth"}"#;
+    let odd = contact(address);
+    let reason = verdict(&received(&odd)).unwrap_err();
+    assert!(reason.contains("/address"), "{reason}");
+}
