@@ -2,7 +2,8 @@
 //! out once, and answered as it was the first time, for 24 hours.
 //!
 //! Kept is every answer after which the provider may have taken the write, whatever its status. What
-//! surely changed nothing (a limit, a database that is away) gives the key back.
+//! surely changed nothing (a limit, a database that is away) gives the key back. With or without a
+//! key, a write that has begun is carried out to its end.
 
 use axum::{
     body::{Body, to_bytes},
@@ -31,13 +32,22 @@ const REPLAYED: &str = "idempotency-replayed";
 
 /// The layer around the engagement API.
 pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(HEADER) || !is_write(&request) {
+    if !is_write(&request) {
         return next.run(request).await;
     }
-    match carry_out_once(&state, request, next).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
-    }
+    let carried_out = if request.headers().contains_key(HEADER) {
+        carry_out_once(&state, request, next).await
+    } else {
+        to_its_end(next.run(request)).await
+    };
+    carried_out.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Carries a write out even if its caller leaves: half of it would hold locks, and be in no table.
+async fn to_its_end(write: impl Future<Output = Response> + Send + 'static) -> ApiResult<Response> {
+    tokio::spawn(write)
+        .await
+        .map_err(|error| ApiError::Internal(format!("a write ended early: {error}")))
 }
 
 async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiResult<Response> {
@@ -72,16 +82,12 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
             )));
         }
     }
-    // The write is carried out to its end even if the caller leaves: otherwise nobody would know its
-    // answer.
     let state = state.clone();
-    let carried_out = tokio::spawn(async move {
+    to_its_end(async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         keep(&state, &connection, &key, response).await
-    });
-    carried_out
-        .await
-        .map_err(|error| ApiError::Internal(format!("a write ended early: {error}")))
+    })
+    .await
 }
 
 /// Keeps the answer, or gives the key back where nothing was carried out.

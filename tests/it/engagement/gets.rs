@@ -38,9 +38,12 @@ on_both_databases! {
             let path = format!("/engagement/v2/{list}/nothing");
             let answer = app.get(&format!("{path}?read_from_cache=true")).await;
             assert!(refused(&answer, 404, "NOT_FOUND_ERROR").contains("nothing"));
-            let live = app.get(&path).await;
-            refused(&live, 404, "NOT_FOUND_ERROR");
-            assert_eq!(live.body["errors"][0]["meta"]["origin"], "remote-provider", "{list}");
+            // The second and third are the names of calls, in the place of an id.
+            for id in ["nothing", "search", "api_profile", "66e34b81740c50074e3d1bd4"] {
+                let live = app.get(&format!("/engagement/v2/{list}/{id}")).await;
+                refused(&live, 404, "NOT_FOUND_ERROR");
+                assert_eq!(live.body["errors"][0]["meta"]["origin"], "remote-provider", "{list}");
+            }
         }
     }
 

@@ -49,6 +49,25 @@ on_both_databases! {
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     }
 
+    async fn a_caller_who_leaves_in_the_middle_blocks_nobody(database: Database) {
+        let app = App::synced(database, 5).await;
+        let gate = app.apollo.gate(syncline_sim::Match::path("accounts/search"));
+        let leaving = app.request(reqwest::Method::POST, &path("accounts/_upsert"))
+            .header("x-api-key", &app.api_key).header("x-customer-id", CUSTOMER)
+            .header("x-provider-name", "apollo")
+            .json(&json!({"record": {}, "upsert_on": {"name": "Left"}}));
+        let leaving = tokio::spawn(leaving.send());
+        gate.arrived(1).await;
+        leaving.abort();
+        assert!(leaving.await.is_err());
+        gate.open();
+        let id = upsert(&app, json!({"name": "Left"}), json!({"domain": "left.example"})).await;
+        assert_eq!(row(&app, "accounts", &id).await["domain"], "left.example");
+        let named = app.apollo.read(0, |team| team.accounts().iter()
+            .filter(|account| account["name"] == "Left").count());
+        assert_eq!(named, 1, "the first one was carried out");
+    }
+
     async fn more_than_one_match_and_no_field_are_refused(database: Database) {
         let app = App::synced(database, 20).await;
         for _ in 0..2 {

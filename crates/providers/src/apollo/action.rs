@@ -35,7 +35,7 @@ fn of_one(method: &Method) -> &'static str {
 }
 
 /// 24 hex digits. What else stands in the place of an id has a digit in it, and no action has.
-fn is_id(part: &str) -> bool {
+pub(super) fn is_id(part: &str) -> bool {
     let hex = part.bytes().all(|byte| byte.is_ascii_hexdigit());
     (part.len() == 24 && hex) || part.bytes().any(|byte| byte.is_ascii_digit())
 }

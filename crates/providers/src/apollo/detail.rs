@@ -12,11 +12,11 @@ use super::{
     Apollo,
     api::{Endpoint, unreadable},
     error,
-    live::{no_such, records_of},
+    live::{id_in_path, records_of},
 };
 use crate::{
     error::ProviderError,
-    http::{Response, segment},
+    http::Response,
     json::{self, Fields, Malformed},
     session::Session,
     unified::SequenceWithSteps,
@@ -66,7 +66,7 @@ impl Apollo {
     }
 
     async fn campaign(&self, session: &Session<'_>, id: &str) -> Result<Response, ProviderError> {
-        let id_in_path = segment(id).ok_or_else(|| no_such(Object::Sequence, id))?;
+        let id_in_path = id_in_path(Object::Sequence, id)?;
         let endpoint = Endpoint::get(format!("api/v1/emailer_campaigns/{id_in_path}"));
         self.call(session, endpoint)
             .await

@@ -13,11 +13,11 @@ use super::{
     Apollo,
     api::{Endpoint, unreadable},
     error,
-    live::{no_such, records_of},
+    live::{id_in_path, no_such, records_of},
 };
 use crate::{
     error::{ErrorKind, ProviderError},
-    http::{Response, segment},
+    http::Response,
     json::{self, Fields},
     session::Session,
     unified::{Enrolled, Enrolment, Outcome},
@@ -77,7 +77,7 @@ impl Apollo {
         members: &mut Members,
     ) -> Result<Vec<(String, Outcome)>, ProviderError> {
         let sequence_id = enrolment.sequence_id;
-        let in_path = segment(sequence_id).ok_or_else(|| no_such(Object::Sequence, sequence_id))?;
+        let in_path = id_in_path(Object::Sequence, sequence_id)?;
         let mut body = json!({
             "emailer_campaign_id": sequence_id,
             "contact_ids": enrolment.contact_ids,

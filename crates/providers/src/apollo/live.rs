@@ -11,7 +11,7 @@ use syncline_model::{
 };
 
 use super::{
-    Apollo,
+    Apollo, action,
     api::{Endpoint, PER_PAGE, unreadable},
     error, mapping,
     page::page_of,
@@ -89,8 +89,7 @@ impl Apollo {
         object: Object,
         id: &str,
     ) -> Result<Records, ProviderError> {
-        let id_in_path = segment(id).ok_or_else(|| no_such(object, id))?;
-        let path = format!("api/v1/{}/{id_in_path}", object.plural());
+        let path = format!("api/v1/{}/{}", object.plural(), id_in_path(object, id)?);
         let response = self
             .call(session, Endpoint::get(path))
             .await
@@ -256,6 +255,14 @@ pub(super) fn records_of(
         Some(rejected) if rejected.object == object => Err(unreadable(response, &rejected.reason)),
         _ => Ok(mapped.records),
     }
+}
+
+/// An id as a segment of a path. A word without a digit is the name of an action, and would ask for
+/// something else.
+pub(super) fn id_in_path(object: Object, id: &str) -> Result<String, ProviderError> {
+    segment(id)
+        .filter(|_| action::is_id(id))
+        .ok_or_else(|| no_such(object, id))
 }
 
 pub(super) fn no_such(object: Object, id: &str) -> ProviderError {

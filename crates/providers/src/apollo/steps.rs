@@ -14,11 +14,10 @@ use super::{
     Apollo,
     api::{Endpoint, unreadable},
     error,
-    live::{no_such, records_of},
+    live::{id_in_path, records_of},
 };
 use crate::{
     error::{ErrorKind, ProviderError},
-    http::segment,
     json::{self, Fields},
     session::Session,
     unified::Wrote,
@@ -181,7 +180,7 @@ impl Apollo {
         touch_id: &str,
         body: Value,
     ) -> Result<(), ProviderError> {
-        let id = segment(touch_id).ok_or_else(|| no_such(Object::Sequence, touch_id))?;
+        let id = id_in_path(Object::Sequence, touch_id)?;
         let endpoint = Endpoint::put(format!("api/v1/emailer_touches/{id}"), body);
         self.call(session, endpoint)
             .await

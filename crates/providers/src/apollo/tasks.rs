@@ -9,7 +9,7 @@ use syncline_model::{
 };
 
 use super::{
-    Apollo,
+    Apollo, action,
     api::{Endpoint, unreadable},
     error,
     page::envelope_of,
@@ -84,7 +84,8 @@ impl Apollo {
             let message = format!("Apollo has no task with the id {id}");
             ProviderError::new(ErrorKind::NotFound, None, &message)
         };
-        let id_in_path = segment(id).ok_or_else(missing)?;
+        let id_in_path = segment(id).filter(|_| action::is_id(id));
+        let id_in_path = id_in_path.ok_or_else(missing)?;
         let endpoint = Endpoint::post(format!("api/v1/tasks/{id_in_path}/complete"), json!({}));
         let response = self
             .call(session, endpoint)

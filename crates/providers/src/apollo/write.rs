@@ -13,9 +13,9 @@ use super::{
     Apollo,
     api::Endpoint,
     error,
-    live::{no_such, one_record},
+    live::{id_in_path, no_such, one_record},
 };
-use crate::{error::ProviderError, http::segment, session::Session, unified::Wrote};
+use crate::{error::ProviderError, session::Session, unified::Wrote};
 
 impl Apollo {
     pub(super) async fn write_account(
@@ -57,7 +57,7 @@ impl Apollo {
         let endpoint = match id {
             None => Endpoint::post(collection, Value::Object(body)),
             Some(id) => {
-                let id = segment(id).ok_or_else(|| no_such(object, id))?;
+                let id = id_in_path(object, id)?;
                 Endpoint::patch(format!("{collection}/{id}"), Value::Object(body))
             }
         };
