@@ -117,4 +117,6 @@ pub enum WireFault {
     SlowBody { chunk: usize, pause: Duration },
     /// The head and half of the body are sent, then nothing more; the connection stays open.
     Hang,
+    /// Not a byte is sent, and the connection stays open. The request has been carried out.
+    Silence,
 }

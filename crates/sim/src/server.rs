@@ -89,6 +89,8 @@ async fn answer(
     let reply = simulator.respond(now(), &request);
     match reply.wire {
         Some(WireFault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
+        // Until the client gives up.
+        Some(WireFault::Silence) => std::future::pending().await,
         Some(WireFault::Delay(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }

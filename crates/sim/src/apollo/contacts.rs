@@ -148,24 +148,27 @@ impl Filter {
     }
 }
 
-/// Whether every word occurs in the contact's names, title, company or addresses.
-fn says(contact: &Contact, words: &str) -> bool {
-    let mut text = contact.name();
-    let more = [
+/// Whether the contact's names, title, company or addresses have one of the words in common with what was
+/// asked for. Whoever asks for an address gets everybody at its domain too.
+fn says(contact: &Contact, asked: &str) -> bool {
+    let asked = asked.to_lowercase();
+    let wanted: Vec<&str> = words(&asked).collect();
+    let texts = [
+        contact.first_name.as_deref(),
+        contact.last_name.as_deref(),
         contact.title.as_deref(),
         contact.organization_name.as_deref(),
     ];
-    for part in more
-        .into_iter()
-        .flatten()
-        .chain(contact.emails.iter().map(String::as_str))
-    {
-        text.push(' ');
-        text.push_str(part);
-    }
-    let text = text.to_lowercase();
-    words
-        .to_lowercase()
-        .split_whitespace()
-        .all(|word| text.contains(word))
+    let emails = contact.emails.iter().map(String::as_str);
+    let mut texts = texts.into_iter().flatten().chain(emails);
+    texts.any(|text| words(&text.to_lowercase()).any(|word| wanted.contains(&word)))
+}
+
+/// Words as search engines cut them: a dot or an apostrophe within one does not end it, so an address has two,
+/// `ines.duarte` and `x.example`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let within = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '\'');
+    let parts = text.split(move |c: char| !within(c));
+    let words = parts.map(|part| part.trim_matches(['.', '\'']));
+    words.filter(|word| !word.is_empty())
 }

@@ -7,6 +7,7 @@ use super::page::{around, crumb, cut};
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
 use crate::world::sequence::Sequence;
+use crate::world::{EditError, NewSequence};
 
 pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let ask = call.page(25)?;
@@ -58,6 +59,29 @@ fn show_loading(call: &mut Call<'_>, rows: &mut [bytes::Bytes]) {
             *row = bytes::Bytes::from(sequence.render(true));
         });
     }
+}
+
+/// The private call of the interface, which the public `sequences` is built on.
+pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let Some(name) = call.params.text("name") else {
+        return Err(Refusal::invalid("Name can't be blank"));
+    };
+    let new = NewSequence {
+        name,
+        private: call.params.text("permissions").as_deref() == Some("private"),
+        active: call.params.flag("active"),
+        label_ids: call.params.list("label_ids").unwrap_or_default(),
+        user_id: call.params.text("user_id"),
+    };
+    let created = call.team.write_sequence(call.now, new);
+    let id = created.map_err(|error| refused(&error))?;
+    let sequence = call.team.live_sequence(&id);
+    let sequence = sequence.map_err(|error| refused(&error))?;
+    // Its statistics are still being computed.
+    Ok(Answer::one(format!(
+        r#"{{"emailer_campaign":{}}}"#,
+        sequence.render(true)
+    )))
 }
 
 pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -124,10 +148,13 @@ fn switch(call: &mut Call<'_>, change: impl FnOnce(&mut Sequence)) -> Result<Ans
 }
 
 fn find<'c>(call: &'c Call<'_>) -> Result<&'c Sequence, Refusal> {
-    let sequence = call
-        .team
-        .sequences
-        .get(call.id)
-        .filter(|sequence| !sequence.deleted);
-    sequence.ok_or_else(|| Refusal::error(404, "Record not found."))
+    let sequence = call.team.live_sequence(call.id);
+    sequence.map_err(|error| refused(&error))
+}
+
+pub(super) fn refused(error: &EditError) -> Refusal {
+    match error {
+        EditError::InvalidId(id) => Refusal::invalid_id(id),
+        EditError::NoSuchRecord | EditError::Deleted => Refusal::error(404, "Record not found."),
+    }
 }

@@ -13,6 +13,8 @@ mod contacts_write;
 mod distortion;
 mod email_accounts;
 mod emailer_campaigns;
+mod emailer_steps;
+mod enrichment;
 mod enrolment;
 mod page;
 pub(crate) mod params;
@@ -56,12 +58,17 @@ pub(crate) static ROUTES: &[Route] = &[
 
     route(Method::POST,   "emailer_campaigns/search",                    "emailer_campaigns/search",                     emailer_campaigns::search),
     route(Method::GET,    "emailer_campaigns/search",                    "emailer_campaigns/search",                     emailer_campaigns::search),
+    route(Method::POST,   "emailer_campaigns",                           "emailer_campaigns/create",                     emailer_campaigns::create),
     route(Method::POST,   "emailer_campaigns/remove_or_stop_contact_ids","emailer_campaigns/remove_or_stop_contact_ids", enrolment::remove_or_stop),
     route(Method::POST,   "emailer_campaigns/{id}/add_contact_ids",      "emailer_campaigns/add_contact_ids",            enrolment::add),
     route(Method::POST,   "emailer_campaigns/{id}/approve",              "emailer_campaigns/approve",                    emailer_campaigns::approve),
     route(Method::POST,   "emailer_campaigns/{id}/abort",                "emailer_campaigns/abort",                      emailer_campaigns::abort),
     route(Method::POST,   "emailer_campaigns/{id}/archive",              "emailer_campaigns/archive",                    emailer_campaigns::archive),
     route(Method::GET,    "emailer_campaigns/{id}",                      "emailer_campaigns/show",                       emailer_campaigns::show),
+
+    route(Method::POST,   "emailer_steps",                               "emailer_steps/create",                         emailer_steps::create),
+    route(Method::DELETE, "emailer_steps/{id}",                          "emailer_steps/destroy",                        emailer_steps::destroy),
+    route(Method::PUT,    "emailer_touches/{id}",                        "emailer_touches/update",                       emailer_steps::update_touch),
 
     route(Method::GET,    "email_accounts",                              "email_accounts/index",                         email_accounts::index),
     route(Method::GET,    "labels",                                      "labels/index",                                 catalogues::labels),
@@ -73,8 +80,12 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::GET,    "tasks/search",                                "tasks/search",                                 tasks::search),
     route(Method::POST,   "tasks",                                       "tasks/create",                                 tasks::create),
     route(Method::GET,    "tasks/{id}",                                  "tasks/show",                                   tasks::show),
+    route(Method::PATCH,  "tasks/{id}",                                  "tasks/update",                                 tasks::update),
     route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
+
+    route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person),
+    route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];

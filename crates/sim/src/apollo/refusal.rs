@@ -80,6 +80,14 @@ impl Refusal {
         Self::json(status, o.finish())
     }
 
+    /// The team has spent what its plan includes.
+    pub(crate) fn no_credits() -> Self {
+        Self::invalid(concat!(
+            "You have insufficient credits! <a href='https://app.apollo.io/#/settings/plans/upgrade' ",
+            "aria-onclick='close_alert'>Upgrade your plan</a> to increase your number of lead credits."
+        ))
+    }
+
     pub(crate) fn bad_key() -> Self {
         Self::plain(
             401,

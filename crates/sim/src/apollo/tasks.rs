@@ -15,6 +15,8 @@ const SORT_FIELDS: &[(&str, Order)] = &[
     ("task_priority", Order::Priority),
 ];
 
+const DELETED: &str = "This task has been deleted. Please refresh your page.";
+
 pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let ask = call.page(10)?;
     let (order, ascending) = call.sorting(SORT_FIELDS)?;
@@ -41,9 +43,6 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     else {
         return Err(Refusal::invalid("type and user can not be blank"));
     };
-    if !call.team.has_user(&user_id) {
-        return Err(Refusal::invalid_id(&user_id));
-    }
     let mut task = Task {
         id: call.team.mint(call.now),
         user_id,
@@ -53,29 +52,67 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         contact: None,
         account: None,
         kind,
-        priority: call
-            .params
-            .text("priority")
-            .unwrap_or_else(|| "medium".to_owned()),
-        status: call
-            .params
-            .text("status")
-            .unwrap_or_else(|| "scheduled".to_owned()),
-        title: call.params.text("title"),
-        note: call.params.text("note"),
+        priority: "medium".to_owned(),
+        status: "scheduled".to_owned(),
+        title: None,
+        note: None,
         created_at: call.now,
-        due_at: call.params.text("due_at").as_deref().and_then(time),
+        due_at: None,
         completed_at: None,
         skipped_at: None,
     };
-    call.team
-        .attach_contact(&mut task, call.params.text("contact_id").as_deref());
+    apply(call, &mut task)?;
     let mut team = Object::new();
     team.text("id", &call.team.id);
     let mut o = Object::with_capacity(2048);
     o.raw("task", &task.json()).raw("team", &team.finish());
     call.team.tasks.insert(task);
     Ok(Answer::one(o.finish()))
+}
+
+pub(crate) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let mut task = find(call, DELETED)?.clone();
+    apply(call, &mut task)?;
+    call.team.tasks.edit(call.id, |row| *row = task);
+    show(call)
+}
+
+/// Takes over what the call names.
+fn apply(call: &Call<'_>, task: &mut Task) -> Result<(), Refusal> {
+    let params = call.params;
+    let set = |field: &mut String, name: &str| {
+        if let Some(text) = params.text(name) {
+            *field = text;
+        }
+    };
+    set(&mut task.user_id, "user_id");
+    set(&mut task.kind, "type");
+    set(&mut task.priority, "priority");
+    set(&mut task.status, "status");
+    if !call.team.has_user(&task.user_id) {
+        return Err(Refusal::invalid_id(&task.user_id));
+    }
+    let given = |name: &str| params.has(name).then(|| params.text(name));
+    if let Some(title) = given("title") {
+        task.title = title;
+    }
+    if let Some(note) = given("note") {
+        task.note = note;
+    }
+    if let Some(due_at) = given("due_at") {
+        task.due_at = due_at.as_deref().and_then(time);
+    }
+    if let Some(id) = params.text("contact_id") {
+        if call.team.live_contact(&id).is_err() {
+            return Err(Refusal::invalid_id(&id));
+        }
+        call.team.attach_contact(task, Some(&id));
+    }
+    // A task can be logged when it is done already.
+    let (done, skipped) = (task.status == "completed", task.status == "skipped");
+    task.completed_at = done.then(|| task.completed_at.unwrap_or(call.now));
+    task.skipped_at = skipped.then(|| task.skipped_at.unwrap_or(call.now));
+    Ok(())
 }
 
 pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -104,12 +141,7 @@ fn close(
     call: &mut Call<'_>,
     end: impl FnOnce(&mut Task, DateTime<Utc>),
 ) -> Result<Answer, Refusal> {
-    if !find(
-        call,
-        "This task has been deleted. Please refresh your page.",
-    )?
-    .is_open()
-    {
+    if !find(call, DELETED)?.is_open() {
         return Err(Refusal::json(
             422,
             r#"{"error":"This task is already completed / skipped.","allow_moving_to_next_task":true}"#.to_owned(),

@@ -26,13 +26,17 @@ pub(crate) fn api_profile(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .maybe("title", user.title.as_deref())
         .text("email", &user.email);
     if call.params.flag("include_credit_usage") {
-        o.splice(concat!(
-            r#""num_credits_remaining":9500,"effective_num_lead_credits":10000,"num_lead_credits_used":500,"#,
-            r#""effective_num_direct_dial_credits":1000,"num_direct_dial_credits_used":120,"#,
-            r#""effective_num_export_credits":5000,"num_export_credits_used":250,"#,
-            r#""effective_num_ai_credits":2000,"num_ai_credits_used":75,"effective_num_power_up_credits":1000,"#,
-            r#""num_power_up_credits_used":40,"total_unified_credits_used":910"#
-        ));
+        let credits = call.team.credits;
+        o.number("num_credits_remaining", credits.left)
+            .number("effective_num_lead_credits", credits.left + credits.used)
+            .number("num_lead_credits_used", credits.used)
+            .splice(concat!(
+                r#""effective_num_direct_dial_credits":1000,"num_direct_dial_credits_used":0,"#,
+                r#""effective_num_export_credits":5000,"num_export_credits_used":0,"#,
+                r#""effective_num_ai_credits":2000,"num_ai_credits_used":0,"#,
+                r#""effective_num_power_up_credits":1000,"num_power_up_credits_used":0"#
+            ))
+            .number("total_unified_credits_used", credits.used);
     }
     Ok(Answer::one(o.finish()))
 }

@@ -9,6 +9,7 @@ use md5::Md5;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::place::Place;
 use super::table::{Order, Row};
 use crate::json::Object;
 
@@ -31,7 +32,8 @@ pub(crate) struct Contact {
     pub(crate) source: &'static str,
     pub(crate) crm_id: Option<String>,
     pub(crate) address: Option<String>,
-    pub(crate) place: Option<[&'static str; 5]>,
+    /// What was made of the address.
+    pub(crate) place: Option<Place>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) last_activity: Option<DateTime<Utc>>,
@@ -190,18 +192,17 @@ impl Contact {
     }
 
     fn render_reach(&self, o: &mut Object) {
+        let nowhere = Place::default();
+        let place = self.place.as_ref().unwrap_or(&nowhere);
         let sanitized = self.phones.first().map(Phone::sanitized);
         o.maybe("sanitized_phone", sanitized.as_deref())
-            .null("street_address")
-            .maybe("city", self.place.map(|p| p[0]))
-            .maybe("state", self.place.map(|p| p[1]))
-            .maybe("country", self.place.map(|p| p[2]))
-            .maybe("postal_code", self.place.map(|p| p[4]));
-        let formatted = self
-            .place
-            .map(|[city, state, country, _, code]| format!("{city}, {state}, {country}, {code}"));
-        o.maybe("formatted_address", formatted.as_deref())
-            .maybe("time_zone", self.place.map(|p| p[3]))
+            .maybe("street_address", place.street.as_deref())
+            .maybe("city", place.city.as_deref())
+            .maybe("state", place.state.as_deref())
+            .maybe("country", place.country.as_deref())
+            .maybe("postal_code", place.postal_code.as_deref())
+            .maybe("formatted_address", place.formatted().as_deref())
+            .maybe("time_zone", place.time_zone)
             .texts("label_ids", &self.label_ids)
             .splice(concat!(
                 r#""has_pending_email_arcgate_request":false,"has_email_arcgate_request":false,"#,

@@ -1,5 +1,7 @@
 //! Applies what a write names to a contact or an account: unknown names are ignored, ids are checked.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
@@ -8,6 +10,7 @@ use super::account::{Account, Address};
 use super::catalogue::Label;
 use super::contact::{Contact, Phone};
 use super::edits::EditError;
+use super::place::Place;
 
 const PHONES: [(&str, &str); 5] = [
     ("direct_phone", "work_direct"),
@@ -30,7 +33,10 @@ impl Team {
                 "last_name" => contact.last_name = text(value),
                 "title" => contact.title = text(value),
                 "organization_name" => contact.organization_name = text(value),
-                "present_raw_address" => contact.address = text(value),
+                "present_raw_address" => {
+                    contact.address = text(value);
+                    contact.place = contact.address.as_deref().map(Place::read);
+                }
                 "email" => set_email(contact, text(value)),
                 "contact_stage_id" => {
                     let known = |id: &str| self.contact_stages.iter().any(|stage| stage.id == id);
@@ -51,11 +57,7 @@ impl Team {
                     contact.account = account.map(Account::embedded);
                 }
                 "label_names" => contact.label_ids = self.labels_named(value, "contacts", now),
-                "typed_custom_fields" => {
-                    for (id, value) in value.as_object().into_iter().flatten() {
-                        contact.custom_fields.insert(id.clone(), value.clone());
-                    }
-                }
+                "typed_custom_fields" => merge(&mut contact.custom_fields, value),
                 phone => {
                     if let Some((_, kind)) = PHONES.iter().find(|(name, _)| *name == phone) {
                         set_phone(contact, kind, text(value));
@@ -86,11 +88,7 @@ impl Team {
                     account.stage_id = checked(value, known)?;
                 }
                 "label_names" => account.label_ids = self.labels_named(value, "accounts", now),
-                "typed_custom_fields" => {
-                    for (id, value) in value.as_object().into_iter().flatten() {
-                        account.custom_fields.insert(id.clone(), value.clone());
-                    }
-                }
+                "typed_custom_fields" => merge(&mut account.custom_fields, value),
                 _ => {}
             }
         }
@@ -105,12 +103,12 @@ impl Team {
         now: DateTime<Utc>,
     ) -> Vec<String> {
         let mut ids = Vec::new();
-        for name in names
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        let names = match names {
+            Value::Array(names) => names.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let names = names.iter().filter_map(Value::as_str);
+        for name in names.filter(|name| !name.is_empty()) {
             let known = self
                 .labels
                 .iter()
@@ -151,7 +149,25 @@ fn checked(value: &Value, known: impl Fn(&str) -> bool) -> Result<Option<String>
     }
 }
 
+/// Only the fields named change; one given no value is gone.
+fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
+    for (id, value) in changes.as_object().into_iter().flatten() {
+        if value.is_null() || value.as_str() == Some("") {
+            fields.remove(id);
+        } else {
+            fields.insert(id.clone(), value.clone());
+        }
+    }
+}
+
+/// Sets the first address; an additional one that becomes the first is not kept twice.
 fn set_email(contact: &mut Contact, email: Option<String>) {
+    if let Some(email) = &email {
+        let mut position = 0..;
+        contact
+            .emails
+            .retain(|known| position.next() == Some(0) || !known.eq_ignore_ascii_case(email));
+    }
     match (email, contact.emails.first_mut()) {
         (Some(email), Some(first)) => *first = email,
         (Some(email), None) => contact.emails.push(email),
@@ -165,7 +181,13 @@ fn set_email(contact: &mut Contact, email: Option<String>) {
         .map(|_| contact.email_status.unwrap_or("verified"));
 }
 
+/// One number of each kind can be written; it stands where the one before it stood.
 fn set_phone(contact: &mut Contact, kind: &'static str, raw: Option<String>) {
-    contact.phones.retain(|phone| phone.kind != kind);
-    contact.phones.extend(raw.map(|raw| Phone { kind, raw }));
+    let phones = &mut contact.phones;
+    let place = phones.iter().position(|phone| phone.kind == kind);
+    phones.retain(|phone| phone.kind != kind);
+    if let Some(raw) = raw {
+        let place = place.unwrap_or(phones.len());
+        phones.insert(place, Phone { kind, raw });
+    }
 }

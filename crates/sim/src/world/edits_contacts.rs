@@ -93,6 +93,26 @@ impl Team {
         Ok(true)
     }
 
+    /// Gives a contact a further e-mail address, which the API can show but not write. False if it has it.
+    pub fn add_email(
+        &mut self,
+        now: DateTime<Utc>,
+        id: &str,
+        email: &str,
+    ) -> Result<bool, EditError> {
+        self.tick(now);
+        let known = &self.live_contact(id)?.emails;
+        if known.iter().any(|known| known.eq_ignore_ascii_case(email)) {
+            return Ok(false);
+        }
+        self.contacts.edit(id, |contact| {
+            contact.emails.push(email.to_owned());
+            contact.email_status = contact.email_status.or(Some("verified"));
+            contact.updated_at = now;
+        });
+        Ok(true)
+    }
+
     /// The contact disappears from searches, at the latest time the team knows of.
     pub fn delete_contact(&mut self, id: &str) -> Result<(), EditError> {
         let account = self.live_contact(id)?.account_id.clone();

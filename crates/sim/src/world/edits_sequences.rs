@@ -5,7 +5,18 @@ use chrono::{DateTime, Utc};
 use super::Team;
 use super::contact::{Contact, State, StateKind};
 use super::edits::EditError;
+use super::sequence::Sequence;
 use crate::switches::{InactiveReasons, Reason};
+
+/// A sequence as it is asked for.
+#[derive(Debug)]
+pub(crate) struct NewSequence {
+    pub(crate) name: String,
+    pub(crate) private: bool,
+    pub(crate) active: bool,
+    pub(crate) label_ids: Vec<String>,
+    pub(crate) user_id: Option<String>,
+}
 
 impl Team {
     /// An active sequence with invented steps; returns its id.
@@ -15,6 +26,39 @@ impl Team {
         let id = sequence.id.clone();
         self.sequences.insert(sequence);
         id
+    }
+
+    /// A sequence without steps, the caller's own unless it names another user.
+    pub(crate) fn write_sequence(
+        &mut self,
+        now: DateTime<Utc>,
+        new: NewSequence,
+    ) -> Result<String, EditError> {
+        self.tick(now);
+        if let Some(id) = new.user_id.as_ref().filter(|id| !self.has_user(id)) {
+            return Err(EditError::InvalidId(id.clone()));
+        }
+        let id = self.mint(now);
+        let sequence = Sequence {
+            id: id.clone(),
+            shuffle: self.shuffle(),
+            name: new.name,
+            active: new.active,
+            archived: false,
+            private: new.private,
+            deleted: false,
+            loading_reads: 0,
+            created_at: now,
+            last_used_at: None,
+            user_id: new.user_id.or_else(|| self.caller_id()),
+            schedule_id: self.mint(now),
+            ruleset_id: self.mint(now),
+            label_ids: new.label_ids,
+            stats: [0; 10],
+            steps: Vec::new(),
+        };
+        self.sequences.insert(sequence);
+        Ok(id)
     }
 
     pub fn rename_sequence(&mut self, id: &str, name: &str) -> Result<(), EditError> {
@@ -128,11 +172,7 @@ impl Team {
         sequence_id: &str,
         mailbox_id: Option<&str>,
     ) -> Result<State, EditError> {
-        let sequence = self
-            .sequences
-            .get(sequence_id)
-            .filter(|sequence| !sequence.deleted);
-        let active = sequence.ok_or(EditError::NoSuchRecord)?.active;
+        let active = self.live_sequence(sequence_id)?.active;
         let mut state = self.new_state(sequence_id, now, mailbox_id);
         if !active {
             state.status = StateKind::Paused;

@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod catalogue;
 mod census;
+pub(crate) mod company;
 pub(crate) mod contact;
 mod contact_fields;
 pub(crate) mod dice;
@@ -14,13 +15,16 @@ mod edits_contacts;
 mod edits_hiding;
 mod edits_random;
 mod edits_sequences;
+mod edits_steps;
 mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
+mod place;
 pub(crate) mod sequence;
 mod sorted;
 mod standing;
+pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod task;
 mod truth;
@@ -31,11 +35,14 @@ use chrono::{DateTime, Utc};
 pub use contact::StateKind;
 pub use edits::EditError;
 pub use edits_random::Edits;
+pub(crate) use edits_sequences::NewSequence;
+pub(crate) use edits_steps::{NewStep, TouchChange};
 pub use table::fingerprint_of;
 pub use truth::Counts;
 
 use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
+use self::company::Credits;
 use self::contact::Contact;
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
@@ -66,6 +73,7 @@ pub struct Team {
     pub(crate) keys: Vec<KeyOptions>,
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
+    pub(crate) credits: Credits,
     pub(crate) switches: Switches,
     pub(crate) dice: Dice,
     pub(crate) mint: Mint,

@@ -1,17 +1,24 @@
-//! A sequence (`emailer_campaign` on the wire) with its steps, touches and templates.
+//! A sequence (`emailer_campaign` on the wire). What it consists of is in [`step`](super::step).
 
 use chrono::{DateTime, Utc};
 
+use super::step::{Step, Template};
 use super::table::{Order, Row};
 use crate::json::Object;
 
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of its own that the interface can turn on and off"
+)]
 pub(crate) struct Sequence {
     pub(crate) id: String,
     pub(crate) shuffle: i64,
     pub(crate) name: String,
     pub(crate) active: bool,
     pub(crate) archived: bool,
+    /// Shared with nobody.
+    pub(crate) private: bool,
     /// Gone without a trace; no public call does this, the interface can.
     pub(crate) deleted: bool,
     /// Statistics that are computed on first sight: this many more reads show `"loading"`.
@@ -23,27 +30,8 @@ pub(crate) struct Sequence {
     pub(crate) ruleset_id: String,
     pub(crate) label_ids: Vec<String>,
     pub(crate) stats: [u32; 10],
+    /// By position.
     pub(crate) steps: Vec<Step>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Step {
-    pub(crate) id: String,
-    pub(crate) kind: &'static str,
-    pub(crate) wait_time: i64,
-    pub(crate) wait_mode: &'static str,
-    pub(crate) note: Option<String>,
-    /// E-mail steps have a touch with a template.
-    pub(crate) touch: Option<Touch>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Touch {
-    pub(crate) id: String,
-    pub(crate) template_id: String,
-    pub(crate) subject: String,
-    pub(crate) body: String,
-    pub(crate) opens_thread: bool,
 }
 
 const COUNTS: [&str; 10] = [
@@ -138,10 +126,8 @@ impl Sequence {
     }
 
     pub(crate) fn steps_json(&self) -> Vec<String> {
-        let steps = self.steps.iter().enumerate();
-        steps
-            .map(|(at, step)| step.render(&self.id, at + 1))
-            .collect()
+        let steps = self.steps.iter();
+        steps.map(|step| step.render(&self.id)).collect()
     }
 
     pub(crate) fn touches_json(&self) -> Vec<String> {
@@ -156,7 +142,14 @@ impl Sequence {
 
     pub(crate) fn templates_json(&self) -> Vec<String> {
         let touches = self.steps.iter().filter_map(|step| step.touch.as_ref());
-        touches.map(Touch::render_template).collect()
+        let mut templates: Vec<&Template> = Vec::new();
+        for touch in touches {
+            // Two touches can send the same one.
+            if templates.iter().all(|known| known.id != touch.template.id) {
+                templates.push(&touch.template);
+            }
+        }
+        templates.into_iter().map(Template::render).collect()
     }
 
     fn rate(&self, of: usize) -> f64 {
@@ -170,13 +163,16 @@ impl Sequence {
 
     fn sharing(&self) -> String {
         let mut o = Object::new();
-        o.splice(
-            r#""visibility":"everyone","access_type":"can_view","object_type":"EmailerCampaign""#,
-        )
-        .text("object_id", &self.id)
-        .flag("is_owner", true)
-        .maybe("owner_id", self.user_id.as_deref())
-        .splice(r#""sharing_accesses":[]"#);
+        if self.private {
+            o.splice(r#""visibility":"private","access_type":null"#);
+        } else {
+            o.splice(r#""visibility":"everyone","access_type":"can_view""#);
+        }
+        o.text("object_type", "EmailerCampaign")
+            .text("object_id", &self.id)
+            .flag("is_owner", true)
+            .maybe("owner_id", self.user_id.as_deref())
+            .splice(r#""sharing_accesses":[]"#);
         o.finish()
     }
 }
@@ -203,54 +199,5 @@ impl Row for Sequence {
 
     fn json(&self) -> String {
         self.render(false)
-    }
-}
-
-impl Step {
-    fn render(&self, sequence_id: &str, position: usize) -> String {
-        let mut o = Object::new();
-        o.text("id", &self.id)
-            .text("emailer_campaign_id", sequence_id)
-            .number("position", position)
-            .number("wait_time", self.wait_time)
-            .text("type", self.kind)
-            .text("wait_mode", self.wait_mode)
-            .maybe("note", self.note.as_deref())
-            .splice(concat!(
-                r#""max_emails_per_day":null,"exact_datetime":null,"priority":null,"auto_skip_in_x_days":null,"#,
-                r#""counts":{"active":0,"paused":0,"finished":0,"bounced":0,"spam_blocked":0,"hard_bounced":0,"#,
-                r#""not_sent":0},"ab_test_details":{}"#
-            ));
-        o.finish()
-    }
-}
-
-impl Touch {
-    fn render(&self, step_id: &str) -> String {
-        let mut o = Object::new();
-        let kind = if self.opens_thread {
-            "new_thread"
-        } else {
-            "reply_to_thread"
-        };
-        o.text("id", &self.id)
-            .text("emailer_step_id", step_id)
-            .text("emailer_template_id", &self.template_id)
-            .text("status", "approved")
-            .text("type", kind)
-            .flag("include_signature", true);
-        o.finish()
-    }
-
-    fn render_template(&self) -> String {
-        let mut o = Object::new();
-        o.text("id", &self.template_id)
-            .null("name")
-            .text("subject", &self.subject)
-            .flag("archived", false)
-            .text("body_html", &format!("<div>{}</div>", self.body))
-            .text("body_text", &self.body)
-            .text("creation_type", "new");
-        o.finish()
     }
 }

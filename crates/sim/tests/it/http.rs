@@ -10,6 +10,7 @@ use syncline_sim::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use crate::{KEY, noon, sim};
 
@@ -181,6 +182,49 @@ async fn a_hanging_answer_stays_open() {
     let answer = [some.to_vec(), rest].concat();
     let (head, body) = split(&answer);
     assert!(body.len() < announced(&head));
+}
+
+#[tokio::test]
+async fn a_silent_answer_never_begins_though_the_request_was_carried_out() {
+    let server = running(5).await;
+    let silence = Action::Wire(WireFault::Silence);
+    server
+        .faults()
+        .push(Fault::new(Match::path("accounts"), silence));
+    let carried_out = Arc::new(Notify::new());
+    let tell = Arc::clone(&carried_out);
+    server.on_request(move |_, _| tell.notify_one());
+    let mut stream = TcpStream::connect(server.address())
+        .await
+        .expect("a connection");
+    let body = r#"{"name":"Heron Foods"}"#;
+    let request = format!(
+        "POST /api/v1/accounts HTTP/1.1\r\nhost: sim\r\nx-api-key: {KEY}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("a request sent");
+    carried_out.notified().await;
+    let users = json(&server, "GET", "/api/v1/users/search", "").await;
+    assert_eq!(
+        users["pagination"]["page"], 1,
+        "others are answered meanwhile"
+    );
+    let accounts = server.read(0, Team::accounts);
+    assert!(
+        accounts
+            .iter()
+            .any(|account| account["name"] == "Heron Foods")
+    );
+    assert_eq!(server.ledger().requests_to("accounts")[0].status, 200);
+    // Stopping closes the connection, which would otherwise never end.
+    server.stop().await;
+    let mut answer = Vec::new();
+    // Closed or reset is the same here.
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 mod auth;
 mod command;
+mod contact_writes;
+mod enrichment;
 mod faults;
 mod hidden;
 mod http;
@@ -12,9 +14,11 @@ mod ledger;
 mod limits;
 mod paging;
 mod records;
+mod sequence_writes;
 mod sequences;
 mod standing;
 mod switches;
+mod tasks;
 mod world;
 mod writes;
 

@@ -1,4 +1,4 @@
-//! Writing contacts, accounts and tasks through the API.
+//! Writing contacts and accounts through the API.
 
 use serde_json::{Value, json};
 use syncline_sim::SimRequest;
@@ -196,68 +196,4 @@ fn stages_and_owners_are_changed_in_bulk() {
         reply.text(),
         r#"{"error":"Required parameter 'contact_ids' missing"}"#
     );
-}
-
-#[test]
-fn tasks_are_created_completed_once_and_found() {
-    let sim = sim(10);
-    assert_eq!(
-        post(&sim, "tasks", &json!({})).text(),
-        r#"{"error":"type and user can not be blank"}"#
-    );
-    let (user, contact) = sim.read(0, |team| {
-        (team.user_ids()[0].clone(), team.contact_ids()[0].clone())
-    });
-    let body = json!({"user_id": user, "contact_id": contact, "type": "call", "due_at": "2026-03-01T09:00:00Z"});
-    let task = post(&sim, "tasks", &body).json()["task"].clone();
-    assert_eq!(task["contact"]["id"], contact.as_str());
-    assert_eq!(task["due_at"], "2026-03-01T09:00:00.000+00:00");
-    let path = format!("tasks/{}/complete", task["id"].as_str().unwrap());
-    assert_eq!(
-        post(&sim, &path, &json!({})).json()["task"]["status"],
-        "completed"
-    );
-    assert_eq!(post(&sim, &path, &json!({})).status, 422);
-    assert_eq!(
-        post(&sim, "tasks/search", &json!({})).json()["pagination"]["total_entries"],
-        1
-    );
-}
-
-#[test]
-fn a_missing_task_is_422_in_words_that_depend_on_what_was_wanted() {
-    let sim = sim(10);
-    let id = "66e34b81740c50074e3d1bd4";
-    let shown = get(&sim, &format!("tasks/{id}"));
-    assert_eq!(
-        (shown.status, shown.text().as_str()),
-        (
-            422,
-            r#"{"error":"This task or emailer message has been deleted. Please refresh your page."}"#
-        )
-    );
-    for what in ["complete", "skip"] {
-        let reply = post(&sim, &format!("tasks/{id}/{what}"), &json!({}));
-        assert_eq!(
-            (reply.status, reply.text().as_str()),
-            (
-                422,
-                r#"{"error":"This task has been deleted. Please refresh your page."}"#
-            )
-        );
-    }
-}
-
-#[test]
-fn a_task_shows_its_contact_and_the_account_of_that() {
-    let sim = sim(200);
-    let contacts = sim.read(0, syncline_sim::Team::contacts);
-    let linked = contacts.iter().find(|c| c["account_id"].is_string());
-    let contact = linked.unwrap();
-    let user = sim.read(0, |team| team.user_ids()[0].clone());
-    let body = json!({"user_id": user, "contact_id": contact["id"], "type": "call"});
-    let task = post(&sim, "tasks", &body).json()["task"].clone();
-    assert_eq!(task["account_id"], contact["account_id"]);
-    assert_eq!(task["account"]["id"], contact["account_id"]);
-    assert_eq!(task["account"]["name"], contact["account"]["name"]);
 }

@@ -10,6 +10,7 @@ use crate::switches::Reason;
 use crate::world::account::Account;
 use crate::world::contact::{Contact, Phone, State, StateKind};
 use crate::world::mailbox::Mailbox;
+use crate::world::place::Place;
 use crate::world::table::Row;
 use crate::world::{Team, names};
 
@@ -154,7 +155,7 @@ impl Team {
                 .word(&["api", "csv_import", "chrome_extension", "crm"]),
             crm_id: self.dice.percent(15).then(|| number.to_string()),
             address: place.map(|[city, state, ..]| format!("{city}, {state}")),
-            place,
+            place: place.map(Place::known),
             created_at,
             updated_at: created_at + TimeDelta::milliseconds(self.dice.between(20, 70)),
             last_activity: None,

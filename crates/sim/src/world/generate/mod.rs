@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::Team;
+use super::company::Credits;
 use super::dice::{Dice, Mint};
 use super::table::{Lag, Table};
 use crate::limits::Counters;
@@ -41,6 +42,7 @@ impl Team {
             keys: team.keys.clone(),
             plan: team.plan,
             counters: Counters::default(),
+            credits: Credits::default(),
             switches: options.switches.clone(),
             dice,
             mint,

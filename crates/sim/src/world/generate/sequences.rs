@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::world::sequence::{Sequence, Step, Touch};
+use crate::world::sequence::Sequence;
+use crate::world::step::{Step, Template, Touch};
 use crate::world::{Team, names};
 
 impl Team {
@@ -79,6 +80,7 @@ impl Team {
             name: name.to_owned(),
             active: true,
             archived: false,
+            private: false,
             deleted: false,
             loading_reads: 0,
             created_at,
@@ -96,9 +98,14 @@ impl Team {
         let by_email = kind.ends_with("_email");
         let touch = by_email.then(|| Touch {
             id: self.mint(created_at),
-            template_id: self.mint(created_at),
-            subject: self.dice.word(names::SUBJECT).to_owned(),
-            body: "Hi {{first_name}}, do you have a quarter of an hour this week?".to_owned(),
+            template: Template {
+                id: self.mint(created_at),
+                subject: Some(self.dice.word(names::SUBJECT).to_owned()),
+                body_html: Some(
+                    "<div>Hi {{first_name}}, do you have a quarter of an hour this week?</div>"
+                        .to_owned(),
+                ),
+            },
             opens_thread: n == 0,
         });
         let (wait_time, wait_mode) = match n {
@@ -108,9 +115,11 @@ impl Team {
         };
         Step {
             id: self.mint(created_at),
+            position: n + 1,
             kind,
             wait_time,
             wait_mode,
+            exact_datetime: None,
             note: (!by_email).then(|| "Mention the case study".to_owned()),
             touch,
         }

@@ -1,0 +1,188 @@
+//! What Apollo's own database knows of people and companies, which is what enrichment sells: here, those the
+//! team has as contacts and accounts.
+
+use sha2::{Digest as _, Sha256};
+
+use super::Team;
+use super::account::Account;
+use super::contact::Contact;
+use crate::json::Object;
+
+/// What a plan includes, unless [`Team::set_credits`] says otherwise.
+const USUAL_CREDITS: u64 = 100;
+
+const INDUSTRIES: [&str; 8] = [
+    "information technology & services",
+    "computer software",
+    "logistics & supply chain",
+    "hospital & health care",
+    "insurance",
+    "renewables & environment",
+    "machinery",
+    "food & beverages",
+];
+
+/// A team's allowance for enrichment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Credits {
+    pub(crate) left: u64,
+    pub(crate) used: u64,
+}
+
+impl Default for Credits {
+    fn default() -> Self {
+        Self {
+            left: USUAL_CREDITS,
+            used: 0,
+        }
+    }
+}
+
+/// A company of the database.
+#[derive(Debug)]
+pub(crate) struct Company {
+    pub(crate) id: String,
+    name: String,
+    domain: Option<String>,
+    /// Missing for a company that is known by name only.
+    figures: Option<Figures>,
+}
+
+#[derive(Debug)]
+struct Figures {
+    industry: &'static str,
+    employees: u64,
+    revenue: u64,
+}
+
+impl Team {
+    /// Credits that enrichment may still use: one for each person or company found, none for a miss.
+    pub fn credits(&self) -> u64 {
+        self.credits.left
+    }
+
+    /// Changes how many credits are left.
+    pub fn set_credits(&mut self, credits: u64) {
+        self.credits.left = credits;
+    }
+
+    pub(crate) fn use_credit(&mut self) {
+        self.credits.left = self.credits.left.saturating_sub(1);
+        self.credits.used += 1;
+    }
+
+    /// The person with that address, as the team has them: the contact made first, if there are several.
+    pub(crate) fn person_with(&self, email: &str) -> Option<&Contact> {
+        let mut contacts = self.contacts.listed();
+        contacts.find(|contact| {
+            let mut emails = contact.emails.iter();
+            emails.any(|known| known.eq_ignore_ascii_case(email))
+        })
+    }
+
+    /// Where a person works: at their account, or at the one whose domain their address has, or at a company
+    /// of which only the name is known.
+    pub(crate) fn employer_of(&self, contact: &Contact) -> Option<Company> {
+        let account = contact.account_id.as_deref();
+        if let Some(account) = account.and_then(|id| self.live_account(id).ok()) {
+            return Some(Company::of(account));
+        }
+        let domain = contact.email().and_then(|email| email.split_once('@'));
+        let domain = domain.map(|(_, domain)| domain.to_lowercase());
+        let known = domain.as_deref().and_then(|domain| self.company_at(domain));
+        known.or_else(|| {
+            let name = contact.organization_name.clone()?;
+            let digest = Sha256::digest(name.as_bytes());
+            let id = digest.iter().take(12).map(|byte| format!("{byte:02x}"));
+            Some(Company {
+                id: contact.organization_id.clone().unwrap_or(id.collect()),
+                name,
+                domain,
+                figures: None,
+            })
+        })
+    }
+
+    /// The company of that domain; several accounts can have it.
+    pub(crate) fn company_at(&self, domain: &str) -> Option<Company> {
+        let mut accounts = self.accounts.listed();
+        let account = accounts.find(|account| {
+            let known = account.domain.as_deref();
+            known.is_some_and(|known| known.eq_ignore_ascii_case(domain))
+        })?;
+        Some(Company::of(account))
+    }
+}
+
+impl Company {
+    fn of(account: &Account) -> Self {
+        let domain = account.domain.as_deref().map(str::to_lowercase);
+        Self {
+            id: account
+                .organization_id
+                .clone()
+                .unwrap_or(account.id.clone()),
+            name: account.name.clone(),
+            figures: Some(Figures::invent(domain.as_deref().unwrap_or(&account.name))),
+            domain,
+        }
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let website = self.domain.as_deref();
+        let website = website.map(|domain| format!("http://www.{domain}"));
+        let mut o = Object::with_capacity(1024);
+        o.text("id", &self.id)
+            .text("name", &self.name)
+            .maybe("website_url", website.as_deref())
+            .splice(concat!(
+                r#""blog_url":null,"angellist_url":null,"linkedin_url":null,"twitter_url":null,"#,
+                r#""facebook_url":null,"primary_phone":{},"languages":[],"alexa_ranking":null,"phone":null,"#,
+                r#""linkedin_uid":null,"founded_year":null,"publicly_traded_symbol":null,"#,
+                r#""publicly_traded_exchange":null,"logo_url":null,"crunchbase_url":null"#
+            ))
+            .maybe("primary_domain", self.domain.as_deref());
+        match &self.figures {
+            Some(figures) => o
+                .text("industry", figures.industry)
+                .splice(r#""keywords":[]"#)
+                .number("estimated_num_employees", figures.employees)
+                .texts("industries", &[figures.industry])
+                .text("annual_revenue_printed", &figures.printed_revenue())
+                .number("annual_revenue", figures.revenue),
+            None => o.splice(concat!(
+                r#""industry":null,"keywords":[],"estimated_num_employees":null,"industries":[],"#,
+                r#""annual_revenue_printed":null,"annual_revenue":null"#
+            )),
+        };
+        o.splice(
+            r#""retail_location_count":0,"owned_by_organization_id":null,"short_description":null"#,
+        );
+        o.finish()
+    }
+}
+
+impl Figures {
+    /// The same every time for one name or domain.
+    fn invent(key: &str) -> Self {
+        let digest = Sha256::digest(key.as_bytes());
+        let number = digest.iter().take(4);
+        let number = number.fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+        let industry = INDUSTRIES.get(number % INDUSTRIES.len());
+        let employees = u64::try_from(10 + number / INDUSTRIES.len() % 4_990).unwrap_or(10);
+        Self {
+            industry: industry.copied().unwrap_or_default(),
+            employees,
+            revenue: employees * 150_000,
+        }
+    }
+
+    /// In millions, as people write it.
+    fn printed_revenue(&self) -> String {
+        let (whole, tenth) = (self.revenue / 1_000_000, self.revenue % 1_000_000 / 100_000);
+        match tenth {
+            0 => format!("{whole}M"),
+            tenth => format!("{whole}.{tenth}M"),
+        }
+    }
+}
