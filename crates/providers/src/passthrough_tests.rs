@@ -66,17 +66,17 @@ fn forward(way: &Passthrough, body: Option<Never>) -> Forward<Never> {
 #[tokio::test]
 async fn a_provider_that_never_answers_is_given_up() {
     let (listener, way) = listen().await;
-    let (give_up, given_up) = oneshot::channel::<()>();
+    let (done, until_done) = oneshot::channel::<()>();
     let server = tokio::spawn(async move {
         let mut socket = accept(listener).await;
-        given_up.await.unwrap();
+        until_done.await.unwrap();
         socket.read(&mut [0]).await
     });
     let sent = way
         .send(&Credentials::api_key(KEY), forward(&way, None))
         .await;
     assert_eq!(sent.err().unwrap().kind, ErrorKind::Timeout);
-    give_up.send(()).unwrap();
+    done.send(()).unwrap();
     assert_eq!(
         server.await.unwrap().unwrap(),
         0,

@@ -60,7 +60,7 @@ impl Modify for PerMethod {
             ] {
                 if let Some(operation) = operation {
                     operation.operation_id = Some(id.to_owned());
-                    operation.request_body = takes_body.then(|| body.clone());
+                    operation.request_body = takes_body.then(|| RefOr::T(body.clone()));
                 }
             }
         }

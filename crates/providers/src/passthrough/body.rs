@@ -33,6 +33,9 @@ struct Shared {
     /// The answer is at its end, or nobody wants it any more.
     over: bool,
     upload: Option<Waker>,
+    /// Lets go of the caller's body. Whoever holds the upload may be stuck where the provider reads no
+    /// more, and would never look.
+    release: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Exchange {
@@ -41,6 +44,7 @@ impl Exchange {
             moved: Instant::now(),
             over: false,
             upload: None,
+            release: None,
         };
         Self {
             shared: Arc::new(Mutex::new(shared)),
@@ -61,12 +65,15 @@ impl Exchange {
         self.shared().moved = Instant::now();
     }
 
-    fn end(&self) {
-        let waker = {
+    pub(super) fn end(&self) {
+        let (release, waker) = {
             let mut shared = self.shared();
             shared.over = true;
-            shared.upload.take()
+            (shared.release.take(), shared.upload.take())
         };
+        if let Some(release) = release {
+            release();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -80,7 +87,7 @@ impl Exchange {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 
     pub(super) fn given_up(&self) -> ProviderError {
@@ -92,20 +99,31 @@ impl Exchange {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The caller's body, as the provider takes it.
 pub(super) struct Upload<B> {
-    /// Never locked: it only lets a body be sent that can't be shared.
-    body: Mutex<Pin<Box<B>>>,
+    /// Gone when the exchange is over.
+    body: Arc<Mutex<Option<Pin<Box<B>>>>>,
     exchange: Exchange,
     size: SizeHint,
 }
 
-impl<B: Body> Upload<B> {
+impl<B: Body + Send + 'static> Upload<B> {
     pub(super) fn new(body: B, exchange: Exchange) -> Self {
+        let size = body.size_hint();
+        let body = Arc::new(Mutex::new(Some(Box::pin(body))));
+        let released = body.clone();
+        exchange.shared().release = Some(Box::new(move || {
+            let body = lock(&released).take();
+            drop(body);
+        }));
         Self {
-            size: body.size_hint(),
-            body: Mutex::new(Box::pin(body)),
+            body,
             exchange,
+            size,
         }
     }
 }
@@ -119,14 +137,17 @@ where
     type Error = BoxError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let over = || Poll::Ready(Some(Err("the answer has ended already".into())));
         if self.exchange.is_over(context) {
-            return Poll::Ready(Some(Err("the answer has ended already".into())));
+            return over();
         }
-        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let frame = ready!(body.as_mut().poll_frame(context));
+        let frame = match &mut *lock(&self.body) {
+            Some(body) => ready!(body.as_mut().poll_frame(context)),
+            None => return over(),
+        };
         self.exchange.note_movement();
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

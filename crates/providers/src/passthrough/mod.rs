@@ -118,7 +118,10 @@ impl Passthrough {
         }
         let response = answer_of(request.headers(headers), &exchange)
             .await
-            .map_err(|error| error.without_secret(&credentials.api_key))?;
+            .map_err(|error| {
+                exchange.end();
+                error.without_secret(&credentials.api_key)
+            })?;
         let status = response.status();
         if status.is_informational() {
             let message = format!("the provider answered {status}, which ends no exchange");

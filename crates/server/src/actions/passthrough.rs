@@ -103,7 +103,7 @@ pub(crate) async fn send_passthrough_request(
             .and_then(|(patience, refusal)| patience.next_try(refusal));
         match next {
             Some(next) => tokio::time::sleep_until(next).await,
-            None => return Ok(JsonBody(errand.in_envelope(result?))),
+            None => return Ok(JsonBody(errand.in_envelope(&result?))),
         }
     }
 }
@@ -191,7 +191,7 @@ impl<'r> Errand<'r> {
         })
     }
 
-    fn in_envelope(&self, answer: Response) -> PassthroughResponse {
+    fn in_envelope(&self, answer: &Response) -> PassthroughResponse {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &answer.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
@@ -204,7 +204,7 @@ impl<'r> Errand<'r> {
             url: self.target.url.to_string(),
             status: answer.status,
             headers,
-            body: answered_body(&answer, self.remote.credentials()),
+            body: answered_body(answer, self.remote.credentials()),
         }
     }
 }

@@ -71,6 +71,10 @@ pub(crate) async fn proxy(
 
 fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
     let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    if path.starts_with('/') {
+        let reason = "must not begin with a second slash";
+        return Err(ApiError::validation("path", reason));
+    }
     let path = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
