@@ -1,7 +1,7 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`) and the promises of docs/guarantees.md (`engine`, `serve`), and `packaging` holds the
+//! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`), and `packaging` holds the
 //! files that people start from against the binary.
 
 #![expect(
@@ -9,8 +9,10 @@
     reason = "a test that finds nothing where something must be has failed"
 )]
 
+mod actions;
 mod engagement;
 mod engine;
+mod enrichment;
 mod http;
 mod mgmt;
 mod packaging;

@@ -4,6 +4,7 @@ mod app;
 mod database;
 mod limits;
 mod process;
+mod upstream;
 
 pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
 pub(crate) use database::{Database, on_both_databases};
@@ -11,3 +12,4 @@ pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
 };
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
+pub(crate) use upstream::Upstream;
