@@ -12,6 +12,9 @@ use url::{Url, form_urlencoded};
 /// What stands in a path as it is, beside letters, digits and escapes.
 const PLAIN: &[u8] = b"-._~!$&'()*+,;=:@/";
 
+/// The most that a URL may have. Longer ones are no requests that anybody answers.
+const LONGEST_URL: usize = 16 * 1024;
+
 /// A place at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -54,6 +57,10 @@ pub(super) fn join<'q>(
     }
     if url.path() != whole || !has_origin_of(&url, base) {
         return Err("it leads away from the provider's own address".to_owned());
+    }
+    if url.as_str().len() > LONGEST_URL {
+        let reason = format!("with its query it makes a URL of more than {LONGEST_URL} bytes");
+        return Err(reason);
     }
     Ok(Target { url, path })
 }
@@ -270,6 +277,13 @@ mod tests {
         ] {
             assert!(joined(path).is_err(), "{path:?} led to {:?}", joined(path));
         }
+    }
+
+    #[test]
+    fn an_endless_address_is_refused() {
+        assert!(joined(&"a".repeat(LONGEST_URL)).is_err());
+        assert!(joined(&"a".repeat(LONGEST_URL - 100)).is_ok());
+        assert!(joined(&format!("a?b={}", "ü".repeat(LONGEST_URL / 4))).is_err());
     }
 
     proptest! {
