@@ -1,18 +1,20 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`) and the promises of docs/guarantees.md (`engine`, `serve`), `packaging` holds the
-//! files that people start from against the binary, and `compat` the published operations against the
-//! documents.
+//! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`),
+//! `packaging` holds the files that people start from against the binary, and `compat` the published
+//! operations against the documents.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test that finds nothing where something must be has failed"
 )]
 
+mod actions;
 mod compat;
 mod engagement;
 mod engine;
+mod enrichment;
 mod http;
 mod mgmt;
 mod packaging;

@@ -1,4 +1,5 @@
-//! The only place from which a request to a provider starts.
+//! The place from which every request to a provider starts that this program thought of; what others
+//! wrote leaves by `passthrough`.
 //!
 //! [`Transport::send`] is one function from request to response: the network in production, and
 //! whatever a test or a simulation puts in its place. Nothing here knows any provider: an answer of
@@ -25,13 +26,13 @@ use crate::error::{ErrorKind, ProviderError, SetupError};
 /// The longest that a request can take, from connecting to the last byte of its answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS_PER_HOST: usize = 32;
 /// A page is some hundred kilobytes; a body beyond this is no page.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
-const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
-const API_KEY_HEADER: &str = "x-api-key";
+pub(crate) const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
+pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What carries a request to its provider and brings the answer back. It owns the time that this
@@ -264,7 +265,7 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, ProviderEr
     Ok(body.into())
 }
 
-fn key_header(key: &SecretString) -> Result<HeaderValue, ProviderError> {
+pub(crate) fn key_header(key: &SecretString) -> Result<HeaderValue, ProviderError> {
     let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| {
         ProviderError::new(
             ErrorKind::Unauthorized,
@@ -281,7 +282,7 @@ fn http_date(text: &str) -> Option<Time> {
     Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }
 
-fn checked_base(base_url: &str) -> Result<Url, String> {
+pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
     let url = Url::parse(base_url.trim()).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
@@ -302,7 +303,7 @@ fn checked_base(base_url: &str) -> Result<Url, String> {
 }
 
 /// The whole chain in one line: reqwest's own text only says that sending failed.
-fn no_answer(error: reqwest::Error) -> ProviderError {
+pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
     // A body that breaks off is a connection's fault as well, though reqwest calls it undecodable.
     let kind = if error.is_timeout() {
         ErrorKind::Timeout

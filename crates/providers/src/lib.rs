@@ -12,6 +12,7 @@ pub mod apollo;
 pub mod error;
 pub mod http;
 pub mod json;
+pub mod passthrough;
 pub mod provider;
 pub mod session;
 pub mod unified;
@@ -20,8 +21,9 @@ pub use account::account_id;
 pub use apollo::ApolloConfig;
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
+pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
 };
 pub use session::{Answered, Meter, Request, Session};
-pub use unified::Unified;
+pub use unified::{Told, Unified};

@@ -6,14 +6,20 @@
 
 use async_trait::async_trait;
 use syncline_model::{
-    Object, Record, Records, Sequence,
+    Object, Record, Records, Sequence, WindowUsage,
     draft::{
         AccountDraft, ContactDraft, LeaveMode, SequenceDraft, StepDraft, TaskDraft, TemplateUpdate,
     },
     live::{Company, SequenceStep, Task, TaskStatus},
 };
 
-use crate::{error::ProviderError, provider::Provider, session::Session};
+use crate::{
+    error::ProviderError,
+    http::{Method, Response},
+    passthrough::Passthrough,
+    provider::Provider,
+    session::Session,
+};
 
 #[async_trait]
 pub trait Unified: Provider {
@@ -145,8 +151,23 @@ pub trait Unified: Provider {
     async fn enrich(&self, session: &Session<'_>, email: &str)
     -> Result<Enrichment, ProviderError>;
 
+    /// The way for requests that somebody else wrote.
+    fn passthrough(&self) -> &Passthrough;
+
     /// The name under which the provider counts a request that somebody else wrote.
-    fn endpoint_of(&self, method: &crate::http::Method, path: &str) -> String;
+    fn endpoint_of(&self, method: &Method, path: &str) -> String;
+
+    /// What the answer to such a request tells of the provider's request limits; its body is empty
+    /// where nobody has read it.
+    fn told(&self, answer: &Response) -> Told;
+}
+
+/// What an answer tells of the provider's request limits.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub usage: Vec<WindowUsage>,
+    /// A refusal, where the answer is one.
+    pub refusal: Option<ProviderError>,
 }
 
 /// A page of a live list, by number.

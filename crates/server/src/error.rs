@@ -7,7 +7,7 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -20,6 +20,13 @@ use crate::{AppState, provider_errors::ProviderFailure};
 
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// What an enrichment cost, also where it found nothing.
+pub(crate) const CREDITS_USED: &str = "x-credits-used";
+
+/// Marks an answer that is a provider's own, of whatever status: nothing is made of it here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FromProvider;
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
@@ -238,6 +245,9 @@ pub(crate) async fn render(
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
+    if response.extensions().get::<FromProvider>().is_some() {
+        return response;
+    }
     let error = response.extensions_mut().remove::<ApiError>();
     let error = match (error, response.status()) {
         (Some(error), _) => error,
@@ -253,8 +263,10 @@ pub(crate) async fn render(
         tracing::error!(request.id = id, "{method} {path} failed: {detail}");
     }
     let mut rendered = error.rendered(id);
-    if let Some(allow) = response.headers().get(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allow.clone());
+    for name in [header::ALLOW, HeaderName::from_static(CREDITS_USED)] {
+        if let Some(value) = response.headers().get(&name) {
+            rendered.headers_mut().insert(name, value.clone());
+        }
     }
     rendered
 }

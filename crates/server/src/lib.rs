@@ -1,12 +1,14 @@
-//! The HTTP side: the management and the engagement API, health and metrics.
+//! The HTTP side: the management, engagement, actions and enrichment APIs, health and metrics.
 //!
 //! `router` is the whole URL table. A handler reads as a sentence (who calls, what is asked, look
 //! up, act, answer); whatever goes wrong becomes an `ApiError`, the only error
 //! that turns into a response.
 
+mod actions;
 mod cursor;
 mod docs;
 mod engagement;
+mod enrichment;
 mod error;
 mod extract;
 mod health;

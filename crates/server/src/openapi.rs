@@ -6,12 +6,13 @@ use utoipa::{
     openapi::{
         ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi as Document, Ref, RefOr,
         ResponseBuilder, SecurityRequirement, ServerBuilder,
+        request_body::RequestBodyBuilder,
         security::{ApiKey, ApiKeyValue, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, error::ErrorBody, router};
+use crate::{AppState, actions, error::ErrorBody, router};
 
 /// An object's name in a schema: utoipa takes a field of type `Object` for any JSON object.
 pub(crate) type ObjectName = syncline_model::Object;
@@ -24,6 +25,14 @@ pub fn documents() -> Vec<(&'static str, String)> {
             "engagement",
             render(&finish(router::engagement_routes(), "engagement").1),
         ),
+        (
+            "actions",
+            render(&finish(router::actions_routes(), "actions").1),
+        ),
+        (
+            "enrichment",
+            render(&finish(router::enrichment_routes(), "enrichment").1),
+        ),
     ]
 }
 
@@ -31,6 +40,35 @@ pub fn documents() -> Vec<(&'static str, String)> {
 #[derive(OpenApi)]
 #[openapi(components(schemas(ErrorBody)), modifiers(&Security))]
 struct Common;
+
+/// What the proxy's route can't say of itself.
+#[derive(OpenApi)]
+#[openapi(paths(actions::proxy::proxy), modifiers(&PerMethod))]
+pub(crate) struct Proxy;
+
+/// One handler, but an operation per method: each has its own id, and some take a body.
+struct PerMethod;
+
+impl Modify for PerMethod {
+    fn modify(&self, document: &mut Document) {
+        let any = ContentBuilder::new().build();
+        let body = RequestBodyBuilder::new().content("*/*", any).build();
+        for item in document.paths.paths.values_mut() {
+            for (operation, id, takes_body) in [
+                (&mut item.get, "proxyGetRequest", false),
+                (&mut item.put, "proxyPutRequest", true),
+                (&mut item.post, "proxyPostRequest", true),
+                (&mut item.patch, "proxyPatchRequest", true),
+                (&mut item.delete, "proxyDeleteRequest", false),
+            ] {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(id.to_owned());
+                    operation.request_body = takes_body.then(|| RefOr::T(body.clone()));
+                }
+            }
+        }
+    }
+}
 
 struct Security;
 

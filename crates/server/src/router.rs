@@ -6,25 +6,40 @@ use axum::{
     http::Method,
     middleware::{self, Next},
     response::Response,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use tower_http::trace::TraceLayer;
+use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{AppState, docs, engagement, error, health, idempotency, mgmt, openapi};
+use crate::{
+    AppState, actions, docs, engagement, enrichment, error, health, idempotency, mgmt, openapi,
+};
 
 /// The service, ready to be served.
 pub fn router(state: AppState) -> Router {
     let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
+    let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
+    let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
     let once = middleware::from_fn_with_state(state.clone(), idempotency::once);
     Router::new()
         .nest("/mgmt/v2", mgmt)
         .nest("/engagement/v2", engagement.layer(once))
+        .nest("/actions/v2", actions)
+        .nest("/enrichment/v2", enrichment)
         .route("/openapi/mgmt.json", get(openapi::serve(&mgmt_document)))
         .route(
             "/openapi/engagement.json",
             get(openapi::serve(&engagement_document)),
+        )
+        .route(
+            "/openapi/actions.json",
+            get(openapi::serve(&actions_document)),
+        )
+        .route(
+            "/openapi/enrichment.json",
+            get(openapi::serve(&enrichment_document)),
         )
         .merge(docs::routes())
         .route("/healthz", get(health::healthz))
@@ -155,6 +170,18 @@ pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tasks::create_task))
         .routes(routes!(tasks::search_tasks))
         .routes(routes!(tasks::complete_task))
+}
+
+pub(crate) fn actions_routes() -> OpenApiRouter<AppState> {
+    use actions::{passthrough, proxy};
+    // A document can't say "any method", so the proxy's part of it is not made of its route.
+    OpenApiRouter::with_openapi(openapi::Proxy::openapi())
+        .routes(routes!(passthrough::send_passthrough_request))
+        .route("/proxy/{*path}", any(proxy::proxy))
+}
+
+pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(enrichment::persons::enrich_person))
 }
 
 /// Counts answers by route and status.

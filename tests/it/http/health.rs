@@ -52,6 +52,8 @@ async fn the_served_documents_are_openapi_3_1_and_have_every_path() {
             ],
         ),
         ("engagement", vec!["/contacts", "/sequence_states"]),
+        ("actions", vec!["/passthrough", "/proxy/{path}"]),
+        ("enrichment", vec!["/persons"]),
     ] {
         let document = app.get(&format!("/openapi/{api}.json")).await.ok();
         let version = document["openapi"].as_str().unwrap();

@@ -87,18 +87,25 @@ impl App {
             .listen(Arc::new(move || time.now()))
             .await
             .unwrap();
-        Self::on_clock(database, apollo, clock).await
+        Self::on_clock(database, apollo, clock, None).await
     }
 
     /// With an Apollo that runs already, on a clock of its own.
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
-        Self::on_clock(database, apollo, first_of_march()).await
+        Self::on_clock(database, apollo, first_of_march(), None).await
+    }
+
+    /// With something else in Apollo's place; the simulated one is asked for nothing.
+    pub(crate) async fn at(database: Database, base_url: &str) -> Self {
+        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+        Self::on_clock(database, apollo, first_of_march(), Some(base_url)).await
     }
 
     async fn on_clock(
         database: Database,
         apollo: RunningSimulator,
         clock: Arc<ManualClock>,
+        base_url: Option<&str>,
     ) -> Self {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
@@ -113,7 +120,7 @@ impl App {
             .await
             .unwrap();
         let providers = Providers::new(ApolloConfig {
-            base_url: apollo.base_url(),
+            base_url: base_url.map_or_else(|| apollo.base_url(), str::to_owned),
             transport: None,
         })
         .unwrap();
@@ -226,6 +233,22 @@ impl App {
             request = request.json(&body);
         }
         Self::answer(request).await
+    }
+
+    /// A body that is sent as it is written.
+    pub(crate) async fn post_text(&self, path: &str, json: String) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .header("x-api-key", &self.api_key)
+            .header("x-customer-id", CUSTOMER)
+            .header("x-provider-name", "apollo")
+            .header("content-type", "application/json");
+        Self::answer(request.body(json)).await
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
     }
 
     /// A request without any headers of its own.

@@ -51,6 +51,13 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
     }) else {
         return Ok(());
     };
+    if rest.starts_with(PROXY) {
+        return if is_our_error(received.text) {
+            fits(api, "/components/schemas/errors", received)
+        } else {
+            Ok(())
+        };
+    }
     let method = received.method.as_str().to_ascii_lowercase();
     let Some(template) = template(api, rest, &method) else {
         return if [404, 405].contains(&received.status.as_u16()) {
@@ -86,6 +93,14 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
         &format!("{at}/content/{}/schema", escaped(essence)),
         received,
     )
+}
+
+/// Behind it are the provider's answers, of any form; only what Syncline itself says has one.
+const PROXY: &str = "/proxy/";
+
+fn is_our_error(text: &str) -> bool {
+    let body: Value = serde_json::from_str(text).unwrap_or_default();
+    body["errors"][0]["meta"]["origin"].is_string()
 }
 
 /// The documents by the API's name, closed: see [`close`].

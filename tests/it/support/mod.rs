@@ -5,6 +5,7 @@ mod database;
 pub(crate) mod documents;
 mod limits;
 mod process;
+mod upstream;
 
 pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
 pub(crate) use database::{Database, on_both_databases};
@@ -12,3 +13,4 @@ pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
 };
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
+pub(crate) use upstream::Upstream;

@@ -100,7 +100,7 @@ impl Endpoint {
         Self::with_body(Method::PUT, path, body)
     }
 
-    pub(super) fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn query(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
@@ -139,8 +139,8 @@ impl Listing {
         match object {
             Object::User => unordered(
                 Endpoint::get("api/v1/users/search")
-                    .query("page", page)
-                    .query("per_page", per_page),
+                    .query("page", &page)
+                    .query("per_page", &per_page),
                 "users",
             ),
             Object::Mailbox => unordered(Endpoint::get("api/v1/email_accounts"), "email_accounts"),

@@ -58,7 +58,7 @@ impl Apollo {
                         let code = "provider_error".to_owned();
                         let reason = error.message.clone();
                         (id.clone(), Outcome::Skipped { code, reason })
-                    }))
+                    }));
                 }
                 Err(error) => return Err(error),
             }

@@ -38,6 +38,20 @@ fn kind_of(status: u16, message: &str, usage: &[WindowUsage]) -> ErrorKind {
     }
 }
 
+/// The 429 of a request that somebody else wrote. Where its text was not read, an answer whose windows
+/// all have something left is no quota's: Apollo is busy with an equal request.
+pub(super) fn refusal_of(response: &Response) -> Option<ProviderError> {
+    if response.status != 429 {
+        return None;
+    }
+    let mut error = classify(response);
+    let has_room = !error.usage.is_empty() && error.usage.iter().all(|usage| usage.left > 0);
+    if response.body.is_empty() && has_room {
+        error.kind = ErrorKind::RateLimited(Window::AlreadyProcessing);
+    }
+    Some(error)
+}
+
 /// A refusal as the caller of the unified API sees it: Apollo answers 422 for a record that is gone
 /// or not to be seen, too.
 pub(super) fn of_one_record(error: ProviderError) -> ProviderError {

@@ -236,3 +236,29 @@ fn a_redirect_is_refused_with_its_target() {
     assert_eq!(error.kind, ErrorKind::Rejected);
     assert!(error.message.contains("https://elsewhere.test/"));
 }
+
+#[test]
+fn a_429_that_nobody_read_is_told_by_its_counters() {
+    let refusal = |left: &'static str, body: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-rate-limit-minute", HeaderValue::from_static("50"));
+        headers.insert("x-minute-requests-left", HeaderValue::from_static(left));
+        let response = Response {
+            status: 429,
+            headers,
+            body: body.into(),
+        };
+        refusal_of(&response).unwrap().kind
+    };
+    let busy = ErrorKind::RateLimited(Window::AlreadyProcessing);
+    assert_eq!(refusal("0", ""), ErrorKind::RateLimited(Window::Minute));
+    assert_eq!(refusal("7", ""), busy);
+    let text = r#"{"message":"The maximum number of api calls allowed is 50 times per minute."}"#;
+    assert_eq!(refusal("7", text), ErrorKind::RateLimited(Window::Minute));
+    let success = Response {
+        status: 200,
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    };
+    assert!(refusal_of(&success).is_none());
+}

@@ -26,12 +26,14 @@ mod write;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use syncline_model::{Object, ProviderName};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
-    http::{Http, Transport},
+    http::{self, Http, Transport},
+    passthrough::Passthrough,
     provider::{Call, Credentials, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
     session::Session,
 };
@@ -44,7 +46,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ApolloConfig {
     /// Without `/api/v1`: `https://api.apollo.io`.
     pub base_url: String,
-    /// What carries the requests; `None` is the network.
+    /// What carries the requests; `None` is the network, which the passthrough uses always.
     pub transport: Option<Arc<dyn Transport>>,
 }
 
@@ -61,6 +63,7 @@ impl fmt::Debug for ApolloConfig {
 #[derive(Debug)]
 pub struct Apollo {
     http: Http,
+    passthrough: Passthrough,
 }
 
 impl Apollo {
@@ -70,11 +73,12 @@ impl Apollo {
             transport,
         } = config;
         let provider = ProviderName::Apollo.as_str();
+        let passthrough = Passthrough::new(provider, &base_url, key_header)?;
         let http = match transport {
             Some(transport) => Http::over(provider, &base_url, transport)?,
             None => Http::new(provider, &base_url)?,
         };
-        Ok(Self { http })
+        Ok(Self { http, passthrough })
     }
 
     /// Puts into `verdict` what is known so far, so that it counts when the time is up.
@@ -103,6 +107,12 @@ impl Apollo {
             *verdict = profile;
         }
     }
+}
+
+/// Apollo takes the key in a header only; in a URL it would be logged on the way.
+fn key_header(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
+    let name = HeaderName::from_static(http::API_KEY_HEADER);
+    Ok((name, http::key_header(&credentials.api_key)?))
 }
 
 /// What a failed request says about the key.

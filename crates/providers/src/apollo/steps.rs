@@ -94,12 +94,11 @@ impl Apollo {
         sequence_id: &str,
         draft: &StepDraft,
     ) -> Result<Wrote, ProviderError> {
-        let place = match draft.order {
-            Some(order) => order,
-            None => {
-                let found = self.sequence_now(session, sequence_id).await?;
-                found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
-            }
+        let place = if let Some(order) = draft.order {
+            order
+        } else {
+            let found = self.sequence_now(session, sequence_id).await?;
+            found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
         };
         self.make_step(session, sequence_id, draft, place).await
     }
@@ -134,7 +133,7 @@ impl Apollo {
         if let (Some(template), Some(touch_id)) = (&draft.template, touch_id) {
             let template = match &template.id {
                 Some(id) => json!({ "id": id }),
-                None => new_template(id_of("emailer_template"), template),
+                None => new_template(id_of("emailer_template").as_deref(), template),
             };
             let body = json!({
                 "id": touch_id,
@@ -189,7 +188,7 @@ impl Apollo {
     }
 }
 
-fn new_template(id: Option<String>, template: &TemplateDraft) -> Value {
+fn new_template(id: Option<&str>, template: &TemplateDraft) -> Value {
     json!({
         "id": id,
         "name": template.name,

@@ -9,14 +9,15 @@ use syncline_model::{
     live::Task,
 };
 
-use super::{Apollo, action};
+use super::{Apollo, action, error, usage};
 use crate::{
     error::ProviderError,
-    http::Method,
+    http::{Method, Response},
+    passthrough::Passthrough,
     session::Session,
     unified::{
         Enrichment, Enrolled, Enrolment, LivePage, PageAsk, SequenceWithSteps, TaskFilter,
-        TaskPage, Unified, Wrote,
+        TaskPage, Told, Unified, Wrote,
     },
 };
 
@@ -183,7 +184,18 @@ impl Unified for Apollo {
         self.company_of(session, email).await
     }
 
+    fn passthrough(&self) -> &Passthrough {
+        &self.passthrough
+    }
+
     fn endpoint_of(&self, method: &Method, path: &str) -> String {
         action::of(method, path)
+    }
+
+    fn told(&self, answer: &Response) -> Told {
+        Told {
+            usage: usage::usage_of(answer),
+            refusal: error::refusal_of(answer),
+        }
     }
 }

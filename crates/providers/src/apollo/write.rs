@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 use syncline_model::{
     Address, Object, PhoneNumber, Records,
-    draft::{AccountDraft, ContactDraft, CustomFields, Field},
+    draft::{AccountDraft, ContactDraft, CustomFields},
 };
 
 use super::{
@@ -105,19 +105,19 @@ fn wrote(records: Records, warnings: Vec<String>) -> Result<Wrote, ProviderError
 
 fn account_body(draft: &AccountDraft) -> Map<String, Value> {
     let mut body = Map::new();
-    set_text(&mut body, "name", &draft.name);
-    set_text(&mut body, "domain", &draft.domain);
-    set_id(&mut body, "owner_id", &draft.owner_id);
+    set_text(&mut body, "name", draft.name.as_ref());
+    set_text(&mut body, "domain", draft.domain.as_ref());
+    set_id(&mut body, "owner_id", draft.owner_id.as_ref());
     set_custom_fields(&mut body, &draft.custom_fields);
     body
 }
 
 fn contact_body(draft: &ContactDraft) -> Map<String, Value> {
     let mut body = Map::new();
-    set_text(&mut body, "first_name", &draft.first_name);
-    set_text(&mut body, "last_name", &draft.last_name);
-    set_text(&mut body, "title", &draft.job_title);
-    set_id(&mut body, "account_id", &draft.account_id);
+    set_text(&mut body, "first_name", draft.first_name.as_ref());
+    set_text(&mut body, "last_name", draft.last_name.as_ref());
+    set_text(&mut body, "title", draft.job_title.as_ref());
+    set_id(&mut body, "account_id", draft.account_id.as_ref());
     if let Some(emails) = &draft.email_addresses {
         let is_primary = |it: &&syncline_model::EmailAddress| {
             it.email_address_type.as_deref() == Some("primary")
@@ -173,13 +173,13 @@ fn set_phones(body: &mut Map<String, Value>, phones: Option<&[PhoneNumber]>) {
     }
 }
 
-fn set_text(body: &mut Map<String, Value>, name: &str, field: &Field<String>) {
+fn set_text(body: &mut Map<String, Value>, name: &str, field: Option<&Option<String>>) {
     if let Some(text) = field {
         body.insert(name.to_owned(), text.clone().unwrap_or_default().into());
     }
 }
 
-fn set_id(body: &mut Map<String, Value>, name: &str, field: &Field<String>) {
+fn set_id(body: &mut Map<String, Value>, name: &str, field: Option<&Option<String>>) {
     if let Some(id) = field {
         body.insert(name.to_owned(), id.clone().into());
     }

@@ -1,0 +1,218 @@
+//! Requests that somebody else wrote, forwarded to a provider's own address with a connection's
+//! credential.
+//!
+//! Nothing here reads what it forwards: bodies stream in both directions, redirects are answers, and
+//! a status of any kind is one. `target.rs` keeps the request at the configured address, `headers.rs`
+//! the credentials of both sides apart, `body.rs` the bodies moving.
+
+mod body;
+mod headers;
+mod target;
+
+use std::{fmt, sync::OnceLock, time::Duration};
+
+use bytes::Bytes;
+use http_body::Body;
+use reqwest::{
+    Client, ClientBuilder,
+    header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+    redirect,
+};
+use serde_json::Value;
+use url::Url;
+
+use self::body::{BoxError, Exchange, Upload};
+pub use self::{body::Answer, target::Target};
+use crate::{
+    error::{ErrorKind, ProviderError, SetupError},
+    http::{self, Method},
+    provider::Credentials,
+};
+
+/// How long nothing may move in either direction.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The header that carries a connection's credential.
+pub type Credential = fn(&Credentials) -> Result<(HeaderName, HeaderValue), ProviderError>;
+
+/// The way to a provider for requests that are not ours.
+pub struct Passthrough {
+    base: Url,
+    credential: Credential,
+    idle: Duration,
+    /// Made for the first request: many processes never forward one.
+    client: OnceLock<Result<Client, String>>,
+}
+
+/// A request to forward.
+pub struct Forward<B> {
+    pub method: Method,
+    pub target: Target,
+    /// As the caller sent them; what must not leave is taken out.
+    pub headers: HeaderMap,
+    pub body: Option<B>,
+}
+
+/// An answer of any status, whose body has yet to come.
+pub struct Forwarded {
+    pub status: u16,
+    /// As the caller may see them.
+    pub headers: HeaderMap,
+    pub body: Answer,
+}
+
+impl Passthrough {
+    pub fn new(
+        provider: &'static str,
+        base_url: &str,
+        credential: Credential,
+    ) -> Result<Self, SetupError> {
+        let base = http::checked_base(base_url)
+            .map_err(|reason| SetupError::BaseUrl { provider, reason })?;
+        Ok(Self {
+            base,
+            credential,
+            idle: IDLE_TIMEOUT,
+            client: OnceLock::new(),
+        })
+    }
+
+    #[cfg(test)]
+    fn with_idle_timeout(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Where a path leads, with these parameters beside its own; otherwise why it leads nowhere.
+    pub fn target<'q>(
+        &self,
+        path: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<Target, String> {
+        target::join(&self.base, path, query)
+    }
+
+    /// Sends the request and comes back with the beginning of its answer. Who drops the future, or
+    /// the answer's body, ends the exchange.
+    pub async fn send<B>(
+        &self,
+        credentials: &Credentials,
+        forward: Forward<B>,
+    ) -> Result<Forwarded, ProviderError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (name, value) = (self.credential)(credentials)?;
+        let mut headers = headers::to_provider(&forward.headers);
+        headers.insert(name, value);
+        if !headers.contains_key(USER_AGENT) {
+            headers.insert(USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
+        }
+        let exchange = Exchange::begin(self.idle);
+        let mut request = self.client()?.request(forward.method, forward.target.url);
+        if let Some(body) = forward.body {
+            request = request.body(reqwest::Body::wrap(Upload::new(body, exchange.clone())));
+        } else {
+            headers.remove(CONTENT_LENGTH);
+        }
+        let response = answer_of(request.headers(headers), &exchange)
+            .await
+            .map_err(|error| {
+                exchange.end();
+                error.without_secret(&credentials.api_key)
+            })?;
+        let status = response.status();
+        if status.is_informational() {
+            let message = format!("the provider answered {status}, which ends no exchange");
+            return Err(ProviderError::new(ErrorKind::Garbage, None, &message));
+        }
+        Ok(Forwarded {
+            status: status.as_u16(),
+            headers: headers::to_caller(response.headers(), &credentials.api_key),
+            body: Answer::new(response.into(), exchange),
+        })
+    }
+
+    fn client(&self) -> Result<&Client, ProviderError> {
+        let made = self.client.get_or_init(|| {
+            // The error only says that there is one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            ClientBuilder::new()
+                .connect_timeout(http::CONNECT_TIMEOUT)
+                .tcp_nodelay(true)
+                // The body goes through as it is.
+                .gzip(false)
+                // Following one would carry the key to wherever the answer points.
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .build()
+                .map_err(|error| error.to_string())
+        });
+        made.as_ref().map_err(|reason| {
+            let message = format!("the HTTP client could not be set up: {reason}");
+            ProviderError::new(ErrorKind::Unavailable, None, &message)
+        })
+    }
+}
+
+impl fmt::Debug for Passthrough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passthrough")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn answer_of(
+    request: reqwest::RequestBuilder,
+    exchange: &Exchange,
+) -> Result<reqwest::Response, ProviderError> {
+    let mut sending = std::pin::pin!(request.send());
+    loop {
+        tokio::select! {
+            answer = &mut sending => return answer.map_err(http::no_answer),
+            () = tokio::time::sleep_until(exchange.deadline()) => {
+                if exchange.is_idle() {
+                    return Err(exchange.given_up());
+                }
+            }
+        }
+    }
+}
+
+/// Takes the credential out of a text, or out of all texts of a JSON value.
+pub fn without_secret(value: Value, credentials: &Credentials) -> Value {
+    use secrecy::ExposeSecret;
+    match credentials.api_key.expose_secret() {
+        "" => value,
+        secret => redacted(value, secret),
+    }
+}
+
+fn redacted(value: Value, secret: &str) -> Value {
+    let clean = |text: String| {
+        if text.contains(secret) {
+            text.replace(secret, headers::REDACTED)
+        } else {
+            text
+        }
+    };
+    match value {
+        Value::String(text) => Value::String(clean(text)),
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| redacted(item, secret));
+            Value::Array(items.collect())
+        }
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            let fields = fields.map(|(name, field)| (clean(name), redacted(field, secret)));
+            Value::Object(fields.collect())
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+#[path = "../passthrough_tests.rs"]
+mod tests;

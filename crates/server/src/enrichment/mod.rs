@@ -1,0 +1,3 @@
+//! `/enrichment/v2`: what a provider knows of people.
+
+pub(crate) mod persons;

@@ -1,0 +1,114 @@
+//! The company behind a person's e-mail address.
+
+use axum::{
+    Json as JsonBody,
+    extract::State,
+    http::HeaderName,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use syncline_model::live::Company;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    AppState,
+    error::{ApiError, ApiResult, CREDITS_USED},
+    extract::{ConnectionCaller, Query},
+    provider_errors::ProviderFailure,
+    remote::Remote,
+};
+
+/// RFC 5321, with the brackets that a path has around it.
+const LONGEST_EMAIL: usize = 254;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EnrichQuery {
+    /// The person's.
+    email: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = person_enrichment_data)]
+pub(crate) struct PersonEnrichment {
+    company: Company,
+}
+
+/// The company that a person works for, by the person's e-mail address.
+///
+/// It costs credits at the provider; `x-credits-used` says how many, as far as the provider tells. A
+/// person that the provider doesn't know is 404 and costs nothing.
+#[utoipa::path(get, path = "/persons", tag = "Persons", operation_id = "enrichPerson",
+    params(EnrichQuery,
+        ("x-customer-id" = String, Header, description = "Your id for the customer"),
+        ("x-provider-name" = String, Header, description = "The provider's name")),
+    responses((status = 200, description = "What the provider knows of the company",
+        body = PersonEnrichment,
+        headers(("x-credits-used" = u32, description = "What it cost at the provider")))))]
+pub(crate) async fn enrich_person(
+    caller: ConnectionCaller,
+    State(state): State<AppState>,
+    Query(EnrichQuery { email }): Query<EnrichQuery>,
+) -> ApiResult<Response> {
+    let email = email.trim();
+    if !is_email(email) {
+        return Err(ApiError::validation("email", "must be an e-mail address"));
+    }
+    let remote = Remote::of(&state, &caller.connection).await?;
+    let enrichment = remote.provider().enrich(&remote.session(), email).await?;
+    let credits = [(
+        HeaderName::from_static(CREDITS_USED),
+        enrichment.credits.to_string(),
+    )];
+    let Some(company) = enrichment.company else {
+        let title = format!("{} doesn't know {email}", remote.connection().provider);
+        let missing = ApiError::Provider(ProviderFailure::not_found(title));
+        return Ok((credits, missing).into_response());
+    };
+    Ok((credits, JsonBody(PersonEnrichment { company })).into_response())
+}
+
+/// Whether it is worth a credit to ask. Who the person is, only the provider can say.
+fn is_email(text: &str) -> bool {
+    let Some((name, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|it| it.is_alphanumeric() || it == '-')
+    };
+    text.len() <= LONGEST_EMAIL
+        && !name.is_empty()
+        && !name.contains(|it: char| it == '@' || it.is_whitespace() || it.is_control())
+        && domain.contains('.')
+        && domain.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_no_address_is_not_asked_about() {
+        for good in ["a@b.example", "a.b+c'd@x-y.co.uk", "ü@müller.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "a",
+            "@b.example",
+            "a@",
+            "a@b",
+            "a@b.",
+            "a@.b",
+            "a@b..c",
+            "a b@c.example",
+            "a@b@c.example",
+            "a@b c.example",
+            "a@b.example\r\nx",
+            "<a@b.example>",
+        ] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        assert!(!is_email(&format!("{}@b.example", "a".repeat(300))));
+    }
+}

@@ -1,0 +1,3 @@
+//! `/enrichment/v2`.
+
+mod persons;
