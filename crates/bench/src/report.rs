@@ -24,7 +24,10 @@ pub(crate) struct Report<'a> {
 /// Which sync of a round is meant.
 type Pick = fn(&Round) -> &Measured;
 
-const DATABASES: [(&str, fn(&Round) -> &Passes); 2] = [
+/// Which database of a round is meant.
+type PickDatabase = fn(&Round) -> &Passes;
+
+const DATABASES: [(&str, PickDatabase); 2] = [
     ("SQLite", |round| &round.sqlite),
     ("PostgreSQL", |round| &round.postgres),
 ];

@@ -14,12 +14,12 @@ on_both_databases! {
         let app = App::synced(database, 60).await;
         let setting = Setting::of(&app);
         let contact = &setting.contacts[0];
-        let id = created(setting.enter(&app, contact).await);
+        let id = created(&setting.enter(&app, contact).await);
         assert!(id.starts_with(&format!("{contact}.")));
         let state = row(&app, "sequence_states", &id).await;
         assert_eq!((&state["contact_id"], &state["sequence_id"], &state["mailbox_id"], &state["state"]),
             (&json!(contact), &json!(setting.sequence), &json!(setting.mailbox), &json!("active")));
-        let again = created(setting.enter(&app, contact).await);
+        let again = created(&setting.enter(&app, contact).await);
         assert_eq!(again, id, "being in it already is what was asked for");
     }
 
@@ -30,8 +30,8 @@ on_both_databases! {
         app.connect(crate::support::CUSTOMER, crate::support::MASTER_KEY).await;
         app.work_off().await;
         let setting = Setting::of(&app);
-        let id = created(setting.enter(&app, &setting.contacts[0]).await);
-        assert_eq!(created(setting.enter(&app, &setting.contacts[0]).await), id);
+        let id = created(&setting.enter(&app, &setting.contacts[0]).await);
+        assert_eq!(created(&setting.enter(&app, &setting.contacts[0]).await), id);
     }
 
     async fn a_batch_tells_who_entered_and_who_did_not_and_why(database: Database) {
@@ -122,8 +122,8 @@ on_both_databases! {
         for (mode, contact, shown) in [("stop", &setting.contacts[0], Some("paused")),
             ("finish", &setting.contacts[1], Some("finished")),
             ("remove", &setting.contacts[2], None)] {
-            let id = created(setting.enter(&app, contact).await);
-            let left = setting.leave(&app, &[contact.clone()], mode).await.ok();
+            let id = created(&setting.enter(&app, contact).await);
+            let left = setting.leave(&app, std::slice::from_ref(contact), mode).await.ok();
             assert_eq!(left["records"][0]["id"], json!(id), "{mode}");
             let state = row(&app, "sequence_states", &id).await;
             match shown {
@@ -138,7 +138,7 @@ on_both_databases! {
     async fn who_is_not_in_the_sequence_is_told_and_an_unknown_sequence_is_a_404(database: Database) {
         let app = App::synced(database, 60).await;
         let setting = Setting::of(&app);
-        let id = created(setting.enter(&app, &setting.contacts[0]).await);
+        let id = created(&setting.enter(&app, &setting.contacts[0]).await);
         let contacts = [setting.contacts[0].clone(), setting.contacts[1].clone(),
             "66e34b81740c50074e3d1bd4".to_owned()];
         let left = setting.leave(&app, &contacts, "stop").await.ok();

@@ -36,7 +36,7 @@ fn path(rest: &str) -> String {
 }
 
 /// The id in the answer to a create.
-fn created(answer: Answer) -> String {
+fn created(answer: &Answer) -> String {
     assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
     answer.body["record"]["id"].as_str().unwrap().to_owned()
 }

@@ -10,7 +10,7 @@ on_both_databases! {
         let app = App::synced(database, 5).await;
         let body = json!({"record": {"id": 1234, "name": "My Company", "domain": "mycompany.com",
             "created_at": "2023-02-27T00:00:00Z"}});
-        let id = created(app.post(&path("accounts"), body.clone()).await);
+        let id = created(&app.post(&path("accounts"), body.clone()).await);
         assert_eq!(row(&app, "accounts", &id).await["domain"], "mycompany.com");
         let url = path(&format!("accounts/{id}"));
         app.send(reqwest::Method::PATCH, &url, Some(body)).await.ok();
@@ -27,7 +27,7 @@ on_both_databases! {
             "first_name": "George", "last_name": "Xing",
             "phone_numbers": [{"phone_number": "+14151234567", "phone_number_type": "mobile"}],
             "created_at": "2023-02-27T00:00:00Z"}});
-        let id = created(app.post(&path("contacts"), body.clone()).await);
+        let id = created(&app.post(&path("contacts"), body.clone()).await);
         let contact = row(&app, "contacts", &id).await;
         assert_eq!(contact["email_addresses"][0]["email_address"], "hello@supaglue.com");
         assert_eq!(contact["address"]["street_1"], "525 Brannan St");

@@ -17,7 +17,7 @@ on_both_databases! {
         app.clock.advance(TimeDelta::minutes(5));
         let start = app.now() - TimeDelta::seconds(1);
         let start = start.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let id = created(app.post(&path("contacts"), json!({"record": {"first_name": "New"}})).await);
+        let id = created(&app.post(&path("contacts"), json!({"record": {"first_name": "New"}})).await);
         let changes = path(&format!("contacts?read_from_cache=true&modified_after={start}"));
         assert_eq!(ids(&app.get(&changes).await.ok()), [id.as_str()]);
         let all = path(&format!("contacts?read_from_cache=true&page_size=1000&modified_after={since}"));
@@ -36,7 +36,7 @@ on_both_databases! {
         let url = path(&format!("contacts/{id}"));
         let body = json!({"record": {"first_name": "Ahead"}});
         app.send(reqwest::Method::PATCH, &url, Some(body)).await.ok();
-        let new = created(app.post(&path("contacts"), json!({"record": {"first_name": "New"}})).await);
+        let new = created(&app.post(&path("contacts"), json!({"record": {"first_name": "New"}})).await);
         app.after(TimeDelta::seconds(30)).await;
         assert_eq!(app.runs("contact").await[0]["state"], "succeeded");
         assert_eq!(row(&app, "contacts", &id).await["first_name"], "Ahead");
@@ -62,7 +62,7 @@ on_both_databases! {
             gate.arrived(1).await;
             let enrol = json!({"record": {"contact_id": contact, "sequence_id": sequence,
                 "mailbox_id": mailbox}});
-            let state = created(app.post(&path("sequence_states"), enrol).await);
+            let state = created(&app.post(&path("sequence_states"), enrol).await);
             let url = path(&format!("contacts/{contact}"));
             let body = json!({"record": {"first_name": "Landed"}});
             app.send(reqwest::Method::PATCH, &url, Some(body)).await.ok();
@@ -134,7 +134,7 @@ on_both_databases! {
         app.database.execute("ALTER TABLE engagement_contacts RENAME TO away").await;
         let answer = app.post(&path("contacts"), json!({"record": {"first_name": "Kept"}})).await;
         assert_eq!(answer.body["warnings"][0]["problem_type"], "CACHE_INVALIDATION_ERROR");
-        let id = created(answer);
+        let id = created(&answer);
         app.database.execute("ALTER TABLE away RENAME TO engagement_contacts").await;
         assert_eq!(app.get(&path(&format!("contacts/{id}"))).await.ok()["first_name"], "Kept");
         app.after(PERIOD).await;

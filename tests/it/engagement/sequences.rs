@@ -12,7 +12,7 @@ use crate::{
 on_both_databases! {
     async fn a_sequence_is_created_with_its_steps_and_read_back_the_same(database: Database) {
         let app = App::synced(database, 5).await;
-        let id = created(app.post(&path("sequences"), json!({"record": four_steps()})).await);
+        let id = created(&app.post(&path("sequences"), json!({"record": four_steps()})).await);
         let sequence = app.get(&path(&format!("sequences/{id}"))).await.ok();
         assert_eq!((&sequence["name"], &sequence["share_type"], &sequence["is_enabled"]),
             (&json!("Four steps"), &json!("private"), &json!(true)));
@@ -30,11 +30,11 @@ on_both_databases! {
 
     async fn a_step_is_added_at_the_end_and_its_template_changed(database: Database) {
         let app = App::synced(database, 5).await;
-        let id = created(app.post(&path("sequences"), json!({"record": four_steps()})).await);
+        let id = created(&app.post(&path("sequences"), json!({"record": four_steps()})).await);
         let steps = path(&format!("sequences/{id}/sequence_steps"));
         let body = json!({"record": {"type": "auto_email", "interval_seconds": 172_800,
             "template": {"subject": "Last", "body": "<p>Bye</p>"}}});
-        let step = created(app.post(&steps, body).await);
+        let step = created(&app.post(&steps, body).await);
         assert_eq!(row(&app, "sequences", &id).await["num_steps"], 5, "the tables know of it");
         let body = json!({"record": {"template": {"subject": "At last"}}});
         let changed = app.send(reqwest::Method::PATCH, &format!("{steps}/{step}"), Some(body)).await;
@@ -48,7 +48,7 @@ on_both_databases! {
 
     async fn a_step_with_the_template_of_another_sends_the_same(database: Database) {
         let app = App::synced(database, 5).await;
-        let id = created(app.post(&path("sequences"), json!({"record": four_steps()})).await);
+        let id = created(&app.post(&path("sequences"), json!({"record": four_steps()})).await);
         let sequence = app.get(&path(&format!("sequences/{id}"))).await.ok();
         let template = &sequence["steps"][0]["template"]["id"];
         let body = json!({"record": {"type": "auto_email", "template": {"id": template}}});
@@ -64,7 +64,7 @@ on_both_databases! {
         let answer = app.post(&path("sequences"), json!({"record": four_steps()})).await;
         let warning = answer.body["warnings"][0]["detail"].as_str().unwrap_or_default().to_owned();
         assert!(warning.starts_with("step 3:"), "{}", answer.body);
-        let id = created(answer);
+        let id = created(&answer);
         assert_eq!(row(&app, "sequences", &id).await["num_steps"], 2);
     }
 
@@ -74,7 +74,7 @@ on_both_databases! {
         let step = json!({"record": {"type": "call", "task_note": "x"}});
         let answer = app.post(&path(&format!("sequences/{unknown}/sequence_steps")), step).await;
         refused(&answer, 404, "NOT_FOUND_ERROR");
-        let id = created(app.post(&path("sequences"), json!({"record": four_steps()})).await);
+        let id = created(&app.post(&path("sequences"), json!({"record": four_steps()})).await);
         let change = json!({"record": {"template": {"body": "x"}}});
         let url = path(&format!("sequences/{id}/sequence_steps/{unknown}"));
         let answer = app.send(reqwest::Method::PATCH, &url, Some(change.clone())).await;

@@ -24,7 +24,7 @@ on_both_databases! {
     async fn concurrent_upserts_create_one_account(database: Database) {
         // A search that lags behind would show none of them to the others.
         let mut options = quiet_apollo(20);
-        options.switches.search_lag = std::time::Duration::from_secs(60);
+        options.switches.search_lag = std::time::Duration::from_mins(1);
         let app = App::with_apollo(database, options).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
@@ -40,7 +40,7 @@ on_both_databases! {
 
     async fn concurrent_upserts_create_one_account_where_accounts_are_not_synced(database: Database) {
         let mut options = quiet_apollo(20);
-        options.switches.search_lag = std::time::Duration::from_secs(60);
+        options.switches.search_lag = std::time::Duration::from_mins(1);
         let app = App::with_apollo(database, options).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.database.execute("DELETE FROM syncs WHERE object = 'account'").await;
@@ -71,7 +71,7 @@ on_both_databases! {
     async fn more_than_one_match_and_no_field_are_refused(database: Database) {
         let app = App::synced(database, 20).await;
         for _ in 0..2 {
-            created(app.post(&path("accounts"), json!({"record": {"name": "Twin"}})).await);
+            created(&app.post(&path("accounts"), json!({"record": {"name": "Twin"}})).await);
         }
         let body = json!({"record": {}, "upsert_on": {"name": "twin"}});
         let answer = app.post(&path("accounts/_upsert"), body).await;
@@ -96,5 +96,5 @@ on_both_databases! {
 
 async fn upsert(app: &App, upsert_on: Value, record: Value) -> String {
     let body = json!({"record": record, "upsert_on": upsert_on});
-    created(app.post(&path("accounts/_upsert"), body).await)
+    created(&app.post(&path("accounts/_upsert"), body).await)
 }

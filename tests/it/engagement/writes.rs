@@ -14,7 +14,7 @@ on_both_databases! {
         let owner = app.apollo.read(0, |team| team.user_ids()[1].clone());
         let body = json!({"record": {"name": "Wire Works", "domain": "wire.example", "owner_id": owner,
             "custom_fields": {"Field_One": "camelCase stays"}}});
-        let id = created(app.post(&path("accounts"), body).await);
+        let id = created(&app.post(&path("accounts"), body).await);
         let theirs = app.apollo.read(0, |team| team.account(&id).unwrap());
         assert_eq!((&theirs["name"], &theirs["domain"]), (&json!("Wire Works"), &json!("wire.example")));
         assert_eq!(theirs["owner_id"], json!(owner));
@@ -45,7 +45,7 @@ on_both_databases! {
                 {"phone_number": "+12025550102", "phone_number_type": "work"},
                 {"phone_number": "+12025550103", "phone_number_type": "home"}],
             "account_id": account, "owner_id": owner, "custom_fields": {"66a": ["x"]}}});
-        let id = created(app.post(&path("contacts"), body).await);
+        let id = created(&app.post(&path("contacts"), body).await);
         let ours = row(&app, "contacts", &id).await;
         for (field, value) in [
             ("first_name", json!("Lin")), ("last_name", json!("Park")), ("job_title", json!("Buyer")),
@@ -149,7 +149,7 @@ on_both_databases! {
         let answer = app.post(&path("contacts"), body).await;
         let warning = answer.body["warnings"][0]["detail"].as_str().unwrap_or_default().to_owned();
         assert!(warning.contains("owner_id"), "{}", answer.body);
-        let id = created(answer);
+        let id = created(&answer);
         assert_eq!(row(&app, "contacts", &id).await["first_name"], "Orphan");
     }
 
@@ -161,7 +161,7 @@ on_both_databases! {
         app.put(&format!("/mgmt/v2/sync_configs/{config}?force_delete_syncs=true"), body).await.ok();
         let answer = app.post(&path("contacts"), json!({"record": {"first_name": "Solo"}})).await;
         assert_eq!(answer.body["warnings"], Value::Null);
-        let id = created(answer);
+        let id = created(&answer);
         assert_eq!(app.get(&path(&format!("contacts/{id}"))).await.ok()["first_name"], "Solo");
     }
 }

@@ -109,7 +109,7 @@ impl Store {
         Ok(changes)
     }
 
-    /// Writes the records that changed, all under one stamp.
+    /// Writes the records that changed, all under one stamp, which it gives back.
     pub(crate) async fn write_changes<T: Table>(
         &self,
         tx: &mut Tx,
@@ -117,9 +117,9 @@ impl Store {
         (run_id, sync_id): (Option<&str>, &str),
         records: &[Record<T>],
         changes: &Changes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Time>, StoreError> {
         if changes.places.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let to_write: Vec<_> = changes
             .places
@@ -144,7 +144,7 @@ impl Store {
             self.write_history(tx, connection, T::OBJECT, run_id, &ids, &entry)
                 .await?;
         }
-        Ok(())
+        Ok(Some(stamp))
     }
 
     /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.

@@ -73,22 +73,26 @@ impl Store {
             return Ok(());
         };
         let changes = self.compare(tx, connection, states, Origin::Write).await?;
-        self.write_changes(tx, connection, (None, &sync_id), states, &changes)
+        let stamp = self
+            .write_changes(tx, connection, (None, &sync_id), states, &changes)
             .await?;
-        let changed = changes
+        let fresh = changes
             .places
             .iter()
             .map(|place| states[*place].id.as_str());
-        let mut written: Vec<&str> = changed.collect();
+        let mut written: Vec<&str> = fresh.collect();
         if !removed.is_empty() {
             let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
-            let stamp = self.take_stamp(tx, &sync_id).await?;
-            let marked = self
+            let stamp = match stamp {
+                Some(stamp) => stamp,
+                None => self.take_stamp(tx, &sync_id).await?,
+            };
+            let gone = self
                 .mark_deleted(tx, connection, (object, stamp), &removed)
                 .await?;
-            let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
+            let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
             let entry = HistoryEntry::new("deleted", "it was removed through the unified API");
-            self.write_history(tx, connection, object, NO_RUN, &marked, &entry)
+            self.write_history(tx, connection, object, NO_RUN, &gone, &entry)
                 .await?;
             written.extend(removed);
         }
