@@ -15,6 +15,11 @@ use axum::{
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 use syncline_store::{Begun, Connection, Kept, Repeatable};
+use utoipa::openapi::{
+    ObjectBuilder, OpenApi, RefOr, Required,
+    path::{ParameterBuilder, ParameterIn},
+    schema::Type,
+};
 
 use crate::{
     AppState,
@@ -24,6 +29,8 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 const LONGEST_KEY: usize = 255;
+/// The end of the path of what only looks like a write.
+const SEARCH: &str = "/_search";
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// Longer than any write can take: it is then taken for lost.
 const AT_WORK: TimeDelta = TimeDelta::minutes(10);
@@ -41,6 +48,35 @@ pub(crate) async fn once(State(state): State<AppState>, request: Request, next: 
         to_its_end(next.run(request)).await
     };
     carried_out.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Tells of the header in the document, wherever it counts.
+pub(crate) fn describe(document: &mut OpenApi) {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(LONGEST_KEY))
+        .pattern(Some("^[!-~]+$"))
+        .build();
+    let header = ParameterBuilder::new()
+        .name(HEADER)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The same request with the same key is carried out once, and answered as it was the \
+             first time, for 24 hours",
+        ))
+        .schema(Some(schema))
+        .build();
+    for (path, item) in &mut document.paths.paths {
+        if path.ends_with(SEARCH) {
+            continue;
+        }
+        for operation in [&mut item.post, &mut item.patch].into_iter().flatten() {
+            let parameters = operation.parameters.get_or_insert_default();
+            parameters.push(RefOr::T(header.clone()));
+        }
+    }
 }
 
 /// Carries a write out even if its caller leaves: half of it would hold locks, and be in no table.
@@ -139,7 +175,7 @@ fn is_write(request: &Request) -> bool {
         *request.method(),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE
     );
-    changes && !request.uri().path().ends_with("/_search")
+    changes && !request.uri().path().ends_with(SEARCH)
 }
 
 fn key_of(headers: &HeaderMap) -> ApiResult<String> {

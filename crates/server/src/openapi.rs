@@ -92,6 +92,9 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
     if api == "mgmt" {
         crate::mgmt::webhook_events::describe(&mut document);
     }
+    if api == "engagement" {
+        crate::idempotency::describe(&mut document);
+    }
     document.info = InfoBuilder::new()
         .title(format!("Syncline {api} API"))
         .version("2")
