@@ -44,6 +44,10 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        if let Some(connection) = selected(parts, state).await? {
+            return Ok(Self { connection });
+        }
+        // Nothing fits: which of the three is wrong is looked up in their order.
         let caller = Caller::from_request_parts(parts, state).await?;
         let (Some(customer_id), Some(provider)) = (
             header(&parts.headers, "x-customer-id")?,
@@ -56,6 +60,20 @@ impl FromRequestParts<AppState> for ConnectionCaller {
         let connection = find_connection(state, &caller, customer_id, provider).await?;
         Ok(Self { connection })
     }
+}
+
+/// The connection, where key and headers are there and fit together.
+async fn selected(parts: &Parts, state: &AppState) -> ApiResult<Option<Connection>> {
+    let given = |name| header(&parts.headers, name).ok().flatten();
+    let (Some(key), Some(customer_id), Some(provider)) = (
+        given("x-api-key"),
+        given("x-customer-id"),
+        given("x-provider-name").and_then(|name| name.parse().ok()),
+    ) else {
+        return Ok(None);
+    };
+    let found = state.store.connection_of_key(key, customer_id, provider);
+    Ok(found.await?)
 }
 
 /// The same on the management API, where missing headers are a validation error.

@@ -24,8 +24,8 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) async fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
-        let api_key = state.store.credentials_of(connection).await?;
+    pub(crate) fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
+        let api_key = state.store.credentials_of(connection)?;
         Ok(Self {
             state: state.clone(),
             connection: connection.clone(),

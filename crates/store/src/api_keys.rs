@@ -29,7 +29,7 @@ impl Store {
             .bind(&id)
             .bind(application_id)
             .bind(name)
-            .bind(hash(key))
+            .bind(key_hash(key))
             .bind(now)
             .execute(c)
             .await
@@ -44,12 +44,12 @@ impl Store {
         const SQL: &str = "SELECT application_id FROM api_keys WHERE key_hash = $1";
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(hash(key))
+            .bind(key_hash(key))
             .fetch_optional(c)
             .await)?)
     }
 }
 
-fn hash(key: &str) -> String {
+pub(crate) fn key_hash(key: &str) -> String {
     hex::encode(Sha256::digest(key.as_bytes()))
 }

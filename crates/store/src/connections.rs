@@ -1,5 +1,7 @@
 //! Connections: a customer's account at a provider, with the sealed credentials.
 
+use std::fmt;
+
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
@@ -10,6 +12,7 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
+    api_keys::key_hash,
     db::{Tx, run},
     providers::parse_provider,
 };
@@ -31,6 +34,17 @@ pub struct Connection {
     pub sync_config: Option<ConnectionSyncConfig>,
     pub created_at: Time,
     pub last_synced_at: Option<Time>,
+    credentials: Sealed,
+}
+
+/// Credentials as they are stored.
+#[derive(Clone)]
+struct Sealed(String);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed")
+    }
 }
 
 pub struct NewConnection<'a> {
@@ -77,6 +91,7 @@ struct ConnectionRow {
     connection_sync_config: Option<Json<ConnectionSyncConfig>>,
     created_at: Time,
     last_synced_at: Option<Time>,
+    credentials: String,
 }
 
 impl TryFrom<ConnectionRow> for Connection {
@@ -102,6 +117,7 @@ impl TryFrom<ConnectionRow> for Connection {
             sync_config: row.connection_sync_config.map(|config| config.0),
             created_at: row.created_at,
             last_synced_at: row.last_synced_at,
+            credentials: Sealed(row.credentials),
         })
     }
 }
@@ -118,10 +134,20 @@ impl Connection {
     }
 }
 
-const LIST: &str = "
-    SELECT id, application_id, customer_id, provider_id, provider_name, status, capabilities,
-           account_id, limits, connection_sync_config, created_at, last_synced_at
-    FROM connections WHERE application_id = $1 AND customer_id = $2 ORDER BY provider_name";
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.id, c.application_id, c.customer_id, c.provider_id, c.provider_name,
+                    c.status, c.capabilities, c.account_id, c.limits, c.connection_sync_config,
+                    c.created_at, c.last_synced_at, c.credentials
+             FROM connections c ",
+            $rest
+        )
+    };
+}
+
+const LIST: &str =
+    select!("WHERE c.application_id = $1 AND c.customer_id = $2 ORDER BY c.provider_name");
 
 impl Store {
     pub async fn list_connections(
@@ -152,6 +178,28 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// The connection that a caller's key and headers select, by one query: most requests begin with
+    /// it. `None` says nothing about which of the three is wrong.
+    pub async fn connection_of_key(
+        &self,
+        key: &str,
+        customer_id: &str,
+        provider: ProviderName,
+    ) -> Result<Option<Connection>, StoreError> {
+        const SQL: &str = select!(
+            "JOIN api_keys k ON k.application_id = c.application_id
+             WHERE k.key_hash = $1 AND c.customer_id = $2 AND c.provider_name = $3"
+        );
+        let mut reader = self.db.read().await?;
+        let row: Option<ConnectionRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(key_hash(key))
+            .bind(customer_id)
+            .bind(provider.as_str())
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
     pub async fn get_connection(
         &self,
         application_id: &str,
@@ -175,8 +223,8 @@ impl Store {
                 (id, application_id, customer_id, provider_id, provider_name, credentials, status,
                  capabilities, created_at, account_id, account_known, limits)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        let id = self.new_id();
         let connection = Connection {
-            id: self.new_id(),
             application_id: new.application_id.to_owned(),
             customer_id: new.customer_id.to_owned(),
             provider_id: new.provider_id.to_owned(),
@@ -188,8 +236,9 @@ impl Store {
             sync_config: None,
             created_at: self.now(),
             last_synced_at: None,
+            credentials: Sealed(self.seal_credentials(&id, new.api_key)),
+            id,
         };
-        let sealed = self.seal_credentials(&connection.id, new.api_key);
         let mut tx = self.db.begin().await?;
         let customer = self.lock_customer(&mut tx, new.application_id, new.customer_id);
         if !customer.await? {
@@ -201,7 +250,7 @@ impl Store {
             .bind(&connection.customer_id)
             .bind(&connection.provider_id)
             .bind(connection.provider.as_str())
-            .bind(&sealed)
+            .bind(&connection.credentials.0)
             .bind(connection.status.as_str())
             .bind(Json(&connection.capabilities))
             .bind(connection.created_at)
@@ -358,18 +407,8 @@ impl Store {
     }
 
     /// The key with which the provider is asked for a connection.
-    pub async fn credentials_of(
-        &self,
-        connection: &Connection,
-    ) -> Result<SecretString, StoreError> {
-        const SQL: &str = "SELECT credentials FROM connections WHERE id = $1";
-        let mut reader = self.db.read().await?;
-        let sealed: Option<String> = run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(&connection.id)
-            .fetch_optional(c)
-            .await)?;
-        let sealed = sealed.ok_or(StoreError::Missing("the connection"))?;
-        self.open_credentials(&connection.id, &sealed)
+    pub fn credentials_of(&self, connection: &Connection) -> Result<SecretString, StoreError> {
+        self.open_credentials(&connection.id, &connection.credentials.0)
     }
 
     async fn sealed_credentials(

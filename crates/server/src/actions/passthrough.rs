@@ -89,7 +89,7 @@ pub(crate) async fn send_passthrough_request(
     headers: HeaderMap,
     Json(request): Json<PassthroughRequest>,
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
-    let remote = Remote::of(&state, &caller.connection).await?;
+    let remote = Remote::of(&state, &caller.connection)?;
     let patience = Patience::of(&headers)?;
     let errand = Errand::of(&remote, &request)?;
     loop {

@@ -50,7 +50,7 @@ pub(crate) async fn proxy(
     if request.method() == Method::TRACE {
         return Err(ApiError::MethodNotAllowed);
     }
-    let remote = Remote::of(&state, &caller.connection).await?;
+    let remote = Remote::of(&state, &caller.connection)?;
     let target = target_of(&remote, request.uri())?;
     let patience = Patience::of(request.headers())?;
     let (parts, body) = request.into_parts();

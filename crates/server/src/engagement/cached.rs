@@ -50,7 +50,11 @@ pub(super) async fn list<T: Table + Serialize>(
     modified_after: Option<Time>,
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let size = cursor::page_size(asked.page_size.as_deref(), DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)?;
-    let newest = synced::<T>(state, connection).await?;
+    // Later pages go as far as the first one did: their cursor says so.
+    let newest = match asked.cursor {
+        None => synced::<T>(state, connection).await?,
+        Some(_) => Time::UNIX_EPOCH,
+    };
     let query = RecordQuery {
         connection,
         modified: modified_after.map(|after| (after, newest)),
@@ -72,7 +76,9 @@ pub(super) async fn search<T: Table + Serialize>(
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let asked_size = asked.page_size.as_deref();
     let size = cursor::page_size(asked_size, SEARCH_PAGE_SIZE, SEARCH_PAGE_SIZE)?;
-    synced::<T>(state, connection).await?;
+    if asked.cursor.is_none() {
+        synced::<T>(state, connection).await?;
+    }
     let query = RecordQuery {
         connection,
         modified: None,

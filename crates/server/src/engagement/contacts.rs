@@ -101,7 +101,7 @@ async fn search_live(
         return Err(cursor::foreign());
     }
     let until = emails.len().min(before + size);
-    let remote = Remote::of(state, connection).await?;
+    let remote = Remote::of(state, connection)?;
     let found = remote
         .provider()
         .contacts_by_email(&remote.session(), &emails[before..until])
@@ -154,7 +154,7 @@ pub(crate) async fn create_contact(
     State(state): State<AppState>,
     Json(body): Json<Given<ContactDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let wrote = remote
         .provider()
         .create_contact(&remote.session(), &body.record)
@@ -175,7 +175,7 @@ pub(crate) async fn update_contact(
     Path(id): Path<String>,
     Json(body): Json<Given<ContactDraft>>,
 ) -> ApiResult<JsonBody<Updated>> {
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let wrote = remote
         .provider()
         .update_contact(&remote.session(), &id, &body.record)

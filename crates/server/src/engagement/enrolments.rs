@@ -75,7 +75,7 @@ pub(crate) async fn create_sequence_state(
     Json(body): Json<Given<EnrolmentDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     check("record", &body.record)?;
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let mut entered = enter(&state, &remote, &[body.record]).await?;
     let record = entered.records.pop().map(|it| CreatedRecord { id: it.id });
     let record = record.ok_or_else(|| left_out(&entered.skipped))?;
@@ -100,7 +100,7 @@ pub(crate) async fn create_sequence_states(
     for (place, draft) in body.records.iter().enumerate() {
         check(&format!("records[{place}]"), draft)?;
     }
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let entered = enter(&state, &remote, &body.records).await?;
     if entered.records.is_empty() && !entered.skipped.is_empty() {
         return Err(left_out(&entered.skipped));
@@ -154,7 +154,7 @@ pub(crate) async fn leave_sequence(
     for (place, id) in body.contact_ids.iter().enumerate() {
         filled(&format!("contact_ids[{place}]"), id)?;
     }
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let left = remote
         .provider()
         .leave(

@@ -28,7 +28,7 @@ pub(crate) async fn create_sequence_step(
     Json(body): Json<Given<StepDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     check_step("record", &body.record)?;
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let (provider, session) = (remote.provider(), remote.session());
     let wrote = provider
         .create_step(&session, &sequence_id, &body.record)
@@ -62,7 +62,7 @@ pub(crate) async fn update_sequence_step(
             "subject or body must be given",
         ));
     }
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     remote
         .provider()
         .update_step(&remote.session(), &sequence_id, &step_id, &template)

@@ -55,7 +55,7 @@ pub(crate) async fn get_sequence(
     let (body, steps) = if asked.read_from_cache {
         (cached::get(&state, &connection, &id, &asked).await?, None)
     } else {
-        let remote = Remote::of(&state, &connection).await?;
+        let remote = Remote::of(&state, &connection)?;
         let found = remote
             .provider()
             .get_sequence(&remote.session(), &id)
@@ -85,7 +85,7 @@ pub(crate) async fn create_sequence(
     for (place, step) in draft.steps.iter().enumerate() {
         check_step(&format!("record.steps[{place}]"), step)?;
     }
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let wrote = remote
         .provider()
         .create_sequence(&remote.session(), &draft)

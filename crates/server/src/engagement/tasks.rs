@@ -44,7 +44,7 @@ pub(crate) async fn create_task(
     filled("record.user_id", &draft.user_id)?;
     filled("record.contact_id", &draft.contact_id)?;
     time("record.due_at", &draft.due_at)?;
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let record = remote
         .provider()
         .create_task(&remote.session(), &draft)
@@ -109,7 +109,7 @@ pub(crate) async fn search_tasks(
         user_id: body.filter.user_id,
         status: body.filter.status,
     };
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let page = remote
         .provider()
         .search_tasks(&remote.session(), &filter, ask)
@@ -131,7 +131,7 @@ pub(crate) async fn complete_task(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<TaskBody>> {
-    let remote = Remote::of(&state, &connection).await?;
+    let remote = Remote::of(&state, &connection)?;
     let record = remote
         .provider()
         .complete_task(&remote.session(), &id)
