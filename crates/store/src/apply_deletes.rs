@@ -8,6 +8,7 @@ use crate::{
     db::{Db, KeySet, Tx, run},
     history::HistoryEntry,
     providers::parse_provider,
+    records::INDEX_LAG,
     syncs::parse_object,
 };
 
@@ -117,8 +118,9 @@ impl Store {
         }
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let stamp = self.take_stamp(tx, sync_id).await?;
+        let written = self.now() - INDEX_LAG;
         let marked = self
-            .mark_deleted(tx, connection, (object, stamp), &ids)
+            .mark_deleted(tx, connection, (object, stamp), &ids, Some(written))
             .await?;
         let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
         let entry = HistoryEntry::new("deleted", "a held deletion was applied by hand");

@@ -117,6 +117,7 @@ impl Store {
                     &mut tx,
                     &scan.connection,
                     (Some(&run.id), &run.sync_id),
+                    origin_of(commit),
                     records,
                     &share.changes,
                 )
@@ -156,9 +157,7 @@ impl Store {
         object: Object,
         commit: &PageCommit<'_>,
     ) -> Result<Share, StoreError> {
-        let origin = Origin::Page {
-            asked_at: commit.asked_at,
-        };
+        let origin = origin_of(commit);
         let (ids, changes) = with_records!(object, commit.records, |records| (
             ids_of(records),
             self.compare(tx, &scan.connection, records, origin).await?
@@ -304,6 +303,12 @@ impl Store {
         ids: &[String],
     ) -> Result<HashMap<String, Box<RawValue>>, StoreError> {
         self.raw_data_of(&scan.connection, object, ids).await
+    }
+}
+
+fn origin_of(commit: &PageCommit<'_>) -> Origin {
+    Origin::Page {
+        asked_at: commit.asked_at,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     endings::Ending,
     history::HistoryEntry,
     lookups::WORD_HOLDS_FOR,
+    records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},
 };
 
@@ -290,8 +291,15 @@ impl Store {
         (stamp, reason): (Time, &str),
         ids: &[&str],
     ) -> Result<i64, StoreError> {
+        let written = self.now() - INDEX_LAG;
         let marked = self
-            .mark_deleted(tx, &scan.connection, (run.object, stamp), ids)
+            .mark_deleted(
+                tx,
+                &scan.connection,
+                (run.object, stamp),
+                ids,
+                Some(written),
+            )
             .await?;
         let marked: Vec<&str> = marked.iter().map(String::as_str).collect();
         let entry = HistoryEntry::new("deleted", reason);

@@ -66,11 +66,7 @@ on_both_databases! {
             "job_title": contact["title"],
             "owner_id": contact["owner_id"],
             "account_id": contact["account_id"],
-            "email_addresses": match contact["email"].as_str() {
-                Some(email) if !email.starts_with("email_not_unlocked@") =>
-                    json!([{"email_address": email, "email_address_type": "primary"}]),
-                _ => json!([]),
-            },
+            "email_addresses": addresses(contact),
             "address": {
                 "street_1": contact["street_address"],
                 "street_2": null,
@@ -262,4 +258,19 @@ fn time(text: &Value) -> Value {
         ),
         None => Value::Null,
     }
+}
+
+/// The contact's own address first, then the others, each once; a placeholder is none.
+fn addresses(contact: &Value) -> Value {
+    let is_one = |email: &&str| !email.starts_with("email_not_unlocked@");
+    let own = contact["email"].as_str().filter(is_one);
+    let all = contact["contact_emails"].as_array().into_iter().flatten();
+    let others = all
+        .filter_map(|email| email["email"].as_str())
+        .filter(is_one)
+        .filter(|email| own != Some(email));
+    own.map(|email| json!({"email_address": email, "email_address_type": "primary"}))
+        .into_iter()
+        .chain(others.map(|email| json!({"email_address": email, "email_address_type": null})))
+        .collect()
 }

@@ -55,6 +55,16 @@ pub(crate) enum Origin {
     Write,
 }
 
+impl Origin {
+    /// A page overwrites what callers wrote up to then.
+    fn cutoff(self) -> Option<Time> {
+        match self {
+            Self::Page { asked_at } => Some(asked_at - INDEX_LAG),
+            Self::Write => None,
+        }
+    }
+}
+
 /// How long after a write through the unified API a page may still show what was before: search
 /// indexes lag.
 pub(crate) const INDEX_LAG: TimeDelta = TimeDelta::minutes(2);
@@ -115,6 +125,7 @@ impl Store {
         tx: &mut Tx,
         connection: &ConnectionRef,
         (run_id, sync_id): (Option<&str>, &str),
+        origin: Origin,
         records: &[Record<T>],
         changes: &Changes,
     ) -> Result<Option<Time>, StoreError> {
@@ -131,6 +142,7 @@ impl Store {
             connection,
             run_id,
             stamp,
+            origin,
         };
         upsert(tx, &source, &to_write).await?;
         for Turned { place, is_deleted } in &changes.turned {
@@ -170,13 +182,15 @@ impl Store {
     }
 
     /// Marks rows as deleted and gives back the ids of those that were live. They are missing no
-    /// longer: it is known that they are gone.
+    /// longer: it is known that they are gone. What callers wrote after `unless_written_after` stays:
+    /// that was known before they did.
     pub(crate) async fn mark_deleted(
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
         (object, stamp): (Object, Time),
         ids: &[&str],
+        unless_written_after: Option<Time>,
     ) -> Result<Vec<String>, StoreError> {
         const KNOWN: &str = "
             DELETE FROM missing_records
@@ -186,8 +200,14 @@ impl Store {
             "UPDATE {} SET is_deleted = true, deleted_at = $5, last_modified_at = $5
              WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                AND id IN (SELECT key FROM json_each($4)) AND NOT is_deleted
+               AND (written_at IS NULL OR CAST($6 AS {}) IS NULL OR written_at <= $6)
              RETURNING id",
-            object.table()
+            object.table(),
+            // SQLite would cast a time to a number.
+            match tx {
+                Tx::Pg(_) => "timestamptz",
+                Tx::Lite(..) => "text",
+            }
         );
         let marked: Vec<String> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(&connection.application_id)
@@ -195,6 +215,7 @@ impl Store {
             .bind(connection.provider.as_str())
             .bind(KeySet::new(ids))
             .bind(stamp)
+            .bind(unless_written_after)
             .fetch_all(c)
             .await)?;
         run!(tx, |c| sqlx::query(KNOWN)
@@ -291,6 +312,7 @@ struct Source<'a> {
     connection: &'a ConnectionRef,
     run_id: Option<&'a str>,
     stamp: Time,
+    origin: Origin,
 }
 
 /// The records with their places. A page may name a record twice (it moved while the page was made):
@@ -362,10 +384,11 @@ async fn upsert<T: Table>(
         connection,
         run_id,
         stamp,
+        origin,
     } = *source;
     match tx.connection()? {
         db::Connection::Pg(c) => {
-            let query = sqlx::query(AssertSqlSafe(postgres_upsert::<T>()))
+            let query = sqlx::query(AssertSqlSafe(postgres_upsert::<T>(origin)))
                 .bind(&connection.application_id)
                 .bind(&connection.customer_id)
                 .bind(connection.provider.as_str())
@@ -378,11 +401,15 @@ async fn upsert<T: Table>(
                 .bind(column(records, |record| record.is_deleted))
                 .bind(column(records, |record| record.hash))
                 .bind(column(records, |record| Json(&*record.raw)));
-            T::bind_arrays(query, records).execute(c).await?;
+            let mut query = T::bind_arrays(query, records);
+            if let Some(cutoff) = origin.cutoff() {
+                query = query.bind(cutoff);
+            }
+            query.execute(c).await?;
         }
         db::Connection::Lite(c) => {
             let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
-            for chunk in records.chunks(SQLITE_VARIABLES / columns) {
+            for chunk in records.chunks((SQLITE_VARIABLES - 1) / columns) {
                 sqlite_upsert(source, chunk)
                     .build()
                     .execute(&mut *c)
@@ -406,6 +433,7 @@ fn sqlite_upsert<'r, T: Table>(
         connection,
         run_id,
         stamp,
+        origin,
     } = *source;
     let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
     query.push(" VALUES ");
@@ -430,6 +458,11 @@ fn sqlite_upsert<'r, T: Table>(
         query.push(")");
     }
     query.push(on_conflict::<T>());
+    let (before, after) = still_stands::<T>(origin);
+    query.push(before);
+    if let Some(cutoff) = origin.cutoff() {
+        query.push_bind(cutoff).push(after);
+    }
     query
 }
 
@@ -458,20 +491,48 @@ fn insert_head<T: Table>() -> String {
     sql
 }
 
-fn postgres_upsert<T: Table>() -> String {
+fn postgres_upsert<T: Table>(origin: Origin) -> String {
     let names: Vec<_> = own_columns::<T>().map(|(name, _)| name).collect();
     let arrays: Vec<_> = own_columns::<T>()
         .enumerate()
         .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 7))
         .collect();
-    format!(
+    let mut sql = format!(
         "{} SELECT $1, $2, $3, $4, $5, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
          FROM UNNEST({}) AS page ({}){}",
         insert_head::<T>(),
         arrays.join(", "),
         names.join(", "),
         on_conflict::<T>()
-    )
+    );
+    let (before, after) = still_stands::<T>(origin);
+    sql.push_str(&before);
+    if origin.cutoff().is_some() {
+        write!(sql, "${}{after}", arrays.len() + 7).expect("writing to a string can't fail");
+    }
+    sql
+}
+
+/// What [`Known::is_ahead_of`] said holds for the row as it is now: somebody may have written it since
+/// it was compared. Before and after [`Origin::cutoff`].
+fn still_stands<T: Table>(origin: Origin) -> (String, String) {
+    let table = T::OBJECT.table();
+    match origin {
+        Origin::Page { .. } => (
+            format!(" WHERE {table}.written_at IS NULL OR {table}.written_at <= "),
+            format!(
+                " OR excluded.updated_at > {table}.updated_at
+                  OR (excluded.updated_at IS NOT NULL AND {table}.updated_at IS NULL)"
+            ),
+        ),
+        Origin::Write => (
+            format!(
+                " WHERE excluded.updated_at IS NULL OR {table}.updated_at IS NULL
+                  OR excluded.updated_at >= {table}.updated_at"
+            ),
+            String::new(),
+        ),
+    }
 }
 
 fn on_conflict<T: Table>() -> String {

@@ -51,8 +51,15 @@ impl Store {
             return Ok(());
         };
         let changes = self.compare(tx, connection, records, Origin::Write).await?;
-        self.write_changes(tx, connection, (None, &sync_id), records, &changes)
-            .await?;
+        self.write_changes(
+            tx,
+            connection,
+            (None, &sync_id),
+            Origin::Write,
+            records,
+            &changes,
+        )
+        .await?;
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         self.mark_written(tx, connection, T::OBJECT, &ids).await
     }
@@ -74,7 +81,14 @@ impl Store {
         };
         let changes = self.compare(tx, connection, states, Origin::Write).await?;
         let stamp = self
-            .write_changes(tx, connection, (None, &sync_id), states, &changes)
+            .write_changes(
+                tx,
+                connection,
+                (None, &sync_id),
+                Origin::Write,
+                states,
+                &changes,
+            )
             .await?;
         let fresh = changes
             .places
@@ -88,7 +102,7 @@ impl Store {
                 None => self.take_stamp(tx, &sync_id).await?,
             };
             let gone = self
-                .mark_deleted(tx, connection, (object, stamp), &removed)
+                .mark_deleted(tx, connection, (object, stamp), &removed, None)
                 .await?;
             let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
             let entry = HistoryEntry::new("deleted", "it was removed through the unified API");
