@@ -2,10 +2,11 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use syncline_sim::Match;
 
 use super::{created, ids, path, row};
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo};
+use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases, quiet_apollo};
 
 const PERIOD: TimeDelta = TimeDelta::hours(1);
 
@@ -139,5 +140,52 @@ on_both_databases! {
         assert_eq!(app.get(&path(&format!("contacts/{id}"))).await.ok()["first_name"], "Kept");
         app.after(PERIOD).await;
         assert_eq!(row(&app, "contacts", &id).await["first_name"], "Kept");
+    }
+}
+
+/// SQLite has one writer, so there a write waits for the whole page.
+#[tokio::test]
+async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
+    let app = App::synced(Database::postgres().await, 150).await;
+    // Pages go by creation.
+    let contacts = app.all_records("contacts").await;
+    let newest = contacts.iter().max_by_key(|it| it["created_at"].as_str());
+    let id = newest.unwrap()["id"].as_str().unwrap().to_owned();
+    let now = app.now();
+    app.apollo.edit(0, |team| {
+        let change = json!({"title": "Changed before the page was asked for"});
+        team.update_contact(now, &id, &change).unwrap();
+    });
+    let gate = app.apollo.gate(Match::path("contacts/search").page(2));
+    let writing = async {
+        gate.arrived(1).await;
+        // The page's transaction compares, and then waits for its run.
+        let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
+        let mut held = holder.begin().await.unwrap();
+        sqlx::query("UPDATE sync_runs SET due_at = due_at WHERE state = 'running'")
+            .execute(&mut *held)
+            .await
+            .unwrap();
+        gate.open();
+        until_somebody_waits(&app).await;
+        let url = path(&format!("contacts/{id}"));
+        let body = json!({"record": {"first_name": "Ours"}});
+        app.send(reqwest::Method::PATCH, &url, Some(body))
+            .await
+            .ok();
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(app.after(PERIOD), writing);
+    assert_eq!(app.runs("contact").await[0]["state"], "succeeded");
+    let shown = row(&app, "contacts", &id).await;
+    assert_eq!(shown["first_name"], "Ours");
+    assert_eq!(shown["job_title"], "Changed before the page was asked for");
+}
+
+async fn until_somebody_waits(app: &App) {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while app.database.count(WAITING).await == 0 {
+        tokio::task::yield_now().await;
     }
 }
