@@ -6,10 +6,9 @@ CREATE TABLE idempotency_keys (
     idempotency_key text NOT NULL,
     -- SHA-256 over method, path and body, hex.
     request_hash text NOT NULL,
-    -- Null while the request is at work.
+    -- Null while the request is at work, and for ever if its process died.
     status bigint,
     body text,
-    -- While it is at work: when it is taken for lost. Afterwards: when its answer is forgotten.
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (connection_id, idempotency_key)
 );

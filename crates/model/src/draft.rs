@@ -5,7 +5,7 @@
 //! out stays as it is; one that is null is cleared. `custom_fields` are the provider's own, under its
 //! own names, and nobody looks into them.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -90,6 +90,7 @@ pub struct StepDraft {
     pub kind: StepKind,
     pub name: Option<String>,
     /// Whole seconds after the step before; for the first one, after the enrolment.
+    #[serde(default, deserialize_with = "whole")]
     pub interval_seconds: Option<u32>,
     /// A fixed time in place of an interval.
     pub date: Option<String>,
@@ -98,6 +99,7 @@ pub struct StepDraft {
     #[serde(default)]
     pub is_reply: bool,
     /// The place among the steps, from 1.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1)]
     pub order: Option<u32>,
     pub task_note: Option<String>,
@@ -212,6 +214,23 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
+/// A whole number, however it is written: the published document says no more than "number".
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "the value is whole and within the bounds"
+)]
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    if number.trunc() == number && (0.0..=f64::from(u32::MAX)).contains(&number) {
+        return Ok(Some(number as u32));
+    }
+    Err(D::Error::custom("a whole number of 0 or more is expected"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -223,6 +242,18 @@ mod tests {
         let draft: AccountDraft = serde_json::from_value(json!({"name": null})).unwrap();
         assert_eq!(draft.name, Some(None));
         assert_eq!(draft.domain, None);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let step = |interval| -> Result<StepDraft, _> {
+            serde_json::from_value(json!({"type": "call", "interval_seconds": interval}))
+        };
+        assert_eq!(step(json!(86400.0)).unwrap().interval_seconds, Some(86_400));
+        assert_eq!(step(json!(null)).unwrap().interval_seconds, None);
+        for wrong in [json!(1.5), json!(-1), json!("5"), json!(5e9)] {
+            assert!(step(wrong.clone()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

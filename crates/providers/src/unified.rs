@@ -218,7 +218,7 @@ pub struct Enrolled {
     pub outcomes: Vec<(String, Outcome)>,
     /// The contacts with their states, as the provider shows them now.
     pub records: Records,
-    /// Ids of states that are no more.
+    /// Ids of states that are no more, as far as the provider named them.
     pub removed: Vec<String>,
 }
 
@@ -226,6 +226,10 @@ pub struct Enrolled {
 pub enum Outcome {
     /// The contact's state in the sequence.
     State { id: String },
+    /// The contact is in the sequence, but its state could not be read.
+    InIt,
+    /// The contact is not in the sequence any more.
+    Out,
     /// The provider left the contact as it was: its code, and what that means.
     Skipped { code: String, reason: String },
 }

@@ -2,6 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::{
@@ -30,6 +31,11 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> ApiResult<T> {
         .filter(|json| nul_in_json(json).is_none())
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(foreign)
+}
+
+/// A short name of what a search looks for, so that no cursor goes on in another one.
+pub(crate) fn name_of(search: impl std::fmt::Debug) -> String {
+    hex::encode(&Sha256::digest(format!("{search:?}"))[..8])
 }
 
 /// The answer to a cursor that the list has not given.

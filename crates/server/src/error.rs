@@ -224,17 +224,24 @@ impl From<StoreError> for ApiError {
             StoreError::Duplicate(_) => Self::Conflict(error.to_string()),
             StoreError::InUse(reason) => Self::BadRequest(reason),
             StoreError::Missing(_) => Self::NotFound(error.to_string()),
-            other => {
-                let mut chain = other.to_string();
-                let mut source = std::error::Error::source(&other);
-                while let Some(cause) = source {
-                    chain = format!("{chain}: {cause}");
-                    source = cause.source();
-                }
-                Self::Internal(chain)
+            error if error.is_unavailable() => {
+                tracing::error!("{}", chain_of(&error));
+                Self::Unavailable("the database can't be used; try again".to_owned())
             }
+            other => Self::Internal(chain_of(&other)),
         }
     }
+}
+
+/// An error with its causes, in one line.
+fn chain_of(error: &StoreError) -> String {
+    let mut chain = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        chain = format!("{chain}: {cause}");
+        source = cause.source();
+    }
+    chain
 }
 
 /// The outermost layer: gives the request its id and every failure its body.

@@ -1,8 +1,10 @@
 //! `Idempotency-Key`: a write of the engagement API that is sent again with the same key is carried
 //! out once, and answered as it was the first time, for 24 hours.
 //!
-//! Kept is every answer after which the provider may have taken the write, whatever its status. What
-//! surely changed nothing (a limit, a database that is away) gives the key back. With or without a
+//! A key that was taken is not given to a second request, be it that the first one's process died and
+//! nobody knows what it did. Kept is every answer after which the provider may have taken the write,
+//! whatever its status. What surely changed nothing (a limit, a database that is away) gives the key
+//! back. With or without a
 //! key, a write that has begun is carried out to its end.
 
 use axum::{
@@ -32,8 +34,6 @@ const LONGEST_KEY: usize = 255;
 /// The end of the path of what only looks like a write.
 const SEARCH: &str = "/_search";
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
-/// Longer than any write can take: it is then taken for lost.
-const AT_WORK: TimeDelta = TimeDelta::minutes(10);
 /// Says that the answer is the one of the first time.
 const REPLAYED: &str = "idempotency-replayed";
 
@@ -102,14 +102,15 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
     };
     match state
         .store
-        .begin_repeatable(&connection, repeatable, AT_WORK)
+        .begin_repeatable(&connection, repeatable, KEPT_FOR)
         .await?
     {
         Begun::First => {}
         Begun::Again(kept) => return Ok(again(&kept)),
-        Begun::AtWork => {
+        Begun::Unanswered => {
             return Err(ApiError::Conflict(format!(
-                "a request with this {HEADER} is still at work; wait for its answer"
+                "a request with this {HEADER} is at work, or its process ended before it could \
+                 answer: look whether it was carried out before you send it under another key"
             )));
         }
         Begun::OfAnother => {

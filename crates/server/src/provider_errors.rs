@@ -4,6 +4,8 @@
 //! What the provider says of the request comes out under its own status. What went wrong with the
 //! provider itself is 502, 503 or 504, never a 500 of ours.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use syncline_model::ProviderName;
@@ -29,8 +31,8 @@ impl ProviderFailure {
     pub(crate) fn of(error: &ProviderError) -> Self {
         let (status, code) = row_of(error);
         let retry_after = match error.kind {
-            ErrorKind::RateLimited(window) => Some(error.refused_for(window).as_secs().max(1)),
-            ErrorKind::Unavailable => error.retry_after.map(|wait| wait.as_secs()),
+            ErrorKind::RateLimited(window) => Some(whole_seconds(error.refused_for(window))),
+            ErrorKind::Unavailable => error.retry_after.map(whole_seconds),
             _ => None,
         };
         Self {
@@ -74,6 +76,11 @@ impl ProviderFailure {
             retry_after: None,
         }
     }
+}
+
+/// Rounded up: who comes back a moment too early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn row_of(error: &ProviderError) -> (StatusCode, &'static str) {

@@ -3,12 +3,13 @@
 //! Syncs read and write an account's budget with every page. A caller's request must not wait for
 //! the database twice, so this process keeps a copy of each account's request windows: requests count
 //! in it, answers teach it. What it learns it writes back at once when it matters (a refusal, a
-//! window that is nearly used up) and otherwise once a second, and as often it takes in what others
-//! wrote. Every answer tells the provider's own count, so two processes never drift far apart.
+//! window that is nearly used up) and otherwise within a second, and no request goes by a copy that is
+//! older than that. Every answer tells the provider's own count, so two processes never drift far apart.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use chrono::TimeDelta;
@@ -20,6 +21,7 @@ use crate::AppState;
 
 /// How old a copy may be.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(1);
+const WRITE_AFTER: Duration = Duration::from_secs(1);
 /// How long a copy is kept of an account that nobody asks for.
 const KEPT_FOR: TimeDelta = TimeDelta::minutes(10);
 
@@ -95,12 +97,16 @@ impl RequestGate {
             if lesson.refused.is_none() && lesson.usage.is_empty() {
                 return Ok(());
             }
-            copy.unwritten.insert(lesson.endpoint.clone(), lesson);
+            let is_first = copy.unwritten.is_empty();
+            copy.keep(lesson);
+            if !matters {
+                if is_first {
+                    write_soon(state.clone(), account_id.to_owned());
+                }
+                return Ok(());
+            }
         }
-        if matters || !self.is_fresh(account_id, now) {
-            self.sync(state, account_id, now).await?;
-        }
-        Ok(())
+        self.sync(state, account_id, now).await
     }
 
     fn is_fresh(&self, account_id: &str, now: Time) -> bool {
@@ -122,20 +128,60 @@ impl RequestGate {
             copy.unwritten.drain().map(|(_, lesson)| lesson).collect()
         };
         let known = if lessons.is_empty() {
-            state.store.budget(account_id).await?
+            state.store.budget(account_id).await
         } else {
-            state.store.learn(account_id, &lessons).await?
+            state.store.learn(account_id, &lessons).await
         };
         let mut copies = self.copies();
         let copy = copies.entry(account_id.to_owned()).or_default();
-        copy.budget.learn_from(&known);
-        copy.synced_at = now;
-        Ok(())
+        match known {
+            Ok(known) => {
+                copy.budget.learn_from(&known);
+                copy.synced_at = now;
+                Ok(())
+            }
+            Err(error) => {
+                // They are written with the next ones.
+                for lesson in lessons {
+                    copy.keep_older(lesson);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn copies(&self) -> MutexGuard<'_, HashMap<String, Copy>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Copy {
+    /// A refusal stays, whatever other answers of its endpoint told after it.
+    fn keep(&mut self, mut lesson: Lesson) {
+        let before = self.unwritten.remove(&lesson.endpoint);
+        lesson.refused = lesson.refused.or(before.and_then(|it| it.refused));
+        self.unwritten.insert(lesson.endpoint.clone(), lesson);
+    }
+
+    fn keep_older(&mut self, lesson: Lesson) {
+        match self.unwritten.get_mut(&lesson.endpoint) {
+            Some(newer) => newer.refused = newer.refused.or(lesson.refused),
+            None => {
+                self.unwritten.insert(lesson.endpoint.clone(), lesson);
+            }
+        }
+    }
+}
+
+/// Writes what is unwritten a second from now. Others learn of it then, and callers don't wait.
+fn write_soon(state: AppState, account_id: String) {
+    tokio::spawn(async move {
+        tokio::time::sleep(WRITE_AFTER).await;
+        let now = state.clock.now();
+        if let Err(error) = state.request_gate.sync(&state, &account_id, now).await {
+            tracing::warn!("what a provider told of its limits is not written yet: {error}");
+        }
+    });
 }
 
 /// A fifth is left: the share that syncs don't use.

@@ -76,6 +76,8 @@ pub enum Action {
     AppliedThenServerError,
     /// The request is carried out; its answer meets trouble on the wire.
     Wire(WireFault),
+    /// The request is carried out; in its answer the second text stands wherever the first one would.
+    Respell(String, String),
     /// 200, but the body is not JSON.
     Garbage,
     /// A page without records that still counts them all.

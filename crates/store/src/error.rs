@@ -57,6 +57,20 @@ impl StoreError {
         (code.len() == 5 && refused(&code)) || code == "18"
     }
 
+    /// The database could not be reached, or had no time. The same may work a little later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(
+            self,
+            Self::Database(
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            )
+        )
+    }
+
     /// Turns a violated unique constraint into [`StoreError::Duplicate`].
     pub(crate) fn or_duplicate(error: sqlx::Error, what: &'static str) -> Self {
         match &error {

@@ -2,7 +2,8 @@
 //! out once.
 //!
 //! The key is taken before the write and gets its answer afterwards. A process that dies in between
-//! leaves it taken, and it is free again when the write must be over.
+//! leaves it taken and without an answer, for as long as answers are kept: nobody knows whether the
+//! write was carried out, and it must not be carried out twice.
 
 use chrono::TimeDelta;
 use sqlx::FromRow;
@@ -30,8 +31,8 @@ pub enum Begun {
     First,
     /// It was carried out.
     Again(Kept),
-    /// It is being carried out.
-    AtWork,
+    /// It is being carried out, or nobody is left to say whether it was.
+    Unanswered,
     /// The key belongs to another request.
     OfAnother,
 }
@@ -44,12 +45,12 @@ struct KeyRow {
 }
 
 impl Store {
-    /// Takes the key, or tells who has it. `at_work` is the longest that the request can take.
+    /// Takes the key for that time, or tells what became of the request that has it.
     pub async fn begin_repeatable(
         &self,
         connection: &Connection,
         request: Repeatable<'_>,
-        at_work: TimeDelta,
+        for_time: TimeDelta,
     ) -> Result<Begun, StoreError> {
         const FORGET: &str = "DELETE FROM idempotency_keys WHERE expires_at <= $1";
         const TAKE: &str = "
@@ -70,7 +71,7 @@ impl Store {
             .bind(&connection.id)
             .bind(request.key)
             .bind(request.request_hash)
-            .bind(now + at_work)
+            .bind(now + for_time)
             .execute(c)
             .await?
             .rows_affected());
@@ -84,12 +85,12 @@ impl Store {
         };
         tx.commit().await?;
         Ok(match known {
-            None if taken == 0 => Begun::AtWork,
+            None if taken == 0 => Begun::Unanswered,
             None => Begun::First,
             Some(row) if row.request_hash != request.request_hash => Begun::OfAnother,
             Some(row) => match (row.status.and_then(|it| u16::try_from(it).ok()), row.body) {
                 (Some(status), Some(body)) => Begun::Again(Kept { status, body }),
-                _ => Begun::AtWork,
+                _ => Begun::Unanswered,
             },
         })
     }

@@ -102,10 +102,11 @@ on_both_databases! {
         let setting = Setting::of(&app);
         let fault = Fault::new(Match::path("add_contact_ids"), Action::AppliedThenServerError);
         app.apollo.faults().push(fault);
-        let records: Vec<_> = setting.contacts[..3].iter().map(|id| setting.draft(id)).collect();
+        let many = more_contacts(&app, 60);
+        let records: Vec<_> = many.iter().map(|id| setting.draft(id)).collect();
         let answer = app.post(&path("sequence_states/_batch"), json!({"records": records})).await;
         assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
-        assert_eq!(answer.body["records"].as_array().unwrap().len(), 3);
+        assert_eq!(answer.body["records"].as_array().unwrap().len(), 60);
         assert_eq!(app.apollo.ledger().requests_to("add_contact_ids").len(), 1, "asked once");
     }
 
@@ -114,6 +115,41 @@ on_both_databases! {
         let setting = Setting::of(&app);
         app.apollo.faults().push(Fault::new(Match::path("add_contact_ids"), Action::server_error()));
         refused(&setting.enter(&app, &setting.contacts[0]).await, 502, "BAD_GATEWAY_ERROR");
+    }
+
+    async fn a_contact_that_is_in_it_and_can_not_be_read_is_known_from_the_tables(database: Database) {
+        let app = App::synced(database, 60).await;
+        let setting = Setting::of(&app);
+        let id = created(&setting.enter(&app, &setting.contacts[0]).await);
+        app.apollo.faults().push(Fault::new(Match::path(&setting.contacts[0]), Action::server_error()).always());
+        assert_eq!(created(&setting.enter(&app, &setting.contacts[0]).await), id);
+    }
+
+    async fn a_contact_that_apollo_answers_badly_with_does_not_spoil_the_others(database: Database) {
+        let app = App::synced(database, 60).await;
+        let setting = Setting::of(&app);
+        let records: Vec<_> = setting.contacts[..3].iter().map(|id| setting.draft(id)).collect();
+        let email = r#""enters-1@sequence.example""#.to_owned();
+        let odd = Action::Respell(email, r#"{"odd":1}"#.to_owned());
+        app.apollo.faults().push(Fault::new(Match::path("add_contact_ids"), odd));
+        let answer = app.post(&path("sequence_states/_batch"), json!({"records": records})).await;
+        assert_eq!(answer.body["records"].as_array().unwrap().len(), 3, "{}", answer.body);
+    }
+
+    async fn any_number_of_contacts_leaves_with_one_request(database: Database) {
+        let app = App::synced(database, 60).await;
+        let setting = Setting::of(&app);
+        let many = more_contacts(&app, 150);
+        let records: Vec<_> = many.iter().map(|id| setting.draft(id)).collect();
+        app.post(&path("sequence_states/_batch"), json!({"records": records})).await.ok();
+        app.apollo.ledger().reset();
+        let left = setting.leave(&app, &many, "remove").await.ok();
+        assert_eq!(left["records"].as_array().unwrap().len(), 150);
+        assert!(left["records"].as_array().unwrap().iter().all(|it| it["id"].is_string()));
+        assert_eq!(app.apollo.ledger().len(), 1);
+        let rest = json!({"filter": {"sequence_id": setting.sequence}});
+        let rest = app.post(&path("sequence_states/_search?read_from_cache=true"), rest).await.ok();
+        assert_eq!(rest["records"], json!([]));
     }
 
     async fn contacts_are_stopped_finished_and_removed(database: Database) {
@@ -153,6 +189,18 @@ on_both_databases! {
             refused(&answer, 404, "NOT_FOUND_ERROR");
         }
     }
+}
+
+fn more_contacts(app: &App, number: usize) -> Vec<String> {
+    let now = app.now();
+    app.apollo.edit(0, |team| {
+        let create = |number| {
+            let email = format!("many-{number}@sequence.example");
+            let fields = json!({"first_name": "One", "last_name": "Of Many", "email": email});
+            team.create_contact(now, &fields).unwrap()
+        };
+        (0..number).map(create).collect()
+    })
 }
 
 /// A running sequence, a mailbox, and contacts that are in no sequence and can enter one.

@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match};
+use syncline_sim::{Action, Fault, Match, Simulator};
 
 use super::path;
 use crate::{
     http::refused,
-    support::{Answer, App, CUSTOMER, MASTER_KEY, on_both_databases},
+    support::{Answer, App, CUSTOMER, MASTER_KEY, Process, on_both_databases, quiet_apollo},
 };
 
 on_both_databases! {
@@ -66,6 +66,25 @@ on_both_databases! {
         let again = create(&app, "key-1", "Once").await;
         assert_eq!((again.status, again.body), (first.status, first.body));
         assert_eq!(created_contacts(&app), 1);
+    }
+
+    async fn a_write_whose_process_was_killed_is_not_carried_out_again(database: Database) {
+        let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
+        let mut first = Process::serve(&database, &apollo.base_url()).await;
+        first.connect().await;
+        let gate = apollo.gate(Match::path("v1/contacts").method(Method::POST));
+        let body = json!({"record": {"first_name": "Once"}});
+        let sending = tokio::spawn(first.with_key(&path("contacts"), "key-1", &body).send());
+        gate.arrived(1).await;
+        first.kill().await;
+        assert!(sending.await.unwrap().is_err());
+        gate.open();
+        let second = Process::serve(&database, &apollo.base_url()).await;
+        let again = App::answer(second.with_key(&path("contacts"), "key-1", &body)).await;
+        let title = refused(&again, 409, "CONFLICT_ERROR");
+        assert!(title.contains("look whether it was carried out"), "{title}");
+        let created = apollo.ledger().requests();
+        assert!(created.iter().filter(|it| it.action == "contacts/create").count() <= 1);
     }
 
     async fn what_was_not_carried_out_may_be_sent_again(database: Database) {

@@ -49,6 +49,18 @@ on_both_databases! {
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     }
 
+    async fn callers_who_look_by_different_fields_create_one_account(database: Database) {
+        let mut options = quiet_apollo(20);
+        options.switches.search_lag = std::time::Duration::from_mins(1);
+        let app = App::with_apollo(database, options).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let record = json!({"name": "Both", "domain": "both.example"});
+        let looks = [json!({"name": "Both"}), json!({"domain": "both.example"}),
+            json!({"name": "both", "domain": "BOTH.example"})];
+        let ids = join_all(looks.into_iter().map(|look| upsert(&app, look, record.clone()))).await;
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+
     async fn a_caller_who_leaves_in_the_middle_blocks_nobody(database: Database) {
         let app = App::synced(database, 5).await;
         let gate = app.apollo.gate(syncline_sim::Match::path("accounts/search"));

@@ -1,6 +1,7 @@
 //! Creating and changing accounts and contacts.
 
 use serde_json::{Value, json};
+use syncline_sim::{Action, Fault, Match};
 
 use super::{created, path, row};
 use crate::{
@@ -31,7 +32,7 @@ on_both_databases! {
         assert_eq!((&live["name"], &live["domain"]), (&ours["name"], &ours["domain"]));
     }
 
-    async fn a_contact_is_created_with_everything_that_it_has(database: Database) {
+    async fn a_contact_is_created_with_what_apollo_has_a_place_for_and_told_what_not(database: Database) {
         let app = App::synced(database, 20).await;
         let (account, owner) = app.apollo.read(0, |team|
             (team.account_ids()[0].clone(), team.user_ids()[2].clone()));
@@ -45,7 +46,11 @@ on_both_databases! {
                 {"phone_number": "+12025550102", "phone_number_type": "work"},
                 {"phone_number": "+12025550103", "phone_number_type": "home"}],
             "account_id": account, "owner_id": owner, "custom_fields": {"66a": ["x"]}}});
-        let id = created(&app.post(&path("contacts"), body).await);
+        let answer = app.post(&path("contacts"), body).await;
+        let id = created(&answer);
+        let warnings = answer.body["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0]["detail"].as_str().unwrap().contains("one e-mail address"));
         let ours = row(&app, "contacts", &id).await;
         for (field, value) in [
             ("first_name", json!("Lin")), ("last_name", json!("Park")), ("job_title", json!("Buyer")),
@@ -141,6 +146,16 @@ on_both_databases! {
             assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{list} {body}");
         }
         assert!(app.apollo.ledger().is_empty());
+    }
+
+    async fn a_create_whose_answer_can_not_be_shown_is_a_success_with_its_id(database: Database) {
+        let app = App::synced(database, 5).await;
+        let odd = Action::Respell(r#""Odd""#.to_owned(), r#"{"odd":1}"#.to_owned());
+        app.apollo.faults().push(Fault::new(Match::path("v1/contacts"), odd));
+        let answer = app.post(&path("contacts"), json!({"record": {"first_name": "Odd"}})).await;
+        assert!(answer.body["warnings"][0]["detail"].is_string(), "{}", answer.body);
+        let id = created(&answer);
+        assert_eq!(app.get(&path(&format!("contacts/{id}"))).await.ok()["first_name"], "Odd");
     }
 
     async fn an_owner_that_can_not_be_set_is_a_warning_because_the_contact_is_there(database: Database) {

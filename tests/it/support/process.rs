@@ -159,11 +159,14 @@ impl Process {
         self.send(request.json(body)).await
     }
 
+    /// A POST with an idempotency key, not sent yet.
+    pub(crate) fn with_key(&self, path: &str, key: &str, body: &Value) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("{}{path}", self.base));
+        headed(request).header("idempotency-key", key).json(body)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Value {
-        let request = request
-            .header("x-api-key", API_KEY)
-            .header("x-customer-id", CUSTOMER)
-            .header("x-provider-name", "apollo");
+        let request = headed(request);
         let answer = super::App::answer(request).await;
         answer.ok()
     }
@@ -203,4 +206,12 @@ impl Process {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// Selects the connection of [`CUSTOMER`].
+fn headed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    request
+        .header("x-api-key", API_KEY)
+        .header("x-customer-id", CUSTOMER)
+        .header("x-provider-name", "apollo")
 }

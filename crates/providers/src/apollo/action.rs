@@ -2,6 +2,8 @@
 //!
 //! Apollo's routes are those of Rails: a collection, perhaps an id, perhaps the name of an action.
 
+use percent_encoding::percent_decode_str;
+
 use crate::http::Method;
 
 const BASES: [&str; 2] = ["api/v1/", "v1/"];
@@ -13,6 +15,8 @@ pub(super) fn of(method: &Method, path: &str) -> String {
         .iter()
         .find_map(|base| path.strip_prefix(base))
         .unwrap_or(path);
+    // Apollo decodes it, so an escape makes no other action of it.
+    let path = percent_decode_str(path).decode_utf8_lossy();
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let controller = parts.next().unwrap_or_default();
     let rest: Vec<&str> = parts.collect();
@@ -82,6 +86,11 @@ mod tests {
                 Method::POST,
                 format!("api/v1/emailer_campaigns/{ID}/add_contact_ids"),
                 "emailer_campaigns/add_contact_ids",
+            ),
+            (
+                Method::POST,
+                "api/v1/contacts/%73earch".to_owned(),
+                "contacts/search",
             ),
             (
                 Method::GET,

@@ -11,12 +11,13 @@ use syncline_model::{Contact, Object, Record, Records, SequenceState, draft::Lea
 
 use super::{
     Apollo,
-    api::{Endpoint, unreadable},
+    api::Endpoint,
     error,
-    live::{id_in_path, no_such, records_of},
+    live::{id_in_path, no_such},
+    mapping,
 };
 use crate::{
-    error::{ErrorKind, ProviderError},
+    error::ProviderError,
     http::Response,
     json::{self, Fields},
     session::Session,
@@ -26,15 +27,18 @@ use crate::{
 /// Contacts of one call.
 const AT_ONCE: usize = 100;
 
-/// How many contacts are read one by one after a call of which nobody knows whether it was carried
-/// out.
-const MOST_READ: usize = 25;
-
 /// Contacts by id, with their states.
 #[derive(Default)]
 struct Members {
     contacts: HashMap<String, Record<Contact>>,
     states: Vec<Record<SequenceState>>,
+}
+
+/// What Apollo said of a call: whom it left out, or that it failed, which says nothing of whether it
+/// was carried out.
+enum Said {
+    LeftOut(HashMap<String, String>),
+    Failed(ProviderError),
 }
 
 impl Apollo {
@@ -54,11 +58,8 @@ impl Apollo {
                 Ok(some) => outcomes.extend(some),
                 // What went before is done and must be told.
                 Err(error) if !outcomes.is_empty() => {
-                    outcomes.extend(contact_ids.iter().map(|id| {
-                        let code = "provider_error".to_owned();
-                        let reason = error.message.clone();
-                        (id.clone(), Outcome::Skipped { code, reason })
-                    }));
+                    let failed = |id: &String| (id.clone(), failed(&error));
+                    outcomes.extend(contact_ids.iter().map(failed));
                 }
                 Err(error) => return Err(error),
             }
@@ -77,6 +78,35 @@ impl Apollo {
         members: &mut Members,
     ) -> Result<Vec<(String, Outcome)>, ProviderError> {
         let sequence_id = enrolment.sequence_id;
+        let said = self.ask_to_add(session, enrolment, members).await?;
+        let mut outcomes = Vec::new();
+        for id in enrolment.contact_ids {
+            let known = members.state_in(id, sequence_id).is_some();
+            if !known && said.leaves_open(id) {
+                self.read_member(session, id, members).await;
+            }
+            let outcome = match members.state_in(id, sequence_id) {
+                Some(state) => Outcome::State {
+                    id: state.id.clone(),
+                },
+                None => said.of_unseen(id),
+            };
+            outcomes.push((id.clone(), outcome));
+        }
+        let is_in = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::State { .. });
+        match said {
+            Said::Failed(error) if !outcomes.iter().any(is_in) => Err(error),
+            _ => Ok(outcomes),
+        }
+    }
+
+    async fn ask_to_add(
+        &self,
+        session: &Session<'_>,
+        enrolment: &Enrolment<'_>,
+        members: &mut Members,
+    ) -> Result<Said, ProviderError> {
+        let sequence_id = enrolment.sequence_id;
         let in_path = id_in_path(Object::Sequence, sequence_id)?;
         let mut body = json!({
             "emailer_campaign_id": sequence_id,
@@ -88,42 +118,13 @@ impl Apollo {
             body["user_id"] = user_id.into();
         }
         let path = format!("api/v1/emailer_campaigns/{in_path}/add_contact_ids");
-        let (skipped, failure) = match self.call(session, Endpoint::post(path, body)).await {
+        match self.call(session, Endpoint::post(path, body)).await {
             Ok(response) => {
-                members.take_in(&response)?;
-                (skipped_in(&response), None)
+                members.take_in(&response);
+                Ok(Said::LeftOut(skipped_in(&response)))
             }
-            Err(error) if error.is_temporary() => (HashMap::new(), Some(error)),
-            Err(error) => return Err(error),
-        };
-        let mut outcomes = Vec::new();
-        for (read, id) in enrolment.contact_ids.iter().enumerate() {
-            let unknown = members.state_in(id, sequence_id).is_none();
-            let worth_asking = match skipped.get(id).map(String::as_str) {
-                None => unknown,
-                Some(code) => is_in_already(code),
-            };
-            if worth_asking && (failure.is_none() || read < MOST_READ) {
-                self.read_member(session, id, members).await;
-            }
-            let outcome = match (members.state_in(id, sequence_id), skipped.get(id)) {
-                (Some(state), _) => Outcome::State {
-                    id: state.id.clone(),
-                },
-                (None, Some(code)) => skip(code),
-                (None, None) => skip(match &failure {
-                    Some(_) => "provider_error",
-                    None => "not_added",
-                }),
-            };
-            outcomes.push((id.clone(), outcome));
-        }
-        let any_is_in = outcomes
-            .iter()
-            .any(|(_, it)| matches!(it, Outcome::State { .. }));
-        match failure {
-            Some(error) if !any_is_in => Err(error),
-            _ => Ok(outcomes),
+            Err(error) if error.is_temporary() => Ok(Said::Failed(error)),
+            Err(error) => Err(error::of_one_record(error)),
         }
     }
 
@@ -141,17 +142,6 @@ impl Apollo {
         contact_ids: &[String],
         mode: LeaveMode,
     ) -> Result<Enrolled, ProviderError> {
-        // Afterwards nothing tells which states there were.
-        let mut before = Members::default();
-        if mode == LeaveMode::Remove {
-            for id in contact_ids {
-                match self.show(session, Object::Contact, id).await {
-                    Ok(records) => before.add(records),
-                    Err(error) if error.kind == ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
         let mode_word = match mode {
             LeaveMode::Remove => "remove",
             LeaveMode::Stop => "stop",
@@ -171,57 +161,62 @@ impl Apollo {
         if !names_sequence(&response, sequence_id) {
             return Err(no_such(Object::Sequence, sequence_id));
         }
-        let mut after = Members::default();
-        after.take_in(&response)?;
-        let mut removed = Vec::new();
-        if mode == LeaveMode::Remove {
-            // The answer may lag behind: what was asked for is what counts.
-            let theirs = |state: &Record<SequenceState>| {
-                state.fields.sequence_id.as_deref() == Some(sequence_id)
-            };
-            removed.extend(
-                before
-                    .states
-                    .iter()
-                    .filter(|it| theirs(it))
-                    .map(|it| it.id.clone()),
-            );
-            after.states.retain(|state| !theirs(state));
-        }
+        let mut members = Members::default();
+        members.take_in(&response);
         let outcomes = contact_ids.iter().map(|id| {
-            let state = match mode {
-                LeaveMode::Remove => before.state_in(id, sequence_id),
-                LeaveMode::Stop | LeaveMode::Finish => after.state_in(id, sequence_id),
-            };
-            let outcome = match state {
+            let outcome = match members.state_in(id, sequence_id) {
+                _ if !members.contacts.contains_key(id) => skip("contact_not_found"),
+                _ if mode == LeaveMode::Remove => Outcome::Out,
                 Some(state) => Outcome::State {
                     id: state.id.clone(),
                 },
-                None if after.contacts.contains_key(id) => skip("not_in_sequence"),
-                None => skip("contact_not_found"),
+                None => skip("not_in_sequence"),
             };
             (id.clone(), outcome)
         });
+        let outcomes = outcomes.collect();
+        let removed = match mode {
+            // The answer may lag behind: what was asked for is what counts.
+            LeaveMode::Remove => members.forget_states_in(sequence_id),
+            LeaveMode::Stop | LeaveMode::Finish => Vec::new(),
+        };
         Ok(Enrolled {
-            outcomes: outcomes.collect(),
-            records: after.into_records(),
+            outcomes,
+            records: members.into_records(),
             removed,
         })
     }
 }
 
+impl Said {
+    /// Whether the contact may be in the sequence though the answer doesn't show it there.
+    fn leaves_open(&self, id: &str) -> bool {
+        match self {
+            Self::Failed(_) => true,
+            Self::LeftOut(codes) => codes.get(id).is_none_or(|code| may_be_in(code)),
+        }
+    }
+
+    /// What became of a contact whose state nobody has seen.
+    fn of_unseen(&self, id: &str) -> Outcome {
+        match self {
+            Self::Failed(error) => failed(error),
+            Self::LeftOut(codes) => match codes.get(id).map(String::as_str) {
+                Some(IN_IT) => Outcome::InIt,
+                Some(code) => skip(code),
+                None => skip("not_added"),
+            },
+        }
+    }
+}
+
 impl Members {
-    /// The contacts of an answer.
-    fn take_in(&mut self, response: &Response) -> Result<(), ProviderError> {
+    /// The contacts of an answer. One that can't be read stays unknown: the call is carried out.
+    fn take_in(&mut self, response: &Response) {
         let text = json::clean(&response.body);
-        let contacts = Fields::parse(&text).map(|answer| answer.list("contacts"));
-        let contacts = match contacts {
-            Some(Ok(contacts)) => contacts,
-            Some(Err(malformed)) => return Err(unreadable(response, &malformed.to_string())),
-            None => return Err(unreadable(response, "it is not an object")),
-        };
-        self.add(records_of(response, Object::Contact, &contacts)?);
-        Ok(())
+        let contacts = Fields::parse(&text).and_then(|answer| answer.list("contacts").ok());
+        let mapped = mapping::map_page(Object::Contact, &contacts.unwrap_or_default());
+        self.add(mapped.records);
     }
 
     fn add(&mut self, records: Records) {
@@ -243,6 +238,17 @@ impl Members {
             state.fields.contact_id.as_deref() == Some(contact_id)
                 && state.fields.sequence_id.as_deref() == Some(sequence_id)
         })
+    }
+
+    /// Gives back the ids of those that were there.
+    fn forget_states_in(&mut self, sequence_id: &str) -> Vec<String> {
+        let is_there = |state: &Record<SequenceState>| {
+            state.fields.sequence_id.as_deref() == Some(sequence_id)
+        };
+        let gone = self.states.iter().filter(|state| is_there(state));
+        let gone = gone.map(|state| state.id.clone()).collect();
+        self.states.retain(|state| !is_there(state));
+        gone
     }
 
     fn into_records(self) -> Records {
@@ -277,19 +283,25 @@ fn names_sequence(response: &Response, sequence_id: &str) -> bool {
     campaigns.is_some_and(|all| all.iter().any(|it| it["id"] == sequence_id))
 }
 
-/// Codes under which Apollo leaves out a contact that is in this very sequence. The second was seen
-/// for it, too, whatever it says.
-fn is_in_already(code: &str) -> bool {
-    matches!(
-        code,
-        "contacts_already_exists_in_current_campaign" | "contacts_active_in_other_campaigns"
-    )
+/// The contact is in this very sequence.
+const IN_IT: &str = "contacts_already_exists_in_current_campaign";
+
+/// Codes under which Apollo leaves out a contact that is in the sequence. The second was seen for it,
+/// too, whatever it says.
+fn may_be_in(code: &str) -> bool {
+    matches!(code, IN_IT | "contacts_active_in_other_campaigns")
+}
+
+fn failed(error: &ProviderError) -> Outcome {
+    Outcome::Skipped {
+        code: "unknown".to_owned(),
+        reason: format!("Apollo failed, and whether the contact entered is not known: {error}"),
+    }
 }
 
 fn skip(code: &str) -> Outcome {
     let reason = match code {
         "contact_not_found" => "there is no such contact",
-        "contacts_already_exists_in_current_campaign" => "it is in the sequence already",
         "contacts_active_in_other_campaigns" => "it is active in another sequence",
         "contacts_finished_in_other_campaigns" => "it has finished another sequence",
         "contacts_without_email" => "it has no e-mail address",
@@ -303,7 +315,6 @@ fn skip(code: &str) -> Outcome {
         "contacts_unsubscribed" => "it has unsubscribed",
         "not_in_sequence" => "it is not in the sequence",
         "not_added" => "Apollo did not add it and gave no reason",
-        "provider_error" => "Apollo failed before it came to this contact",
         _ => "Apollo left it out",
     };
     Outcome::Skipped {

@@ -22,7 +22,7 @@ use crate::{
     json::{self, Fields},
     provider::{ListRequest, Page},
     session::Session,
-    unified::{LivePage, PageAsk},
+    unified::{LivePage, PageAsk, Wrote},
 };
 
 /// How many hits of a keyword are looked at for the one that is meant.
@@ -242,6 +242,30 @@ pub(super) fn one_record(response: &Response, object: Object) -> Result<Records,
         .and_then(|answer| answer.raw(object.as_str()))
         .ok_or_else(|| unreadable(response, &format!("it has no `{object}`")))?;
     records_of(response, object, &[raw])
+}
+
+/// What a write's answer says was written. The provider has it: where it can't be shown, its id is
+/// still worth more than an error that invites a second one.
+pub(super) fn written(
+    response: &Response,
+    key: &str,
+    object: Object,
+) -> Result<Wrote, ProviderError> {
+    let text = json::clean(&response.body);
+    let raw = Fields::parse(&text)
+        .and_then(|answer| answer.raw(key))
+        .ok_or_else(|| unreadable(response, &format!("it has no `{key}`")))?;
+    let id = Fields::of(raw).and_then(|fields| fields.filled_text("id").ok().flatten());
+    let id = id.ok_or_else(|| unreadable(response, &format!("the {object} has no id")))?;
+    let (records, warnings) = match records_of(response, object, &[raw]) {
+        Ok(records) => (Some(records), Vec::new()),
+        Err(error) => (None, vec![format!("the {object} can't be shown: {error}")]),
+    };
+    Ok(Wrote {
+        id,
+        records,
+        warnings,
+    })
 }
 
 /// Records of an answer; one that can't be mapped spoils it, because somebody asked for that one.

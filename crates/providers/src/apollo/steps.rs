@@ -14,7 +14,7 @@ use super::{
     Apollo,
     api::{Endpoint, unreadable},
     error,
-    live::{id_in_path, records_of},
+    live::{id_in_path, written},
 };
 use crate::{
     error::{ErrorKind, ProviderError},
@@ -22,6 +22,12 @@ use crate::{
     session::Session,
     unified::Wrote,
 };
+
+/// What Apollo made beside a step that sends something.
+struct Sends {
+    touch_id: Option<String>,
+    template_id: Option<String>,
+}
 
 impl Apollo {
     pub(super) async fn make_sequence(
@@ -43,17 +49,7 @@ impl Apollo {
         }
         let endpoint = Endpoint::post("api/v1/emailer_campaigns", Value::Object(body));
         let response = self.call(session, endpoint).await?;
-        let text = json::clean(&response.body);
-        let raw = Fields::parse(&text)
-            .and_then(|answer| answer.raw("emailer_campaign"))
-            .ok_or_else(|| unreadable(&response, "it has no `emailer_campaign`"))?;
-        let id = Fields::of(raw).and_then(|fields| fields.filled_text("id").ok().flatten());
-        let id = id.ok_or_else(|| unreadable(&response, "the sequence has no id"))?;
-        let mut wrote = Wrote {
-            id,
-            records: records_of(&response, Object::Sequence, &[raw]).ok(),
-            warnings: Vec::new(),
-        };
+        let mut wrote = written(&response, "emailer_campaign", Object::Sequence)?;
         self.make_steps(session, &mut wrote, &draft.steps).await;
         Ok(wrote)
     }
@@ -129,24 +125,45 @@ impl Apollo {
             records: None,
             warnings: Vec::new(),
         };
-        let touch_id = id_of("emailer_touch");
-        if let (Some(template), Some(touch_id)) = (&draft.template, touch_id) {
-            let template = match &template.id {
-                Some(id) => json!({ "id": id }),
-                None => new_template(id_of("emailer_template").as_deref(), template),
-            };
-            let body = json!({
-                "id": touch_id,
-                "emailer_step_id": wrote.id,
-                "emailer_template": template,
-                "type": if draft.is_reply { "reply_to_thread" } else { "new_thread" },
-            });
-            if let Err(error) = self.put_touch(session, &touch_id, body).await {
-                let warning = format!("the template of step {} was not set: {error}", wrote.id);
-                wrote.warnings.push(warning);
-            }
-        }
+        let sends = Sends {
+            touch_id: id_of("emailer_touch"),
+            template_id: id_of("emailer_template"),
+        };
+        self.fill(session, &mut wrote, draft, sends).await;
         Ok(wrote)
+    }
+
+    /// The step is there already, so what fails here is a warning.
+    async fn fill(
+        &self,
+        session: &Session<'_>,
+        wrote: &mut Wrote,
+        draft: &StepDraft,
+        sends: Sends,
+    ) {
+        let Some(template) = &draft.template else {
+            return;
+        };
+        let step_id = &wrote.id;
+        let Some(touch_id) = sends.touch_id else {
+            let warning = format!("step {step_id} sends nothing: its template was not set");
+            wrote.warnings.push(warning);
+            return;
+        };
+        let template = match &template.id {
+            Some(id) => json!({ "id": id }),
+            None => new_template(sends.template_id.as_deref(), template),
+        };
+        let body = json!({
+            "id": touch_id,
+            "emailer_step_id": step_id,
+            "emailer_template": template,
+            "type": if draft.is_reply { "reply_to_thread" } else { "new_thread" },
+        });
+        if let Err(error) = self.put_touch(session, &touch_id, body).await {
+            let warning = format!("the template of step {step_id} was not set: {error}");
+            wrote.warnings.push(warning);
+        }
     }
 
     pub(super) async fn change_step(

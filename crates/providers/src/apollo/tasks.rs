@@ -40,7 +40,8 @@ impl Apollo {
         });
         let response = self
             .call(session, Endpoint::post("api/v1/tasks", body))
-            .await?;
+            .await
+            .map_err(error::of_one_record)?;
         task_in(&response)
     }
 

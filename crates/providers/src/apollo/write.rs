@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 use syncline_model::{
-    Address, Object, PhoneNumber, Records,
+    Address, Object, PhoneNumber,
     draft::{AccountDraft, ContactDraft, CustomFields},
 };
 
@@ -13,7 +13,7 @@ use super::{
     Apollo,
     api::Endpoint,
     error,
-    live::{id_in_path, no_such, one_record},
+    live::{id_in_path, written},
 };
 use crate::{error::ProviderError, session::Session, unified::Wrote};
 
@@ -24,10 +24,8 @@ impl Apollo {
         id: Option<&str>,
         draft: &AccountDraft,
     ) -> Result<Wrote, ProviderError> {
-        let records = self
-            .write(session, Object::Account, id, account_body(draft))
-            .await?;
-        wrote(records, Vec::new())
+        self.write(session, Object::Account, id, account_body(draft))
+            .await
     }
 
     pub(super) async fn write_contact(
@@ -36,10 +34,9 @@ impl Apollo {
         id: Option<&str>,
         draft: &ContactDraft,
     ) -> Result<Wrote, ProviderError> {
-        let records = self
-            .write(session, Object::Contact, id, contact_body(draft))
-            .await?;
-        let mut wrote = wrote(records, Vec::new())?;
+        let body = contact_body(draft);
+        let mut wrote = self.write(session, Object::Contact, id, body).await?;
+        wrote.warnings.extend(left_out(draft));
         if let Some(Some(owner_id)) = &draft.owner_id {
             self.give_to(session, &mut wrote, owner_id).await;
         }
@@ -52,7 +49,7 @@ impl Apollo {
         object: Object,
         id: Option<&str>,
         body: Map<String, Value>,
-    ) -> Result<Records, ProviderError> {
+    ) -> Result<Wrote, ProviderError> {
         let collection = format!("api/v1/{}", object.plural());
         let endpoint = match id {
             None => Endpoint::post(collection, Value::Object(body)),
@@ -67,7 +64,7 @@ impl Apollo {
             None => answered?,
             Some(_) => answered.map_err(error::of_one_record)?,
         };
-        one_record(&response, object)
+        written(&response, object.as_str(), object)
     }
 
     /// The contact is written already, so a failure here is only a warning.
@@ -90,17 +87,21 @@ impl Apollo {
     }
 }
 
-fn wrote(records: Records, warnings: Vec<String>) -> Result<Wrote, ProviderError> {
-    let id = match &records {
-        Records::Accounts(accounts) => accounts.first().map(|it| it.id.clone()),
-        Records::Contacts { contacts, .. } => contacts.first().map(|it| it.id.clone()),
-        _ => None,
-    };
-    Ok(Wrote {
-        id: id.ok_or_else(|| no_such(Object::Contact, ""))?,
-        records: Some(records),
-        warnings,
-    })
+/// What a draft has and Apollo has no place for.
+fn left_out(draft: &ContactDraft) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let emails = draft.email_addresses.as_deref().unwrap_or_default();
+    if emails.len() > 1 {
+        warnings.push("Apollo takes one e-mail address: the others were not set".to_owned());
+    }
+    let address = draft.address.as_ref().and_then(Option::as_ref);
+    if address.is_some_and(|address| address.street_2.is_some()) {
+        warnings.push("Apollo has no second line of an address: street_2 was not set".to_owned());
+    }
+    if draft.owner_id == Some(None) {
+        warnings.push("an Apollo contact always has an owner: owner_id was not cleared".to_owned());
+    }
+    warnings
 }
 
 fn account_body(draft: &AccountDraft) -> Map<String, Value> {
@@ -151,7 +152,7 @@ fn in_one_line(address: &Address) -> String {
     filled.join(", ")
 }
 
-/// Apollo has one number of each kind, and none that it calls primary.
+/// Apollo has one number of each kind, and none that it calls primary. No numbers at all clears them.
 fn set_phones(body: &mut Map<String, Value>, phones: Option<&[PhoneNumber]>) {
     let Some(phones) = phones else { return };
     let of = |kind: &str| {
@@ -169,6 +170,8 @@ fn set_phones(body: &mut Map<String, Value>, phones: Option<&[PhoneNumber]>) {
     for (field, number) in numbers {
         if let Some(number) = number {
             body.insert(field.to_owned(), number.into());
+        } else if phones.is_empty() {
+            body.insert(field.to_owned(), "".into());
         }
     }
 }

@@ -8,6 +8,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use syncline_providers::{
@@ -254,19 +255,27 @@ fn answered_body(answer: &Response, credentials: &Credentials) -> Option<Box<Raw
     let written = says_json(answer)
         .then(|| serde_json::from_str::<&RawValue>(&text).ok())
         .flatten();
-    let value = match written {
-        Some(written) => {
-            let value: Value = serde_json::from_str(written.get()).ok()?;
-            let clean = without_secret(value.clone(), credentials);
-            if clean == value {
-                // As it was written: numbers keep all of their digits.
-                return Some(written.to_owned());
-            }
-            clean
-        }
-        None => without_secret(Value::String(text.into_owned()), credentials),
+    let Some(written) = written else {
+        let text = Value::String(text.into_owned());
+        return serde_json::value::to_raw_value(&without_secret(text, credentials)).ok();
     };
-    serde_json::value::to_raw_value(&value).ok()
+    // As it was written: numbers keep all of their digits.
+    if !may_name(&text, credentials) {
+        return Some(written.to_owned());
+    }
+    // Too deep to look into: then it is shown as text.
+    let value: Value = serde_json::from_str(written.get())
+        .unwrap_or_else(|_| Value::String(written.get().to_owned()));
+    let clean = without_secret(value.clone(), credentials);
+    if clean == value && !value.is_string() {
+        return Some(written.to_owned());
+    }
+    serde_json::value::to_raw_value(&clean).ok()
+}
+
+/// Whether the key may be in a text, also written with escapes.
+fn may_name(text: &str, credentials: &Credentials) -> bool {
+    text.contains("\\u") || text.contains(credentials.api_key.expose_secret())
 }
 
 fn says_json(answer: &Response) -> bool {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     AppState, cursor,
-    error::{ApiError, ApiResult},
+    error::ApiResult,
     extract::{ConnectionCaller, Json, Path, Query},
     remote::Remote,
 };
@@ -89,7 +89,7 @@ pub(crate) async fn search_accounts(
         return Err(cursor::foreign());
     }
     let remote = Remote::of(&state, &connection)?;
-    let found = find(&state, &remote, &wanted, None).await?;
+    let found = find(&state, &remote, &wanted, &[]).await?;
     let now = state.clock.now();
     let records: Vec<_> = found
         .into_iter()
@@ -164,12 +164,6 @@ pub(crate) async fn upsert_account(
     Json(body): Json<UpsertAccount>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     let AccountFilter { name, domain } = body.upsert_on;
-    if name.is_none() && domain.is_none() {
-        return Err(ApiError::validation(
-            "upsert_on",
-            "Must specify at least one upsertOn field",
-        ));
-    }
     let wanted = Wanted::new("upsert_on", name, domain)?;
     let remote = Remote::of(&state, &connection)?;
     let created = upsert::account(&state, &remote, &wanted, body.record).await?;

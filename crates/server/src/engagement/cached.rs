@@ -28,9 +28,9 @@ struct RecordCursor {
     id: String,
     reverse: bool,
     total: i64,
-    /// It belongs to a search.
-    #[serde(default)]
-    search: bool,
+    /// The search it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    search: Option<String>,
     /// The bounds of `modified_after` and the row's own stamp, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     modified: Option<ModifiedCursor>,
@@ -99,9 +99,9 @@ async fn page<T: Table + Serialize>(
     size: i64,
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let position: Option<RecordCursor> = cursor.map(cursor::decode).transpose()?;
-    let is_search = query.search.is_some();
+    let search = query.search.map(cursor::name_of);
     if let Some(position) = &position {
-        if position.object != T::OBJECT || position.search != is_search {
+        if position.object != T::OBJECT || position.search != search {
             return Err(cursor::foreign());
         }
         continue_from(&mut query, position)?;
@@ -115,7 +115,7 @@ async fn page<T: Table + Serialize>(
     let link = |row: Option<&Row<T>>, reverse| {
         row.map(|row| {
             cursor::encode(&RecordCursor {
-                search: is_search,
+                search: search.clone(),
                 ..RecordCursor::at(row, reverse, total, query.modified)
             })
         })
@@ -170,7 +170,7 @@ impl RecordCursor {
             id: row.id.clone(),
             reverse,
             total,
-            search: false,
+            search: None,
             modified: modified.map(|(after, until)| ModifiedCursor {
                 after: after.timestamp_millis(),
                 until: until.timestamp_millis(),

@@ -1,5 +1,7 @@
 //! Contacts: lists, gets, searches and writes.
 
+use std::collections::HashSet;
+
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use syncline_model::{Contact, draft::ContactDraft};
@@ -17,6 +19,9 @@ use crate::{
     extract::{ConnectionCaller, Json, Path, Query},
     remote::Remote,
 };
+
+/// The most addresses of one search.
+const MOST_EMAILS: usize = 1000;
 
 /// The connection's contacts.
 #[utoipa::path(get, path = "/contacts", tag = "Contacts", operation_id = "listContacts",
@@ -53,8 +58,8 @@ pub(crate) struct SearchContacts {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = contact_filter)]
 struct ContactFilter {
-    /// Whole addresses; upper and lower case are the same.
-    #[schema(min_items = 1)]
+    /// Whole addresses, at most 1000; upper and lower case are the same.
+    #[schema(min_items = 1, max_items = 1000)]
     emails: Vec<String>,
 }
 
@@ -82,6 +87,8 @@ pub(crate) async fn search_contacts(
 #[derive(Serialize, Deserialize)]
 struct EmailCursor {
     emails_before: usize,
+    /// Which search it belongs to.
+    of: String,
 }
 
 async fn search_live(
@@ -93,13 +100,17 @@ async fn search_live(
     let size = asked.page_size.as_deref();
     let size = cursor::page_size(size, cached::SEARCH_PAGE_SIZE, cached::SEARCH_PAGE_SIZE)?;
     let size = usize::try_from(size).unwrap_or(1);
+    let of = cursor::name_of(emails);
     let before = match asked.cursor.as_deref() {
-        Some(cursor) => cursor::decode::<EmailCursor>(cursor)?.emails_before,
+        Some(cursor) => {
+            let at: EmailCursor = cursor::decode(cursor)?;
+            if at.of != of || at.emails_before >= emails.len() {
+                return Err(cursor::foreign());
+            }
+            at.emails_before
+        }
         None => 0,
     };
-    if before >= emails.len() {
-        return Err(cursor::foreign());
-    }
     let until = emails.len().min(before + size);
     let remote = Remote::of(state, connection)?;
     let found = remote
@@ -107,7 +118,10 @@ async fn search_live(
         .contacts_by_email(&remote.session(), &emails[before..until])
         .await?;
     let records = live::bodies::<Contact>(state, found, asked.include_raw_data);
-    let link = |emails_before| cursor::encode(&EmailCursor { emails_before });
+    let link = |emails_before| {
+        let of = of.clone();
+        cursor::encode(&EmailCursor { emails_before, of })
+    };
     let is_whole = before == 0 && until == emails.len();
     Ok(JsonBody(RecordList {
         pagination: Pagination {
@@ -121,17 +135,18 @@ async fn search_live(
 
 /// Each address once, in the order given.
 fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
-    let mut distinct: Vec<String> = Vec::new();
+    if emails.len() > MOST_EMAILS {
+        let reason = format!("must not be more than {MOST_EMAILS}");
+        return Err(ApiError::validation("filter.emails", reason));
+    }
+    let (mut distinct, mut known) = (Vec::new(), HashSet::new());
     for (place, email) in emails.into_iter().enumerate() {
         let email = email.trim();
         if email.is_empty() {
             let field = format!("filter.emails[{place}]");
             return Err(ApiError::validation(field, "must not be empty"));
         }
-        if !distinct
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(email))
-        {
+        if known.insert(email.to_lowercase()) {
             distinct.push(email.to_owned());
         }
     }

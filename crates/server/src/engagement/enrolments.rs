@@ -3,6 +3,8 @@
 //! A contact that is in the sequence already counts as entered. One that the provider leaves out is
 //! told with its reason; where it leaves out all of them, that is the answer.
 
+use std::collections::HashMap;
+
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -119,10 +121,21 @@ pub(crate) struct Leave {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = left_contact)]
+struct LeftContact {
+    /// The sequence state that was stopped, finished or removed; null where a removed one isn't
+    /// known.
+    #[schema(required = true)]
+    id: Option<String>,
+    contact_id: String,
+    sequence_id: String,
+}
+
+#[derive(Serialize, ToSchema)]
 #[schema(as = left_sequence)]
 pub(crate) struct Left {
-    /// The sequence states that were stopped, finished or removed.
-    records: Vec<EnteredContact>,
+    /// In the order asked for.
+    records: Vec<LeftContact>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     skipped: Vec<SkippedContact>,
@@ -155,7 +168,7 @@ pub(crate) async fn leave_sequence(
         filled(&format!("contact_ids[{place}]"), id)?;
     }
     let remote = Remote::of(&state, &connection)?;
-    let left = remote
+    let mut left = remote
         .provider()
         .leave(
             &remote.session(),
@@ -164,8 +177,34 @@ pub(crate) async fn leave_sequence(
             body.mode,
         )
         .await?;
+    // Once a contact is out, only the tables know which state it had.
+    let known = known_states(&state, &remote, &body.sequence_id, &left.outcomes).await;
+    if body.mode == LeaveMode::Remove {
+        left.removed.extend(known.values().cloned());
+    }
     let warnings = show(&state, &remote, &left.records, &left.removed).await;
-    let (records, skipped) = told(&body.sequence_id, left);
+    let (mut records, mut skipped) = (Vec::new(), Vec::new());
+    for (contact_id, outcome) in left.outcomes {
+        let sequence_id = body.sequence_id.clone();
+        let id = match outcome {
+            Outcome::State { id } => Some(id),
+            Outcome::InIt | Outcome::Out => known.get(&contact_id).cloned(),
+            Outcome::Skipped { code, reason } => {
+                skipped.push(SkippedContact {
+                    contact_id,
+                    sequence_id,
+                    code,
+                    reason,
+                });
+                continue;
+            }
+        };
+        records.push(LeftContact {
+            id,
+            contact_id,
+            sequence_id,
+        });
+    }
     if records.is_empty() {
         return Err(left_out(&skipped));
     }
@@ -174,6 +213,35 @@ pub(crate) async fn leave_sequence(
         skipped,
         warnings: warnings.into_iter().collect(),
     }))
+}
+
+/// The states, by contact, that the tables have of those whose own the provider didn't tell. Nothing
+/// depends on them but the answer, so a failure is only logged.
+async fn known_states(
+    state: &AppState,
+    remote: &Remote,
+    sequence_id: &str,
+    outcomes: &[(String, Outcome)],
+) -> HashMap<String, String> {
+    let untold = outcomes
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, Outcome::InIt | Outcome::Out));
+    let contact_ids: Vec<String> = untold.map(|(id, _)| id.clone()).collect();
+    if contact_ids.is_empty() {
+        return HashMap::new();
+    }
+    let connection = remote.connection();
+    let states = state
+        .store
+        .states_in(connection, sequence_id, &contact_ids)
+        .await;
+    match states {
+        Ok(states) => states.into_iter().collect(),
+        Err(error) => {
+            tracing::error!("the states of contacts could not be looked up: {error}");
+            HashMap::new()
+        }
+    }
 }
 
 /// One call for each sequence, mailbox and user: the provider takes no more at once.
@@ -201,7 +269,9 @@ async fn enter(
             Ok(enrolled) => {
                 let warning = show(state, remote, &enrolled.records, &[]).await;
                 entered.warnings.extend(warning);
-                let (records, skipped) = told(&first.sequence_id, enrolled);
+                let sequence_id = &first.sequence_id;
+                let known = known_states(state, remote, sequence_id, &enrolled.outcomes).await;
+                let (records, skipped) = told(sequence_id, enrolled, &known);
                 entered.records.extend(records);
                 entered.skipped.extend(skipped);
             }
@@ -210,7 +280,7 @@ async fn enter(
                 let skip = |contact_id: &String| SkippedContact {
                     contact_id: contact_id.clone(),
                     sequence_id: first.sequence_id.clone(),
-                    code: "provider_error".to_owned(),
+                    code: "unknown".to_owned(),
                     reason: error.message.clone(),
                 };
                 entered.skipped.extend(contact_ids.iter().map(skip));
@@ -245,23 +315,40 @@ fn groups(drafts: &[EnrolmentDraft]) -> Vec<Vec<&EnrolmentDraft>> {
     groups
 }
 
-fn told(sequence_id: &str, enrolled: Enrolled) -> (Vec<EnteredContact>, Vec<SkippedContact>) {
+fn told(
+    sequence_id: &str,
+    enrolled: Enrolled,
+    known: &HashMap<String, String>,
+) -> (Vec<EnteredContact>, Vec<SkippedContact>) {
     let (mut entered, mut skipped) = (Vec::new(), Vec::new());
     for (contact_id, outcome) in enrolled.outcomes {
         let sequence_id = sequence_id.to_owned();
-        match outcome {
-            Outcome::State { id } => entered.push(EnteredContact {
+        let id = match &outcome {
+            Outcome::State { id } => Some(id),
+            Outcome::InIt | Outcome::Out => known.get(&contact_id),
+            Outcome::Skipped { .. } => None,
+        };
+        if let Some(id) = id.cloned() {
+            entered.push(EnteredContact {
                 id,
                 contact_id,
                 sequence_id,
-            }),
-            Outcome::Skipped { code, reason } => skipped.push(SkippedContact {
-                contact_id,
-                sequence_id,
-                code,
-                reason,
-            }),
+            });
+            continue;
         }
+        let (code, reason) = match outcome {
+            Outcome::Skipped { code, reason } => (code, reason),
+            _ => (
+                "already_in_sequence".to_owned(),
+                "it is in the sequence already, but its state could not be read".to_owned(),
+            ),
+        };
+        skipped.push(SkippedContact {
+            contact_id,
+            sequence_id,
+            code,
+            reason,
+        });
     }
     (entered, skipped)
 }

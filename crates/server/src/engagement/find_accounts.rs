@@ -6,7 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use syncline_model::{Account, Common, Object, Record};
+use syncline_model::{
+    Account, Common, Object, Record,
+    draft::{AccountDraft, Field},
+};
 use syncline_providers::ErrorKind;
 use syncline_store::{RecordQuery, Row, Search};
 
@@ -52,12 +55,17 @@ impl Wanted {
         fits(&self.name, &account.name) && fits(&self.domain, &account.domain)
     }
 
-    /// The name of the lock under which it is upserted.
-    pub(super) fn lock_name(&self) -> String {
-        let part =
-            |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_lowercase();
-        let (name, domain) = (part(&self.name), part(&self.domain));
-        format!("account {name:?} {domain:?}")
+    /// The names of the locks under which it is upserted: one for each name and domain that it is
+    /// looked for by, or will have. Whoever means the same account shares at least one.
+    pub(super) fn lock_names(&self, draft: &AccountDraft) -> BTreeSet<String> {
+        let given = |field: &Field<String>| field.clone().flatten();
+        let names = [self.name.clone(), given(&draft.name)];
+        let domains = [self.domain.clone(), given(&draft.domain)];
+        let lock =
+            |kind: &str, text: String| format!("account {kind} {}", text.trim().to_lowercase());
+        let names = names.into_iter().flatten().map(|it| lock("name", it));
+        let domains = domains.into_iter().flatten().map(|it| lock("domain", it));
+        names.chain(domains).collect()
     }
 
     /// What the provider is asked for: the name, or the first label of the domain.
@@ -75,12 +83,12 @@ impl Wanted {
     }
 }
 
-/// The accounts that fit, each once. `known` is the id of one that may.
+/// The accounts that fit, each once. `known` are the ids of some that may.
 pub(super) async fn find(
     state: &AppState,
     remote: &Remote,
     wanted: &Wanted,
-    known: Option<&str>,
+    known: &[String],
 ) -> ApiResult<Vec<Record<Account>>> {
     let provider = remote.provider();
     let session = remote.session();
@@ -92,7 +100,7 @@ pub(super) async fn find(
         .filter(|account| wanted.fits(&account.fields))
         .collect();
     let mut others: BTreeSet<String> = synced(state, remote, wanted).await?;
-    others.extend(known.map(str::to_owned));
+    others.extend(known.iter().cloned());
     for id in others {
         if found.iter().any(|account| account.id == id) {
             continue;

@@ -7,7 +7,7 @@ use syncline_model::{
     draft::{StepDraft, StepKind, StepUpdate},
 };
 
-use super::writes::{Created, Given, Updated, show, time};
+use super::writes::{Created, Given, Updated, time};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -25,18 +25,21 @@ pub(crate) async fn create_sequence_step(
     ConnectionCaller { connection }: ConnectionCaller,
     State(state): State<AppState>,
     Path(sequence_id): Path<String>,
-    Json(body): Json<Given<StepDraft>>,
+    Json(mut body): Json<Given<StepDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    check_step("record", &body.record)?;
+    check_step("record", &mut body.record)?;
     let remote = Remote::of(&state, &connection)?;
     let (provider, session) = (remote.provider(), remote.session());
-    let wrote = provider
+    let mut wrote = provider
         .create_step(&session, &sequence_id, &body.record)
         .await?;
-    // The sequence has one step more; where it can't be read, the next sync shows it.
+    // The step is in no table, but its sequence has one more.
     let changed = provider.get_live(&session, Object::Sequence, &sequence_id);
-    if let Ok(records) = changed.await {
-        show(&state, &remote, &records, &[]).await;
+    match changed.await {
+        Ok(records) => wrote.records = Some(records),
+        Err(error) => wrote
+            .warnings
+            .push(format!("the sequence could not be read again: {error}")),
     }
     let created = Created::of(&state, &remote, wrote).await;
     Ok((StatusCode::CREATED, JsonBody(created)))
@@ -73,9 +76,9 @@ pub(crate) async fn update_sequence_step(
 }
 
 /// An e-mail needs something to send, and a date has to be one.
-pub(super) fn check_step(field: &str, step: &StepDraft) -> ApiResult<()> {
+pub(super) fn check_step(field: &str, step: &mut StepDraft) -> ApiResult<()> {
     if let Some(date) = &step.date {
-        time(&format!("{field}.date"), date)?;
+        step.date = Some(time(&format!("{field}.date"), date)?);
     }
     if step.order == Some(0) {
         return Err(ApiError::validation(

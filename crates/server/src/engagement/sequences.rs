@@ -80,9 +80,9 @@ pub(crate) async fn create_sequence(
     State(state): State<AppState>,
     Json(body): Json<Given<SequenceDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    let draft = body.record;
+    let mut draft = body.record;
     filled("record.name", &draft.name)?;
-    for (place, step) in draft.steps.iter().enumerate() {
+    for (place, step) in draft.steps.iter_mut().enumerate() {
         check_step(&format!("record.steps[{place}]"), step)?;
     }
     let remote = Remote::of(&state, &connection)?;

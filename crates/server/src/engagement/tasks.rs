@@ -40,10 +40,10 @@ pub(crate) async fn create_task(
     State(state): State<AppState>,
     Json(body): Json<Given<TaskDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<TaskBody>)> {
-    let draft = body.record;
+    let mut draft = body.record;
     filled("record.user_id", &draft.user_id)?;
     filled("record.contact_id", &draft.contact_id)?;
-    time("record.due_at", &draft.due_at)?;
+    draft.due_at = time("record.due_at", &draft.due_at)?;
     let remote = Remote::of(&state, &connection)?;
     let record = remote
         .provider()

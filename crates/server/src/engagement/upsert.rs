@@ -17,8 +17,8 @@ use crate::{
     remote::Remote,
 };
 
-/// Longer than all requests of an upsert can take.
-const LOCK_FOR: TimeDelta = TimeDelta::minutes(5);
+/// Longer than all requests of an upsert can take: some thirty, of half a minute each.
+const LOCK_FOR: TimeDelta = TimeDelta::minutes(20);
 /// How often, and how many times, a caller looks whether it is his turn: half a minute.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 600;
@@ -29,13 +29,33 @@ pub(super) async fn account(
     wanted: &Wanted,
     draft: AccountDraft,
 ) -> ApiResult<Created> {
-    let lock = turn(state, remote, &wanted.lock_name()).await?;
-    let written = update_or_create(state, remote, wanted, &draft, lock.record_id.as_deref()).await;
+    let mut locks = Vec::new();
+    let written = under_locks(state, remote, wanted, &draft, &mut locks).await;
     let id = written.as_ref().ok().map(Created::id);
-    if let Err(error) = state.store.unlock_write(lock, id).await {
-        tracing::warn!("a write lock stays closed until it expires: {error}");
+    for lock in locks {
+        if let Err(error) = state.store.unlock_write(lock, id).await {
+            tracing::warn!("a write lock stays closed until it expires: {error}");
+        }
     }
     written
+}
+
+/// Locks are taken in the order of their names, so that no two callers wait for each other.
+async fn under_locks(
+    state: &AppState,
+    remote: &Remote,
+    wanted: &Wanted,
+    draft: &AccountDraft,
+    locks: &mut Vec<WriteLock>,
+) -> ApiResult<Created> {
+    for name in wanted.lock_names(draft) {
+        locks.push(turn(state, remote, &name).await?);
+    }
+    let written_last: Vec<String> = locks
+        .iter()
+        .filter_map(|lock| lock.record_id.clone())
+        .collect();
+    update_or_create(state, remote, wanted, draft, &written_last).await
 }
 
 async fn update_or_create(
@@ -43,7 +63,7 @@ async fn update_or_create(
     remote: &Remote,
     wanted: &Wanted,
     draft: &AccountDraft,
-    written_last: Option<&str>,
+    written_last: &[String],
 ) -> ApiResult<Created> {
     let found = find(state, remote, wanted, written_last).await?;
     let (provider, session) = (remote.provider(), remote.session());

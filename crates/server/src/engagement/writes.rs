@@ -130,13 +130,17 @@ pub(super) fn filled(field: &str, text: &str) -> ApiResult<()> {
     Ok(())
 }
 
-/// A time as the provider is to get it.
-pub(super) fn time(field: &str, text: &str) -> ApiResult<()> {
+/// A time that the provider will understand. A day is its first moment, as the published example has
+/// it.
+pub(super) fn time(field: &str, text: &str) -> ApiResult<String> {
+    if chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() {
+        return Ok(format!("{text}T00:00:00Z"));
+    }
     match chrono::DateTime::parse_from_rfc3339(text) {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(ApiError::validation(
             field,
-            "must be an RFC 3339 time such as 2026-01-31T09:30:00Z",
+            "must be an RFC 3339 time such as 2026-01-31T09:30:00Z, or a day",
         )),
     }
 }

@@ -60,6 +60,10 @@ pub(super) fn spoil(reply: &mut SimReply, fault: Option<&Action>) {
             reply.status = 500;
             reply.body = Bytes::from_static(br#"{"status":500,"error":"Internal Server Error"}"#);
         }
+        Some(Action::Respell(from, to)) => {
+            let body = String::from_utf8_lossy(&reply.body).replace(from, to);
+            reply.body = Bytes::from(body);
+        }
         Some(Action::Garbage) => {
             reply.body = Bytes::from_static(b"{\"contacts\":[{\"id\":\"6a0a\x00\xff<html>");
         }

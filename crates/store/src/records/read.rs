@@ -232,6 +232,30 @@ impl Store {
         })
     }
 
+    /// The live states of contacts in a sequence: contact and state, by their ids.
+    pub async fn states_in(
+        &self,
+        connection: &Connection,
+        sequence_id: &str,
+        contact_ids: &[String],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        const SQL: &str = "
+            SELECT contact_id, id FROM engagement_sequence_states
+            WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+              AND sequence_id = $4 AND contact_id IN (SELECT key FROM json_each($5))
+              AND NOT is_deleted
+            ORDER BY id";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
+            .bind(&connection.application_id)
+            .bind(&connection.customer_id)
+            .bind(connection.provider.as_str())
+            .bind(sequence_id)
+            .bind(KeySet::new(contact_ids))
+            .fetch_all(c)
+            .await)?)
+    }
+
     /// The newest change of an object of a connection: everything up to it is committed, because
     /// stamps are given in commit order. `None` when the object isn't synced.
     pub async fn newest_stamp(
