@@ -3,6 +3,7 @@
 
 mod read;
 mod tables;
+mod upsert;
 mod write;
 mod write_through;
 

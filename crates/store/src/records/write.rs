@@ -4,14 +4,17 @@
 //! changes writes nothing. All rows of a transaction get one stamp (`last_modified_at`), taken under
 //! the sync's row lock: stamps grow strictly and in commit order.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Sqlite, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
-use super::tables::Table;
+use super::{
+    tables::Table,
+    upsert::{Source, upsert},
+};
 use crate::{
     Store, StoreError,
     db::{self, KeySet, Tx, run},
@@ -57,7 +60,7 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// A page overwrites what callers wrote up to then.
-    fn cutoff(self) -> Option<Time> {
+    pub(super) fn cutoff(self) -> Option<Time> {
         match self {
             Self::Page { asked_at } => Some(asked_at - INDEX_LAG),
             Self::Write => None,
@@ -68,16 +71,6 @@ impl Origin {
 /// How long after a write through the unified API a page may still show what was before: search
 /// indexes lag.
 pub(crate) const INDEX_LAG: TimeDelta = TimeDelta::minutes(2);
-
-/// The columns that every table has, in the order in which they are bound.
-const COMMON: [(&str, &str); 6] = [
-    ("id", "text[]"),
-    ("created_at", "timestamptz[]"),
-    ("updated_at", "timestamptz[]"),
-    ("is_deleted", "boolean[]"),
-    ("content_hash", "bigint[]"),
-    ("raw_data", "jsonb[]"),
-];
 
 impl Store {
     /// Asks which of the records have another hash than their rows, or no row yet.
@@ -307,14 +300,6 @@ impl Known {
     }
 }
 
-/// Where a page's rows come from, and when they are recorded.
-struct Source<'a> {
-    connection: &'a ConnectionRef,
-    run_id: Option<&'a str>,
-    stamp: Time,
-    origin: Origin,
-}
-
 /// The records with their places. A page may name a record twice (it moved while the page was made):
 /// the later one counts.
 fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Record<T>)> {
@@ -371,180 +356,4 @@ async fn known_rows<T: Table>(
         }
     };
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
-}
-
-/// The hot path. PostgreSQL takes a page as one array per column, SQLite as a list of values: each
-/// is what its database does fastest.
-async fn upsert<T: Table>(
-    tx: &mut Tx,
-    source: &Source<'_>,
-    records: &[&Record<T>],
-) -> Result<(), StoreError> {
-    let Source {
-        connection,
-        run_id,
-        stamp,
-        origin,
-    } = *source;
-    match tx.connection()? {
-        db::Connection::Pg(c) => {
-            let query = sqlx::query(AssertSqlSafe(postgres_upsert::<T>(origin)))
-                .bind(&connection.application_id)
-                .bind(&connection.customer_id)
-                .bind(connection.provider.as_str())
-                .bind(&connection.connection_id)
-                .bind(run_id)
-                .bind(stamp)
-                .bind(column(records, |record| record.id.as_str()))
-                .bind(column(records, |record| record.created_at))
-                .bind(column(records, |record| record.updated_at))
-                .bind(column(records, |record| record.is_deleted))
-                .bind(column(records, |record| record.hash))
-                .bind(column(records, |record| Json(&*record.raw)));
-            let mut query = T::bind_arrays(query, records);
-            if let Some(cutoff) = origin.cutoff() {
-                query = query.bind(cutoff);
-            }
-            query.execute(c).await?;
-        }
-        db::Connection::Lite(c) => {
-            let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
-            for chunk in records.chunks((SQLITE_VARIABLES - 1) / columns) {
-                sqlite_upsert(source, chunk)
-                    .build()
-                    .execute(&mut *c)
-                    .await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The variables that one statement of SQLite's may have.
-const SQLITE_VARIABLES: usize = 32_766;
-/// What `insert_head` names beside the record's own columns.
-const CONNECTION_COLUMNS: usize = 7;
-
-fn sqlite_upsert<'r, T: Table>(
-    source: &'r Source<'_>,
-    records: &[&'r Record<T>],
-) -> QueryBuilder<Sqlite> {
-    let Source {
-        connection,
-        run_id,
-        stamp,
-        origin,
-    } = *source;
-    let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
-    query.push(" VALUES ");
-    for (index, record) in records.iter().enumerate() {
-        query.push(if index == 0 { "(" } else { ", (" });
-        let mut values = query.separated(", ");
-        values
-            .push_bind(&connection.application_id)
-            .push_bind(&connection.customer_id)
-            .push_bind(connection.provider.as_str())
-            .push_bind(&connection.connection_id)
-            .push_bind(run_id)
-            .push_bind(stamp)
-            .push_bind(record.is_deleted.then_some(stamp))
-            .push_bind(&record.id)
-            .push_bind(record.created_at)
-            .push_bind(record.updated_at)
-            .push_bind(record.is_deleted)
-            .push_bind(record.hash)
-            .push_bind(record.raw.get());
-        T::push_values(&mut values, &record.fields);
-        query.push(")");
-    }
-    query.push(on_conflict::<T>());
-    let (before, after) = still_stands::<T>(origin);
-    query.push(before);
-    if let Some(cutoff) = origin.cutoff() {
-        query.push_bind(cutoff).push(after);
-    }
-    query
-}
-
-fn column<'r, T, V>(records: &[&'r Record<T>], value: impl Fn(&'r Record<T>) -> V) -> Vec<V> {
-    records.iter().map(|record| value(record)).collect()
-}
-
-fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)> {
-    COMMON.into_iter().chain(
-        T::COLUMNS
-            .iter()
-            .map(|column| (column.name, column.array_type)),
-    )
-}
-
-fn insert_head<T: Table>() -> String {
-    let mut sql = format!(
-        "INSERT INTO {} (application_id, customer_id, provider_name, connection_id,
-            first_seen_by, last_modified_at, deleted_at",
-        T::OBJECT.table()
-    );
-    for (name, _) in own_columns::<T>() {
-        write!(sql, ", {name}").expect("writing to a string can't fail");
-    }
-    sql.push(')');
-    sql
-}
-
-fn postgres_upsert<T: Table>(origin: Origin) -> String {
-    let names: Vec<_> = own_columns::<T>().map(|(name, _)| name).collect();
-    let arrays: Vec<_> = own_columns::<T>()
-        .enumerate()
-        .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 7))
-        .collect();
-    let mut sql = format!(
-        "{} SELECT $1, $2, $3, $4, $5, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
-         FROM UNNEST({}) AS page ({}){}",
-        insert_head::<T>(),
-        arrays.join(", "),
-        names.join(", "),
-        on_conflict::<T>()
-    );
-    let (before, after) = still_stands::<T>(origin);
-    sql.push_str(&before);
-    if origin.cutoff().is_some() {
-        write!(sql, "${}{after}", arrays.len() + 7).expect("writing to a string can't fail");
-    }
-    sql
-}
-
-/// What [`Known::is_ahead_of`] said holds for the row as it is now: somebody may have written it since
-/// it was compared. Before and after [`Origin::cutoff`].
-fn still_stands<T: Table>(origin: Origin) -> (String, String) {
-    let table = T::OBJECT.table();
-    match origin {
-        Origin::Page { .. } => (
-            format!(" WHERE {table}.written_at IS NULL OR {table}.written_at <= "),
-            format!(
-                " OR excluded.updated_at > {table}.updated_at
-                  OR (excluded.updated_at IS NOT NULL AND {table}.updated_at IS NULL)"
-            ),
-        ),
-        Origin::Write => (
-            format!(
-                " WHERE excluded.updated_at IS NULL OR {table}.updated_at IS NULL
-                  OR excluded.updated_at >= {table}.updated_at"
-            ),
-            String::new(),
-        ),
-    }
-}
-
-fn on_conflict<T: Table>() -> String {
-    let table = T::OBJECT.table();
-    let mut sql = format!(
-        " ON CONFLICT (application_id, customer_id, provider_name, id) DO UPDATE SET
-         connection_id = excluded.connection_id, last_modified_at = excluded.last_modified_at,
-         deleted_at = CASE WHEN excluded.is_deleted
-            THEN COALESCE({table}.deleted_at, excluded.deleted_at) END"
-    );
-    for (name, _) in own_columns::<T>().filter(|(name, _)| *name != "id") {
-        write!(sql, ", {name} = excluded.{name}").expect("writing to a string can't fail");
-    }
-    sql
 }
