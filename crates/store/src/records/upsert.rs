@@ -169,7 +169,7 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
     sql
 }
 
-/// What [`Known::is_ahead_of`] said holds for the row as it is now: somebody may have written it since
+/// What the comparison said (`write.rs`) holds for the row as it is now: somebody may have written it since
 /// it was compared. Before and after [`Origin::cutoff`].
 fn still_stands<T: Table>(origin: Origin) -> (String, String) {
     let table = T::OBJECT.table();
