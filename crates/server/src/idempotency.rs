@@ -7,9 +7,11 @@
 //! back. With or without a
 //! key, a write that has begun is carried out to its end.
 
+use std::{collections::HashSet, sync::Arc};
+
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -37,13 +39,48 @@ const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// Says that the answer is the one of the first time.
 const REPLAYED: &str = "idempotency-replayed";
 
-/// The layer around the engagement API.
-pub(crate) async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if !is_write(&request) {
+/// The layer around an API, and which of its operations are writes.
+#[derive(Clone)]
+pub(crate) struct Once {
+    state: AppState,
+    /// By method and path.
+    writes: Arc<HashSet<(Method, String)>>,
+}
+
+impl Once {
+    /// `prefix` is where the API is served.
+    pub(crate) fn of(state: &AppState, document: &OpenApi, prefix: &str) -> Self {
+        let mut writes = HashSet::new();
+        for (path, item) in &document.paths.paths {
+            let path = format!("{prefix}{path}");
+            if item.post.is_some() && !path.ends_with(SEARCH) {
+                writes.insert((Method::POST, path.clone()));
+            }
+            if item.patch.is_some() {
+                writes.insert((Method::PATCH, path));
+            }
+        }
+        Self {
+            state: state.clone(),
+            writes: Arc::new(writes),
+        }
+    }
+
+    fn is_write(&self, request: &Request) -> bool {
+        let path = request.extensions().get::<MatchedPath>();
+        path.is_some_and(|path| {
+            let operation = (request.method().clone(), path.as_str().to_owned());
+            self.writes.contains(&operation)
+        })
+    }
+}
+
+pub(crate) async fn once(State(layer): State<Once>, request: Request, next: Next) -> Response {
+    if !layer.is_write(&request) {
         return next.run(request).await;
     }
     let carried_out = if request.headers().contains_key(HEADER) {
-        carry_out_once(&state, request, next).await
+        carry_out_once(&layer.state, request, next).await
     } else {
         to_its_end(next.run(request)).await
     };
@@ -168,15 +205,6 @@ fn again(kept: &Kept) -> Response {
     headers.insert(header::CONTENT_TYPE, json);
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
     response
-}
-
-/// Searches are POSTs too, and change nothing.
-fn is_write(request: &Request) -> bool {
-    let changes = matches!(
-        *request.method(),
-        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
-    );
-    changes && !request.uri().path().ends_with(SEARCH)
 }
 
 fn key_of(headers: &HeaderMap) -> ApiResult<String> {

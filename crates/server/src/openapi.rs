@@ -113,7 +113,9 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
             operation
                 .responses
                 .responses
-                .insert("default".to_owned(), RefOr::T(any_error()));
+                // The proxy's answers are the provider's: it says so itself.
+                .entry("default".to_owned())
+                .or_insert_with(|| RefOr::T(any_error()));
         }
     }
     (routes, document)

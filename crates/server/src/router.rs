@@ -13,7 +13,9 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, actions, docs, engagement, enrichment, error, health, idempotency, mgmt, openapi,
+    AppState, actions, docs, engagement, enrichment, error, health,
+    idempotency::{self, Once},
+    mgmt, openapi,
 };
 
 /// The service, ready to be served.
@@ -22,7 +24,8 @@ pub fn router(state: AppState) -> Router {
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
     let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
-    let once = middleware::from_fn_with_state(state.clone(), idempotency::once);
+    let writes = Once::of(&state, &engagement_document, "/engagement/v2");
+    let once = middleware::from_fn_with_state(writes, idempotency::once);
     Router::new()
         .nest("/mgmt/v2", mgmt)
         .nest("/engagement/v2", engagement.layer(once))

@@ -3,8 +3,8 @@
 use axum::{
     body::{Body, Bytes, HttpBody, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode},
-    response::Response,
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use syncline_providers::{
     Forward, Forwarded, ProviderError, Response as Answered, Target, Told, http::Method as Verb,
@@ -20,6 +20,9 @@ use crate::{
 
 /// The prefix inside of the API.
 const PREFIX: &str = "/proxy/";
+
+/// Those that make sense here, without TRACE.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The most that is kept of a request, so that it can be sent again.
 const MOST_KEPT: usize = 64 * 1024;
@@ -40,7 +43,8 @@ const MOST_KEPT: usize = 64 * 1024;
             description = "How many seconds a request that is refused with 429 may be tried again; \
                 its body may have 64 KB then"),
     ),
-    responses((status = 200, description = "Whatever the provider answers, of any status")))]
+    responses((status = "default", description = "Whatever the provider answers, of any status and \
+        form. What Syncline itself refuses has the form of all its errors.")))]
 pub(crate) async fn proxy(
     caller: ConnectionCaller,
     State(state): State<AppState>,
@@ -48,7 +52,8 @@ pub(crate) async fn proxy(
 ) -> ApiResult<Response> {
     // It would send the credential back in the answer's body.
     if request.method() == Method::TRACE {
-        return Err(ApiError::MethodNotAllowed);
+        let allowed = [(header::ALLOW, METHODS)];
+        return Ok((allowed, ApiError::MethodNotAllowed).into_response());
     }
     let remote = Remote::of(&state, &caller.connection)?;
     let target = target_of(&remote, request.uri())?;
