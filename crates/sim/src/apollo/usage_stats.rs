@@ -32,7 +32,7 @@ pub(crate) fn api_usage_stats(call: &mut Call<'_>) -> Result<Answer, Refusal> {
             windows.raw(window.noun(), &usage.finish());
         }
         // The key is the text of an array.
-        let key = format!(r#"[\"api/v1/{controller}\", \"{action}\"]"#);
+        let key = format!(r#"["api/v1/{controller}", "{action}"]"#);
         o.raw(&key, &windows.finish());
     }
     Ok(Answer::of(o.finish(), 0))
