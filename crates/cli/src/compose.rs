@@ -36,6 +36,7 @@ pub(crate) struct Parts {
     limits: ProviderLimits,
     /// Where others reach the API, if that is set.
     public_url: Option<PublicUrl>,
+    keep_runs: Duration,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -102,13 +103,14 @@ impl Parts {
             providers,
             limits,
             public_url: config.public_url.clone(),
+            keep_runs: Duration::from_hours(u64::from(config.retention.runs_days) * 24),
             _lock: lock,
         };
         parts.measure_clock().await?;
         Ok(parts)
     }
 
-    /// An engine that keeps to the configured limits.
+    /// An engine that keeps to what is configured.
     pub(crate) fn engine(&self, config: EngineConfig) -> Engine {
         Engine::new(
             self.store.clone(),
@@ -116,6 +118,7 @@ impl Parts {
             self.clock.clone(),
             EngineConfig {
                 limits: self.limits.clone(),
+                keep_runs: self.keep_runs,
                 ..config
             },
         )

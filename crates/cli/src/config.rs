@@ -39,6 +39,7 @@ pub(crate) struct Config {
     #[serde(default, deserialize_with = "secret")]
     pub(crate) encryption_key: Option<SecretString>,
     pub(crate) providers: Providers,
+    pub(crate) retention: Retention,
     pub(crate) log: Log,
 }
 
@@ -68,6 +69,15 @@ pub(crate) struct Limits {
     pub(crate) records_per_day: i64,
 }
 
+/// How long things are kept that would grow for ever.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retention {
+    /// Finished runs.
+    #[serde(deserialize_with = "days")]
+    pub(crate) runs_days: u32,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
@@ -90,6 +100,8 @@ base_url = "https://api.apollo.io"
 records_per_object = 10000
 records_per_hour = 10000
 records_per_day = 50000
+[retention]
+runs_days = 90
 [log]
 format = "text"
 "#;
@@ -307,6 +319,16 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Er
     number.map_err(serde::de::Error::custom)
 }
 
+/// From a day to a hundred years.
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    const MOST: i64 = 36_500;
+    let number = whole_number(deserializer)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|_| (1..=MOST).contains(&number))
+        .ok_or_else(|| serde::de::Error::custom(format!("must be from 1 to {MOST} days")))
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -411,6 +433,20 @@ mod tests {
             .apollo
             .limits
             .checked("providers.apollo.limits", &**apollo)
+    }
+
+    #[test]
+    fn runs_are_kept_for_90_days_or_as_long_as_is_set() {
+        assert_eq!(Config::defaults().retention.runs_days, 90);
+        let config = load("[retention]\nruns_days = 7", &[], SettingsArgs::default()).unwrap();
+        assert_eq!(config.retention.runs_days, 7);
+        for wrong in ["0", "-1", "36501", "soon"] {
+            let set = [("SYNCLINE_RETENTION__RUNS_DAYS", wrong)];
+            let error = load("", &set, SettingsArgs::default())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("SYNCLINE_RETENTION__RUNS_DAYS"), "{error}");
+        }
     }
 
     #[test]

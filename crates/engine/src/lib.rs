@@ -46,6 +46,8 @@ pub struct EngineConfig {
     pub lookups_per_run: u32,
     /// How long a scan is worked on before others get their turn.
     pub turn: Duration,
+    /// How long finished runs are kept.
+    pub keep_runs: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +72,7 @@ impl Default for EngineConfig {
             limits: ProviderLimits::default(),
             lookups_per_run: 200,
             turn: Duration::from_secs(2),
+            keep_runs: Duration::from_hours(90 * 24),
         }
     }
 }

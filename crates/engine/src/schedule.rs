@@ -1,11 +1,15 @@
 //! The tick: once a second, and sooner when woken, what is due gets a run.
 //!
 //! It has no input and no memory, so it doesn't matter which process's tick it is, or whether one
-//! was missed.
+//! was missed. Beside it, once an hour, old runs are forgotten.
 
+use chrono::TimeDelta;
 use syncline_store::StoreError;
 
 use crate::Engine;
+
+/// How often old runs are looked for.
+const FORGET_EVERY: TimeDelta = TimeDelta::hours(1);
 
 /// Due syncs that one look at the table takes.
 const BATCH: i64 = 500;
@@ -26,7 +30,17 @@ impl Engine {
         }
     }
 
+    /// Forgets the finished runs whose time is over.
+    pub async fn forget_old_runs(&self) -> Result<u64, StoreError> {
+        let kept = TimeDelta::from_std(self.config.keep_runs).unwrap_or(TimeDelta::MAX);
+        match self.clock.now().checked_sub_signed(kept) {
+            Some(oldest) => self.store.forget_runs(oldest).await,
+            None => Ok(0),
+        }
+    }
+
     pub(crate) async fn run_schedule(&self) {
+        let mut forget_at = self.clock.now();
         let mut interval = tokio::time::interval(self.config.tick);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -34,6 +48,15 @@ impl Engine {
                 () = self.stopping.cancelled() => return,
                 () = self.wake.schedule.notified() => {}
                 _ = interval.tick() => {}
+            }
+            if self.clock.now() >= forget_at {
+                forget_at = self.clock.now() + FORGET_EVERY;
+                if let Err(error) = self.forget_old_runs().await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "old runs could not be forgotten"
+                    );
+                }
             }
             match self.tick().await {
                 Ok(0) => {}

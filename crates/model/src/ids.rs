@@ -21,6 +21,13 @@ struct State {
     newest: (u64, u16),
 }
 
+/// No id that was made at this time or later sorts before it.
+pub fn first_id_of(time: Time) -> String {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or_default();
+    let first = Builder::from_unix_timestamp_millis(millis, &[0; 10]);
+    first.into_uuid().to_string()
+}
+
 /// How many ids a millisecond has room for: version 7 leaves 12 bits beside the random ones.
 const IDS_PER_MILLISECOND: u16 = 1 << 12;
 
@@ -89,6 +96,7 @@ mod tests {
         let (a, b) = (Ids::seeded(7), Ids::seeded(7));
         assert_eq!(a.id(early), b.id(early));
         assert!(a.id(early) < b.id(late));
+        assert!(a.id(early) < first_id_of(late) && first_id_of(late) <= b.id(late));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
-pub use ids::Ids;
+pub use ids::{Ids, first_id_of};
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
 pub use object::Object;
 pub use provider::{Category, ProviderName};

@@ -25,6 +25,7 @@ mod outbox;
 mod pages;
 mod providers;
 mod records;
+mod retention;
 mod runs;
 mod scans;
 mod schedule;

@@ -15,6 +15,7 @@ mod record_limits;
 mod request_limits;
 mod rereads;
 mod resume;
+mod retention;
 mod schedule;
 mod stalls;
 mod state_deletes;
