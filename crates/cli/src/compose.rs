@@ -95,7 +95,7 @@ impl Parts {
             .migrate()
             .await
             .context("the database can't be used")?;
-        check_encryption_key(&store).await?;
+        check_encryption_keys(&store).await?;
         let parts = Self {
             store,
             clock,
@@ -253,10 +253,10 @@ fn cannot_open(config: &Config) -> String {
     }
 }
 
-async fn check_encryption_key(store: &Store) -> anyhow::Result<()> {
-    match store.check_encryption_key().await {
-        Err(StoreError::Inconsistent { reason, .. }) => bail!(
-            "the stored credentials can't be opened with SYNCLINE_ENCRYPTION_KEY: {reason}. \
+async fn check_encryption_keys(store: &Store) -> anyhow::Result<()> {
+    match store.check_encryption_keys().await {
+        Err(error @ StoreError::UnknownEncryptionKey { .. }) => bail!(
+            "the stored credentials can't be opened with SYNCLINE_ENCRYPTION_KEY: {error}. \
              Start with the key that they were stored with"
         ),
         other => Ok(other?),

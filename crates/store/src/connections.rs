@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
     Capabilities, Checkpoint, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, Object,
@@ -15,6 +15,14 @@ use crate::{
     api_keys::key_hash,
     db::{Tx, run},
     providers::parse_provider,
+    sealing::SealedColumn,
+};
+
+/// The provider's API key.
+pub(crate) const CREDENTIALS: SealedColumn = SealedColumn {
+    table: "connections",
+    column: "credentials",
+    key: "id",
 };
 
 #[derive(Debug, Clone)]
@@ -236,7 +244,7 @@ impl Store {
             sync_config: None,
             created_at: self.now(),
             last_synced_at: None,
-            credentials: Sealed(self.seal_credentials(&id, new.api_key)),
+            credentials: Sealed(self.seal(&CREDENTIALS, &id, new.api_key)),
             id,
         };
         let mut tx = self.db.begin().await?;
@@ -289,7 +297,7 @@ impl Store {
             WHERE id = $1";
         // What other credentials read is no part of what these read.
         const FORGET: &str = "UPDATE sync_runs SET resumable = false WHERE connection_id = $1";
-        let sealed = self.seal_credentials(&connection.id, update.api_key);
+        let sealed = self.seal(&CREDENTIALS, &connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(FORGET)
             .bind(&connection.id)
@@ -408,57 +416,6 @@ impl Store {
 
     /// The key with which the provider is asked for a connection.
     pub fn credentials_of(&self, connection: &Connection) -> Result<SecretString, StoreError> {
-        self.open_credentials(&connection.id, &connection.credentials.0)
+        self.unseal(&CREDENTIALS, &connection.id, &connection.credentials.0)
     }
-
-    async fn sealed_credentials(
-        &self,
-        tx: &mut Tx,
-        connection_id: &str,
-    ) -> Result<String, StoreError> {
-        const SQL: &str = "SELECT credentials FROM connections WHERE id = $1";
-        Ok(run!(tx, |c| sqlx::query_scalar(SQL)
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?)
-    }
-
-    pub(crate) fn open_credentials(
-        &self,
-        connection_id: &str,
-        sealed: &str,
-    ) -> Result<SecretString, StoreError> {
-        self.keys
-            .open(sealed, &sealed_row(connection_id))
-            .map_err(|error| StoreError::Inconsistent {
-                table: "connections",
-                column: "credentials",
-                row: connection_id.to_owned(),
-                reason: error.to_string(),
-            })
-    }
-
-    /// Opens one stored credential, so that a wrong encryption key shows at the start and not in
-    /// the first sync.
-    pub async fn check_encryption_key(&self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT id FROM connections ORDER BY id DESC LIMIT 1";
-        let mut tx = self.db.begin().await?;
-        let newest: Option<String> = run!(tx, |c| sqlx::query_scalar(SQL).fetch_optional(c).await)?;
-        if let Some(id) = newest {
-            let sealed = self.sealed_credentials(&mut tx, &id).await?;
-            self.open_credentials(&id, &sealed)?;
-        }
-        Ok(())
-    }
-
-    fn seal_credentials(&self, connection_id: &str, api_key: &SecretString) -> String {
-        let secret = SecretString::from(api_key.expose_secret());
-        self.keys
-            .seal(&secret, &sealed_row(connection_id), &self.ids)
-    }
-}
-
-/// What a sealed credential is bound to.
-fn sealed_row(connection_id: &str) -> String {
-    format!("connections.credentials/{connection_id}")
 }

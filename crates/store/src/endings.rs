@@ -15,6 +15,7 @@ use crate::{
     db::{Tx, run},
     runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
+    sealing::same_value,
     sweep::Swept,
     syncs::{CREDENTIALS_CAUSE, FORBIDDEN_CAUSE},
 };
@@ -341,7 +342,7 @@ impl Store {
             .bind(connection_id)
             .fetch_one(c)
             .await)?;
-        if sealed != scan.sealed {
+        if !same_value(&sealed, &scan.sealed) {
             // What the old credentials may not do says nothing of the new ones: try those.
             return self.run_again(tx, endings).await;
         }

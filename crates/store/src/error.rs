@@ -35,6 +35,10 @@ pub enum StoreError {
     #[error("the schema is at another version than this program: run `syncline migrate`")]
     NotMigrated,
 
+    /// Something is sealed with a key that isn't there.
+    #[error("{place} is sealed with the encryption key {key_id}, which is not configured")]
+    UnknownEncryptionKey { place: String, key_id: String },
+
     #[error("{table}.{column} of row {row} can't be read: {reason}")]
     Inconsistent {
         table: &'static str,

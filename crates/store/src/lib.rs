@@ -14,6 +14,7 @@ mod connections;
 mod customers;
 mod db;
 mod destinations;
+mod encryption;
 mod endings;
 mod error;
 mod history;
@@ -56,7 +57,7 @@ pub use providers::ConfiguredProvider;
 pub use records::{RecordQuery, Row, Search, Table};
 pub use runs::{RunFilter, SyncRun, TimeBound};
 pub use scans::{Scan, ScanAccount, ScanRun};
-pub use sealing::{EncryptionKeys, InvalidEncryptionKey};
+pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
 pub use write_locks::WriteLock;
@@ -79,7 +80,7 @@ pub struct Store {
     db: Db,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
-    keys: Arc<EncryptionKeys>,
+    keys: EncryptionKeys,
 }
 
 impl Store {
@@ -94,7 +95,7 @@ impl Store {
             db: Db::open(url).await?,
             clock,
             ids,
-            keys: Arc::new(keys),
+            keys,
         })
     }
 

@@ -15,6 +15,7 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
+    connections::CREDENTIALS,
     db::{Db, KeySet, Tx, run},
     providers::parse_provider,
     syncs::parse_object,
@@ -205,7 +206,7 @@ impl Store {
         Ok(Scan {
             // One connection's damage must not keep the others from being leased.
             credentials: self
-                .open_credentials(&row.connection_id, &sealed)
+                .unseal(&CREDENTIALS, &row.connection_id, &sealed)
                 .map_err(|error| error.to_string()),
             sealed,
             account: ScanAccount {

@@ -1,0 +1,284 @@
+//! How one secret is sealed: XChaCha20-Poly1305, with a data key of its own.
+//!
+//! `v2.<master key's id>.<data key, sealed by the master key>.<secret, sealed by the data key>`
+//!
+//! Another master key means to seal the data key again; the secret's own part stays as it is. Both
+//! parts are bound to their row and column (they are authenticated along), so a value that is copied
+//! elsewhere doesn't open. In the first format, `v1.<id>.<secret>`, the master key sealed the secret
+//! itself; such values open, and become the second when they are sealed again.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+use syncline_model::Ids;
+
+use super::{
+    SealedColumn,
+    keys::{EncryptionKeys, MasterKey},
+};
+
+const FIRST: &str = "v1";
+const ENVELOPE: &str = "v2";
+const NONCE_BYTES: usize = 24;
+const KEY_BYTES: usize = 32;
+
+/// Why a sealed value doesn't open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error("it was sealed with the encryption key {0}, which is not configured")]
+    UnknownKey(String),
+    #[error("it is damaged, or was sealed for another row")]
+    Damaged,
+}
+
+/// A stored value, cut into its parts.
+enum Parts<'a> {
+    First {
+        key_id: &'a str,
+        secret: &'a str,
+    },
+    Envelope {
+        key_id: &'a str,
+        data_key: &'a str,
+        secret: &'a str,
+    },
+}
+
+impl<'a> Parts<'a> {
+    fn of(sealed: &'a str) -> Result<Self, OpenError> {
+        let parts: Vec<_> = sealed.split('.').collect();
+        match parts[..] {
+            [FIRST, key_id, secret] => Ok(Self::First { key_id, secret }),
+            [ENVELOPE, key_id, data_key, secret] => Ok(Self::Envelope {
+                key_id,
+                data_key,
+                secret,
+            }),
+            _ => Err(OpenError::Damaged),
+        }
+    }
+
+    fn key_id(&self) -> &'a str {
+        match self {
+            Self::First { key_id, .. } | Self::Envelope { key_id, .. } => key_id,
+        }
+    }
+
+    fn secret(&self) -> &'a str {
+        match self {
+            Self::First { secret, .. } | Self::Envelope { secret, .. } => secret,
+        }
+    }
+}
+
+/// What the master key of a stored value is called; its head is enough.
+pub(crate) fn key_id(sealed: &str) -> Option<&str> {
+    let (version, rest) = sealed.split_once('.')?;
+    let (key_id, _) = rest.split_once('.')?;
+    [FIRST, ENVELOPE].contains(&version).then_some(key_id)
+}
+
+/// Whether two stored values are one, at most under another master key.
+pub(crate) fn same_value(one: &str, other: &str) -> bool {
+    match (Parts::of(one), Parts::of(other)) {
+        (Ok(one), Ok(other)) => one.secret() == other.secret(),
+        _ => one == other,
+    }
+}
+
+pub(super) fn seal(
+    keys: &EncryptionKeys,
+    column: &SealedColumn,
+    row: &str,
+    secret: &SecretString,
+    ids: &Ids,
+) -> String {
+    let place = column.place(row);
+    let data_key = Zeroizing::new(ids.bytes::<KEY_BYTES>());
+    let cipher = XChaCha20Poly1305::new((&*data_key).into());
+    let secret = encrypt(&cipher, secret.expose_secret().as_bytes(), &place, ids);
+    envelope(&keys.newest(), &data_key, &place, &secret, ids)
+}
+
+pub(super) fn open(
+    keys: &EncryptionKeys,
+    column: &SealedColumn,
+    row: &str,
+    sealed: &str,
+) -> Result<SecretString, OpenError> {
+    let parts = Parts::of(sealed)?;
+    let master = master_of(keys, &parts)?;
+    let secret = match parts {
+        Parts::First { secret, .. } => decrypt(&master.cipher, secret, &column.first_place(row))?,
+        Parts::Envelope {
+            data_key, secret, ..
+        } => {
+            let place = column.place(row);
+            let data_key = open_data_key(&master, data_key, &place)?;
+            decrypt(&XChaCha20Poly1305::new((&*data_key).into()), secret, &place)?
+        }
+    };
+    let secret = std::str::from_utf8(&secret).map_err(|_| OpenError::Damaged)?;
+    Ok(SecretString::from(secret))
+}
+
+fn master_of(
+    keys: &EncryptionKeys,
+    parts: &Parts<'_>,
+) -> Result<std::sync::Arc<MasterKey>, OpenError> {
+    keys.find(parts.key_id())
+        .ok_or_else(|| OpenError::UnknownKey(parts.key_id().to_owned()))
+}
+
+fn envelope(
+    master: &MasterKey,
+    data_key: &[u8; KEY_BYTES],
+    place: &str,
+    secret: &str,
+    ids: &Ids,
+) -> String {
+    let data_key = encrypt(&master.cipher, data_key, &of_data_key(place), ids);
+    format!("{ENVELOPE}.{}.{data_key}.{secret}", master.id)
+}
+
+fn open_data_key(
+    master: &MasterKey,
+    sealed: &str,
+    place: &str,
+) -> Result<Zeroizing<[u8; KEY_BYTES]>, OpenError> {
+    let key = decrypt(&master.cipher, sealed, &of_data_key(place))?;
+    let key: &[u8; KEY_BYTES] = key.as_slice().try_into().map_err(|_| OpenError::Damaged)?;
+    Ok(Zeroizing::new(*key))
+}
+
+/// What a data key is bound to: never to what a secret is.
+fn of_data_key(place: &str) -> String {
+    format!("the data key of {place}")
+}
+
+/// A nonce and the ciphertext, in base64.
+fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], place: &str, ids: &Ids) -> String {
+    let nonce = ids.bytes::<NONCE_BYTES>();
+    let payload = Payload {
+        msg: plain,
+        aad: place.as_bytes(),
+    };
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), payload)
+        .expect("a secret is far shorter than the cipher's limit");
+    BASE64_STANDARD.encode([&nonce[..], &sealed].concat())
+}
+
+fn decrypt(
+    cipher: &XChaCha20Poly1305,
+    sealed: &str,
+    place: &str,
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    let bytes = BASE64_STANDARD
+        .decode(sealed)
+        .map_err(|_| OpenError::Damaged)?;
+    let (nonce, ciphertext) = bytes
+        .split_first_chunk::<NONCE_BYTES>()
+        .ok_or(OpenError::Damaged)?;
+    let payload = Payload {
+        msg: ciphertext,
+        aad: place.as_bytes(),
+    };
+    cipher
+        .decrypt(&XNonce::from(*nonce), payload)
+        .map(Zeroizing::new)
+        .map_err(|_| OpenError::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: SealedColumn = SealedColumn {
+        table: "doors",
+        column: "key",
+        key: "id",
+    };
+    const SPARE: SealedColumn = SealedColumn {
+        column: "spare_key",
+        ..KEYS
+    };
+
+    fn keys(seeds: &[u64]) -> EncryptionKeys {
+        let keys: Vec<_> = seeds
+            .iter()
+            .map(|seed| EncryptionKeys::generate(&Ids::seeded(*seed)))
+            .collect();
+        keys.join(",").parse().unwrap()
+    }
+
+    /// As the first format was written.
+    fn first_format(keys: &EncryptionKeys, row: &str, secret: &str, ids: &Ids) -> String {
+        let master = keys.newest();
+        let place = format!("doors.key/{row}");
+        let secret = encrypt(&master.cipher, secret.as_bytes(), &place, ids);
+        format!("v1.{}.{secret}", master.id)
+    }
+
+    fn opened(keys: &EncryptionKeys, row: &str, sealed: &str) -> Result<String, OpenError> {
+        open(keys, &KEYS, row, sealed).map(|secret| secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_sealed_secret_opens_in_its_own_row_and_column_only() {
+        let (keys, ids) = (keys(&[1]), Ids::seeded(9));
+        let sealed = seal(&keys, &KEYS, "front", &"apollo-key".into(), &ids);
+        assert!(!sealed.contains("apollo-key"));
+        assert_eq!(opened(&keys, "front", &sealed).unwrap(), "apollo-key");
+        assert_eq!(opened(&keys, "back", &sealed), Err(OpenError::Damaged));
+        let elsewhere = open(&keys, &SPARE, "front", &sealed);
+        assert_eq!(elsewhere.unwrap_err(), OpenError::Damaged);
+    }
+
+    #[test]
+    fn no_part_of_one_value_opens_in_another() {
+        let (keys, ids) = (keys(&[1]), Ids::seeded(9));
+        let one = seal(&keys, &KEYS, "front", &"one".into(), &ids);
+        let other = seal(&keys, &KEYS, "front", &"other".into(), &ids);
+        let (head, _) = one.rsplit_once('.').unwrap();
+        let (_, secret) = other.rsplit_once('.').unwrap();
+        let mixed = format!("{head}.{secret}");
+        assert_eq!(opened(&keys, "front", &mixed), Err(OpenError::Damaged));
+        // A sealed data key is no secret of the first format.
+        let data_key = one.split('.').nth(2).unwrap();
+        let posed = format!("v1.{}.{data_key}", keys.newest().id);
+        assert_eq!(opened(&keys, "front", &posed), Err(OpenError::Damaged));
+    }
+
+    #[test]
+    fn a_byte_that_changed_anywhere_is_noticed() {
+        let (keys, ids) = (keys(&[1]), Ids::seeded(9));
+        let sealed = seal(&keys, &KEYS, "front", &"apollo-key".into(), &ids);
+        for at in 0..sealed.len() {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(opened(&keys, "front", &changed).is_err(), "{changed}");
+        }
+    }
+
+    #[test]
+    fn an_old_key_behind_a_new_one_still_opens_and_a_missing_one_is_named() {
+        let ids = Ids::seeded(9);
+        let sealed = seal(&keys(&[1]), &KEYS, "front", &"s".into(), &ids);
+        assert!(opened(&keys(&[2, 1]), "front", &sealed).is_ok());
+        let missing = OpenError::UnknownKey(key_id(&sealed).unwrap().to_owned());
+        assert_eq!(opened(&keys(&[2]), "front", &sealed), Err(missing));
+    }
+
+    #[test]
+    fn values_of_the_first_format_open() {
+        let (keys, ids) = (keys(&[1]), Ids::seeded(9));
+        let sealed = first_format(&keys, "front", "apollo-key", &ids);
+        assert_eq!(opened(&keys, "front", &sealed).unwrap(), "apollo-key");
+        assert_eq!(opened(&keys, "back", &sealed), Err(OpenError::Damaged));
+    }
+}

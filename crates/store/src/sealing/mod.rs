@@ -1,0 +1,67 @@
+//! Secrets at rest: which columns hold them, and the one way in and out.
+//!
+//! `envelope` is how a value is sealed, `keys` is with what. A new kind of secret is a
+//! [`SealedColumn`] in [`SEALED_COLUMNS`]: the check at the start, `encryption rotate` and `doctor`
+//! walk that list, so none can be forgotten.
+
+mod envelope;
+mod keys;
+
+use secrecy::SecretString;
+
+pub(crate) use envelope::{key_id, same_value};
+pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
+
+use crate::{Store, StoreError, connections};
+
+/// A column whose values are sealed; null where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SealedColumn {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    /// The column that names a row of the table.
+    pub(crate) key: &'static str,
+}
+
+/// Every column that holds secrets.
+pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[connections::CREDENTIALS];
+
+impl SealedColumn {
+    /// What a value of the row is bound to: it opens nowhere else.
+    fn place(&self, row: &str) -> String {
+        format!("{}.{} of {row}", self.table, self.column)
+    }
+
+    /// The statement that asks for each key that sealed a value here: the values' heads, once each.
+    pub(crate) fn key_ids(&self) -> String {
+        let Self { table, column, .. } = self;
+        format!("SELECT DISTINCT substr({column}, 1, 12) FROM {table} WHERE {column} IS NOT NULL")
+    }
+
+    /// The place as the first format wrote it.
+    fn first_place(&self, row: &str) -> String {
+        format!("{}.{}/{row}", self.table, self.column)
+    }
+}
+
+impl Store {
+    /// The secret as it may be stored, in this column of this row and nowhere else.
+    pub(crate) fn seal(&self, column: &SealedColumn, row: &str, secret: &SecretString) -> String {
+        envelope::seal(&self.keys, column, row, secret, &self.ids)
+    }
+
+    /// The secret behind what is stored there.
+    pub(crate) fn unseal(
+        &self,
+        column: &SealedColumn,
+        row: &str,
+        sealed: &str,
+    ) -> Result<SecretString, StoreError> {
+        envelope::open(&self.keys, column, row, sealed).map_err(|error| StoreError::Inconsistent {
+            table: column.table,
+            column: column.column,
+            row: row.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+}
