@@ -5,6 +5,7 @@
 //! and this one knows nobody, so a rule that lives here can be tested without a database or a
 //! provider.
 
+pub mod access;
 pub mod budget;
 pub mod clock;
 pub mod connection;
@@ -24,6 +25,7 @@ pub mod sweep;
 pub mod sync_config;
 pub mod time;
 
+pub use access::{ApiKey, Policy, Role, Rule};
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};

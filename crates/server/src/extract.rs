@@ -3,23 +3,35 @@
 
 use axum::{
     body::to_bytes,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use syncline_model::ProviderName;
-use syncline_store::Connection;
+use syncline_model::{ApiKey, ProviderName};
+use syncline_store::{Connection, Tenant};
 
 use crate::{
     AppState,
+    call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
 };
 
-/// The application that the API key belongs to. Comes first in every handler: nothing is looked at
-/// before the key.
+/// Who calls. Comes first in every handler: nothing is looked at before the key.
 pub(crate) struct Caller {
-    pub(crate) application_id: String,
+    /// The application that the key belongs to: all that the caller can see or touch.
+    pub(crate) tenant: Tenant,
+    /// Knows the key, and tells the layers around what the handler has found.
+    pub(crate) call: CallContext,
+}
+
+impl Caller {
+    /// The one place through which every valid key comes in.
+    fn admit(parts: &Parts, tenant: Tenant, key: ApiKey) -> Self {
+        let call = CallContext::of(&parts.extensions);
+        call.set_key(key);
+        Self { tenant, call }
+    }
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -30,8 +42,14 @@ impl FromRequestParts<AppState> for Caller {
         let key = header(&parts.headers, "x-api-key")
             .map_err(|_| unknown.clone())?
             .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
-        let application_id = state.store.application_of_key(key).await?.ok_or(unknown)?;
-        Ok(Self { application_id })
+        let (tenant, key) = state.store.authenticate(key).await?.ok_or(unknown)?;
+        let caller = Self::admit(parts, tenant, key);
+        if let Ok(path) = RawPathParams::from_request_parts(parts, state).await
+            && let Some((_, customer_id)) = path.iter().find(|(name, _)| *name == "customer_id")
+        {
+            caller.call.set_customer(customer_id);
+        }
+        Ok(caller)
     }
 }
 
@@ -44,7 +62,10 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        if let Some(connection) = selected(parts, state).await? {
+        if let Some((connection, key)) = selected(parts, state).await? {
+            let tenant = state.store.tenant(&key.application_id);
+            let caller = Caller::admit(parts, tenant, key);
+            caller.call.set_connection(&connection);
             return Ok(Self { connection });
         }
         // Nothing fits: which of the three is wrong is looked up in their order.
@@ -57,13 +78,13 @@ impl FromRequestParts<AppState> for ConnectionCaller {
                 "x-customer-id and x-provider-name headers must be set",
             ));
         };
-        let connection = find_connection(state, &caller, customer_id, provider).await?;
+        let connection = find_connection(&caller, customer_id, provider).await?;
         Ok(Self { connection })
     }
 }
 
 /// The connection, where key and headers are there and fit together.
-async fn selected(parts: &Parts, state: &AppState) -> ApiResult<Option<Connection>> {
+async fn selected(parts: &Parts, state: &AppState) -> ApiResult<Option<(Connection, ApiKey)>> {
     let given = |name| header(&parts.headers, name).ok().flatten();
     let (Some(key), Some(customer_id), Some(provider)) = (
         given("x-api-key"),
@@ -79,6 +100,7 @@ async fn selected(parts: &Parts, state: &AppState) -> ApiResult<Option<Connectio
 /// The same on the management API, where missing headers are a validation error.
 pub(crate) struct ManagedConnection {
     pub(crate) connection: Connection,
+    pub(crate) caller: Caller,
 }
 
 impl FromRequestParts<AppState> for ManagedConnection {
@@ -91,13 +113,12 @@ impl FromRequestParts<AppState> for ManagedConnection {
                 .ok_or_else(|| ApiError::validation(name, "this header must be set"))
         };
         let (customer_id, provider) = (required("x-customer-id")?, required("x-provider-name")?);
-        let connection = find_connection(state, &caller, customer_id, provider).await?;
-        Ok(Self { connection })
+        let connection = find_connection(&caller, customer_id, provider).await?;
+        Ok(Self { connection, caller })
     }
 }
 
 async fn find_connection(
-    state: &AppState,
     caller: &Caller,
     customer_id: &str,
     provider: &str,
@@ -107,12 +128,12 @@ async fn find_connection(
             "Connection not found for customer: {customer_id} and provider: {provider}"
         ))
     };
+    caller.call.set_customer(customer_id);
     let provider: ProviderName = provider.parse().map_err(|_| missing())?;
-    state
-        .store
-        .get_connection(&caller.application_id, customer_id, provider)
-        .await?
-        .ok_or_else(missing)
+    let found = caller.tenant.get_connection(customer_id, provider);
+    let connection = found.await?.ok_or_else(missing)?;
+    caller.call.set_connection(&connection);
+    Ok(connection)
 }
 
 /// A header's text, `None` when it is missing or empty.

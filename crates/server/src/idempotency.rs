@@ -126,7 +126,7 @@ async fn to_its_end(write: impl Future<Output = Response> + Send + 'static) -> A
 async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiResult<Response> {
     let (mut parts, body) = request.into_parts();
     // Nothing is looked at before the caller.
-    let ConnectionCaller { connection } =
+    let ConnectionCaller { connection, .. } =
         ConnectionCaller::from_request_parts(&mut parts, state).await?;
     let key = key_of(&parts.headers)?;
     let body = to_bytes(body, MAX_BODY_BYTES)

@@ -5,6 +5,7 @@
 //! that turns into a response.
 
 mod actions;
+mod call;
 mod cursor;
 mod docs;
 mod engagement;

@@ -13,7 +13,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, actions, docs, engagement, enrichment, error, health,
+    AppState, actions, call, docs, engagement, enrichment, error, health,
     idempotency::{self, Once},
     mgmt, openapi,
 };
@@ -51,6 +51,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(count))
         .layer(middleware::from_fn_with_state(state.clone(), error::render))
         .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(call::begin))
         .with_state(state)
 }
 

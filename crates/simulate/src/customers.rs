@@ -9,7 +9,7 @@ use syncline_model::{
 use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
 use syncline_sim::{Plan as PricePlan, Quota};
 use syncline_store::{
-    Account, Connection, CredentialsUpdate, Customer, NewConnection, Store, StoreError,
+    Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, Store, StoreError, Tenant,
 };
 
 use crate::{
@@ -71,8 +71,9 @@ pub(crate) async fn connect_all(
 ) -> anyhow::Result<Vec<Client>> {
     let store = &live.store;
     let application = store.find_or_create_application("simulated").await?;
-    configure(store, &application.id, scenario).await?;
-    let providers = store.list_providers(&application.id).await?;
+    let tenant = store.tenant(&application.id);
+    configure(&tenant, scenario).await?;
+    let providers = tenant.list_providers().await?;
     let provider = providers
         .into_iter()
         .find(|provider| provider.name == PROVIDER)
@@ -80,21 +81,19 @@ pub(crate) async fn connect_all(
     let mut clients = Vec::new();
     for (number, it) in scenario.connections.iter().enumerate() {
         let customer_id = format!("customer-{number}");
-        store
-            .upsert_customer(&Customer {
-                application_id: application.id.clone(),
-                customer_id: customer_id.clone(),
-                name: customer_id.clone(),
-                email: String::new(),
+        tenant
+            .upsert_customer(&NewCustomer {
+                customer_id: &customer_id,
+                name: &customer_id,
+                email: "",
             })
             .await?;
         let key = key_name(it.team, it.key, 0);
         let Some(checked) = check(&live.providers, wire, &key).await else {
             anyhow::bail!("the provider doesn't know the first key");
         };
-        let connection = store
+        let connection = tenant
             .create_connection(&NewConnection {
-                application_id: &application.id,
                 customer_id: &customer_id,
                 provider_id: &provider.id,
                 provider: PROVIDER,
@@ -120,8 +119,8 @@ pub(crate) async fn connect_all(
     Ok(clients)
 }
 
-async fn configure(store: &Store, application_id: &str, scenario: &Scenario) -> anyhow::Result<()> {
-    let configs = store.list_sync_configs(application_id).await?;
+async fn configure(tenant: &Tenant, scenario: &Scenario) -> anyhow::Result<()> {
+    let configs = tenant.list_sync_configs().await?;
     let Some(config) = configs.first() else {
         anyhow::bail!("a new application has a sync config");
     };
@@ -136,6 +135,7 @@ async fn configure(store: &Store, application_id: &str, scenario: &Scenario) -> 
             associations_to_fetch: None,
         })
         .collect();
+    let store = tenant.store();
     store.update_sync_config(config, &wanted, true).await?;
     Ok(())
 }
@@ -250,7 +250,7 @@ impl Client {
         match dice.below(13) {
             0..5 => {
                 if let Some(sync) = self.sync(store, object).await? {
-                    store.trigger_sync(&sync.id, full_refresh).await?;
+                    store.trigger_sync(&sync, full_refresh).await?;
                 }
                 Ok(Done::new(format!("{object} triggered")))
             }
@@ -264,7 +264,7 @@ impl Client {
             7 | 8 => {
                 for object in objects {
                     if let Some(sync) = self.sync(store, *object).await? {
-                        store.resume_sync(&sync.id).await?;
+                        store.resume_sync(&sync).await?;
                     }
                 }
                 Ok(Done::new("all resumed"))
@@ -309,8 +309,12 @@ impl Client {
     ) -> Result<(), StoreError> {
         wire.world
             .edit(self.team, |team, _| team.set_plan(PricePlan::Unlimited));
-        for sync_id in paused_by_hand {
-            live.store.resume_sync(sync_id).await?;
+        for object in Object::ALL {
+            if let Some(sync) = self.sync(&live.store, *object).await?
+                && paused_by_hand.contains(&sync.id)
+            {
+                live.store.resume_sync(&sync).await?;
+            }
         }
         let is_revoked = wire.world.sim.team_with_key(&self.key).is_none();
         if new_key || is_revoked || self.is_narrow || self.is_unsure {
@@ -328,10 +332,8 @@ impl Client {
         live: &Live,
         run_id: &str,
     ) -> Result<Done, StoreError> {
-        let applied = live
-            .store
-            .apply_deletes(&self.connection.application_id, run_id)
-            .await?;
+        let tenant = live.store.tenant(&self.connection.application_id);
+        let applied = tenant.apply_deletes(run_id).await?;
         Ok(Done {
             line: format!("held deletions of {run_id} applied: {applied:?}"),
             applied: Some(run_id.to_owned()),
@@ -343,10 +345,8 @@ impl Client {
         store: &Store,
         object: Object,
     ) -> Result<Option<syncline_store::Sync>, StoreError> {
-        let connection = &self.connection;
-        store
-            .find_sync(&connection.application_id, &connection.id, object)
-            .await
+        let tenant = store.tenant(&self.connection.application_id);
+        tenant.find_sync(&self.connection, object).await
     }
 }
 

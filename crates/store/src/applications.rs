@@ -4,9 +4,10 @@ use sqlx::FromRow;
 use syncline_model::{ProviderName, SyncConfigData};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Tenant,
     db::{Tx, run},
     destinations::BUILT_IN_DESTINATION,
+    tenant::Scope,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -35,30 +36,29 @@ impl Store {
         let application: Application =
             run!(tx, |c| sqlx::query_as(FIND).bind(name).fetch_one(c).await)?;
         if inserted == 1 {
+            let tenant = self.tenant(&application.id);
+            let mut tx = tenant.scope(tx);
             for provider in ProviderName::ALL {
-                self.enable_provider(&mut tx, &application.id, *provider)
-                    .await?;
+                tenant.enable_provider(&mut tx, *provider).await?;
             }
+            tx.commit().await?;
+        } else {
+            tx.commit().await?;
         }
-        tx.commit().await?;
         Ok(application)
     }
+}
 
+impl Tenant {
     async fn enable_provider(
         &self,
-        tx: &mut Tx,
-        application_id: &str,
+        tx: &mut Scope<Tx>,
         provider: ProviderName,
     ) -> Result<(), StoreError> {
-        self.insert_provider(tx, application_id, provider).await?;
-        self.insert_sync_config(
-            tx,
-            application_id,
-            provider,
-            BUILT_IN_DESTINATION,
-            &SyncConfigData::default_for_all_objects(),
-        )
-        .await?;
+        let config = SyncConfigData::default_for_all_objects();
+        self.insert_provider(tx, provider).await?;
+        self.insert_sync_config(tx, provider, BUILT_IN_DESTINATION, &config)
+            .await?;
         Ok(())
     }
 }

@@ -4,12 +4,13 @@ use sqlx::{AssertSqlSafe, FromRow};
 use syncline_model::{Object, Time, event::ConnectionRef};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Tenant,
     db::{Db, KeySet, Tx, run},
     history::HistoryEntry,
     providers::parse_provider,
     records::INDEX_LAG,
     syncs::parse_object,
+    tenant::{Scoped, scoped},
 };
 
 #[derive(FromRow)]
@@ -24,22 +25,19 @@ struct HoldingRun {
     finished_at: Option<Time>,
 }
 
-impl Store {
+impl Tenant {
     /// Applies the deletions that a run held, less the rows that a later run has seen, and tells how
     /// many rows are deleted now; with contacts go their sequence states. `None`: no such run, or it
     /// hasn't ended.
-    pub async fn apply_deletes(
-        &self,
-        application_id: &str,
-        run_id: &str,
-    ) -> Result<Option<i64>, StoreError> {
-        const RUN: &str = "
-            SELECT id, scan_id, customer_id, provider_name, connection_id, sync_id, object,
-                   finished_at
-            FROM sync_runs WHERE application_id = $1 AND id = $2";
-        let mut tx = self.db.begin().await?;
-        let run: Option<HoldingRun> = run!(tx, |c| sqlx::query_as(RUN)
-            .bind(application_id)
+    pub async fn apply_deletes(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
+        const RUN: Scoped = scoped(
+            "SELECT id, scan_id, customer_id, provider_name, connection_id, sync_id, object,
+                    finished_at
+             FROM sync_runs WHERE application_id = $1 AND id = $2",
+        );
+        let store = self.store();
+        let mut tx = self.begin().await?;
+        let run: Option<HoldingRun> = run!(tx, query_as(RUN), |q, c| q
             .bind(run_id)
             .fetch_optional(c)
             .await)?;
@@ -48,31 +46,35 @@ impl Store {
         };
         let object = parse_object("sync_runs", &run.id, &run.object)?;
         let connection = ConnectionRef {
-            application_id: application_id.to_owned(),
+            application_id: self.application_id().to_owned(),
             connection_id: run.connection_id.clone(),
             customer_id: run.customer_id.clone(),
             provider_id: String::new(),
             provider: parse_provider("sync_runs", &run.id, &run.provider_name)?,
         };
-        let syncs = self.lock_syncs(&mut tx, &run.connection_id).await?;
-        let held = self.held_rows(&mut tx, &run).await?;
-        let deleted = self
-            .apply_to(&mut tx, &connection, (&run.id, &run.sync_id), object, &held)
+        let found = tx.of_found_rows();
+        let syncs = store.lock_syncs(found, &run.connection_id).await?;
+        let held = store.held_rows(found, &run).await?;
+        let deleted = store
+            .apply_to(found, &connection, (&run.id, &run.sync_id), object, &held)
             .await?;
-        self.count_applied(&mut tx, &run.id, deleted).await?;
+        store.count_applied(found, &run.id, deleted).await?;
         if object == Object::Contact {
             let states = syncs
                 .iter()
                 .find(|(_, object)| *object == Object::SequenceState);
             if let Some((sync_id, _)) = states {
-                self.apply_to_states(&mut tx, &connection, &run, sync_id, &held)
+                store
+                    .apply_to_states(found, &connection, &run, sync_id, &held)
                     .await?;
             }
         }
         tx.commit().await?;
         Ok(Some(deleted))
     }
+}
 
+impl Store {
     /// What the run or an earlier one held and no later one has seen.
     async fn held_rows(&self, tx: &mut Tx, run: &HoldingRun) -> Result<Vec<String>, StoreError> {
         macro_rules! sql {

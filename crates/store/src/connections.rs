@@ -5,17 +5,18 @@ use std::fmt;
 use secrecy::SecretString;
 use sqlx::{FromRow, types::Json};
 use syncline_model::{
-    Capabilities, Checkpoint, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, Object,
-    Order, ProviderName, Time,
+    ApiKey, Capabilities, Checkpoint, ConnectionStatus, ConnectionSyncConfig, LimitOverrides,
+    Object, Order, ProviderName, Time,
     event::{ConnectionRef, Event},
 };
 
 use crate::{
-    Store, StoreError,
-    api_keys::key_hash,
+    Store, StoreError, Tenant,
+    api_keys::{KeyRow, Presented, key_columns, key_prefix_is},
     db::{Tx, run},
     providers::parse_provider,
     sealing::SealedColumn,
+    tenant::{Scope, Scoped, scoped},
 };
 
 /// The provider's API key.
@@ -56,7 +57,6 @@ impl fmt::Debug for Sealed {
 }
 
 pub struct NewConnection<'a> {
-    pub application_id: &'a str,
     pub customer_id: &'a str,
     pub provider_id: &'a str,
     pub provider: ProviderName,
@@ -142,30 +142,42 @@ impl Connection {
     }
 }
 
+/// A connection with the key that selected it.
+#[derive(FromRow)]
+struct ConnectionOfKey {
+    #[sqlx(flatten)]
+    connection: ConnectionRow,
+    #[sqlx(flatten)]
+    key: KeyRow,
+}
+
+macro_rules! connection_columns {
+    () => {
+        "c.id, c.application_id, c.customer_id, c.provider_id, c.provider_name, c.status,
+         c.capabilities, c.account_id, c.limits, c.connection_sync_config, c.created_at,
+         c.last_synced_at, c.credentials"
+    };
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT c.id, c.application_id, c.customer_id, c.provider_id, c.provider_name,
-                    c.status, c.capabilities, c.account_id, c.limits, c.connection_sync_config,
-                    c.created_at, c.last_synced_at, c.credentials
-             FROM connections c ",
+            "SELECT ",
+            connection_columns!(),
+            " FROM connections c ",
             $rest
         )
     };
 }
 
-const LIST: &str =
-    select!("WHERE c.application_id = $1 AND c.customer_id = $2 ORDER BY c.provider_name");
+const LIST: Scoped = scoped(select!(
+    "WHERE c.application_id = $1 AND c.customer_id = $2 ORDER BY c.provider_name"
+));
 
-impl Store {
-    pub async fn list_connections(
-        &self,
-        application_id: &str,
-        customer_id: &str,
-    ) -> Result<Vec<Connection>, StoreError> {
-        let mut reader = self.db.read().await?;
-        let rows: Vec<ConnectionRow> = run!(reader, |c| sqlx::query_as(LIST)
-            .bind(application_id)
+impl Tenant {
+    pub async fn list_connections(&self, customer_id: &str) -> Result<Vec<Connection>, StoreError> {
+        let mut reader = self.read().await?;
+        let rows: Vec<ConnectionRow> = run!(reader, query_as(LIST), |q, c| q
             .bind(customer_id)
             .fetch_all(c)
             .await)?;
@@ -174,48 +186,23 @@ impl Store {
 
     pub(crate) async fn list_connections_in(
         &self,
-        tx: &mut Tx,
-        application_id: &str,
+        tx: &mut Scope<Tx>,
         customer_id: &str,
     ) -> Result<Vec<Connection>, StoreError> {
-        let rows: Vec<ConnectionRow> = run!(tx, |c| sqlx::query_as(LIST)
-            .bind(application_id)
+        let rows: Vec<ConnectionRow> = run!(tx, query_as(LIST), |q, c| q
             .bind(customer_id)
             .fetch_all(c)
             .await)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    /// The connection that a caller's key and headers select, by one query: most requests begin with
-    /// it. `None` says nothing about which of the three is wrong.
-    pub async fn connection_of_key(
-        &self,
-        key: &str,
-        customer_id: &str,
-        provider: ProviderName,
-    ) -> Result<Option<Connection>, StoreError> {
-        const SQL: &str = select!(
-            "JOIN api_keys k ON k.application_id = c.application_id
-             WHERE k.key_hash = $1 AND c.customer_id = $2 AND c.provider_name = $3"
-        );
-        let mut reader = self.db.read().await?;
-        let row: Option<ConnectionRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(key_hash(key))
-            .bind(customer_id)
-            .bind(provider.as_str())
-            .fetch_optional(c)
-            .await)?;
-        row.map(TryInto::try_into).transpose()
-    }
-
     pub async fn get_connection(
         &self,
-        application_id: &str,
         customer_id: &str,
         provider: ProviderName,
     ) -> Result<Option<Connection>, StoreError> {
         Ok(self
-            .list_connections(application_id, customer_id)
+            .list_connections(customer_id)
             .await?
             .into_iter()
             .find(|connection| connection.provider == provider))
@@ -226,14 +213,16 @@ impl Store {
         &self,
         new: &NewConnection<'_>,
     ) -> Result<Connection, StoreError> {
-        const SQL: &str = "
-            INSERT INTO connections
-                (id, application_id, customer_id, provider_id, provider_name, credentials, status,
+        const SQL: Scoped = scoped(
+            "INSERT INTO connections
+                (application_id, id, customer_id, provider_id, provider_name, credentials, status,
                  capabilities, created_at, account_id, account_known, limits)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-        let id = self.new_id();
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        );
+        let store = self.store();
+        let id = store.new_id();
         let connection = Connection {
-            application_id: new.application_id.to_owned(),
+            application_id: self.application_id().to_owned(),
             customer_id: new.customer_id.to_owned(),
             provider_id: new.provider_id.to_owned(),
             provider: new.provider,
@@ -242,19 +231,17 @@ impl Store {
             account_id: new.account.id.to_owned(),
             limits: new.limits,
             sync_config: None,
-            created_at: self.now(),
+            created_at: store.now(),
             last_synced_at: None,
-            credentials: Sealed(self.seal(&CREDENTIALS, &id, new.api_key)),
+            credentials: Sealed(store.seal(&CREDENTIALS, &id, new.api_key)),
             id,
         };
-        let mut tx = self.db.begin().await?;
-        let customer = self.lock_customer(&mut tx, new.application_id, new.customer_id);
-        if !customer.await? {
+        let mut tx = self.begin().await?;
+        if !self.lock_customer(&mut tx, new.customer_id).await? {
             return Err(StoreError::Missing("the customer"));
         }
-        run!(tx, |c| sqlx::query(SQL)
+        run!(tx, query(SQL), |q, c| q
             .bind(&connection.id)
-            .bind(&connection.application_id)
             .bind(&connection.customer_id)
             .bind(&connection.provider_id)
             .bind(connection.provider.as_str())
@@ -272,17 +259,51 @@ impl Store {
             StoreError::or_duplicate(error, "a connection with this provider")
                 .or_missing("the provider")
         })?;
-        let config = self
-            .sync_config_of(&mut tx, &connection.application_id, connection.provider)
-            .await?;
+        let config = self.sync_config_of(&mut tx, connection.provider).await?;
+        let found = tx.of_found_rows();
         if let Some(config) = config {
-            self.create_syncs(&mut tx, &connection.id, &config).await?;
+            store.create_syncs(found, &connection.id, &config).await?;
         }
-        self.learn_of_key(&mut tx, &new.account).await?;
-        self.write_event(&mut tx, &connection.reference(), &Event::ConnectionCreated)
+        store.learn_of_key(found, &new.account).await?;
+        store
+            .write_event(found, &connection.reference(), &Event::ConnectionCreated)
             .await?;
         tx.commit().await?;
         Ok(connection)
+    }
+}
+
+impl Store {
+    /// The connection that a caller's key and headers select, with the key, by one query: most
+    /// requests begin with it. `None` says nothing about which of the three is wrong.
+    pub async fn connection_of_key(
+        &self,
+        key: &str,
+        customer_id: &str,
+        provider: ProviderName,
+    ) -> Result<Option<(Connection, ApiKey)>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            connection_columns!(),
+            ", ",
+            key_columns!(),
+            " FROM connections c JOIN api_keys k ON k.application_id = c.application_id
+             WHERE ",
+            key_prefix_is!("$1"),
+            " AND c.customer_id = $2 AND c.provider_name = $3"
+        );
+        let key = Presented::new(key);
+        let mut reader = self.db.read().await?;
+        let rows: Vec<ConnectionOfKey> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(key.prefix())
+            .bind(customer_id)
+            .bind(provider.as_str())
+            .fetch_all(c)
+            .await)?;
+        let found = rows.into_iter().find(|row| key.opens(&row.key, self.now()));
+        found
+            .map(|row| Ok((row.connection.try_into()?, row.key.try_into()?)))
+            .transpose()
     }
 
     /// Replaces the credentials and resumes the syncs that were paused because of the old ones.

@@ -3,8 +3,9 @@
 use sqlx::FromRow;
 
 use crate::{
-    Store, StoreError,
+    StoreError, Tenant,
     db::{Tx, run},
+    tenant::{Scope, Scoped, scoped},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -15,77 +16,72 @@ pub struct Customer {
     pub email: String,
 }
 
-impl Store {
-    pub async fn list_customers(&self, application_id: &str) -> Result<Vec<Customer>, StoreError> {
-        const SQL: &str = "
-            SELECT application_id, customer_id, name, email FROM customers
-            WHERE application_id = $1 ORDER BY customer_id";
-        let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .fetch_all(c)
-            .await)?)
+/// What a customer is told to be.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCustomer<'a> {
+    pub customer_id: &'a str,
+    pub name: &'a str,
+    pub email: &'a str,
+}
+
+impl Tenant {
+    pub async fn list_customers(&self) -> Result<Vec<Customer>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT application_id, customer_id, name, email FROM customers
+             WHERE application_id = $1 ORDER BY customer_id",
+        );
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?)
     }
 
-    pub async fn get_customer(
-        &self,
-        application_id: &str,
-        customer_id: &str,
-    ) -> Result<Option<Customer>, StoreError> {
-        const SQL: &str = "
-            SELECT application_id, customer_id, name, email FROM customers
-            WHERE application_id = $1 AND customer_id = $2";
-        let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
+    pub async fn get_customer(&self, customer_id: &str) -> Result<Option<Customer>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT application_id, customer_id, name, email FROM customers
+             WHERE application_id = $1 AND customer_id = $2",
+        );
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_as(SQL), |q, c| q
             .bind(customer_id)
             .fetch_optional(c)
             .await)?)
     }
 
-    pub async fn upsert_customer(&self, customer: &Customer) -> Result<(), StoreError> {
-        const SQL: &str = "
-            INSERT INTO customers (application_id, customer_id, name, email, created_at)
-            VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (application_id, customer_id)
-            DO UPDATE SET name = excluded.name, email = excluded.email";
-        let mut tx = self.db.begin().await?;
-        let now = self.now();
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&customer.application_id)
-            .bind(&customer.customer_id)
-            .bind(&customer.name)
-            .bind(&customer.email)
+    pub async fn upsert_customer(&self, new: &NewCustomer<'_>) -> Result<Customer, StoreError> {
+        const SQL: Scoped = scoped(
+            "INSERT INTO customers (application_id, customer_id, name, email, created_at)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (application_id, customer_id)
+             DO UPDATE SET name = excluded.name, email = excluded.email
+             RETURNING application_id, customer_id, name, email",
+        );
+        let now = self.store().now();
+        let mut tx = self.begin().await?;
+        let customer = run!(tx, query_as(SQL), |q, c| q
+            .bind(new.customer_id)
+            .bind(new.name)
+            .bind(new.email)
             .bind(now)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(tx.commit().await?)
+            .fetch_one(c)
+            .await)?;
+        tx.commit().await?;
+        Ok(customer)
     }
 
     /// Deletes a customer with its connections, their rows included, in one transaction. `false`
     /// when there is no such customer.
-    pub async fn delete_customer(
-        &self,
-        application_id: &str,
-        customer_id: &str,
-    ) -> Result<bool, StoreError> {
-        const DELETE: &str = "DELETE FROM customers WHERE application_id = $1 AND customer_id = $2";
-        let mut tx = self.db.begin().await?;
-        if !self
-            .lock_customer(&mut tx, application_id, customer_id)
-            .await?
-        {
+    pub async fn delete_customer(&self, customer_id: &str) -> Result<bool, StoreError> {
+        const DELETE: Scoped =
+            scoped("DELETE FROM customers WHERE application_id = $1 AND customer_id = $2");
+        let mut tx = self.begin().await?;
+        if !self.lock_customer(&mut tx, customer_id).await? {
             return Ok(false);
         }
-        let connections = self
-            .list_connections_in(&mut tx, application_id, customer_id)
-            .await?;
-        for connection in &connections {
-            self.delete_connection_in(&mut tx, connection).await?;
+        for connection in self.list_connections_in(&mut tx, customer_id).await? {
+            self.store()
+                .delete_connection_in(tx.of_found_rows(), &connection)
+                .await?;
         }
-        run!(tx, |c| sqlx::query(DELETE)
-            .bind(application_id)
+        run!(tx, query(DELETE), |q, c| q
             .bind(customer_id)
             .execute(c)
             .await
@@ -98,14 +94,13 @@ impl Store {
     /// deleted by anybody else meanwhile. `false` when there is no such customer.
     pub(crate) async fn lock_customer(
         &self,
-        tx: &mut Tx,
-        application_id: &str,
+        tx: &mut Scope<Tx>,
         customer_id: &str,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "
-            UPDATE customers SET name = name WHERE application_id = $1 AND customer_id = $2";
-        let locked = run!(tx, |c| sqlx::query(SQL)
-            .bind(application_id)
+        const SQL: Scoped = scoped(
+            "UPDATE customers SET name = name WHERE application_id = $1 AND customer_id = $2",
+        );
+        let locked = run!(tx, query(SQL), |q, c| q
             .bind(customer_id)
             .execute(c)
             .await?

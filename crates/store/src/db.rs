@@ -99,7 +99,23 @@ pub(crate) enum Connection<'c> {
 
 /// Runs one statement text on whichever database is live:
 /// `run!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await)?`.
+///
+/// A tenant's statements (`tenant.rs`) have the application's id bound already, as `$1`:
+/// `run!(tx, query(SCOPED), |q, c| q.bind(id).execute(c).await)?`.
 macro_rules! run {
+    ($on:expr, $kind:ident($sql:expr), |$q:ident, $c:ident| $query:expr) => {{
+        let (application_id, connection) = $on.parts()?;
+        match connection {
+            $crate::db::Connection::Pg($c) => {
+                let $q = sqlx::$kind($crate::tenant::Scoped::text($sql)).bind(application_id);
+                $query
+            }
+            $crate::db::Connection::Lite($c) => {
+                let $q = sqlx::$kind($crate::tenant::Scoped::text($sql)).bind(application_id);
+                $query
+            }
+        }
+    }};
     ($on:expr, |$c:ident| $query:expr) => {
         match $on.connection()? {
             $crate::db::Connection::Pg($c) => $query,

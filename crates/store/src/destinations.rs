@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::Store;
+use crate::{Store, Tenant};
 
 /// The name of the destination that is always there: this database's own tables.
 pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
@@ -19,17 +19,19 @@ impl Store {
     pub fn built_in_destination(&self) -> &'static str {
         BUILT_IN_DESTINATION
     }
+}
 
-    pub fn list_destinations(&self, application_id: &str) -> Vec<Destination> {
+impl Tenant {
+    pub fn list_destinations(&self) -> Vec<Destination> {
         vec![Destination {
-            id: built_in_id(application_id),
-            application_id: application_id.to_owned(),
+            id: built_in_id(self.application_id()),
+            application_id: self.application_id().to_owned(),
             name: BUILT_IN_DESTINATION,
         }]
     }
 
-    pub fn get_destination(&self, application_id: &str, id: &str) -> Option<Destination> {
-        self.list_destinations(application_id)
+    pub fn get_destination(&self, id: &str) -> Option<Destination> {
+        self.list_destinations()
             .into_iter()
             .find(|destination| destination.id == id)
     }

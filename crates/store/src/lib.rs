@@ -2,8 +2,9 @@
 //!
 //! One file per resource, each with its statements next to the rows they return. A statement is
 //! written once, in the dialect that both databases speak; where one needs another for speed, the
-//! two stand side by side. Nothing outside this crate knows SQL, and everything outside `runs` and
-//! `schedule` asks within one application.
+//! two stand side by side. Nothing outside this crate knows SQL. What callers ask for goes through a
+//! [`Tenant`], one application's part of it (`tenant`); the engine's own questions and the rows that a
+//! tenant has found are the [`Store`]'s.
 
 mod api_keys;
 mod applications;
@@ -34,6 +35,7 @@ mod sealing;
 mod sweep;
 mod sync_configs;
 mod syncs;
+mod tenant;
 mod write_locks;
 
 use std::sync::Arc;
@@ -43,7 +45,7 @@ use syncline_model::{Clock, Ids, Time};
 pub use applications::Application;
 pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
-pub use customers::Customer;
+pub use customers::{Customer, NewCustomer};
 pub use destinations::Destination;
 pub use endings::{Ending, Pause, Seen};
 pub use error::StoreError;
@@ -60,6 +62,7 @@ pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
+pub use tenant::Tenant;
 pub use write_locks::WriteLock;
 
 use crate::db::Db;

@@ -3,7 +3,12 @@
 use sqlx::FromRow;
 use syncline_model::{ProviderName, Time};
 
-use crate::{ConfiguredProvider, Store, StoreError, db::run, providers::parse_provider};
+use crate::{
+    ConfiguredProvider, StoreError, Tenant,
+    db::run,
+    providers::parse_provider,
+    tenant::{Scoped, scoped},
+};
 
 /// Not `Debug`: whoever knows the token may use the link.
 #[derive(Clone)]
@@ -58,50 +63,45 @@ impl TryFrom<MagicLinkRow> for MagicLink {
     }
 }
 
-impl Store {
+impl Tenant {
     /// The newest last.
-    pub async fn list_magic_links(
-        &self,
-        application_id: &str,
-    ) -> Result<Vec<MagicLink>, StoreError> {
-        const SQL: &str = "
-            SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
-                   expires_at, consumed_at
-            FROM magic_links WHERE application_id = $1 ORDER BY id";
-        let mut reader = self.db.read().await?;
-        let rows: Vec<MagicLinkRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .fetch_all(c)
-            .await)?;
+    pub async fn list_magic_links(&self) -> Result<Vec<MagicLink>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
+                    expires_at, consumed_at
+             FROM magic_links WHERE application_id = $1 ORDER BY id",
+        );
+        let mut reader = self.read().await?;
+        let rows: Vec<MagicLinkRow> = run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
     pub async fn create_magic_link(&self, new: &NewMagicLink<'_>) -> Result<MagicLink, StoreError> {
-        const SQL: &str = "
-            INSERT INTO magic_links
-                (id, application_id, customer_id, provider_id, provider_name, token, return_url,
+        const SQL: Scoped = scoped(
+            "INSERT INTO magic_links
+                (application_id, id, customer_id, provider_id, provider_name, token, return_url,
                  created_at, expires_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        let now = self.now();
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        );
+        let store = self.store();
+        let now = store.now();
         let link = MagicLink {
-            id: self.new_id(),
-            application_id: new.provider.application_id.clone(),
+            id: store.new_id(),
+            application_id: self.application_id().to_owned(),
             customer_id: new.customer_id.to_owned(),
             provider_id: new.provider.id.clone(),
             provider: new.provider.name,
-            token: hex::encode(self.ids.bytes::<32>()),
+            token: hex::encode(store.ids.bytes::<32>()),
             return_url: new.return_url.to_owned(),
             expires_at: new.expires_at,
             consumed_at: None,
         };
-        let mut tx = self.db.begin().await?;
-        let customer = self.lock_customer(&mut tx, &link.application_id, &link.customer_id);
-        if !customer.await? {
+        let mut tx = self.begin().await?;
+        if !self.lock_customer(&mut tx, &link.customer_id).await? {
             return Err(StoreError::Missing("the customer"));
         }
-        run!(tx, |c| sqlx::query(SQL)
+        run!(tx, query(SQL), |q, c| q
             .bind(&link.id)
-            .bind(&link.application_id)
             .bind(&link.customer_id)
             .bind(&link.provider_id)
             .bind(link.provider.as_str())
@@ -118,15 +118,10 @@ impl Store {
     }
 
     /// `false` when the application has no such link.
-    pub async fn delete_magic_link(
-        &self,
-        application_id: &str,
-        id: &str,
-    ) -> Result<bool, StoreError> {
-        const SQL: &str = "DELETE FROM magic_links WHERE application_id = $1 AND id = $2";
-        let mut tx = self.db.begin().await?;
-        let deleted = run!(tx, |c| sqlx::query(SQL)
-            .bind(application_id)
+    pub async fn delete_magic_link(&self, id: &str) -> Result<bool, StoreError> {
+        const SQL: Scoped = scoped("DELETE FROM magic_links WHERE application_id = $1 AND id = $2");
+        let mut tx = self.begin().await?;
+        let deleted = run!(tx, query(SQL), |q, c| q
             .bind(id)
             .execute(c)
             .await?

@@ -4,8 +4,9 @@ use sqlx::FromRow;
 use syncline_model::ProviderName;
 
 use crate::{
-    Store, StoreError,
+    StoreError, Tenant,
     db::{Tx, run},
+    tenant::{Scope, Scoped, scoped},
 };
 
 #[derive(Debug, Clone)]
@@ -34,66 +35,53 @@ impl TryFrom<ProviderRow> for ConfiguredProvider {
     }
 }
 
-impl Store {
-    pub async fn list_providers(
-        &self,
-        application_id: &str,
-    ) -> Result<Vec<ConfiguredProvider>, StoreError> {
-        const SQL: &str = "
-            SELECT id, application_id, name FROM providers
-            WHERE application_id = $1 ORDER BY name";
-        let mut reader = self.db.read().await?;
-        let rows: Vec<ProviderRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .fetch_all(c)
-            .await)?;
+impl Tenant {
+    pub async fn list_providers(&self) -> Result<Vec<ConfiguredProvider>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT id, application_id, name FROM providers
+             WHERE application_id = $1 ORDER BY name",
+        );
+        let mut reader = self.read().await?;
+        let rows: Vec<ProviderRow> = run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn get_provider(
-        &self,
-        application_id: &str,
-        id: &str,
-    ) -> Result<Option<ConfiguredProvider>, StoreError> {
+    pub async fn get_provider(&self, id: &str) -> Result<Option<ConfiguredProvider>, StoreError> {
         Ok(self
-            .list_providers(application_id)
+            .list_providers()
             .await?
             .into_iter()
             .find(|provider| provider.id == id))
     }
 
-    /// Enables a provider for an application. It has no sync config until one is created.
+    /// Enables a provider. It has no sync config until one is created.
     pub async fn create_provider(
         &self,
-        application_id: &str,
         name: ProviderName,
     ) -> Result<ConfiguredProvider, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let id = self.insert_provider(&mut tx, application_id, name).await?;
+        let mut tx = self.begin().await?;
+        let id = self.insert_provider(&mut tx, name).await?;
         tx.commit().await?;
         Ok(ConfiguredProvider {
             id,
-            application_id: application_id.to_owned(),
+            application_id: self.application_id().to_owned(),
             name,
         })
     }
 
     /// Deletes a provider that has neither a sync config nor connections.
     pub async fn delete_provider(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {
-        const CONFIGS: &str = "
-            SELECT count(*) FROM sync_configs WHERE application_id = $1 AND provider_name = $2";
-        const DELETE: &str = "DELETE FROM providers WHERE id = $1";
-        let mut tx = self.db.begin().await?;
-        let name = provider.name;
-        if !self
-            .lock_provider(&mut tx, &provider.application_id, name)
-            .await?
-        {
+        const CONFIGS: Scoped = scoped(
+            "SELECT count(*) FROM sync_configs WHERE application_id = $1 AND provider_name = $2",
+        );
+        const DELETE: Scoped =
+            scoped("DELETE FROM providers WHERE application_id = $1 AND id = $2");
+        let mut tx = self.begin().await?;
+        if !self.lock_provider(&mut tx, provider.name).await? {
             return Err(StoreError::Missing("the provider"));
         }
-        let configs: i64 = run!(tx, |c| sqlx::query_scalar(CONFIGS)
-            .bind(&provider.application_id)
-            .bind(name.as_str())
+        let configs: i64 = run!(tx, query_scalar(CONFIGS), |q, c| q
+            .bind(provider.name.as_str())
             .fetch_one(c)
             .await)?;
         if configs > 0 {
@@ -103,7 +91,7 @@ impl Store {
             )));
         }
         // The connections' foreign key says so, also of one that is being created now.
-        run!(tx, |c| sqlx::query(DELETE)
+        run!(tx, query(DELETE), |q, c| q
             .bind(&provider.id)
             .execute(c)
             .await
@@ -122,14 +110,12 @@ impl Store {
     /// when the application has not enabled it.
     pub(crate) async fn lock_provider(
         &self,
-        tx: &mut Tx,
-        application_id: &str,
+        tx: &mut Scope<Tx>,
         name: ProviderName,
     ) -> Result<bool, StoreError> {
-        const SQL: &str = "
-            UPDATE providers SET name = name WHERE application_id = $1 AND name = $2";
-        let locked = run!(tx, |c| sqlx::query(SQL)
-            .bind(application_id)
+        const SQL: Scoped =
+            scoped("UPDATE providers SET name = name WHERE application_id = $1 AND name = $2");
+        let locked = run!(tx, query(SQL), |q, c| q
             .bind(name.as_str())
             .execute(c)
             .await?
@@ -139,16 +125,15 @@ impl Store {
 
     pub(crate) async fn insert_provider(
         &self,
-        tx: &mut Tx,
-        application_id: &str,
+        tx: &mut Scope<Tx>,
         name: ProviderName,
     ) -> Result<String, StoreError> {
-        const SQL: &str = "
-            INSERT INTO providers (id, application_id, name, created_at) VALUES ($1, $2, $3, $4)";
-        let (id, now) = (self.new_id(), self.now());
-        run!(tx, |c| sqlx::query(SQL)
+        const SQL: Scoped = scoped(
+            "INSERT INTO providers (application_id, id, name, created_at) VALUES ($1, $2, $3, $4)",
+        );
+        let (id, now) = (self.store().new_id(), self.store().now());
+        run!(tx, query(SQL), |q, c| q
             .bind(&id)
-            .bind(application_id)
             .bind(name.as_str())
             .bind(now)
             .execute(c)

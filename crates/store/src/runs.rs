@@ -4,10 +4,11 @@ use sqlx::{FromRow, types::Json};
 use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
 
 use crate::{
-    PageRequest, Store, StoreError,
+    PageRequest, Store, StoreError, Sync, Tenant,
     db::{KeySet, run},
     providers::parse_provider,
     syncs::parse_object,
+    tenant::{Scoped, scoped},
 };
 
 #[derive(Debug, Clone)]
@@ -172,16 +173,15 @@ macro_rules! filter {
     };
 }
 
-/// Binds a [`RunFilter`] to `filter!()`. A time is bound twice: as text to ask whether there is
+/// Binds a [`RunFilter`] to `filter!()`, behind the application. A time is bound twice: as text to ask whether there is
 /// one, because SQLite's cast of a time isn't PostgreSQL's, and as itself.
 macro_rules! bind_filter {
-    ($query:expr, $application_id:expr, $filter:expr) => {{
+    ($query:expr, $filter:expr) => {{
         let started_after = TimeBound::after($filter.started);
         let started_before = TimeBound::before($filter.started);
         let finished_after = TimeBound::after($filter.finished);
         let finished_before = TimeBound::before($filter.finished);
         $query
-            .bind($application_id)
             .bind(&$filter.customer_id)
             .bind(&$filter.provider_name)
             .bind(&$filter.object)
@@ -197,32 +197,31 @@ macro_rules! bind_filter {
     }};
 }
 
-impl Store {
+impl Tenant {
     /// Newest first.
     pub async fn list_runs(
         &self,
-        application_id: &str,
         filter: &RunFilter,
         page: &PageRequest,
     ) -> Result<Vec<SyncRun>, StoreError> {
-        const FORWARD: &str = concat!(
+        const FORWARD: Scoped = scoped(concat!(
             "SELECT ",
             columns!(),
             " FROM sync_runs WHERE ",
             filter!(),
             " AND (CAST($14 AS text) IS NULL OR id < $14) ORDER BY id DESC LIMIT $15"
-        );
-        const BACKWARD: &str = concat!(
+        ));
+        const BACKWARD: Scoped = scoped(concat!(
             "SELECT ",
             columns!(),
             " FROM sync_runs WHERE ",
             filter!(),
             " AND (CAST($14 AS text) IS NULL OR id > $14) ORDER BY id ASC LIMIT $15"
-        );
+        ));
         let sql = if page.reverse { BACKWARD } else { FORWARD };
-        let mut reader = self.db.read().await?;
-        let rows: Vec<RunRow> = run!(reader, |c| {
-            bind_filter!(sqlx::query_as(sql), application_id, filter)
+        let mut reader = self.read().await?;
+        let rows: Vec<RunRow> = run!(reader, query_as(sql), |q, c| {
+            bind_filter!(q, filter)
                 .bind(&page.cursor)
                 .bind(page.limit)
                 .fetch_all(c)
@@ -231,33 +230,22 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn count_runs(
-        &self,
-        application_id: &str,
-        filter: &RunFilter,
-    ) -> Result<i64, StoreError> {
-        const SQL: &str = concat!("SELECT count(*) FROM sync_runs WHERE ", filter!());
-        let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| {
-            bind_filter!(sqlx::query_scalar(SQL), application_id, filter)
-                .fetch_one(c)
-                .await
+    pub async fn count_runs(&self, filter: &RunFilter) -> Result<i64, StoreError> {
+        const SQL: Scoped = scoped(concat!("SELECT count(*) FROM sync_runs WHERE ", filter!()));
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_scalar(SQL), |q, c| {
+            bind_filter!(q, filter).fetch_one(c).await
         })?)
     }
 
-    pub async fn get_run(
-        &self,
-        application_id: &str,
-        id: &str,
-    ) -> Result<Option<SyncRun>, StoreError> {
-        const SQL: &str = concat!(
+    pub async fn get_run(&self, id: &str) -> Result<Option<SyncRun>, StoreError> {
+        const SQL: Scoped = scoped(concat!(
             "SELECT ",
             columns!(),
             " FROM sync_runs WHERE application_id = $1 AND id = $2"
-        );
-        let mut reader = self.db.read().await?;
-        let row: Option<RunRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
+        ));
+        let mut reader = self.read().await?;
+        let row: Option<RunRow> = run!(reader, query_as(SQL), |q, c| q
             .bind(id)
             .fetch_optional(c)
             .await)?;
@@ -265,26 +253,29 @@ impl Store {
     }
 
     /// The newest run of each of these syncs that has one.
-    pub async fn last_runs(&self, sync_ids: &[&str]) -> Result<Vec<SyncRun>, StoreError> {
-        const SQL: &str = concat!(
+    pub async fn last_runs(&self, syncs: &[Sync]) -> Result<Vec<SyncRun>, StoreError> {
+        const SQL: Scoped = scoped(concat!(
             "SELECT ",
             columns!(),
-            " FROM sync_runs WHERE id IN (
+            " FROM sync_runs WHERE application_id = $1 AND id IN (
                 SELECT max(r.id) FROM sync_runs r
-                WHERE r.sync_id IN (SELECT key FROM json_each($1)) GROUP BY r.sync_id)"
-        );
-        let mut reader = self.db.read().await?;
-        let rows: Vec<RunRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(KeySet::new(sync_ids))
+                WHERE r.sync_id IN (SELECT key FROM json_each($2)) GROUP BY r.sync_id)"
+        ));
+        let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
+        let mut reader = self.read().await?;
+        let rows: Vec<RunRow> = run!(reader, query_as(SQL), |q, c| q
+            .bind(KeySet::new(&ids))
             .fetch_all(c)
             .await)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
+}
 
+impl Store {
     /// The records that a run kept out, with the reasons; at most `limit`.
     pub async fn rejections(
         &self,
-        run_id: &str,
+        run: &SyncRun,
         limit: usize,
     ) -> Result<Vec<serde_json::Value>, StoreError> {
         const SQL: &str = "
@@ -292,7 +283,7 @@ impl Store {
             WHERE run_id = $1 AND rejected IS NOT NULL ORDER BY pass, page";
         let mut reader = self.db.read().await?;
         let pages: Vec<Json<Vec<serde_json::Value>>> = run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(run_id)
+            .bind(&run.id)
             .fetch_all(c)
             .await)?;
         Ok(pages

@@ -6,10 +6,11 @@ use sqlx::{FromRow, types::Json};
 use syncline_model::{Object, ProviderName, SyncConfigData};
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Tenant,
     db::{Tx, run},
     destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
+    tenant::{Scope, Scoped, scoped},
 };
 
 #[derive(Debug, Clone)]
@@ -44,29 +45,20 @@ impl TryFrom<SyncConfigRow> for SyncConfig {
     }
 }
 
-impl Store {
-    pub async fn list_sync_configs(
-        &self,
-        application_id: &str,
-    ) -> Result<Vec<SyncConfig>, StoreError> {
-        const SQL: &str = "
-            SELECT id, application_id, provider_name, destination_name, config
-            FROM sync_configs WHERE application_id = $1 ORDER BY provider_name";
-        let mut reader = self.db.read().await?;
-        let rows: Vec<SyncConfigRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .fetch_all(c)
-            .await)?;
+impl Tenant {
+    pub async fn list_sync_configs(&self) -> Result<Vec<SyncConfig>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT id, application_id, provider_name, destination_name, config
+             FROM sync_configs WHERE application_id = $1 ORDER BY provider_name",
+        );
+        let mut reader = self.read().await?;
+        let rows: Vec<SyncConfigRow> = run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?;
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn get_sync_config(
-        &self,
-        application_id: &str,
-        id: &str,
-    ) -> Result<Option<SyncConfig>, StoreError> {
+    pub async fn get_sync_config(&self, id: &str) -> Result<Option<SyncConfig>, StoreError> {
         Ok(self
-            .list_sync_configs(application_id)
+            .list_sync_configs()
             .await?
             .into_iter()
             .find(|config| config.id == id))
@@ -75,38 +67,75 @@ impl Store {
     /// Creates a provider's config and the syncs of the connections that are there already.
     pub async fn create_sync_config(
         &self,
-        application_id: &str,
         provider: ProviderName,
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
-        let mut tx = self.db.begin().await?;
-        if !self
-            .lock_provider(&mut tx, application_id, provider)
-            .await?
-        {
+        let mut tx = self.begin().await?;
+        if !self.lock_provider(&mut tx, provider).await? {
             return Err(StoreError::Missing("the provider"));
         }
         let id = self
-            .insert_sync_config(
-                &mut tx,
-                application_id,
-                provider,
-                BUILT_IN_DESTINATION,
-                config,
-            )
+            .insert_sync_config(&mut tx, provider, BUILT_IN_DESTINATION, config)
             .await?;
         let created = SyncConfig {
             id,
-            application_id: application_id.to_owned(),
+            application_id: self.application_id().to_owned(),
             provider,
             destination_name: BUILT_IN_DESTINATION.to_owned(),
             config: config.clone(),
         };
-        self.follow_config(&mut tx, &created).await?;
+        self.store()
+            .follow_config(tx.of_found_rows(), &created)
+            .await?;
         tx.commit().await?;
         Ok(created)
     }
 
+    pub(crate) async fn insert_sync_config(
+        &self,
+        tx: &mut Scope<Tx>,
+        provider: ProviderName,
+        destination: &str,
+        config: &SyncConfigData,
+    ) -> Result<String, StoreError> {
+        const SQL: Scoped = scoped(
+            "INSERT INTO sync_configs
+                (application_id, id, provider_name, destination_name, config, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        );
+        let (id, now) = (self.store().new_id(), self.store().now());
+        run!(tx, query(SQL), |q, c| q
+            .bind(&id)
+            .bind(provider.as_str())
+            .bind(destination)
+            .bind(Json(config))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(|error| StoreError::or_duplicate(error, "a sync config for this provider"))?;
+        Ok(id)
+    }
+
+    /// The config of a provider, for the syncs of a new connection.
+    pub(crate) async fn sync_config_of(
+        &self,
+        tx: &mut Scope<Tx>,
+        provider: ProviderName,
+    ) -> Result<Option<SyncConfig>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT id, application_id, provider_name, destination_name, config
+             FROM sync_configs WHERE application_id = $1 AND provider_name = $2",
+        );
+        let row: Option<SyncConfigRow> = run!(tx, query_as(SQL), |q, c| q
+            .bind(provider.as_str())
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+}
+
+impl Store {
     /// Replaces the config's body; its syncs follow. Syncs of objects that it no longer names are
     /// deleted only when `force`d, otherwise nothing changes and the answer says how many there are.
     pub async fn update_sync_config(
@@ -163,51 +192,6 @@ impl Store {
             .await
             .map(drop))?;
         Ok(tx.commit().await?)
-    }
-
-    pub(crate) async fn insert_sync_config(
-        &self,
-        tx: &mut Tx,
-        application_id: &str,
-        provider: ProviderName,
-        destination: &str,
-        config: &SyncConfigData,
-    ) -> Result<String, StoreError> {
-        const SQL: &str = "
-            INSERT INTO sync_configs
-                (id, application_id, provider_name, destination_name, config, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6)";
-        let (id, now) = (self.new_id(), self.now());
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&id)
-            .bind(application_id)
-            .bind(provider.as_str())
-            .bind(destination)
-            .bind(Json(config))
-            .bind(now)
-            .execute(c)
-            .await
-            .map(drop))
-        .map_err(|error| StoreError::or_duplicate(error, "a sync config for this provider"))?;
-        Ok(id)
-    }
-
-    /// The config of a provider, for the syncs of a new connection.
-    pub(crate) async fn sync_config_of(
-        &self,
-        tx: &mut Tx,
-        application_id: &str,
-        provider: ProviderName,
-    ) -> Result<Option<SyncConfig>, StoreError> {
-        const SQL: &str = "
-            SELECT id, application_id, provider_name, destination_name, config
-            FROM sync_configs WHERE application_id = $1 AND provider_name = $2";
-        let row: Option<SyncConfigRow> = run!(tx, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .bind(provider.as_str())
-            .fetch_optional(c)
-            .await)?;
-        row.map(TryInto::try_into).transpose()
     }
 }
 

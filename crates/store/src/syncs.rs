@@ -9,10 +9,11 @@ use syncline_model::{
 };
 
 use crate::{
-    PageRequest, Store, StoreError,
+    Connection, PageRequest, Store, StoreError, Tenant,
     db::{KeySet, Tx, run},
     providers::parse_provider,
     sync_configs::{SyncConfig, wanted},
+    tenant::{Scoped, scoped},
 };
 
 #[derive(Debug, Clone)]
@@ -104,16 +105,15 @@ pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
 /// The cause of a pause that also ends when a try, once a day, succeeds.
 pub(crate) const FORBIDDEN_CAUSE: &str = "forbidden";
 
-impl Store {
+impl Tenant {
     pub async fn list_syncs(
         &self,
-        application_id: &str,
         filter: &SyncFilter,
         page: &PageRequest,
     ) -> Result<Vec<Sync>, StoreError> {
         macro_rules! sql {
             ($after:literal, $order:literal) => {
-                concat!(
+                scoped(concat!(
                     select!(),
                     "  AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
                        AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
@@ -123,17 +123,14 @@ impl Store {
                     " $5) ORDER BY s.id ",
                     $order,
                     " LIMIT $6"
-                )
+                ))
             };
         }
-        let sql = if page.reverse {
-            sql!("<", "DESC")
-        } else {
-            sql!(">", "ASC")
-        };
-        let mut reader = self.db.read().await?;
-        let rows: Vec<SyncRow> = run!(reader, |c| sqlx::query_as(sql)
-            .bind(application_id)
+        const FORWARD: Scoped = sql!(">", "ASC");
+        const BACKWARD: Scoped = sql!("<", "DESC");
+        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        let mut reader = self.read().await?;
+        let rows: Vec<SyncRow> = run!(reader, query_as(sql), |q, c| q
             .bind(&filter.customer_id)
             .bind(&filter.provider_name)
             .bind(&filter.object)
@@ -144,20 +141,16 @@ impl Store {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn count_syncs(
-        &self,
-        application_id: &str,
-        filter: &SyncFilter,
-    ) -> Result<i64, StoreError> {
-        const SQL: &str = "
-            SELECT count(*) FROM syncs s JOIN connections c ON c.id = s.connection_id
-            WHERE s.application_id = $1
-              AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
-              AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
-              AND (CAST($4 AS text) IS NULL OR s.object = $4)";
-        let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(application_id)
+    pub async fn count_syncs(&self, filter: &SyncFilter) -> Result<i64, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT count(*) FROM syncs s JOIN connections c ON c.id = s.connection_id
+             WHERE s.application_id = $1
+               AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
+               AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
+               AND (CAST($4 AS text) IS NULL OR s.object = $4)",
+        );
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_scalar(SQL), |q, c| q
             .bind(&filter.customer_id)
             .bind(&filter.provider_name)
             .bind(&filter.object)
@@ -167,21 +160,24 @@ impl Store {
 
     pub async fn find_sync(
         &self,
-        application_id: &str,
-        connection_id: &str,
+        connection: &Connection,
         object: Object,
     ) -> Result<Option<Sync>, StoreError> {
-        const SQL: &str = concat!(select!(), "AND s.connection_id = $2 AND s.object = $3");
-        let mut reader = self.db.read().await?;
-        let row: Option<SyncRow> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(application_id)
-            .bind(connection_id)
+        const SQL: Scoped = scoped(concat!(
+            select!(),
+            "AND s.connection_id = $2 AND s.object = $3"
+        ));
+        let mut reader = self.read().await?;
+        let row: Option<SyncRow> = run!(reader, query_as(SQL), |q, c| q
+            .bind(&connection.id)
             .bind(object.as_str())
             .fetch_optional(c)
             .await)?;
         row.map(TryInto::try_into).transpose()
     }
+}
 
+impl Store {
     /// Stops a sync from starting runs. A run that is under way goes on. The event is written once,
     /// however often this is called.
     pub async fn pause_sync(
@@ -237,7 +233,7 @@ impl Store {
     }
 
     /// Lets a sync run again from its next due time on, a period from now at the latest.
-    pub async fn resume_sync(&self, sync_id: &str) -> Result<(), StoreError> {
+    pub async fn resume_sync(&self, sync: &Sync) -> Result<(), StoreError> {
         const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
         const SQL: &str = "
             UPDATE syncs
@@ -246,12 +242,12 @@ impl Store {
             WHERE id = $1";
         let mut tx = self.db.begin().await?;
         let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
-            .bind(sync_id)
+            .bind(&sync.id)
             .fetch_one(c)
             .await)?;
         let latest = self.now() + chrono::TimeDelta::milliseconds(period);
         run!(tx, |c| sqlx::query(SQL)
-            .bind(sync_id)
+            .bind(&sync.id)
             .bind(latest)
             .execute(c)
             .await
@@ -261,13 +257,13 @@ impl Store {
 
     /// Asks for a run as soon as none is active; works while the sync is paused. A full refresh
     /// that was asked for stays asked for until a run starts with it.
-    pub async fn trigger_sync(&self, sync_id: &str, full_refresh: bool) -> Result<(), StoreError> {
+    pub async fn trigger_sync(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE syncs SET triggered_at = $2, full_refresh = (full_refresh OR $3) WHERE id = $1";
         let mut tx = self.db.begin().await?;
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
-            .bind(sync_id)
+            .bind(&sync.id)
             .bind(now)
             .bind(full_refresh)
             .execute(c)
@@ -277,17 +273,17 @@ impl Store {
     }
 
     /// Lets a sync that is due now wait for its next period.
-    pub async fn postpone_sync(&self, sync_id: &str) -> Result<(), StoreError> {
+    pub async fn postpone_sync(&self, sync: &Sync) -> Result<(), StoreError> {
         const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
         const SQL: &str = "UPDATE syncs SET next_run_at = $2 WHERE id = $1 AND next_run_at < $2";
         let mut tx = self.db.begin().await?;
         let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
-            .bind(sync_id)
+            .bind(&sync.id)
             .fetch_one(c)
             .await)?;
         let next = self.now() + chrono::TimeDelta::milliseconds(period);
         run!(tx, |c| sqlx::query(SQL)
-            .bind(sync_id)
+            .bind(&sync.id)
             .bind(next)
             .execute(c)
             .await

@@ -176,9 +176,8 @@ impl App {
     pub(crate) async fn connection_of(&self, customer: &str) -> Connection {
         let application = self.store.find_or_create_application("default").await;
         let application = application.unwrap();
-        let connection = self
-            .store
-            .get_connection(&application.id, customer, ProviderName::Apollo);
+        let tenant = self.store.tenant(&application.id);
+        let connection = tenant.get_connection(customer, ProviderName::Apollo);
         connection.await.unwrap().unwrap()
     }
 

@@ -17,8 +17,8 @@ use syncline_engine::EngineConfig;
 use syncline_model::{ConnectionStatus, LimitOverrides, Object, ProviderName};
 use syncline_providers::{Credentials, KeyCheck, account_id};
 use syncline_store::{
-    Account, Connection, CredentialsUpdate, Customer, NewConnection, PageRequest, Sync, SyncFilter,
-    SyncRun,
+    Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, PageRequest, Sync,
+    SyncFilter, SyncRun,
 };
 
 use self::progress::{Progress, Watched};
@@ -140,10 +140,8 @@ async fn connect(
     let application = store
         .find_or_create_application(DEFAULT_APPLICATION)
         .await?;
-    if let Some(connection) = store
-        .get_connection(&application.id, customer_id, provider)
-        .await?
-    {
+    let tenant = store.tenant(&application.id);
+    if let Some(connection) = tenant.get_connection(customer_id, provider).await? {
         let update = CredentialsUpdate {
             api_key,
             status,
@@ -153,22 +151,20 @@ async fn connect(
         store.update_credentials(&connection, &update).await?;
         return Ok(connection);
     }
-    let customer = Customer {
-        application_id: application.id.clone(),
-        customer_id: customer_id.to_owned(),
-        name: customer_id.to_owned(),
-        email: String::new(),
+    let customer = NewCustomer {
+        customer_id,
+        name: customer_id,
+        email: "",
     };
-    store.upsert_customer(&customer).await?;
-    let providers = store.list_providers(&application.id).await?;
+    tenant.upsert_customer(&customer).await?;
+    let providers = tenant.list_providers().await?;
     let provider_id = providers
         .into_iter()
         .find(|configured| configured.name == provider)
         .map(|configured| configured.id)
         .with_context(|| format!("{provider} is not enabled"))?;
-    Ok(store
+    Ok(tenant
         .create_connection(&NewConnection {
-            application_id: &application.id,
             customer_id,
             provider_id: &provider_id,
             provider,
@@ -190,10 +186,10 @@ async fn sync_all(
     let store = &parts.store;
     for sync in syncs(parts, connection).await? {
         if objects.contains(&sync.object) {
-            store.trigger_sync(&sync.id, false).await?;
+            store.trigger_sync(&sync, false).await?;
         } else {
             // Not asked for: its own schedule may run it later.
-            store.postpone_sync(&sync.id).await?;
+            store.postpone_sync(&sync).await?;
         }
     }
     let engine = parts.engine(EngineConfig {
@@ -239,10 +235,8 @@ async fn syncs(parts: &Parts, connection: &Connection) -> anyhow::Result<Vec<Syn
         limit: i64::try_from(Object::ALL.len()).unwrap_or(i64::MAX),
         ..PageRequest::default()
     };
-    Ok(parts
-        .store
-        .list_syncs(&connection.application_id, &filter, &all)
-        .await?)
+    let tenant = parts.store.tenant(&connection.application_id);
+    Ok(tenant.list_syncs(&filter, &all).await?)
 }
 
 /// The syncs of the objects, each with its newest run.
@@ -253,8 +247,8 @@ async fn look(
 ) -> anyhow::Result<Vec<Watched>> {
     let mut syncs = syncs(parts, connection).await?;
     syncs.retain(|sync| objects.contains(&sync.object));
-    let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
-    let runs = parts.store.last_runs(&ids).await?;
+    let tenant = parts.store.tenant(&connection.application_id);
+    let runs = tenant.last_runs(&syncs).await?;
     Ok(syncs
         .into_iter()
         .map(|sync| Watched {

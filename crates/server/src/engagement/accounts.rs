@@ -25,7 +25,7 @@ use crate::{
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Accounts", body = RecordList<Account>)))]
 pub(crate) async fn list_accounts(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
 ) -> ApiResult<JsonBody<RecordList<Account>>> {
@@ -38,7 +38,7 @@ pub(crate) async fn list_accounts(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The account", body = RecordBody<Account>)))]
 pub(crate) async fn get_account(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,
@@ -68,7 +68,7 @@ pub(super) struct AccountFilter {
     request_body = SearchAccounts,
     responses((status = 200, description = "Accounts", body = RecordList<Account>)))]
 pub(crate) async fn search_accounts(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchAccounts>,
@@ -111,7 +111,7 @@ pub(crate) async fn search_accounts(
     request_body = Given<AccountDraft>,
     responses((status = 201, description = "The account's id", body = Created)))]
 pub(crate) async fn create_account(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Given<AccountDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
@@ -131,7 +131,7 @@ pub(crate) async fn create_account(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The account was changed", body = Updated)))]
 pub(crate) async fn update_account(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Json(body): Json<Given<AccountDraft>>,
@@ -159,7 +159,7 @@ pub(crate) struct UpsertAccount {
     request_body = UpsertAccount,
     responses((status = 201, description = "The account's id", body = Created)))]
 pub(crate) async fn upsert_account(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<UpsertAccount>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {

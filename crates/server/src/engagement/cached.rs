@@ -147,7 +147,7 @@ pub(super) async fn get<T: Table + Serialize>(
 
 /// The newest change of an object that is synced.
 async fn synced<T: Table>(state: &AppState, connection: &Connection) -> ApiResult<Time> {
-    let newest = state.store.newest_stamp(&connection.id, T::OBJECT).await?;
+    let newest = state.store.newest_stamp(connection, T::OBJECT).await?;
     newest.ok_or_else(|| {
         ApiError::BadRequest(format!(
             "No sync found for {} for customer {}. Please ensure you're syncing the right object \

@@ -28,7 +28,7 @@ const MOST_EMAILS: usize = 1000;
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Contacts", body = RecordList<Contact>)))]
 pub(crate) async fn list_contacts(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
 ) -> ApiResult<JsonBody<RecordList<Contact>>> {
@@ -41,7 +41,7 @@ pub(crate) async fn list_contacts(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The contact", body = RecordBody<Contact>)))]
 pub(crate) async fn get_contact(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,
@@ -71,7 +71,7 @@ struct ContactFilter {
     request_body = SearchContacts,
     responses((status = 200, description = "Contacts", body = RecordList<Contact>)))]
 pub(crate) async fn search_contacts(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchContacts>,
@@ -165,7 +165,7 @@ fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
     request_body = Given<ContactDraft>,
     responses((status = 201, description = "The contact's id", body = Created)))]
 pub(crate) async fn create_contact(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Given<ContactDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
@@ -185,7 +185,7 @@ pub(crate) async fn create_contact(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The contact was changed", body = Updated)))]
 pub(crate) async fn update_contact(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Json(body): Json<Given<ContactDraft>>,

@@ -72,7 +72,7 @@ struct SkippedContact {
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 201, description = "The sequence state's id", body = Created)))]
 pub(crate) async fn create_sequence_state(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Given<EnrolmentDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
@@ -92,7 +92,7 @@ pub(crate) async fn create_sequence_state(
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 201, description = "The sequence states' ids", body = CreatedMany)))]
 pub(crate) async fn create_sequence_states(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<GivenMany>,
 ) -> ApiResult<(StatusCode, JsonBody<CreatedMany>)> {
@@ -150,7 +150,7 @@ pub(crate) struct Left {
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "What became of the contacts", body = Left)))]
 pub(crate) async fn leave_sequence(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Leave>,
 ) -> ApiResult<JsonBody<Left>> {

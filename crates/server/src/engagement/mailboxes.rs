@@ -15,7 +15,7 @@ use crate::{
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Mailboxes", body = RecordList<Mailbox>)))]
 pub(crate) async fn list_mailboxes(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
 ) -> ApiResult<JsonBody<RecordList<Mailbox>>> {
@@ -28,7 +28,7 @@ pub(crate) async fn list_mailboxes(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The mailbox", body = RecordBody<Mailbox>)))]
 pub(crate) async fn get_mailbox(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,

@@ -24,7 +24,7 @@ use crate::{
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Sequence states", body = RecordList<SequenceState>)))]
 pub(crate) async fn list_sequence_states(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
 ) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
@@ -38,7 +38,7 @@ pub(crate) async fn list_sequence_states(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The state", body = RecordBody<SequenceState>)))]
 pub(crate) async fn get_sequence_state(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,
@@ -66,7 +66,7 @@ struct StateFilter {
     params(SearchRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Sequence states", body = RecordList<SequenceState>)))]
 pub(crate) async fn search_sequence_states(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchSequenceStates>,

@@ -22,7 +22,7 @@ use crate::{
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 201, description = "The step's id", body = Created)))]
 pub(crate) async fn create_sequence_step(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(sequence_id): Path<String>,
     Json(mut body): Json<Given<StepDraft>>,
@@ -53,7 +53,7 @@ pub(crate) async fn create_sequence_step(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The step was changed", body = Updated)))]
 pub(crate) async fn update_sequence_step(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path((sequence_id, step_id)): Path<(String, String)>,
     Json(body): Json<Given<StepUpdate>>,

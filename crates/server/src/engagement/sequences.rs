@@ -33,7 +33,7 @@ pub(crate) struct SequenceDetail {
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "Sequences", body = RecordList<Sequence>)))]
 pub(crate) async fn list_sequences(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
 ) -> ApiResult<JsonBody<RecordList<Sequence>>> {
@@ -47,7 +47,7 @@ pub(crate) async fn list_sequences(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The sequence", body = RecordBody<SequenceDetail>)))]
 pub(crate) async fn get_sequence(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(asked): Query<GetRecord>,
@@ -76,7 +76,7 @@ pub(crate) async fn get_sequence(
     request_body = Given<SequenceDraft>,
     responses((status = 201, description = "The sequence's id", body = Created)))]
 pub(crate) async fn create_sequence(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Given<SequenceDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {

@@ -36,7 +36,7 @@ pub(crate) struct TaskBody {
     request_body = Given<TaskDraft>,
     responses((status = 201, description = "The task", body = TaskBody)))]
 pub(crate) async fn create_task(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Json(body): Json<Given<TaskDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<TaskBody>)> {
@@ -95,7 +95,7 @@ pub(crate) struct TaskList {
     request_body = SearchTasks,
     responses((status = 200, description = "Tasks", body = TaskList)))]
 pub(crate) async fn search_tasks(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<TaskPageQuery>,
     Json(body): Json<SearchTasks>,
@@ -127,7 +127,7 @@ pub(crate) async fn search_tasks(
         ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The task", body = TaskBody)))]
 pub(crate) async fn complete_task(
-    ConnectionCaller { connection }: ConnectionCaller,
+    ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<TaskBody>> {

@@ -24,7 +24,7 @@ use crate::{
         ("x-provider-name" = String, Header, description = "The provider's name")),
     responses((status = 200, description = "The config", body = ConnectionSyncConfig)))]
 pub(crate) async fn get_connection_sync_config(
-    ManagedConnection { connection }: ManagedConnection,
+    ManagedConnection { connection, .. }: ManagedConnection,
 ) -> ApiResult<JsonBody<ConnectionSyncConfig>> {
     let config = connection.sync_config.clone();
     config.map(JsonBody).ok_or_else(|| none(&connection))
@@ -49,7 +49,7 @@ pub(crate) struct UpsertConnectionSyncConfig {
         ("x-provider-name" = String, Header, description = "The provider's name")),
     responses((status = 200, description = "The config", body = ConnectionSyncConfig)))]
 pub(crate) async fn upsert_connection_sync_config(
-    ManagedConnection { connection }: ManagedConnection,
+    ManagedConnection { connection, .. }: ManagedConnection,
     State(state): State<AppState>,
     Json(body): Json<UpsertConnectionSyncConfig>,
 ) -> ApiResult<JsonBody<ConnectionSyncConfig>> {
@@ -68,7 +68,7 @@ pub(crate) async fn upsert_connection_sync_config(
         ("x-provider-name" = String, Header, description = "The provider's name")),
     responses((status = 204, description = "The config is gone")))]
 pub(crate) async fn delete_connection_sync_config(
-    ManagedConnection { connection }: ManagedConnection,
+    ManagedConnection { connection, .. }: ManagedConnection,
     State(state): State<AppState>,
 ) -> ApiResult<StatusCode> {
     let deleted = state

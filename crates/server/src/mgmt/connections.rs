@@ -79,10 +79,10 @@ pub(crate) async fn list_connections(
     State(state): State<AppState>,
     Path(customer_id): Path<String>,
 ) -> ApiResult<JsonBody<Vec<ConnectionBody>>> {
-    let customer = find_customer(&state, &caller, &customer_id).await?;
-    let connections = state
-        .store
-        .list_connections(&caller.application_id, &customer.customer_id)
+    let customer = find_customer(&caller, &customer_id).await?;
+    let connections = caller
+        .tenant
+        .list_connections(&customer.customer_id)
         .await?;
     Ok(JsonBody(
         connections
@@ -126,19 +126,15 @@ pub(crate) async fn create_connection(
     let limits = body.limits.unwrap_or_default();
     let api_key = required_key(body.api_key)?;
     state.check_limits(provider, limits)?;
-    find_customer(&state, &caller, &customer_id).await?;
-    let provider_id = enabled_provider(&state, &caller, provider).await?.id;
-    if find(&state, &caller, &customer_id, provider)
-        .await?
-        .is_some()
-    {
+    find_customer(&caller, &customer_id).await?;
+    let provider_id = enabled_provider(&caller, provider).await?.id;
+    if find(&caller, &customer_id, provider).await?.is_some() {
         return Err(ApiError::Conflict(format!(
             "customer {customer_id} has a connection with {provider} already"
         )));
     }
     let checked = check_key(&state, provider, &api_key).await?;
     let new = NewConnection {
-        application_id: &caller.application_id,
         customer_id: &customer_id,
         provider_id: &provider_id,
         provider,
@@ -147,11 +143,11 @@ pub(crate) async fn create_connection(
         account: checked.account(),
         limits,
     };
-    let created = state.store.create_connection(&new).await;
+    let created = caller.tenant.create_connection(&new).await;
     if created.is_err() {
         // While the provider was asked, the customer may have been deleted, or the provider.
-        find_customer(&state, &caller, &customer_id).await?;
-        enabled_provider(&state, &caller, provider).await?;
+        find_customer(&caller, &customer_id).await?;
+        enabled_provider(&caller, provider).await?;
     }
     let connection = created?;
     state.wake.wake();
@@ -169,7 +165,7 @@ pub(crate) async fn get_connection(
     State(state): State<AppState>,
     Path((customer_id, provider_name)): Path<(String, String)>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
-    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
     Ok(JsonBody(ConnectionBody::new(&state, connection)))
 }
 
@@ -207,7 +203,7 @@ pub(crate) async fn update_connection(
         None if limits.is_some() => None,
         api_key => Some(required_key(api_key)?),
     };
-    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
     let auth_type = connection.provider.auth_type();
     check_word("type", body.auth_type.as_deref(), auth_type)?;
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
@@ -216,7 +212,7 @@ pub(crate) async fn update_connection(
         (None, Some(limits)) => state.store.set_limits(&connection, limits).await?,
         (None, None) => {}
     }
-    let updated = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let updated = find_named(&caller, &customer_id, &provider_name).await?;
     Ok(JsonBody(ConnectionBody::new(&state, updated)))
 }
 
@@ -249,7 +245,7 @@ pub(crate) async fn delete_connection(
     State(state): State<AppState>,
     Path((customer_id, provider_name)): Path<(String, String)>,
 ) -> ApiResult<StatusCode> {
-    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
     state.store.delete_connection(&connection).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -357,19 +353,14 @@ async fn check_key(
 }
 
 async fn find(
-    state: &AppState,
     caller: &Caller,
     customer_id: &str,
     provider: ProviderName,
 ) -> ApiResult<Option<Connection>> {
-    Ok(state
-        .store
-        .get_connection(&caller.application_id, customer_id, provider)
-        .await?)
+    Ok(caller.tenant.get_connection(customer_id, provider).await?)
 }
 
 pub(super) async fn find_named(
-    state: &AppState,
     caller: &Caller,
     customer_id: &str,
     provider_name: &str,
@@ -380,7 +371,8 @@ pub(super) async fn find_named(
         ))
     };
     let provider = provider_name.parse().map_err(|_| missing())?;
-    find(state, caller, customer_id, provider)
-        .await?
-        .ok_or_else(missing)
+    let connection = find(caller, customer_id, provider).await?;
+    let connection = connection.ok_or_else(missing)?;
+    caller.call.set_connection(&connection);
+    Ok(connection)
 }

@@ -1,12 +1,11 @@
 //! Customers.
 
-use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use axum::{Json as JsonBody, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use syncline_store::Customer;
+use syncline_store::{Customer, NewCustomer};
 use utoipa::ToSchema;
 
 use crate::{
-    AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
 };
@@ -37,11 +36,8 @@ impl From<Customer> for CustomerBody {
 /// All customers, by id.
 #[utoipa::path(get, path = "/customers", tag = "Customers", operation_id = "getCustomers",
     responses((status = 200, description = "Customers", body = [CustomerBody])))]
-pub(crate) async fn list_customers(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> ApiResult<JsonBody<Vec<CustomerBody>>> {
-    let customers = state.store.list_customers(&caller.application_id).await?;
+pub(crate) async fn list_customers(caller: Caller) -> ApiResult<JsonBody<Vec<CustomerBody>>> {
+    let customers = caller.tenant.list_customers().await?;
     Ok(JsonBody(customers.into_iter().map(Into::into).collect()))
 }
 
@@ -61,7 +57,6 @@ pub(crate) struct UpsertCustomer {
     responses((status = 200, description = "The customer", body = CustomerBody)))]
 pub(crate) async fn upsert_customer(
     caller: Caller,
-    State(state): State<AppState>,
     Json(body): Json<UpsertCustomer>,
 ) -> ApiResult<JsonBody<CustomerBody>> {
     if body.customer_id.is_empty() {
@@ -76,13 +71,13 @@ pub(crate) async fn upsert_customer(
             format!("must not be longer than {MAX_CUSTOMER_ID_CHARS} characters"),
         ));
     }
-    let customer = Customer {
-        application_id: caller.application_id,
-        customer_id: body.customer_id,
-        name: body.name,
-        email: body.email,
+    caller.call.set_customer(&body.customer_id);
+    let new = NewCustomer {
+        customer_id: &body.customer_id,
+        name: &body.name,
+        email: &body.email,
     };
-    state.store.upsert_customer(&customer).await?;
+    let customer = caller.tenant.upsert_customer(&new).await?;
     Ok(JsonBody(customer.into()))
 }
 
@@ -93,10 +88,9 @@ pub(crate) async fn upsert_customer(
     responses((status = 200, description = "The customer", body = CustomerBody)))]
 pub(crate) async fn get_customer(
     caller: Caller,
-    State(state): State<AppState>,
     Path(customer_id): Path<String>,
 ) -> ApiResult<JsonBody<CustomerBody>> {
-    let customer = find_customer(&state, &caller, &customer_id).await?;
+    let customer = find_customer(&caller, &customer_id).await?;
     Ok(JsonBody(customer.into()))
 }
 
@@ -107,13 +101,9 @@ pub(crate) async fn get_customer(
     responses((status = 204, description = "The customer is gone")))]
 pub(crate) async fn delete_customer(
     caller: Caller,
-    State(state): State<AppState>,
     Path(customer_id): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let deleted = state
-        .store
-        .delete_customer(&caller.application_id, &customer_id)
-        .await?;
+    let deleted = caller.tenant.delete_customer(&customer_id).await?;
     if deleted {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -121,14 +111,10 @@ pub(crate) async fn delete_customer(
     }
 }
 
-pub(crate) async fn find_customer(
-    state: &AppState,
-    caller: &Caller,
-    customer_id: &str,
-) -> ApiResult<Customer> {
-    state
-        .store
-        .get_customer(&caller.application_id, customer_id)
+pub(crate) async fn find_customer(caller: &Caller, customer_id: &str) -> ApiResult<Customer> {
+    caller
+        .tenant
+        .get_customer(customer_id)
         .await?
         .ok_or_else(|| unknown_customer(customer_id))
 }

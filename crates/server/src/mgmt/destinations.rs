@@ -42,11 +42,8 @@ impl From<Destination> for DestinationBody {
 #[utoipa::path(get, path = "/destinations", tag = "Destinations",
     operation_id = "getDestinations",
     responses((status = 200, description = "Destinations", body = [DestinationBody])))]
-pub(crate) async fn list_destinations(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> JsonBody<Vec<DestinationBody>> {
-    let destinations = state.store.list_destinations(&caller.application_id);
+pub(crate) async fn list_destinations(caller: Caller) -> JsonBody<Vec<DestinationBody>> {
+    let destinations = caller.tenant.list_destinations();
     JsonBody(destinations.into_iter().map(Into::into).collect())
 }
 
@@ -80,10 +77,9 @@ pub(crate) async fn create_destination(
     responses((status = 200, description = "The destination", body = DestinationBody)))]
 pub(crate) async fn get_destination(
     caller: Caller,
-    State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<DestinationBody>> {
-    Ok(JsonBody(find(&state, &caller, &id)?.into()))
+    Ok(JsonBody(find(&caller, &id)?.into()))
 }
 
 /// Refuses: the built-in destination has nothing that could change.
@@ -97,7 +93,7 @@ pub(crate) async fn update_destination(
     Path(id): Path<String>,
     Json(body): Json<DestinationSettings>,
 ) -> ApiResult<JsonBody<DestinationBody>> {
-    let destination = find(&state, &caller, &id)?;
+    let destination = find(&caller, &id)?;
     body.check_type(&state)?;
     Err(ApiError::validation(
         "type",
@@ -125,9 +121,9 @@ impl DestinationSettings {
     }
 }
 
-fn find(state: &AppState, caller: &Caller, id: &str) -> ApiResult<Destination> {
-    state
-        .store
-        .get_destination(&caller.application_id, id)
+fn find(caller: &Caller, id: &str) -> ApiResult<Destination> {
+    caller
+        .tenant
+        .get_destination(id)
         .ok_or_else(|| ApiError::NotFound(format!("Can't find destination with id {id}")))
 }

@@ -75,7 +75,7 @@ pub(crate) async fn list_magic_links(
     caller: Caller,
     State(state): State<AppState>,
 ) -> ApiResult<JsonBody<Vec<MagicLinkBody>>> {
-    let links = state.store.list_magic_links(&caller.application_id).await?;
+    let links = caller.tenant.list_magic_links().await?;
     Ok(JsonBody(
         links
             .into_iter()
@@ -109,15 +109,15 @@ pub(crate) async fn create_magic_link(
 ) -> ApiResult<(StatusCode, JsonBody<MagicLinkBody>)> {
     check_return_url(&body.return_url)?;
     let open_for = open_for(body.expiration_secs)?;
-    find_customer(&state, &caller, &body.customer_id).await?;
-    let provider = find_provider(&state, &caller, &body.provider_name).await?;
+    find_customer(&caller, &body.customer_id).await?;
+    let provider = find_provider(&caller, &body.provider_name).await?;
     let new = NewMagicLink {
         customer_id: &body.customer_id,
         provider: &provider,
         return_url: &body.return_url,
         expires_at: state.clock.now() + open_for,
     };
-    let link = state.store.create_magic_link(&new).await?;
+    let link = caller.tenant.create_magic_link(&new).await?;
     let link = MagicLinkBody::new(&state, link);
     Ok((StatusCode::CREATED, JsonBody(link)))
 }
@@ -129,13 +129,9 @@ pub(crate) async fn create_magic_link(
     responses((status = 204, description = "The magic link is gone")))]
 pub(crate) async fn delete_magic_link(
     caller: Caller,
-    State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let deleted = state
-        .store
-        .delete_magic_link(&caller.application_id, &id)
-        .await?;
+    let deleted = caller.tenant.delete_magic_link(&id).await?;
     if deleted {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -178,15 +174,11 @@ fn check_return_url(url: &str) -> ApiResult<()> {
     }
 }
 
-async fn find_provider(
-    state: &AppState,
-    caller: &Caller,
-    name: &str,
-) -> ApiResult<ConfiguredProvider> {
+async fn find_provider(caller: &Caller, name: &str) -> ApiResult<ConfiguredProvider> {
     let Ok(provider) = name.parse() else {
         return Err(ApiError::NotFound(format!(
             "Provider not found for name: {name}"
         )));
     };
-    enabled_provider(state, caller, provider).await
+    enabled_provider(caller, provider).await
 }

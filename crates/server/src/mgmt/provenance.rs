@@ -93,7 +93,7 @@ pub(crate) async fn get_provenance(
     let object: Object = object
         .parse()
         .map_err(|error: UnknownObject| ApiError::validation("object", error.to_string()))?;
-    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
     let provenance = state
         .store
         .provenance(&connection, object, &id)
@@ -105,8 +105,8 @@ pub(crate) async fn get_provenance(
         ..
     } = &provenance;
     let (first_seen_by, last_seen_by) = (
-        sighting(&state, &caller, first_seen_by.as_deref()).await?,
-        sighting(&state, &caller, last_seen_by.as_deref()).await?,
+        sighting(&caller, first_seen_by.as_deref()).await?,
+        sighting(&caller, last_seen_by.as_deref()).await?,
     );
     Ok(JsonBody(ProvenanceBody {
         object,
@@ -121,15 +121,11 @@ pub(crate) async fn get_provenance(
     }))
 }
 
-async fn sighting(
-    state: &AppState,
-    caller: &Caller,
-    run_id: Option<&str>,
-) -> ApiResult<Option<Sighting>> {
+async fn sighting(caller: &Caller, run_id: Option<&str>) -> ApiResult<Option<Sighting>> {
     let Some(run_id) = run_id else {
         return Ok(None);
     };
-    let run = state.store.get_run(&caller.application_id, run_id).await?;
+    let run = caller.tenant.get_run(run_id).await?;
     Ok(Some(Sighting {
         run_id: run_id.to_owned(),
         started_at: run.map(|run| run.started_at),

@@ -1,6 +1,6 @@
 //! The providers that the application has enabled.
 
-use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use axum::{Json as JsonBody, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use syncline_model::{Category, ProviderName, provider::UnknownProvider};
@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 
 use super::connections::check_word;
 use crate::{
-    AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
 };
@@ -43,11 +42,8 @@ impl From<ConfiguredProvider> for ProviderBody {
 /// All providers, by name.
 #[utoipa::path(get, path = "/providers", tag = "Providers", operation_id = "getProviders",
     responses((status = 200, description = "Providers", body = [ProviderBody])))]
-pub(crate) async fn list_providers(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> ApiResult<JsonBody<Vec<ProviderBody>>> {
-    let providers = state.store.list_providers(&caller.application_id).await?;
+pub(crate) async fn list_providers(caller: Caller) -> ApiResult<JsonBody<Vec<ProviderBody>>> {
+    let providers = caller.tenant.list_providers().await?;
     Ok(JsonBody(providers.into_iter().map(Into::into).collect()))
 }
 
@@ -88,14 +84,10 @@ struct ProviderObjects {
     responses((status = 201, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn create_provider(
     caller: Caller,
-    State(state): State<AppState>,
     Json(body): Json<ProviderSettings>,
 ) -> ApiResult<(StatusCode, JsonBody<ProviderBody>)> {
     let name = body.checked()?;
-    let provider = state
-        .store
-        .create_provider(&caller.application_id, name)
-        .await?;
+    let provider = caller.tenant.create_provider(name).await?;
     Ok((StatusCode::CREATED, JsonBody(provider.into())))
 }
 
@@ -106,10 +98,9 @@ pub(crate) async fn create_provider(
     responses((status = 200, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn get_provider(
     caller: Caller,
-    State(state): State<AppState>,
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
-    let provider = find_provider(&state, &caller, &provider_id).await?;
+    let provider = find_provider(&caller, &provider_id).await?;
     Ok(JsonBody(provider.into()))
 }
 
@@ -120,11 +111,10 @@ pub(crate) async fn get_provider(
     responses((status = 200, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn update_provider(
     caller: Caller,
-    State(state): State<AppState>,
     Path(provider_id): Path<String>,
     Json(body): Json<ProviderSettings>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
-    let provider = find_provider(&state, &caller, &provider_id).await?;
+    let provider = find_provider(&caller, &provider_id).await?;
     check_word("name", Some(&body.name), provider.name.as_str())?;
     body.checked()?;
     Ok(JsonBody(provider.into()))
@@ -137,11 +127,10 @@ pub(crate) async fn update_provider(
     responses((status = 200, description = "The provider that was deleted", body = ProviderBody)))]
 pub(crate) async fn delete_provider(
     caller: Caller,
-    State(state): State<AppState>,
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
-    let provider = find_provider(&state, &caller, &provider_id).await?;
-    state.store.delete_provider(&provider).await?;
+    let provider = find_provider(&caller, &provider_id).await?;
+    caller.tenant.delete_provider(&provider).await?;
     Ok(JsonBody(provider.into()))
 }
 
@@ -197,25 +186,20 @@ fn refuse_unless_empty(field: &str, list: &[Value]) -> ApiResult<()> {
     }
 }
 
-async fn find_provider(
-    state: &AppState,
-    caller: &Caller,
-    provider_id: &str,
-) -> ApiResult<ConfiguredProvider> {
-    state
-        .store
-        .get_provider(&caller.application_id, provider_id)
+async fn find_provider(caller: &Caller, provider_id: &str) -> ApiResult<ConfiguredProvider> {
+    caller
+        .tenant
+        .get_provider(provider_id)
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("Can't find provider with id {provider_id}")))
 }
 
 /// The application's provider of that name.
 pub(super) async fn enabled_provider(
-    state: &AppState,
     caller: &Caller,
     name: ProviderName,
 ) -> ApiResult<ConfiguredProvider> {
-    let providers = state.store.list_providers(&caller.application_id).await?;
+    let providers = caller.tenant.list_providers().await?;
     providers
         .into_iter()
         .find(|provider| provider.name == name)

@@ -84,7 +84,7 @@ pub(crate) async fn get_rate_limit_info(
     State(state): State<AppState>,
     Path((customer_id, provider_name)): Path<(String, String)>,
 ) -> ApiResult<JsonBody<RateLimitInfo>> {
-    let connection = find_named(&state, &caller, &customer_id, &provider_name).await?;
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
     let budget = state.store.budget(&connection.account_id).await?;
     let limits = state.limits_of(&connection);
     Ok(JsonBody(RateLimitInfo::new(

@@ -43,14 +43,8 @@ impl From<SyncConfig> for SyncConfigBody {
 /// All sync configs, by provider.
 #[utoipa::path(get, path = "/sync_configs", tag = "SyncConfigs", operation_id = "getSyncConfigs",
     responses((status = 200, description = "Sync configs", body = [SyncConfigBody])))]
-pub(crate) async fn list_sync_configs(
-    caller: Caller,
-    State(state): State<AppState>,
-) -> ApiResult<JsonBody<Vec<SyncConfigBody>>> {
-    let configs = state
-        .store
-        .list_sync_configs(&caller.application_id)
-        .await?;
+pub(crate) async fn list_sync_configs(caller: Caller) -> ApiResult<JsonBody<Vec<SyncConfigBody>>> {
+    let configs = caller.tenant.list_sync_configs().await?;
     Ok(JsonBody(configs.into_iter().map(Into::into).collect()))
 }
 
@@ -87,10 +81,10 @@ pub(crate) async fn create_sync_config(
         ));
     }
     check(&body.config)?;
-    enabled_provider(&state, &caller, provider).await?;
-    let config = state
-        .store
-        .create_sync_config(&caller.application_id, provider, &body.config)
+    enabled_provider(&caller, provider).await?;
+    let config = caller
+        .tenant
+        .create_sync_config(provider, &body.config)
         .await?;
     state.wake.wake();
     Ok((axum::http::StatusCode::CREATED, JsonBody(config.into())))
@@ -103,10 +97,9 @@ pub(crate) async fn create_sync_config(
     responses((status = 200, description = "The sync config", body = SyncConfigBody)))]
 pub(crate) async fn get_sync_config(
     caller: Caller,
-    State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<SyncConfigBody>> {
-    Ok(JsonBody(find(&state, &caller, &id).await?.into()))
+    Ok(JsonBody(find(&caller, &id).await?.into()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -136,7 +129,7 @@ pub(crate) async fn update_sync_config(
     Query(query): Query<ForceQuery>,
     Json(body): Json<UpdateSyncConfig>,
 ) -> ApiResult<JsonBody<SyncConfigBody>> {
-    let current = find(&state, &caller, &id).await?;
+    let current = find(&caller, &id).await?;
     check(&body.config)?;
     let updated = state
         .store
@@ -157,7 +150,7 @@ pub(crate) async fn delete_sync_config(
     Path(id): Path<String>,
     Query(query): Query<ForceQuery>,
 ) -> ApiResult<JsonBody<SyncConfigBody>> {
-    let config = find(&state, &caller, &id).await?;
+    let config = find(&caller, &id).await?;
     state
         .store
         .delete_sync_config(&config, query.force_delete_syncs)
@@ -172,10 +165,10 @@ fn check(config: &SyncConfigData) -> ApiResult<()> {
     }
 }
 
-async fn find(state: &AppState, caller: &Caller, id: &str) -> ApiResult<SyncConfig> {
-    state
-        .store
-        .get_sync_config(&caller.application_id, id)
+async fn find(caller: &Caller, id: &str) -> ApiResult<SyncConfig> {
+    caller
+        .tenant
+        .get_sync_config(id)
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("Can't find sync config with id {id}")))
 }

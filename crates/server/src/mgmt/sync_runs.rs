@@ -144,25 +144,17 @@ pub(crate) struct ListSyncRuns {
     responses((status = 200, description = "Sync runs", body = ResultList<SyncRunBody>)))]
 pub(crate) async fn list_sync_runs(
     caller: Caller,
-    State(state): State<AppState>,
     Query(query): Query<ListSyncRuns>,
 ) -> ApiResult<JsonBody<ResultList<SyncRunBody>>> {
     check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
     let position = position(query.cursor.as_deref(), LIST)?;
     let filter = query.filter()?;
-    let rows = state
-        .store
-        .list_runs(
-            &caller.application_id,
-            &filter,
-            &page_request(position.as_ref(), size),
-        )
+    let rows = caller
+        .tenant
+        .list_runs(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total_count = state
-        .store
-        .count_runs(&caller.application_id, &filter)
-        .await?;
+    let total_count = caller.tenant.count_runs(&filter).await?;
     let page = cut(rows, size, position.as_ref());
     let (next, previous) = links(&page, LIST, |run| run.id.as_str());
     Ok(JsonBody(ResultList {
@@ -192,7 +184,7 @@ pub(crate) async fn get_sync_run(
     State(state): State<AppState>,
     Path(run_id): Path<String>,
 ) -> ApiResult<JsonBody<SyncRunDetail>> {
-    let run = find(&state, &caller, &run_id).await?;
+    let run = find(&caller, &run_id).await?;
     detail(&state, run).await
 }
 
@@ -208,31 +200,28 @@ pub(crate) async fn apply_deletes(
     State(state): State<AppState>,
     Path(run_id): Path<String>,
 ) -> ApiResult<JsonBody<SyncRunDetail>> {
-    let run = find(&state, &caller, &run_id).await?;
+    let run = find(&caller, &run_id).await?;
     if run.finished_at.is_none() {
         return Err(ApiError::Conflict(format!(
             "sync run {run_id} has not ended yet: what it deletes is known then"
         )));
     }
-    state
-        .store
-        .apply_deletes(&caller.application_id, &run_id)
-        .await?;
+    caller.tenant.apply_deletes(&run_id).await?;
     // Deleting the connection takes its runs along, also just now.
-    let run = find(&state, &caller, &run_id).await?;
+    let run = find(&caller, &run_id).await?;
     detail(&state, run).await
 }
 
-async fn find(state: &AppState, caller: &Caller, run_id: &str) -> ApiResult<SyncRun> {
-    state
-        .store
-        .get_run(&caller.application_id, run_id)
+async fn find(caller: &Caller, run_id: &str) -> ApiResult<SyncRun> {
+    caller
+        .tenant
+        .get_run(run_id)
         .await?
         .ok_or_else(|| ApiError::NotFound(format!("Can't find sync run with id {run_id}")))
 }
 
 async fn detail(state: &AppState, run: SyncRun) -> ApiResult<JsonBody<SyncRunDetail>> {
-    let rejections = state.store.rejections(&run.id, REJECTIONS_SHOWN).await?;
+    let rejections = state.store.rejections(&run, REJECTIONS_SHOWN).await?;
     Ok(JsonBody(SyncRunDetail {
         run: run.into(),
         rejections,

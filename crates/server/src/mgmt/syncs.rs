@@ -139,7 +139,6 @@ pub(crate) struct ListSyncs {
     responses((status = 200, description = "Syncs", body = ResultList<SyncBody>)))]
 pub(crate) async fn list_syncs(
     caller: Caller,
-    State(state): State<AppState>,
     Query(query): Query<ListSyncs>,
 ) -> ApiResult<JsonBody<ResultList<SyncBody>>> {
     if query.object_type.is_some() != query.object.is_some() {
@@ -156,24 +155,17 @@ pub(crate) async fn list_syncs(
         provider_name: query.provider_name,
         object: query.object,
     };
-    let rows = state
-        .store
-        .list_syncs(
-            &caller.application_id,
-            &filter,
-            &page_request(position.as_ref(), size),
-        )
+    let rows = caller
+        .tenant
+        .list_syncs(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total_count = state
-        .store
-        .count_syncs(&caller.application_id, &filter)
-        .await?;
+    let total_count = caller.tenant.count_syncs(&filter).await?;
     let page = cut(rows, size, position.as_ref());
     let (next, previous) = links(&page, LIST, |sync| sync.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
-        results: with_last_runs(&state, page.rows).await?,
+        results: with_last_runs(&caller, page.rows).await?,
         total_count,
     }))
 }
@@ -192,17 +184,21 @@ pub(crate) struct SelectSync {
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The sync", body = SyncBody)))]
 pub(crate) async fn pause_sync(
-    ManagedConnection { connection }: ManagedConnection,
+    selected: ManagedConnection,
     State(state): State<AppState>,
     Json(body): Json<SelectSync>,
 ) -> ApiResult<JsonBody<SyncBody>> {
-    let scope = (&connection, &body.object_type, &body.object);
-    let sync = find(&state, scope).await?;
+    let scope = (&selected, &body.object_type, &body.object);
+    let sync = find(scope).await?;
     state
         .store
-        .pause_sync(&sync, &connection.reference(), "Manually paused by user")
+        .pause_sync(
+            &sync,
+            &selected.connection.reference(),
+            "Manually paused by user",
+        )
         .await?;
-    answer(&state, scope).await
+    answer(scope).await
 }
 
 /// Lets a paused sync run again.
@@ -211,15 +207,15 @@ pub(crate) async fn pause_sync(
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The sync", body = SyncBody)))]
 pub(crate) async fn resume_sync(
-    ManagedConnection { connection }: ManagedConnection,
+    selected: ManagedConnection,
     State(state): State<AppState>,
     Json(body): Json<SelectSync>,
 ) -> ApiResult<JsonBody<SyncBody>> {
-    let scope = (&connection, &body.object_type, &body.object);
-    let sync = find(&state, scope).await?;
-    state.store.resume_sync(&sync.id).await?;
+    let scope = (&selected, &body.object_type, &body.object);
+    let sync = find(scope).await?;
+    state.store.resume_sync(&sync).await?;
     state.wake.wake();
-    answer(&state, scope).await
+    answer(scope).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -238,49 +234,48 @@ pub(crate) struct TriggerSync {
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "The sync", body = SyncBody)))]
 pub(crate) async fn trigger_sync(
-    ManagedConnection { connection }: ManagedConnection,
+    selected: ManagedConnection,
     State(state): State<AppState>,
     Json(body): Json<TriggerSync>,
 ) -> ApiResult<JsonBody<SyncBody>> {
-    let scope = (&connection, &body.object_type, &body.object);
-    let sync = find(&state, scope).await?;
+    let scope = (&selected, &body.object_type, &body.object);
+    let sync = find(scope).await?;
     state
         .store
-        .trigger_sync(&sync.id, body.perform_full_refresh)
+        .trigger_sync(&sync, body.perform_full_refresh)
         .await?;
     state.wake.wake();
-    answer(&state, scope).await
+    answer(scope).await
 }
 
 /// A connection, an object type and an object: what selects one sync.
-type Scope<'a> = (&'a syncline_store::Connection, &'a String, &'a String);
+type Scope<'a> = (&'a ManagedConnection, &'a String, &'a String);
 
-async fn find(state: &AppState, (connection, object_type, object): Scope<'_>) -> ApiResult<Sync> {
+async fn find((selected, object_type, object): Scope<'_>) -> ApiResult<Sync> {
     check_object_type(object_type)?;
     let kind: Object = object
         .parse()
         .map_err(|error: UnknownObject| ApiError::validation("object", error.to_string()))?;
-    state
-        .store
-        .find_sync(&connection.application_id, &connection.id, kind)
-        .await?
-        .ok_or_else(|| {
-            ApiError::NotFound(format!(
-                "Sync not found for connectionId: {}, objectType: {object_type}, object: {object}",
-                connection.id
-            ))
-        })
+    let ManagedConnection { connection, caller } = selected;
+    let found = caller.tenant.find_sync(connection, kind).await?;
+    found.ok_or_else(|| {
+        ApiError::NotFound(format!(
+            "Sync not found for connectionId: {}, objectType: {object_type}, object: {object}",
+            connection.id
+        ))
+    })
 }
 
-async fn answer(state: &AppState, scope: Scope<'_>) -> ApiResult<JsonBody<SyncBody>> {
-    let sync = find(state, scope).await?;
-    let last_run = state.store.last_runs(&[&sync.id]).await?.pop();
+async fn answer(scope: Scope<'_>) -> ApiResult<JsonBody<SyncBody>> {
+    let sync = find(scope).await?;
+    let (selected, ..) = scope;
+    let tenant = &selected.caller.tenant;
+    let last_run = tenant.last_runs(std::slice::from_ref(&sync)).await?.pop();
     Ok(JsonBody(SyncBody::new(sync, last_run)))
 }
 
-async fn with_last_runs(state: &AppState, syncs: Vec<Sync>) -> ApiResult<Vec<SyncBody>> {
-    let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
-    let mut runs = state.store.last_runs(&ids).await?;
+async fn with_last_runs(caller: &Caller, syncs: Vec<Sync>) -> ApiResult<Vec<SyncBody>> {
+    let mut runs = caller.tenant.last_runs(&syncs).await?;
     Ok(syncs
         .into_iter()
         .map(|sync| {

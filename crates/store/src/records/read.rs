@@ -260,14 +260,14 @@ impl Store {
     /// stamps are given in commit order. `None` when the object isn't synced.
     pub async fn newest_stamp(
         &self,
-        connection_id: &str,
+        connection: &Connection,
         object: Object,
     ) -> Result<Option<Time>, StoreError> {
         const SQL: &str =
             "SELECT last_stamp_ms FROM syncs WHERE connection_id = $1 AND object = $2";
         let mut reader = self.db.read().await?;
         let stamp: Option<i64> = run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(connection_id)
+            .bind(&connection.id)
             .bind(object.as_str())
             .fetch_optional(c)
             .await)?;

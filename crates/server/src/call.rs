@@ -1,0 +1,83 @@
+//! What becomes known of a call on its way in, for the layers around it.
+//!
+//! A layer sees a request before anybody has looked at its key, and a response that no longer says
+//! whose it is. So the outermost layer ([`begin`]) puts a [`CallContext`] into the request's
+//! extensions, and the extractors write down what they find. A layer that wants to know takes the
+//! context out of the request before it goes on, and reads it afterwards:
+//!
+//! ```ignore
+//! let call = CallContext::of(request.extensions());
+//! let response = next.run(request).await;
+//! if let Some(key) = call.key() { /* … */ }
+//! ```
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{extract::Request, http::Extensions, middleware::Next, response::Response};
+use syncline_model::ApiKey;
+use syncline_store::Connection;
+
+/// Cheap to clone; all clones are of the same call. Nothing that is known changes again.
+#[derive(Clone, Default)]
+pub(crate) struct CallContext(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    key: OnceLock<Arc<ApiKey>>,
+    customer_id: OnceLock<String>,
+    connection_id: OnceLock<String>,
+}
+
+/// The outermost layer: gives every call its context, and tells the log at last who called.
+pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
+    let call = CallContext::default();
+    request.extensions_mut().insert(call.clone());
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    if let Some(key) = call.key() {
+        tracing::debug!(
+            key.id = key.id,
+            key.name = key.name,
+            customer.id = call.customer_id(),
+            connection.id = call.connection_id(),
+            "{method} {path}: {}",
+            response.status()
+        );
+    }
+    response
+}
+
+impl CallContext {
+    /// The context of the request that has these extensions.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// The key, once it was found to be valid.
+    pub(crate) fn key(&self) -> Option<&Arc<ApiKey>> {
+        self.0.key.get()
+    }
+
+    /// The customer that the path, the headers or the body name, be it there or not.
+    pub(crate) fn customer_id(&self) -> Option<&str> {
+        self.0.customer_id.get().map(String::as_str)
+    }
+
+    /// The connection that the headers select, once it was found.
+    pub(crate) fn connection_id(&self) -> Option<&str> {
+        self.0.connection_id.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_key(&self, key: ApiKey) {
+        self.0.key.get_or_init(|| Arc::new(key));
+    }
+
+    pub(crate) fn set_customer(&self, customer_id: &str) {
+        self.0.customer_id.get_or_init(|| customer_id.to_owned());
+    }
+
+    pub(crate) fn set_connection(&self, connection: &Connection) {
+        self.set_customer(&connection.customer_id);
+        self.0.connection_id.get_or_init(|| connection.id.clone());
+    }
+}
