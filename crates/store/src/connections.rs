@@ -316,10 +316,21 @@ impl Store {
             UPDATE connections
             SET credentials = $2, status = $3, capabilities = $4, limits = COALESCE($5, limits)
             WHERE id = $1";
+        // A scan that ends meanwhile has ended before this, or ends after it.
+        const LOCK_SCANS: &str = "
+            UPDATE sync_runs SET due_at = due_at
+            WHERE connection_id = $1 AND id = scan_id
+              AND state IN ('queued', 'running', 'waiting')";
         // What other credentials read is no part of what these read.
-        const FORGET: &str = "UPDATE sync_runs SET resumable = false WHERE connection_id = $1";
+        const FORGET: &str = "
+            UPDATE sync_runs SET resumable = false WHERE connection_id = $1 AND resumable";
         let sealed = self.seal(&CREDENTIALS, &connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(LOCK_SCANS)
+            .bind(&connection.id)
+            .execute(c)
+            .await
+            .map(drop))?;
         run!(tx, |c| sqlx::query(FORGET)
             .bind(&connection.id)
             .execute(c)
