@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Bring the database schema up to date and leave.
     #[command(after_help = SETTINGS)]
     Migrate(SettingsArgs),
+    /// The keys that seal your customers' credentials.
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
     /// Write the OpenAPI documents, or check that the written ones are up to date.
     Openapi(OpenapiArgs),
 }
@@ -39,6 +42,13 @@ pub(crate) enum Command {
 pub(crate) enum SimCommand {
     /// Apollo.io, as its documentation and recorded answers have it.
     Apollo(syncline_sim::Args),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EncryptionCommand {
+    /// Put every secret under the newest key, while `serve` goes on.
+    #[command(after_help = ROTATION)]
+    Rotate(SettingsArgs),
 }
 
 /// Settings that every command which opens the database takes. Each wins over the environment, and
@@ -165,6 +175,23 @@ if an invariant fell. Look closer at a seed with --trace.
 
   syncline simulate --seed 1 --seeds 100 --faults heavy
   syncline simulate --seed 7 --days 30 --contacts 3000";
+
+const ROTATION: &str = "\
+With the embedded database and the key in its data directory, one command does it all: it makes a
+new key, puts it in front of the old one in encryption.key, and seals everything under it. A `serve`
+that runs notices by itself.
+
+With SYNCLINE_ENCRYPTION_KEY (PostgreSQL) you hand out the keys:
+
+  1. Make a new key (`openssl rand -base64 32`), put it behind the old one (OLD,NEW), and restart
+     every process. With one process, skip this: it is for those that are restarted later.
+  2. Put it in front (NEW,OLD) and restart every process.
+  3. syncline encryption rotate, with the same setting.
+  4. Take the old key out (NEW) and restart once more. Keep it as long as you keep backups from
+     before.
+
+It may be interrupted at any moment: what is sealed under either key opens, and another `rotate`
+goes on.";
 
 const SETTINGS: &str = "\
 Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use crate::{
     config::Config,
     data_dir::{DataDir, lock_database},
+    key_file::KeyFile,
     lifecycle::Lifecycle,
     public_url::PublicUrl,
 };
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     /// Where others reach the API, if that is set.
     public_url: Option<PublicUrl>,
     keep_runs: Duration,
+    /// Where the encryption keys are kept, unless they are configured.
+    pub(crate) key_file: Option<KeyFile>,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -61,7 +64,7 @@ impl Parts {
         if embedded && !url.starts_with("sqlite:") {
             bail!("SYNCLINE_DATABASE_URL must begin with sqlite:// or postgres://");
         }
-        let (lock, keys) = if embedded {
+        let (lock, key_file) = if embedded {
             let dir = DataDir::open(&config.data_dir)?;
             if config.database_url.is_none() {
                 dir.prepare_database()?;
@@ -70,24 +73,12 @@ impl Parts {
                 Exclusive::Yes => Some(lock_database(&database_file(&url)?)?),
                 Exclusive::No => None,
             };
-            let keys = match &config.encryption_key {
-                Some(key) => key.clone(),
-                None => SecretString::from(dir.encryption_key(&ids)?),
-            };
-            (lock, keys)
+            let file = config.encryption_key.is_none().then(|| dir.key_file());
+            (lock, file)
         } else {
-            let Some(keys) = config.encryption_key.clone() else {
-                bail!(
-                    "SYNCLINE_ENCRYPTION_KEY is required with PostgreSQL: it seals your \
-                     customers' credentials. `openssl rand -base64 32` makes one; keep it safe"
-                );
-            };
-            (None, keys)
+            (None, None)
         };
-        let keys: EncryptionKeys = keys
-            .expose_secret()
-            .parse()
-            .context("SYNCLINE_ENCRYPTION_KEY is wrong")?;
+        let keys = encryption_keys(config, key_file.as_ref(), &ids)?;
         let store = Store::open(&url, clock.clone(), ids.clone(), keys)
             .await
             .with_context(|| cannot_open(config))?;
@@ -95,7 +86,7 @@ impl Parts {
             .migrate()
             .await
             .context("the database can't be used")?;
-        check_encryption_keys(&store).await?;
+        check_encryption_keys(&store, key_file.as_ref()).await?;
         let parts = Self {
             store,
             clock,
@@ -104,6 +95,7 @@ impl Parts {
             limits,
             public_url: config.public_url.clone(),
             keep_runs: Duration::from_hours(u64::from(config.retention.runs_days) * 24),
+            key_file,
             _lock: lock,
         };
         parts.measure_clock().await?;
@@ -253,14 +245,44 @@ fn cannot_open(config: &Config) -> String {
     }
 }
 
-async fn check_encryption_keys(store: &Store) -> anyhow::Result<()> {
-    match store.check_encryption_keys().await {
-        Err(error @ StoreError::UnknownEncryptionKey { .. }) => bail!(
-            "the stored credentials can't be opened with SYNCLINE_ENCRYPTION_KEY: {error}. \
-             Start with the key that they were stored with"
+/// The keys that are configured, or else those of the embedded database's file.
+fn encryption_keys(
+    config: &Config,
+    file: Option<&KeyFile>,
+    ids: &Ids,
+) -> anyhow::Result<EncryptionKeys> {
+    match (&config.encryption_key, file) {
+        (Some(keys), _) => keys
+            .expose_secret()
+            .parse()
+            .context("SYNCLINE_ENCRYPTION_KEY is wrong"),
+        (None, Some(file)) => file.open_or_make(ids),
+        (None, None) => bail!(
+            "SYNCLINE_ENCRYPTION_KEY is required with PostgreSQL: it seals your customers' \
+             credentials. `openssl rand -base64 32` makes one; keep it safe"
         ),
-        other => Ok(other?),
     }
+}
+
+async fn check_encryption_keys(store: &Store, file: Option<&KeyFile>) -> anyhow::Result<()> {
+    let Err(error) = store.check_encryption_keys().await else {
+        return Ok(());
+    };
+    let wrong = matches!(
+        error,
+        StoreError::UnknownEncryptionKey { .. } | StoreError::Inconsistent { .. }
+    );
+    if !wrong {
+        return Err(error.into());
+    }
+    let keys = match file {
+        Some(file) => file.path().display().to_string(),
+        None => "SYNCLINE_ENCRYPTION_KEY".to_owned(),
+    };
+    bail!(
+        "the stored secrets can't be opened with {keys}: {error}. Start with the key that sealed \
+         them, behind the newest one if there are several"
+    )
 }
 
 /// The process's metrics, installed once.

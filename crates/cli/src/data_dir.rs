@@ -2,15 +2,14 @@
 //! `serve` at a time.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::Write,
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
-use syncline_model::Ids;
-use syncline_store::EncryptionKeys;
+
+use crate::key_file::KeyFile;
 
 pub(crate) struct DataDir(PathBuf);
 
@@ -39,31 +38,9 @@ impl DataDir {
             })
     }
 
-    /// The encryption key that is kept here; made at the first start.
-    pub(crate) fn encryption_key(&self, ids: &Ids) -> anyhow::Result<String> {
-        let path = self.0.join("encryption.key");
-        let created = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path);
-        match created {
-            Ok(mut file) => {
-                let key = EncryptionKeys::generate(ids);
-                writeln!(file, "{key}")
-                    .and_then(|()| file.sync_all())
-                    .with_context(|| format!("{} can't be written", path.display()))?;
-                Ok(key)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                fs::read_to_string(&path)
-                    .map(|key| key.trim().to_owned())
-                    .with_context(|| format!("{} can't be read", path.display()))
-            }
-            Err(error) => {
-                Err(error).with_context(|| format!("{} can't be written", path.display()))
-            }
-        }
+    /// Where the encryption keys are kept that nobody configured.
+    pub(crate) fn key_file(&self) -> KeyFile {
+        KeyFile::in_dir(&self.0)
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod compose;
 mod config;
 mod data_dir;
+mod key_file;
 mod lifecycle;
 mod logging;
 mod public_url;

@@ -1,31 +1,284 @@
-//! The master keys against what is stored: are the right ones configured?
+//! The master keys against what is stored: are the right ones configured, what is sealed by which,
+//! and all of it under the newest.
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::AssertSqlSafe;
 
 use crate::{
     Store, StoreError,
     db::run,
-    sealing::{SEALED_COLUMNS, key_id},
+    sealing::{SEALED_COLUMNS, SealedColumn, key_id},
 };
+
+/// A value that is there from the first start on.
+pub(crate) const CHECK: SealedColumn = SealedColumn {
+    table: "encryption_check",
+    column: "sealed",
+    key: "name",
+};
+const CHECK_ROW: &str = "first start";
+const CHECK_TEXT: &str = "the encryption keys are the right ones";
+
+/// How many rows `rewrap_secrets` looks at in one query.
+const BATCH: i64 = 200;
+/// How often it looks again. Enough for whatever was in flight; a process that goes on sealing with
+/// an older key would keep it busy for ever.
+const PASSES: usize = 20;
+
+/// How many values one master key sealed in a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBy {
+    /// `table.column`
+    pub place: String,
+    /// `None` where the values have no format that is known.
+    pub key_id: Option<String>,
+    pub values: i64,
+}
+
+/// What became of the secrets when they were put under the newest key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewrapped {
+    pub values: u64,
+    /// Those that no configured key opens, and why. They are left as they were.
+    pub unopened: Vec<String>,
+}
+
+/// A stored secret, with the name of its row.
+type SealedRow = (String, String);
 
 impl Store {
     /// Every key that sealed something is configured. Asked at the start, so that a wrong key shows
     /// there and not in the first sync.
     pub async fn check_encryption_keys(&self) -> Result<(), StoreError> {
-        let mut reader = self.db.read().await?;
-        for column in SEALED_COLUMNS {
-            let sql = column.key_ids();
-            let heads: Vec<String> = run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(&*sql))
-                .fetch_all(c)
-                .await)?;
-            let missing = heads.iter().filter_map(|head| key_id(head));
-            if let Some(key_id) = missing.into_iter().find(|id| !self.keys.has(id)) {
-                return Err(StoreError::UnknownEncryptionKey {
-                    place: format!("{}.{}", column.table, column.column),
-                    key_id: key_id.to_owned(),
-                });
+        for found in self.sealed_by().await? {
+            if let Some(key_id) = found.key_id.filter(|id| !self.keys.has(id)) {
+                let place = found.place;
+                return Err(StoreError::UnknownEncryptionKey { place, key_id });
             }
         }
-        Ok(())
+        self.make_check().await?;
+        let opened = self.unseal(&CHECK, CHECK_ROW, &self.check().await?)?;
+        if opened.expose_secret() == CHECK_TEXT {
+            return Ok(());
+        }
+        Err(StoreError::Inconsistent {
+            table: CHECK.table,
+            column: CHECK.column,
+            row: CHECK_ROW.to_owned(),
+            reason: "it has another text".to_owned(),
+        })
+    }
+
+    /// Writes the check value where there is none. Of processes that start at once with different
+    /// keys, the first one's stays.
+    async fn make_check(&self) -> Result<(), StoreError> {
+        const THERE: &str = "SELECT count(*) FROM encryption_check WHERE name = $1";
+        const MAKE: &str = "
+            INSERT INTO encryption_check (name, sealed, created_at) VALUES ($1, $2, $3)
+            ON CONFLICT (name) DO NOTHING";
+        let mut reader = self.db.read().await?;
+        let there: i64 = run!(reader, |c| sqlx::query_scalar(THERE)
+            .bind(CHECK_ROW)
+            .fetch_one(c)
+            .await)?;
+        drop(reader);
+        if there > 0 {
+            return Ok(());
+        }
+        let sealed = self.seal(&CHECK, CHECK_ROW, &SecretString::from(CHECK_TEXT));
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(MAKE)
+            .bind(CHECK_ROW)
+            .bind(&sealed)
+            .bind(self.now())
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        const SQL: &str = "SELECT sealed FROM encryption_check WHERE name = $1";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(CHECK_ROW)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    /// How much is sealed by which key, in every column that holds secrets.
+    pub async fn sealed_by(&self) -> Result<Vec<SealedBy>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let mut found = Vec::new();
+        for column in SEALED_COLUMNS {
+            let sql = column.count_by_head();
+            let heads: Vec<(String, i64)> = run!(reader, |c| sqlx::query_as(AssertSqlSafe(&*sql))
+                .fetch_all(c)
+                .await)?;
+            found.extend(heads.into_iter().map(|(head, values)| SealedBy {
+                place: column.to_string(),
+                key_id: key_id(&head).map(str::to_owned),
+                values,
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Puts every secret under the newest key, row by row, while others go on working: a value that
+    /// changes meanwhile is left alone and looked at again.
+    pub async fn rewrap_secrets(&self) -> Result<Rewrapped, StoreError> {
+        let mut all = Rewrapped::default();
+        for _ in 0..PASSES {
+            let mut pass = Pass::default();
+            for column in SEALED_COLUMNS {
+                self.rewrap_column(column, &mut pass).await?;
+            }
+            all.values += pass.rewrapped;
+            all.unopened = pass.unopened;
+            if pass.rewrapped == 0 && pass.overtaken == 0 {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn rewrap_column(
+        &self,
+        column: &SealedColumn,
+        pass: &mut Pass,
+    ) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let rows = self.under_other_keys(column, &after).await?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            after.clone_from(last);
+            for (row, sealed) in rows {
+                match self.rewrap(column, &row, &sealed) {
+                    Ok(None) => {}
+                    Ok(Some(newer)) => {
+                        if self.replace(column, &row, &sealed, &newer).await? {
+                            pass.rewrapped += 1;
+                        } else {
+                            pass.overtaken += 1;
+                        }
+                    }
+                    Err(error) => pass.unopened.push(error.to_string()),
+                }
+            }
+        }
+    }
+
+    /// Rows whose value is not under the newest key, in the order of their names.
+    async fn under_other_keys(
+        &self,
+        column: &SealedColumn,
+        after: &str,
+    ) -> Result<Vec<SealedRow>, StoreError> {
+        let sql = column.list_under_other_heads();
+        let head = self.newest_head();
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(AssertSqlSafe(&*sql))
+            .bind(&head)
+            .bind(after)
+            .bind(BATCH)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    /// `false` where the row is gone, or has another value by now.
+    async fn replace(
+        &self,
+        column: &SealedColumn,
+        row: &str,
+        sealed: &str,
+        newer: &str,
+    ) -> Result<bool, StoreError> {
+        let sql = column.replace();
+        let mut tx = self.db.begin().await?;
+        let replaced = run!(tx, |c| sqlx::query(AssertSqlSafe(&*sql))
+            .bind(row)
+            .bind(sealed)
+            .bind(newer)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(replaced == 1)
+    }
+
+    /// Opens every secret and gives back why, for those that don't open.
+    pub async fn unopened_secrets(&self) -> Result<Vec<String>, StoreError> {
+        let mut unopened = Vec::new();
+        for column in SEALED_COLUMNS {
+            let sql = column.list();
+            let mut after = String::new();
+            loop {
+                let mut reader = self.db.read().await?;
+                let rows: Vec<SealedRow> = run!(reader, |c| sqlx::query_as(AssertSqlSafe(&*sql))
+                    .bind(&after)
+                    .bind(BATCH)
+                    .fetch_all(c)
+                    .await)?;
+                drop(reader);
+                let Some((last, _)) = rows.last() else {
+                    break;
+                };
+                after.clone_from(last);
+                let failed = rows
+                    .iter()
+                    .filter_map(|(row, sealed)| self.unseal(column, row, sealed).err());
+                unopened.extend(failed.map(|error| error.to_string()));
+            }
+        }
+        Ok(unopened)
+    }
+
+    /// What the configured keys are called, newest first.
+    pub fn encryption_key_ids(&self) -> Vec<String> {
+        self.keys.ids()
+    }
+}
+
+/// One walk through every column.
+#[derive(Default)]
+struct Pass {
+    rewrapped: u64,
+    /// Somebody else wrote them in between.
+    overtaken: u64,
+    unopened: Vec<String>,
+}
+
+/// The statements of a column. Its names are ours, not a caller's.
+impl SealedColumn {
+    fn count_by_head(&self) -> String {
+        let Self { table, column, .. } = self;
+        format!(
+            "SELECT substr({column}, 1, 12), count(*) FROM {table} WHERE {column} IS NOT NULL
+             GROUP BY substr({column}, 1, 12) ORDER BY 1"
+        )
+    }
+
+    fn list(&self) -> String {
+        let Self { table, column, key } = self;
+        format!(
+            "SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL AND {key} > $1
+             ORDER BY {key} LIMIT $2"
+        )
+    }
+
+    fn list_under_other_heads(&self) -> String {
+        let Self { table, column, key } = self;
+        format!(
+            "SELECT {key}, {column} FROM {table}
+             WHERE {column} IS NOT NULL AND substr({column}, 1, 12) <> $1 AND {key} > $2
+             ORDER BY {key} LIMIT $3"
+        )
+    }
+
+    fn replace(&self) -> String {
+        let Self { table, column, key } = self;
+        format!("UPDATE {table} SET {column} = $3 WHERE {key} = $1 AND {column} = $2")
     }
 }

@@ -47,6 +47,7 @@ pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
 pub use customers::{Customer, NewCustomer};
 pub use destinations::Destination;
+pub use encryption::{Rewrapped, SealedBy};
 pub use endings::{Ending, Pause, Seen};
 pub use error::StoreError;
 pub use history::{PresenceEvent, Provenance};

@@ -2,6 +2,7 @@
 
 mod crash;
 mod demo;
+mod encryption;
 mod many_crashes;
 mod secrets;
 mod start;

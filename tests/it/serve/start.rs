@@ -222,7 +222,7 @@ async fn a_set_key_is_added_and_the_others_stay() {
     assert_eq!(database.count("SELECT count(*) FROM api_keys").await, 2);
 }
 
-async fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
+pub(super) async fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
     syncline()
         .args(args)
         .envs(env.iter().copied())
@@ -233,7 +233,7 @@ async fn output(args: &[&str], env: &[(&str, &str)]) -> Output {
 
 /// Status 1 and one sentence on stderr.
 #[track_caller]
-fn assert_refused(output: &Output, words: &str) {
+pub(super) fn assert_refused(output: &Output, words: &str) {
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{err}");
     let said = err

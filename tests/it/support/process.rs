@@ -73,6 +73,9 @@ impl Process {
     pub(crate) async fn start(command: &mut Command, database: &Database, apollo: &str) -> Self {
         let data_dir = database.data_dir();
         let mut serve = syncline();
+        if database.is_postgres {
+            serve.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
+        }
         serve
             .arg("serve")
             .args(command.as_std().get_args())
@@ -85,9 +88,6 @@ impl Process {
             .env("SYNCLINE_LISTEN", "127.0.0.1:0")
             .env("SYNCLINE_DATA_DIR", data_dir)
             .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo);
-        if database.is_postgres {
-            serve.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
-        }
         let mut child = serve.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut err = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -165,6 +165,19 @@ impl Process {
         headed(request).header("idempotency-key", key).json(body)
     }
 
+    /// A request for the connection of any customer, not sent yet.
+    pub(crate) fn of_customer(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        customer: &str,
+    ) -> reqwest::RequestBuilder {
+        headed_for(
+            self.http.request(method, format!("{}{path}", self.base)),
+            customer,
+        )
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Value {
         let request = headed(request);
         let answer = super::App::answer(request).await;
@@ -210,8 +223,12 @@ impl Process {
 
 /// Selects the connection of [`CUSTOMER`].
 fn headed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    headed_for(request, CUSTOMER)
+}
+
+fn headed_for(request: reqwest::RequestBuilder, customer: &str) -> reqwest::RequestBuilder {
     request
         .header("x-api-key", API_KEY)
-        .header("x-customer-id", CUSTOMER)
+        .header("x-customer-id", customer)
         .header("x-provider-name", "apollo")
 }

@@ -1,13 +1,14 @@
 //! One file per command.
 
 mod demo;
+mod encryption_rotate;
 mod migrate;
 mod openapi;
 mod serve;
 mod simulate;
 mod sync;
 
-use crate::cli::{Cli, Command, SimCommand};
+use crate::cli::{Cli, Command, EncryptionCommand, SimCommand};
 
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
@@ -18,6 +19,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Simulate(args) => simulate::run(&args),
         Command::Migrate(args) => migrate::run(&args).await,
+        Command::Encryption(EncryptionCommand::Rotate(args)) => encryption_rotate::run(&args).await,
         Command::Openapi(args) => openapi::run(&args),
     }
 }

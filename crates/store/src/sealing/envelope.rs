@@ -7,6 +7,8 @@
 //! elsewhere doesn't open. In the first format, `v1.<id>.<secret>`, the master key sealed the secret
 //! itself; such values open, and become the second when they are sealed again.
 
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
@@ -125,10 +127,38 @@ pub(super) fn open(
     Ok(SecretString::from(secret))
 }
 
-fn master_of(
+/// The value under the newest master key; `None` where it is that already.
+pub(super) fn rewrap(
     keys: &EncryptionKeys,
-    parts: &Parts<'_>,
-) -> Result<std::sync::Arc<MasterKey>, OpenError> {
+    column: &SealedColumn,
+    row: &str,
+    sealed: &str,
+    ids: &Ids,
+) -> Result<Option<String>, OpenError> {
+    let parts = Parts::of(sealed)?;
+    let newest = keys.newest();
+    match parts {
+        Parts::First { .. } => {
+            let secret = open(keys, column, row, sealed)?;
+            Ok(Some(seal(keys, column, row, &secret, ids)))
+        }
+        Parts::Envelope { key_id, .. } if key_id == newest.id => Ok(None),
+        Parts::Envelope {
+            data_key, secret, ..
+        } => {
+            let place = column.place(row);
+            let data_key = open_data_key(&*master_of(keys, &parts)?, data_key, &place)?;
+            Ok(Some(envelope(&newest, &data_key, &place, secret, ids)))
+        }
+    }
+}
+
+/// How a value under the newest master key begins.
+pub(super) fn newest_head(keys: &EncryptionKeys) -> String {
+    format!("{ENVELOPE}.{}.", keys.newest().id)
+}
+
+fn master_of(keys: &EncryptionKeys, parts: &Parts<'_>) -> Result<Arc<MasterKey>, OpenError> {
     keys.find(parts.key_id())
         .ok_or_else(|| OpenError::UnknownKey(parts.key_id().to_owned()))
 }
@@ -280,5 +310,30 @@ mod tests {
         let sealed = first_format(&keys, "front", "apollo-key", &ids);
         assert_eq!(opened(&keys, "front", &sealed).unwrap(), "apollo-key");
         assert_eq!(opened(&keys, "back", &sealed), Err(OpenError::Damaged));
+    }
+
+    #[test]
+    fn another_master_key_changes_the_data_keys_part_alone() {
+        let ids = Ids::seeded(9);
+        let (old, both, new) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
+        let sealed = seal(&old, &KEYS, "front", &"apollo-key".into(), &ids);
+        let again = rewrap(&both, &KEYS, "front", &sealed, &ids);
+        let again = again.unwrap().unwrap();
+        assert!(same_value(&sealed, &again));
+        assert_ne!(sealed, again);
+        assert_eq!(opened(&new, "front", &again).unwrap(), "apollo-key");
+        assert_eq!(rewrap(&new, &KEYS, "front", &again, &ids), Ok(None));
+        let damaged = rewrap(&both, &KEYS, "back", &sealed, &ids);
+        assert_eq!(damaged, Err(OpenError::Damaged));
+    }
+
+    #[test]
+    fn the_first_format_becomes_the_second_also_under_the_same_key() {
+        let (keys, ids) = (keys(&[1]), Ids::seeded(9));
+        let sealed = first_format(&keys, "front", "apollo-key", &ids);
+        let again = rewrap(&keys, &KEYS, "front", &sealed, &ids);
+        let again = again.unwrap().unwrap();
+        assert!(again.starts_with("v2."));
+        assert_eq!(opened(&keys, "front", &again).unwrap(), "apollo-key");
     }
 }

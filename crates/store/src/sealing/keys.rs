@@ -70,7 +70,9 @@ impl FromStr for EncryptionKeys {
 
 impl fmt::Debug for EncryptionKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("EncryptionKeys").field(&self.ids()).finish()
+        f.debug_tuple("EncryptionKeys")
+            .field(&self.known_ids())
+            .finish()
     }
 }
 
@@ -90,6 +92,11 @@ impl EncryptionKeys {
 
     /// What the keys are called, newest first. Not secret.
     pub fn ids(&self) -> Vec<String> {
+        self.read_again();
+        self.known_ids()
+    }
+
+    fn known_ids(&self) -> Vec<String> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         keys.iter().map(|key| key.id.clone()).collect()
     }

@@ -7,12 +7,15 @@
 mod envelope;
 mod keys;
 
+use std::fmt;
+
 use secrecy::SecretString;
 
 pub(crate) use envelope::{key_id, same_value};
 pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
-use crate::{Store, StoreError, connections};
+use self::envelope::OpenError;
+use crate::{Store, StoreError, connections, encryption};
 
 /// A column whose values are sealed; null where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,23 +27,23 @@ pub(crate) struct SealedColumn {
 }
 
 /// Every column that holds secrets.
-pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[connections::CREDENTIALS];
+pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[connections::CREDENTIALS, encryption::CHECK];
 
 impl SealedColumn {
     /// What a value of the row is bound to: it opens nowhere else.
     fn place(&self, row: &str) -> String {
-        format!("{}.{} of {row}", self.table, self.column)
-    }
-
-    /// The statement that asks for each key that sealed a value here: the values' heads, once each.
-    pub(crate) fn key_ids(&self) -> String {
-        let Self { table, column, .. } = self;
-        format!("SELECT DISTINCT substr({column}, 1, 12) FROM {table} WHERE {column} IS NOT NULL")
+        format!("{self} of {row}")
     }
 
     /// The place as the first format wrote it.
     fn first_place(&self, row: &str) -> String {
-        format!("{}.{}/{row}", self.table, self.column)
+        format!("{self}/{row}")
+    }
+}
+
+impl fmt::Display for SealedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.table, self.column)
     }
 }
 
@@ -57,11 +60,32 @@ impl Store {
         row: &str,
         sealed: &str,
     ) -> Result<SecretString, StoreError> {
-        envelope::open(&self.keys, column, row, sealed).map_err(|error| StoreError::Inconsistent {
-            table: column.table,
-            column: column.column,
-            row: row.to_owned(),
-            reason: error.to_string(),
-        })
+        envelope::open(&self.keys, column, row, sealed)
+            .map_err(|error| unreadable(column, row, &error))
+    }
+
+    /// What is stored there, under the newest master key; `None` where it is that already.
+    pub(crate) fn rewrap(
+        &self,
+        column: &SealedColumn,
+        row: &str,
+        sealed: &str,
+    ) -> Result<Option<String>, StoreError> {
+        envelope::rewrap(&self.keys, column, row, sealed, &self.ids)
+            .map_err(|error| unreadable(column, row, &error))
+    }
+
+    /// How a value under the newest master key begins.
+    pub(crate) fn newest_head(&self) -> String {
+        envelope::newest_head(&self.keys)
+    }
+}
+
+fn unreadable(column: &SealedColumn, row: &str, error: &OpenError) -> StoreError {
+    StoreError::Inconsistent {
+        table: column.table,
+        column: column.column,
+        row: row.to_owned(),
+        reason: error.to_string(),
     }
 }

@@ -1,0 +1,92 @@
+//! `syncline encryption rotate`: every secret under the newest key, while others work.
+
+use anyhow::bail;
+use syncline_store::{Rewrapped, Store};
+
+use crate::{
+    cli::SettingsArgs,
+    compose::{Exclusive, Parts},
+    config::Config,
+    key_file::KeyFile,
+    logging,
+};
+
+pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
+    let config = Config::load(args)?;
+    logging::init(config.log.format);
+    let parts = Parts::open(&config, Exclusive::No).await?;
+    let store = &parts.store;
+    let held = parts.key_file.as_ref().map(KeyFile::hold).transpose()?;
+    if let (Some(file), Some(held)) = (&parts.key_file, &held)
+        && old_keys_in_use(store).await?.is_empty()
+    {
+        file.put_new_in_front(&parts.ids, held)?;
+    }
+    let done = store.rewrap_secrets().await?;
+    let in_use = old_keys_in_use(store).await?;
+    report(&parts, &done, &in_use)?;
+    drop(held);
+    store.close().await;
+    if !done.unopened.is_empty() {
+        bail!(
+            "{} of the secrets can't be opened and stay as they are: set them anew",
+            done.unopened.len()
+        );
+    }
+    if !in_use.is_empty() {
+        bail!(
+            "another process still seals with an older key ({}): restart it with the newest one in \
+             front, and rotate again",
+            in_use.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The keys that sealed something, less the newest.
+async fn old_keys_in_use(store: &Store) -> anyhow::Result<Vec<String>> {
+    let newest = store.encryption_key_ids().into_iter().next();
+    let mut in_use: Vec<_> = store
+        .sealed_by()
+        .await?
+        .into_iter()
+        .filter_map(|sealed| sealed.key_id)
+        .filter(|id| newest.as_ref() != Some(id))
+        .collect();
+    in_use.sort_unstable();
+    in_use.dedup();
+    Ok(in_use)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn report(parts: &Parts, done: &Rewrapped, in_use: &[String]) -> anyhow::Result<()> {
+    let ids = parts.store.encryption_key_ids();
+    let [newest, old @ ..] = &ids[..] else {
+        bail!("there is no encryption key");
+    };
+    match done.values {
+        0 => println!("every secret is under the key {newest} already"),
+        1 => println!("1 secret was put under the key {newest}"),
+        n => println!("{n} secrets were put under the key {newest}"),
+    }
+    for reason in &done.unopened {
+        println!("left as it is: {reason}");
+    }
+    let not_needed: Vec<_> = old.iter().filter(|id| !in_use.contains(id)).collect();
+    if old.is_empty() {
+        println!(
+            "for another key, put it in front of this one in SYNCLINE_ENCRYPTION_KEY; see --help"
+        );
+    } else if !not_needed.is_empty() {
+        let listed: Vec<_> = not_needed.iter().map(|id| id.as_str()).collect();
+        let place = match &parts.key_file {
+            Some(file) => format!("{}, newest first", file.path().display()),
+            None => "SYNCLINE_ENCRYPTION_KEY".to_owned(),
+        };
+        println!(
+            "no longer needed: {} (in {place}); keep it as long as you keep backups from before",
+            listed.join(", ")
+        );
+    }
+    Ok(())
+}
