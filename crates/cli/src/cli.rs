@@ -31,6 +31,12 @@ pub(crate) enum Command {
     /// Bring the database schema up to date and leave.
     #[command(after_help = SETTINGS)]
     Migrate(SettingsArgs),
+    /// Copy the embedded database into a file, while `serve` goes on.
+    #[command(after_help = BACKUP)]
+    Backup(FileArgs),
+    /// Put a backup in the place of the embedded database. `serve` must be stopped.
+    #[command(after_help = RESTORE)]
+    Restore(FileArgs),
     /// The keys that seal your customers' credentials.
     #[command(subcommand)]
     Encryption(EncryptionCommand),
@@ -64,6 +70,15 @@ pub(crate) struct SettingsArgs {
     /// `sqlite://PATH` or `postgres://…` [default: the embedded database in the data directory].
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct FileArgs {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 #[derive(Args)]
@@ -192,6 +207,27 @@ With SYNCLINE_ENCRYPTION_KEY (PostgreSQL) you hand out the keys:
 
 It may be interrupted at any moment: what is sealed under either key opens, and another `rotate`
 goes on.";
+
+const BACKUP: &str = "\
+The file holds the database as it was at one moment. It is readable by its owner alone, and a file
+that is there already is not overwritten.
+
+Keep the encryption key, too, and not in the same place: without it the stored credentials can't be
+opened, and with it they can.
+
+  syncline backup /backups/syncline-$(date +%F).db
+
+PostgreSQL has tools of its own: pg_dump --format=custom --file FILE URL";
+
+const RESTORE: &str = "\
+The backup is copied, looked through, brought to this program's schema and opened with the encryption
+key, before anything is replaced. The database that was there is kept beside it, under a name that is
+printed. A backup of an older version may be restored, one of a newer version not.
+
+  syncline restore /backups/syncline-2026-04-01.db
+
+On another machine put the key that belongs to the backup into its place first: encryption.key in the
+data directory, or SYNCLINE_ENCRYPTION_KEY.";
 
 const SETTINGS: &str = "\
 Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,

@@ -1,6 +1,6 @@
 //! Composition: from settings to running parts. The one place where they are put together.
 
-use std::{fs::File, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::Config,
-    data_dir::{DataDir, lock_database},
+    data_dir::{DataDir, database_file, lock_database},
     key_file::KeyFile,
     lifecycle::Lifecycle,
     public_url::PublicUrl,
@@ -223,16 +223,6 @@ fn new_api_key(ids: &Ids) -> String {
     format!("sl_{}", hex::encode(ids.bytes::<32>()))
 }
 
-/// The file that an embedded database's URL names.
-fn database_file(url: &str) -> anyhow::Result<PathBuf> {
-    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-    let path = path.split('?').next().unwrap_or_default();
-    if path.is_empty() || path.contains(":memory:") {
-        bail!("SYNCLINE_DATABASE_URL names no file: write sqlite://PATH or postgres://…");
-    }
-    Ok(PathBuf::from(path))
-}
-
 fn cannot_open(config: &Config) -> String {
     match &config.database_url {
         Some(_) => "the database can't be opened: check SYNCLINE_DATABASE_URL, and that the \
@@ -246,7 +236,7 @@ fn cannot_open(config: &Config) -> String {
 }
 
 /// The keys that are configured, or else those of the embedded database's file.
-fn encryption_keys(
+pub(crate) fn encryption_keys(
     config: &Config,
     file: Option<&KeyFile>,
     ids: &Ids,
@@ -264,7 +254,10 @@ fn encryption_keys(
     }
 }
 
-async fn check_encryption_keys(store: &Store, file: Option<&KeyFile>) -> anyhow::Result<()> {
+pub(crate) async fn check_encryption_keys(
+    store: &Store,
+    file: Option<&KeyFile>,
+) -> anyhow::Result<()> {
     let Err(error) = store.check_encryption_keys().await else {
         return Ok(());
     };

@@ -44,8 +44,18 @@ impl DataDir {
     }
 }
 
+/// The file that an embedded database's URL names.
+pub(crate) fn database_file(url: &str) -> anyhow::Result<PathBuf> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    let path = path.split('?').next().unwrap_or_default();
+    if path.is_empty() || path.contains(":memory:") {
+        bail!("SYNCLINE_DATABASE_URL names no file: write sqlite://PATH or postgres://…");
+    }
+    Ok(PathBuf::from(path))
+}
+
 /// Opens a file, made with mode 0600 where it is missing.
-fn open_private(path: &Path) -> std::io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

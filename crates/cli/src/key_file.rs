@@ -48,6 +48,14 @@ impl KeyFile {
         Ok(EncryptionKeys::in_file(&self.path)?)
     }
 
+    /// The keys, of which there must be one.
+    pub(crate) fn open(&self) -> anyhow::Result<EncryptionKeys> {
+        if !self.is_there()? {
+            bail!("there is no {}", self.path.display());
+        }
+        Ok(EncryptionKeys::in_file(&self.path)?)
+    }
+
     pub(crate) fn hold(&self) -> anyhow::Result<Held> {
         let lock = self.directory()?;
         match lock.try_lock() {

@@ -18,7 +18,6 @@ use sqlx::{
     Transaction,
     encode::IsNull,
     error::BoxDynError,
-    migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgArgumentBuffer, PgConnectOptions, PgPoolOptions, PgTypeInfo, types::Oid},
     sqlite::{
@@ -30,12 +29,11 @@ use syncline_model::Time;
 
 use crate::StoreError;
 
-static COMMON: Migrator = sqlx::migrate!("../../migrations");
-static POSTGRES_ONLY: Migrator = sqlx::migrate!("../../migrations/postgres");
-
 const POSTGRES_CONNECTIONS: u32 = 16;
 const SQLITE_READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const OPEN_TRIES: u32 = 50;
+const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long an idle connection is taken to be alive.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
@@ -187,12 +185,26 @@ impl Db {
             .pragma("temp_store", "memory")
             .pragma("journal_size_limit", "67108864")
             .optimize_on_close(true, None);
-        let write = SqlitePoolOptions::new()
+        let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_with(options.clone())
-            .await?;
+            .test_before_acquire(false);
+        // Of processes that open a new file at once, one turns the log on, and the others are told
+        // that it is locked, without the busy timeout.
+        let mut tried = 1;
+        let write = loop {
+            match writer.clone().connect_with(options.clone()).await {
+                Ok(pool) => break pool,
+                Err(error) => {
+                    let error = StoreError::from(error);
+                    if !error.is_locked() || tried == OPEN_TRIES {
+                        return Err(error);
+                    }
+                }
+            }
+            tried += 1;
+            tokio::time::sleep(OPEN_AGAIN_AFTER).await;
+        };
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -204,43 +216,6 @@ impl Db {
             write,
             fuse: Fuse::default(),
         })
-    }
-
-    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
-        let migrator = self.migrator();
-        match self {
-            Self::Pg(pool) => migrator.run(pool).await?,
-            Self::Lite { write, .. } => migrator.run(write).await?,
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
-        const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-        let newest = self
-            .migrator()
-            .iter()
-            .map(|migration| migration.version)
-            .max();
-        let mut reader = self.read().await?;
-        let applied: Result<Option<i64>, _> =
-            run!(reader, |c| sqlx::query_scalar(NEWEST).fetch_one(c).await);
-        match applied {
-            Ok(applied) if applied == newest => Ok(()),
-            // The database answers, but the table isn't there.
-            Ok(_) | Err(sqlx::Error::Database(_)) => Err(StoreError::NotMigrated),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The migrations of both databases, with PostgreSQL's own among them where it is that.
-    fn migrator(&self) -> Migrator {
-        let mut migrations = COMMON.migrations.to_vec();
-        if matches!(self, Self::Pg(_)) {
-            migrations.extend(POSTGRES_ONLY.iter().cloned());
-            migrations.sort_by_key(|migration| migration.version);
-        }
-        Migrator::with_migrations(migrations)
     }
 
     pub(crate) async fn server_time(&self) -> Result<Option<Time>, StoreError> {
@@ -259,6 +234,16 @@ impl Db {
             Self::Pg(pool) => Reader::Pg(pool.acquire().await?),
             Self::Lite { read, fuse, .. } => Reader::Lite(read.acquire().await?, fuse.clone()),
         })
+    }
+
+    /// The connection that writes, outside of a transaction.
+    pub(crate) async fn writer(&self) -> Result<Reader, sqlx::Error> {
+        match self {
+            Self::Lite { write, fuse, .. } => {
+                Ok(Reader::Lite(write.acquire().await?, fuse.clone()))
+            }
+            Self::Pg(_) => self.read().await,
+        }
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {

@@ -1,13 +1,31 @@
 //! What can go wrong in the store.
 
+use sqlx::{postgres::PgDatabaseError, sqlite::SqliteError};
+
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_IOERR: i32 = 10;
+const SQLITE_FULL: i32 = 13;
+const SQLITE_CANTOPEN: i32 = 14;
+
 /// A caller's mistake is never here: an absent row is an `Option`, a duplicate its own variant.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the database could not be used")]
     Database(#[from] sqlx::Error),
 
-    #[error("the database schema could not be brought up to date")]
+    #[error("the database schema could not be brought up to date, and is as it was")]
     Migration(#[from] sqlx::migrate::MigrateError),
+
+    #[error(
+        "the database schema has version {found}, and this program knows none after {known}: a newer \
+         Syncline was here. Start that one, or restore a backup from before"
+    )]
+    NewerSchema { found: i64, known: i64 },
+
+    /// A file that was to take a database's place can't.
+    #[error("{0}")]
+    Unusable(String),
 
     #[error("the database URL '{url}' is not understood: {reason}")]
     Url { url: String, reason: String },
@@ -61,18 +79,50 @@ impl StoreError {
         (code.len() == 5 && refused(&code)) || code == "18"
     }
 
-    /// The database could not be reached, or had no time. The same may work a little later.
+    /// Somebody else holds the embedded database.
+    pub fn is_locked(&self) -> bool {
+        matches!(self.sqlite_code(), Some(SQLITE_BUSY | SQLITE_LOCKED))
+    }
+
+    fn postgres_code(&self) -> Option<&str> {
+        match self {
+            Self::Database(sqlx::Error::Database(cause)) => {
+                Some(cause.try_downcast_ref::<PgDatabaseError>()?.code())
+            }
+            _ => None,
+        }
+    }
+
+    /// The first byte of SQLite's code says what it is about.
+    fn sqlite_code(&self) -> Option<i32> {
+        let Self::Database(sqlx::Error::Database(cause)) = self else {
+            return None;
+        };
+        cause.try_downcast_ref::<SqliteError>()?;
+        let code: i32 = cause.code()?.parse().ok()?;
+        Some(code & 0xff)
+    }
+
+    /// The database could not be reached, had no time, or no room. The same may work a little later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Database(
-                sqlx::Error::Io(_)
-                    | sqlx::Error::Tls(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
-                    | sqlx::Error::WorkerCrashed
+        self.is_locked()
+            || self.is_full()
+            || matches!(self.sqlite_code(), Some(SQLITE_IOERR | SQLITE_CANTOPEN))
+            || matches!(
+                self,
+                Self::Database(
+                    sqlx::Error::Io(_)
+                        | sqlx::Error::Tls(_)
+                        | sqlx::Error::PoolTimedOut
+                        | sqlx::Error::PoolClosed
+                        | sqlx::Error::WorkerCrashed
+                )
             )
-        )
+    }
+
+    /// The disk under the database has no room left.
+    pub fn is_full(&self) -> bool {
+        matches!(self.sqlite_code(), Some(SQLITE_FULL)) || self.postgres_code() == Some("53100")
     }
 
     /// Turns a violated unique constraint into [`StoreError::Duplicate`].

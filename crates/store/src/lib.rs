@@ -9,6 +9,7 @@
 mod api_keys;
 mod applications;
 mod apply_deletes;
+mod backup;
 mod budgets;
 mod connection_sync_configs;
 mod connections;
@@ -22,6 +23,7 @@ mod history;
 mod idempotency;
 mod lookups;
 mod magic_links;
+mod migrate;
 mod missing;
 mod outbox;
 mod pages;
@@ -43,6 +45,7 @@ use std::sync::Arc;
 use syncline_model::{Clock, Ids, Time};
 
 pub use applications::Application;
+pub use backup::{Settled, back_up, examine};
 pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
 pub use customers::{Customer, NewCustomer};

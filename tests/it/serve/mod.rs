@@ -1,5 +1,6 @@
 //! `syncline serve` and the other commands, as the real binary.
 
+mod backup;
 mod crash;
 mod demo;
 mod encryption;
@@ -7,3 +8,4 @@ mod many_crashes;
 mod secrets;
 mod start;
 mod sync;
+mod upgrade;

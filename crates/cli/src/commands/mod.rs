@@ -1,9 +1,11 @@
 //! One file per command.
 
+mod backup;
 mod demo;
 mod encryption_rotate;
 mod migrate;
 mod openapi;
+mod restore;
 mod serve;
 mod simulate;
 mod sync;
@@ -19,6 +21,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Simulate(args) => simulate::run(&args),
         Command::Migrate(args) => migrate::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await,
+        Command::Restore(args) => restore::run(&args).await,
         Command::Encryption(EncryptionCommand::Rotate(args)) => encryption_rotate::run(&args).await,
         Command::Openapi(args) => openapi::run(&args),
     }

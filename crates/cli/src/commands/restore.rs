@@ -1,0 +1,153 @@
+//! `syncline restore FILE`: a backup in the place of the embedded database.
+//!
+//! Everything that could be wrong with the backup is found out on a copy. The database's name then
+//! goes from the old file to the new one at once, so there is one or the other whenever this dies.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, bail};
+use syncline_model::{Ids, SystemClock};
+use syncline_store::{EncryptionKeys, Settled, Store, StoreError};
+
+use super::backup::directory_of;
+use crate::{
+    cli::FileArgs,
+    compose::{check_encryption_keys, encryption_keys},
+    config::Config,
+    data_dir::{DataDir, database_file, lock_database, open_private},
+    key_file::KeyFile,
+    logging,
+};
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
+    let config = Config::load(&args.settings)?;
+    logging::init(config.log.format);
+    let url = config.database_url();
+    if url.starts_with("postgres") {
+        bail!("this is a PostgreSQL database: restore it with pg_restore");
+    }
+    let backup = &args.file;
+    let (database, dir) = (database_file(&url)?, DataDir::open(&config.data_dir)?);
+    let clock = Arc::new(SystemClock::default());
+    let key_file = config.encryption_key.is_none().then(|| dir.key_file());
+    let keys = match &key_file {
+        // Not a new one: it would open nothing.
+        Some(file) => file.open().context(
+            "the encryption key that belongs to the backup is needed, there or in \
+             SYNCLINE_ENCRYPTION_KEY",
+        )?,
+        None => encryption_keys(&config, None, &Ids::random())?,
+    };
+    let _lock = lock_database(&database)?;
+    let staging = tempfile::Builder::new()
+        .prefix(".syncline-restore-")
+        .tempdir_in(directory_of(&database))
+        .with_context(|| format!("nothing can be written beside {}", database.display()))?;
+    let new = staging.path().join("restored.db");
+    copy(backup, &new)?;
+    prepare(&new, keys, key_file.as_ref(), clock.clone())
+        .await
+        .with_context(|| format!("{} can't be restored", backup.display()))?;
+    let time = clock.machine_now().format("%Y%m%dT%H%M%SZ");
+    let kept = with_suffix(&database, &format!(".replaced-{time}"));
+    let had_one = replace(&database, &new, &kept).await?;
+    println!("{} is restored to {}", backup.display(), database.display());
+    if had_one {
+        println!("the database that was there is {} now", kept.display());
+    }
+    Ok(())
+}
+
+fn copy(backup: &Path, new: &Path) -> anyhow::Result<()> {
+    let log = with_suffix(backup, "-wal");
+    if log.metadata().is_ok_and(|log| log.len() > 0) {
+        bail!(
+            "{} is no backup: a part of it is in {}. `syncline backup` makes one",
+            backup.display(),
+            log.display()
+        );
+    }
+    let mut from =
+        File::open(backup).with_context(|| format!("{} can't be read", backup.display()))?;
+    let copied = open_private(new).and_then(|mut to| io::copy(&mut from, &mut to));
+    copied.with_context(|| format!("{} can't be copied", backup.display()))?;
+    Ok(())
+}
+
+/// Finds out whether the copy can be used, and brings it up to date.
+async fn prepare(
+    new: &Path,
+    keys: EncryptionKeys,
+    key_file: Option<&KeyFile>,
+    clock: Arc<SystemClock>,
+) -> anyhow::Result<()> {
+    syncline_store::examine(new).await?;
+    let url = format!("sqlite://{}", new.display());
+    let store = Store::open(&url, clock, Arc::new(Ids::random()), keys).await?;
+    let usable = async {
+        store.migrate().await?;
+        check_encryption_keys(&store, key_file).await?;
+        match &store.unopened_secrets().await?[..] {
+            [] => Ok(()),
+            [first, ..] => bail!("{first}"),
+        }
+    }
+    .await;
+    store.close().await;
+    usable?;
+    // What the log held is in the file now, and must stay there.
+    Settled::settle(new).await?.release().await?;
+    File::open(new)?.sync_all()?;
+    Ok(())
+}
+
+/// Gives the database's name to the new file, and another one to the old.
+async fn replace(database: &Path, new: &Path, kept: &Path) -> anyhow::Result<bool> {
+    let cannot = || format!("{} can't be replaced", database.display());
+    let had_one = database.try_exists().with_context(cannot)?;
+    let settled = if had_one {
+        match Settled::settle(database).await {
+            Ok(settled) => Some(settled),
+            Err(error @ StoreError::InUse(_)) => {
+                return Err(error).with_context(cannot);
+            }
+            Err(error) => {
+                tracing::warn!("the database that is replaced is not sound: {error}");
+                None
+            }
+        }
+    } else {
+        None
+    };
+    if had_one {
+        fs::hard_link(database, kept).with_context(cannot)?;
+    }
+    // Where the old one was not sound. With another database's log the new one would not be either.
+    for suffix in ["-wal", "-journal"] {
+        let log = with_suffix(database, suffix);
+        if log.try_exists().with_context(cannot)? {
+            fs::rename(&log, with_suffix(kept, suffix)).with_context(cannot)?;
+        }
+    }
+    let _ = fs::remove_file(with_suffix(database, "-shm"));
+    fs::rename(new, database).with_context(cannot)?;
+    File::open(directory_of(database))
+        .and_then(|dir| dir.sync_all())
+        .with_context(cannot)?;
+    if let Some(settled) = settled {
+        settled.release().await?;
+    }
+    Ok(had_one)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

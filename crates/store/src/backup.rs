@@ -1,0 +1,110 @@
+//! Copies of an embedded database, and what a file must be to take its place.
+//!
+//! These work on files, not on a [`Store`](crate::Store): a backup is made before an upgrade, too,
+//! by a program that must not upgrade what it copies.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{StoreError, migrate};
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Copies the database as it is at one moment, while others write to it. `into` must not be there,
+/// or be empty.
+pub async fn back_up(database: &Path, into: &Path) -> Result<(), StoreError> {
+    let mut c = connect(database).await?;
+    let into = into.to_string_lossy().into_owned();
+    let copied = sqlx::query("VACUUM INTO $1")
+        .bind(into)
+        .execute(&mut c)
+        .await;
+    c.close().await?;
+    copied?;
+    Ok(())
+}
+
+/// Whether the whole file is sound, and a database of Syncline's.
+pub async fn examine(database: &Path) -> Result<(), StoreError> {
+    let mut c = connect(database).await?;
+    let examined = look_through(&mut c).await;
+    c.close().await?;
+    examined
+}
+
+async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
+    const FIRST: &str = "SELECT checksum FROM _sqlx_migrations WHERE version = $1 AND success";
+    let unusable = |reason: String| Err(StoreError::Unusable(reason));
+    let (version, checksum) = migrate::first();
+    let first: Result<Option<Vec<u8>>, _> = sqlx::query_scalar(FIRST)
+        .bind(version)
+        .fetch_optional(&mut *c)
+        .await;
+    match first {
+        Ok(Some(first)) if first == checksum => {}
+        Ok(_) => return unusable("it is no database of Syncline's".to_owned()),
+        Err(sqlx::Error::Database(error)) => {
+            return unusable(format!("it is no database of Syncline's: {error}"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_all(&mut *c)
+        .await?;
+    match &found[..] {
+        [ok] if ok == "ok" => {}
+        found => return unusable(format!("it is damaged: {}", found.join("; "))),
+    }
+    let orphans = sqlx::query("PRAGMA foreign_key_check").fetch_all(c).await?;
+    if orphans.is_empty() {
+        Ok(())
+    } else {
+        unusable("it is damaged: some rows belong to nothing".to_owned())
+    }
+}
+
+/// An embedded database that nobody else has open, and all of which is in its one file.
+pub struct Settled(SqliteConnection);
+
+impl Settled {
+    /// [`StoreError::InUse`] if somebody else has it open, and keeps it for more than a moment.
+    pub async fn settle(database: &Path) -> Result<Self, StoreError> {
+        let mut c = connect(database).await?;
+        match keep_alone(&mut c).await {
+            Ok(()) => Ok(Self(c)),
+            Err(error) => {
+                c.close().await?;
+                Err(if error.is_locked() { in_use() } else { error })
+            }
+        }
+    }
+
+    /// Lets others open it again.
+    pub async fn release(self) -> Result<(), StoreError> {
+        Ok(self.0.close().await?)
+    }
+}
+
+/// The log can only be left behind by one who has the database open alone.
+async fn keep_alone(c: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode = DELETE")
+        .fetch_one(&mut *c)
+        .await?;
+    if mode != "delete" {
+        return Err(in_use());
+    }
+    sqlx::query("BEGIN EXCLUSIVE").execute(c).await?;
+    Ok(())
+}
+
+fn in_use() -> StoreError {
+    StoreError::InUse("another process has the database open".to_owned())
+}
+
+async fn connect(database: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(database)
+        .busy_timeout(BUSY_TIMEOUT);
+    Ok(SqliteConnection::connect_with(&options).await?)
+}

@@ -1,0 +1,145 @@
+//! The schema: forward only, by one process at a time, and all of it or nothing.
+//!
+//! Everything that is missing is applied in one transaction. On SQLite that transaction is the lock
+//! as well; on PostgreSQL it takes one that nobody else asks for. So processes that start at once
+//! agree, and a migration that fails leaves the schema as it was.
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::{
+    StoreError,
+    db::{Db, Reader, Tx, run},
+};
+
+static COMMON: Migrator = sqlx::migrate!("../../migrations");
+static POSTGRES_ONLY: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// Any number that no other program on the same database uses for its locks.
+const LOCK: i64 = 0x5359_4e43_4c49_4e45;
+/// How often SQLite's lock is asked for, each time as long as its busy timeout.
+const TRIES: usize = 12;
+
+/// The schema that is there, as this program sees it.
+#[derive(Debug, PartialEq, Eq)]
+enum Schema {
+    Current,
+    /// Something is missing, or differs.
+    Other,
+    /// A newer program was here.
+    Newer {
+        found: i64,
+    },
+}
+
+impl Db {
+    pub(crate) async fn migrate(&self) -> Result<(), StoreError> {
+        let migrator = self.migrator();
+        match schema(self.writer().await?, &migrator).await? {
+            Schema::Current => return Ok(()),
+            Schema::Newer { found } => return Err(newer(&migrator, found)),
+            Schema::Other => {}
+        }
+        let mut tx = self.begin_alone().await?;
+        let migrated = run!(tx, |c| migrator.run(c).await);
+        match migrated {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(error) => {
+                tx.rollback().await?;
+                Err(match error {
+                    // It came while this waited for the lock.
+                    MigrateError::VersionMissing(found) if found > newest(&migrator) => {
+                        newer(&migrator, found)
+                    }
+                    other => other.into(),
+                })
+            }
+        }
+    }
+
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        let migrator = self.migrator();
+        match schema(self.read().await?, &migrator).await? {
+            Schema::Current => Ok(()),
+            Schema::Other => Err(StoreError::NotMigrated),
+            Schema::Newer { found } => Err(newer(&migrator, found)),
+        }
+    }
+
+    /// A transaction that no other process migrates beside.
+    async fn begin_alone(&self) -> Result<Tx, StoreError> {
+        if matches!(self, Self::Pg(_)) {
+            let mut tx = self.begin().await?;
+            // Another process may have a lot to migrate.
+            for sql in [
+                "SET LOCAL lock_timeout = '10min'",
+                &*format!("SELECT pg_advisory_xact_lock({LOCK})"),
+                "SET LOCAL lock_timeout TO DEFAULT",
+            ] {
+                run!(tx, |c| sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+            }
+            return Ok(tx);
+        }
+        let mut tried = 1;
+        loop {
+            match self.begin().await.map_err(StoreError::from) {
+                Err(error) if error.is_locked() && tried < TRIES => tried += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// The migrations of both databases, with PostgreSQL's own among them where it is that.
+    fn migrator(&self) -> Migrator {
+        let mut migrations = COMMON.migrations.to_vec();
+        if matches!(self, Self::Pg(_)) {
+            migrations.extend(POSTGRES_ONLY.iter().cloned());
+            migrations.sort_by_key(|migration| migration.version);
+        }
+        let mut migrator = Migrator::with_migrations(migrations);
+        migrator.set_locking(false);
+        migrator
+    }
+}
+
+async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, StoreError> {
+    const APPLIED: &str = "
+        SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+    let applied: Result<Vec<(i64, Vec<u8>)>, _> =
+        run!(reader, |c| sqlx::query_as(APPLIED).fetch_all(c).await);
+    let applied = match applied.map_err(StoreError::from) {
+        Ok(applied) => applied,
+        Err(error) if error.is_unavailable() => return Err(error),
+        // The database answers, but the table isn't there.
+        Err(StoreError::Database(sqlx::Error::Database(_))) => return Ok(Schema::Other),
+        Err(error) => return Err(error),
+    };
+    let known = migrator
+        .iter()
+        .map(|migration| (migration.version, &*migration.checksum));
+    if known.eq(applied.iter().map(|(version, sum)| (*version, &sum[..]))) {
+        return Ok(Schema::Current);
+    }
+    Ok(match applied.last() {
+        Some(&(found, _)) if found > newest(migrator) => Schema::Newer { found },
+        _ => Schema::Other,
+    })
+}
+
+/// The migration that every database of Syncline has, with the checksum of its text.
+pub(crate) fn first() -> (i64, &'static [u8]) {
+    let first = &COMMON.migrations[0];
+    (first.version, &first.checksum)
+}
+
+fn newest(migrator: &Migrator) -> i64 {
+    let versions = migrator.iter().map(|migration| migration.version);
+    versions.max().unwrap_or_default()
+}
+
+fn newer(migrator: &Migrator, found: i64) -> StoreError {
+    let known = newest(migrator);
+    StoreError::NewerSchema { found, known }
+}

@@ -1,0 +1,163 @@
+//! Databases of other versions: upgraded where they are older, refused where they are newer.
+
+use std::{borrow::Cow, fs};
+
+use serde_json::{Value, json};
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection, migrate::Migrator,
+};
+use syncline_sim::Simulator;
+use tokio::task::JoinSet;
+
+use super::start::assert_refused;
+use crate::support::{
+    App, Database, ENCRYPTION_KEY, Process, on_both_databases, quiet_apollo, syncline,
+};
+
+/// The last of the first version's migrations that both databases have.
+const FIRST_VERSION: i64 = 20_260_101_999_999;
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+on_both_databases! {
+    async fn a_database_of_the_first_version_is_upgraded_and_used(database: Database) {
+        as_the_first_version_left_it(&database).await;
+        let mut process = Process::serve(&database, NOWHERE).await;
+        let all = of(&process, "customer-1", "/engagement/v2/contacts?read_from_cache=true").await;
+        assert_eq!(all["records"].as_array().unwrap().len(), 8);
+        let states = "/engagement/v2/sequence_states?read_from_cache=true";
+        let states = of(&process, "customer-1", states).await;
+        assert_eq!(states["records"].as_array().unwrap().len(), 8);
+        let changed = "/engagement/v2/contacts?read_from_cache=true&modified_after=2026-01-01T00:00:00Z";
+        let changed = of(&process, "customer-2", changed).await;
+        assert_eq!(changed["records"].as_array().unwrap().len(), 2);
+        let runs = process.get("/mgmt/v2/sync-runs").await;
+        assert!(runs["results"].as_array().unwrap().len() >= 14);
+        let syncs = process.get("/mgmt/v2/syncs").await;
+        let paused = syncs["results"].as_array().unwrap().iter().filter(|sync| sync["paused"] == true);
+        assert_eq!(paused.count(), 3);
+        let events = "SELECT count(*) FROM outbox WHERE created_at < '2026-11-22'";
+        assert!(database.count(events).await >= 17);
+        assert_eq!(process.terminate().await, Some(0));
+
+        // The stored credentials open, and what was interrupted goes on.
+        let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
+        let process = Process::serve(&database, &apollo.base_url()).await;
+        for object in ["user", "mailbox", "sequence", "account", "contact"] {
+            let body = json!({"object_type": "common", "object": object});
+            process.post("/mgmt/v2/syncs/_trigger", &body).await;
+        }
+        until_contacts(&process, 20).await;
+        let live = of(&process, "customer-1", "/engagement/v2/users").await;
+        assert!(!live["records"].as_array().unwrap().is_empty());
+        let path = "/mgmt/v2/customers/customer-2/connections/apollo";
+        let new = process.put(path, &json!({"api_key": "sim-master-key"})).await;
+        assert_eq!(new["status"], "healthy");
+        let old_format = "SELECT count(*) FROM connections WHERE credentials LIKE 'v1.%'";
+        assert_eq!(database.count(old_format).await, 1);
+    }
+
+    async fn first_starts_at_once_agree(database: Database) {
+        let mut starts = JoinSet::new();
+        for _ in 0..6 {
+            let mut migrate = migrate(&database);
+            starts.spawn(async move { migrate.output().await.unwrap() });
+        }
+        for output in starts.join_all().await {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!(database.count("SELECT count(*) FROM encryption_check").await, 1);
+    }
+
+    async fn a_newer_schema_is_refused_with_what_to_do(database: Database) {
+        assert!(migrate(&database).output().await.unwrap().status.success());
+        let process = Process::serve(&database, NOWHERE).await;
+        database.execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             SELECT 20990101000000, 'from the future', true, checksum, 0
+             FROM _sqlx_migrations WHERE version = 20260101000000",
+        ).await;
+        let ready = crate::support::http_client().get(format!("{}/readyz", process.base));
+        let ready = App::answer(ready).await;
+        assert_eq!(ready.status, 503);
+        drop(process);
+        let refused = migrate(&database).output().await.unwrap();
+        assert_refused(&refused, "version 20990101000000, and this program knows none after 2026");
+        assert_refused(&refused, "a newer Syncline was here");
+    }
+
+    async fn a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) {
+        as_the_first_version_left_it(&database).await;
+        let applied = "SELECT count(*) FROM _sqlx_migrations";
+        let before = database.count(applied).await;
+        // Several migrations come before the one that makes this table.
+        database.execute("CREATE TABLE magic_links (in_the_way text)").await;
+        let failed = migrate(&database).output().await.unwrap();
+        assert_refused(&failed, "could not be brought up to date, and is as it was");
+        assert_eq!(database.count(applied).await, before);
+        let tables = if database.is_postgres { "pg_tables" } else { "sqlite_master" };
+        let name = if database.is_postgres { "tablename" } else { "name" };
+        let budgets = format!("SELECT count(*) FROM {tables} WHERE {name} = 'provider_accounts'");
+        assert_eq!(database.count(&budgets).await, 0);
+
+        database.execute("DROP TABLE magic_links").await;
+        assert!(migrate(&database).output().await.unwrap().status.success());
+        assert_eq!(database.count(&budgets).await, 1);
+    }
+}
+
+/// The first version's schema, and what it wrote on a day of its own.
+pub(super) async fn as_the_first_version_left_it(database: &Database) {
+    let rows = include_str!("first_schema.sql");
+    if database.is_postgres {
+        let mut c = PgConnection::connect(&database.url).await.unwrap();
+        let migrator = migrations(&["../migrations", "../migrations/postgres"]).await;
+        migrator.run(&mut c).await.unwrap();
+        c.execute(AssertSqlSafe(rows)).await.unwrap();
+    } else {
+        let url = format!("{}?mode=rwc", database.url);
+        let mut c = SqliteConnection::connect(&url).await.unwrap();
+        let migrator = migrations(&["../migrations"]).await;
+        migrator.run(&mut c).await.unwrap();
+        c.execute(AssertSqlSafe(rows)).await.unwrap();
+        c.close().await.unwrap();
+        fs::write(database.data_dir().join("encryption.key"), ENCRYPTION_KEY).unwrap();
+    }
+}
+
+async fn migrations(dirs: &[&str]) -> Migrator {
+    let mut migrations = Vec::new();
+    for dir in dirs {
+        let all = Migrator::new(std::path::Path::new(dir)).await.unwrap();
+        migrations.extend(Cow::into_owned(all.migrations));
+    }
+    migrations.retain(|migration| migration.version <= FIRST_VERSION);
+    migrations.sort_by_key(|migration| migration.version);
+    Migrator::with_migrations(migrations)
+}
+
+fn migrate(database: &Database) -> tokio::process::Command {
+    let mut command = syncline();
+    command
+        .args(["migrate", "--database-url", &database.url])
+        .env("SYNCLINE_DATA_DIR", database.data_dir());
+    if database.is_postgres {
+        command.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
+    }
+    command
+}
+
+async fn of(process: &Process, customer: &str, path: &str) -> Value {
+    let request = process.of_customer(reqwest::Method::GET, path, customer);
+    App::answer(request).await.ok()
+}
+
+async fn until_contacts(process: &Process, wanted: usize) {
+    loop {
+        let path = "/engagement/v2/contacts?read_from_cache=true&page_size=100";
+        let page = of(process, "customer-1", path).await;
+        if page["records"].as_array().unwrap().len() >= wanted {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
