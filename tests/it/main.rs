@@ -1,7 +1,8 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`),
+//! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`,
+//! `access`),
 //! `packaging` holds the files that people start from against the binary, and `compat` the published
 //! operations against the documents.
 
@@ -10,6 +11,7 @@
     reason = "a test that finds nothing where something must be has failed"
 )]
 
+mod access;
 mod actions;
 mod compat;
 mod engagement;

@@ -150,6 +150,7 @@ impl Parts {
             ids: self.ids.clone(),
             limits: Arc::new(self.limits.clone()),
             public_url: public_url.as_str().into(),
+            key_uses: Arc::default(),
             request_gate: Arc::default(),
             wake: engine.wake(),
             metrics,
@@ -170,12 +171,16 @@ impl Parts {
             self.store
                 .add_api_key(&application.id, "configured", key.expose_secret())
                 .await?;
+            let found = self.store.authenticate(key.expose_secret()).await?;
+            if found.is_none() {
+                tracing::warn!("SYNCLINE_API_KEY is a key that was revoked: it opens nothing");
+            }
             return Ok((application, None));
         }
         if self.store.has_api_keys().await? {
             return Ok((application, None));
         }
-        let key = new_api_key(&self.ids);
+        let key = syncline_store::new_api_key(&self.ids);
         self.store
             .add_api_key(&application.id, "first", &key)
             .await?;
@@ -216,11 +221,6 @@ fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
         &**providers.get(ProviderName::Apollo),
     )?;
     Ok((providers, [(ProviderName::Apollo, limits)].into()))
-}
-
-/// `sl_` and 32 random bytes in hex.
-fn new_api_key(ids: &Ids) -> String {
-    format!("sl_{}", hex::encode(ids.bytes::<32>()))
 }
 
 fn cannot_open(config: &Config) -> String {

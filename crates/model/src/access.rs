@@ -1,10 +1,24 @@
 //! API keys: whose they are and what they may do.
+//!
+//! Reading takes no more than a valid key. Everything else takes a rule, and without one it is refused.
+//! A key's own policy has its rules; a key without a policy has those of its role, so the decision is
+//! made in one way for both ([`ApiKey::grants`]).
 
-use std::{fmt, str::FromStr};
+mod rule;
+
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use self::rule::{InvalidRule, Rule, plain};
 use crate::Time;
+
+/// The most rules that a list may have.
+const MOST_RULES: usize = 100;
+
+/// Below these this service has something to write.
+const WRITABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
 
 /// An API key as it is known here: everything but the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +37,51 @@ pub struct ApiKey {
     pub last_used_at: Option<Time>,
 }
 
+impl ApiKey {
+    /// The rules that it is held to.
+    pub fn grants(&self) -> Cow<'_, Policy> {
+        match &self.policy {
+            Some(own) => Cow::Borrowed(own),
+            None => Cow::Owned(Policy::of(self.role)),
+        }
+    }
+
+    /// Whether a key of this role, policy and expiry could do nothing that this one can't.
+    pub fn outranks(
+        &self,
+        role: Role,
+        policy: Option<&Policy>,
+        expires_at: Option<Time>,
+    ) -> Result<(), Beyond> {
+        if self.role != Role::Admin && self.role != role {
+            return Err(Beyond::Role);
+        }
+        let own = self.grants();
+        let others = policy.map_or_else(|| Cow::Owned(Policy::of(role)), Cow::Borrowed);
+        if !own.covers(&others) {
+            return Err(Beyond::Policy);
+        }
+        match (self.expires_at, expires_at) {
+            (Some(own), None) => Err(Beyond::Expiry(own)),
+            (Some(own), Some(other)) if other > own => Err(Beyond::Expiry(own)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// In what a key would go beyond the one that makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    Role,
+    Policy,
+    /// Until then the other one is valid.
+    Expiry(Time),
+}
+
 /// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = api_key_role)]
 pub enum Role {
     /// Everything.
     Admin,
@@ -70,25 +126,97 @@ impl FromStr for Role {
 }
 
 /// What a key may do of what is not just reading. Nothing that isn't named.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = api_key_policy)]
 pub struct Policy {
-    /// Requests of the caller's own to the provider, by the provider's path.
+    /// Requests of the caller's own to the provider (passthrough and proxy), by the provider's path.
     #[serde(default)]
+    #[schema(max_items = 100)]
     pub passthrough: Vec<Rule>,
-    /// Writes to this service, by its path.
+    /// Writes to this service, by its path: `/engagement/v2/…` and `/mgmt/v2/…`.
     #[serde(default)]
+    #[schema(max_items = 100)]
     pub writes: Vec<Rule>,
-    /// Whether requests that cost the provider's credits may be among them.
+    /// Whether calls that cost the provider's credits are allowed: enrichment, and passthrough where a
+    /// rule lets it pass.
     #[serde(default)]
     pub credits: bool,
 }
 
-/// Methods on paths.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    pub methods: Vec<String>,
-    /// `*` stands for one segment, `**` at the end for all that follow.
-    pub path: String,
+impl Policy {
+    /// What a role may do where a key has no policy of its own.
+    pub fn of(role: Role) -> Self {
+        match role {
+            Role::Admin => Self {
+                passthrough: vec![Rule::anything()],
+                writes: vec![Rule::anything()],
+                credits: true,
+            },
+            Role::Passthrough => Self {
+                passthrough: vec![Rule::anything()],
+                ..Self::default()
+            },
+            Role::ReadOnly => Self::default(),
+        }
+    }
+
+    /// Whether every rule makes sense; the error names the field.
+    pub fn check(&self) -> Result<(), InvalidRule> {
+        for (field, rules) in [("passthrough", &self.passthrough), ("writes", &self.writes)] {
+            if rules.len() > MOST_RULES {
+                return Err(InvalidRule {
+                    field: field.to_owned(),
+                    reason: format!("must not have more than {MOST_RULES} rules"),
+                });
+            }
+            for (number, rule) in rules.iter().enumerate() {
+                rule.check(&format!("{field}[{number}]"))?;
+            }
+        }
+        for (number, rule) in self.writes.iter().enumerate() {
+            let somewhere = WRITABLE.iter().any(|base| rule.path.starts_with(base));
+            if !somewhere && rule.path != "/**" {
+                return Err(InvalidRule {
+                    field: format!("writes[{number}].path"),
+                    reason: format!("must begin with one of {}", WRITABLE.join(", ")),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing that it forbids.
+    pub fn is_unlimited(&self) -> bool {
+        self.covers(&Self::of(Role::Admin))
+    }
+
+    /// `path` is one of this service's, its segments decoded.
+    pub fn allows_write(&self, method: &str, path: &[&str]) -> bool {
+        self.writes.iter().any(|rule| rule.allows(method, path))
+    }
+
+    /// `path` is the provider's, as [`plain`] leaves it.
+    pub fn allows_passthrough(&self, method: &str, path: &str) -> bool {
+        let path: Vec<&str> = path.split('/').collect();
+        let mut rules = self.passthrough.iter();
+        rules.any(|rule| rule.in_plain().allows(method, &path))
+    }
+
+    /// Whether it allows all that the other one does. Each rule of the other must lie within one of
+    /// these; what only several of them cover together is not seen.
+    fn covers(&self, other: &Self) -> bool {
+        let within = |own: &[Rule], others: &[Rule]| {
+            let covered = |other: &Rule| own.iter().any(|rule| rule.covers(other));
+            others.iter().all(covered)
+        };
+        let plain = |rules: &[Rule]| rules.iter().map(Rule::in_plain).collect::<Vec<_>>();
+        within(&plain(&self.passthrough), &plain(&other.passthrough))
+            && within(&self.writes, &other.writes)
+            && (self.credits || !other.credits)
+    }
 }
+
+#[cfg(test)]
+#[path = "access_tests.rs"]
+mod tests;

@@ -25,7 +25,7 @@ pub mod sweep;
 pub mod sync_config;
 pub mod time;
 
-pub use access::{ApiKey, Policy, Role, Rule};
+pub use access::{ApiKey, Beyond, InvalidRule, Policy, Role, Rule};
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};

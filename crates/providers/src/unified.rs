@@ -157,6 +157,11 @@ pub trait Unified: Provider {
     /// The name under which the provider counts a request that somebody else wrote.
     fn endpoint_of(&self, method: &Method, path: &str) -> String;
 
+    /// Whether such a request may cost the customer's credits. `path` is [`Target::as_read`].
+    ///
+    /// [`Target::as_read`]: crate::Target::as_read
+    fn may_cost_credits(&self, path: &str) -> bool;
+
     /// What the answer to such a request tells of the provider's request limits; its body is empty
     /// where nobody has read it.
     fn told(&self, answer: &Response) -> Told;

@@ -26,6 +26,7 @@ struct Known {
     key: OnceLock<Arc<ApiKey>>,
     customer_id: OnceLock<String>,
     connection_id: OnceLock<String>,
+    denied: OnceLock<String>,
 }
 
 /// The outermost layer: gives every call its context, and tells the log at last who called.
@@ -40,6 +41,7 @@ pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
             key.name = key.name,
             customer.id = call.customer_id(),
             connection.id = call.connection_id(),
+            denied = call.denied(),
             "{method} {path}: {}",
             response.status()
         );
@@ -68,8 +70,17 @@ impl CallContext {
         self.0.connection_id.get().map(String::as_str)
     }
 
-    pub(crate) fn set_key(&self, key: ApiKey) {
-        self.0.key.get_or_init(|| Arc::new(key));
+    /// What the key lacked, where the call was refused for it.
+    pub(crate) fn denied(&self) -> Option<&str> {
+        self.0.denied.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_key(&self, key: ApiKey) -> Arc<ApiKey> {
+        self.0.key.get_or_init(|| Arc::new(key)).clone()
+    }
+
+    pub(crate) fn set_denied(&self, reason: &str) {
+        self.0.denied.get_or_init(|| reason.to_owned());
     }
 
     pub(crate) fn set_customer(&self, customer_id: &str) {

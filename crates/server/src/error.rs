@@ -39,6 +39,8 @@ pub(crate) enum ApiError {
     },
     BadRequest(String),
     Unauthorized(&'static str),
+    /// The key may not make this call; nothing was done.
+    Forbidden(String),
     NotFound(String),
     MethodNotAllowed,
     Conflict(String),
@@ -104,6 +106,7 @@ impl ApiError {
         match self {
             Self::Validation { .. } | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -121,6 +124,7 @@ impl ApiError {
             Self::Validation { .. } => "VALIDATION_ERROR",
             Self::BadRequest(_) => "BAD_REQUEST",
             Self::Unauthorized(_) => "UNAUTHORIZED_ERROR",
+            Self::Forbidden(_) => "FORBIDDEN_ERROR",
             Self::NotFound(_) => "NOT_FOUND_ERROR",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED_ERROR",
             Self::Conflict(_) => "CONFLICT_ERROR",
@@ -137,6 +141,7 @@ impl ApiError {
         match self {
             Self::Validation { field, reason } => format!("{field}: {reason}"),
             Self::BadRequest(title)
+            | Self::Forbidden(title)
             | Self::NotFound(title)
             | Self::Conflict(title)
             | Self::Unavailable(title)

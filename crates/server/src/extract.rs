@@ -1,6 +1,8 @@
 //! What handlers take: who calls, which connection is meant, and inputs that say what is wrong with
 //! them.
 
+use std::sync::Arc;
+
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
@@ -12,7 +14,7 @@ use syncline_model::{ApiKey, ProviderName};
 use syncline_store::{Connection, Tenant};
 
 use crate::{
-    AppState,
+    AppState, access,
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
 };
@@ -21,16 +23,31 @@ use crate::{
 pub(crate) struct Caller {
     /// The application that the key belongs to: all that the caller can see or touch.
     pub(crate) tenant: Tenant,
+    pub(crate) key: Arc<ApiKey>,
     /// Knows the key, and tells the layers around what the handler has found.
     pub(crate) call: CallContext,
 }
 
 impl Caller {
-    /// The one place through which every valid key comes in.
-    fn admit(parts: &Parts, tenant: Tenant, key: ApiKey) -> Self {
+    /// The one place through which every valid key comes in, if it may make this call.
+    fn admit(parts: &Parts, state: &AppState, tenant: Tenant, key: ApiKey) -> ApiResult<Self> {
         let call = CallContext::of(&parts.extensions);
-        call.set_key(key);
-        Self { tenant, call }
+        let caller = Self {
+            key: call.set_key(key),
+            tenant,
+            call,
+        };
+        state.key_uses.note(state, &caller.key);
+        match access::check(&caller.key, parts) {
+            Ok(()) => Ok(caller),
+            Err(reason) => Err(caller.refuse(reason)),
+        }
+    }
+
+    /// The answer to a call that the key may not make.
+    pub(crate) fn refuse(&self, reason: String) -> ApiError {
+        self.call.set_denied(&reason);
+        ApiError::Forbidden(reason)
     }
 }
 
@@ -43,19 +60,20 @@ impl FromRequestParts<AppState> for Caller {
             .map_err(|_| unknown.clone())?
             .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
         let (tenant, key) = state.store.authenticate(key).await?.ok_or(unknown)?;
-        let caller = Self::admit(parts, tenant, key);
+        let call = CallContext::of(&parts.extensions);
         if let Ok(path) = RawPathParams::from_request_parts(parts, state).await
             && let Some((_, customer_id)) = path.iter().find(|(name, _)| *name == "customer_id")
         {
-            caller.call.set_customer(customer_id);
+            call.set_customer(customer_id);
         }
-        Ok(caller)
+        Self::admit(parts, state, tenant, key)
     }
 }
 
 /// The caller and the connection that `x-customer-id` and `x-provider-name` select.
 pub(crate) struct ConnectionCaller {
     pub(crate) connection: Connection,
+    pub(crate) caller: Caller,
 }
 
 impl FromRequestParts<AppState> for ConnectionCaller {
@@ -64,9 +82,10 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         if let Some((connection, key)) = selected(parts, state).await? {
             let tenant = state.store.tenant(&key.application_id);
-            let caller = Caller::admit(parts, tenant, key);
-            caller.call.set_connection(&connection);
-            return Ok(Self { connection });
+            // Also a call that is refused was about this connection.
+            CallContext::of(&parts.extensions).set_connection(&connection);
+            let caller = Caller::admit(parts, state, tenant, key)?;
+            return Ok(Self { connection, caller });
         }
         // Nothing fits: which of the three is wrong is looked up in their order.
         let caller = Caller::from_request_parts(parts, state).await?;
@@ -79,7 +98,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
             ));
         };
         let connection = find_connection(&caller, customer_id, provider).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, caller })
     }
 }
 

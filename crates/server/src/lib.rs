@@ -4,6 +4,7 @@
 //! up, act, answer); whatever goes wrong becomes an `ApiError`, the only error
 //! that turns into a response.
 
+mod access;
 mod actions;
 mod call;
 mod cursor;
@@ -14,6 +15,7 @@ mod error;
 mod extract;
 mod health;
 mod idempotency;
+mod key_uses;
 mod limits;
 mod mgmt;
 mod openapi;
@@ -30,6 +32,7 @@ use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 
+pub use key_uses::KeyUses;
 pub use limits::check_limits;
 pub use openapi::documents;
 pub use request_gate::RequestGate;
@@ -46,6 +49,8 @@ pub struct AppState {
     pub limits: Arc<ProviderLimits>,
     /// Where others reach this API, without a slash at its end.
     pub public_url: Arc<str>,
+    /// When keys were last written down as used.
+    pub key_uses: Arc<KeyUses>,
     /// What callers' requests know of the providers' limits.
     pub request_gate: Arc<RequestGate>,
     /// Makes the engine look for due syncs now.

@@ -67,8 +67,8 @@ pub fn health_router(state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        connection_sync_configs, connections, customers, destinations, magic_links, provenance,
-        providers, rate_limit_info, sync_configs, sync_runs, syncs,
+        api_keys, connection_sync_configs, connections, customers, destinations, magic_links,
+        provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -123,6 +123,8 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             magic_links::create_magic_link
         ))
         .routes(routes!(magic_links::delete_magic_link))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))
         .routes(routes!(syncs::resume_sync))

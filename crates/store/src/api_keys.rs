@@ -6,9 +6,13 @@
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, types::Json};
 use subtle::ConstantTimeEq;
-use syncline_model::{ApiKey, Policy, Time};
+use syncline_model::{ApiKey, Ids, Policy, Role, Time};
 
-use crate::{Store, StoreError, Tenant, db::run};
+use crate::{
+    PageRequest, Store, StoreError, Tenant,
+    db::run,
+    tenant::{Scoped, scoped},
+};
 
 /// How many digits of the hash the index has.
 const PREFIX: usize = 16;
@@ -118,30 +122,154 @@ impl Store {
         Ok(count > 0)
     }
 
-    /// Adds a key to an application; a key that is there already stays as it is.
+    /// Adds a key that may do everything in an application; a key that is there already stays as it
+    /// is, be it that it was revoked.
     pub async fn add_api_key(
         &self,
         application_id: &str,
         name: &str,
         key: &str,
     ) -> Result<(), StoreError> {
+        let new = NewApiKey {
+            name,
+            key,
+            role: Role::Admin,
+            policy: None,
+            expires_at: None,
+        };
+        self.tenant(application_id).insert_api_key(&new).await?;
+        Ok(())
+    }
+
+    /// Writes down that a key was used just now.
+    pub async fn note_key_use(&self, id: &str, now: Time) -> Result<(), StoreError> {
         const SQL: &str = "
-            INSERT INTO api_keys (id, application_id, name, key_hash, created_at)
-            VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (key_hash) DO NOTHING";
+            UPDATE api_keys SET last_used_at = $2
+            WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
         let mut tx = self.db.begin().await?;
-        let (id, now) = (self.new_id(), self.now());
         run!(tx, |c| sqlx::query(SQL)
-            .bind(&id)
-            .bind(application_id)
-            .bind(name)
-            .bind(key_hash(key))
+            .bind(id)
             .bind(now)
             .execute(c)
             .await
             .map(drop))?;
         Ok(tx.commit().await?)
     }
+}
+
+/// A key that is to be made.
+pub struct NewApiKey<'a> {
+    pub name: &'a str,
+    /// The key itself, of which the hash is stored.
+    pub key: &'a str,
+    pub role: Role,
+    pub policy: Option<&'a Policy>,
+    pub expires_at: Option<Time>,
+}
+
+impl Tenant {
+    /// `None` when there is such a key already, in whichever application.
+    pub async fn create_api_key(&self, new: &NewApiKey<'_>) -> Result<Option<ApiKey>, StoreError> {
+        match self.insert_api_key(new).await? {
+            Some(id) => self.get_api_key(&id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn insert_api_key(&self, new: &NewApiKey<'_>) -> Result<Option<String>, StoreError> {
+        const SQL: Scoped = scoped(
+            "INSERT INTO api_keys
+                (application_id, id, name, key_hash, role, policy, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (key_hash) DO NOTHING",
+        );
+        let store = self.store();
+        let (id, now) = (store.new_id(), store.now());
+        let mut tx = self.begin().await?;
+        let inserted = run!(tx, query(SQL), |q, c| q
+            .bind(&id)
+            .bind(new.name)
+            .bind(key_hash(new.key))
+            .bind(new.role.as_str())
+            .bind(new.policy.map(Json))
+            .bind(now)
+            .bind(new.expires_at)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok((inserted == 1).then_some(id))
+    }
+
+    /// The newest first, revoked and expired ones included.
+    pub async fn list_api_keys(&self, page: &PageRequest) -> Result<Vec<ApiKey>, StoreError> {
+        const FORWARD: Scoped = scoped(concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM api_keys k WHERE k.application_id = $1
+              AND (CAST($2 AS text) IS NULL OR k.id < $2) ORDER BY k.id DESC LIMIT $3"
+        ));
+        const BACKWARD: Scoped = scoped(concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM api_keys k WHERE k.application_id = $1
+              AND (CAST($2 AS text) IS NULL OR k.id > $2) ORDER BY k.id ASC LIMIT $3"
+        ));
+        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        let mut reader = self.read().await?;
+        let rows: Vec<KeyRow> = run!(reader, query_as(sql), |q, c| q
+            .bind(&page.cursor)
+            .bind(page.limit)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    pub async fn count_api_keys(&self) -> Result<i64, StoreError> {
+        const SQL: Scoped = scoped("SELECT count(*) FROM api_keys WHERE application_id = $1");
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_scalar(SQL), |q, c| q
+            .fetch_one(c)
+            .await)?)
+    }
+
+    pub async fn get_api_key(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
+        const SQL: Scoped = scoped(concat!(
+            "SELECT ",
+            key_columns!(),
+            " FROM api_keys k WHERE k.application_id = $1 AND k.id = $2"
+        ));
+        let mut reader = self.read().await?;
+        let row: Option<KeyRow> = run!(reader, query_as(SQL), |q, c| q
+            .bind(id)
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// From now on the key is nobody's, in every process: each call asks for it. A second time
+    /// changes nothing. `false` when the application has no such key.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<bool, StoreError> {
+        const SQL: Scoped = scoped(
+            "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)
+             WHERE application_id = $1 AND id = $2",
+        );
+        let now = self.store().now();
+        let mut tx = self.begin().await?;
+        let found = run!(tx, query(SQL), |q, c| q
+            .bind(id)
+            .bind(now)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(found == 1)
+    }
+}
+
+/// A new key: `sl_` and 32 random bytes in hex.
+pub fn new_api_key(ids: &Ids) -> String {
+    format!("sl_{}", hex::encode(ids.bytes::<32>()))
 }
 
 fn key_hash(key: &str) -> String {

@@ -17,6 +17,13 @@ pub struct Application {
 }
 
 impl Store {
+    /// All applications, by name: for who runs the service.
+    pub async fn list_applications(&self) -> Result<Vec<Application>, StoreError> {
+        const SQL: &str = "SELECT id, name FROM applications ORDER BY name";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+    }
+
     /// The application of that name. A new one comes with every provider enabled and a sync config
     /// for each, so that a connection syncs without further set-up.
     pub async fn find_or_create_application(&self, name: &str) -> Result<Application, StoreError> {

@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 use syncline_model::{Clock, Ids, Time};
 
+pub use api_keys::{NewApiKey, new_api_key};
 pub use applications::Application;
 pub use backup::{Settled, back_up, examine};
 pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};

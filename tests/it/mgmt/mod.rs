@@ -1,5 +1,6 @@
 //! `/mgmt/v2`, endpoint by endpoint.
 
+mod api_keys;
 mod connection_limits;
 mod connection_sync_configs;
 mod connections;

@@ -134,6 +134,7 @@ impl App {
             ids,
             limits,
             public_url: "https://syncline.example".into(),
+            key_uses: Arc::default(),
             request_gate: Arc::default(),
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -275,6 +276,28 @@ impl App {
         Answer {
             status,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        }
+    }
+
+    /// A GET with another key.
+    pub(crate) async fn get_as(&self, key: &str, path: &str) -> Answer {
+        let request = self
+            .request(Method::GET, path)
+            .header("x-api-key", key)
+            .header("x-customer-id", CUSTOMER)
+            .header("x-provider-name", "apollo");
+        Self::answer(request).await
+    }
+
+    /// Until it is written down that a valid key was used in this minute, which nobody waits for.
+    pub(crate) async fn until_noted(&self, key: &str) {
+        loop {
+            let (_, found) = self.store.authenticate(key).await.unwrap().unwrap();
+            let minute_ago = self.now() - TimeDelta::minutes(1);
+            if found.last_used_at.is_some_and(|at| at > minute_ago) {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 

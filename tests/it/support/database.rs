@@ -91,6 +91,67 @@ impl Database {
         }
     }
 
+    /// The answers to a query of one text, in their own order.
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let mut texts: Vec<String> = if self.is_postgres {
+            let options = PgConnectOptions::from_str(&self.url).unwrap();
+            let mut c = PgConnection::connect_with(&options).await.unwrap();
+            sqlx::query_scalar(sql).fetch_all(&mut c).await.unwrap()
+        } else {
+            let mut c = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::query_scalar(sql).fetch_all(&mut c).await.unwrap()
+        };
+        texts.sort();
+        texts
+    }
+
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        let tables = if self.is_postgres {
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        };
+        self.texts(tables).await
+    }
+
+    /// Every row of every table, as text; of tables that have applications only this one's rows.
+    pub(crate) async fn dump(&self, application_id: Option<&str>) -> Vec<String> {
+        let mut dump = Vec::new();
+        for table in self.tables().await {
+            let columns = self.columns(&table).await;
+            let scoped = columns.iter().any(|column| column == "application_id");
+            let scope = match application_id {
+                Some(id) if scoped => format!("WHERE application_id = '{id}'"),
+                _ => String::new(),
+            };
+            let row = if self.is_postgres {
+                "CAST(to_jsonb(t) AS text)".to_owned()
+            } else {
+                let quoted = columns.iter().map(|column| format!("quote(\"{column}\")"));
+                quoted.collect::<Vec<_>>().join(" || ', ' || ")
+            };
+            let rows = self
+                .texts(&format!("SELECT {row} FROM \"{table}\" t {scope}"))
+                .await;
+            dump.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        dump
+    }
+
+    async fn columns(&self, table: &str) -> Vec<String> {
+        if self.is_postgres {
+            let from = "FROM information_schema.columns WHERE table_schema = 'public'";
+            self.texts(&format!(
+                "SELECT column_name::text {from} AND table_name = '{table}'"
+            ))
+            .await
+        } else {
+            self.texts(&format!("SELECT name FROM pragma_table_info('{table}')"))
+                .await
+        }
+    }
+
     /// Changes something behind Syncline's back.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());

@@ -4,6 +4,7 @@ mod app;
 mod database;
 pub(crate) mod documents;
 mod limits;
+mod operations;
 mod process;
 mod upstream;
 
@@ -12,5 +13,6 @@ pub(crate) use database::{Database, on_both_databases};
 pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
 };
+pub(crate) use operations::{Operation, operations};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
 pub(crate) use upstream::Upstream;

@@ -7,6 +7,7 @@
 mod action;
 mod api;
 mod contact;
+mod credits;
 mod detail;
 mod enrich;
 mod enrol;

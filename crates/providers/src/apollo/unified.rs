@@ -9,7 +9,7 @@ use syncline_model::{
     live::Task,
 };
 
-use super::{Apollo, action, error, usage};
+use super::{Apollo, action, credits, error, usage};
 use crate::{
     error::ProviderError,
     http::{Method, Response},
@@ -190,6 +190,10 @@ impl Unified for Apollo {
 
     fn endpoint_of(&self, method: &Method, path: &str) -> String {
         action::of(method, path)
+    }
+
+    fn may_cost_credits(&self, path: &str) -> bool {
+        credits::may_cost(path)
     }
 
     fn told(&self, answer: &Response) -> Told {

@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use percent_encoding::percent_decode_str;
+use syncline_model::access::plain;
 use url::{Url, form_urlencoded};
 
 /// What stands in a path as it is, beside letters, digits and escapes.
@@ -21,6 +23,14 @@ pub struct Target {
     pub url: Url,
     /// Below the base, without a leading slash.
     pub path: String,
+}
+
+impl Target {
+    /// The path as rules are compared with it: escapes decoded once, in the one spelling of
+    /// [`plain`].
+    pub fn as_read(&self) -> String {
+        plain(&percent_decode_str(&self.path).decode_utf8_lossy())
+    }
 }
 
 /// `path` below `base`. It may have a query of its own, which is passed on as it is; `query` is
@@ -276,6 +286,23 @@ mod tests {
             "a%ü",
         ] {
             assert!(joined(path).is_err(), "{path:?} led to {:?}", joined(path));
+        }
+    }
+
+    #[test]
+    fn however_it_is_written_it_is_read_as_one_path() {
+        for path in [
+            "v1/people/match",
+            "/v1/people/match/",
+            "api/v1/people/%6Datch",
+            "API/v1/People/%4d%41TCH.json",
+            "v1/people/match%2Ejson",
+        ] {
+            match join(&base("https://api.apollo.io"), path, []) {
+                Ok(target) => assert_eq!(target.as_read(), "v1/people/match", "{path}"),
+                // An encoded dot leads nowhere at all.
+                Err(_) => assert!(path.contains("%2E"), "{path}"),
+            }
         }
     }
 

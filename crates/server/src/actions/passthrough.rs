@@ -20,8 +20,9 @@ use utoipa::ToSchema;
 use super::retry::Patience;
 use crate::{
     AppState,
+    access::{self, Forwarding},
     error::{ApiError, ApiResult},
-    extract::{ConnectionCaller, Json},
+    extract::{Caller, ConnectionCaller, Json},
     remote::Remote,
 };
 
@@ -93,6 +94,7 @@ pub(crate) async fn send_passthrough_request(
     let remote = Remote::of(&state, &caller.connection)?;
     let patience = Patience::of(&headers)?;
     let errand = Errand::of(&remote, &request)?;
+    errand.check(&caller.caller)?;
     loop {
         let (refusal, result) = match errand.run().await {
             Ok((answer, refusal)) => (refusal, Ok(answer)),
@@ -142,6 +144,17 @@ impl<'r> Errand<'r> {
             headers,
             body,
         })
+    }
+
+    /// Whether the caller's key lets it pass.
+    fn check(&self, caller: &Caller) -> ApiResult<()> {
+        let forwarding = Forwarding {
+            method: &self.method,
+            target: &self.target,
+            headers: &self.headers,
+            has_body: self.body.is_some(),
+        };
+        access::check_forward(caller, self.remote, &forwarding)
     }
 
     /// Sends it once, counted. The refusal is the provider's 429.

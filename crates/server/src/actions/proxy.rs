@@ -13,6 +13,7 @@ use syncline_providers::{
 use super::retry::{Patience, RETRY_FOR};
 use crate::{
     AppState,
+    access::{self, Forwarding},
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
     remote::Remote,
@@ -67,6 +68,13 @@ pub(crate) async fn proxy(
         headers: parts.headers,
     };
     let body = (!body.is_end_stream()).then_some(body);
+    let forwarding = Forwarding {
+        method: &errand.method,
+        target: &errand.target,
+        headers: &errand.headers,
+        has_body: body.is_some(),
+    };
+    access::check_forward(&caller.caller, &errand.remote, &forwarding)?;
     let answer = match patience {
         None => errand.run(body).await?.0,
         Some(patience) => errand.run_within(&patience, body).await?,

@@ -1,0 +1,208 @@
+//! What a key may do: the one place where a call is allowed or refused.
+//!
+//! What a call needs is told by its method and its route, before the handler sees it, so an endpoint
+//! that is added needs no check of its own: if it isn't plainly a read, it takes a rule. Requests of
+//! the caller's own are looked at twice: whether any may be sent at all, and, as soon as it is known
+//! where one leads, whether that one may ([`check_forward`]).
+
+use axum::{
+    extract::{MatchedPath, OriginalUri},
+    http::{HeaderMap, Method, header, request::Parts},
+};
+use percent_encoding::percent_decode_str;
+use syncline_model::{ApiKey, Policy, Role};
+use syncline_providers::Target;
+
+use crate::{error::ApiResult, extract::Caller, remote::Remote};
+
+/// Below these everything is for admins alone: what is read there are secrets, or leads to them.
+const FOR_ADMINS: &[&str] = &[
+    "/mgmt/v2/api_keys",
+    "/mgmt/v2/magic_links",
+    "/mgmt/v2/webhook_endpoints",
+];
+
+/// Where there is something to read.
+const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
+
+/// The end of the path of what only looks like a write.
+const SEARCH: &str = "/_search";
+
+/// Headers that make another method of the one that was sent, at some servers.
+const METHOD_OVERRIDES: &[&str] = &[
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+
+/// The same, as a field of a form or a query.
+const METHOD_FIELD: &str = "_method";
+
+/// What a call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Any valid key.
+    Read,
+    /// The role; and a rule as well if it writes.
+    Admin { writes: bool },
+    /// A rule in `writes`.
+    Write,
+    /// A rule in `passthrough`, whichever it is.
+    Forward,
+    /// Leave to spend the customer's credits.
+    Spend,
+}
+
+impl Need {
+    fn of(method: &Method, route: &str) -> Self {
+        let below = |base: &&str| {
+            let rest = route.strip_prefix(base);
+            rest.is_some_and(|rest| base.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
+        };
+        let reads = matches!(*method, Method::GET | Method::HEAD)
+            || (*method == Method::POST && route.ends_with(SEARCH));
+        if FOR_ADMINS.iter().any(below) {
+            Self::Admin { writes: !reads }
+        } else if READABLE.iter().any(below) {
+            if reads { Self::Read } else { Self::Write }
+        } else if below(&"/actions/v2/") {
+            Self::Forward
+        } else if below(&"/enrichment/v2/") {
+            Self::Spend
+        } else {
+            Self::Admin { writes: true }
+        }
+    }
+}
+
+/// Whether the key may make this call; otherwise what it lacks.
+pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
+    let route = parts.extensions.get::<MatchedPath>();
+    let need = Need::of(&parts.method, route.map_or("", MatchedPath::as_str));
+    if need == Need::Read {
+        return Ok(());
+    }
+    let original = parts.extensions.get::<OriginalUri>();
+    let path = original.map_or(&parts.uri, |uri| &uri.0).path();
+    let method = &parts.method;
+    let grants = key.grants();
+    let lacks = |needs| Err(lacks(key, &format!("{method} {path}"), needs));
+    match need {
+        Need::Admin { .. } if key.role != Role::Admin => Err(format!(
+            "this API key has the role {} and may not {method} {path}: that takes the role admin",
+            key.role
+        )),
+        Need::Admin { writes: true } | Need::Write if !allows_write(&grants, method, path) => {
+            lacks("a rule for it in \"writes\"")
+        }
+        Need::Forward if grants.passthrough.is_empty() => lacks("a rule in \"passthrough\""),
+        Need::Spend if !grants.credits => {
+            lacks("\"credits\": true, because it costs the customer's credits")
+        }
+        Need::Read | Need::Admin { .. } | Need::Write | Need::Forward | Need::Spend => Ok(()),
+    }
+}
+
+/// A caller's own request to a provider, as far as rules look at it.
+pub(crate) struct Forwarding<'f> {
+    pub(crate) method: &'f Method,
+    pub(crate) target: &'f Target,
+    /// As they will be sent.
+    pub(crate) headers: &'f HeaderMap,
+    pub(crate) has_body: bool,
+}
+
+/// Whether the caller's key lets this request pass to the provider. Asked before anything is sent.
+pub(crate) fn check_forward(
+    caller: &Caller,
+    remote: &Remote,
+    forwarding: &Forwarding<'_>,
+) -> ApiResult<()> {
+    let key = &caller.key;
+    let grants = key.grants();
+    if grants.is_unlimited() {
+        return Ok(());
+    }
+    // What a rule can't see through is refused to keys that have rules.
+    if let Some(reason) = ambiguous(forwarding) {
+        let refusal = format!("this API key is held to rules, and {reason}");
+        return Err(caller.refuse(refusal));
+    }
+    let path = forwarding.target.as_read();
+    let provider = remote.connection().provider;
+    let call = format!("{} /{path} at {provider}", forwarding.method);
+    if !grants.allows_passthrough(forwarding.method.as_str(), &path) {
+        let refusal = lacks(key, &call, "a rule for it in \"passthrough\"");
+        return Err(caller.refuse(refusal));
+    }
+    if remote.provider().may_cost_credits(&path) && !grants.credits {
+        let needs = "\"credits\": true, because it may cost the customer's credits";
+        return Err(caller.refuse(lacks(key, &call, needs)));
+    }
+    Ok(())
+}
+
+/// What could make another request of it than the one that the rules see.
+fn ambiguous(forwarding: &Forwarding<'_>) -> Option<String> {
+    let headers = forwarding.headers;
+    // To servers that make variables of headers, both spellings are one.
+    let mut names = headers.keys().map(|name| name.as_str().replace('_', "-"));
+    if let Some(name) = names.find(|name| METHOD_OVERRIDES.contains(&name.as_str())) {
+        return Some(format!("the header {name} could make another method of it"));
+    }
+    let path = forwarding.target.as_read();
+    if path.contains(['%', ';']) {
+        return Some("its path must have no second layer of escapes, and no semicolon".to_owned());
+    }
+    let query = forwarding.target.url.query().unwrap_or_default();
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    if fields.any(|(name, _)| name.eq_ignore_ascii_case(METHOD_FIELD)) {
+        return Some(format!(
+            "the parameter {METHOD_FIELD} could make another method of it"
+        ));
+    }
+    if forwarding.has_body && may_be_form(headers) {
+        return Some(format!(
+            "a form could make another method of it with a field {METHOD_FIELD}: send JSON, with its \
+             content-type"
+        ));
+    }
+    None
+}
+
+/// Servers take a body without a type for a form.
+fn may_be_form(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    types.peek().is_none()
+        || types.any(|value| {
+            let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+            let essence = value.split(';').next().unwrap_or_default().trim();
+            essence.is_empty()
+                || essence.contains("form")
+                || essence.starts_with("multipart/")
+                // Several types in one line: nobody knows which one counts.
+                || value.contains(',')
+        })
+}
+
+fn allows_write(grants: &Policy, method: &Method, path: &str) -> bool {
+    let segments = path.trim_start_matches('/').split('/');
+    let segments: Vec<_> = segments
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+        .collect();
+    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    grants.allows_write(method.as_str(), &segments)
+}
+
+/// The sentence for a key that lacks a rule: where the rules are that it has.
+fn lacks(key: &ApiKey, call: &str, needs: &str) -> String {
+    if key.policy.is_some() {
+        format!("this API key may not {call}: its policy lacks {needs}")
+    } else {
+        let role = key.role;
+        format!(
+            "this API key has the role {role} and may not {call}: that takes a policy with {needs}, or \
+             the role admin"
+        )
+    }
+}

@@ -1,0 +1,49 @@
+//! When keys were last used, written down once a minute at most, and never while a caller waits.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use chrono::TimeDelta;
+use syncline_model::{ApiKey, Time};
+
+use crate::AppState;
+
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// What this process has written down, by the key's id.
+#[derive(Default)]
+pub struct KeyUses(Mutex<HashMap<String, Time>>);
+
+impl KeyUses {
+    pub(crate) fn note(&self, state: &AppState, key: &ApiKey) {
+        let now = state.clock.now();
+        if !self.is_due(key, now) {
+            return;
+        }
+        let (store, id) = (state.store.clone(), key.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.note_key_use(&id, now).await {
+                tracing::warn!("it was not written down that a key was used: {error}");
+            }
+        });
+    }
+
+    /// Whether it is time to write the key's use down; whoever hears `true` does it.
+    fn is_due(&self, key: &ApiKey, now: Time) -> bool {
+        let is_past = |noted: Option<Time>| noted.is_none_or(|noted| noted + EVERY <= now);
+        // Other processes write, too: what the key's row says counts as well.
+        if !is_past(key.last_used_at) {
+            return false;
+        }
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = is_past(noted.get(&key.id).copied());
+        if due {
+            // Only keys that are in the database come here, but they come and go.
+            noted.retain(|_, noted| !is_past(Some(*noted)));
+            noted.insert(key.id.clone(), now);
+        }
+        due
+    }
+}

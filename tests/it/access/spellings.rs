@@ -1,0 +1,100 @@
+//! Other spellings of a path that a key may not ask for, and requests that would become others on the
+//! way: nothing of it arrives anywhere.
+
+use reqwest::Method;
+use serde_json::json;
+use syncline_model::Role;
+
+use super::{call, is_forbidden, key, request};
+use crate::support::{App, on_both_databases};
+
+/// What leads to `people/match`, or may do so at some server.
+const MATCH: [&str; 17] = [
+    "api/v1/people/match",
+    "v1/people/match",
+    "/v1/people/match/",
+    "api/v1/people/%6Datch",
+    "api/v1/%70eople/match",
+    "%61pi/v1/people/match",
+    "API/V1/PEOPLE/MATCH",
+    "api/v1/People/Match.json",
+    "api/v1/people/match.xml",
+    "api/v1/people/bulk_match",
+    "api/v1/people/match?x=/v1/contacts",
+    "api/v1/people/%256Datch",
+    "api/v1/people;a=b/match",
+    "api/v1/people%3Ba=b/match",
+    "api//v1/people/match",
+    "api/v1//people/match",
+    "api/v1/contacts/../people/match",
+];
+
+on_both_databases! {
+    async fn no_spelling_gets_past_a_rule(database: Database) {
+        let app = App::synced(database, 5).await;
+        let free = key(&app, Role::Passthrough, None).await;
+        let contacts = json!({"passthrough": [{"methods": ["GET", "POST"], "path": "/v1/contacts/**"}]});
+        let ruled = key(&app, Role::Admin, Some(contacts)).await;
+        app.apollo.ledger().reset();
+        for key in [&free, &ruled] {
+            for path in MATCH {
+                for method in [Method::POST, Method::GET] {
+                    let envelope = json!({"method": method.as_str(), "path": path});
+                    let sent = call(&app, key, &Method::POST, "/actions/v2/passthrough", Some(&envelope));
+                    let sent = sent.await;
+                    assert!(is_forbidden(&sent) || sent.status == 400, "{path}: {}", sent.body);
+                    let path = format!("/actions/v2/proxy/{}", path.trim_start_matches('/'));
+                    let sent = call(&app, key, &method, &path, None).await;
+                    assert!(is_forbidden(&sent) || [400, 404].contains(&sent.status.as_u16()),
+                        "{path}: {} {}", sent.status, sent.body);
+                }
+            }
+        }
+        assert_eq!(app.apollo.ledger().len(), 0);
+        for path in ["API/v1/Contacts/%73earch.json", "v1/contacts/search/"] {
+            let envelope = json!({"method": "POST", "path": path, "body": {}});
+            call(&app, &ruled, &Method::POST, "/actions/v2/passthrough", Some(&envelope)).await.ok();
+        }
+    }
+
+    async fn no_header_field_or_form_makes_another_method_of_it(database: Database) {
+        let app = App::synced(database, 5).await;
+        let contacts = json!({"passthrough": [{"methods": ["POST"], "path": "/v1/contacts/**"}]});
+        let ruled = key(&app, Role::Passthrough, Some(contacts)).await;
+        app.apollo.ledger().reset();
+        let path = "api/v1/contacts/search";
+        let proxied = format!("/actions/v2/proxy/{path}");
+        let json = || request(&app, &ruled, &Method::POST, &proxied).header("content-type", "application/json");
+        let form = "application/x-www-form-urlencoded";
+        let plain = || request(&app, &ruled, &Method::POST, &proxied).body("_method=delete");
+        for (what, sent) in [
+            ("a header", json().header("X-HTTP-Method-Override", "DELETE").body("{}")),
+            ("another", json().header("x-method-override", "DELETE").body("{}")),
+            ("a third", json().header("X_HTTP_Method", "DELETE").body("{}")),
+            ("a form", plain().header("content-type", form)),
+            ("a form in capitals", plain().header("content-type", form.to_uppercase())),
+            ("parts", plain().header("content-type", "multipart/form-data; boundary=x")),
+            ("no type", plain()),
+            ("two types", json().header("content-type", form).body("_method=delete")),
+            ("a parameter", request(&app, &ruled, &Method::POST, &format!("{proxied}?_method=delete"))),
+            ("an encoded one", request(&app, &ruled, &Method::POST, &format!("{proxied}?%5Fmethod=delete"))),
+        ] {
+            let answer = App::answer(sent).await;
+            assert!(is_forbidden(&answer), "{what}: {} {}", answer.status, answer.body);
+        }
+        for headers in [
+            json!({"X-HTTP-Method-Override": "DELETE"}),
+            json!({"content-type": form}),
+        ] {
+            let envelope = json!({"method": "POST", "path": path, "headers": headers, "body": "_method=delete"});
+            let answer = call(&app, &ruled, &Method::POST, "/actions/v2/passthrough", Some(&envelope)).await;
+            assert!(is_forbidden(&answer), "{headers}: {}", answer.body);
+        }
+        assert_eq!(app.apollo.ledger().len(), 0);
+        App::answer(json().body("{}")).await.ok();
+        // Who has no rules may send what he likes.
+        let plain = request(&app, &app.api_key, &Method::POST, &proxied);
+        App::answer(plain.header("content-type", form).body("page=1")).await;
+        assert_eq!(app.apollo.ledger().len(), 2);
+    }
+}
