@@ -3,6 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use syncline_model::{Rule, Time};
+
+use crate::compose::DEFAULT_APPLICATION;
 
 /// Keeps a copy of your customers' sales-engagement data (Apollo.io) in your own tables.
 #[derive(Parser)]
@@ -28,6 +31,9 @@ pub(crate) enum Command {
     /// Run the engine through simulated time, and check that everything it promises holds.
     #[command(after_help = SIMULATION)]
     Simulate(SimulateArgs),
+    /// Make, list and revoke API keys. Works beside a running `serve`.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring the database schema up to date and leave.
     #[command(after_help = SETTINGS)]
     Migrate(SettingsArgs),
@@ -55,6 +61,17 @@ pub(crate) enum EncryptionCommand {
     /// Put every secret under the newest key, while `serve` goes on.
     #[command(after_help = ROTATION)]
     Rotate(SettingsArgs),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key and print it, this once, as a line `API key: …`.
+    #[command(after_help = KEY_RULES)]
+    Create(CreateKeyArgs),
+    /// List the keys: whose, what for, last used. Never the keys themselves.
+    List(ListKeysArgs),
+    /// Revoke a key. From then on it is unknown, to running processes too.
+    Revoke(RevokeKeyArgs),
 }
 
 /// Settings that every command which opens the database takes. Each wins over the environment, and
@@ -135,6 +152,54 @@ pub(crate) struct SyncArgs {
     /// Print the summary as JSON and no progress.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CreateKeyArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// For you to tell it from others.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the key is for: admin, read-only or passthrough.
+    #[arg(long, value_name = "ROLE", default_value_t = syncline_model::Role::Admin)]
+    pub(crate) role: syncline_model::Role,
+    /// The application that it opens. One that doesn't exist is created.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_APPLICATION)]
+    pub(crate) application: String,
+    /// From then on the key is unknown: a time as in 2030-01-31T12:00:00Z [default: never].
+    #[arg(long, value_name = "TIME", conflicts_with = "expires_in_days")]
+    pub(crate) expires_at: Option<Time>,
+    /// The same, as a number of days from now.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) expires_in_days: Option<u32>,
+    /// A request that passthrough and proxy may send to the provider; may be repeated.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) allow: Vec<Rule>,
+    /// A write to this service that the key may do; may be repeated.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) allow_write: Vec<Rule>,
+    /// Let it spend your customers' credits: enrichment, and passthrough where a rule lets it pass.
+    #[arg(long)]
+    pub(crate) allow_credits: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ListKeysArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// Only this application's [default: all].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) application: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct RevokeKeyArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// The key's id, as `keys list` shows it.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
 }
 
 #[derive(Args)]
@@ -228,6 +293,20 @@ printed. A backup of an older version may be restored, one of a newer version no
 
 On another machine put the key that belongs to the backup into its place first: encryption.key in the
 data directory, or SYNCLINE_ENCRYPTION_KEY.";
+
+const KEY_RULES: &str = "\
+  admin        everything, the management of keys included
+  read-only    reads and searches; no magic links, webhook endpoints or keys, which are secrets
+  passthrough  as read-only, and any request to the provider that costs no credits
+
+A rule is a method (or several, or *) and a path, in which * stands for one segment and ** at the
+end for all that follow. With any --allow or --allow-write the rules take the place of what the role
+says of passthrough and writes, for an admin too. --allow-credits alone adds to the role.
+
+  syncline keys create --name dashboard --role read-only
+  syncline keys create --name search --role read-only --allow 'POST /v1/contacts/search'
+  syncline keys create --name crm --role read-only --expires-in-days 90 \\
+      --allow-write 'POST,PATCH /engagement/v2/contacts/**'";
 
 const SETTINGS: &str = "\
 Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,

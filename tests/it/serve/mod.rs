@@ -4,6 +4,7 @@ mod backup;
 mod crash;
 mod demo;
 mod encryption;
+mod keys;
 mod many_crashes;
 mod secrets;
 mod start;

@@ -3,6 +3,7 @@
 mod backup;
 mod demo;
 mod encryption_rotate;
+mod keys;
 mod migrate;
 mod openapi;
 mod restore;
@@ -20,6 +21,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sync(args) => Box::pin(sync::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Keys(command) => keys::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,

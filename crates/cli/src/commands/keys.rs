@@ -1,0 +1,183 @@
+//! `syncline keys`: API keys, for who runs the service.
+//!
+//! They are rows of the database, which every process asks at each call. So what is done here counts at
+//! once, also in a `serve` that runs.
+
+use anyhow::{Context, bail};
+use chrono::{SubsecRound, TimeDelta};
+use syncline_model::{ApiKey, Clock, Policy, Time, time};
+use syncline_store::{Application, NewApiKey, PageRequest, Store};
+
+use crate::{
+    cli::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs, SettingsArgs},
+    compose::{Exclusive, Parts},
+    config::Config,
+    logging,
+};
+
+pub(crate) async fn run(command: &KeysCommand) -> anyhow::Result<()> {
+    match command {
+        KeysCommand::Create(args) => create(args).await,
+        KeysCommand::List(args) => list(args).await,
+        KeysCommand::Revoke(args) => revoke(args).await,
+    }
+}
+
+async fn open(settings: &SettingsArgs) -> anyhow::Result<Parts> {
+    let config = Config::load(settings)?;
+    logging::init(config.log.format);
+    Parts::open(&config, Exclusive::No).await
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
+    for (flag, name) in [("--name", &args.name), ("--application", &args.application)] {
+        if name.trim().is_empty() || name.chars().count() > 255 || name.contains('\0') {
+            bail!("{flag} must have 1 to 255 characters");
+        }
+    }
+    let policy = policy_of(args);
+    if let Some(policy) = &policy {
+        policy.check().context("these rules can't be")?;
+    }
+    let parts = open(&args.settings).await?;
+    let expires_at = expiry_of(args, parts.clock.now())?;
+    let store = &parts.store;
+    let application = store.find_or_create_application(&args.application).await?;
+    let key = syncline_store::new_api_key(&parts.ids);
+    let new = NewApiKey {
+        name: &args.name,
+        key: &key,
+        role: args.role,
+        policy: policy.as_ref(),
+        expires_at,
+    };
+    let created = store.tenant(&application.id).create_api_key(&new).await?;
+    created.context("the new key is in use already")?;
+    store.close().await;
+    println!("API key: {key}");
+    Ok(())
+}
+
+/// `None` where the role alone decides.
+fn policy_of(args: &CreateKeyArgs) -> Option<Policy> {
+    let has_rules = !args.allow.is_empty() || !args.allow_write.is_empty();
+    if has_rules {
+        return Some(Policy {
+            passthrough: args.allow.clone(),
+            writes: args.allow_write.clone(),
+            credits: args.allow_credits,
+        });
+    }
+    args.allow_credits.then(|| Policy {
+        credits: true,
+        ..Policy::of(args.role)
+    })
+}
+
+fn expiry_of(args: &CreateKeyArgs, now: Time) -> anyhow::Result<Option<Time>> {
+    let days = args
+        .expires_in_days
+        .map(|days| now + TimeDelta::days(days.into()));
+    let end = args.expires_at.or(days).map(|end| end.trunc_subsecs(3));
+    if end.is_some_and(|end| end <= now) {
+        bail!("--expires-at must be in the future");
+    }
+    Ok(end)
+}
+
+async fn list(args: &ListKeysArgs) -> anyhow::Result<()> {
+    let parts = open(&args.settings).await?;
+    let mut applications = parts.store.list_applications().await?;
+    if let Some(name) = &args.application {
+        applications.retain(|application| application.name == *name);
+        if applications.is_empty() {
+            bail!("there is no application called {name}");
+        }
+    }
+    let mut rows = vec![COLUMNS.map(str::to_owned)];
+    for application in &applications {
+        for key in keys_of(&parts.store, application).await? {
+            rows.push(row(application, &key));
+        }
+    }
+    parts.store.close().await;
+    print(&rows);
+    Ok(())
+}
+
+async fn keys_of(store: &Store, application: &Application) -> anyhow::Result<Vec<ApiKey>> {
+    let all = PageRequest {
+        limit: i64::MAX,
+        ..PageRequest::default()
+    };
+    Ok(store.tenant(&application.id).list_api_keys(&all).await?)
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+async fn revoke(args: &RevokeKeyArgs) -> anyhow::Result<()> {
+    let parts = open(&args.settings).await?;
+    let mut found = false;
+    for application in parts.store.list_applications().await? {
+        let tenant = parts.store.tenant(&application.id);
+        found = found || tenant.revoke_api_key(&args.id).await?;
+    }
+    parts.store.close().await;
+    if !found {
+        bail!(
+            "there is no API key with the id {}: see `syncline keys list`",
+            args.id
+        );
+    }
+    println!("{} is revoked", args.id);
+    Ok(())
+}
+
+const COLUMNS: [&str; 8] = [
+    "ID",
+    "NAME",
+    "APPLICATION",
+    "ROLE",
+    "CREATED",
+    "LAST USED",
+    "EXPIRES",
+    "REVOKED",
+];
+
+fn row(application: &Application, key: &ApiKey) -> [String; COLUMNS.len()] {
+    let moment = |at: Option<Time>| at.map_or_else(|| "-".to_owned(), time::format);
+    let role = match key.policy {
+        Some(_) => format!("{} with rules", key.role),
+        None => key.role.to_string(),
+    };
+    [
+        key.id.clone(),
+        shown(&key.name),
+        shown(&application.name),
+        role,
+        time::format(key.created_at),
+        moment(key.last_used_at),
+        moment(key.expires_at),
+        moment(key.revoked_at),
+    ]
+}
+
+/// Somebody else's name may have in it what a terminal obeys.
+fn shown(name: &str) -> String {
+    let plain = |it: char| if it.is_control() { '\u{fffd}' } else { it };
+    name.chars().map(plain).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the command's answer")]
+fn print(rows: &[[String; COLUMNS.len()]]) {
+    let chars = |text: &String| text.chars().count();
+    let width = |column: usize| rows.iter().map(|row| chars(&row[column])).max();
+    let widths: Vec<usize> = (0..COLUMNS.len()).filter_map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        println!("{}", cells.join("  ").trim_end());
+    }
+}
