@@ -40,6 +40,9 @@ impl Lifecycle {
     }
 }
 
+/// What is sent to a process that writes beyond the size its files may have, on Linux and macOS.
+const SIGXFSZ: i32 = 25;
+
 /// SIGTERM and SIGINT, caught from the moment this is made: before anything is started, so that a
 /// signal never finds a process that is half up and not listening for it.
 pub(crate) struct Signals {
@@ -49,6 +52,8 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn catch() -> std::io::Result<Self> {
+        // Caught, it ends nothing: the write fails, as on a full disk.
+        let _ = signal(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

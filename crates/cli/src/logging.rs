@@ -15,7 +15,9 @@ pub(crate) fn init(format: LogFormat) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // To say that a line couldn't be written would panic: it is said in the same place.
+        .log_internal_errors(false);
     // A second initialisation (a demo in a test) keeps the first.
     let _ = match format {
         LogFormat::Text => subscriber.with_target(false).try_init(),

@@ -231,7 +231,7 @@ impl From<StoreError> for ApiError {
             StoreError::Missing(_) => Self::NotFound(error.to_string()),
             error if error.is_unavailable() => {
                 tracing::error!("{}", chain_of(&error));
-                Self::Unavailable("the database can't be used; try again".to_owned())
+                Self::Unavailable(error.outage().to_owned())
             }
             other => Self::Internal(chain_of(&other)),
         }

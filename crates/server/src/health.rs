@@ -12,10 +12,11 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The database can be reached and has this program's schema.
+/// The database can be reached, has this program's schema, and can be written if it is embedded.
 pub(crate) async fn readyz(State(state): State<AppState>) -> ApiResult<&'static str> {
     match state.store.ready().await {
         Ok(()) => Ok("ready\n"),
+        Err(error) if error.is_unavailable() => Err(error.into()),
         Err(error) => Err(ApiError::Unavailable(error.to_string())),
     }
 }

@@ -188,7 +188,8 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false);
+            .test_before_acquire(false)
+            .before_acquire(|c, _| Box::pin(is_between_transactions(c)));
         // Of processes that open a new file at once, one turns the log on, and the others are told
         // that it is locked, without the busy timeout.
         let mut tried = 1;
@@ -357,6 +358,16 @@ impl sqlx::Encode<'_, Sqlite> for KeySet {
     fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <String as sqlx::Encode<'_, Sqlite>>::encode_by_ref(&self.0, buffer)
     }
+}
+
+/// Where there is no room, SQLite itself gives up a transaction that was to commit. sqlx takes the
+/// connection to be in it still, and would never begin another one on it.
+async fn is_between_transactions(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if c.is_in_transaction() {
+        // The rollback of a dropped transaction may be under way: this waits for it.
+        c.ping().await?;
+    }
+    Ok(!c.is_in_transaction())
 }
 
 /// The URL as it may be shown: its scheme, since a password may be anywhere behind it.

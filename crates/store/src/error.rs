@@ -120,8 +120,21 @@ impl StoreError {
             )
     }
 
+    /// What those are told who wanted something of a database that is unavailable.
+    pub fn outage(&self) -> &'static str {
+        if self.is_full() {
+            "the database's disk is full: nothing can be stored until there is room"
+        } else if self.is_locked() {
+            "another process keeps the database locked; try again"
+        } else if matches!(self.sqlite_code(), Some(SQLITE_IOERR | SQLITE_CANTOPEN)) {
+            "the database's file can't be read or written: look at its disk"
+        } else {
+            "the database can't be used; try again"
+        }
+    }
+
     /// The disk under the database has no room left.
-    pub fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         matches!(self.sqlite_code(), Some(SQLITE_FULL)) || self.postgres_code() == Some("53100")
     }
 

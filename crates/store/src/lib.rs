@@ -38,6 +38,7 @@ mod sweep;
 mod sync_configs;
 mod syncs;
 mod tenant;
+mod writable;
 mod write_locks;
 
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub use syncs::{Sync, SyncFilter};
 pub use tenant::Tenant;
 pub use write_locks::WriteLock;
 
-use crate::db::Db;
+use crate::{db::Db, writable::Writable};
 
 /// A list's next rows: those after (or, backwards, before) an id.
 #[derive(Debug, Clone, Default)]
@@ -89,6 +90,7 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
     keys: EncryptionKeys,
+    writable: Writable,
 }
 
 impl Store {
@@ -104,6 +106,7 @@ impl Store {
             clock,
             ids,
             keys,
+            writable: Writable::default(),
         })
     }
 
@@ -112,9 +115,14 @@ impl Store {
         self.db.migrate().await
     }
 
-    /// The database answers and its schema is the one this program was built for.
+    /// The database answers, its schema is the one this program was built for, and an embedded one
+    /// can be written.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.db.ready().await
+        self.db.ready().await?;
+        if self.is_embedded() {
+            self.writable.check(&self.db, self.now()).await?;
+        }
+        Ok(())
     }
 
     /// The database server's own time; `None` where the database runs in this process.

@@ -6,6 +6,7 @@ mod demo;
 mod encryption;
 mod keys;
 mod many_crashes;
+mod no_room;
 mod secrets;
 mod start;
 mod sync;

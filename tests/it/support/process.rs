@@ -1,6 +1,10 @@
 //! The real binary as a process.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -38,12 +42,12 @@ fn binary() -> PathBuf {
     binary
 }
 
-async fn read_on(mut lines: Lines<BufReader<ChildStderr>>, mut log: String) -> String {
+async fn read_on(mut lines: Lines<BufReader<ChildStderr>>, log: Arc<Mutex<String>>) {
     while let Some(line) = lines.next_line().await.unwrap() {
+        let mut log = log.lock().unwrap();
         log.push_str(&line);
         log.push('\n');
     }
-    log
 }
 
 /// A `syncline serve` that listens.
@@ -51,7 +55,8 @@ pub(crate) struct Process {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
     /// What it writes to stderr from the start on. Read all the time: a full pipe would stop it.
-    err: JoinHandle<String>,
+    err: JoinHandle<()>,
+    log: Arc<Mutex<String>>,
     pub(crate) base: String,
     http: reqwest::Client,
 }
@@ -99,14 +104,17 @@ impl Process {
             log.push_str(&line);
             log.push('\n');
             if let Some((_, address)) = line.split_once("listening on ") {
-                break address.trim().to_owned();
+                // In JSON more follows.
+                break address.split('"').next().unwrap().to_owned();
             }
         };
-        let err = tokio::spawn(read_on(err, log));
+        let log = Arc::new(Mutex::new(log));
+        let err = tokio::spawn(read_on(err, log.clone()));
         Self {
             child,
             out,
             err,
+            log,
             base,
             http: super::http_client(),
         }
@@ -119,7 +127,15 @@ impl Process {
             out.push_str(&line);
             out.push('\n');
         }
-        (out, (&mut self.err).await.unwrap())
+        (&mut self.err).await.unwrap();
+        (out, self.log.lock().unwrap().clone())
+    }
+
+    /// Until its log says so.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        while !self.log.lock().unwrap().contains(text) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The next line on stdout.
