@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Bring the database schema up to date and leave.
     #[command(after_help = SETTINGS)]
     Migrate(SettingsArgs),
+    /// Look at everything that could be wrong, and say what to do about it.
+    #[command(after_help = DOCTOR)]
+    Doctor(SettingsArgs),
     /// Copy the embedded database into a file, while `serve` goes on.
     #[command(after_help = BACKUP)]
     Backup(FileArgs),
@@ -272,6 +275,13 @@ With SYNCLINE_ENCRYPTION_KEY (PostgreSQL) you hand out the keys:
 
 It may be interrupted at any moment: what is sealed under either key opens, and another `rotate`
 goes on.";
+
+const DOCTOR: &str = "\
+A line for each: configuration, data directory, database, schema, encryption keys, API keys, clocks,
+providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what somebody should
+know. Status 1 if one is bad.
+
+It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";
 
 const BACKUP: &str = "\
 The file holds the database as it was at one moment. It is readable by its owner alone, and a file

@@ -208,15 +208,18 @@ impl Parts {
     }
 }
 
-/// The providers, and what may be read from each.
-fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
-    let apollo = &config.providers.apollo;
-    let providers = Providers::new(ApolloConfig {
-        base_url: apollo.base_url.clone(),
+pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
+    Providers::new(ApolloConfig {
+        base_url: config.providers.apollo.base_url.clone(),
         transport: None,
     })
-    .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")?;
-    let limits = apollo.limits.checked(
+    .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")
+}
+
+/// The providers, and what may be read from each.
+pub(crate) fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
+    let providers = connect_providers(config)?;
+    let limits = config.providers.apollo.limits.checked(
         "providers.apollo.limits",
         &**providers.get(ProviderName::Apollo),
     )?;

@@ -15,7 +15,7 @@ use figment::{
     providers::{Format, Serialized, Toml},
     value::{Dict, Map, Value},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use syncline_model::{InvalidLimit, VolumeLimits};
 
@@ -33,7 +33,9 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) data_dir: PathBuf,
-    pub(crate) database_url: Option<String>,
+    /// A password may be in it.
+    #[serde(default, deserialize_with = "hidden")]
+    pub(crate) database_url: Option<SecretString>,
     #[serde(default, deserialize_with = "secret")]
     pub(crate) api_key: Option<SecretString>,
     #[serde(default, deserialize_with = "secret")]
@@ -91,6 +93,13 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+const PLACES: [&str; 4] = [
+    "SYNCLINE_DATA_DIR",
+    "SYNCLINE_DATABASE_URL",
+    "SYNCLINE_ENCRYPTION_KEY",
+    "SYNCLINE_PROVIDERS__APOLLO__BASE_URL",
+];
+
 const DEFAULTS: &str = r#"
 listen = "127.0.0.1:8080"
 data_dir = "./syncline-data"
@@ -109,6 +118,19 @@ format = "text"
 impl Config {
     pub(crate) fn load(settings: &SettingsArgs) -> anyhow::Result<Self> {
         Self::from_layers(settings, &BTreeMap::new(), environment())
+    }
+
+    /// Where things are, whatever is wrong with the rest: no setting of these can have a wrong form.
+    pub(crate) fn places(settings: &SettingsArgs) -> anyhow::Result<Self> {
+        let settings = SettingsArgs {
+            config: None,
+            data_dir: settings.data_dir.clone(),
+            database_url: settings.database_url.clone(),
+        };
+        let places = environment().filter(|(name, _)| PLACES.contains(&name.as_str()));
+        let mut figment = Figment::from(Toml::string(DEFAULTS)).merge(Environment::new(places)?);
+        figment = over(figment, &settings);
+        figment.extract().map_err(|error| explain(&error))
     }
 
     pub(crate) fn load_for_serve(args: &ServeArgs) -> anyhow::Result<Self> {
@@ -132,12 +154,7 @@ impl Config {
         for (name, value) in flags {
             figment = figment.merge(Serialized::default(name, value));
         }
-        if let Some(data_dir) = &settings.data_dir {
-            figment = figment.merge(Serialized::default("data_dir", data_dir));
-        }
-        if let Some(url) = &settings.database_url {
-            figment = figment.merge(Serialized::default("database_url", url));
-        }
+        let figment = over(figment, settings);
         figment.extract().map_err(|error| explain(&error))
     }
 
@@ -151,7 +168,7 @@ impl Config {
     /// The database's URL: the one that is set, or the embedded one in the data directory.
     pub(crate) fn database_url(&self) -> String {
         match &self.database_url {
-            Some(url) => url.clone(),
+            Some(url) => url.expose_secret().to_owned(),
             None => format!("sqlite://{}", self.data_dir.join("syncline.db").display()),
         }
     }
@@ -177,6 +194,17 @@ impl Limits {
             }
         }
     }
+}
+
+/// The flags that every command has, over everything else.
+fn over(mut figment: Figment, settings: &SettingsArgs) -> Figment {
+    if let Some(data_dir) = &settings.data_dir {
+        figment = figment.merge(Serialized::default("data_dir", data_dir));
+    }
+    if let Some(url) = &settings.database_url {
+        figment = figment.merge(Serialized::default("database_url", url));
+    }
+    figment
 }
 
 /// The environment's name of a setting.
@@ -292,6 +320,11 @@ fn explain(error: &figment::Error) -> anyhow::Error {
     }
 }
 
+/// An empty one is wrong, not absent: it must not lead to another database.
+fn hidden<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
+}
+
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text
@@ -331,8 +364,6 @@ fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn load(
@@ -399,6 +430,19 @@ mod tests {
         assert!(error.to_string().contains("SYNCLINE_PUBLIC_URL"), "{error}");
         let config = load("https://sync.example/").unwrap();
         assert_eq!(config.public_url.unwrap().as_str(), "https://sync.example");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let environment = [
+            ("SYNCLINE_DATABASE_URL", "postgres://u:hidden-1@db/x"),
+            ("SYNCLINE_API_KEY", "hidden-2"),
+            ("SYNCLINE_ENCRYPTION_KEY", "hidden-3"),
+        ];
+        let config = load("", &environment, SettingsArgs::default()).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hidden"), "{shown}");
+        assert!(config.database_url().contains("hidden-1"));
     }
 
     #[test]

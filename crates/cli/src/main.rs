@@ -21,20 +21,8 @@ async fn main() -> ExitCode {
     match commands::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("syncline: {}", one_sentence(&error));
+            eprintln!("syncline: {}", commands::one_line(&error));
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error with its causes, less those that the words before already have.
-fn one_sentence(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |said, cause| {
-        let cause = cause.to_string();
-        match said {
-            said if said.is_empty() => cause,
-            said if said.contains(&cause) => said,
-            said => format!("{said}: {cause}"),
-        }
-    })
 }

@@ -139,6 +139,17 @@ impl Http {
             .map_err(|error| error.without_secret(secret))
     }
 
+    /// What the base URL itself answers to somebody unknown.
+    pub async fn reach(&self) -> Result<Response, ProviderError> {
+        let request = Outgoing {
+            method: Method::GET,
+            url: self.base.clone(),
+            headers: HeaderMap::new(),
+            body: None,
+        };
+        self.transport.send(request).await
+    }
+
     fn outgoing(&self, request: Request<'_>) -> Result<Outgoing, ProviderError> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {

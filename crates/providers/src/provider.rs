@@ -14,6 +14,7 @@ use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, Windo
 use crate::{
     apollo::{Apollo, ApolloConfig},
     error::{ProviderError, SetupError},
+    http::Response,
     unified::Unified,
 };
 
@@ -39,6 +40,9 @@ pub trait Provider: Send + Sync {
 
     /// The name under which the provider counts a call against its request limits.
     fn endpoint(&self, call: Call) -> &'static str;
+
+    /// Any answer of the provider's, within five seconds: a request without credentials.
+    async fn reach(&self) -> Result<Response, ProviderError>;
 
     /// Whether the provider accepts the credentials; answers within five seconds.
     async fn check(&self, credentials: &Credentials) -> KeyCheck;

@@ -3,6 +3,7 @@
 mod backup;
 mod crash;
 mod demo;
+mod doctor;
 mod encryption;
 mod keys;
 mod many_crashes;

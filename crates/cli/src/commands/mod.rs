@@ -2,6 +2,7 @@
 
 mod backup;
 mod demo;
+mod doctor;
 mod encryption_rotate;
 mod keys;
 mod migrate;
@@ -23,9 +24,22 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Keys(command) => keys::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,
         Command::Encryption(EncryptionCommand::Rotate(args)) => encryption_rotate::run(&args).await,
         Command::Openapi(args) => openapi::run(&args),
     }
+}
+
+/// The error with its causes, less those that the words before already have.
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said {
+            said if said.is_empty() => cause,
+            said if said.contains(&cause) => said,
+            said => format!("{said}: {cause}"),
+        }
+    })
 }

@@ -33,7 +33,7 @@ use syncline_model::{Object, ProviderName};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
-    http::{self, Http, Transport},
+    http::{self, Http, Response, Transport},
     passthrough::Passthrough,
     provider::{Call, Credentials, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
     session::Session,
@@ -139,6 +139,14 @@ impl Provider for Apollo {
 
     fn endpoint(&self, call: Call) -> &'static str {
         api::counted_as(call)
+    }
+
+    async fn reach(&self) -> Result<Response, ProviderError> {
+        let asking = tokio::time::timeout(CHECK_TIMEOUT, self.http.reach());
+        asking.await.unwrap_or_else(|_| {
+            let message = format!("nothing came within {} s", CHECK_TIMEOUT.as_secs());
+            Err(ProviderError::new(ErrorKind::Timeout, None, &message))
+        })
     }
 
     async fn check(&self, credentials: &Credentials) -> KeyCheck {
