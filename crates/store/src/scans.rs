@@ -155,13 +155,18 @@ impl Store {
             return Ok(Vec::new());
         }
         // A statement of its own: it sees whoever joined before the leaders were locked.
-        let rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(LEASE)
+        let mut rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(LEASE)
             .bind(now)
             .bind(owner)
             .bind(expires_at)
             .bind(KeySet::new(&leaders))
             .fetch_all(c)
             .await)?;
+        // They come in any order. The scanned object's run goes first: only it was told a total.
+        rows.sort_by_key(|row| {
+            let object = row.object.parse::<Object>();
+            object.is_ok_and(|object| object != object.scanned_as())
+        });
         let mut scans: Vec<Scan> = Vec::new();
         for row in rows {
             let run = ScanRun {
