@@ -151,8 +151,9 @@ fn ambiguous(forwarding: &Forwarding<'_>) -> Option<String> {
         return Some(format!("the header {name} could make another method of it"));
     }
     let path = forwarding.target.as_read();
-    if path.contains(['%', ';']) {
-        return Some("its path must have no second layer of escapes, and no semicolon".to_owned());
+    if path.contains(|it: char| matches!(it, '%' | ';' | '?' | '#') || it.is_whitespace()) {
+        let reason = "its path must have no second layer of escapes, no space, and none of ; ? #";
+        return Some(reason.to_owned());
     }
     let query = forwarding.target.url.query().unwrap_or_default();
     let mut fields = form_urlencoded::parse(query.as_bytes());

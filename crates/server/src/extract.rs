@@ -80,8 +80,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        if let Some((connection, key)) = selected(parts, state).await? {
-            let tenant = state.store.tenant(&key.application_id);
+        if let Some((tenant, key, connection)) = selected(parts, state).await? {
             // Also a call that is refused was about this connection.
             CallContext::of(&parts.extensions).set_connection(&connection);
             let caller = Caller::admit(parts, state, tenant, key)?;
@@ -103,7 +102,10 @@ impl FromRequestParts<AppState> for ConnectionCaller {
 }
 
 /// The connection, where key and headers are there and fit together.
-async fn selected(parts: &Parts, state: &AppState) -> ApiResult<Option<(Connection, ApiKey)>> {
+async fn selected(
+    parts: &Parts,
+    state: &AppState,
+) -> ApiResult<Option<(Tenant, ApiKey, Connection)>> {
     let given = |name| header(&parts.headers, name).ok().flatten();
     let (Some(key), Some(customer_id), Some(provider)) = (
         given("x-api-key"),

@@ -281,7 +281,7 @@ impl Store {
         key: &str,
         customer_id: &str,
         provider: ProviderName,
-    ) -> Result<Option<(Connection, ApiKey)>, StoreError> {
+    ) -> Result<Option<(Tenant, ApiKey, Connection)>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             connection_columns!(),
@@ -301,9 +301,10 @@ impl Store {
             .fetch_all(c)
             .await)?;
         let found = rows.into_iter().find(|row| key.opens(&row.key, self.now()));
-        found
-            .map(|row| Ok((row.connection.try_into()?, row.key.try_into()?)))
-            .transpose()
+        let Some(row) = found else { return Ok(None) };
+        let key = ApiKey::try_from(row.key)?;
+        let tenant = self.tenant(&key.application_id);
+        Ok(Some((tenant, key, row.connection.try_into()?)))
     }
 
     /// Replaces the credentials and resumes the syncs that were paused because of the old ones.

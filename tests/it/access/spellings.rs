@@ -9,7 +9,7 @@ use super::{call, is_forbidden, key, request};
 use crate::support::{App, on_both_databases};
 
 /// What leads to `people/match`, or may do so at some server.
-const MATCH: [&str; 17] = [
+const MATCH: [&str; 20] = [
     "api/v1/people/match",
     "v1/people/match",
     "/v1/people/match/",
@@ -24,6 +24,9 @@ const MATCH: [&str; 17] = [
     "api/v1/people/%256Datch",
     "api/v1/people;a=b/match",
     "api/v1/people%3Ba=b/match",
+    "api/v1/people%3F/match",
+    "api/v1/people/match%20",
+    "api/v1/%20people/match",
     "api//v1/people/match",
     "api/v1//people/match",
     "api/v1/contacts/../people/match",
