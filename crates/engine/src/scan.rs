@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use syncline_model::{Coverage, InvalidTransition, RunState, Time};
+use syncline_queue::Leases;
 use syncline_store::{Ending, Pause, Scan, StoreError};
 use tokio::time::Instant;
 

@@ -1,0 +1,204 @@
+//! The tables as a queue: due rows are leased from the database and handed to apalis workers.
+//!
+//! There is no job table beside the rows that are due, so there is nothing that could differ from
+//! them. apalis gives the workers: concurrency, tracing and an orderly shutdown. What is leased, and
+//! what its work is, says an implementation of [`Leases`]: the sync engine's scans, and the webhooks'
+//! endpoints.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    error::Error,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    error::BoxDynError,
+    task::{Task, task_id::RandomId},
+    worker::{builder::WorkerBuilder, context::WorkerContext},
+};
+use futures::{FutureExt, future::BoxFuture};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::layer::util::Identity;
+
+/// Rows that become due, and the work on one of them.
+pub trait Leases: Clone + Send + Sync + Unpin + 'static {
+    /// A leased row.
+    type Job: Send + Unpin + 'static;
+    type Error: Error + Send + 'static;
+
+    /// Leases at most `limit` of the rows that are due now.
+    fn lease_due(&self, limit: i64) -> impl Future<Output = Result<Vec<Self::Job>, Self::Error>> + Send;
+
+    /// Does what is due, and gives the lease back or lets it expire.
+    fn work_on(&self, job: Self::Job) -> impl Future<Output = ()> + Send;
+}
+
+/// How a queue is worked off.
+pub struct Workers {
+    /// This process's name in the leases.
+    pub name: String,
+    /// Jobs at work at once.
+    pub concurrency: usize,
+    /// How often due times are compared.
+    pub tick: Duration,
+    /// Makes the next look come now. Nothing depends on it: the tick comes anyway.
+    pub wake: Arc<Notify>,
+    pub stopping: CancellationToken,
+}
+
+impl Workers {
+    /// Works until it is stopped; then lets the jobs at work come to their next halt.
+    pub async fn work_off<L: Leases>(self, leases: L) {
+        let stopping = self.stopping.clone();
+        let stopped = async move {
+            stopping.cancelled().await;
+            Ok::<_, std::io::Error>(())
+        };
+        let name = self.name.clone();
+        let worker = WorkerBuilder::new(name.as_str())
+            .backend(DueRows::new(leases.clone(), self))
+            .build(move |job| work(leases.clone(), job));
+        if let Err(error) = worker.run_until(stopped).await {
+            tracing::error!(%error, "the worker ended");
+        }
+    }
+}
+
+/// A leased row with the slot that it is worked on in.
+struct Job<J> {
+    leased: J,
+    slot: OwnedSemaphorePermit,
+}
+
+/// Leases no more rows than there are free slots.
+struct DueRows<L: Leases> {
+    leases: L,
+    slots: Arc<Semaphore>,
+    tick: Duration,
+    wake: Arc<Notify>,
+    leased: VecDeque<Job<L::Job>>,
+    leasing: BoxFuture<'static, Vec<Job<L::Job>>>,
+}
+
+/// Each job is a task of its own: jobs share the cores, and one that panics takes nobody along. Its
+/// lease expires, and the row is due again.
+async fn work<L: Leases>(leases: L, job: Job<L::Job>) -> Result<(), BoxDynError> {
+    tokio::spawn(async move {
+        let Job { leased, slot } = job;
+        leases.work_on(leased).await;
+        drop(slot);
+    })
+    .await?;
+    Ok(())
+}
+
+impl<L: Leases> DueRows<L> {
+    fn new(leases: L, workers: Workers) -> Self {
+        let slots = Arc::new(Semaphore::new(workers.concurrency));
+        let (tick, wake) = (workers.tick, workers.wake);
+        Self {
+            leasing: next_jobs(leases.clone(), slots.clone(), tick, wake.clone()).boxed(),
+            leased: VecDeque::new(),
+            leases,
+            slots,
+            tick,
+            wake,
+        }
+    }
+}
+
+/// Leases due rows as soon as there are any and slots are free.
+async fn next_jobs<L: Leases>(
+    leases: L,
+    slots: Arc<Semaphore>,
+    tick: Duration,
+    wake: Arc<Notify>,
+) -> Vec<Job<L::Job>> {
+    loop {
+        let Ok(first) = slots.clone().acquire_owned().await else {
+            return Vec::new();
+        };
+        let mut free = vec![first];
+        while let Ok(slot) = slots.clone().try_acquire_owned() {
+            free.push(slot);
+        }
+        let limit = i64::try_from(free.len()).unwrap_or(i64::MAX);
+        match leases.lease_due(limit).await {
+            Ok(leased) if !leased.is_empty() => {
+                return leased
+                    .into_iter()
+                    .zip(free)
+                    .map(|(leased, slot)| Job { leased, slot })
+                    .collect();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "leasing failed");
+            }
+        }
+        drop(free);
+        tokio::select! {
+            () = wake.notified() => {}
+            () = tokio::time::sleep(tick) => {}
+        }
+    }
+}
+
+impl<L: Leases> Backend for DueRows<L> {
+    type Task = Task<Job<L::Job>>;
+    type Error = Infallible;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Self::Error>>> {
+        loop {
+            if let Some(job) = self.leased.pop_front() {
+                return Poll::Ready(Some(Ok(Task::new(job))));
+            }
+            let jobs = ready!(self.leasing.poll_unpin(cx));
+            let (leases, slots) = (self.leases.clone(), self.slots.clone());
+            self.leasing = next_jobs(leases, slots, self.tick, self.wake.clone()).boxed();
+            self.leased.extend(jobs);
+        }
+    }
+
+    /// What was leased but not begun is due again when its lease expires; nothing is lost.
+    fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<L: Leases> BackendConfig for DueRows<L> {
+    type Args = Job<L::Job>;
+    type Id = RandomId;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &Self::Config {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {
+        Identity::new()
+    }
+}
