@@ -22,3 +22,4 @@ mod mgmt;
 mod packaging;
 mod serve;
 mod support;
+mod webhooks;

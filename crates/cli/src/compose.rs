@@ -11,6 +11,7 @@ use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
 use syncline_providers::{ApolloConfig, Providers};
 use syncline_server::AppState;
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
+use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -37,7 +38,9 @@ pub(crate) struct Parts {
     limits: ProviderLimits,
     /// Where others reach the API, if that is set.
     public_url: Option<PublicUrl>,
+    allow_private_targets: bool,
     keep_runs: Duration,
+    keep_messages: Duration,
     /// Where the encryption keys are kept, unless they are configured.
     pub(crate) key_file: Option<KeyFile>,
     /// Holds an embedded database's directory for this process.
@@ -94,7 +97,9 @@ impl Parts {
             providers,
             limits,
             public_url: config.public_url.clone(),
-            keep_runs: Duration::from_hours(u64::from(config.retention.runs_days) * 24),
+            allow_private_targets: config.webhooks.allow_private_targets,
+            keep_runs: days(config.retention.runs_days),
+            keep_messages: days(config.retention.webhook_messages_days),
             key_file,
             _lock: lock,
         };
@@ -114,6 +119,18 @@ impl Parts {
                 ..config
             },
         )
+    }
+
+    /// What delivers webhooks, as it is configured.
+    pub(crate) fn webhooks(&self, worker_name: String) -> anyhow::Result<Webhooks> {
+        let config = WebhooksConfig {
+            worker_name,
+            allow_private_targets: self.allow_private_targets,
+            keep_messages: self.keep_messages,
+            ..WebhooksConfig::default()
+        };
+        Webhooks::new(self.store.clone(), self.clock.clone(), SystemLookup, config)
+            .context("webhooks can't be sent")
     }
 
     /// What is served at `listening`.
@@ -151,6 +168,7 @@ impl Parts {
             limits: Arc::new(self.limits.clone()),
             public_url: public_url.as_str().into(),
             key_uses: Arc::default(),
+            allow_private_targets: self.allow_private_targets,
             request_gate: Arc::default(),
             wake: engine.wake(),
             metrics,
@@ -224,6 +242,10 @@ pub(crate) fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderL
         &**providers.get(ProviderName::Apollo),
     )?;
     Ok((providers, [(ProviderName::Apollo, limits)].into()))
+}
+
+fn days(days: u32) -> Duration {
+    Duration::from_hours(u64::from(days) * 24)
 }
 
 fn cannot_open(config: &Config) -> String {
@@ -308,6 +330,17 @@ pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
         tokio::join!(engine.run(), async {
             stopping.stopping().await;
             engine.stop();
+        });
+    });
+}
+
+/// Delivers webhooks until the process stops.
+pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
+    let stopping = lifecycle.clone();
+    lifecycle.spawn(async move {
+        tokio::join!(webhooks.run(), async {
+            stopping.stopping().await;
+            webhooks.stop();
         });
     });
 }

@@ -41,6 +41,7 @@ pub(crate) struct Config {
     #[serde(default, deserialize_with = "secret")]
     pub(crate) encryption_key: Option<SecretString>,
     pub(crate) providers: Providers,
+    pub(crate) webhooks: Webhooks,
     pub(crate) retention: Retention,
     pub(crate) log: Log,
 }
@@ -71,6 +72,14 @@ pub(crate) struct Limits {
     pub(crate) records_per_day: i64,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhooks {
+    /// Whether endpoints may be on private networks, or on this machine.
+    #[serde(deserialize_with = "yes_or_no")]
+    pub(crate) allow_private_targets: bool,
+}
+
 /// How long things are kept that would grow for ever.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +87,9 @@ pub(crate) struct Retention {
     /// Finished runs.
     #[serde(deserialize_with = "days")]
     pub(crate) runs_days: u32,
+    /// Webhook messages, with what became of them.
+    #[serde(deserialize_with = "days")]
+    pub(crate) webhook_messages_days: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,8 +121,11 @@ base_url = "https://api.apollo.io"
 records_per_object = 10000
 records_per_hour = 10000
 records_per_day = 50000
+[webhooks]
+allow_private_targets = false
 [retention]
 runs_days = 90
+webhook_messages_days = 90
 [log]
 format = "text"
 "#;
@@ -352,6 +367,22 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Er
     number.map_err(serde::de::Error::custom)
 }
 
+fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Bool(bool),
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    let given = match Given::deserialize(deserializer)? {
+        Given::Bool(given) => Some(given),
+        Given::Text(text) => text.trim().to_lowercase().parse().ok(),
+        Given::Other(_) => None,
+    };
+    given.ok_or_else(|| serde::de::Error::custom("must be true or false"))
+}
+
 /// From a day to a hundred years.
 fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     const MOST: i64 = 36_500;
@@ -364,6 +395,8 @@ fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn load(
@@ -546,6 +579,59 @@ mod tests {
             let error = limits_of(&config).unwrap_err().to_string();
             assert!(error.contains(&name), "{error}");
             assert!(error.ends_with(right), "{error}");
+        }
+    }
+
+    /// The names of all settings, and what stands beside them in a wrong file.
+    const NAMES: [&str; 12] = [
+        "LISTEN",
+        "PUBLIC_URL",
+        "DATA_DIR",
+        "API_KEY",
+        "PROVIDERS",
+        "PROVIDERS__APOLLO",
+        "PROVIDERS__APOLLO__BASE_URL",
+        "PROVIDERS__APOLLO__LIMITS__RECORDS_PER_HOUR",
+        "WEBHOOKS__ALLOW_PRIVATE_TARGETS",
+        "RETENTION__RUNS_DAYS",
+        "LOG__FORMAT",
+        "__",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn whatever_the_settings_are_they_are_taken_or_refused_without_a_secret(
+            file in prop_oneof![
+                any::<String>(),
+                "([a-z_.]{1,12} = ('[a-z]{0,4}'|[0-9]{1,20}|true|\\[\\])\n){0,4}",
+                "\\[(providers|retention|log|webhooks)(\\.[a-z]{1,6})?\\]\n[a-z_]{1,12} = [0-9\"]{1,3}\n",
+            ],
+            environment in proptest::collection::vec(
+                (proptest::sample::select(NAMES.as_slice()), "[ -~]{0,20}"),
+                0..4,
+            ),
+        ) {
+            let environment: Vec<_> = environment
+                .iter()
+                .map(|(name, value)| (format!("{PREFIX}{name}"), value.as_str()))
+                .collect();
+            let environment: Vec<_> = environment
+                .iter()
+                .map(|(name, value)| (name.as_str(), *value))
+                .collect();
+            match load(&file, &environment, SettingsArgs::default()) {
+                Ok(config) => prop_assert!((1..=36_500).contains(&config.retention.runs_days)),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    prop_assert!(!error.trim().is_empty());
+                    for (name, value) in environment {
+                        let secret = name.ends_with("API_KEY") && value.len() > 8;
+                        prop_assert!(!secret || !error.contains(value), "{}", error);
+                    }
+                }
+            }
         }
     }
 }

@@ -19,6 +19,9 @@ pub const SYNC_COMPLETE: &str = "sync.complete";
 pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
+pub const WEBHOOK_ENDPOINT_DISABLED: &str = "webhook_endpoint.disabled";
+/// Sent when somebody asks for it, and to one endpoint only: nobody subscribes to it.
+pub const WEBHOOK_TEST: &str = "webhook.test";
 
 /// Whose event it is.
 #[derive(Debug, Clone)]
@@ -168,6 +171,47 @@ pub struct ConnectionDeleted {
     about: ConnectionFacts,
 }
 
+/// Syncline has disabled a webhook endpoint; the application's other endpoints are told.
+#[derive(Serialize, ToSchema)]
+#[schema(as = webhook_endpoint_disabled_event)]
+pub struct WebhookEndpointDisabled {
+    #[schema(schema_with = webhook_endpoint_disabled)]
+    webhook_event_type: &'static str,
+    webhook_endpoint_id: String,
+    /// As it was given to the endpoint.
+    description: String,
+    disabled_reason: String,
+}
+
+impl WebhookEndpointDisabled {
+    pub fn payload(endpoint_id: &str, description: &str, reason: &str) -> Value {
+        json!(Self {
+            webhook_event_type: WEBHOOK_ENDPOINT_DISABLED,
+            webhook_endpoint_id: endpoint_id.to_owned(),
+            description: description.to_owned(),
+            disabled_reason: reason.to_owned(),
+        })
+    }
+}
+
+/// Somebody asked for a test of an endpoint.
+#[derive(Serialize, ToSchema)]
+#[schema(as = webhook_test_event)]
+pub struct WebhookTest {
+    #[schema(schema_with = webhook_test)]
+    webhook_event_type: &'static str,
+    webhook_endpoint_id: String,
+}
+
+impl WebhookTest {
+    pub fn payload(endpoint_id: &str) -> Value {
+        json!(Self {
+            webhook_event_type: WEBHOOK_TEST,
+            webhook_endpoint_id: endpoint_id.to_owned(),
+        })
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = event_origin)]
 struct Origin {
@@ -237,6 +281,14 @@ fn connection_created() -> Schema {
 
 fn connection_deleted() -> Schema {
     always(CONNECTION_DELETED)
+}
+
+fn webhook_endpoint_disabled() -> Schema {
+    always(WEBHOOK_ENDPOINT_DISABLED)
+}
+
+fn webhook_test() -> Schema {
+    always(WEBHOOK_TEST)
 }
 
 fn always(word: &str) -> Schema {

@@ -24,6 +24,7 @@ pub mod run;
 pub mod sweep;
 pub mod sync_config;
 pub mod time;
+pub mod webhook;
 
 pub use access::{ApiKey, Beyond, InvalidRule, Policy, Role, Rule};
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};

@@ -32,7 +32,10 @@ pub trait Leases: Clone + Send + Sync + Unpin + 'static {
     type Error: Error + Send + 'static;
 
     /// Leases at most `limit` of the rows that are due now.
-    fn lease_due(&self, limit: i64) -> impl Future<Output = Result<Vec<Self::Job>, Self::Error>> + Send;
+    fn lease_due(
+        &self,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<Self::Job>, Self::Error>> + Send;
 
     /// Does what is due, and gives the lease back or lets it expire.
     fn work_on(&self, job: Self::Job) -> impl Future<Output = ()> + Send;
@@ -129,8 +132,8 @@ async fn next_jobs<L: Leases>(
         }
         let limit = i64::try_from(free.len()).unwrap_or(i64::MAX);
         match leases.lease_due(limit).await {
-            Ok(leased) if !leased.is_empty() => {
-                return leased
+            Ok(due) if !due.is_empty() => {
+                return due
                     .into_iter()
                     .zip(free)
                     .map(|(leased, slot)| Job { leased, slot })

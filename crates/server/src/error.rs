@@ -226,7 +226,7 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Duplicate(_) => Self::Conflict(error.to_string()),
+            StoreError::Duplicate(_) | StoreError::Conflict(_) => Self::Conflict(error.to_string()),
             StoreError::InUse(reason) => Self::BadRequest(reason),
             StoreError::Missing(_) => Self::NotFound(error.to_string()),
             error if error.is_unavailable() => {

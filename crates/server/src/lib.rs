@@ -51,6 +51,8 @@ pub struct AppState {
     pub public_url: Arc<str>,
     /// When keys were last written down as used.
     pub key_uses: Arc<KeyUses>,
+    /// Whether a webhook endpoint may be on a private network, or on this machine.
+    pub allow_private_targets: bool,
     /// What callers' requests know of the providers' limits.
     pub request_gate: Arc<RequestGate>,
     /// Makes the engine look for due syncs now.

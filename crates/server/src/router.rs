@@ -74,7 +74,8 @@ pub fn health_router(state: AppState) -> Router {
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
         api_keys, connection_sync_configs, connections, customers, destinations, magic_links,
-        provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
+        provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs, webhook_endpoints,
+        webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -138,6 +139,21 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(sync_runs::list_sync_runs))
         .routes(routes!(sync_runs::get_sync_run))
         .routes(routes!(sync_runs::apply_deletes))
+        .routes(routes!(
+            webhook_endpoints::list_webhook_endpoints,
+            webhook_endpoints::create_webhook_endpoint
+        ))
+        .routes(routes!(
+            webhook_endpoints::get_webhook_endpoint,
+            webhook_endpoints::update_webhook_endpoint,
+            webhook_endpoints::delete_webhook_endpoint
+        ))
+        .routes(routes!(webhook_endpoints::rotate_webhook_secret))
+        .routes(routes!(webhook_endpoints::test_webhook_endpoint))
+        .routes(routes!(webhook_endpoints::replay_to_webhook_endpoint))
+        .routes(routes!(webhook_messages::list_webhook_messages))
+        .routes(routes!(webhook_messages::get_webhook_message))
+        .routes(routes!(webhook_messages::replay_webhook_message))
         // Supaglue wrote a hyphen here and an underscore everywhere else.
         .route("/sync_runs", get(sync_runs::list_sync_runs))
         .route("/sync_runs/{run_id}", get(sync_runs::get_sync_run))

@@ -26,6 +26,7 @@ use sqlx::{
     },
 };
 use syncline_model::Time;
+use tokio::sync::Notify;
 
 use crate::StoreError;
 
@@ -54,7 +55,13 @@ pub(crate) enum Reader {
 }
 
 /// A transaction. Dropped without [`commit`](Tx::commit), it leaves no trace.
-pub(crate) enum Tx {
+pub(crate) struct Tx {
+    begun: Begun,
+    /// Who has something to do when it is committed.
+    wakes: Option<Arc<Notify>>,
+}
+
+enum Begun {
     Pg(Transaction<'static, Postgres>),
     Lite(Transaction<'static, Sqlite>, Fuse),
 }
@@ -248,13 +255,14 @@ impl Db {
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Ok(match self {
-            Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+        let begun = match self {
+            Self::Pg(pool) => Begun::Pg(pool.begin().await?),
             Self::Lite { write, fuse, .. } => {
                 fuse.burn()?;
-                Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?, fuse.clone())
+                Begun::Lite(write.begin_with("BEGIN IMMEDIATE").await?, fuse.clone())
             }
-        })
+        };
+        Ok(Tx { begun, wakes: None })
     }
 
     pub(crate) async fn close(&self) {
@@ -282,34 +290,47 @@ impl Reader {
 
 impl Tx {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
-        Ok(match self {
-            Self::Pg(c) => Connection::Pg(c),
-            Self::Lite(c, fuse) => {
+        Ok(match &mut self.begun {
+            Begun::Pg(c) => Connection::Pg(c),
+            Begun::Lite(c, fuse) => {
                 fuse.burn()?;
                 Connection::Lite(c)
             }
         })
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.begun, Begun::Pg(_))
+    }
+
+    /// The commit is to wake whoever waits there.
+    pub(crate) fn wakes(&mut self, waiting: &Arc<Notify>) {
+        self.wakes = Some(waiting.clone());
+    }
+
     /// Gives up the transaction's locks now. A transaction that is dropped gives them up as well, but
     /// only when its connection is next used.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Pg(tx) => tx.rollback().await,
-            Self::Lite(tx, _) => tx.rollback().await,
+        match self.begun {
+            Begun::Pg(tx) => tx.rollback().await,
+            Begun::Lite(tx, _) => tx.rollback().await,
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Pg(tx) => tx.commit().await,
-            Self::Lite(tx, fuse) => {
+        match self.begun {
+            Begun::Pg(tx) => tx.commit().await?,
+            Begun::Lite(tx, fuse) => {
                 fuse.burn()?;
                 tx.commit().await?;
                 // Whoever dies here has committed and doesn't know it.
-                fuse.burn()
+                fuse.burn()?;
             }
         }
+        if let Some(wakes) = self.wakes {
+            wakes.notify_one();
+        }
+        Ok(())
     }
 }
 

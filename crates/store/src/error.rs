@@ -38,6 +38,10 @@ pub enum StoreError {
     #[error("{0} is not there")]
     Missing(&'static str),
 
+    /// What is there already leaves no room for it.
+    #[error("{0}")]
+    Conflict(String),
+
     /// What a statement needs to hold didn't: the row is still in use.
     #[error("{0}")]
     InUse(String),

@@ -38,12 +38,17 @@ mod sweep;
 mod sync_configs;
 mod syncs;
 mod tenant;
+mod webhook_deliveries;
+mod webhook_endpoints;
+mod webhook_messages;
+mod webhook_secrets;
 mod writable;
 mod write_locks;
 
 use std::sync::Arc;
 
 use syncline_model::{Clock, Ids, Time};
+use tokio::sync::Notify;
 
 pub use api_keys::{NewApiKey, new_api_key};
 pub use applications::Application;
@@ -69,6 +74,9 @@ pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
 pub use tenant::Tenant;
+pub use webhook_deliveries::{DueDelivery, LeasedEndpoint};
+pub use webhook_endpoints::{WebhookEndpoint, WebhookEndpointChange};
+pub use webhook_messages::{MessageFilter, WebhookAttempt, WebhookDelivery, WebhookMessage};
 pub use write_locks::WriteLock;
 
 use crate::{db::Db, writable::Writable};
@@ -91,6 +99,7 @@ pub struct Store {
     ids: Arc<Ids>,
     keys: EncryptionKeys,
     writable: Writable,
+    told: Arc<Notify>,
 }
 
 impl Store {
@@ -107,6 +116,7 @@ impl Store {
             ids,
             keys,
             writable: Writable::default(),
+            told: Arc::default(),
         })
     }
 
@@ -128,6 +138,12 @@ impl Store {
     /// The database server's own time; `None` where the database runs in this process.
     pub async fn database_time(&self) -> Result<Option<Time>, StoreError> {
         self.db.server_time().await
+    }
+
+    /// Notified when this process has written an event that endpoints are to be told of. Only sooner
+    /// than otherwise: a delivery is due, whoever looks.
+    pub fn told(&self) -> Arc<Notify> {
+        self.told.clone()
     }
 
     pub fn is_embedded(&self) -> bool {

@@ -1,14 +1,26 @@
-//! The events that Syncline owes to the outside. Each is written in the transaction of its fact, so
-//! there is an event if and only if the fact was committed.
+//! The events that Syncline owes to the outside. Each is written in the transaction of its fact, with
+//! a delivery for every endpoint that asked for it: there is an event, and somebody who owes it, if and
+//! only if the fact was committed.
 
 use serde_json::Value;
-use sqlx::types::Json;
+use sqlx::{FromRow, types::Json};
 use syncline_model::event::{ConnectionRef, Event};
 
 use crate::{
     Store, StoreError,
     db::{Tx, run},
 };
+
+#[derive(FromRow)]
+struct Subscriber {
+    id: String,
+    event_types: Json<Vec<String>>,
+}
+
+/// Whether an endpoint with these event types wants this one.
+pub(crate) fn wants(event_types: &[String], event_type: &str) -> bool {
+    event_types.is_empty() || event_types.iter().any(|wanted| wanted == event_type)
+}
 
 impl Store {
     pub(crate) async fn write_event(
@@ -17,16 +29,84 @@ impl Store {
         connection: &ConnectionRef,
         event: &Event,
     ) -> Result<(), StoreError> {
+        self.tell(
+            tx,
+            &connection.application_id,
+            event.event_type(),
+            event.payload(connection),
+        )
+        .await
+    }
+
+    /// An event for every endpoint that asked for its kind.
+    pub(crate) async fn tell(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        event_type: &str,
+        payload: Value,
+    ) -> Result<(), StoreError> {
+        const SUBSCRIBERS: &str = "
+            SELECT id, event_types FROM webhook_endpoints WHERE application_id = $1 AND enabled";
+        let message_id = self
+            .write_message(tx, application_id, event_type, payload)
+            .await?;
+        let subscribers: Vec<Subscriber> = run!(tx, |c| sqlx::query_as(SUBSCRIBERS)
+            .bind(application_id)
+            .fetch_all(c)
+            .await)?;
+        for subscriber in subscribers {
+            if wants(&subscriber.event_types, event_type) {
+                self.owe(tx, &message_id, &subscriber.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a message that nobody is told yet, and returns its id.
+    pub(crate) async fn write_message(
+        &self,
+        tx: &mut Tx,
+        application_id: &str,
+        event_type: &str,
+        payload: Value,
+    ) -> Result<String, StoreError> {
         const SQL: &str = "
             INSERT INTO outbox (id, application_id, event_type, payload, created_at)
             VALUES ($1, $2, $3, $4, $5)";
         let (id, now) = (self.new_id(), self.now());
-        let payload: Json<Value> = Json(event.payload(connection));
         run!(tx, |c| sqlx::query(SQL)
             .bind(&id)
-            .bind(&connection.application_id)
-            .bind(event.event_type())
-            .bind(&payload)
+            .bind(application_id)
+            .bind(event_type)
+            .bind(Json(&payload))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(id)
+    }
+
+    /// A delivery of a message to an endpoint, due now. One that is there begins anew.
+    pub(crate) async fn owe(
+        &self,
+        tx: &mut Tx,
+        message_id: &str,
+        endpoint_id: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO webhook_deliveries
+                (id, message_id, endpoint_id, state, due_at, attempts_made, schedule)
+            VALUES ($1, $2, $3, 'pending', $4, 0, 1)
+            ON CONFLICT (endpoint_id, message_id) DO UPDATE
+            SET state = 'pending', due_at = excluded.due_at, attempts_made = 0,
+                schedule = webhook_deliveries.schedule + 1";
+        let (id, now) = (self.new_id(), self.now());
+        tx.wakes(&self.told);
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&id)
+            .bind(message_id)
+            .bind(endpoint_id)
             .bind(now)
             .execute(c)
             .await

@@ -1,13 +1,14 @@
-//! Finished runs are kept for a time, and then go with their pages.
+//! What would grow for ever is kept for a time.
 //!
-//! The newest run of each sync stays, because it says what the sync last did, and so does a run that
-//! holds deletions, because somebody may still apply them.
+//! Finished runs go with their pages, webhook messages with their deliveries and attempts. The newest
+//! run of each sync stays, because it says what the sync last did, and so does a run that holds
+//! deletions, because somebody may still apply them.
 
 use syncline_model::{Time, first_id_of};
 
 use crate::{Store, StoreError, db::run};
 
-/// Runs of one transaction.
+/// Rows of one transaction.
 const BATCH: i64 = 500;
 
 impl Store {
@@ -29,6 +30,38 @@ impl Store {
             let batch = run!(tx, |c| sqlx::query(SQL)
                 .bind(first_id_of(ended_before))
                 .bind(ended_before)
+                .bind(BATCH)
+                .execute(c)
+                .await?
+                .rows_affected());
+            tx.commit().await?;
+            forgotten += batch;
+            if batch == 0 {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Forgets the webhook messages that were written before that time, and tells how many; secrets
+    /// that no longer sign go along.
+    pub async fn forget_messages(&self, written_before: Time) -> Result<u64, StoreError> {
+        const MESSAGES: &str = "
+            DELETE FROM outbox WHERE id IN (
+                SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2)";
+        const SECRETS: &str = "DELETE FROM webhook_secrets WHERE expires_at <= $1";
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SECRETS)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        tx.commit().await?;
+        let mut forgotten = 0;
+        loop {
+            let mut tx = self.db.begin().await?;
+            let batch = run!(tx, |c| sqlx::query(MESSAGES)
+                .bind(first_id_of(written_before))
                 .bind(BATCH)
                 .execute(c)
                 .await?

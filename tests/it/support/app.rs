@@ -16,6 +16,7 @@ use syncline_providers::{ApolloConfig, Providers};
 use syncline_server::AppState;
 use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
+use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) database: Database,
     pub(crate) store: Store,
     pub(crate) engine: Engine,
+    pub(crate) webhooks: Webhooks,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) providers: Providers,
     pub(crate) keys: EncryptionKeys,
@@ -127,6 +129,7 @@ impl App {
         let config = Self::engine_config();
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(store.clone(), providers.clone(), clock.clone(), config);
+        let webhooks = webhooks(&store, &clock, WebhooksConfig::default());
         let router = syncline_server::router(AppState {
             store: store.clone(),
             providers: providers.clone(),
@@ -135,6 +138,7 @@ impl App {
             limits,
             public_url: "https://syncline.example".into(),
             key_uses: Arc::default(),
+            allow_private_targets: true,
             request_gate: Arc::default(),
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
@@ -147,6 +151,7 @@ impl App {
             database,
             store,
             engine,
+            webhooks,
             clock,
             providers,
             keys,
@@ -199,6 +204,16 @@ impl App {
     pub(crate) async fn work_off(&self) -> usize {
         // Boxed: it is large, and would make every test's future as large.
         Box::pin(self.engine.work_off()).await.unwrap()
+    }
+
+    /// Another one that delivers.
+    pub(crate) fn webhooks(&self, config: WebhooksConfig) -> Webhooks {
+        webhooks(&self.store, &self.clock, config)
+    }
+
+    /// Sends every webhook that is due now; tells how many attempts that were.
+    pub(crate) async fn deliver(&self) -> usize {
+        self.webhooks.work_off().await.unwrap()
     }
 
     /// Time passes, and what is due then is done.
@@ -337,6 +352,15 @@ impl App {
     pub(crate) fn now(&self) -> DateTime<chrono::Utc> {
         self.clock.now()
     }
+}
+
+/// May send to this machine: the receivers are there.
+fn webhooks(store: &Store, clock: &Arc<ManualClock>, config: WebhooksConfig) -> Webhooks {
+    let config = WebhooksConfig {
+        allow_private_targets: true,
+        ..config
+    };
+    Webhooks::new(store.clone(), clock.clone(), SystemLookup, config).unwrap()
 }
 
 fn first_of_march() -> Arc<ManualClock> {

@@ -6,6 +6,7 @@ pub(crate) mod documents;
 mod limits;
 mod operations;
 mod process;
+mod receiver;
 mod upstream;
 
 pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
@@ -15,4 +16,5 @@ pub(crate) use limits::{
 };
 pub(crate) use operations::{Operation, operations};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
+pub(crate) use receiver::{Delivery, Receiver, Reply};
 pub(crate) use upstream::Upstream;

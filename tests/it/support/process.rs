@@ -175,6 +175,12 @@ impl Process {
         self.send(request.json(body)).await
     }
 
+    /// A POST that may be refused.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> super::Answer {
+        let request = self.http.post(format!("{}{path}", self.base));
+        super::App::answer(headed(request).json(body)).await
+    }
+
     /// A POST with an idempotency key, not sent yet.
     pub(crate) fn with_key(&self, path: &str, key: &str, body: &Value) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}{path}", self.base));

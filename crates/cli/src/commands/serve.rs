@@ -26,12 +26,15 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     print_start(&address.to_string(), generated.as_deref());
 
+    let worker_name = compose::worker_name("serve", &*parts.clock, &parts.ids);
+    let webhooks = parts.webhooks(worker_name.clone())?;
     let engine = parts.engine(EngineConfig {
-        worker_name: compose::worker_name("serve", &*parts.clock, &parts.ids),
+        worker_name,
         ..EngineConfig::default()
     });
     if parts.store.is_embedded() {
         parts.store.free_leases_of("serve-").await?;
+        parts.store.free_endpoints_of("serve-").await?;
     }
     let metrics = compose::metrics()?;
     let lifecycle = Lifecycle::default();
@@ -42,6 +45,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     compose::serve(&lifecycle, listener, router);
     if args.role != Role::Api {
         compose::work(&lifecycle, engine);
+        compose::deliver(&lifecycle, webhooks);
     }
     let clock = tokio::spawn(parts.clone().keep_clock());
 

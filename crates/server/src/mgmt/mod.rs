@@ -13,4 +13,6 @@ pub(crate) mod rate_limit_info;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
 pub(crate) mod syncs;
+pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_events;
+pub(crate) mod webhook_messages;

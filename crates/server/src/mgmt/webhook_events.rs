@@ -2,7 +2,8 @@
 
 use syncline_model::event::{
     CONNECTION_CREATED, CONNECTION_DELETED, ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE,
-    SYNC_PAUSED, SyncComplete, SyncPaused,
+    SYNC_PAUSED, SyncComplete, SyncPaused, WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST,
+    WebhookEndpointDisabled, WebhookTest,
 };
 use utoipa::{
     OpenApi, ToSchema,
@@ -15,7 +16,14 @@ use utoipa::{
 
 /// The payloads, with the types inside them.
 #[derive(OpenApi)]
-#[openapi(components(schemas(SyncComplete, SyncPaused, ConnectionCreated, ConnectionDeleted)))]
+#[openapi(components(schemas(
+    SyncComplete,
+    SyncPaused,
+    ConnectionCreated,
+    ConnectionDeleted,
+    WebhookEndpointDisabled,
+    WebhookTest
+)))]
 struct Payloads;
 
 /// Adds the events to the document.
@@ -41,6 +49,17 @@ fn paths() -> Paths {
         .path(
             CONNECTION_DELETED,
             event::<ConnectionDeleted>("connectionDeleted", "A connection was deleted"),
+        )
+        .path(
+            WEBHOOK_ENDPOINT_DISABLED,
+            event::<WebhookEndpointDisabled>(
+                "webhookEndpointDisabled",
+                "Syncline has disabled another endpoint",
+            ),
+        )
+        .path(
+            WEBHOOK_TEST,
+            event::<WebhookTest>("webhookTest", "Somebody tests this endpoint"),
         )
         .build()
 }

@@ -197,9 +197,10 @@ impl Store {
              RETURNING id",
             object.table(),
             // SQLite would cast a time to a number.
-            match tx {
-                Tx::Pg(_) => "timestamptz",
-                Tx::Lite(..) => "text",
+            if tx.is_postgres() {
+                "timestamptz"
+            } else {
+                "text"
             }
         );
         let marked: Vec<String> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))

@@ -15,7 +15,7 @@ pub(crate) use envelope::{key_id, same_value};
 pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
-use crate::{Store, StoreError, connections, encryption};
+use crate::{Store, StoreError, connections, encryption, webhook_secrets::WEBHOOK_SECRET};
 
 /// A column whose values are sealed; null where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub(crate) struct SealedColumn {
 }
 
 /// Every column that holds secrets.
-pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[connections::CREDENTIALS, encryption::CHECK];
+pub(crate) const SEALED_COLUMNS: &[SealedColumn] =
+    &[connections::CREDENTIALS, WEBHOOK_SECRET, encryption::CHECK];
 
 impl SealedColumn {
     /// What a value of the row is bound to: it opens nowhere else.

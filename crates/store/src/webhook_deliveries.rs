@@ -1,0 +1,306 @@
+//! Deliveries: events on their way to endpoints, as the workers see them.
+//!
+//! What is leased is an endpoint, not a delivery. Whoever holds it delivers what is due there one by
+//! one, in the order of the events, so a slow endpoint takes one worker and delays no other. A
+//! delivery that failed waits for its next attempt and lets the later ones pass.
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::{FromRow, types::Json};
+use syncline_model::{
+    Time,
+    event::{WEBHOOK_ENDPOINT_DISABLED, WebhookEndpointDisabled},
+    webhook::{Attempt, Next, reason_to_disable},
+};
+
+use crate::{
+    Store, StoreError,
+    db::{Db, Tx, run},
+};
+
+/// An endpoint that is held for this process.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct LeasedEndpoint {
+    pub id: String,
+    fence: i64,
+}
+
+/// The next delivery to an endpoint. Not `Debug`: it has the secrets.
+pub struct DueDelivery {
+    pub message_id: String,
+    pub event_type: String,
+    pub payload: Value,
+    pub url: String,
+    /// Those that still sign, the newest first.
+    pub secrets: Vec<SecretString>,
+    pub attempts_made: usize,
+    id: String,
+    schedule: i64,
+}
+
+#[derive(FromRow)]
+struct DueRow {
+    id: String,
+    schedule: i64,
+    attempts_made: i64,
+    message_id: String,
+    event_type: String,
+    payload: Json<Value>,
+    url: String,
+}
+
+#[derive(FromRow)]
+struct HeldRow {
+    application_id: String,
+    description: String,
+    failing_since: Option<Time>,
+}
+
+macro_rules! due_sql {
+    ($lock:literal) => {
+        concat!(
+            "SELECT e.id FROM webhook_endpoints e
+             WHERE e.enabled AND e.leased_until <= $1 AND EXISTS (
+                SELECT 1 FROM webhook_deliveries d
+                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= $1)
+             ORDER BY e.leased_until, e.id LIMIT $2 ",
+            $lock
+        )
+    };
+}
+
+impl Store {
+    /// Leases at most `limit` of the endpoints where something is due; those that had no turn for the
+    /// longest time come first.
+    pub async fn lease_endpoints(
+        &self,
+        owner: &str,
+        lease: TimeDelta,
+        limit: i64,
+    ) -> Result<Vec<LeasedEndpoint>, StoreError> {
+        const DUE: &str = due_sql!("");
+        const LEASE: &str = "
+            UPDATE webhook_endpoints
+            SET leased_until = $2, lease_owner = $3, fence = fence + 1
+            WHERE id = $1 RETURNING id, fence";
+        let now = self.now();
+        // Mostly nothing is due, and to see that takes no lock.
+        let mut reader = self.db.read().await?;
+        let due: Vec<String> = run!(reader, |c| sqlx::query_scalar(DUE)
+            .bind(now)
+            .bind(1_i64)
+            .fetch_all(c)
+            .await)?;
+        drop(reader);
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
+        // SQLite has one writer and needs no lock.
+        let due = match &self.db {
+            Db::Pg(_) => due_sql!("FOR UPDATE OF e SKIP LOCKED"),
+            Db::Lite { .. } => DUE,
+        };
+        let mut tx = self.db.begin().await?;
+        let ids: Vec<String> = run!(tx, |c| sqlx::query_scalar(due)
+            .bind(now)
+            .bind(limit)
+            .fetch_all(c)
+            .await)?;
+        let mut leased = Vec::new();
+        for id in ids {
+            leased.push(run!(tx, |c| sqlx::query_as(LEASE)
+                .bind(&id)
+                .bind(now + lease)
+                .bind(owner)
+                .fetch_one(c)
+                .await)?);
+        }
+        tx.commit().await?;
+        Ok(leased)
+    }
+
+    /// The oldest event that is due at an endpoint; `None` when nothing is, or when the endpoint is
+    /// disabled, gone or somebody else's by now.
+    pub async fn next_delivery(
+        &self,
+        endpoint: &LeasedEndpoint,
+    ) -> Result<Option<DueDelivery>, StoreError> {
+        const SQL: &str = "
+            SELECT d.id, d.schedule, d.attempts_made, d.message_id, m.event_type, m.payload, e.url
+            FROM webhook_endpoints e
+            JOIN webhook_deliveries d ON d.endpoint_id = e.id
+            JOIN outbox m ON m.id = d.message_id
+            WHERE e.id = $1 AND e.fence = $2 AND e.enabled
+              AND d.state = 'pending' AND d.due_at <= $3
+            ORDER BY d.message_id LIMIT 1";
+        let now = self.now();
+        let mut reader = self.db.read().await?;
+        let row: Option<DueRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(&endpoint.id)
+            .bind(endpoint.fence)
+            .bind(now)
+            .fetch_optional(c)
+            .await)?;
+        drop(reader);
+        let Some(row) = row else { return Ok(None) };
+        let secrets = self.signing_secrets(&endpoint.id).await?;
+        Ok(Some(DueDelivery {
+            message_id: row.message_id,
+            event_type: row.event_type,
+            payload: row.payload.0,
+            url: row.url,
+            secrets,
+            attempts_made: usize::try_from(row.attempts_made).unwrap_or(usize::MAX),
+            id: row.id,
+            schedule: row.schedule,
+        }))
+    }
+
+    /// Writes down what became of an attempt and what follows, and keeps the endpoint until
+    /// `leased_until`. `false`: it is somebody else's by now, and nothing was written.
+    pub async fn record_attempt(
+        &self,
+        endpoint: &LeasedEndpoint,
+        delivery: &DueDelivery,
+        attempt: &Attempt,
+        leased_until: Time,
+    ) -> Result<bool, StoreError> {
+        const HOLD: &str = "
+            UPDATE webhook_endpoints
+            SET leased_until = $3,
+                failing_since = CASE WHEN $4 THEN NULL ELSE COALESCE(failing_since, $5) END
+            WHERE id = $1 AND fence = $2
+            RETURNING application_id, description, failing_since";
+        const DELIVERY: &str = "
+            UPDATE webhook_deliveries
+            SET state = $3, due_at = COALESCE($4, due_at), attempts_made = attempts_made + 1
+            WHERE id = $1 AND schedule = $2";
+        let next = attempt.next(delivery.attempts_made);
+        let (state, due_at) = match next {
+            Next::Delivered => ("delivered", None),
+            Next::At(time) => ("pending", Some(time)),
+            Next::GivenUp => ("failed", None),
+        };
+        let mut tx = self.db.begin().await?;
+        let held: Option<HeldRow> = run!(tx, |c| sqlx::query_as(HOLD)
+            .bind(&endpoint.id)
+            .bind(endpoint.fence)
+            .bind(leased_until)
+            .bind(attempt.succeeded())
+            .bind(attempt.attempted_at)
+            .fetch_optional(c)
+            .await)?;
+        let Some(held) = held else { return Ok(false) };
+        run!(tx, |c| sqlx::query(DELIVERY)
+            .bind(&delivery.id)
+            .bind(delivery.schedule)
+            .bind(state)
+            .bind(due_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.insert_attempt(&mut tx, endpoint, delivery, attempt, due_at)
+            .await?;
+        let reason = held
+            .failing_since
+            .and_then(|since| reason_to_disable(attempt, since));
+        if let Some(reason) = reason {
+            self.disable_endpoint(&mut tx, endpoint, &held, &reason)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Lets others have the endpoint. The end of the lease stays, as the time of the last turn.
+    pub async fn release_endpoint(&self, endpoint: &LeasedEndpoint) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE webhook_endpoints SET leased_until = $3, lease_owner = NULL
+            WHERE id = $1 AND fence = $2";
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&endpoint.id)
+            .bind(endpoint.fence)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Frees the endpoints that processes of this name left behind.
+    pub async fn free_endpoints_of(&self, owner_prefix: &str) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            UPDATE webhook_endpoints SET leased_until = $1, lease_owner = NULL
+            WHERE leased_until > $1 AND substr(lease_owner, 1, length($2)) = $2";
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let freed = run!(tx, |c| sqlx::query(SQL)
+            .bind(now)
+            .bind(owner_prefix)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(freed)
+    }
+
+    async fn insert_attempt(
+        &self,
+        tx: &mut Tx,
+        endpoint: &LeasedEndpoint,
+        delivery: &DueDelivery,
+        attempt: &Attempt,
+        next_attempt_at: Option<Time>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO webhook_attempts
+                (id, message_id, endpoint_id, attempted_at, duration_ms, response_status,
+                 response_body, error, next_attempt_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let id = self.new_id();
+        let duration_ms = i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX);
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&id)
+            .bind(&delivery.message_id)
+            .bind(&endpoint.id)
+            .bind(attempt.attempted_at)
+            .bind(duration_ms)
+            .bind(attempt.response_status.map(i64::from))
+            .bind(&attempt.response_body)
+            .bind(&attempt.error)
+            .bind(next_attempt_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// What waits for it stays: it goes on when somebody enables the endpoint again. The others are
+    /// told.
+    async fn disable_endpoint(
+        &self,
+        tx: &mut Tx,
+        endpoint: &LeasedEndpoint,
+        held: &HeldRow,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE webhook_endpoints SET enabled = false, disabled_reason = $2 WHERE id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&endpoint.id)
+            .bind(reason)
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.tell(
+            tx,
+            &held.application_id,
+            WEBHOOK_ENDPOINT_DISABLED,
+            WebhookEndpointDisabled::payload(&endpoint.id, &held.description, reason),
+        )
+        .await
+    }
+}

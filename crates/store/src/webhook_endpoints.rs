@@ -1,0 +1,242 @@
+//! Webhook endpoints: where an application is told of its events.
+
+use secrecy::SecretString;
+use sqlx::{FromRow, types::Json};
+use syncline_model::{
+    Time,
+    event::{WEBHOOK_TEST, WebhookTest},
+};
+
+use crate::{
+    PageRequest, StoreError, Tenant,
+    db::{Tx, run},
+    tenant::{Scope, Scoped, scoped},
+};
+
+/// Each event becomes a delivery to each of them.
+const MOST_ENDPOINTS: i64 = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct WebhookEndpoint {
+    pub id: String,
+    pub url: String,
+    pub description: String,
+    /// None: all.
+    pub event_types: Json<Vec<String>>,
+    pub enabled: bool,
+    /// Why Syncline disabled it; `None` where somebody else did.
+    pub disabled_reason: Option<String>,
+    pub created_at: Time,
+}
+
+/// What an endpoint is told to be; `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookEndpointChange {
+    pub url: Option<String>,
+    pub description: Option<String>,
+    pub event_types: Option<Vec<String>>,
+    pub enabled: Option<bool>,
+}
+
+macro_rules! endpoints_sql {
+    ($where:literal) => {
+        scoped(concat!(
+            "SELECT id, url, description, event_types, enabled, disabled_reason, created_at
+             FROM webhook_endpoints WHERE application_id = $1 ",
+            $where
+        ))
+    };
+}
+
+impl Tenant {
+    /// The oldest first.
+    pub async fn list_webhook_endpoints(
+        &self,
+        page: &PageRequest,
+    ) -> Result<Vec<WebhookEndpoint>, StoreError> {
+        const FORWARD: Scoped =
+            endpoints_sql!("AND (CAST($2 AS text) IS NULL OR id > $2) ORDER BY id LIMIT $3");
+        const BACKWARD: Scoped =
+            endpoints_sql!("AND (CAST($2 AS text) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
+        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_as(sql), |q, c| q
+            .bind(&page.cursor)
+            .bind(page.limit)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    pub async fn count_webhook_endpoints(&self) -> Result<i64, StoreError> {
+        const SQL: Scoped =
+            scoped("SELECT count(*) FROM webhook_endpoints WHERE application_id = $1");
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_scalar(SQL), |q, c| q
+            .fetch_one(c)
+            .await)?)
+    }
+
+    pub async fn get_webhook_endpoint(
+        &self,
+        id: &str,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        const SQL: Scoped = endpoints_sql!("AND id = $2");
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_as(SQL), |q, c| q
+            .bind(id)
+            .fetch_optional(c)
+            .await)?)
+    }
+
+    /// A new endpoint and its secret, which can't be read back. It is told of what happens from now
+    /// on.
+    pub async fn create_webhook_endpoint(
+        &self,
+        url: &str,
+        settings: &WebhookEndpointChange,
+    ) -> Result<(WebhookEndpoint, SecretString), StoreError> {
+        const SQL: Scoped = scoped(
+            "INSERT INTO webhook_endpoints
+                (application_id, id, url, description, event_types, enabled, leased_until, fence,
+                 created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $7)",
+        );
+        let store = self.store();
+        let endpoint = WebhookEndpoint {
+            id: store.new_id(),
+            url: url.to_owned(),
+            description: settings.description.clone().unwrap_or_default(),
+            event_types: Json(settings.event_types.clone().unwrap_or_default()),
+            enabled: settings.enabled.unwrap_or(true),
+            disabled_reason: None,
+            created_at: store.now(),
+        };
+        if self.count_webhook_endpoints().await? >= MOST_ENDPOINTS {
+            return Err(StoreError::Conflict(format!(
+                "an application has at most {MOST_ENDPOINTS} webhook endpoints"
+            )));
+        }
+        let mut tx = self.begin().await?;
+        run!(tx, query(SQL), |q, c| q
+            .bind(&endpoint.id)
+            .bind(&endpoint.url)
+            .bind(&endpoint.description)
+            .bind(&endpoint.event_types)
+            .bind(endpoint.enabled)
+            .bind(endpoint.created_at)
+            .execute(c)
+            .await
+            .map(drop))?;
+        let secret = store
+            .new_signing_secret(tx.of_found_rows(), &endpoint.id)
+            .await?;
+        tx.commit().await?;
+        Ok((endpoint, secret))
+    }
+
+    /// Changes what is named. An endpoint that is enabled, or moved, begins anew: its failures so far
+    /// don't count any more, and what waited for it is sent.
+    pub async fn update_webhook_endpoint(
+        &self,
+        id: &str,
+        change: &WebhookEndpointChange,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        const SQL: Scoped = scoped(
+            "UPDATE webhook_endpoints
+             SET url = COALESCE($3, url), description = COALESCE($4, description),
+                 event_types = COALESCE($5, event_types), enabled = COALESCE($6, enabled),
+                 disabled_reason =
+                    CASE WHEN NOT enabled AND NOT COALESCE($6, enabled) THEN disabled_reason END,
+                 failing_since =
+                    CASE WHEN COALESCE($6, false) AND NOT enabled THEN NULL
+                         WHEN COALESCE($3, url) <> url THEN NULL ELSE failing_since END
+             WHERE application_id = $1 AND id = $2
+             RETURNING id, url, description, event_types, enabled, disabled_reason, created_at",
+        );
+        let mut tx = self.begin().await?;
+        let updated = run!(tx, query_as(SQL), |q, c| q
+            .bind(id)
+            .bind(&change.url)
+            .bind(&change.description)
+            .bind(change.event_types.as_ref().map(Json))
+            .bind(change.enabled)
+            .fetch_optional(c)
+            .await)?;
+        tx.commit().await?;
+        Ok(updated)
+    }
+
+    /// `false` when the application has no such endpoint. What was on its way there is not sent any
+    /// more; an attempt that has begun comes to its end.
+    pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<bool, StoreError> {
+        const SQL: Scoped =
+            scoped("DELETE FROM webhook_endpoints WHERE application_id = $1 AND id = $2");
+        const DELIVERIES: Scoped = scoped(
+            "DELETE FROM webhook_deliveries WHERE endpoint_id = $2 AND message_id IN (
+                SELECT id FROM outbox WHERE application_id = $1)",
+        );
+        let mut tx = self.begin().await?;
+        let deleted = run!(tx, query(SQL), |q, c| q
+            .bind(id)
+            .execute(c)
+            .await?
+            .rows_affected());
+        run!(tx, query(DELIVERIES), |q, c| q
+            .bind(id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        tx.commit().await?;
+        Ok(deleted == 1)
+    }
+
+    /// Gives the endpoint a new secret; the old ones sign along for a day.
+    pub async fn rotate_webhook_secret(
+        &self,
+        id: &str,
+    ) -> Result<Option<(WebhookEndpoint, SecretString)>, StoreError> {
+        let mut tx = self.begin().await?;
+        let Some(endpoint) = self.lock_webhook_endpoint(&mut tx, id).await? else {
+            return Ok(None);
+        };
+        let secret = self
+            .store()
+            .new_signing_secret(tx.of_found_rows(), id)
+            .await?;
+        tx.commit().await?;
+        Ok(Some((endpoint, secret)))
+    }
+
+    /// Writes a message for this endpoint alone, and returns its id.
+    pub async fn test_webhook_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+    ) -> Result<String, StoreError> {
+        let store = self.store();
+        let mut tx = self.begin().await?;
+        let payload = WebhookTest::payload(&endpoint.id);
+        let on = tx.of_found_rows();
+        let message_id = store
+            .write_message(on, self.application_id(), WEBHOOK_TEST, payload)
+            .await?;
+        store.owe(on, &message_id, &endpoint.id).await?;
+        tx.commit().await?;
+        Ok(message_id)
+    }
+
+    /// The endpoint, locked: two rotations of it come one after the other.
+    async fn lock_webhook_endpoint(
+        &self,
+        tx: &mut Scope<Tx>,
+        id: &str,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        const SQL: Scoped = scoped(
+            "UPDATE webhook_endpoints SET url = url WHERE application_id = $1 AND id = $2
+             RETURNING id, url, description, event_types, enabled, disabled_reason, created_at",
+        );
+        Ok(run!(tx, query_as(SQL), |q, c| q
+            .bind(id)
+            .fetch_optional(c)
+            .await)?)
+    }
+}

@@ -1,0 +1,101 @@
+//! The secrets that sign webhooks, sealed. A rotated one goes on signing for a while, beside the new
+//! one, so that receivers can change over without losing an event.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use secrecy::SecretString;
+use sqlx::FromRow;
+use syncline_model::webhook::SECRETS_OVERLAP;
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    sealing::SealedColumn,
+};
+
+/// What Standard Webhooks begins a secret with.
+const PREFIX: &str = "whsec_";
+/// As many may sign at once: each makes the header longer.
+const MOST: i64 = 10;
+
+pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
+    table: "webhook_secrets",
+    column: "secret",
+    key: "id",
+};
+
+#[derive(FromRow)]
+struct SecretRow {
+    id: String,
+    secret: String,
+}
+
+impl Store {
+    /// Those that still sign, the newest first.
+    pub(crate) async fn signing_secrets(
+        &self,
+        endpoint_id: &str,
+    ) -> Result<Vec<SecretString>, StoreError> {
+        const SQL: &str = "
+            SELECT id, secret FROM webhook_secrets
+            WHERE endpoint_id = $1 AND (expires_at IS NULL OR expires_at > $2)
+            ORDER BY id DESC";
+        let now = self.now();
+        let mut reader = self.db.read().await?;
+        let rows: Vec<SecretRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(endpoint_id)
+            .bind(now)
+            .fetch_all(c)
+            .await)?;
+        rows.iter()
+            .map(|row| self.unseal(&WEBHOOK_SECRET, &row.id, &row.secret))
+            .collect()
+    }
+
+    /// A new secret for an endpoint. Whoever has it can sign in our name: it is shown once.
+    pub(crate) async fn new_signing_secret(
+        &self,
+        tx: &mut Tx,
+        endpoint_id: &str,
+    ) -> Result<SecretString, StoreError> {
+        const RETIRE: &str = "
+            UPDATE webhook_secrets SET expires_at = $2
+            WHERE endpoint_id = $1 AND expires_at IS NULL";
+        const SIGNING: &str = "
+            SELECT count(*) FROM webhook_secrets
+            WHERE endpoint_id = $1 AND (expires_at IS NULL OR expires_at > $2)";
+        const INSERT: &str = "
+            INSERT INTO webhook_secrets (id, endpoint_id, secret, created_at)
+            VALUES ($1, $2, $3, $4)";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(RETIRE)
+            .bind(endpoint_id)
+            .bind(now + SECRETS_OVERLAP)
+            .execute(c)
+            .await
+            .map(drop))?;
+        let signing: i64 = run!(tx, |c| sqlx::query_scalar(SIGNING)
+            .bind(endpoint_id)
+            .bind(now)
+            .fetch_one(c)
+            .await)?;
+        if signing >= MOST {
+            return Err(StoreError::Conflict(format!(
+                "{MOST} secrets of this endpoint still sign; each stops {} hours after its rotation",
+                SECRETS_OVERLAP.num_hours()
+            )));
+        }
+        let id = self.new_id();
+        let secret = format!("{PREFIX}{}", BASE64_STANDARD.encode(self.ids.bytes::<32>()));
+        let secret = SecretString::from(secret);
+        let sealed = self.seal(&WEBHOOK_SECRET, &id, &secret);
+        run!(tx, |c| sqlx::query(INSERT)
+            .bind(&id)
+            .bind(endpoint_id)
+            .bind(&sealed)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(secret)
+    }
+}

@@ -1,0 +1,189 @@
+//! The way out: one request to a webhook's target, and to nothing else.
+//!
+//! A host's addresses are asked for once per attempt, what is not on the public internet is taken out,
+//! and the connection goes to one of the rest; nobody asks for them again in between. No redirect is
+//! followed, no proxy of the environment is used, no connection is kept for the next attempt, and of
+//! an answer only its beginning is read.
+
+use std::{
+    error::Error,
+    fmt::Write,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use reqwest::{
+    Client, Response, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect,
+};
+
+use crate::address::{is_global, private_host};
+
+/// What is read of an answer's body, in bytes.
+const BODY_BYTES_READ: usize = 1024;
+const USER_AGENT: &str = concat!("Syncline-Webhooks/", env!("CARGO_PKG_VERSION"));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How to get from a host's name to its addresses.
+pub trait Lookup: Send + Sync + 'static {
+    fn lookup(&self, host: String)
+    -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> + Send;
+}
+
+/// As the machine resolves names.
+pub struct SystemLookup;
+
+impl Lookup for SystemLookup {
+    async fn lookup(&self, host: String) -> std::io::Result<Vec<SocketAddr>> {
+        // reqwest sets the port that the URL has.
+        Ok(tokio::net::lookup_host((host, 0)).await?.collect())
+    }
+}
+
+/// An answer, as much of it as is of interest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    /// How long the endpoint asks to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Sends to targets; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Targets {
+    client: Client,
+    within: Duration,
+    allow_private: bool,
+}
+
+/// Takes the addresses out that are not on the public internet.
+struct PublicOnly<L> {
+    lookup: Arc<L>,
+    allow_private: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{host} has no address on the public internet")]
+struct NoPublicAddress {
+    host: String,
+}
+
+impl<L: Lookup> Resolve for PublicOnly<L> {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (lookup, allow_private) = (self.lookup.clone(), self.allow_private);
+        Box::pin(async move {
+            let host = name.as_str().to_owned();
+            let mut addresses = lookup.lookup(host.clone()).await?;
+            addresses.retain(|address| allow_private || is_global(address.ip()));
+            if addresses.is_empty() {
+                return Err(NoPublicAddress { host }.into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl Targets {
+    pub(crate) fn new(
+        lookup: impl Lookup,
+        within: Duration,
+        allow_private: bool,
+    ) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .timeout(within)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .no_gzip()
+            // Each attempt goes by the addresses of its own moment.
+            .pool_max_idle_per_host(0)
+            .dns_resolver(Arc::new(PublicOnly {
+                lookup: Arc::new(lookup),
+                allow_private,
+            }))
+            .build()?;
+        Ok(Self {
+            client,
+            within,
+            allow_private,
+        })
+    }
+
+    /// One request. The error says in one line what went wrong, and never the URL: its path or query
+    /// may be a secret.
+    pub(crate) async fn post(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: String,
+    ) -> Result<Answer, String> {
+        // An address in the URL is never looked up.
+        if !self.allow_private
+            && let Some(host) = private_host(&url)
+        {
+            return Err(NoPublicAddress { host }.to_string());
+        }
+        let request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, JSON)
+            .headers(headers)
+            .body(body);
+        let sent = request.send().await;
+        let response = sent.map_err(|error| self.in_one_line(error))?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
+        Ok(Answer {
+            status,
+            body: beginning_of_body(response).await,
+            retry_after,
+        })
+    }
+
+    fn in_one_line(&self, error: reqwest::Error) -> String {
+        if error.is_timeout() {
+            return format!("no answer within {} seconds", self.within.as_secs_f64());
+        }
+        let error = error.without_url();
+        let mut line = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let _ = write!(line, ": {cause}");
+            source = cause.source();
+        }
+        line
+    }
+}
+
+/// What can be had of the body; the status counts, whatever becomes of it.
+async fn beginning_of_body(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while body.len() < BODY_BYTES_READ
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(BODY_BYTES_READ);
+    // PostgreSQL's text has no NUL.
+    String::from_utf8_lossy(&body).replace('\0', "")
+}
+
+/// Seconds, or a point in time by the endpoint's own clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text| -> Option<SystemTime> { httpdate::parse_http_date(text).ok() };
+    let wait = time(asked)?.duration_since(time(text(DATE)?)?);
+    Some(wait.unwrap_or_default())
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,0 +1,135 @@
+//! Tells endpoints what happened: signed, at least once, and for as long as it takes.
+//!
+//! The event and its deliveries were written with the fact (`store/outbox.rs`). Here they only leave:
+//! `deliver` is one endpoint's turn, `sign` proves where a message comes from, `client` is the one way
+//! out, and `address` says where it may lead. Schedules and rules are in `model/webhook.rs`.
+
+mod address;
+mod client;
+mod deliver;
+mod sign;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
+use syncline_model::Clock;
+use syncline_queue::Workers;
+use syncline_store::{Store, StoreError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use address::{InvalidTarget, LONGEST_URL, is_global, parse_target};
+pub use client::{Lookup, SystemLookup};
+
+use client::Targets;
+
+/// How often old messages are looked for.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
+
+/// How webhooks are sent; the defaults are for production.
+#[derive(Debug, Clone)]
+pub struct WebhooksConfig {
+    /// This process's name in the leases.
+    pub worker_name: String,
+    /// Endpoints at work at once in this process.
+    pub concurrency: usize,
+    /// How long an endpoint belongs to a worker that says nothing. Each attempt extends it, and it is
+    /// longer than one can take.
+    pub lease: Duration,
+    /// How often due times are compared.
+    pub tick: Duration,
+    /// How long an endpoint is worked on before others get their turn.
+    pub turn: Duration,
+    /// What an attempt may take, from looking up the host to the end of what is read of the answer.
+    pub within: Duration,
+    /// Whether a target may be on a private network, or on this machine.
+    pub allow_private_targets: bool,
+    /// How long messages are kept.
+    pub keep_messages: Duration,
+}
+
+impl Default for WebhooksConfig {
+    fn default() -> Self {
+        Self {
+            worker_name: "syncline".to_owned(),
+            concurrency: 256,
+            lease: Duration::from_mins(1),
+            tick: Duration::from_secs(1),
+            turn: Duration::from_secs(30),
+            within: Duration::from_secs(15),
+            allow_private_targets: false,
+            keep_messages: Duration::from_hours(90 * 24),
+        }
+    }
+}
+
+/// Cheap to clone; every clone is the same.
+#[derive(Clone)]
+pub struct Webhooks {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    targets: Targets,
+    config: Arc<WebhooksConfig>,
+    wake: Arc<Notify>,
+    stopping: CancellationToken,
+}
+
+impl Webhooks {
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        lookup: impl Lookup,
+        config: WebhooksConfig,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            targets: Targets::new(lookup, config.within, config.allow_private_targets)?,
+            wake: store.told(),
+            store,
+            clock,
+            config: Arc::new(config),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// Delivers until [`stop`](Self::stop); then lets the attempts in flight come to their end.
+    pub async fn run(&self) {
+        let workers = Workers {
+            name: format!("{}-webhooks", self.config.worker_name),
+            concurrency: self.config.concurrency,
+            tick: self.config.tick,
+            wake: self.wake.clone(),
+            stopping: self.stopping.clone(),
+        };
+        tokio::join!(workers.work_off(self.clone()), self.keep_forgetting());
+    }
+
+    /// Takes no more work.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Forgets the messages whose time is over, with what became of them.
+    pub async fn forget_old_messages(&self) -> Result<u64, StoreError> {
+        let kept = TimeDelta::from_std(self.config.keep_messages).unwrap_or(TimeDelta::MAX);
+        match self.clock.now().checked_sub_signed(kept) {
+            Some(oldest) => self.store.forget_messages(oldest).await,
+            None => Ok(0),
+        }
+    }
+
+    async fn keep_forgetting(&self) {
+        let mut interval = tokio::time::interval(FORGET_EVERY);
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                _ = interval.tick() => {}
+            }
+            if let Err(error) = self.forget_old_messages().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "old webhook messages could not be forgotten"
+                );
+            }
+        }
+    }
+}
