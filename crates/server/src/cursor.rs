@@ -112,7 +112,47 @@ pub(crate) struct ResultList<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_foreign_cursor_is_refused_and_never_more_than_that(
+            text in prop_oneof![any::<String>(), "[A-Za-z0-9_=-]{0,80}"],
+            fields in proptest::collection::vec(
+                ("list|id|reverse", prop_oneof![
+                    any::<String>().prop_map(Value::from),
+                    any::<bool>().prop_map(Value::from),
+                    any::<i64>().prop_map(Value::from),
+                ]),
+                0..4,
+            ),
+        ) {
+            let _ = decode::<Position>(&text);
+            let forged = encode(&Value::Object(fields.into_iter().collect::<Map<_, _>>()));
+            if let Ok(position) = decode::<Position>(&forged) {
+                prop_assert!(!position.id.contains('\0') && !position.list.contains('\0'));
+            }
+        }
+
+        #[test]
+        fn a_cursor_with_a_letter_changed_is_refused_or_is_another_position(
+            id in "[a-z0-9-]{1,36}",
+            at in any::<proptest::sample::Index>(),
+            letter in "[A-Za-z0-9_-]",
+        ) {
+            let given = Position { list: "syncs".to_owned(), id, reverse: false };
+            let cursor = encode(&given);
+            prop_assert_eq!(&decode::<Position>(&cursor).unwrap().id, &given.id);
+            let at = at.index(cursor.len());
+            let changed = format!("{}{letter}{}", &cursor[..at], &cursor[at + 1..]);
+            if let Ok(position) = decode::<Position>(&changed) {
+                prop_assert!(!position.id.contains('\0'));
+            }
+        }
+    }
 
     #[test]
     fn a_cursor_comes_back_as_it_was_and_garbage_is_refused() {

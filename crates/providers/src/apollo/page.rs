@@ -150,6 +150,10 @@ impl<'de> Visitor<'de> for EnvelopeOf {
 }
 
 #[cfg(test)]
+#[path = "page_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
