@@ -18,6 +18,8 @@ on_both_databases! {
             "return_url": "https://ours.example", "expiration_secs": 60});
         app.post("/mgmt/v2/magic_links", link).await.ok();
         app.put("/mgmt/v2/connection_sync_configs", json!({})).await.ok();
+        let endpoint = json!({"url": "https://ours.example/hooks?token=of-ours"});
+        app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
         let (_, foreign) = key_of(&app, "another", Role::Admin, None, None).await;
         let ours = app.store.find_or_create_application("default").await.unwrap().id;
         app.until_noted(&app.api_key).await;
@@ -108,6 +110,14 @@ async fn ids(app: &App, application: &str) -> HashMap<String, String> {
             }
         }
     }
+    let message = "SELECT min(id) FROM outbox WHERE application_id = ";
+    if let Some(id) = app
+        .database
+        .text(&format!("{message}'{application}'"))
+        .await
+    {
+        ids.insert("webhook_message_id".to_owned(), id);
+    }
     let destinations = app.get("/mgmt/v2/destinations").await.ok();
     let destination = destinations[0]["id"].as_str().unwrap();
     ids.insert("destination_id".to_owned(), destination.to_owned());
@@ -117,6 +127,8 @@ async fn ids(app: &App, application: &str) -> HashMap<String, String> {
         "sync_config_id",
         "magic_link_id",
         "contact_id",
+        "webhook_endpoint_id",
+        "webhook_message_id",
     ] {
         assert!(ids.contains_key(found), "{found} of {ids:?}");
     }
@@ -130,6 +142,7 @@ async fn secrets(app: &App, application: &str) -> Vec<String> {
         "SELECT min(id) FROM connections WHERE application_id = ",
         "SELECT min(first_name || ' ' || last_name) FROM engagement_contacts WHERE application_id = ",
         "SELECT min(token) FROM magic_links WHERE application_id = ",
+        "SELECT min(url) FROM webhook_endpoints WHERE application_id = ",
     ] {
         let found = app.database.text(&format!("{sql}'{application}'")).await;
         secrets.extend(found);

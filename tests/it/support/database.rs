@@ -118,14 +118,20 @@ impl Database {
         tables
     }
 
-    /// Every row of every table, as text; of tables that have applications only this one's rows.
+    /// Every row of every table, as text; of tables that have applications, or webhook
+    /// endpoints, only this one's rows.
     pub(crate) async fn dump(&self, application_id: Option<&str>) -> Vec<String> {
         let mut dump = Vec::new();
         for table in self.tables().await {
             let columns = self.columns(&table).await;
             let scoped = columns.iter().any(|column| column == "application_id");
+            let of_endpoints = columns.iter().any(|column| column == "endpoint_id");
             let scope = match application_id {
                 Some(id) if scoped => format!("WHERE application_id = '{id}'"),
+                Some(id) if of_endpoints => format!(
+                    "WHERE endpoint_id IN
+                        (SELECT id FROM webhook_endpoints WHERE application_id = '{id}')"
+                ),
                 _ => String::new(),
             };
             let row = if self.is_postgres {
