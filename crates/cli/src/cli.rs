@@ -277,9 +277,9 @@ It may be interrupted at any moment: what is sealed under either key opens, and 
 goes on.";
 
 const DOCTOR: &str = "\
-A line for each: configuration, data directory, database, schema, encryption keys, API keys, clocks,
-providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what somebody should
-know. Status 1 if one is bad.
+A line for each: configuration, data directory, database, schema, encryption keys, API keys,
+clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what
+somebody should know. Status 1 if one is bad.
 
 It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";
 
@@ -287,17 +287,17 @@ const BACKUP: &str = "\
 The file holds the database as it was at one moment. It is readable by its owner alone, and a file
 that is there already is not overwritten.
 
-Keep the encryption key, too, and not in the same place: without it the stored credentials can't be
-opened, and with it they can.
+Keep the encryption key, too, and not in the same place: without it the stored credentials can't
+be opened, and with it they can.
 
   syncline backup /backups/syncline-$(date +%F).db
 
 PostgreSQL has tools of its own: pg_dump --format=custom --file FILE URL";
 
 const RESTORE: &str = "\
-The backup is copied, looked through, brought to this program's schema and opened with the encryption
-key, before anything is replaced. The database that was there is kept beside it, under a name that is
-printed. A backup of an older version may be restored, one of a newer version not.
+The backup is copied, looked through, brought to this program's schema and opened with the
+encryption key, before anything is replaced. The database that was there is kept beside it, under a
+name that is printed. A backup of an older version may be restored, one of a newer version not.
 
   syncline restore /backups/syncline-2026-04-01.db
 

@@ -54,10 +54,13 @@ async fn look_at_sealed(report: &mut Report, store: &Store) -> Result<(), StoreE
         }
     }
     match &store.unopened_secrets().await?[..] {
-        [] => report.ok(
-            ENCRYPTION,
-            format!("all {all} secrets open; the newest key is {newest}"),
-        ),
+        [] => {
+            let open = match all {
+                1 => "the one secret opens".to_owned(),
+                n => format!("all {n} secrets open"),
+            };
+            report.ok(ENCRYPTION, format!("{open}; the newest key is {newest}"));
+        }
         [first, rest @ ..] => {
             let more = match rest.len() {
                 0 => String::new(),
