@@ -278,7 +278,7 @@ goes on.";
 
 const DOCTOR: &str = "\
 A line for each: configuration, data directory, database, schema, encryption keys, API keys,
-clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what
+webhooks, clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what
 somebody should know. Status 1 if one is bad.
 
 It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";

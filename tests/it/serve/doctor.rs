@@ -24,6 +24,7 @@ on_both_databases! {
             "ok    schema            up to date",
             "ok    encryption keys   all 2 secrets open",
             "ok    API keys          1 can be used, 1 of them for everything",
+            "ok    webhooks          0 of 0 endpoints are told of events",
             "ok    apollo            http://127.0.0.1",
             "ok    apollo's clock    goes like this machine's",
         ] {
@@ -45,6 +46,13 @@ on_both_databases! {
                  (SELECT sealed FROM encryption_check WHERE name = 'first start')",
         ).await;
         database.execute("UPDATE api_keys SET revoked_at = created_at").await;
+        database.execute(
+            "INSERT INTO webhook_endpoints (id, application_id, url, description, event_types,
+                 enabled, disabled_reason, leased_until, fence, created_at)
+             SELECT 'endpoint-1', id, 'https://hooks.example/token', '', '[]', false,
+                 'it is gone', created_at, 0, created_at
+             FROM applications",
+        ).await;
         let output = doctor(&database, &apollo, &[
             ("SYNCLINE_LISTEN", "nowhere"),
             ("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", "http://127.0.0.1:9"),
@@ -55,11 +63,13 @@ on_both_databases! {
             ("bad   configuration", "SYNCLINE_LISTEN"),
             ("bad   encryption keys", "connections.credentials of row"),
             ("bad   API keys", "all are revoked or expired"),
+            ("note  webhooks", "endpoint-1 is disabled: it is gone"),
             ("bad   apollo", "http://127.0.0.1:9 does not answer"),
         ] {
             let found = said.lines().find(|said| said.starts_with(line));
             assert!(found.is_some_and(|found| found.contains(words)), "{line}: {said}");
         }
+        assert!(!said.contains("token"), "an endpoint's URL may be a secret: {said}");
         let err = String::from_utf8(output.stderr).unwrap();
         assert!(err.contains("4 things are bad"), "{err}");
     }

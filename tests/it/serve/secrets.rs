@@ -7,8 +7,8 @@ use serde_json::json;
 use syncline_sim::{Action, Fault, KeyOptions, Match, RunningSimulator, Simulator};
 
 use crate::support::{
-    API_KEY, App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, on_both_databases,
-    quiet_apollo, syncline,
+    API_KEY, App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, Receiver,
+    on_both_databases, quiet_apollo, syncline,
 };
 
 const NEW_KEY: &str = "//////////////////////////////////////////8=";
@@ -29,6 +29,7 @@ on_both_databases! {
         let mut command = syncline();
         command
             .env("SYNCLINE_API_KEY", API_KEY)
+            .env("SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true")
             .env("RUST_LOG", "trace")
             .args(["--database-url", &database.url]);
         if database.is_postgres {
@@ -36,8 +37,11 @@ on_both_databases! {
         }
         let mut process = Process::start(&mut command, &database, &apollo.base_url()).await;
 
+        let receiver = Receiver::start().await;
+        let mut shown_once = webhook_secrets(&process, &receiver).await;
         let mut answers = everything(&process, &apollo).await;
-        let shown_once = key_made_over_http(&process).await;
+        shown_once.push(key_made_over_http(&process).await);
+        receiver.until(1).await;
         let made = command_output(&database, &["keys", "create", "--name", "a reader"], &keys).await;
         let made_key = made.trim().rsplit(' ').next().unwrap().to_owned();
         let rotated = format!("{NEW_KEY},{ENCRYPTION_KEY}");
@@ -52,10 +56,14 @@ on_both_databases! {
         let (out, log) = process.output().await;
         assert!(log.contains("TRACE"), "everything is logged");
 
+        let line = log.lines().find(|line| line.contains("of-the-receiver"));
+        assert_eq!(line, None, "what an endpoint's URL has for a secret is in the log");
+
         let mut secrets: Vec<String> = [
             MASTER_KEY, SECOND, REJECTED, MISPLACED, UNKNOWN, CALLERS_OWN, API_KEY, ENCRYPTION_KEY, NEW_KEY,
         ].map(str::to_owned).into();
-        secrets.extend([made_key, shown_once]);
+        secrets.push(made_key);
+        secrets.extend(shown_once);
         if !database.is_postgres {
             let file = fs::read_to_string(database.data_dir().join("encryption.key")).unwrap();
             secrets.extend(file.lines().map(str::to_owned));
@@ -146,6 +154,26 @@ async fn key_made_over_http(process: &Process) -> String {
     let made = request.header("idempotency-key", "4712").json(&body);
     let made = App::answer(made).await.ok();
     made["api_key"].as_str().unwrap().to_owned()
+}
+
+/// Those of an endpoint that is told of everything, without the word before them.
+async fn webhook_secrets(process: &Process, receiver: &Receiver) -> Vec<String> {
+    let endpoints = "/mgmt/v2/webhook_endpoints";
+    let post = |path: &str| process.of_customer(Method::POST, path, CUSTOMER);
+    let made = App::answer(post(endpoints).json(&json!({"url": receiver.url()})))
+        .await
+        .ok();
+    let rotation = format!(
+        "{endpoints}/{}/_rotate_secret",
+        made["id"].as_str().unwrap()
+    );
+    let rotated = App::answer(post(&rotation)).await.ok();
+    [made, rotated]
+        .map(|answer| {
+            let secret = answer["secret"].as_str().unwrap();
+            secret.trim_start_matches("whsec_").to_owned()
+        })
+        .into()
 }
 
 /// The whole answer: status, headers and body.

@@ -6,6 +6,7 @@
 mod keys;
 mod provider;
 mod report;
+mod webhooks;
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -42,6 +43,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
                 keys::sealed(&mut report, &store).await;
             }
             keys::of_the_api(&mut report, &store).await;
+            webhooks::look_at(&mut report, &store).await;
             store.close().await;
         }
     } else {
