@@ -48,6 +48,8 @@ pub struct EngineConfig {
     pub turn: Duration,
     /// How long finished runs are kept.
     pub keep_runs: Duration,
+    /// How long the audit log is kept.
+    pub keep_audit_log: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +75,7 @@ impl Default for EngineConfig {
             lookups_per_run: 200,
             turn: Duration::from_secs(2),
             keep_runs: Duration::from_hours(90 * 24),
+            keep_audit_log: Duration::from_hours(365 * 24),
         }
     }
 }

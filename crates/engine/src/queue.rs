@@ -12,6 +12,7 @@ impl Leases for Engine {
     type Error = StoreError;
 
     async fn lease_due(&self, limit: i64) -> Result<Vec<Walk>, StoreError> {
+        self.store.reachable().await;
         self.claim(limit).await
     }
 

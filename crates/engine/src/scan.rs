@@ -110,14 +110,13 @@ impl Engine {
                 Ok(Step::End(end)) => return end,
                 Err(error) if error.refuses_data() => return self.give_up(walk, &error).await,
                 Err(error) => {
-                    // Nothing was written: the scan is due again when its lease expires.
                     let id = &walk.scan.id;
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         scan.id = id,
                         "scan {id} is abandoned: {error}",
                     );
-                    return ScanEnd::Abandoned;
+                    return self.abandon(walk, &error).await;
                 }
             }
             if Instant::now() >= turn_ends {
@@ -133,6 +132,19 @@ impl Engine {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = self.stopping.cancelled() => {}
+        }
+    }
+
+    /// Leaves a scan whose last step nobody knows the end of: the database knows, and whoever leases
+    /// the scan goes by that. Where the database was away, that is as soon as it is back; otherwise
+    /// when the lease expires.
+    async fn abandon(&self, walk: &mut Walk, error: &StoreError) -> ScanEnd {
+        if !error.is_unavailable() {
+            return ScanEnd::Abandoned;
+        }
+        tokio::select! {
+            () = self.store.reachable() => self.give_back(walk).await,
+            () = self.stopping.cancelled() => ScanEnd::Abandoned,
         }
     }
 

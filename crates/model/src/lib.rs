@@ -6,6 +6,7 @@
 //! provider.
 
 pub mod access;
+pub mod audit;
 pub mod budget;
 pub mod clock;
 pub mod connection;
@@ -27,6 +28,7 @@ pub mod time;
 pub mod webhook;
 
 pub use access::{ApiKey, Beyond, InvalidRule, Policy, Role, Rule};
+pub use audit::AuditResult;
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};

@@ -85,34 +85,49 @@ impl Presented {
         &self.0[..PREFIX]
     }
 
+    fn is(&self, row: &KeyRow) -> bool {
+        self.0.as_bytes().ct_eq(row.key_hash.as_bytes()).into()
+    }
+
     /// Whether it is that key, and the key may be used still.
     pub(crate) fn opens(&self, row: &KeyRow, now: Time) -> bool {
-        let is_it: bool = self.0.as_bytes().ct_eq(row.key_hash.as_bytes()).into();
-        is_it && row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
+        self.is(row) && row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
     }
 }
 
 impl Store {
     /// Whose key it is. One that was revoked or has expired is nobody's.
     pub async fn authenticate(&self, key: &str) -> Result<Option<(Tenant, ApiKey)>, StoreError> {
+        let key = Presented::new(key);
+        let now = self.now();
+        let rows = self.keys_like(&key).await?;
+        let Some(row) = rows.into_iter().find(|row| key.opens(row, now)) else {
+            return Ok(None);
+        };
+        let key = ApiKey::try_from(row)?;
+        Ok(Some((self.tenant(&key.application_id), key)))
+    }
+
+    /// The key that it was, also if it was revoked or has expired. Opens nothing.
+    pub async fn former_key(&self, key: &str) -> Result<Option<ApiKey>, StoreError> {
+        let key = Presented::new(key);
+        let rows = self.keys_like(&key).await?;
+        let row = rows.into_iter().find(|row| key.is(row));
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn keys_like(&self, key: &Presented) -> Result<Vec<KeyRow>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             key_columns!(),
             " FROM api_keys k WHERE ",
             key_prefix_is!("$1")
         );
-        let key = Presented::new(key);
         let mut reader = self.db.read().await?;
-        let rows: Vec<KeyRow> = run!(reader, |c| sqlx::query_as(SQL)
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
             .bind(key.prefix())
             .fetch_all(c)
-            .await)?;
-        let now = self.now();
-        let Some(row) = rows.into_iter().find(|row| key.opens(row, now)) else {
-            return Ok(None);
-        };
-        let key = ApiKey::try_from(row)?;
-        Ok(Some((self.tenant(&key.application_id), key)))
+            .await)?)
     }
 
     pub async fn has_api_keys(&self) -> Result<bool, StoreError> {

@@ -14,12 +14,12 @@ use std::{
 };
 
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
-    Transaction,
+    Connection as _, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     encode::IsNull,
     error::BoxDynError,
+    migrate::{MigrateError, Migrator},
     pool::PoolConnection,
-    postgres::{PgArgumentBuffer, PgConnectOptions, PgPoolOptions, PgTypeInfo, types::Oid},
+    postgres::{PgArgumentBuffer, PgTypeInfo, types::Oid},
     sqlite::{
         SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
         SqliteSynchronous, SqliteTypeInfo,
@@ -28,19 +28,19 @@ use sqlx::{
 use syncline_model::Time;
 use tokio::sync::Notify;
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    link::{Link, Linked},
+    postgres::{ACQUIRE_TIMEOUT, PgServer},
+};
 
-const POSTGRES_CONNECTIONS: u32 = 16;
 const SQLITE_READERS: u32 = 4;
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const OPEN_TRIES: u32 = 50;
 const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// How long an idle connection is taken to be alive.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(crate) enum Db {
-    Pg(PgPool),
+    Pg(PgServer),
     Lite {
         read: SqlitePool,
         write: SqlitePool,
@@ -50,7 +50,7 @@ pub(crate) enum Db {
 
 /// A pooled connection for reads.
 pub(crate) enum Reader {
-    Pg(PoolConnection<Postgres>),
+    Pg(PoolConnection<Postgres>, Link),
     Lite(PoolConnection<Sqlite>, Fuse),
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Tx {
 }
 
 enum Begun {
-    Pg(Transaction<'static, Postgres>),
+    Pg(Transaction<'static, Postgres>, Link),
     Lite(Transaction<'static, Sqlite>, Fuse),
 }
 
@@ -98,7 +98,7 @@ impl Fuse {
 
 /// What `run!` sends a statement to.
 pub(crate) enum Connection<'c> {
-    Pg(&'c mut PgConnection),
+    Pg(Linked<'c>),
     Lite(&'c mut SqliteConnection),
 }
 
@@ -145,34 +145,14 @@ impl Db {
     }
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Url {
-            url: without_password(url),
-            reason: error.to_string(),
-        })?;
-        let options = options
-            .application_name("syncline")
-            // A process that dies without a word must not hold its locks for as long as TCP waits.
-            .options([
-                ("idle_in_transaction_session_timeout", "30s"),
-                ("lock_timeout", "30s"),
-            ]);
-        // A pool would go on trying and say at last that it timed out; this says why.
-        PgConnection::connect_with(&options).await?.close().await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A ping before every use is a round trip more for each query.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
-        Ok(Self::Pg(pool))
+        match PgServer::open(url).await {
+            Ok(postgres) => Ok(Self::Pg(postgres)),
+            Err(sqlx::Error::Configuration(reason)) => Err(StoreError::Url {
+                url: without_password(url),
+                reason: reason.to_string(),
+            }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
@@ -228,18 +208,17 @@ impl Db {
 
     pub(crate) async fn server_time(&self) -> Result<Option<Time>, StoreError> {
         match self {
-            Self::Pg(pool) => Ok(Some(
-                sqlx::query_scalar("SELECT clock_timestamp()")
-                    .fetch_one(pool)
-                    .await?,
-            )),
+            Self::Pg(postgres) => Ok(Some(postgres.time().await?)),
             Self::Lite { .. } => Ok(None),
         }
     }
 
     pub(crate) async fn read(&self) -> Result<Reader, sqlx::Error> {
         Ok(match self {
-            Self::Pg(pool) => Reader::Pg(pool.acquire().await?),
+            Self::Pg(postgres) => {
+                let (connection, link) = postgres.acquire().await?;
+                Reader::Pg(connection, link)
+            }
             Self::Lite { read, fuse, .. } => Reader::Lite(read.acquire().await?, fuse.clone()),
         })
     }
@@ -256,7 +235,10 @@ impl Db {
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let begun = match self {
-            Self::Pg(pool) => Begun::Pg(pool.begin().await?),
+            Self::Pg(postgres) => {
+                let (transaction, link) = postgres.begin().await?;
+                Begun::Pg(transaction, link)
+            }
             Self::Lite { write, fuse, .. } => {
                 fuse.burn()?;
                 Begun::Lite(write.begin_with("BEGIN IMMEDIATE").await?, fuse.clone())
@@ -265,9 +247,25 @@ impl Db {
         Ok(Tx { begun, wakes: None })
     }
 
+    /// Resolves when the database can be reached, as far as [`watch`](Self::watch) knows.
+    pub(crate) async fn reachable(&self) {
+        match self {
+            Self::Pg(postgres) => postgres.reachable().await,
+            Self::Lite { .. } => {}
+        }
+    }
+
+    /// Keeps an eye on a database that may go away. Never returns.
+    pub(crate) async fn watch(&self) {
+        match self {
+            Self::Pg(postgres) => postgres.watch().await,
+            Self::Lite { .. } => std::future::pending().await,
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
-            Self::Pg(pool) => pool.close().await,
+            Self::Pg(postgres) => postgres.close().await,
             Self::Lite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
@@ -279,7 +277,7 @@ impl Db {
 impl Reader {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match self {
-            Self::Pg(c) => Connection::Pg(c),
+            Self::Pg(c, link) => Connection::Pg(Linked::new(c, link)),
             Self::Lite(c, fuse) => {
                 fuse.burn()?;
                 Connection::Lite(c)
@@ -291,7 +289,7 @@ impl Reader {
 impl Tx {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match &mut self.begun {
-            Begun::Pg(c) => Connection::Pg(c),
+            Begun::Pg(c, link) => Connection::Pg(Linked::new(c, link)),
             Begun::Lite(c, fuse) => {
                 fuse.burn()?;
                 Connection::Lite(c)
@@ -300,7 +298,23 @@ impl Tx {
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.begun, Begun::Pg(_))
+        matches!(self.begun, Begun::Pg(..))
+    }
+
+    /// Applies migrations in it, however long they take.
+    pub(crate) async fn migrate(&mut self, migrator: &Migrator) -> Result<(), MigrateError> {
+        match &mut self.begun {
+            Begun::Pg(tx, _) => migrator.run(&mut **tx).await,
+            Begun::Lite(tx, _) => migrator.run(&mut **tx).await,
+        }
+    }
+
+    /// Sends PostgreSQL a statement, however long its answer takes.
+    pub(crate) async fn wait_for(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        if let Begun::Pg(tx, _) = &mut self.begun {
+            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut **tx).await?;
+        }
+        Ok(())
     }
 
     /// The commit is to wake whoever waits there.
@@ -312,14 +326,14 @@ impl Tx {
     /// only when its connection is next used.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.begun {
-            Begun::Pg(tx) => tx.rollback().await,
+            Begun::Pg(tx, link) => link.answer(Box::pin(tx.rollback())).await,
             Begun::Lite(tx, _) => tx.rollback().await,
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self.begun {
-            Begun::Pg(tx) => tx.commit().await?,
+            Begun::Pg(tx, link) => link.answer(Box::pin(tx.commit())).await?,
             Begun::Lite(tx, fuse) => {
                 fuse.burn()?;
                 tx.commit().await?;

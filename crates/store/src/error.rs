@@ -112,6 +112,7 @@ impl StoreError {
         self.is_locked()
             || self.is_full()
             || matches!(self.sqlite_code(), Some(SQLITE_IOERR | SQLITE_CANTOPEN))
+            || self.postgres_code().is_some_and(is_passing)
             || matches!(
                 self,
                 Self::Database(
@@ -164,4 +165,11 @@ impl StoreError {
         matches!(self, Self::Database(sqlx::Error::Database(cause))
             if cause.is_foreign_key_violation())
     }
+}
+
+/// PostgreSQL's codes for: the connection broke, it starts or stops, it has no room for one more, it is
+/// a stand-by that takes no writes, a lock was waited for in vain.
+fn is_passing(code: &str) -> bool {
+    const PASSING: [&str; 5] = ["08", "57P", "53300", "25006", "55P03"];
+    PASSING.iter().any(|passing| code.starts_with(passing))
 }

@@ -9,6 +9,7 @@
 mod api_keys;
 mod applications;
 mod apply_deletes;
+mod audit_log;
 mod backup;
 mod budgets;
 mod connection_sync_configs;
@@ -21,12 +22,14 @@ mod endings;
 mod error;
 mod history;
 mod idempotency;
+mod link;
 mod lookups;
 mod magic_links;
 mod migrate;
 mod missing;
 mod outbox;
 mod pages;
+mod postgres;
 mod providers;
 mod records;
 mod retention;
@@ -52,6 +55,7 @@ use tokio::sync::Notify;
 
 pub use api_keys::{NewApiKey, new_api_key};
 pub use applications::Application;
+pub use audit_log::{Actor, AuditEntry, AuditFilter, AuditRow};
 pub use backup::{Settled, back_up, examine};
 pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
@@ -148,6 +152,18 @@ impl Store {
 
     pub fn is_embedded(&self) -> bool {
         matches!(self.db, Db::Lite { .. })
+    }
+
+    /// Resolves when the database can be reached, as far as [`watch`](Self::watch) knows: what has
+    /// work to do again and again waits here, instead of failing again and again.
+    pub async fn reachable(&self) {
+        self.db.reachable().await;
+    }
+
+    /// Keeps an eye on a database that may go away, so that nobody waits for what won't come. Never
+    /// returns; one per process.
+    pub async fn watch(&self) {
+        self.db.watch().await;
     }
 
     /// Waits for the statements in flight and closes every connection.

@@ -12,6 +12,7 @@ use crate::{
 };
 
 static COMMON: Migrator = sqlx::migrate!("../../migrations");
+static SQLITE_ONLY: Migrator = sqlx::migrate!("../../migrations/sqlite");
 static POSTGRES_ONLY: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// Any number that no other program on the same database uses for its locks.
@@ -40,8 +41,7 @@ impl Db {
             Schema::Other => {}
         }
         let mut tx = self.begin_alone().await?;
-        let migrated = run!(tx, |c| migrator.run(c).await);
-        match migrated {
+        match tx.migrate(&migrator).await {
             Ok(()) => Ok(tx.commit().await?),
             Err(error) => {
                 tx.rollback().await?;
@@ -75,10 +75,7 @@ impl Db {
                 &*format!("SELECT pg_advisory_xact_lock({LOCK})"),
                 "SET LOCAL lock_timeout TO DEFAULT",
             ] {
-                run!(tx, |c| sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
-                    .execute(c)
-                    .await
-                    .map(drop))?;
+                tx.wait_for(sql.to_owned()).await?;
             }
             return Ok(tx);
         }
@@ -91,13 +88,15 @@ impl Db {
         }
     }
 
-    /// The migrations of both databases, with PostgreSQL's own among them where it is that.
+    /// The migrations of both databases, with this one's own among them.
     fn migrator(&self) -> Migrator {
+        let own = match self {
+            Self::Pg(_) => &POSTGRES_ONLY,
+            Self::Lite { .. } => &SQLITE_ONLY,
+        };
         let mut migrations = COMMON.migrations.to_vec();
-        if matches!(self, Self::Pg(_)) {
-            migrations.extend(POSTGRES_ONLY.iter().cloned());
-            migrations.sort_by_key(|migration| migration.version);
-        }
+        migrations.extend(own.iter().cloned());
+        migrations.sort_by_key(|migration| migration.version);
         let mut migrator = Migrator::with_migrations(migrations);
         migrator.set_locking(false);
         migrator

@@ -1,0 +1,132 @@
+//! A statement's way to PostgreSQL, which may break for good while its answer is waited for.
+
+use std::{
+    future::Future,
+    io::{Error as IoError, ErrorKind},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr,
+    postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A single connection may break while the others go on; then nobody but its statement can tell.
+const STATEMENT_WITHIN: Duration = Duration::from_mins(2);
+
+/// Shared by the connections between two outages.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Link(CancellationToken);
+
+impl Link {
+    pub(crate) fn cut(&self) {
+        self.0.cancel();
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// The answer, unless it is clear that none will come.
+    pub(crate) async fn answer<T>(
+        &self,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut statement = pin!(statement);
+        tokio::select! {
+            biased;
+            answer = &mut statement => answer,
+            () = self.broken() => Err(no_answer()),
+        }
+    }
+
+    async fn broken(&self) {
+        // Either way nothing will come.
+        let _ = tokio::time::timeout(STATEMENT_WITHIN, self.0.cancelled()).await;
+    }
+}
+
+pub(crate) fn no_answer() -> Error {
+    Error::Io(IoError::new(
+        ErrorKind::TimedOut,
+        "PostgreSQL does not answer",
+    ))
+}
+
+/// A connection whose statements are waited for as long as its link holds.
+#[derive(Debug)]
+pub(crate) struct Linked<'c> {
+    connection: &'c mut PgConnection,
+    link: Link,
+}
+
+impl<'c> Linked<'c> {
+    pub(crate) fn new(connection: &'c mut PgConnection, link: &Link) -> Self {
+        Self {
+            connection,
+            link: link.clone(),
+        }
+    }
+}
+
+impl<'c> Executor<'c> for Linked<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Self { connection, link } = self;
+        let mut answer = connection.fetch_many(query);
+        let mut broken = async move { link.broken().await }.boxed();
+        stream::poll_fn(move |context| match answer.poll_next_unpin(context) {
+            Poll::Pending => broken.poll_unpin(context).map(|()| Some(Err(no_answer()))),
+            next @ Poll::Ready(_) => next,
+        })
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let Self { connection, link } = self;
+        let answer = connection.fetch_optional(query);
+        async move { link.answer(answer).await }.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        let Self { connection, link } = self;
+        let answer = connection.prepare_with(sql, parameters);
+        async move { link.answer(answer).await }.boxed()
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        let Self { connection, link } = self;
+        let answer = connection.describe(sql);
+        async move { link.answer(answer).await }.boxed()
+    }
+}
