@@ -10,6 +10,7 @@
 mod cost;
 mod database;
 mod goals;
+mod load;
 mod passing;
 mod plain_copy;
 mod reading;
@@ -26,9 +27,14 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::{database::Server, report::Report, round::Round, simulator::Simulator, sync::Syncline};
+use crate::{
+    database::Server, load::Crowd, report::Report, round::Round, simulator::Simulator,
+    sync::Syncline,
+};
 
 const SMOKE_CONTACTS: u32 = 500;
+/// A crowd reads the same pages again and again; how many there are doesn't matter.
+const LOAD_CONTACTS: u32 = 1000;
 
 /// Measures full syncs into SQLite and PostgreSQL against a simulated Apollo.
 #[derive(Parser)]
@@ -52,6 +58,18 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures a service under many callers at once, on both databases.
+    Load {
+        /// Callers, each with a connection of its own.
+        #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+        clients: u32,
+        /// How long each crowd stays.
+        #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600))]
+        seconds: u32,
+        /// Only see that it works: 50 callers, 3 seconds.
+        #[arg(long, conflicts_with_all = ["clients", "seconds"])]
+        smoke: bool,
+    },
     /// Runs one command and prints what it cost, as JSON.
     #[command(hide = true)]
     Cost {
@@ -65,6 +83,21 @@ fn main() -> anyhow::Result<()> {
     match &args.command {
         // Without a runtime: this process is to be as small as it can be.
         Some(Command::Cost { command }) => cost::run_and_print(command),
+        &Some(Command::Load {
+            clients,
+            seconds,
+            smoke,
+        }) => {
+            let crowd = if smoke {
+                Crowd {
+                    clients: 50,
+                    seconds: 3,
+                }
+            } else {
+                Crowd { clients, seconds }
+            };
+            tokio::runtime::Runtime::new()?.block_on(crowds(args.syncline, crowd))
+        }
         None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
     }
 }
@@ -75,18 +108,8 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     } else {
         (args.contacts, args.rounds)
     };
-    let postgres = std::env::var("TEST_POSTGRES_URL")
-        .context("TEST_POSTGRES_URL is not set: start crates/bench/run, which sets it")?;
-    let program = match args.syncline {
-        Some(program) => program,
-        None => std::env::current_exe()?.with_file_name("syncline"),
-    };
-    ensure!(
-        program.is_file(),
-        "{} is not there: build it with `cargo build --release -p syncline`",
-        program.display()
-    );
-    let server = Server::connect(&postgres).await?;
+    let program = program(args.syncline)?;
+    let server = server().await?;
     let scratch = tempfile::tempdir()?;
     let simulator = Simulator::start(&program, contacts).await?;
     let syncline = Syncline::new(program, &simulator, scratch.path());
@@ -105,8 +128,45 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn crowds(named: Option<PathBuf>, crowd: Crowd) -> anyhow::Result<()> {
+    let program = program(named)?;
+    let server = server().await?;
+    let scratch = tempfile::tempdir()?;
+    let simulator = Simulator::start(&program, LOAD_CONTACTS).await?;
+    let syncline = Syncline::new(program, &simulator, scratch.path());
+    progress(&format!(
+        "{} callers for {} s on each database",
+        crowd.clients, crowd.seconds
+    ));
+    let met = load::run(crowd, &syncline, &simulator, &server, scratch.path()).await?;
+    for met in &met {
+        print(met);
+    }
+    met.iter().try_for_each(load::Met::check)
+}
+
+/// The binary to measure.
+fn program(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let program = match named {
+        Some(program) => program,
+        None => std::env::current_exe()?.with_file_name("syncline"),
+    };
+    ensure!(
+        program.is_file(),
+        "{} is not there: build it with `cargo build --release -p syncline`",
+        program.display()
+    );
+    Ok(program)
+}
+
+async fn server() -> anyhow::Result<Server> {
+    let postgres = std::env::var("TEST_POSTGRES_URL")
+        .context("TEST_POSTGRES_URL is not set: start crates/bench/run, which sets it")?;
+    Server::connect(&postgres).await
+}
+
 #[expect(clippy::print_stdout, reason = "the answer")]
-fn print(report: &Report<'_>) {
+fn print(report: &impl std::fmt::Display) {
     println!("{report}");
 }
 

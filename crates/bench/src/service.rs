@@ -16,7 +16,7 @@ pub(crate) struct Service {
     base_url: String,
     http: reqwest::Client,
     /// Ends with this.
-    _process: Child,
+    process: Child,
 }
 
 impl Service {
@@ -48,8 +48,23 @@ impl Service {
         Ok(Self {
             base_url,
             http: reqwest::Client::builder().no_proxy().build()?,
-            _process: process,
+            process,
         })
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The memory that it holds now; `None` where the system doesn't tell.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes * 1024)
     }
 
     /// The body of a successful answer.
