@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
 use syncline_providers::{ApolloConfig, Providers};
-use syncline_server::AppState;
+use syncline_server::{AppState, ConnectionLimits, Guard, Recorder};
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use crate::{
     data_dir::{DataDir, database_file, lock_database},
     key_file::KeyFile,
     lifecycle::Lifecycle,
+    open_files,
     public_url::PublicUrl,
 };
 
@@ -27,6 +28,8 @@ pub(crate) const DEFAULT_APPLICATION: &str = "default";
 
 /// How often the difference to the database's clock is measured.
 const CLOCK_EVERY: Duration = Duration::from_secs(10);
+/// An answer that took longer doesn't say what time it is now.
+const CLOCK_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What every command that opens the database needs.
 pub(crate) struct Parts {
@@ -41,8 +44,13 @@ pub(crate) struct Parts {
     allow_private_targets: bool,
     keep_runs: Duration,
     keep_messages: Duration,
+    keep_audit_log: Duration,
     /// Where the encryption keys are kept, unless they are configured.
     pub(crate) key_file: Option<KeyFile>,
+    /// What requests may cost.
+    pub(crate) guard: Guard,
+    /// Writes down who did what.
+    pub(crate) recorder: Recorder,
     /// Holds an embedded database's directory for this process.
     _lock: Option<File>,
 }
@@ -90,6 +98,9 @@ impl Parts {
             .await
             .context("the database can't be used")?;
         check_encryption_keys(&store, key_file.as_ref()).await?;
+        let (recorder, writer) = Recorder::new(store.clone());
+        // Ends with the process; who has to know that all is written asks for it.
+        tokio::spawn(writer);
         let parts = Self {
             store,
             clock,
@@ -100,10 +111,14 @@ impl Parts {
             allow_private_targets: config.webhooks.allow_private_targets,
             keep_runs: days(config.retention.runs_days),
             keep_messages: days(config.retention.webhook_messages_days),
+            keep_audit_log: days(config.retention.audit_log_days),
             key_file,
+            guard: Guard::new(config.limits.requests()),
+            recorder,
             _lock: lock,
         };
-        parts.measure_clock().await?;
+        // However long it takes: there is no other measurement yet.
+        parts.measure_clock(Duration::MAX).await?;
         Ok(parts)
     }
 
@@ -116,6 +131,7 @@ impl Parts {
             EngineConfig {
                 limits: self.limits.clone(),
                 keep_runs: self.keep_runs,
+                keep_audit_log: self.keep_audit_log,
                 ..config
             },
         )
@@ -170,6 +186,8 @@ impl Parts {
             key_uses: Arc::default(),
             allow_private_targets: self.allow_private_targets,
             request_gate: Arc::default(),
+            guard: self.guard.clone(),
+            recorder: self.recorder.clone(),
             wake: engine.wake(),
             metrics,
         }
@@ -206,20 +224,27 @@ impl Parts {
     }
 
     /// Several processes on one PostgreSQL go by its clock.
-    async fn measure_clock(&self) -> Result<(), StoreError> {
+    async fn measure_clock(&self, within: Duration) -> Result<(), StoreError> {
         let before = self.clock.machine_now();
         if let Some(database) = self.store.database_time().await? {
-            let after = self.clock.machine_now();
-            self.clock
-                .set_offset(database - (before + (after - before) / 2));
+            let took = self.clock.machine_now() - before;
+            if took.to_std().is_ok_and(|took| took <= within) {
+                self.clock.set_offset(database - (before + took / 2));
+            }
         }
         Ok(())
     }
 
-    pub(crate) async fn keep_clock(self: Arc<Self>) {
+    /// Keeps an eye on the database, and to its clock. Never returns.
+    pub(crate) async fn watch_database(self: Arc<Self>) {
+        tokio::join!(self.store.watch(), self.clone().keep_clock());
+    }
+
+    async fn keep_clock(self: Arc<Self>) {
         loop {
             tokio::time::sleep(CLOCK_EVERY).await;
-            if let Err(error) = self.measure_clock().await {
+            self.store.reachable().await;
+            if let Err(error) = self.measure_clock(CLOCK_ANSWERS_WITHIN).await {
                 tracing::warn!("the database's clock could not be read: {error}");
             }
         }
@@ -310,17 +335,27 @@ pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
         .context("the metrics can't be set up")
 }
 
-/// Serves `router` until the process stops.
-pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router) {
+/// Serves `router` until the process stops, and then until its last request is done.
+pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router, parts: &Parts) {
+    let (guard, recorder) = (parts.guard.clone(), parts.recorder.clone());
     let stopping = lifecycle.clone();
+    let limits = connection_limits(open_files::raise_limit());
     lifecycle.spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.stopping().await })
-            .await;
-        if let Err(error) = served {
-            tracing::error!("the server ended: {error}");
-        }
+        syncline_server::serve(listener, router, limits, stopping.stopping()).await;
+        guard.finished().await;
+        recorder.flush().await;
     });
+}
+
+/// Half of the files that the process may open are for callers; providers and the database need some
+/// as well.
+fn connection_limits(files: Option<u64>) -> ConnectionLimits {
+    let limits = ConnectionLimits::default();
+    let half = files.and_then(|files| usize::try_from(files / 2).ok());
+    ConnectionLimits {
+        connections: limits.connections.min(half.unwrap_or(usize::MAX)).max(1),
+        ..limits
+    }
 }
 
 /// Schedules and works until the process stops.

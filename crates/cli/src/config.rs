@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) encryption_key: Option<SecretString>,
     pub(crate) providers: Providers,
     pub(crate) webhooks: Webhooks,
+    pub(crate) limits: RequestLimits,
     pub(crate) retention: Retention,
     pub(crate) log: Log,
 }
@@ -80,9 +82,24 @@ pub(crate) struct Webhooks {
     pub(crate) allow_private_targets: bool,
 }
 
+/// What callers may ask of a process; see `server::RequestLimits`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestLimits {
+    #[serde(deserialize_with = "places")]
+    concurrent_requests: usize,
+    /// 0: no limit.
+    #[serde(deserialize_with = "rate")]
+    requests_per_minute: u32,
+}
+
 /// How long things are kept that would grow for ever.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the settings' names, which say their unit"
+)]
 pub(crate) struct Retention {
     /// Finished runs.
     #[serde(deserialize_with = "days")]
@@ -90,6 +107,9 @@ pub(crate) struct Retention {
     /// Webhook messages, with what became of them.
     #[serde(deserialize_with = "days")]
     pub(crate) webhook_messages_days: u32,
+    /// Who did what.
+    #[serde(deserialize_with = "days")]
+    pub(crate) audit_log_days: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,8 +143,12 @@ records_per_hour = 10000
 records_per_day = 50000
 [webhooks]
 allow_private_targets = false
+[limits]
+concurrent_requests = 512
+requests_per_minute = 60000
 [retention]
 runs_days = 90
+audit_log_days = 365
 webhook_messages_days = 90
 [log]
 format = "text"
@@ -185,6 +209,16 @@ impl Config {
         match &self.database_url {
             Some(url) => url.expose_secret().to_owned(),
             None => format!("sqlite://{}", self.data_dir.join("syncline.db").display()),
+        }
+    }
+}
+
+impl RequestLimits {
+    pub(crate) fn requests(self) -> syncline_server::RequestLimits {
+        syncline_server::RequestLimits {
+            concurrent_requests: self.concurrent_requests,
+            requests_per_minute: NonZeroU32::new(self.requests_per_minute),
+            ..syncline_server::RequestLimits::default()
         }
     }
 }
@@ -383,6 +417,26 @@ fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Erro
     given.ok_or_else(|| serde::de::Error::custom("must be true or false"))
 }
 
+/// From one to as many as have ever been served by one process.
+fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    const MOST: usize = 100_000;
+    let number = whole_number(deserializer)?;
+    usize::try_from(number)
+        .ok()
+        .filter(|it| (1..=MOST).contains(it))
+        .ok_or_else(|| serde::de::Error::custom(format!("must be from 1 to {MOST}")))
+}
+
+/// Requests of one key; a million a minute is more than one process answers.
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    const MOST: u32 = 1_000_000;
+    let number = whole_number(deserializer)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|it| *it <= MOST)
+        .ok_or_else(|| serde::de::Error::custom(format!("must be from 0 (no limit) to {MOST}")))
+}
+
 /// From a day to a hundred years.
 fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     const MOST: i64 = 36_500;
@@ -510,6 +564,26 @@ mod tests {
             .apollo
             .limits
             .checked("providers.apollo.limits", &**apollo)
+    }
+
+    #[test]
+    fn limits_of_requests_have_defaults_and_bounds() {
+        let limits = Config::defaults().limits.requests();
+        assert_eq!(limits.concurrent_requests, 512);
+        assert_eq!(limits.requests_per_minute, NonZeroU32::new(60_000));
+        let set = [("SYNCLINE_LIMITS__REQUESTS_PER_MINUTE", "0")];
+        let config = load("", &set, SettingsArgs::default()).unwrap();
+        assert_eq!(config.limits.requests().requests_per_minute, None);
+        for (setting, wrong) in [
+            ("CONCURRENT_REQUESTS", "0"),
+            ("CONCURRENT_REQUESTS", "many"),
+            ("REQUESTS_PER_MINUTE", "-1"),
+            ("REQUESTS_PER_MINUTE", "1000001"),
+        ] {
+            let name = format!("SYNCLINE_LIMITS__{setting}");
+            let error = load("", &[(&name, wrong)], SettingsArgs::default()).unwrap_err();
+            assert!(error.to_string().contains(&name), "{error}");
+        }
     }
 
     #[test]

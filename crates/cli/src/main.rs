@@ -1,6 +1,7 @@
 //! `syncline`: the one binary. Reads the command line and the configuration, composes the parts and
 //! runs one command.
 
+mod audit;
 mod cli;
 mod commands;
 mod compose;
@@ -9,6 +10,7 @@ mod data_dir;
 mod key_file;
 mod lifecycle;
 mod logging;
+mod open_files;
 mod public_url;
 
 use std::process::ExitCode;

@@ -18,6 +18,7 @@ use crate::{error::ApiResult, extract::Caller, remote::Remote};
 /// Below these everything is for admins alone: what is read there are secrets, or leads to them.
 const FOR_ADMINS: &[&str] = &[
     "/mgmt/v2/api_keys",
+    "/mgmt/v2/audit_log",
     "/mgmt/v2/magic_links",
     "/mgmt/v2/webhook_endpoints",
 ];

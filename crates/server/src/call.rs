@@ -1,7 +1,7 @@
 //! What becomes known of a call on its way in, for the layers around it.
 //!
 //! A layer sees a request before anybody has looked at its key, and a response that no longer says
-//! whose it is. So the outermost layer ([`begin`]) puts a [`CallContext`] into the request's
+//! whose it is. So an outer layer ([`begin`]) puts a [`CallContext`] into the request's
 //! extensions, and the extractors write down what they find. A layer that wants to know takes the
 //! context out of the request before it goes on, and reads it afterwards:
 //!
@@ -14,8 +14,11 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{extract::Request, http::Extensions, middleware::Next, response::Response};
-use syncline_model::ApiKey;
+use syncline_model::{ApiKey, ProviderName};
+use syncline_providers::{Target, http::Method};
 use syncline_store::Connection;
+
+use crate::guard::Share;
 
 /// Cheap to clone; all clones are of the same call. Nothing that is known changes again.
 #[derive(Clone, Default)]
@@ -24,12 +27,16 @@ pub(crate) struct CallContext(Arc<Known>);
 #[derive(Default)]
 struct Known {
     key: OnceLock<Arc<ApiKey>>,
+    former_key: OnceLock<ApiKey>,
+    share: OnceLock<Share>,
     customer_id: OnceLock<String>,
     connection_id: OnceLock<String>,
     denied: OnceLock<String>,
+    provider: OnceLock<ProviderName>,
+    provider_request: OnceLock<String>,
 }
 
-/// The outermost layer: gives every call its context, and tells the log at last who called.
+/// The layer around all others but the request's id: gives every call its context, and tells the log at last who called.
 pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
     let call = CallContext::default();
     request.extensions_mut().insert(call.clone());
@@ -70,9 +77,45 @@ impl CallContext {
         self.0.connection_id.get().map(String::as_str)
     }
 
+    /// What is left to the key in this minute, once the call is counted.
+    pub(crate) fn share(&self) -> Option<Share> {
+        self.0.share.get().copied()
+    }
+
+    pub(crate) fn set_share(&self, share: Share) {
+        self.0.share.get_or_init(|| share);
+    }
+
     /// What the key lacked, where the call was refused for it.
     pub(crate) fn denied(&self) -> Option<&str> {
         self.0.denied.get().map(String::as_str)
+    }
+
+    /// A key that was valid once, where it is what the call was refused for.
+    pub(crate) fn former_key(&self) -> Option<&ApiKey> {
+        self.0.former_key.get()
+    }
+
+    /// The provider of the connection.
+    pub(crate) fn provider(&self) -> Option<ProviderName> {
+        self.0.provider.get().copied()
+    }
+
+    /// Method and path of the caller's own request to the provider; what is behind a `?` may be
+    /// anything, also a secret.
+    pub(crate) fn provider_request(&self) -> Option<&str> {
+        self.0.provider_request.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_former_key(&self, key: ApiKey) {
+        self.0.former_key.get_or_init(|| key);
+    }
+
+    pub(crate) fn set_provider_request(&self, method: &Method, target: &Target) {
+        let path = target.path.split('?').next().unwrap_or_default();
+        self.0
+            .provider_request
+            .get_or_init(|| format!("{method} {path}"));
     }
 
     pub(crate) fn set_key(&self, key: ApiKey) -> Arc<ApiKey> {
@@ -89,6 +132,7 @@ impl CallContext {
 
     pub(crate) fn set_connection(&self, connection: &Connection) {
         self.set_customer(&connection.customer_id);
+        self.0.provider.get_or_init(|| connection.provider);
         self.0.connection_id.get_or_init(|| connection.id.clone());
     }
 }

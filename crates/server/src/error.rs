@@ -1,12 +1,14 @@
 //! What goes wrong on the way to an answer, and the one shape in which callers see it.
 //!
-//! An [`ApiError`] rides in the response's extensions until the outermost layer ([`render`]) writes
-//! the body: only there the request's id is known, and only there axum's own 404, 405 and 413 get the
-//! same shape. Internal detail is logged under that id and never returned.
+//! An [`ApiError`] rides in the response's extensions until an outer layer ([`render`]) writes the
+//! body: there axum's own 404, 405 and 413 get the same shape. Internal detail is logged under the
+//! request's id and never returned.
+
+use std::time::Duration;
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderName, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -16,10 +18,13 @@ use serde_json::Value;
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
-use crate::{AppState, provider_errors::ProviderFailure};
+use crate::{guard::RequestId, provider_errors::ProviderFailure};
 
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// When to come back to a service that is busy or lacks its database, in seconds.
+const SOON: u64 = 1;
 
 /// What an enrichment cost, also where it found nothing.
 pub(crate) const CREDITS_USED: &str = "x-credits-used";
@@ -51,6 +56,16 @@ pub(crate) enum ApiError {
     /// The key of an earlier request, with another body.
     Unprocessable(String),
     Unavailable(String),
+    /// More requests are at work than this process takes.
+    Overloaded,
+    /// The caller has sent too many; in so many seconds he may send one more.
+    TooMany {
+        reason: String,
+        retry_after: u64,
+    },
+    BodyTooSlow(Duration),
+    /// No answer in time; what became of the request.
+    TooLate(&'static str),
     /// Ours: logged with its cause, shown without.
     Internal(String),
 }
@@ -114,7 +129,10 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Provider(failure) => failure.status,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::BodyTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLate(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -132,12 +150,15 @@ impl ApiError {
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
             Self::Provider(failure) => failure.code,
             Self::Unprocessable(_) => "UNPROCESSABLE_ENTITY_ERROR",
-            Self::Unavailable(_) => "SERVICE_UNAVAILABLE_ERROR",
+            Self::Unavailable(_) | Self::Overloaded => "SERVICE_UNAVAILABLE_ERROR",
+            Self::TooMany { .. } => "TOO_MANY_REQUESTS_ERROR",
+            Self::BodyTooSlow(_) => "REQUEST_TIMEOUT_ERROR",
+            Self::TooLate(_) => "GATEWAY_TIMEOUT_ERROR",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }
     }
 
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self {
             Self::Validation { field, reason } => format!("{field}: {reason}"),
             Self::BadRequest(title)
@@ -151,6 +172,12 @@ impl ApiError {
             Self::MethodNotAllowed => "this path doesn't take this method".to_owned(),
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
             Self::UnsupportedMediaType => "Content-Type must be application/json".to_owned(),
+            Self::Overloaded => "too many requests are at work; try again".to_owned(),
+            Self::TooMany { reason, .. } => reason.clone(),
+            Self::BodyTooSlow(within) => {
+                format!("the body did not arrive within {} s", within.as_secs_f64())
+            }
+            Self::TooLate(told) => format!("there was no answer in time; {told}"),
             Self::Internal(_) => "Internal Server Error".to_owned(),
         }
     }
@@ -189,14 +216,14 @@ impl ApiError {
             Self::Provider(failure) => {
                 failure.ours || failure.status == StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Internal(_) => false,
+            Self::Internal(_) | Self::TooLate(_) => false,
             _ => true,
         }
     }
 
     /// The answer as it is sent.
-    pub(crate) fn rendered(&self, id: String) -> Response {
-        let body = serde_json::to_vec(&self.body(id)).unwrap_or_default();
+    pub(crate) fn rendered(&self, id: &RequestId) -> Response {
+        let body = serde_json::to_vec(&self.body(id.as_str().to_owned())).unwrap_or_default();
         let mut rendered = Response::new(Body::from(body));
         *rendered.status_mut() = self.status();
         let headers = rendered.headers_mut();
@@ -204,14 +231,20 @@ impl ApiError {
             header::CONTENT_TYPE,
             header::HeaderValue::from_static("application/json"),
         );
-        if let Self::Provider(ProviderFailure {
-            retry_after: Some(seconds),
-            ..
-        }) = self
-        {
-            headers.insert(header::RETRY_AFTER, (*seconds).into());
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         rendered
+    }
+
+    /// Seconds.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Provider(failure) => failure.retry_after,
+            Self::TooMany { retry_after, .. } => Some(*retry_after),
+            Self::Unavailable(_) | Self::Overloaded => Some(SOON),
+            _ => None,
+        }
     }
 }
 
@@ -249,12 +282,9 @@ fn chain_of(error: &StoreError) -> String {
     chain
 }
 
-/// The outermost layer: gives the request its id and every failure its body.
-pub(crate) async fn render(
-    State(state): State<AppState>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Gives every failure its body.
+pub(crate) async fn render(request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
     if response.extensions().get::<FromProvider>().is_some() {
@@ -270,11 +300,10 @@ pub(crate) async fn render(
         (None, StatusCode::PAYLOAD_TOO_LARGE) => ApiError::TooLarge,
         (None, _) => return response,
     };
-    let id = state.ids.id(state.clock.now());
     if let ApiError::Internal(detail) = &error {
-        tracing::error!(request.id = id, "{method} {path} failed: {detail}");
+        tracing::error!("{method} {path} failed: {detail}");
     }
-    let mut rendered = error.rendered(id);
+    let mut rendered = error.rendered(&id);
     for name in [header::ALLOW, HeaderName::from_static(CREDITS_USED)] {
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
 };
@@ -17,6 +16,7 @@ use crate::{
     AppState, access,
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
+    guard::{Presented, read_body},
 };
 
 /// Who calls. Comes first in every handler: nothing is looked at before the key.
@@ -30,13 +30,19 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// The one place through which every valid key comes in, if it may make this call.
-    fn admit(parts: &Parts, state: &AppState, tenant: Tenant, key: ApiKey) -> ApiResult<Self> {
+    fn admit(
+        parts: &Parts,
+        state: &AppState,
+        presented: Presented,
+        (tenant, key): (Tenant, ApiKey),
+    ) -> ApiResult<Self> {
         let call = CallContext::of(&parts.extensions);
         let caller = Self {
             key: call.set_key(key),
             tenant,
             call,
         };
+        state.guard.admit(presented, &caller.call)?;
         state.key_uses.note(state, &caller.key);
         match access::check(&caller.key, parts) {
             Ok(()) => Ok(caller),
@@ -59,14 +65,21 @@ impl FromRequestParts<AppState> for Caller {
         let key = header(&parts.headers, "x-api-key")
             .map_err(|_| unknown.clone())?
             .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
-        let (tenant, key) = state.store.authenticate(key).await?.ok_or(unknown)?;
+        let presented = state.guard.hear(key, &parts.extensions)?;
+        let Some(known) = state.store.authenticate(key).await? else {
+            state.guard.refuse(presented);
+            if let Some(former) = state.store.former_key(key).await? {
+                CallContext::of(&parts.extensions).set_former_key(former);
+            }
+            return Err(unknown);
+        };
         let call = CallContext::of(&parts.extensions);
         if let Ok(path) = RawPathParams::from_request_parts(parts, state).await
             && let Some((_, customer_id)) = path.iter().find(|(name, _)| *name == "customer_id")
         {
             call.set_customer(customer_id);
         }
-        Self::admit(parts, state, tenant, key)
+        Self::admit(parts, state, presented, known)
     }
 }
 
@@ -80,10 +93,10 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        if let Some((tenant, key, connection)) = selected(parts, state).await? {
+        if let Some((presented, known, connection)) = selected(parts, state).await? {
             // Also a call that is refused was about this connection.
             CallContext::of(&parts.extensions).set_connection(&connection);
-            let caller = Caller::admit(parts, state, tenant, key)?;
+            let caller = Caller::admit(parts, state, presented, known)?;
             return Ok(Self { connection, caller });
         }
         // Nothing fits: which of the three is wrong is looked up in their order.
@@ -105,7 +118,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
 async fn selected(
     parts: &Parts,
     state: &AppState,
-) -> ApiResult<Option<(Tenant, ApiKey, Connection)>> {
+) -> ApiResult<Option<(Presented, (Tenant, ApiKey), Connection)>> {
     let given = |name| header(&parts.headers, name).ok().flatten();
     let (Some(key), Some(customer_id), Some(provider)) = (
         given("x-api-key"),
@@ -114,8 +127,10 @@ async fn selected(
     ) else {
         return Ok(None);
     };
+    let presented = state.guard.hear(key, &parts.extensions)?;
     let found = state.store.connection_of_key(key, customer_id, provider);
-    Ok(found.await?)
+    let found = found.await?;
+    Ok(found.map(|(tenant, key, connection)| (presented, (tenant, key), connection)))
 }
 
 /// The same on the management API, where missing headers are a validation error.
@@ -193,14 +208,12 @@ pub(crate) struct Json<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &AppState) -> ApiResult<Self> {
+    async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
         let content_type = header(request.headers(), header::CONTENT_TYPE.as_str())?;
         if content_type.is_some_and(|content_type| !is_json(content_type)) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let body = to_bytes(request.into_body(), MAX_BODY_BYTES)
-            .await
-            .map_err(|_| ApiError::TooLarge)?;
+        let body = read_body(&state.guard, request.into_body(), MAX_BODY_BYTES).await?;
         check_object(&body)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

@@ -4,8 +4,8 @@
 //! A key that was taken is not given to a second request, be it that the first one's process died and
 //! nobody knows what it did. Kept is every answer after which the provider may have taken the write,
 //! whatever its status. What surely changed nothing (a limit, a database that is away) gives the key
-//! back. With or without a
-//! key, a write that has begun is carried out to its end.
+//! back. That
+//! a write is carried out to its end, with or without a key, is the doing of `guard/admission.rs`.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -29,6 +29,7 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     extract::ConnectionCaller,
+    guard::{RequestId, read_body},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -79,11 +80,10 @@ pub(crate) async fn once(State(layer): State<Once>, request: Request, next: Next
     if !layer.is_write(&request) {
         return next.run(request).await;
     }
-    let carried_out = if request.headers().contains_key(HEADER) {
-        carry_out_once(&layer.state, request, next).await
-    } else {
-        to_its_end(next.run(request)).await
-    };
+    if !request.headers().contains_key(HEADER) {
+        return next.run(request).await;
+    }
+    let carried_out = carry_out_once(&layer.state, request, next).await;
     carried_out.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -116,22 +116,13 @@ pub(crate) fn describe(document: &mut OpenApi) {
     }
 }
 
-/// Carries a write out even if its caller leaves: half of it would hold locks, and be in no table.
-async fn to_its_end(write: impl Future<Output = Response> + Send + 'static) -> ApiResult<Response> {
-    tokio::spawn(write)
-        .await
-        .map_err(|error| ApiError::Internal(format!("a write ended early: {error}")))
-}
-
 async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiResult<Response> {
     let (mut parts, body) = request.into_parts();
     // Nothing is looked at before the caller.
     let ConnectionCaller { connection, .. } =
         ConnectionCaller::from_request_parts(&mut parts, state).await?;
     let key = key_of(&parts.headers)?;
-    let body = to_bytes(body, MAX_BODY_BYTES)
-        .await
-        .map_err(|_| ApiError::TooLarge)?;
+    let body = read_body(&state.guard, body, MAX_BODY_BYTES).await?;
     let request_hash = hash_of(&parts, &body);
     let repeatable = Repeatable {
         key: &key,
@@ -156,12 +147,9 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
             )));
         }
     }
-    let state = state.clone();
-    to_its_end(async move {
-        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&state, &connection, &key, response).await
-    })
-    .await
+    let id = RequestId::of_parts(&parts);
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    Ok(keep(state, &connection, &key, &id, response).await)
 }
 
 /// Keeps the answer, or gives the key back where nothing was carried out.
@@ -169,6 +157,7 @@ async fn keep(
     state: &AppState,
     connection: &Connection,
     key: &str,
+    id: &RequestId,
     mut response: Response,
 ) -> Response {
     // An error gets its body here, so that the one that is kept is the one that was sent.
@@ -180,7 +169,7 @@ async fn keep(
             response.extensions_mut().insert(error);
             return response;
         }
-        response = error.rendered(state.ids.id(state.clock.now()));
+        response = error.rendered(id);
     }
     let (parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {

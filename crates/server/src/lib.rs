@@ -1,11 +1,13 @@
 //! The HTTP side: the management, engagement, actions and enrichment APIs, health and metrics.
 //!
+//! `serve` takes connections, `guard` bounds what a request may cost, and
 //! `router` is the whole URL table. A handler reads as a sentence (who calls, what is asked, look
 //! up, act, answer); whatever goes wrong becomes an `ApiError`, the only error
 //! that turns into a response.
 
 mod access;
 mod actions;
+mod audit;
 mod call;
 mod cursor;
 mod docs;
@@ -13,6 +15,7 @@ mod engagement;
 mod enrichment;
 mod error;
 mod extract;
+mod guard;
 mod health;
 mod idempotency;
 mod key_uses;
@@ -23,6 +26,7 @@ mod provider_errors;
 mod remote;
 mod request_gate;
 mod router;
+mod serve;
 
 use std::sync::Arc;
 
@@ -32,11 +36,14 @@ use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 
+pub use audit::Recorder;
+pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;
 pub use limits::check_limits;
 pub use openapi::documents;
 pub use request_gate::RequestGate;
 pub use router::{health_router, router};
+pub use serve::{ConnectionLimits, serve};
 
 /// Everything a handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +62,10 @@ pub struct AppState {
     pub allow_private_targets: bool,
     /// What callers' requests know of the providers' limits.
     pub request_gate: Arc<RequestGate>,
+    /// What requests may cost.
+    pub guard: Guard,
+    /// Writes down who did what.
+    pub recorder: Recorder,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: PrometheusHandle,

@@ -14,7 +14,7 @@ use syncline_providers::{
 };
 use syncline_store::{Connection, Lesson, StoreError};
 
-use crate::{AppState, error::ApiResult, request_gate::Leave};
+use crate::{AppState, Guard, error::ApiResult, request_gate::Leave};
 
 pub(crate) struct Remote {
     state: AppState,
@@ -44,6 +44,10 @@ impl Remote {
 
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.state.guard
     }
 
     pub(crate) fn session(&self) -> Session<'_> {

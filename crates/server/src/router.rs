@@ -3,18 +3,15 @@
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::Method,
     middleware::{self, Next},
     response::Response,
     routing::{any, get, post},
 };
-use tower_http::trace::TraceLayer;
-use tracing::Span;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, actions, call, docs, engagement, enrichment, error, health,
+    AppState, actions, audit, call, docs, engagement, enrichment, error, guard, health,
     idempotency::{self, Once},
     mgmt, openapi,
 };
@@ -27,11 +24,18 @@ pub fn router(state: AppState) -> Router {
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
     let writes = Once::of(&state, &engagement_document, "/engagement/v2");
     let once = middleware::from_fn_with_state(writes, idempotency::once);
-    Router::new()
+    let apis = Router::new()
         .nest("/mgmt/v2", mgmt)
         .nest("/engagement/v2", engagement.layer(once))
         .nest("/actions/v2", actions)
         .nest("/enrichment/v2", enrichment)
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            audit::write_down,
+        ))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::admit));
+    let router = Router::new()
+        .merge(apis)
         .route("/openapi/mgmt.json", get(openapi::serve(&mgmt_document)))
         .route(
             "/openapi/engagement.json",
@@ -46,36 +50,43 @@ pub fn router(state: AppState) -> Router {
             get(openapi::serve(&enrichment_document)),
         )
         .merge(docs::routes())
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .layer(middleware::from_fn(count))
-        .layer(middleware::from_fn_with_state(state.clone(), error::render))
-        .layer(TraceLayer::new_for_http().make_span_with(span_of))
-        .layer(middleware::from_fn(call::begin))
-        .with_state(state)
-}
-
-/// Without the query: callers have put keys into it.
-fn span_of(request: &Request) -> Span {
-    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
+        .merge(health_routes())
+        .layer(middleware::from_fn(count));
+    in_layers(router, state)
 }
 
 /// What a process serves that only works: health and metrics.
 pub fn health_router(state: AppState) -> Router {
+    in_layers(health_routes(), state)
+}
+
+/// Never turned away: they must say how it is when nothing else can be answered.
+fn health_routes() -> Router<AppState> {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .layer(middleware::from_fn_with_state(state.clone(), error::render))
+}
+
+/// What is around every route; the outermost layer comes last.
+fn in_layers(router: Router<AppState>, state: AppState) -> Router {
+    router
+        .layer(middleware::from_fn(guard::answer_panics))
+        .layer(middleware::from_fn(error::render))
+        .layer(middleware::from_fn(guard::tell_share))
+        .layer(middleware::from_fn(call::begin))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            guard::identify,
+        ))
         .with_state(state)
 }
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        api_keys, connection_sync_configs, connections, customers, destinations, magic_links,
-        provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs, webhook_endpoints,
-        webhook_messages,
+        api_keys, audit_log, connection_sync_configs, connections, customers, destinations,
+        magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
+        webhook_endpoints, webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -132,6 +143,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(magic_links::delete_magic_link))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(audit_log::list_audit_log))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))
         .routes(routes!(syncs::resume_sync))
@@ -214,7 +226,7 @@ pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
 
 /// Counts answers by route and status.
 async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
-    let method = known(request.method());
+    let method = guard::known(request.method());
     let response = next.run(request).await;
     let path = path.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     metrics::counter!(
@@ -225,18 +237,4 @@ async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Respo
     )
     .increment(1);
     response
-}
-
-/// The method's name as a label: callers may invent methods, and each label is kept for ever.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

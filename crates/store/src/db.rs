@@ -312,7 +312,9 @@ impl Tx {
     /// Sends PostgreSQL a statement, however long its answer takes.
     pub(crate) async fn wait_for(&mut self, sql: String) -> Result<(), sqlx::Error> {
         if let Begun::Pg(tx, _) = &mut self.begun {
-            sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut **tx).await?;
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&mut **tx)
+                .await?;
         }
         Ok(())
     }

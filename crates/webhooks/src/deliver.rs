@@ -14,6 +14,7 @@ impl Leases for Webhooks {
     type Error = StoreError;
 
     async fn lease_due(&self, limit: i64) -> Result<Vec<LeasedEndpoint>, StoreError> {
+        self.store.reachable().await;
         let owner = &self.config.worker_name;
         self.store.lease_endpoints(owner, self.lease(), limit).await
     }

@@ -40,7 +40,8 @@ on_both_databases! {
             for secret in &secrets {
                 assert!(!text.contains(secret), "{secret} in {what}");
             }
-            if answer.status.is_success() {
+            // What they have asked for is in their own log.
+            if answer.status.is_success() && operation.id != "getAuditLog" {
                 for id in ids.values().filter(|id| *id != "apollo" && *id != "contact") {
                     assert!(!text.contains(id.as_str()), "{id} in {what}");
                 }

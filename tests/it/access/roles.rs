@@ -8,7 +8,12 @@ use super::{anything, call, is_forbidden, key};
 use crate::support::{App, Operation, on_both_databases, operations};
 
 /// For admins alone, be it to read: there are secrets, or ways to them.
-const FOR_ADMINS: [&str; 3] = ["/api_keys", "/magic_links", "/webhook_endpoints"];
+const FOR_ADMINS: [&str; 4] = [
+    "/api_keys",
+    "/audit_log",
+    "/magic_links",
+    "/webhook_endpoints",
+];
 
 on_both_databases! {
     async fn a_read_only_key_reads_and_does_nothing_else(database: Database) {

@@ -1,10 +1,14 @@
 //! What all endpoints have in common: errors, tenancy, odd input, health.
 
 mod bad_input;
+mod connections;
+mod crowds;
 mod docs;
 mod documents;
 mod headers;
 mod health;
+mod rates;
+mod request_ids;
 mod tenancy;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,7 @@
 //! `/mgmt/v2`, endpoint by endpoint.
 
 mod api_keys;
+mod audit_log;
 mod connection_limits;
 mod connection_sync_configs;
 mod connections;

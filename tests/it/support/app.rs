@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_model::{Clock, Ids, ManualClock};
 use syncline_providers::{ApolloConfig, Providers};
-use syncline_server::AppState;
+use syncline_server::{AppState, ConnectionLimits, Guard, Recorder, RequestLimits};
 use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
@@ -43,6 +43,26 @@ pub(crate) struct App {
     http: reqwest::Client,
     base: String,
     server: JoinHandle<()>,
+}
+
+/// What requests and connections may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct HttpLimits {
+    pub(crate) requests: RequestLimits,
+    pub(crate) connections: ConnectionLimits,
+}
+
+impl Default for HttpLimits {
+    /// As in production, but that tests which walk everything may try as many wrong keys as they like.
+    fn default() -> Self {
+        Self {
+            requests: RequestLimits {
+                wrong_keys_per_minute: u32::MAX,
+                ..RequestLimits::default()
+            },
+            connections: ConnectionLimits::default(),
+        }
+    }
 }
 
 /// What came back.
@@ -89,18 +109,30 @@ impl App {
             .listen(Arc::new(move || time.now()))
             .await
             .unwrap();
-        Self::on_clock(database, apollo, clock, None).await
+        Self::on_clock(database, apollo, clock, None, HttpLimits::default()).await
+    }
+
+    /// With other limits of requests and connections; with that in Apollo's place, if it is given.
+    pub(crate) async fn with_limits(
+        database: Database,
+        base_url: Option<&str>,
+        http: HttpLimits,
+    ) -> Self {
+        let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
+        Self::on_clock(database, apollo, first_of_march(), base_url, http).await
     }
 
     /// With an Apollo that runs already, on a clock of its own.
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
-        Self::on_clock(database, apollo, first_of_march(), None).await
+        let http = HttpLimits::default();
+        Self::on_clock(database, apollo, first_of_march(), None, http).await
     }
 
     /// With something else in Apollo's place; the simulated one is asked for nothing.
     pub(crate) async fn at(database: Database, base_url: &str) -> Self {
         let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        Self::on_clock(database, apollo, first_of_march(), Some(base_url)).await
+        let http = HttpLimits::default();
+        Self::on_clock(database, apollo, first_of_march(), Some(base_url), http).await
     }
 
     async fn on_clock(
@@ -108,6 +140,7 @@ impl App {
         apollo: RunningSimulator,
         clock: Arc<ManualClock>,
         base_url: Option<&str>,
+        http: HttpLimits,
     ) -> Self {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
@@ -130,6 +163,8 @@ impl App {
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(store.clone(), providers.clone(), clock.clone(), config);
         let webhooks = webhooks(&store, &clock, WebhooksConfig::default());
+        let (recorder, writer) = Recorder::new(store.clone());
+        tokio::spawn(writer);
         let router = syncline_server::router(AppState {
             store: store.clone(),
             providers: providers.clone(),
@@ -140,12 +175,20 @@ impl App {
             key_uses: Arc::default(),
             allow_private_targets: true,
             request_gate: Arc::default(),
+            guard: Guard::new(http.requests),
+            recorder,
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let never = std::future::pending();
+        let server = tokio::spawn(syncline_server::serve(
+            listener,
+            router,
+            http.connections,
+            never,
+        ));
         Self {
             apollo,
             database,
@@ -276,13 +319,17 @@ impl App {
     pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
         let (http, request) = request.build_split();
         let request = request.unwrap();
-        let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let response = http.execute(request).await.unwrap();
-        let status = response.status();
+        let method = request.method().clone();
+        Self::read(&method, http.execute(request).await.unwrap()).await
+    }
+
+    /// What a response to such a request says, which has to fit the documents.
+    pub(crate) async fn read(method: &Method, response: reqwest::Response) -> Answer {
+        let (status, path) = (response.status(), response.url().path().to_owned());
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let text = response.text().await.unwrap();
         documents::check(&Received {
-            method: &method,
+            method,
             path: &path,
             status,
             content_type: content_type.as_ref().map(|value| value.to_str().unwrap()),

@@ -8,8 +8,11 @@ mod operations;
 mod process;
 mod receiver;
 mod upstream;
+mod wire;
 
-pub(crate) use app::{Answer, App, CUSTOMER, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo};
+pub(crate) use app::{
+    Answer, App, CUSTOMER, HttpLimits, MASTER_KEY, SCOPED_KEY, http_client, quiet_apollo,
+};
 pub(crate) use database::{Database, on_both_databases};
 pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
@@ -18,3 +21,4 @@ pub(crate) use operations::{Operation, operations};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
 pub(crate) use receiver::{Delivery, Receiver, Reply};
 pub(crate) use upstream::Upstream;
+pub(crate) use wire::{Way, Wire};

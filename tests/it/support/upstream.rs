@@ -56,6 +56,7 @@ impl Upstream {
             .route("/test/echo/{*rest}", any(echo))
             .route("/test/text", any(async || "only text, key-less"))
             .route("/test/down/{bytes}", any(down))
+            .route("/test/endless", any(endless))
             .route("/test/up", any(up))
             .route("/test/hold", any(hold))
             .route("/test/never", any(never))
@@ -134,6 +135,7 @@ async fn echo(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         ("x-hop", "1"),
         ("keep-alive", "timeout=5"),
         ("proxy-authenticate", "Basic"),
+        ("x-request-id", "of-the-provider"),
         ("x-twice", "1"),
         ("x-twice", "2"),
         ("x-key-was", &text("x-api-key")),
@@ -161,6 +163,15 @@ async fn down(
         }
     });
     streamed(chunks, ())
+}
+
+/// Streams until it is left.
+async fn endless(State(shared): State<Arc<Shared>>, request: Request) -> Body {
+    shared.note(&request);
+    let (send, chunks) = mpsc::channel::<Bytes>(1);
+    let chunk = Bytes::from(vec![b'e'; CHUNK]);
+    tokio::spawn(async move { while send.send(chunk.clone()).await.is_ok() {} });
+    streamed(chunks, Leaving(shared))
 }
 
 /// Reads it all and says how much it was.

@@ -66,6 +66,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         &lifecycle,
         listener,
         parts.router(&engine, compose::metrics()?, address),
+        &parts,
     );
     compose::work(&lifecycle, engine);
 

@@ -1,9 +1,11 @@
 //! `syncline encryption rotate`: every secret under the newest key, while others work.
 
 use anyhow::bail;
+use syncline_model::Clock;
 use syncline_store::{Rewrapped, Store};
 
 use crate::{
+    audit,
     cli::SettingsArgs,
     compose::{Exclusive, Parts},
     config::Config,
@@ -24,6 +26,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     }
     let done = store.rewrap_secrets().await?;
     let in_use = old_keys_in_use(store).await?;
+    write_down(&parts, &done).await?;
     report(&parts, &done, &in_use)?;
     drop(held);
     store.close().await;
@@ -41,6 +44,16 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+async fn write_down(parts: &Parts, done: &Rewrapped) -> anyhow::Result<()> {
+    let at = parts.clock.now();
+    let message = format!(
+        "`syncline encryption rotate` put {} secrets under the newest key",
+        done.values
+    );
+    let entry = |application| audit::by_command(application, at, "encryption.rotate", &message);
+    Ok(parts.store.write_audit_log_of_all(entry).await?)
 }
 
 /// The keys that sealed something, less the newest.

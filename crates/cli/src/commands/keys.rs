@@ -9,6 +9,7 @@ use syncline_model::{ApiKey, Clock, Policy, Time, time};
 use syncline_store::{Application, NewApiKey, PageRequest, Store};
 
 use crate::{
+    audit,
     cli::{CreateKeyArgs, KeysCommand, ListKeysArgs, RevokeKeyArgs, SettingsArgs},
     compose::{Exclusive, Parts},
     config::Config,
@@ -54,6 +55,13 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
     };
     let created = store.tenant(&application.id).create_api_key(&new).await?;
     created.context("the new key is in use already")?;
+    let message = format!(
+        "`syncline keys create` created the API key \"{}\" with the role {}",
+        args.name, args.role
+    );
+    let at = parts.clock.now();
+    let entry = audit::by_command(application.id, at, "api_key.create", &message);
+    store.write_audit_log(&[entry]).await?;
     store.close().await;
     println!("API key: {key}");
     Ok(())
@@ -120,7 +128,14 @@ async fn revoke(args: &RevokeKeyArgs) -> anyhow::Result<()> {
     let mut found = false;
     for application in parts.store.list_applications().await? {
         let tenant = parts.store.tenant(&application.id);
-        found = found || tenant.revoke_api_key(&args.id).await?;
+        if found || !tenant.revoke_api_key(&args.id).await? {
+            continue;
+        }
+        found = true;
+        let message = format!("`syncline keys revoke` revoked the API key {}", args.id);
+        let at = parts.clock.now();
+        let entry = audit::by_command(application.id, at, "api_key.revoke", &message);
+        parts.store.write_audit_log(&[entry]).await?;
     }
     parts.store.close().await;
     if !found {

@@ -37,21 +37,22 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         parts.store.free_endpoints_of("serve-").await?;
     }
     let metrics = compose::metrics()?;
+    syncline_server::report_panics();
     let lifecycle = Lifecycle::default();
     let router = match args.role {
         Role::All | Role::Api => parts.router(&engine, metrics, address),
         Role::Worker => parts.health_router(&engine, metrics, address),
     };
-    compose::serve(&lifecycle, listener, router);
+    compose::serve(&lifecycle, listener, router, &parts);
     if args.role != Role::Api {
         compose::work(&lifecycle, engine);
         compose::deliver(&lifecycle, webhooks);
     }
-    let clock = tokio::spawn(parts.clone().keep_clock());
+    let watch = tokio::spawn(parts.clone().watch_database());
 
     signals.received().await;
     tracing::info!("stopping");
-    clock.abort();
+    watch.abort();
     lifecycle.stop().await;
     // A connection that never comes back must not keep the process.
     let _ = tokio::time::timeout(CLOSE_WITHIN, parts.store.close()).await;

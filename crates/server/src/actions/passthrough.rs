@@ -94,6 +94,8 @@ pub(crate) async fn send_passthrough_request(
     let remote = Remote::of(&state, &caller.connection)?;
     let patience = Patience::of(&headers)?;
     let errand = Errand::of(&remote, &request)?;
+    let call = &caller.caller.call;
+    call.set_provider_request(&errand.method, &errand.target);
     errand.check(&caller.caller)?;
     loop {
         let (refusal, result) = match errand.run().await {

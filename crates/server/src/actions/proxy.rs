@@ -1,7 +1,7 @@
 //! Any request to a provider, streamed through as it is.
 
 use axum::{
-    body::{Body, Bytes, HttpBody, to_bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -16,6 +16,7 @@ use crate::{
     access::{self, Forwarding},
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
+    guard::read_body,
     remote::Remote,
 };
 
@@ -67,6 +68,8 @@ pub(crate) async fn proxy(
         target,
         headers: parts.headers,
     };
+    let call = &caller.caller.call;
+    call.set_provider_request(&errand.method, &errand.target);
     let body = (!body.is_end_stream()).then_some(body);
     let forwarding = Forwarding {
         method: &errand.method,
@@ -135,13 +138,21 @@ impl Errand {
         }
     }
 
+    async fn keep(&self, body: Body) -> ApiResult<Bytes> {
+        let kept = read_body(self.remote.guard(), body, MOST_KEPT).await;
+        kept.map_err(|error| match error {
+            ApiError::TooLarge => {
+                let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");
+                ApiError::validation(RETRY_FOR, reason)
+            }
+            other => other,
+        })
+    }
+
     /// Sends it until it isn't refused, as long as the caller waits.
     async fn run_within(&self, patience: &Patience, body: Option<Body>) -> ApiResult<Forwarded> {
         let kept = match body {
-            Some(body) => Some(to_bytes(body, MOST_KEPT).await.map_err(|_| {
-                let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");
-                ApiError::validation(RETRY_FOR, reason)
-            })?),
+            Some(body) => Some(self.keep(body).await?),
             None => None,
         };
         loop {

@@ -1,0 +1,29 @@
+//! What commands change is in the audit log as well.
+
+use syncline_model::{AuditResult, Time};
+use syncline_store::{Actor, AuditEntry};
+
+/// An entry for what a command did; `message` says it in one line.
+pub(crate) fn by_command(
+    application_id: String,
+    at: Time,
+    action: &str,
+    message: &str,
+) -> AuditEntry {
+    AuditEntry {
+        application_id,
+        at,
+        actor: Actor::Cli,
+        action: action.to_owned(),
+        method: None,
+        route: None,
+        customer_id: None,
+        connection_id: None,
+        provider_name: None,
+        provider_request: None,
+        result: AuditResult::Ok,
+        status: None,
+        request_id: None,
+        message: message.to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The audit log: who did what, with whose credentials, and what he was refused.
+//!
+//! The layer ([`write_down`]) is around all handlers of the APIs. It writes down every write of the
+//! management API, every use of a connection's credential that is not reading (engagement writes,
+//! enrichment, passthrough, proxy), and everything that a key was refused for what it may not do.
+//! `words` says it in English, `recorder` takes it to the database.
+
+mod recorder;
+mod words;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{Method, StatusCode},
+    middleware::Next,
+    response::Response,
+};
+use syncline_model::{ApiKey, AuditResult};
+use syncline_store::{Actor, AuditEntry};
+
+pub use self::recorder::Recorder;
+use self::words::Deed;
+use crate::{
+    AppState,
+    call::CallContext,
+    error::{ApiError, FromProvider},
+    guard::RequestId,
+};
+
+/// Whether the entry has to be in the database before the caller has his answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durable {
+    Before,
+    Soon,
+}
+
+/// The layer around the handlers.
+pub(crate) async fn write_down(
+    State(state): State<AppState>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(deed) = path
+        .as_ref()
+        .map(|path| Deed::of(request.method(), path.as_str()))
+    else {
+        return next.run(request).await;
+    };
+    let (call, id) = (
+        CallContext::of(request.extensions()),
+        RequestId::of(&request),
+    );
+    let method = request.method().clone();
+    let at = state.clock.now();
+    let response = next.run(request).await;
+    let Some((key, result, durable)) = judge(&deed, &method, &call, &response) else {
+        return response;
+    };
+    let reason = response.extensions().get::<ApiError>().map(ApiError::title);
+    let entry = AuditEntry {
+        application_id: key.application_id.clone(),
+        at,
+        actor: Actor::from(key),
+        action: deed.action(),
+        message: deed.message(key, &call, result, response.status(), reason.as_deref()),
+        method: Some(method.to_string()),
+        route: path.map(|path| path.as_str().to_owned()),
+        customer_id: call.customer_id().map(str::to_owned),
+        connection_id: call.connection_id().map(str::to_owned),
+        provider_name: call.provider().map(|it| it.as_str().to_owned()),
+        provider_request: call.provider_request().map(str::to_owned),
+        result,
+        status: Some(response.status().as_u16()),
+        request_id: Some(id.as_str().to_owned()),
+    };
+    match durable {
+        Durable::Before => state.recorder.write_now(entry).await,
+        Durable::Soon => state.recorder.write_soon(entry).await,
+    }
+    response
+}
+
+/// Who did it, how it went, and how much depends on the entry; `None` where nothing is written down.
+fn judge<'c>(
+    deed: &Deed,
+    method: &Method,
+    call: &'c CallContext,
+    response: &Response,
+) -> Option<(&'c ApiKey, AuditResult, Durable)> {
+    let ours = response.extensions().get::<FromProvider>().is_none();
+    let error = response.extensions().get::<ApiError>().filter(|_| ours);
+    // Whoever sends too much must not fill the log with it.
+    if matches!(error, Some(ApiError::TooMany { .. })) {
+        return None;
+    }
+    if let Some(former) = call.former_key() {
+        return Some((former, AuditResult::Denied, Durable::Before));
+    }
+    let key = call.key()?;
+    if call.denied().is_some() {
+        return Some((key, AuditResult::Denied, Durable::Before));
+    }
+    // What isn't there, or doesn't take the method, was nothing.
+    if !deed.counts(method) || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        return None;
+    }
+    let result = match error {
+        Some(_) => AuditResult::Failed,
+        None if response.status().is_client_error() || response.status().is_server_error() => {
+            AuditResult::Failed
+        }
+        None => AuditResult::Ok,
+    };
+    let durable = if deed.is_management() {
+        Durable::Before
+    } else {
+        Durable::Soon
+    };
+    Some((key, result, durable))
+}

@@ -1,0 +1,122 @@
+//! The way of an entry to the database: at once, or together with others of the same moment.
+//!
+//! Calls to providers are many and must not wait for a commit each, so their entries go through one
+//! writer, which commits what has gathered, at least every second, and at the stop. When the database
+//! is away they gather up to a bound; beyond that, callers wait.
+
+use std::time::Duration;
+
+use syncline_store::{AuditEntry, Store};
+use tokio::sync::{mpsc, oneshot};
+
+/// Entries that wait to be written.
+const QUEUE: usize = 4096;
+/// Entries of one commit.
+const BATCH: usize = 512;
+/// How long the first of a batch waits for others.
+const GATHER: Duration = Duration::from_millis(250);
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; all clones have one writer.
+#[derive(Clone)]
+pub struct Recorder {
+    store: Store,
+    send: mpsc::Sender<Order>,
+}
+
+enum Order {
+    Write(Box<AuditEntry>),
+    /// Tell when everything before is written.
+    Flush(oneshot::Sender<()>),
+}
+
+impl Recorder {
+    /// The recorder, and its writer, which has to be run.
+    pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (send, orders) = mpsc::channel(QUEUE);
+        let writer = write(store.clone(), orders);
+        (Self { store, send }, writer)
+    }
+
+    /// Returns when the entry is in the database. Where that can't be had, it is left to the writer: the
+    /// deed is done, and its answer is owed.
+    pub(super) async fn write_now(&self, entry: AuditEntry) {
+        if let Err(error) = self
+            .store
+            .write_audit_log(std::slice::from_ref(&entry))
+            .await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "an entry of the audit log has to wait: {}",
+                entry.message
+            );
+            self.write_soon(entry).await;
+        }
+    }
+
+    /// Returns when the writer has the entry.
+    pub(super) async fn write_soon(&self, entry: AuditEntry) {
+        // The writer lives as long as the process.
+        let _ = self.send.send(Order::Write(Box::new(entry))).await;
+    }
+
+    /// Returns when all that was given to the writer before is in the database.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.send.send(Order::Flush(done)).await.is_ok() {
+            let _ = written.await;
+        }
+    }
+}
+
+async fn write(store: Store, mut orders: mpsc::Receiver<Order>) {
+    let mut taken = Vec::new();
+    while orders.recv_many(&mut taken, BATCH).await > 0 {
+        if !taken.iter().any(|order| matches!(order, Order::Flush(_))) {
+            let _ = tokio::time::timeout(GATHER, gather(&mut orders, &mut taken)).await;
+        }
+        let mut entries = Vec::new();
+        let mut waiting = Vec::new();
+        for order in taken.drain(..) {
+            match order {
+                Order::Write(entry) => entries.push(*entry),
+                Order::Flush(done) => waiting.push(done),
+            }
+        }
+        commit(&store, &entries).await;
+        for done in waiting {
+            // Whoever asked may have left.
+            let _ = done.send(());
+        }
+    }
+}
+
+/// Takes more until a batch is full or somebody waits for it.
+async fn gather(orders: &mut mpsc::Receiver<Order>, taken: &mut Vec<Order>) {
+    while taken.len() < BATCH {
+        let Some(order) = orders.recv().await else {
+            return;
+        };
+        let flush = matches!(order, Order::Flush(_));
+        taken.push(order);
+        if flush {
+            return;
+        }
+    }
+}
+
+async fn commit(store: &Store, entries: &[AuditEntry]) {
+    if entries.is_empty() {
+        return;
+    }
+    while let Err(error) = store.write_audit_log(entries).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "{} entries of the audit log have to wait",
+            entries.len()
+        );
+        tokio::time::sleep(TRY_AGAIN).await;
+        store.reachable().await;
+    }
+}

@@ -1,0 +1,213 @@
+//! What was done, in a word and in a line, from the method and the route alone: a new endpoint has its
+//! word without being told.
+
+use axum::http::{Method, StatusCode};
+use syncline_model::{ApiKey, AuditResult};
+
+use crate::call::CallContext;
+
+/// What a request asks for.
+pub(super) struct Deed {
+    api: Api,
+    /// Such as `connection`.
+    object: String,
+    verb: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Api {
+    Management,
+    Engagement,
+    Enrichment,
+    Actions,
+}
+
+impl Deed {
+    /// `route` is the matched one, such as `/mgmt/v2/customers/{customer_id}/connections`.
+    pub(super) fn of(method: &Method, route: &str) -> Self {
+        let mut segments = route.split('/').filter(|it| !it.is_empty());
+        let api = match segments.next() {
+            Some("mgmt") => Api::Management,
+            Some("engagement") => Api::Engagement,
+            Some("enrichment") => Api::Enrichment,
+            _ => Api::Actions,
+        };
+        let segments: Vec<&str> = segments.skip(1).collect();
+        let last = segments.last().copied().unwrap_or_default();
+        let object = segments.iter().rfind(|it| !it.starts_with(['{', '_']));
+        let object = singular(object.copied().unwrap_or_default());
+        let verb = match last.strip_prefix('_') {
+            Some(verb) => verb,
+            None if api == Api::Actions => "send",
+            None if api == Api::Enrichment => "enrich",
+            None => match *method {
+                Method::POST => "create",
+                Method::PUT if last.starts_with('{') => "update",
+                Method::PUT => "upsert",
+                Method::PATCH => "update",
+                Method::DELETE => "delete",
+                _ => "read",
+            },
+        };
+        Self {
+            api,
+            object,
+            verb: verb.to_owned(),
+        }
+    }
+
+    /// Such as `connection.create`.
+    pub(super) fn action(&self) -> String {
+        format!("{}.{}", self.object, self.verb)
+    }
+
+    pub(super) fn is_management(&self) -> bool {
+        self.api == Api::Management
+    }
+
+    /// Whether it is written down although nobody refused it.
+    pub(super) fn counts(&self, method: &Method) -> bool {
+        match self.api {
+            Api::Actions | Api::Enrichment => true,
+            Api::Management | Api::Engagement => {
+                let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+                !reads && self.verb != "search"
+            }
+        }
+    }
+
+    /// One line that needs no table beside it.
+    pub(super) fn message(
+        &self,
+        key: &ApiKey,
+        call: &CallContext,
+        result: AuditResult,
+        status: StatusCode,
+        reason: Option<&str>,
+    ) -> String {
+        let who = format!("API key \"{}\"", one_line(&key.name));
+        let (does, did) = self.verbs();
+        let object = self.object.replace('_', " ");
+        let object = match call.provider_request() {
+            Some(request) => request.to_owned(),
+            None => format!("{} {object}", article(&object)),
+        };
+        let at = call.provider().map(|it| format!(" at {}", it.as_str()));
+        let customer = call.customer_id().map(one_line);
+        let of = customer.map(|customer| format!(" for customer \"{customer}\""));
+        let what = [object, at.unwrap_or_default(), of.unwrap_or_default()].concat();
+        let why = reason.map(|reason| format!(": {}", one_line(reason)));
+        let why = why.unwrap_or_default();
+        let status = status.as_u16();
+        match result {
+            AuditResult::Ok => format!("{who} {did} {what} ({status})"),
+            AuditResult::Denied => format!("{who} was refused to {does} {what} ({status}){why}"),
+            AuditResult::Failed => format!("{who} failed to {does} {what} ({status}){why}"),
+        }
+    }
+
+    /// The verb as it is done, and as it was done.
+    fn verbs(&self) -> (String, String) {
+        let (does, did) = match self.verb.as_str() {
+            "create" => ("create", "created"),
+            "upsert" => ("create or update", "created or updated"),
+            "update" => ("update", "updated"),
+            "delete" => ("delete", "deleted"),
+            "read" => ("read", "read"),
+            "send" => ("send", "sent"),
+            "enrich" => ("enrich", "enriched"),
+            "pause" => ("pause", "paused"),
+            "resume" => ("resume", "resumed"),
+            "trigger" => ("trigger", "triggered"),
+            "complete" => ("complete", "completed"),
+            other => {
+                let other = other.replace('_', " ");
+                return (format!("{other} on"), format!("did {other} on"));
+            }
+        };
+        (does.to_owned(), did.to_owned())
+    }
+}
+
+fn singular(plural: &str) -> String {
+    let word = plural.replace('-', "_");
+    match word.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => word.strip_suffix('s').unwrap_or(&word).to_owned(),
+    }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
+/// What others have written stays in its line, and within bounds.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 300;
+    text.chars()
+        .map(|it| if it.is_control() { ' ' } else { it })
+        .take(MOST)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_route_has_its_word() {
+        for (method, route, action) in [
+            (Method::PUT, "/mgmt/v2/customers", "customer.upsert"),
+            (
+                Method::DELETE,
+                "/mgmt/v2/customers/{customer_id}",
+                "customer.delete",
+            ),
+            (
+                Method::POST,
+                "/mgmt/v2/customers/{customer_id}/connections",
+                "connection.create",
+            ),
+            (
+                Method::PUT,
+                "/mgmt/v2/sync_configs/{id}",
+                "sync_config.update",
+            ),
+            (Method::POST, "/mgmt/v2/syncs/_pause", "sync.pause"),
+            (
+                Method::POST,
+                "/mgmt/v2/sync-runs/{run_id}/_apply_deletes",
+                "sync_run.apply_deletes",
+            ),
+            (Method::GET, "/mgmt/v2/customers", "customer.read"),
+            (
+                Method::PATCH,
+                "/engagement/v2/contacts/{id}",
+                "contact.update",
+            ),
+            (
+                Method::POST,
+                "/engagement/v2/contacts/_search",
+                "contact.search",
+            ),
+            (Method::GET, "/enrichment/v2/persons", "person.enrich"),
+            (Method::POST, "/actions/v2/passthrough", "passthrough.send"),
+            (Method::GET, "/actions/v2/proxy/{*path}", "proxy.send"),
+        ] {
+            assert_eq!(
+                Deed::of(&method, route).action(),
+                action,
+                "{method} {route}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_its_line() {
+        assert_eq!(one_line("a\r\nb\u{1b}[2J"), "a  b [2J");
+    }
+}

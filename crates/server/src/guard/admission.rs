@@ -1,0 +1,52 @@
+//! A place for each request of the APIs, and none for more than there are: who comes then is told to
+//! come back, at once, instead of waiting with everybody else. And a bound for each answer.
+//!
+//! A write keeps its place until it is done, be its caller there or not: half of it would hold locks,
+//! and be in no table. A read is given up with its caller.
+
+use axum::{
+    extract::{Request, State},
+    http::Method,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::time::timeout;
+use tracing::Instrument;
+
+use crate::{AppState, error::ApiError};
+
+/// Requests that are streamed through: nobody knows how long they take.
+const STREAMED: &str = "/actions/v2/proxy/";
+
+pub(crate) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let guard = &state.guard;
+    let Ok(place) = guard.places.clone().try_acquire_owned() else {
+        metrics::counter!("syncline_http_requests_shed_total").increment(1);
+        return ApiError::Overloaded.into_response();
+    };
+    let within = guard.limits.answer_within;
+    if request.uri().path().starts_with(STREAMED) {
+        return next.run(request).await;
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return timeout(within, next.run(request))
+            .await
+            .unwrap_or_else(|_| ApiError::TooLate("nothing was changed").into_response());
+    }
+    let write = async move {
+        let response = next.run(request).await;
+        drop(place);
+        response
+    };
+    match timeout(within, tokio::spawn(write.in_current_span())).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Ok(Err(error)) => {
+            ApiError::Internal(format!("a write ended early: {error}")).into_response()
+        }
+        Err(_) => {
+            let told = "it is carried out to its end all the same: look before you send it again";
+            ApiError::TooLate(told).into_response()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What stands between a connection and the handlers, so that no request costs more than its share:
+//! an id for each (`request_id`), a place for each (`admission`), a bound for its body (`body`), a share
+//! for each key (`rates`), an end to guessing (`guesses`), and an answer when a handler panics (`panics`).
+
+mod admission;
+mod body;
+mod guesses;
+mod panics;
+mod rates;
+mod request_id;
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use axum::http::Extensions;
+use tokio::sync::Semaphore;
+
+use self::{guesses::Guesses, rates::Rates};
+use crate::{
+    call::CallContext,
+    error::{ApiError, ApiResult},
+};
+
+pub use panics::report_panics;
+pub(crate) use {
+    admission::admit,
+    body::read_body,
+    guesses::Presented,
+    panics::answer_panics,
+    rates::{Share, tell_share},
+    request_id::{RequestId, identify, known},
+};
+
+/// What requests may cost. The defaults are for production.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestLimits {
+    /// Requests of the APIs at work at once in this process.
+    pub concurrent_requests: usize,
+    /// Requests that a key may send a minute; `None`: as many as it likes.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Wrong keys that an address may try a minute.
+    pub wrong_keys_per_minute: u32,
+    /// How long a body that is kept may take to arrive. One that is streamed through has no such
+    /// bound; of it only silence is measured.
+    pub body_within: Duration,
+    /// When a caller is answered at the latest. A streamed exchange has no such bound.
+    pub answer_within: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            concurrent_requests: 512,
+            requests_per_minute: NonZeroU32::new(60_000),
+            wrong_keys_per_minute: 100,
+            body_within: Duration::from_mins(1),
+            answer_within: Duration::from_secs(100),
+        }
+    }
+}
+
+/// The limits of one process and what is used of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard {
+    limits: RequestLimits,
+    places: Arc<Semaphore>,
+    rates: Option<Arc<Rates>>,
+    guesses: Arc<Guesses>,
+}
+
+impl Guard {
+    pub fn new(limits: RequestLimits) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            rates: limits
+                .requests_per_minute
+                .map(|it| Arc::new(Rates::new(it))),
+            guesses: Arc::new(Guesses::new(limits.wrong_keys_per_minute)),
+            limits,
+        }
+    }
+
+    /// Resolves when no request is at work any more, also none whose caller has left.
+    pub async fn finished(&self) {
+        let all = u32::try_from(self.limits.concurrent_requests).unwrap_or(u32::MAX);
+        // It is never closed.
+        let _ = self.places.acquire_many(all).await;
+    }
+
+    /// Whether a presented key may be looked up; who presents it is in the request's extensions.
+    pub(crate) fn hear(&self, key: &str, of: &Extensions) -> ApiResult<Presented> {
+        self.guesses.hear(key, of)
+    }
+
+    /// Nobody has this key.
+    pub(crate) fn refuse(&self, presented: Presented) {
+        self.guesses.note_wrong(presented);
+    }
+
+    /// The key of this call is known. Counts the call, once; an error where the key has sent too many.
+    pub(crate) fn admit(&self, presented: Presented, call: &CallContext) -> ApiResult<()> {
+        self.guesses.note_right(presented);
+        let (Some(rates), Some(key), None) = (&self.rates, call.key(), call.share()) else {
+            return Ok(());
+        };
+        let (share, taken) = rates.take(&key.id);
+        call.set_share(share);
+        taken.inspect_err(|_: &ApiError| {
+            metrics::counter!("syncline_http_requests_over_rate_total").increment(1);
+        })
+    }
+}
