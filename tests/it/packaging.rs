@@ -180,9 +180,18 @@ fn the_links_between_the_documents_lead_somewhere() {
 
 #[test]
 fn the_tests_that_the_guarantees_name_exist() {
+    each_named_test_exists("docs/guarantees.md");
+}
+
+#[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    each_named_test_exists("docs/security.md");
+}
+
+fn each_named_test_exists(document: &str) {
     let mut file = PathBuf::new();
     let mut checked = 0;
-    for line in read("docs/guarantees.md").lines() {
+    for line in read(document).lines() {
         let cells: Vec<&str> = line.split(" | ").collect();
         let [_, _, shown_by] = cells.as_slice() else {
             continue;
