@@ -35,12 +35,14 @@ on_both_databases! {
         let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
         let entry = app.get(&format!("{LOG}?action=connection.delete")).await.ok()["results"][0].clone();
         assert_eq!(entry["request_id"], id);
+        assert_eq!(entry["connection_id"], connected["connection_id"]);
         assert_eq!(entry["route"], "/mgmt/v2/customers/{customer_id}/connections/{provider_name}");
         for (field, value) in [("action", "connection.create"), ("actor", "api_key"),
             ("result", "ok"), ("method", "POST"), ("customer_id", CUSTOMER)] {
             assert_eq!(connected[field], value, "{connected}");
         }
         assert_eq!(connected["status"], 200);
+        assert!(connected["connection_id"].is_string(), "{connected}");
         let message = connected["message"].as_str().unwrap();
         assert!(message.contains("created a connection"), "{message}");
         assert!(message.contains(CUSTOMER), "{message}");

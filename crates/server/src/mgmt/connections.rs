@@ -150,6 +150,7 @@ pub(crate) async fn create_connection(
         enabled_provider(&caller, provider).await?;
     }
     let connection = created?;
+    caller.call.set_connection(&connection);
     state.wake.wake();
     Ok(JsonBody(ConnectionBody::new(&state, connection)))
 }
