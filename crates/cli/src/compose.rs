@@ -341,8 +341,15 @@ pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router
     let stopping = lifecycle.clone();
     let limits = connection_limits(open_files::raise_limit());
     lifecycle.spawn(async move {
-        syncline_server::serve(listener, router, limits, stopping.stopping()).await;
-        guard.finished().await;
+        let answered = async {
+            syncline_server::serve(listener, router, limits, stopping.stopping()).await;
+            guard.finished().await;
+        };
+        // A caller who doesn't let go must not cost the audit log its last entries.
+        tokio::select! {
+            () = answered => {}
+            () = stopping.answered_long_enough() => {}
+        }
         recorder.flush().await;
     });
 }

@@ -7,6 +7,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What a stop may take in all.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// What of it callers have until their answers are complete.
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// What closing the database may take after that.
 pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -25,6 +27,12 @@ impl Lifecycle {
     /// Resolves when the process is to stop.
     pub(crate) async fn stopping(&self) {
         self.stopping.cancelled().await;
+    }
+
+    /// Resolves when callers have had their time after the process was asked to stop.
+    pub(crate) async fn answered_long_enough(&self) {
+        self.stopping().await;
+        tokio::time::sleep(ANSWER_WITHIN).await;
     }
 
     /// Asks every part to stop and waits for them.
