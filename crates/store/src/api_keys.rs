@@ -4,7 +4,8 @@
 //! time: how long an answer takes tells nothing about the keys that are there.
 
 use sha2::{Digest, Sha256};
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use subtle::ConstantTimeEq;
 use syncline_model::{ApiKey, Ids, Policy, Role, Time};
 

@@ -1,6 +1,6 @@
 //! Applications: the tenants. Everything else belongs to one.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::{ProviderName, SyncConfigData};
 
 use crate::{

@@ -1,6 +1,7 @@
 //! Somebody's word on deletions that a run held.
 
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
+use sqlx_macros::FromRow;
 use syncline_model::{Object, Time, event::ConnectionRef};
 
 use crate::{

@@ -1,7 +1,8 @@
 //! The audit log: who did what. Rows are added and read; the database itself refuses to change one, or
 //! to delete one that is younger than a day.
 
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::QueryBuilder;
+use sqlx_macros::FromRow;
 use syncline_model::{ApiKey, AuditResult, Time, first_id_of};
 
 use crate::{

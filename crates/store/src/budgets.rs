@@ -7,7 +7,8 @@
 //! counts in full.
 
 use chrono::TimeDelta;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Budget, RequestWindow, Time, VolumeLimits, WindowUsage,
     budget::{Ask, Refusal},

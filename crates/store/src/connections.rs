@@ -3,7 +3,8 @@
 use std::fmt;
 
 use secrecy::SecretString;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     ApiKey, Capabilities, Checkpoint, ConnectionStatus, ConnectionSyncConfig, LimitOverrides,
     Object, Order, ProviderName, Time,

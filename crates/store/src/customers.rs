@@ -1,6 +1,6 @@
 //! Customers: whose data a connection reads.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use crate::{
     StoreError, Tenant,

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Capabilities, Capability, ConnectionStatus, Coverage, Denial, RunState, SeenCount, event::Event,
 };

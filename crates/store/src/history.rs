@@ -3,7 +3,7 @@
 //! A record that is simply there leaves no entry. Its first sighting is on the row, its last one is
 //! derived from the newest scan whose pages name it.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::{Object, Time, event::ConnectionRef};
 
 use crate::{

@@ -6,7 +6,7 @@
 //! write was carried out, and it must not be carried out twice.
 
 use chrono::TimeDelta;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use crate::{Connection, Store, StoreError, db::run};
 

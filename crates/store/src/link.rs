@@ -14,7 +14,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Describe, Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr,
+    Either, Error, Execute, Executor, PgConnection, Postgres, SqlStr,
     postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 use tokio_util::sync::CancellationToken;
@@ -118,15 +118,6 @@ impl<'c> Executor<'c> for Linked<'c> {
     {
         let Self { connection, link } = self;
         let answer = connection.prepare_with(sql, parameters);
-        async move { link.answer(answer).await }.boxed()
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
-    where
-        'c: 'e,
-    {
-        let Self { connection, link } = self;
-        let answer = connection.describe(sql);
         async move { link.answer(answer).await }.boxed()
     }
 }

@@ -1,6 +1,6 @@
 //! Magic links: URLs under which a customer connects its own account, once and for a time.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::{ProviderName, Time};
 
 use crate::{

@@ -11,9 +11,9 @@ use crate::{
     db::{Db, Reader, Tx, run},
 };
 
-static COMMON: Migrator = sqlx::migrate!("../../migrations");
-static SQLITE_ONLY: Migrator = sqlx::migrate!("../../migrations/sqlite");
-static POSTGRES_ONLY: Migrator = sqlx::migrate!("../../migrations/postgres");
+static COMMON: Migrator = sqlx_macros::migrate!("../../migrations");
+static SQLITE_ONLY: Migrator = sqlx_macros::migrate!("../../migrations/sqlite");
+static POSTGRES_ONLY: Migrator = sqlx_macros::migrate!("../../migrations/postgres");
 
 /// Any number that no other program on the same database uses for its locks.
 const LOCK: i64 = 0x5359_4e43_4c49_4e45;

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sqlx::{AssertSqlSafe, FromRow, types::Json};
+use sqlx::{AssertSqlSafe, types::Json};
+use sqlx_macros::FromRow;
 use syncline_model::{Checkpoint, Object};
 
 use crate::{

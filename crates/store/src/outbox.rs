@@ -3,7 +3,8 @@
 //! only if the fact was committed.
 
 use serde_json::Value;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::event::{ConnectionRef, Event};
 
 use crate::{

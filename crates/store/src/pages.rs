@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json, value::RawValue};
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Checkpoint, Object, Record, Records, Rejected, Time,
     mutation::{self, Mutation},

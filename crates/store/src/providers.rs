@@ -1,6 +1,6 @@
 //! The providers that an application has enabled.
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::ProviderName;
 
 use crate::{

@@ -1,6 +1,7 @@
 //! Sync runs as people read them.
 
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
 
 use crate::{

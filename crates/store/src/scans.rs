@@ -6,7 +6,8 @@
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Checkpoint, Coverage, Lease, LimitOverrides, Object, ProviderName, RunState, Time,
     event::ConnectionRef,

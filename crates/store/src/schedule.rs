@@ -4,7 +4,8 @@
 //! it isn't paused and its time has come, and no run of it is active.
 
 use chrono::TimeDelta;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{Checkpoint, Object, Time};
 
 use crate::{

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::AssertSqlSafe;
+use sqlx_macros::FromRow;
 use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::wants_a_word};
 
 use crate::{

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{Object, ProviderName, SyncConfigData};
 
 use crate::{

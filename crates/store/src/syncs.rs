@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Object, ProviderName, Time,
     event::{ConnectionRef, Event},

@@ -7,7 +7,8 @@
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::Value;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Time,
     event::{WEBHOOK_ENDPOINT_DISABLED, WebhookEndpointDisabled},

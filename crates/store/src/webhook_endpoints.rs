@@ -1,7 +1,8 @@
 //! Webhook endpoints: where an application is told of its events.
 
 use secrecy::SecretString;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{
     Time,
     event::{WEBHOOK_TEST, WebhookTest},

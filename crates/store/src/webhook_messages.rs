@@ -1,7 +1,8 @@
 //! Webhook messages as callers see them: what was told, to whom, and what became of each attempt.
 
 use serde_json::Value;
-use sqlx::{FromRow, types::Json};
+use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use syncline_model::{Time, event::WEBHOOK_TEST, first_id_of};
 
 use crate::{

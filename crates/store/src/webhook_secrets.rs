@@ -3,7 +3,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::SecretString;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use syncline_model::webhook::SECRETS_OVERLAP;
 
 use crate::{

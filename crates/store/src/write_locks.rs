@@ -6,7 +6,7 @@
 //! wrote, because the provider's search may not know of it yet.
 
 use chrono::TimeDelta;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 
 use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG};
 

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, FromRow, SqliteConnection, sqlite::SqliteConnectOptions,
-    types::Json,
+    AssertSqlSafe, ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions, types::Json,
 };
+use sqlx_macros::FromRow;
 use syncline_model::{Coverage, Object, Time, Verdict};
 
 pub(crate) struct Tables(SqliteConnection);

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, FromRow, types::Json};
+use sqlx::{AssertSqlSafe, types::Json};
+use sqlx_macros::FromRow;
 use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::{
