@@ -1,7 +1,8 @@
 //! Known bugs of sync engines, put back in one at a time to see whether the simulation finds them.
 //!
-//! Each place that such a bug would change asks [`on`]. Without the feature `mutations`, which only
-//! the mutation test turns on, the answer is a constant `false` and the compiler drops the question.
+//! Each place that such a bug would change asks [`on`]. Only a build with debug assertions can put one
+//! in, and only a test does; in a release the answer is a constant `false`, and the compiler drops the
+//! question.
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,29 +44,31 @@ impl Mutation {
     ];
 }
 
-#[cfg(feature = "mutations")]
+#[cfg(debug_assertions)]
 mod switch {
-    use std::sync::Mutex;
+    use std::cell::Cell;
 
     use super::Mutation;
 
-    static ACTIVE: Mutex<Option<Mutation>> = Mutex::new(None);
+    thread_local! {
+        static ACTIVE: Cell<Option<Mutation>> = const { Cell::new(None) };
+    }
 
-    /// Puts a bug in, or takes it out again, for the whole process.
+    /// Puts a bug in, or takes it out again, for what runs on this thread.
     pub fn activate(mutation: Option<Mutation>) {
-        *ACTIVE.lock().expect("nobody panics while it is held") = mutation;
+        ACTIVE.set(mutation);
     }
 
     pub fn on(mutation: Mutation) -> bool {
-        *ACTIVE.lock().expect("nobody panics while it is held") == Some(mutation)
+        ACTIVE.get() == Some(mutation)
     }
 }
 
-#[cfg(feature = "mutations")]
+#[cfg(debug_assertions)]
 pub use switch::{activate, on};
 
 /// Whether this bug is in.
-#[cfg(not(feature = "mutations"))]
+#[cfg(not(debug_assertions))]
 pub const fn on(_: Mutation) -> bool {
     false
 }

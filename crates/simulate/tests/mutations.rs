@@ -1,12 +1,13 @@
 //! Known bugs, put back in one at a time: the simulation finds each of them.
 //!
-//! A bug is put in for the whole process, so they come one after the other in one test. Wants the
-//! feature `mutations`, and a build that is optimised.
+//! A bug is in for the thread of its test only, so the tests run side by side. They need a build with
+//! debug assertions.
 
-#![cfg(feature = "mutations")]
+#![cfg(debug_assertions)]
 #![expect(
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test's helpers may panic as its tests do"
+    reason = "a test's helpers may print and panic as its tests do"
 )]
 
 use syncline_model::mutation::{self, Mutation};
@@ -15,29 +16,48 @@ use syncline_simulate::{FaultLevel, Plan, run};
 /// Seeds that a bug may hide from.
 const SEEDS: u64 = 1_000;
 
-#[test]
-fn each_known_bug_is_found() {
-    let mut hidden = Vec::new();
-    println!("| bug | seeds | broken rule |");
-    println!("|---|---|---|");
-    for bug in Mutation::ALL {
-        let found = (0..SEEDS).find_map(|seed| {
-            mutation::activate(Some(*bug));
-            let rule = broken_rule(seed);
-            mutation::activate(None);
-            // The seed must hold without the bug, or it is not the bug that was found.
-            rule.filter(|_| broken_rule(seed).is_none())
-                .map(|rule| (seed, rule))
-        });
-        match found {
-            Some((seed, rule)) => println!("| `{bug:?}` | {} | {rule} |", seed + 1),
-            None => {
-                println!("| `{bug:?}` | not within {SEEDS} | |");
-                hidden.push(bug);
+/// One test per bug, and a list that has to be complete.
+macro_rules! found {
+    ($($test:ident: $bug:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                finds(Mutation::$bug);
             }
+        )*
+
+        #[test]
+        fn each_known_bug_has_a_test() {
+            assert_eq!(Mutation::ALL, [$(Mutation::$bug),*]);
         }
-    }
-    assert!(hidden.is_empty(), "not found: {hidden:?}");
+    };
+}
+
+found! {
+    sweep_after_capped_is_found: SweepAfterCapped,
+    delete_without_confirmation_is_found: DeleteWithoutConfirmation,
+    not_authorized_confirms_is_found: NotAuthorizedConfirms,
+    settle_outside_transaction_is_found: SettleOutsideTransaction,
+    stamp_at_request_is_found: StampAtRequest,
+    checkpoint_before_rows_is_found: CheckpointBeforeRows,
+    lease_not_checked_is_found: LeaseNotChecked,
+    clock_aligned_window_is_found: ClockAlignedWindow,
+    state_id_not_unique_is_found: StateIdNotUnique,
+    checkpoint_ignored_after_wait_is_found: CheckpointIgnoredAfterWait,
+}
+
+/// Prints a row for the table in `docs/simulation.md`.
+fn finds(bug: Mutation) {
+    let found = (0..SEEDS).find_map(|seed| {
+        mutation::activate(Some(bug));
+        let rule = broken_rule(seed);
+        mutation::activate(None);
+        // The seed must hold without the bug, or it is not the bug that was found.
+        rule.filter(|_| broken_rule(seed).is_none())
+            .map(|rule| (seed, rule))
+    });
+    let (seed, rule) = found.unwrap_or_else(|| panic!("{bug:?} is not found in {SEEDS} seeds"));
+    println!("| `{bug:?}` | {} | {rule} |", seed + 1);
 }
 
 fn broken_rule(seed: u64) -> Option<&'static str> {
