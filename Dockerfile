@@ -2,7 +2,7 @@
 FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked -p syncline
+RUN cargo build --profile dist --locked -p syncline
 
 FROM debian:trixie-slim
 # ca-certificates: the provider is reached over TLS. curl: for health checks inside the container.
@@ -11,7 +11,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/syncline --shell /usr/sbin/nologin syncline \
     && install -d -o syncline -g syncline -m 0700 /var/lib/syncline
-COPY --from=build /src/target/release/syncline /usr/local/bin/syncline
+COPY --from=build /src/target/dist/syncline /usr/local/bin/syncline
 
 USER syncline
 WORKDIR /var/lib/syncline

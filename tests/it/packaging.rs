@@ -91,7 +91,7 @@ fn the_image_has_the_binary_and_the_port_that_compose_uses() {
     let command = support::syncline().into_std();
     let binary = Path::new(command.get_program());
     let name = binary.file_name().unwrap().to_str().unwrap();
-    let copied = format!("/release/{name} /usr/local/bin/{name}");
+    let copied = format!("/dist/{name} /usr/local/bin/{name}");
     assert!(dockerfile.contains(&copied), "no `{copied}`");
     assert!(dockerfile.contains(&format!("-p {name}\n")));
 
