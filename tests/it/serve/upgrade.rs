@@ -57,6 +57,7 @@ on_both_databases! {
     }
 
     async fn first_starts_at_once_agree(database: Database) {
+        database.without_schema().await;
         let mut starts = JoinSet::new();
         for _ in 0..6 {
             let mut migrate = migrate(&database);
@@ -108,6 +109,7 @@ on_both_databases! {
 /// The first version's schema, and what it wrote on a day of its own.
 pub(super) async fn as_the_first_version_left_it(database: &Database) {
     let rows = include_str!("first_schema.sql");
+    database.without_schema().await;
     if database.is_postgres {
         let mut c = PgConnection::connect(&database.url).await.unwrap();
         let migrator = migrations(&["../migrations", "../migrations/postgres"]).await;

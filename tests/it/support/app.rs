@@ -144,6 +144,7 @@ impl App {
     ) -> Self {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
+        database.with_schema().await;
         let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())
             .await
             .unwrap();
@@ -410,7 +411,7 @@ fn webhooks(store: &Store, clock: &Arc<ManualClock>, config: WebhooksConfig) -> 
     Webhooks::new(store.clone(), clock.clone(), SystemLookup, config).unwrap()
 }
 
-fn first_of_march() -> Arc<ManualClock> {
+pub(super) fn first_of_march() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(
         DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
             .unwrap()

@@ -7,6 +7,7 @@ mod limits;
 mod operations;
 mod process;
 mod receiver;
+mod schema;
 mod upstream;
 mod wire;
 
