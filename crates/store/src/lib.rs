@@ -78,7 +78,7 @@ pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 pub use sync_configs::SyncConfig;
 pub use syncs::{Sync, SyncFilter};
 pub use tenant::Tenant;
-pub use webhook_deliveries::{DueDelivery, LeasedEndpoint};
+pub use webhook_deliveries::{DueDelivery, DueEndpoint, LeasedEndpoint};
 pub use webhook_endpoints::{WebhookEndpoint, WebhookEndpointChange};
 pub use webhook_messages::{MessageFilter, WebhookAttempt, WebhookDelivery, WebhookMessage};
 pub use write_locks::WriteLock;

@@ -3,6 +3,11 @@
 //! What is leased is an endpoint, not a delivery. Whoever holds it delivers what is due there one by
 //! one, in the order of the events, so a slow endpoint takes one worker and delays no other. A
 //! delivery that failed waits for its next attempt and lets the later ones pass.
+//!
+//! What waits is found by partial indexes that hold nothing else: those never tried, in the order of
+//! their events, and those tried in vain, by when they are due. So neither a backlog nor what was
+//! delivered costs anything. What a clock that was ahead has stamped is taken back as it is met: a
+//! lease longer than a lease is none, and what was tried in the future is due.
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -12,12 +17,12 @@ use sqlx_macros::FromRow;
 use syncline_model::{
     Time,
     event::{WEBHOOK_ENDPOINT_DISABLED, WebhookEndpointDisabled},
-    webhook::{Attempt, Next, reason_to_disable},
+    webhook::{Attempt, CLOCKS_DIFFER_BY, Next, reason_to_disable},
 };
 
 use crate::{
     Store, StoreError,
-    db::{Db, Tx, run},
+    db::{Db, KeySet, Tx, run},
 };
 
 /// An endpoint that is held for this process.
@@ -25,6 +30,15 @@ use crate::{
 pub struct LeasedEndpoint {
     pub id: String,
     fence: i64,
+}
+
+/// An endpoint that nobody holds, where something is due.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct DueEndpoint {
+    pub id: String,
+    pub application_id: String,
+    /// Its last attempt failed.
+    pub failing: bool,
 }
 
 /// The next delivery to an endpoint. Not `Debug`: it has the secrets.
@@ -58,70 +72,118 @@ struct HeldRow {
     failing_since: Option<Time>,
 }
 
-macro_rules! due_sql {
-    ($lock:literal) => {
-        concat!(
-            "SELECT e.id FROM webhook_endpoints e
-             WHERE e.enabled AND e.leased_until <= $1 AND EXISTS (
-                SELECT 1 FROM webhook_deliveries d
-                WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.due_at <= $1)
-             ORDER BY e.leased_until, e.id LIMIT $2 ",
-            $lock
-        )
-    };
-}
-
 impl Store {
-    /// Leases at most `limit` of the endpoints where something is due; those that had no turn for the
-    /// longest time come first.
-    pub async fn lease_endpoints(
+    /// At most `limit` of the endpoints where something is due and that nobody holds. Applications
+    /// take turns, whichever held the fewest endpoints first; within one, those whose last attempt
+    /// succeeded, and then those that had no turn for the longest time. `lease` is what a lease is
+    /// taken for at most.
+    pub async fn due_endpoints(
         &self,
-        owner: &str,
         lease: TimeDelta,
         limit: i64,
-    ) -> Result<Vec<LeasedEndpoint>, StoreError> {
-        const DUE: &str = due_sql!("");
-        const LEASE: &str = "
-            UPDATE webhook_endpoints
-            SET leased_until = $2, lease_owner = $3, fence = fence + 1
-            WHERE id = $1 RETURNING id, fence";
+    ) -> Result<Vec<DueEndpoint>, StoreError> {
+        // Jumps from endpoint to endpoint, so it costs what there are endpoints that are owed
+        // something.
+        const SQL: &str = "
+            WITH RECURSIVE untried (id) AS (
+                SELECT min(endpoint_id) FROM webhook_deliveries
+                WHERE state = 'pending' AND attempts_made = 0
+                UNION ALL
+                SELECT (SELECT min(d.endpoint_id) FROM webhook_deliveries d
+                        WHERE d.state = 'pending' AND d.attempts_made = 0
+                          AND d.endpoint_id > untried.id)
+                FROM untried WHERE untried.id IS NOT NULL
+            ), retried (id) AS (
+                SELECT min(endpoint_id) FROM webhook_deliveries
+                WHERE state = 'pending' AND attempts_made > 0
+                UNION ALL
+                SELECT (SELECT min(d.endpoint_id) FROM webhook_deliveries d
+                        WHERE d.state = 'pending' AND d.attempts_made > 0
+                          AND d.endpoint_id > retried.id)
+                FROM retried WHERE retried.id IS NOT NULL
+            ), owed (id) AS (
+                SELECT id FROM untried
+                UNION
+                SELECT id FROM retried r WHERE EXISTS (
+                    SELECT 1 FROM webhook_deliveries d
+                    WHERE d.endpoint_id = r.id AND d.state = 'pending' AND d.attempts_made > 0
+                      AND d.due_at <= $1)
+                  OR EXISTS (
+                    SELECT 1 FROM webhook_deliveries d
+                    WHERE d.endpoint_id = r.id AND d.state = 'pending' AND d.attempts_made > 0
+                      AND d.tried_at > $2)
+            ), waiting AS (
+                SELECT e.id, e.application_id, e.leased_until,
+                       e.failing_since IS NOT NULL AS failing,
+                       e.lease_owner IS NOT NULL AND e.leased_until > $1
+                           AND e.leased_until <= $3 AS held
+                FROM owed CROSS JOIN webhook_endpoints e WHERE e.id = owed.id AND e.enabled
+            )
+            SELECT id, application_id, failing
+            FROM (
+                SELECT id, application_id, failing, held, leased_until,
+                       row_number() OVER (
+                           PARTITION BY application_id
+                           ORDER BY held DESC, failing, leased_until, id) AS turn
+                FROM waiting) in_turn
+            WHERE NOT held ORDER BY turn, failing, leased_until, id LIMIT $4";
         let now = self.now();
-        // Mostly nothing is due, and to see that takes no lock.
         let mut reader = self.db.read().await?;
-        let due: Vec<String> = run!(reader, |c| sqlx::query_scalar(DUE)
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
             .bind(now)
-            .bind(1_i64)
+            .bind(now + CLOCKS_DIFFER_BY)
+            .bind(now + lease + CLOCKS_DIFFER_BY)
+            .bind(limit)
             .fetch_all(c)
-            .await)?;
-        drop(reader);
-        if due.is_empty() {
+            .await)?)
+    }
+
+    /// Takes these endpoints for that time, but for those that somebody else took meanwhile, or that
+    /// are disabled or gone.
+    pub async fn lease_endpoints(
+        &self,
+        ids: &[&str],
+        owner: &str,
+        lease: TimeDelta,
+    ) -> Result<Vec<LeasedEndpoint>, StoreError> {
+        macro_rules! sql {
+            ($lock:literal) => {
+                concat!(
+                    "UPDATE webhook_endpoints
+                     SET leased_until = $4, lease_owner = $5, fence = fence + 1
+                     WHERE id IN (
+                        SELECT e.id FROM webhook_endpoints e
+                        WHERE e.id IN (SELECT key FROM json_each($1)) AND e.enabled
+                          AND (e.lease_owner IS NULL OR e.leased_until <= $2 OR e.leased_until > $3) ",
+                    $lock,
+                    ") RETURNING id, fence"
+                )
+            };
+        }
+        if ids.is_empty() {
             return Ok(Vec::new());
         }
         // SQLite has one writer and needs no lock.
-        let due = match &self.db {
-            Db::Pg(_) => due_sql!("FOR UPDATE OF e SKIP LOCKED"),
-            Db::Lite { .. } => DUE,
+        let sql = match &self.db {
+            Db::Pg(_) => sql!("FOR UPDATE OF e SKIP LOCKED"),
+            Db::Lite { .. } => sql!(""),
         };
+        let now = self.now();
         let mut tx = self.db.begin().await?;
-        let ids: Vec<String> = run!(tx, |c| sqlx::query_scalar(due)
+        let leased = run!(tx, |c| sqlx::query_as(sql)
+            .bind(KeySet::new(ids))
             .bind(now)
-            .bind(limit)
+            .bind(now + lease + CLOCKS_DIFFER_BY)
+            .bind(now + lease)
+            .bind(owner)
             .fetch_all(c)
             .await)?;
-        let mut leased = Vec::new();
-        for id in ids {
-            leased.push(run!(tx, |c| sqlx::query_as(LEASE)
-                .bind(&id)
-                .bind(now + lease)
-                .bind(owner)
-                .fetch_one(c)
-                .await)?);
-        }
         tx.commit().await?;
         Ok(leased)
     }
 
-    /// The oldest event that is due at an endpoint; `None` when nothing is, or when the endpoint is
+    /// The oldest event that is due at an endpoint, of those that were never tried and the one whose
+    /// next attempt is due first; `None` when nothing is, or when the endpoint is
     /// disabled, gone or somebody else's by now.
     pub async fn next_delivery(
         &self,
@@ -130,10 +192,29 @@ impl Store {
         const SQL: &str = "
             SELECT d.id, d.schedule, d.attempts_made, d.message_id, m.event_type, m.payload, e.url
             FROM webhook_endpoints e
-            JOIN webhook_deliveries d ON d.endpoint_id = e.id
+            JOIN (
+                SELECT * FROM (
+                    SELECT endpoint_id, message_id, id, schedule, attempts_made
+                    FROM webhook_deliveries
+                    WHERE endpoint_id = $1 AND state = 'pending' AND attempts_made = 0
+                    ORDER BY message_id LIMIT 1) untried
+                UNION ALL
+                SELECT * FROM (
+                    SELECT endpoint_id, message_id, id, schedule, attempts_made
+                    FROM webhook_deliveries
+                    WHERE endpoint_id = $1 AND state = 'pending' AND attempts_made > 0
+                      AND due_at <= $3
+                    ORDER BY due_at, message_id LIMIT 1) retried
+                UNION ALL
+                SELECT * FROM (
+                    SELECT endpoint_id, message_id, id, schedule, attempts_made
+                    FROM webhook_deliveries
+                    WHERE endpoint_id = $1 AND state = 'pending' AND attempts_made > 0
+                      AND tried_at > $4
+                    ORDER BY tried_at LIMIT 1) tried_in_the_future
+            ) d ON d.endpoint_id = e.id
             JOIN outbox m ON m.id = d.message_id
             WHERE e.id = $1 AND e.fence = $2 AND e.enabled
-              AND d.state = 'pending' AND d.due_at <= $3
             ORDER BY d.message_id LIMIT 1";
         let now = self.now();
         let mut reader = self.db.read().await?;
@@ -141,6 +222,7 @@ impl Store {
             .bind(&endpoint.id)
             .bind(endpoint.fence)
             .bind(now)
+            .bind(now + CLOCKS_DIFFER_BY)
             .fetch_optional(c)
             .await)?;
         drop(reader);
@@ -170,12 +252,14 @@ impl Store {
         const HOLD: &str = "
             UPDATE webhook_endpoints
             SET leased_until = $3,
-                failing_since = CASE WHEN $4 THEN NULL ELSE COALESCE(failing_since, $5) END
+                failing_since = CASE WHEN $4 THEN NULL
+                                     WHEN failing_since <= $5 THEN failing_since ELSE $5 END
             WHERE id = $1 AND fence = $2
             RETURNING application_id, description, failing_since";
         const DELIVERY: &str = "
             UPDATE webhook_deliveries
-            SET state = $3, due_at = COALESCE($4, due_at), attempts_made = attempts_made + 1
+            SET state = $3, due_at = COALESCE($4, due_at), attempts_made = attempts_made + 1,
+                tried_at = $5
             WHERE id = $1 AND schedule = $2";
         let next = attempt.next(delivery.attempts_made);
         let (state, due_at) = match next {
@@ -198,6 +282,7 @@ impl Store {
             .bind(delivery.schedule)
             .bind(state)
             .bind(due_at)
+            .bind(attempt.attempted_at)
             .execute(c)
             .await
             .map(drop))?;

@@ -1,5 +1,7 @@
 //! One endpoint's turn: what is due there is sent, one message after the other.
 
+use std::{collections::HashMap, time::Duration};
+
 use chrono::TimeDelta;
 use reqwest::Url;
 use syncline_model::{Time, webhook::Attempt};
@@ -7,22 +9,54 @@ use syncline_queue::Leases;
 use syncline_store::{DueDelivery, LeasedEndpoint, StoreError};
 use tokio::time::Instant;
 
-use crate::{Webhooks, client::Answer, sign};
+use crate::{Webhooks, client::Answer, places::Place, sign};
+
+/// An attempt that failed after so long ends the turn: whoever answers may have its place.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// An endpoint that is held, on a place of its application's.
+pub struct Turn {
+    endpoint: LeasedEndpoint,
+    _place: Place,
+}
 
 impl Leases for Webhooks {
-    type Job = LeasedEndpoint;
+    type Job = Turn;
     type Error = StoreError;
 
-    async fn lease_due(&self, limit: i64) -> Result<Vec<LeasedEndpoint>, StoreError> {
+    async fn lease_due(&self, limit: i64) -> Result<Vec<Turn>, StoreError> {
         self.store.reachable().await;
+        let mut free = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut places = HashMap::new();
+        for due in self.store.due_endpoints(self.lease(), limit).await? {
+            if let Some(place) = self.places.take(&due, free) {
+                places.insert(due.id, place);
+                free -= 1;
+            }
+        }
+        let ids: Vec<&str> = places.keys().map(String::as_str).collect();
         let owner = &self.config.worker_name;
-        self.store.lease_endpoints(owner, self.lease(), limit).await
+        let leased = self
+            .store
+            .lease_endpoints(&ids, owner, self.lease())
+            .await?;
+        Ok(leased
+            .into_iter()
+            .filter_map(|endpoint| {
+                let place = places.remove(&endpoint.id)?;
+                Some(Turn {
+                    endpoint,
+                    _place: place,
+                })
+            })
+            .collect())
     }
 
     /// An endpoint whose lease is not given back is due again when it expires; what was sent and not
     /// written down is then sent again, under the same id.
-    async fn work_on(&self, endpoint: LeasedEndpoint) {
-        if let Err(error) = self.deliver_due(&endpoint).await {
+    async fn work_on(&self, turn: Turn) {
+        let endpoint = &turn.endpoint;
+        if let Err(error) = self.deliver_due(endpoint).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 endpoint.id,
@@ -30,6 +64,9 @@ impl Leases for Webhooks {
                 endpoint.id
             );
         }
+        drop(turn);
+        // Somebody may have waited for the place, and this endpoint for its next turn.
+        self.wake.notify_one();
     }
 }
 
@@ -43,8 +80,8 @@ impl Webhooks {
             if leased.is_empty() {
                 return Ok(made);
             }
-            for endpoint in leased {
-                made += self.deliver_due(&endpoint).await?;
+            for turn in leased {
+                made += self.deliver_due(&turn.endpoint).await?;
             }
         }
     }
@@ -64,7 +101,8 @@ impl Webhooks {
             if !ours {
                 return Ok(made);
             }
-            if self.stopping.is_cancelled() || Instant::now() >= turn {
+            let hung = !attempt.succeeded() && attempt.duration >= SLOW;
+            if hung || self.stopping.is_cancelled() || Instant::now() >= turn {
                 break;
             }
         }

@@ -1,12 +1,14 @@
 //! Tells endpoints what happened: signed, at least once, and for as long as it takes.
 //!
 //! The event and its deliveries were written with the fact (`store/outbox.rs`). Here they only leave:
-//! `deliver` is one endpoint's turn, `sign` proves where a message comes from, `client` is the one way
-//! out, and `address` says where it may lead. Schedules and rules are in `model/webhook.rs`.
+//! `deliver` is one endpoint's turn, `places` says who may have one, `sign` proves where a message comes
+//! from, `client` is the one way out, and `address` says where it may lead. Schedules and rules are in
+//! `model/webhook.rs`.
 
 mod address;
 mod client;
 mod deliver;
+mod places;
 mod sign;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +24,7 @@ pub use address::{InvalidTarget, LONGEST_URL, is_global, parse_target};
 pub use client::{Lookup, SystemLookup};
 
 use client::Targets;
+use places::Places;
 
 /// How often old messages are looked for.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
@@ -70,6 +73,7 @@ pub struct Webhooks {
     clock: Arc<dyn Clock>,
     targets: Targets,
     config: Arc<WebhooksConfig>,
+    places: Places,
     wake: Arc<Notify>,
     stopping: CancellationToken,
 }
@@ -87,6 +91,7 @@ impl Webhooks {
             store,
             clock,
             config: Arc::new(config),
+            places: Places::default(),
             stopping: CancellationToken::new(),
         })
     }

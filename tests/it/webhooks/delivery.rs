@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 use syncline_webhooks::WebhooksConfig;
 
-use super::{another_event, endpoint, endpoint_for, messages, one_event, patch};
+use super::{another_event, endpoint, endpoint_for, messages, one_event, patch, path_of};
 use crate::support::{
     App, CUSTOMER, MASTER_KEY, Receiver, Reply, documents::event_verdict, on_both_databases,
 };
@@ -118,6 +118,40 @@ on_both_databases! {
         for message in messages(&app).await {
             assert_eq!(message["deliveries"][0]["status"], "delivered");
         }
+    }
+
+    async fn a_clock_that_was_ahead_holds_no_webhook_back(database: Database) {
+        const AHEAD: TimeDelta = TimeDelta::days(30);
+        const LEASE: TimeDelta = TimeDelta::minutes(1);
+        let app = App::with_contacts(database, 0).await;
+        let receiver = Receiver::start().await;
+        let told = endpoint(&app, &receiver).await;
+        app.clock.advance(AHEAD);
+        receiver.next([Reply::Status(500)]);
+        one_event(&app).await;
+        assert_eq!(app.deliver().await, 1);
+        another_event(&app).await;
+        // A process takes the endpoint and is killed.
+        let id = told["id"].as_str().unwrap();
+        let leased = app.store.lease_endpoints(&[id], "gone", LEASE).await.unwrap();
+        assert_eq!(leased.len(), 1);
+        assert_eq!(app.deliver().await, 0, "it is held");
+
+        app.clock.advance(-AHEAD);
+        app.post(&format!("{}/_test", path_of(&told)), json!({})).await.ok();
+        assert_eq!(app.deliver().await, 3);
+        assert_eq!(
+            receiver.event_types()[1..],
+            ["connection.created", "connection.deleted", "webhook.test"]
+        );
+        // What fails now is tried at its times again.
+        receiver.always(Reply::Status(500));
+        one_event(&app).await;
+        assert_eq!(app.deliver().await, 1);
+        app.clock.advance(TimeDelta::seconds(4));
+        assert_eq!(app.deliver().await, 0);
+        app.clock.advance(TimeDelta::seconds(1));
+        assert_eq!(app.deliver().await, 1);
     }
 
     async fn an_endpoint_that_asks_for_time_gets_it(database: Database) {

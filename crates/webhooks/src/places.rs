@@ -1,0 +1,123 @@
+//! Who gets a place: an application whose endpoints hang may not take those that others need.
+//!
+//! An attempt can't be interrupted for somebody else, so there must always be places left. The rule
+//! is a dynamic threshold (Choudhury and Hahne, for buffers that many queues share): an application
+//! takes one more place while it holds fewer than are free. However many of its endpoints hang, one
+//! application leaves half of the places, and of ten each has as many as are left for the next one.
+//! An endpoint whose last attempt failed counts for two.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use syncline_store::DueEndpoint;
+
+/// How many places each application holds in this process. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Places(Arc<Mutex<HashMap<String, usize>>>);
+
+/// A place that is held until this is dropped.
+pub(crate) struct Place {
+    places: Places,
+    application_id: String,
+}
+
+impl Places {
+    /// A place for one of the application's endpoints, if there is one for it among those that are
+    /// free.
+    pub(crate) fn take(&self, endpoint: &DueEndpoint, free: usize) -> Option<Place> {
+        let mut held = self.held();
+        let holds = held.get(&endpoint.application_id).copied();
+        let weight = if endpoint.failing { 2 } else { 1 };
+        if holds.unwrap_or_default() * weight >= free {
+            return None;
+        }
+        *held.entry(endpoint.application_id.clone()).or_default() += 1;
+        Some(Place {
+            places: self.clone(),
+            application_id: endpoint.application_id.clone(),
+        })
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0
+            .lock()
+            .expect("no code panics while it holds the places")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        match held.get_mut(&self.application_id) {
+            Some(holds) if *holds > 1 => *holds -= 1,
+            _ => {
+                held.remove(&self.application_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes what it gets of the places that are free.
+    fn take_all(places: &Places, free: &mut usize, application: &str, failing: bool) -> Vec<Place> {
+        let endpoint = DueEndpoint {
+            id: "an endpoint".to_owned(),
+            application_id: application.to_owned(),
+            failing,
+        };
+        let mut taken = Vec::new();
+        while *free > 0 {
+            let Some(place) = places.take(&endpoint, *free) else {
+                break;
+            };
+            taken.push(place);
+            *free -= 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn one_application_leaves_half_of_the_places_and_a_third_of_them_where_its_endpoints_fail() {
+        for (failing, takes) in [(false, 128), (true, 86)] {
+            let (places, mut free) = (Places::default(), 256);
+            let taken = take_all(&places, &mut free, "a", failing);
+            assert_eq!(taken.len(), takes);
+        }
+    }
+
+    #[test]
+    fn applications_that_take_what_they_can_end_with_the_same_share() {
+        let (places, mut free) = (Places::default(), 256);
+        let mut taken: HashMap<&str, Vec<Place>> = HashMap::new();
+        for application in ["a", "b", "c"].into_iter().cycle().take(300) {
+            // One attempt of each comes to its end, and then it takes what it gets.
+            let held = taken.entry(application).or_default();
+            free += usize::from(held.pop().is_some());
+            held.extend(take_all(&places, &mut free, application, false));
+        }
+        let shares: Vec<usize> = taken.values().map(Vec::len).collect();
+        assert!(
+            shares.iter().all(|share| (60..=68).contains(share)),
+            "{shares:?}"
+        );
+        assert!(free >= 60, "{free} are left for the next application");
+    }
+
+    #[test]
+    fn a_single_place_goes_to_whoever_comes_and_is_given_back() {
+        let (places, mut free) = (Places::default(), 1);
+        drop(take_all(&places, &mut free, "a", true));
+        let mut free = 1;
+        assert_eq!(take_all(&places, &mut free, "b", false).len(), 1);
+        assert_eq!(
+            places.held().len(),
+            0,
+            "nothing is kept of who holds nothing"
+        );
+    }
+}
