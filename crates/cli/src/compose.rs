@@ -131,6 +131,7 @@ impl Parts {
             EngineConfig {
                 limits: self.limits.clone(),
                 keep_runs: self.keep_runs,
+                keep_messages: self.keep_messages,
                 keep_audit_log: self.keep_audit_log,
                 ..config
             },
@@ -142,7 +143,6 @@ impl Parts {
         let config = WebhooksConfig {
             worker_name,
             allow_private_targets: self.allow_private_targets,
-            keep_messages: self.keep_messages,
             ..WebhooksConfig::default()
         };
         Webhooks::new(self.store.clone(), self.clock.clone(), SystemLookup, config)

@@ -3,8 +3,10 @@
 //! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
 //! the tick that writes runs, `queue` hands due scans to workers, `scan` walks one scan from its
 //! checkpoint to its end, `page` is one step of that walk, `spending` what such a step may cost, and
-//! `sweep` what becomes of the rows that the scan didn't see.
+//! `sweep` what becomes of the rows that the scan didn't see. Beside them, `maintenance` forgets what is
+//! old.
 
+mod maintenance;
 mod page;
 mod queue;
 mod scan;
@@ -48,6 +50,8 @@ pub struct EngineConfig {
     pub turn: Duration,
     /// How long finished runs are kept.
     pub keep_runs: Duration,
+    /// How long webhook messages are kept.
+    pub keep_messages: Duration,
     /// How long the audit log is kept.
     pub keep_audit_log: Duration,
 }
@@ -75,6 +79,7 @@ impl Default for EngineConfig {
             lookups_per_run: 200,
             turn: Duration::from_secs(2),
             keep_runs: Duration::from_hours(90 * 24),
+            keep_messages: Duration::from_hours(90 * 24),
             keep_audit_log: Duration::from_hours(365 * 24),
         }
     }
@@ -136,9 +141,13 @@ impl Engine {
         self.wake.clone()
     }
 
-    /// Schedules and works until [`stop`](Self::stop); then lets the pages in flight commit.
+    /// Schedules, works and keeps house until [`stop`](Self::stop); then lets the pages in flight commit.
     pub async fn run(&self) {
-        tokio::join!(self.run_schedule(), self.run_workers());
+        tokio::join!(
+            self.run_schedule(),
+            self.run_workers(),
+            self.run_maintenance()
+        );
     }
 
     /// Takes no more work. [`run`](Self::run) returns when the pages in flight are committed.

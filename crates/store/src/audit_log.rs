@@ -13,8 +13,6 @@ use crate::{
 
 /// Rows of one statement; SQLite takes 32766 parameters.
 const BATCH: usize = 500;
-/// Rows that one transaction of the retention deletes.
-const FORGET: i64 = 5000;
 
 /// What was done, as it is written down.
 #[derive(Debug, Clone)]
@@ -195,28 +193,6 @@ impl Store {
         drop(reader);
         let entries: Vec<_> = applications.into_iter().map(entry).collect();
         self.write_audit_log(&entries).await
-    }
-
-    /// Forgets what was written before that time, and tells how many rows that was.
-    pub async fn forget_audit_log(&self, before: Time) -> Result<u64, StoreError> {
-        const SQL: &str = "
-            DELETE FROM audit_log WHERE id IN (
-                SELECT id FROM audit_log WHERE id < $1 ORDER BY id LIMIT $2)";
-        let mut forgotten = 0;
-        loop {
-            let mut tx = self.db.begin().await?;
-            let batch = run!(tx, |c| sqlx::query(SQL)
-                .bind(first_id_of(before))
-                .bind(FORGET)
-                .execute(c)
-                .await?
-                .rows_affected());
-            tx.commit().await?;
-            forgotten += batch;
-            if batch == 0 {
-                return Ok(forgotten);
-            }
-        }
     }
 }
 

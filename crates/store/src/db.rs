@@ -247,6 +247,20 @@ impl Db {
         Ok(Tx { begun, wakes: None })
     }
 
+    /// Reads a bounded part of each index that changed much. The readers know of it when their
+    /// connections are next opened, within half an hour.
+    pub(crate) async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        const LIMIT: &str = "PRAGMA analysis_limit = 1000";
+        // All tables, not only those that this connection has asked.
+        const REFRESH: &str = "PRAGMA optimize(0x10002)";
+        if let Self::Lite { .. } = self {
+            let mut writer = self.writer().await?;
+            run!(writer, |c| sqlx::query(LIMIT).execute(c).await.map(drop))?;
+            run!(writer, |c| sqlx::query(REFRESH).execute(c).await.map(drop))?;
+        }
+        Ok(())
+    }
+
     /// Resolves when the database can be reached, as far as [`watch`](Self::watch) knows.
     pub(crate) async fn reachable(&self) {
         match self {

@@ -52,7 +52,10 @@ impl Store {
         request: Repeatable<'_>,
         for_time: TimeDelta,
     ) -> Result<Begun, StoreError> {
-        const FORGET: &str = "DELETE FROM idempotency_keys WHERE expires_at <= $1";
+        // The others that have expired are maintenance's.
+        const FORGET: &str = "
+            DELETE FROM idempotency_keys
+            WHERE connection_id = $1 AND idempotency_key = $2 AND expires_at <= $3";
         const TAKE: &str = "
             INSERT INTO idempotency_keys
                 (connection_id, idempotency_key, request_hash, expires_at)
@@ -63,6 +66,8 @@ impl Store {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(FORGET)
+            .bind(&connection.id)
+            .bind(request.key)
             .bind(now)
             .execute(c)
             .await

@@ -72,6 +72,7 @@ pub use missing::{PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
 pub use providers::ConfiguredProvider;
 pub use records::{RecordQuery, Row, Search, Table};
+pub use retention::{BITE, Bite, Old};
 pub use runs::{RunFilter, SyncRun, TimeBound};
 pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
@@ -164,6 +165,12 @@ impl Store {
     /// returns; one per process.
     pub async fn watch(&self) {
         self.db.watch().await;
+    }
+
+    /// Has an embedded database look at how its tables have grown, as a server does by itself: plans
+    /// are made of that.
+    pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        self.db.refresh_statistics().await
     }
 
     /// Waits for the statements in flight and closes every connection.

@@ -1,76 +1,430 @@
-//! What would grow for ever is kept for a time.
+//! What would grow for ever is kept for a time, and forgotten in small bites.
 //!
-//! Finished runs go with their pages, webhook messages with their deliveries and attempts. The newest
-//! run of each sync stays, because it says what the sync last did, and so does a run that holds
-//! deletions, because somebody may still apply them.
+//! A bite is one short transaction of a bounded number of rows, found by an index: an embedded
+//! database has one writer, and what has to be written now comes between two bites. Each bite says
+//! where the next one goes on, so that what stays is looked at once in a pass and not in every bite.
 
 use syncline_model::{Time, first_id_of};
 
-use crate::{Store, StoreError, db::run};
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+};
 
-/// Rows of one transaction.
-const BATCH: i64 = 500;
+/// Rows that a bite looks at, and that it deletes of each table.
+pub const BITE: i64 = 200;
 
-impl Store {
-    /// Forgets the runs that ended before that time, and tells how many.
-    pub async fn forget_runs(&self, ended_before: Time) -> Result<u64, StoreError> {
-        // Ids sort by age, so this looks at old runs alone.
-        const SQL: &str = "
-            DELETE FROM sync_runs WHERE id IN (
-                SELECT r.id FROM sync_runs r
-                WHERE r.id < $1 AND r.finished_at < $2
-                  AND EXISTS (SELECT 1 FROM sync_runs n WHERE n.sync_id = r.sync_id AND n.id > r.id)
-                  AND NOT EXISTS (
-                    SELECT 1 FROM missing_records m
-                    WHERE m.connection_id = r.connection_id AND m.held_since = r.id)
-                ORDER BY r.id LIMIT $3)";
-        let mut forgotten = 0;
-        loop {
-            let mut tx = self.db.begin().await?;
-            let batch = run!(tx, |c| sqlx::query(SQL)
-                .bind(first_id_of(ended_before))
-                .bind(ended_before)
-                .bind(BATCH)
-                .execute(c)
-                .await?
-                .rows_affected());
-            tx.commit().await?;
-            forgotten += batch;
-            if batch == 0 {
-                return Ok(forgotten);
-            }
+/// What is not kept for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// Finished runs with their pages, but for the newest of each sync, which says what the sync last
+    /// did, and those that hold deletions, which somebody may still apply.
+    Runs,
+    /// Webhook messages, with their deliveries and attempts.
+    Messages,
+    AuditLog,
+    /// What happened to a record's presence before its last return.
+    History,
+    /// Budgets of provider accounts that no connection draws from.
+    Accounts,
+    /// Magic links, counted from when they expired.
+    MagicLinks,
+    /// Webhook secrets, counted from when they stopped to sign.
+    Secrets,
+    /// Answers to requests with an idempotency key, counted from when they expired.
+    Answers,
+    /// Locks of writes, counted from when they were last of use.
+    WriteLocks,
+    /// Deliveries to endpoints that were deleted.
+    Deliveries,
+}
+
+/// What became of one bite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bite {
+    /// How many were forgotten, not counting what belongs to them.
+    pub forgotten: u64,
+    /// Where the next bite goes on; `None` at the end of the pass.
+    pub next: Option<String>,
+}
+
+/// A stretch of a table in the order of its keys, and which of its rows are old enough.
+struct Stretch {
+    after: String,
+    until: String,
+    before: Time,
+    /// Nothing follows it.
+    is_last: bool,
+}
+
+impl Stretch {
+    /// It is done.
+    fn bite(self, forgotten: u64) -> Bite {
+        Bite {
+            forgotten,
+            next: (!self.is_last).then_some(self.until),
         }
     }
 
-    /// Forgets the webhook messages that were written before that time, and tells how many; secrets
-    /// that no longer sign go along.
-    pub async fn forget_messages(&self, written_before: Time) -> Result<u64, StoreError> {
-        const MESSAGES: &str = "
-            DELETE FROM outbox WHERE id IN (
-                SELECT id FROM outbox WHERE id < $1 ORDER BY id LIMIT $2)";
-        const SECRETS: &str = "DELETE FROM webhook_secrets WHERE expires_at <= $1";
+    /// There is more of what belongs to its rows.
+    fn again(self) -> Bite {
+        Bite {
+            forgotten: 0,
+            next: Some(self.after),
+        }
+    }
+}
+
+/// Deletes in a stretch, and tells how many rows that were: `$1` and `$2` are its ends, `$3` is the
+/// time, and the limit is `$4` where the statement has one.
+macro_rules! delete {
+    ($tx:expr, $sql:expr, $stretch:expr) => {
+        run!($tx, |c| sqlx::query($sql)
+            .bind(&$stretch.after)
+            .bind(&$stretch.until)
+            .bind($stretch.before)
+            .execute(c)
+            .await?
+            .rows_affected())
+    };
+    ($tx:expr, $sql:expr, $stretch:expr, $limit:expr) => {
+        run!($tx, |c| sqlx::query($sql)
+            .bind(&$stretch.after)
+            .bind(&$stretch.until)
+            .bind($limit)
+            .execute(c)
+            .await?
+            .rows_affected())
+    };
+}
+
+impl Store {
+    /// Forgets one bite of what is older than `before`. A pass begins with an empty `after` and goes on
+    /// where the last bite says.
+    pub async fn forget(&self, old: Old, before: Time, after: &str) -> Result<Bite, StoreError> {
+        match old {
+            Old::Runs => self.forget_runs(before, after).await,
+            Old::Messages => self.forget_messages(before, after).await,
+            Old::AuditLog => self.forget_audit_log(before, after).await,
+            Old::History => self.forget_history(before, after).await,
+            Old::Accounts => self.forget_accounts(before, after).await,
+            Old::MagicLinks => self.forget_magic_links(before, after).await,
+            Old::Secrets => self.forget_secrets(before, after).await,
+            Old::Answers => self.forget_answers(before).await,
+            Old::WriteLocks => self.forget_write_locks(before).await,
+            Old::Deliveries => self.forget_deliveries(after).await,
+        }
+    }
+
+    /// Ids sort by age, so `sql` looks at old rows alone: from `$1` to `$2`, `$3` of them.
+    async fn stretch(
+        &self,
+        sql: &'static str,
+        before: Time,
+        after: &str,
+    ) -> Result<Option<Stretch>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let ids: Vec<String> = run!(reader, |c| sqlx::query_scalar(sql)
+            .bind(after)
+            .bind(first_id_of(before))
+            .bind(BITE)
+            .fetch_all(c)
+            .await)?;
+        let is_last = ids.len() < usize::try_from(BITE).unwrap_or(usize::MAX);
+        Ok(ids.into_iter().next_back().map(|until| Stretch {
+            after: after.to_owned(),
+            until,
+            before,
+            is_last,
+        }))
+    }
+
+    async fn forget_runs(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str = "SELECT id FROM sync_runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        macro_rules! old_runs {
+            () => {
+                "SELECT r.id FROM sync_runs r
+                 WHERE r.id > $1 AND r.id <= $2 AND r.finished_at < $3
+                   AND EXISTS (
+                    SELECT 1 FROM sync_runs n WHERE n.sync_id = r.sync_id AND n.id > r.id)
+                   AND NOT EXISTS (
+                    SELECT 1 FROM missing_records m
+                    WHERE m.held_since IS NOT NULL AND m.held_since = r.id
+                      AND m.connection_id = r.connection_id)"
+            };
+        }
+        const PAGES: &str = concat!(
+            "DELETE FROM sync_run_pages WHERE (run_id, pass, page) IN (
+                SELECT run_id, pass, page FROM sync_run_pages
+                WHERE run_id > $1 AND run_id <= $2 AND run_id IN (",
+            old_runs!(),
+            ") LIMIT $4)"
+        );
+        const RUNS: &str = concat!("DELETE FROM sync_runs WHERE id IN (", old_runs!(), ")");
+        let Some(stretch) = self.stretch(IDS, before, after).await? else {
+            return Ok(Bite::nothing());
+        };
+        let mut tx = self.db.begin().await?;
+        let pages = run!(tx, |c| sqlx::query(PAGES)
+            .bind(&stretch.after)
+            .bind(&stretch.until)
+            .bind(before)
+            .bind(BITE)
+            .execute(c)
+            .await?
+            .rows_affected());
+        if is_full(pages) {
+            tx.commit().await?;
+            return Ok(stretch.again());
+        }
+        let forgotten = delete!(tx, RUNS, stretch);
+        tx.commit().await?;
+        Ok(stretch.bite(forgotten))
+    }
+
+    async fn forget_messages(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str = "SELECT id FROM outbox WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        const ATTEMPTS: &str = "
+            DELETE FROM webhook_attempts WHERE id IN (
+                SELECT id FROM webhook_attempts WHERE message_id > $1 AND message_id <= $2
+                LIMIT $3)";
+        const DELIVERIES: &str = "
+            DELETE FROM webhook_deliveries WHERE id IN (
+                SELECT id FROM webhook_deliveries WHERE message_id > $1 AND message_id <= $2
+                LIMIT $3)";
+        const MESSAGES: &str = "DELETE FROM outbox WHERE id > $1 AND id <= $2";
+        let Some(stretch) = self.stretch(IDS, before, after).await? else {
+            return Ok(Bite::nothing());
+        };
+        for sql in [ATTEMPTS, DELIVERIES] {
+            let mut tx = self.db.begin().await?;
+            let deleted = delete!(tx, sql, stretch, BITE);
+            tx.commit().await?;
+            if is_full(deleted) {
+                return Ok(stretch.again());
+            }
+        }
+        let mut tx = self.db.begin().await?;
+        let forgotten = run!(tx, |c| sqlx::query(MESSAGES)
+            .bind(&stretch.after)
+            .bind(&stretch.until)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(stretch.bite(forgotten))
+    }
+
+    async fn forget_audit_log(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str = "SELECT id FROM audit_log WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        const ENTRIES: &str = "DELETE FROM audit_log WHERE id > $1 AND id <= $2 AND at < $3";
+        self.forget_stretch(IDS, ENTRIES, before, after).await
+    }
+
+    async fn forget_magic_links(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str =
+            "SELECT id FROM magic_links WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        const LINKS: &str = "
+            DELETE FROM magic_links WHERE id > $1 AND id <= $2 AND expires_at < $3";
+        self.forget_stretch(IDS, LINKS, before, after).await
+    }
+
+    async fn forget_secrets(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str =
+            "SELECT id FROM webhook_secrets WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        const SECRETS: &str = "
+            DELETE FROM webhook_secrets WHERE id > $1 AND id <= $2 AND expires_at <= $3";
+        self.forget_stretch(IDS, SECRETS, before, after).await
+    }
+
+    /// What explains the present state stays, however old it is: the last return, and what came after.
+    async fn forget_history(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str =
+            "SELECT id FROM record_history WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
+        const ENTRIES: &str = "
+            DELETE FROM record_history WHERE id IN (
+                SELECT h.id FROM record_history h
+                WHERE h.id > $1 AND h.id <= $2 AND h.recorded_at < $3
+                  AND EXISTS (
+                    SELECT 1 FROM record_history n
+                    WHERE n.connection_id = h.connection_id AND n.object = h.object
+                      AND n.record_id = h.record_id AND n.id > h.id
+                      AND n.event IN ('seen_again', 'restored') AND n.recorded_at < $3))";
+        self.forget_stretch(IDS, ENTRIES, before, after).await
+    }
+
+    /// One statement on a stretch of a table whose ids sort by age.
+    async fn forget_stretch(
+        &self,
+        ids: &'static str,
+        delete: &'static str,
+        before: Time,
+        after: &str,
+    ) -> Result<Bite, StoreError> {
+        let Some(stretch) = self.stretch(ids, before, after).await? else {
+            return Ok(Bite::nothing());
+        };
+        let mut tx = self.db.begin().await?;
+        let forgotten = delete!(tx, delete, stretch);
+        tx.commit().await?;
+        Ok(stretch.bite(forgotten))
+    }
+
+    /// An account is forgotten when no connection has drawn from it for that time. Until then what it
+    /// spent counts, should somebody connect it again.
+    async fn forget_accounts(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+        const IDS: &str = "
+            SELECT id FROM provider_accounts WHERE id > $1 ORDER BY id LIMIT $2";
+        const USED: &str = "
+            UPDATE provider_accounts SET unused_since = NULL
+            WHERE id > $1 AND id <= $2 AND unused_since IS NOT NULL
+              AND EXISTS (SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)";
+        const UNUSED: &str = "
+            UPDATE provider_accounts SET unused_since = $3
+            WHERE id > $1 AND id <= $2 AND unused_since IS NULL
+              AND NOT EXISTS (
+                SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)";
+        const ACCOUNTS: &str = "
+            DELETE FROM provider_accounts
+            WHERE id > $1 AND id <= $2 AND unused_since < $3
+              AND NOT EXISTS (
+                SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)
+              AND (moved_to IS NULL OR NOT EXISTS (
+                SELECT 1 FROM provider_accounts a WHERE a.id = provider_accounts.moved_to))";
+        let mut reader = self.db.read().await?;
+        let ids: Vec<String> = run!(reader, |c| sqlx::query_scalar(IDS)
+            .bind(after)
+            .bind(BITE)
+            .fetch_all(c)
+            .await)?;
+        drop(reader);
+        let Some(until) = ids.last() else {
+            return Ok(Bite::nothing());
+        };
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        run!(tx, |c| sqlx::query(SECRETS)
+        run!(tx, |c| sqlx::query(USED)
+            .bind(after)
+            .bind(until)
+            .execute(c)
+            .await
+            .map(drop))?;
+        run!(tx, |c| sqlx::query(UNUSED)
+            .bind(after)
+            .bind(until)
             .bind(now)
             .execute(c)
             .await
             .map(drop))?;
+        let forgotten = run!(tx, |c| sqlx::query(ACCOUNTS)
+            .bind(after)
+            .bind(until)
+            .bind(before)
+            .execute(c)
+            .await?
+            .rows_affected());
         tx.commit().await?;
-        let mut forgotten = 0;
-        loop {
-            let mut tx = self.db.begin().await?;
-            let batch = run!(tx, |c| sqlx::query(MESSAGES)
-                .bind(first_id_of(written_before))
-                .bind(BATCH)
-                .execute(c)
-                .await?
-                .rows_affected());
-            tx.commit().await?;
-            forgotten += batch;
-            if batch == 0 {
-                return Ok(forgotten);
-            }
+        let is_last = !is_full(ids.len() as u64);
+        Ok(Bite {
+            forgotten,
+            next: (!is_last).then(|| until.clone()),
+        })
+    }
+
+    async fn forget_answers(&self, before: Time) -> Result<Bite, StoreError> {
+        const SQL: &str = "
+            DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
+                SELECT connection_id, idempotency_key FROM idempotency_keys
+                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        self.forget_expired(SQL, before).await
+    }
+
+    async fn forget_write_locks(&self, before: Time) -> Result<Bite, StoreError> {
+        const SQL: &str = "
+            DELETE FROM write_locks WHERE (connection_id, name) IN (
+                SELECT connection_id, name FROM write_locks
+                WHERE forgotten_at <= $1 ORDER BY forgotten_at LIMIT $2)";
+        self.forget_expired(SQL, before).await
+    }
+
+    /// What is found by when it expired, and of which nothing old stays.
+    async fn forget_expired(&self, sql: &'static str, before: Time) -> Result<Bite, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let forgotten = run!(tx, |c| sqlx::query(sql)
+            .bind(before)
+            .bind(BITE)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(Bite {
+            forgotten,
+            next: is_full(forgotten).then(String::new),
+        })
+    }
+
+    /// Jumps from endpoint to endpoint; `after` is the last one that was looked at.
+    async fn forget_deliveries(&self, after: &str) -> Result<Bite, StoreError> {
+        const NEXT: &str = "
+            SELECT d.endpoint_id,
+                   EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id) AS there
+            FROM webhook_deliveries d WHERE d.endpoint_id > $1 ORDER BY d.endpoint_id LIMIT 1";
+        let mut reader = self.db.read().await?;
+        let next: Option<(String, bool)> = run!(reader, |c| sqlx::query_as(NEXT)
+            .bind(after)
+            .fetch_optional(c)
+            .await)?;
+        drop(reader);
+        let Some((endpoint_id, there)) = next else {
+            return Ok(Bite::nothing());
+        };
+        if there {
+            return Ok(Bite {
+                forgotten: 0,
+                next: Some(endpoint_id),
+            });
+        }
+        let mut tx = self.db.begin().await?;
+        let forgotten = delete_deliveries_to(&mut tx, &endpoint_id).await?;
+        tx.commit().await?;
+        let next = if is_full(forgotten) {
+            after.to_owned()
+        } else {
+            endpoint_id
+        };
+        Ok(Bite {
+            forgotten,
+            next: Some(next),
+        })
+    }
+}
+
+impl Bite {
+    fn nothing() -> Self {
+        Self {
+            forgotten: 0,
+            next: None,
         }
     }
+}
+
+/// Deletes one bite of what is, or was, on its way to an endpoint.
+pub(crate) async fn delete_deliveries_to(
+    tx: &mut Tx,
+    endpoint_id: &str,
+) -> Result<u64, StoreError> {
+    const SQL: &str = "
+        DELETE FROM webhook_deliveries WHERE id IN (
+            SELECT id FROM webhook_deliveries WHERE endpoint_id = $1 LIMIT $2)";
+    Ok(run!(tx, |c| sqlx::query(SQL)
+        .bind(endpoint_id)
+        .bind(BITE)
+        .execute(c)
+        .await?
+        .rows_affected()))
+}
+
+/// Whether that were all that a bite may be: there may be more.
+fn is_full(rows: u64) -> bool {
+    rows >= BITE.unsigned_abs()
 }

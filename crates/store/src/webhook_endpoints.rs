@@ -11,6 +11,7 @@ use syncline_model::{
 use crate::{
     PageRequest, StoreError, Tenant,
     db::{Tx, run},
+    retention::delete_deliveries_to,
     tenant::{Scope, Scoped, scoped},
 };
 
@@ -168,25 +169,20 @@ impl Tenant {
     }
 
     /// `false` when the application has no such endpoint. What was on its way there is not sent any
-    /// more; an attempt that has begun comes to its end.
+    /// more; an attempt that has begun comes to its end. Where a great deal was, maintenance deletes
+    /// the rest.
     pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<bool, StoreError> {
         const SQL: Scoped =
             scoped("DELETE FROM webhook_endpoints WHERE application_id = $1 AND id = $2");
-        const DELIVERIES: Scoped = scoped(
-            "DELETE FROM webhook_deliveries WHERE endpoint_id = $2 AND message_id IN (
-                SELECT id FROM outbox WHERE application_id = $1)",
-        );
         let mut tx = self.begin().await?;
         let deleted = run!(tx, query(SQL), |q, c| q
             .bind(id)
             .execute(c)
             .await?
             .rows_affected());
-        run!(tx, query(DELIVERIES), |q, c| q
-            .bind(id)
-            .execute(c)
-            .await
-            .map(drop))?;
+        if deleted == 1 {
+            delete_deliveries_to(tx.of_found_rows(), id).await?;
+        }
         tx.commit().await?;
         Ok(deleted == 1)
     }

@@ -7,6 +7,7 @@
 
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
+use syncline_model::webhook::CLOCKS_DIFFER_BY;
 
 use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG};
 
@@ -28,19 +29,24 @@ impl Store {
         name: &str,
         expires_in: TimeDelta,
     ) -> Result<Option<WriteLock>, StoreError> {
-        const FORGET: &str = "DELETE FROM write_locks WHERE forgotten_at <= $1";
+        // The others that are of no use any more are maintenance's.
+        const FORGET: &str = "
+            DELETE FROM write_locks
+            WHERE connection_id = $1 AND name = $2 AND forgotten_at <= $3";
         const TAKE: &str = "
             INSERT INTO write_locks (connection_id, name, owner, expires_at, forgotten_at)
             VALUES ($1, $2, $3, $4, $4)
             ON CONFLICT (connection_id, name) DO UPDATE
             SET owner = excluded.owner, expires_at = excluded.expires_at,
                 forgotten_at = excluded.forgotten_at
-            WHERE write_locks.expires_at <= $5
+            WHERE write_locks.expires_at <= $5 OR write_locks.expires_at > $6
             RETURNING connection_id, name, owner, record_id";
         let now = self.now();
         let owner = self.new_id();
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(FORGET)
+            .bind(&connection.id)
+            .bind(name)
             .bind(now)
             .execute(c)
             .await
@@ -51,6 +57,8 @@ impl Store {
             .bind(&owner)
             .bind(now + expires_in)
             .bind(now)
+            // No lock is longer than a lock: a clock that was ahead has made it.
+            .bind(now + expires_in + CLOCKS_DIFFER_BY)
             .fetch_optional(c)
             .await)?;
         tx.commit().await?;

@@ -13,10 +13,9 @@ mod sign;
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
 use syncline_model::Clock;
 use syncline_queue::Workers;
-use syncline_store::{Store, StoreError};
+use syncline_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -25,9 +24,6 @@ pub use client::{Lookup, SystemLookup};
 
 use client::Targets;
 use places::Places;
-
-/// How often old messages are looked for.
-const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// How webhooks are sent; the defaults are for production.
 #[derive(Debug, Clone)]
@@ -47,8 +43,6 @@ pub struct WebhooksConfig {
     pub within: Duration,
     /// Whether a target may be on a private network, or on this machine.
     pub allow_private_targets: bool,
-    /// How long messages are kept.
-    pub keep_messages: Duration,
 }
 
 impl Default for WebhooksConfig {
@@ -61,7 +55,6 @@ impl Default for WebhooksConfig {
             turn: Duration::from_secs(30),
             within: Duration::from_secs(15),
             allow_private_targets: false,
-            keep_messages: Duration::from_hours(90 * 24),
         }
     }
 }
@@ -105,36 +98,11 @@ impl Webhooks {
             wake: self.wake.clone(),
             stopping: self.stopping.clone(),
         };
-        tokio::join!(workers.work_off(self.clone()), self.keep_forgetting());
+        workers.work_off(self.clone()).await;
     }
 
     /// Takes no more work.
     pub fn stop(&self) {
         self.stopping.cancel();
-    }
-
-    /// Forgets the messages whose time is over, with what became of them.
-    pub async fn forget_old_messages(&self) -> Result<u64, StoreError> {
-        let kept = TimeDelta::from_std(self.config.keep_messages).unwrap_or(TimeDelta::MAX);
-        match self.clock.now().checked_sub_signed(kept) {
-            Some(oldest) => self.store.forget_messages(oldest).await,
-            None => Ok(0),
-        }
-    }
-
-    async fn keep_forgetting(&self) {
-        let mut interval = tokio::time::interval(FORGET_EVERY);
-        loop {
-            tokio::select! {
-                () = self.stopping.cancelled() => return,
-                _ = interval.tick() => {}
-            }
-            if let Err(error) = self.forget_old_messages().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "old webhook messages could not be forgotten"
-                );
-            }
-        }
     }
 }

@@ -10,6 +10,7 @@ mod forbidden;
 mod held_deletes;
 mod leases;
 mod lookups;
+mod maintenance;
 mod odd_records;
 mod record_limits;
 mod request_limits;

@@ -16,7 +16,7 @@ const ENDPOINTS: &str = "/mgmt/v2/webhook_endpoints";
 const MESSAGES: &str = "/mgmt/v2/webhook_messages";
 
 /// A new endpoint, as the answer to the request shows it.
-async fn endpoint(app: &App, receiver: &Receiver) -> Value {
+pub(crate) async fn endpoint(app: &App, receiver: &Receiver) -> Value {
     endpoint_for(app, receiver, &[]).await
 }
 
