@@ -107,7 +107,10 @@ pub(crate) struct ResultList<T> {
     #[schema(required = true)]
     pub(crate) previous: Option<String>,
     pub(crate) results: Vec<T>,
+    /// How many there are, counted up to 10,000 among the newest 50,000.
     pub(crate) total_count: i64,
+    /// `false`: there may be more than were counted.
+    pub(crate) total_count_is_exact: bool,
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use sqlx_macros::FromRow;
 use syncline_model::{ApiKey, AuditResult, Time, first_id_of};
 
 use crate::{
-    PageRequest, Store, StoreError, Tenant,
+    PageRequest, Store, StoreError, Tenant, Total,
     db::run,
     tenant::{Scoped, scoped},
+    totals::{Counted, total_sql},
 };
 
 /// Rows of one statement; SQLite takes 32766 parameters.
@@ -226,11 +227,17 @@ impl Tenant {
             .await)?)
     }
 
-    pub async fn count_audit_log(&self, filter: &AuditFilter) -> Result<i64, StoreError> {
-        const SQL: Scoped = scoped(concat!("SELECT count(*) FROM audit_log WHERE ", filter!()));
+    pub async fn count_audit_log(&self, filter: &AuditFilter) -> Result<Total, StoreError> {
+        const SQL: Scoped = scoped(total_sql!(
+            "audit_log",
+            "application_id, id, key_id, action, customer_id, connection_id, result",
+            "application_id = $1",
+            filter!()
+        ));
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| {
+        let counted: Counted = run!(reader, query_as(SQL), |q, c| {
             bind_filter!(q, filter).fetch_one(c).await
-        })?)
+        })?;
+        Ok(counted.into())
     }
 }

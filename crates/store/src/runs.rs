@@ -5,11 +5,12 @@ use sqlx_macros::FromRow;
 use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
 
 use crate::{
-    PageRequest, Store, StoreError, Sync, Tenant,
+    PageRequest, Store, StoreError, Sync, Tenant, Total,
     db::{KeySet, run},
     providers::parse_provider,
     syncs::parse_object,
     tenant::{Scoped, scoped},
+    totals::{Counted, total_sql},
 };
 
 #[derive(Debug, Clone)]
@@ -231,12 +232,29 @@ impl Tenant {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn count_runs(&self, filter: &RunFilter) -> Result<i64, StoreError> {
-        const SQL: Scoped = scoped(concat!("SELECT count(*) FROM sync_runs WHERE ", filter!()));
+    pub async fn count_runs(&self, filter: &RunFilter) -> Result<Total, StoreError> {
+        macro_rules! sql {
+            ($there:literal) => {
+                scoped(total_sql!(
+                    "sync_runs",
+                    "application_id, id, customer_id, provider_name, object, state, started_at,
+                     created_at, finished_at",
+                    $there,
+                    filter!()
+                ))
+            };
+        }
+        const ALL: Scoped = sql!("application_id = $1");
+        const OF_CUSTOMER: Scoped = sql!("application_id = $1 AND customer_id = $2");
+        let sql = match filter.customer_id {
+            Some(_) => OF_CUSTOMER,
+            None => ALL,
+        };
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| {
+        let counted: Counted = run!(reader, query_as(sql), |q, c| {
             bind_filter!(q, filter).fetch_one(c).await
-        })?)
+        })?;
+        Ok(counted.into())
     }
 
     pub async fn get_run(&self, id: &str) -> Result<Option<SyncRun>, StoreError> {

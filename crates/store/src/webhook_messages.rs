@@ -6,10 +6,11 @@ use sqlx_macros::FromRow;
 use syncline_model::{Time, event::WEBHOOK_TEST, first_id_of};
 
 use crate::{
-    PageRequest, StoreError, Tenant, WebhookEndpoint,
+    PageRequest, StoreError, Tenant, Total, WebhookEndpoint,
     db::{KeySet, run},
     outbox::wants,
     tenant::{Scoped, scoped},
+    totals::{Counted, total_sql},
 };
 
 /// Messages that one transaction of a replay takes.
@@ -56,17 +57,24 @@ pub struct MessageFilter {
     pub state: Option<String>,
 }
 
+macro_rules! filter {
+    () => {
+        "application_id = $1
+         AND (CAST($2 AS text) IS NULL OR event_type = $2)
+         AND ((CAST($3 AS text) IS NULL AND CAST($4 AS text) IS NULL) OR EXISTS (
+            SELECT 1 FROM webhook_deliveries d WHERE d.message_id = outbox.id
+              AND (CAST($3 AS text) IS NULL OR d.endpoint_id = $3)
+              AND (CAST($4 AS text) IS NULL OR d.state = $4))) "
+    };
+}
+
 macro_rules! messages_sql {
     ($columns:literal, $rest:literal) => {
         scoped(concat!(
             "SELECT ",
             $columns,
-            " FROM outbox WHERE application_id = $1
-              AND (CAST($2 AS text) IS NULL OR event_type = $2)
-              AND ((CAST($3 AS text) IS NULL AND CAST($4 AS text) IS NULL) OR EXISTS (
-                SELECT 1 FROM webhook_deliveries d WHERE d.message_id = outbox.id
-                  AND (CAST($3 AS text) IS NULL OR d.endpoint_id = $3)
-                  AND (CAST($4 AS text) IS NULL OR d.state = $4))) ",
+            " FROM outbox WHERE ",
+            filter!(),
             $rest
         ))
     };
@@ -99,15 +107,24 @@ impl Tenant {
             .await)?)
     }
 
-    pub async fn count_webhook_messages(&self, filter: &MessageFilter) -> Result<i64, StoreError> {
-        const SQL: Scoped = messages_sql!("count(*)", "");
+    pub async fn count_webhook_messages(
+        &self,
+        filter: &MessageFilter,
+    ) -> Result<Total, StoreError> {
+        const SQL: Scoped = scoped(total_sql!(
+            "outbox",
+            "application_id, id, event_type",
+            "application_id = $1",
+            filter!()
+        ));
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| q
+        let counted: Counted = run!(reader, query_as(SQL), |q, c| q
             .bind(&filter.event_type)
             .bind(&filter.endpoint_id)
             .bind(&filter.state)
             .fetch_one(c)
-            .await)?)
+            .await)?;
+        Ok(counted.into())
     }
 
     pub async fn get_webhook_message(

@@ -187,6 +187,25 @@ on_both_databases! {
         assert_eq!(written(&app.database).await, 1);
     }
 
+    async fn a_long_list_is_counted_up_to_ten_thousand(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        app.put_customer(CUSTOMER).await.ok();
+        let counted = async |query: &str| {
+            let list = app.get(&format!("{LOG}?page_size=1{query}")).await.ok();
+            (list["total_count"].as_i64().unwrap(), list["total_count_is_exact"].as_bool().unwrap())
+        };
+        assert_eq!(counted("").await, (1, true));
+        app.database.execute(
+            "INSERT INTO audit_log (id, application_id, at, actor, action, result, message)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+             SELECT '00' || CAST(i AS text), application_id, at, actor, 'test.write', result, message
+             FROM audit_log, n"
+        ).await;
+        assert_eq!(counted("").await, (10_000, false), "there are 10,001");
+        assert_eq!(counted("&action=test.write").await, (10_000, true));
+        assert_eq!(counted("&action=customer.upsert").await.1, true);
+    }
+
     async fn what_waits_is_written_at_the_stop_and_a_command_is_written_down(database: Database) {
         let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
         let mut process = Process::serve(&database, &apollo.base_url()).await;

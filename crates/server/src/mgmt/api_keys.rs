@@ -97,6 +97,7 @@ pub(crate) async fn list_api_keys(
         previous,
         results: page.rows.into_iter().map(Into::into).collect(),
         total_count,
+        total_count_is_exact: true,
     }))
 }
 

@@ -118,14 +118,15 @@ pub(crate) async fn list_audit_log(
     let rows = tenant
         .list_audit_log(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total_count = tenant.count_audit_log(&filter).await?;
+    let total = tenant.count_audit_log(&filter).await?;
     let page = cut(rows, size, position.as_ref());
     let (next, previous) = links(&page, LIST, |row| row.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
         results: page.rows.into_iter().map(Into::into).collect(),
-        total_count,
+        total_count: total.count,
+        total_count_is_exact: total.is_exact,
     }))
 }
 

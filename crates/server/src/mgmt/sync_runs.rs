@@ -154,14 +154,15 @@ pub(crate) async fn list_sync_runs(
         .tenant
         .list_runs(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total_count = caller.tenant.count_runs(&filter).await?;
+    let total = caller.tenant.count_runs(&filter).await?;
     let page = cut(rows, size, position.as_ref());
     let (next, previous) = links(&page, LIST, |run| run.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
         results: page.rows.into_iter().map(Into::into).collect(),
-        total_count,
+        total_count: total.count,
+        total_count_is_exact: total.is_exact,
     }))
 }
 

@@ -167,6 +167,7 @@ pub(crate) async fn list_syncs(
         previous,
         results: with_last_runs(&caller, page.rows).await?,
         total_count,
+        total_count_is_exact: true,
     }))
 }
 

@@ -103,6 +103,7 @@ pub(crate) async fn list_webhook_endpoints(
         previous,
         results: page.rows.into_iter().map(Into::into).collect(),
         total_count,
+        total_count_is_exact: true,
     }))
 }
 

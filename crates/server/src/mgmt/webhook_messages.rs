@@ -141,14 +141,15 @@ pub(crate) async fn list_webhook_messages(
         .tenant
         .list_webhook_messages(&filter, &request)
         .await?;
-    let total_count = caller.tenant.count_webhook_messages(&filter).await?;
+    let total = caller.tenant.count_webhook_messages(&filter).await?;
     let page = cut(rows, size, position.as_ref());
     let (next, previous) = links(&page, LIST, |message| message.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
         results: bodies(&caller, page.rows).await?,
-        total_count,
+        total_count: total.count,
+        total_count_is_exact: total.is_exact,
     }))
 }
 
