@@ -106,7 +106,7 @@ pub struct Engine {
     stopping: CancellationToken,
 }
 
-/// Makes the next tick come now. Nothing depends on it: the tick comes anyway.
+/// Makes the next look at what is due come now. Nothing depends on it: each comes anyway, once a tick.
 #[derive(Clone, Default)]
 pub struct Wake {
     schedule: Arc<Notify>,
@@ -114,13 +114,19 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// Something became due.
+    /// A sync became due.
     pub fn wake(&self) {
         self.schedule.notify_one();
     }
 }
 
 impl Engine {
+
+    /// A scan left its place: what had to let it go first may be leased, or started.
+    fn scan_left(&self) {
+        self.queue.notify_one();
+        self.schedule.notify_one();
+    }
     pub fn new(
         store: Store,
         providers: Providers,

@@ -5,7 +5,7 @@
 use syncline_queue::{Leases, Workers};
 use syncline_store::{Scan, StoreError};
 
-use crate::{Engine, Walk};
+use crate::{Engine, ScanEnd, Walk};
 
 impl Leases for Engine {
     type Job = Walk;
@@ -23,7 +23,11 @@ impl Leases for Engine {
     async fn work_on(&self, mut walk: Walk) {
         let leased = walk.scan.clone();
         tokio::select! {
-            _ = self.walk(&mut walk) => {}
+            end = self.walk(&mut walk) => {
+                if end != ScanEnd::Abandoned {
+                    self.wake.scan_left();
+                }
+            }
             () = self.keep_lease(&leased) => {
                 tracing::warn!(scan.id = leased.id, "scan {} was taken over", leased.id);
             }

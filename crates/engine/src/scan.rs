@@ -231,7 +231,6 @@ impl Engine {
                 ended => {
                     ended?;
                     report(&endings);
-                    self.wake.wake();
                     return Ok(ScanEnd::Finished);
                 }
             }

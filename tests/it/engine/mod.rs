@@ -23,3 +23,4 @@ mod state_deletes;
 mod two_workers;
 mod waiting;
 mod written_through;
+mod wakes;

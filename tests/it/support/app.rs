@@ -206,9 +206,11 @@ impl App {
         }
     }
 
-    /// Production's, but for the pauses between tries: nobody waits in a test.
+    /// Production's, but for the pauses between tries, and for looks at what is due that nothing
+    /// caused: nobody waits in a test.
     pub(crate) fn engine_config() -> EngineConfig {
         EngineConfig {
+            tick: Duration::from_hours(1),
             retry: RetryConfig {
                 first_delay: Duration::from_millis(1),
                 ..RetryConfig::default()

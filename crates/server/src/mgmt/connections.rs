@@ -210,7 +210,10 @@ pub(crate) async fn update_connection(
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
     match (api_key, limits) {
         (Some(api_key), limits) => replace_key(&state, &connection, &api_key, limits).await?,
-        (None, Some(limits)) => state.store.set_limits(&connection, limits).await?,
+        (None, Some(limits)) => {
+            state.store.set_limits(&connection, limits).await?;
+            state.wake.wake();
+        }
         (None, None) => {}
     }
     let updated = find_named(&caller, &customer_id, &provider_name).await?;
@@ -249,6 +252,8 @@ pub(crate) async fn delete_connection(
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
     state.store.delete_connection(&connection).await?;
     Ok(StatusCode::NO_CONTENT)
+    // Others of its account may have waited for one of its runs.
+    state.wake.wake();
 }
 
 impl CreateConnection {

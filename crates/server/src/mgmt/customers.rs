@@ -1,11 +1,12 @@
 //! Customers.
 
-use axum::{Json as JsonBody, http::StatusCode};
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use syncline_store::{Customer, NewCustomer};
 use utoipa::ToSchema;
 
 use crate::{
+    AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
 };
@@ -101,10 +102,12 @@ pub(crate) async fn get_customer(
     responses((status = 204, description = "The customer is gone")))]
 pub(crate) async fn delete_customer(
     caller: Caller,
+    State(state): State<AppState>,
     Path(customer_id): Path<String>,
 ) -> ApiResult<StatusCode> {
     let deleted = caller.tenant.delete_customer(&customer_id).await?;
     if deleted {
+        state.wake.wake();
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(unknown_customer(&customer_id))
