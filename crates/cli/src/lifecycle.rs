@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What a stop may take in all.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// What of it callers have until their answers are complete.
 const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// What closing the database may take after that.

@@ -1,11 +1,12 @@
 //! The sync engine: decides when a run starts, leases it, reads it page by page and ends it.
 //!
 //! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
-//! the tick that writes runs, `queue` hands due scans to workers, `scan` walks one scan from its
-//! checkpoint to its end, `page` is one step of that walk, `spending` what such a step may cost, and
-//! `sweep` what becomes of the rows that the scan didn't see. Beside them, `maintenance` forgets what is
-//! old.
+//! the tick that writes runs, `queue` hands due scans to workers, `foreground` reads one connection
+//! for a command, `scan` walks one scan from its checkpoint to its end, `page` is one step of that
+//! walk, `spending` what such a step may cost, and `sweep` what becomes of the rows that the scan
+//! didn't see. Beside them, `maintenance` forgets what is old.
 
+mod foreground;
 mod maintenance;
 mod page;
 mod queue;
@@ -24,6 +25,7 @@ use syncline_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use foreground::ForegroundEnd;
 pub use scan::{ScanEnd, Step};
 pub use walk::Walk;
 
@@ -118,15 +120,15 @@ impl Wake {
     pub fn wake(&self) {
         self.schedule.notify_one();
     }
-}
-
-impl Engine {
 
     /// A scan left its place: what had to let it go first may be leased, or started.
     fn scan_left(&self) {
         self.queue.notify_one();
         self.schedule.notify_one();
     }
+}
+
+impl Engine {
     pub fn new(
         store: Store,
         providers: Providers,

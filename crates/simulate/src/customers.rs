@@ -101,6 +101,7 @@ pub(crate) async fn connect_all(
                 status: checked.status,
                 account: checked.account(),
                 limits: it.limits,
+                scheduled: true,
             })
             .await?;
         clients.push(Client {

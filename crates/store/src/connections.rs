@@ -17,6 +17,7 @@ use crate::{
     db::{Tx, run},
     providers::parse_provider,
     sealing::SealedColumn,
+    syncs::{FOREGROUND_PAUSE, pause_of_config},
     tenant::{Scope, Scoped, scoped},
 };
 
@@ -65,6 +66,9 @@ pub struct NewConnection<'a> {
     pub status: ConnectionStatus,
     pub account: Account<'a>,
     pub limits: LimitOverrides,
+    /// Whether its syncs run as their config says. Otherwise they are paused until somebody resumes
+    /// them: `syncline sync` reads the connection when it is told to.
+    pub scheduled: bool,
 }
 
 /// New credentials for a connection that is there.
@@ -263,7 +267,14 @@ impl Tenant {
         let config = self.sync_config_of(&mut tx, connection.provider).await?;
         let found = tx.of_found_rows();
         if let Some(config) = config {
-            store.create_syncs(found, &connection.id, &config).await?;
+            let pause = if new.scheduled {
+                pause_of_config(&config)
+            } else {
+                Some(FOREGROUND_PAUSE)
+            };
+            store
+                .create_syncs(found, &connection.id, &config, pause)
+                .await?;
         }
         store.learn_of_key(found, &new.account).await?;
         store

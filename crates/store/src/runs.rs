@@ -291,6 +291,19 @@ impl Tenant {
 }
 
 impl Store {
+    /// Whether none of these runs is active any more.
+    pub async fn have_ended(&self, run_ids: &[String]) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            SELECT NOT EXISTS (
+                SELECT 1 FROM sync_runs
+                WHERE id IN (SELECT key FROM json_each($1)) AND finished_at IS NULL)";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(KeySet::new(run_ids))
+            .fetch_one(c)
+            .await)?)
+    }
+
     /// The records that a run kept out, with the reasons; at most `limit`.
     pub async fn rejections(
         &self,

@@ -86,6 +86,9 @@ struct ConnectionRow {
     last_coverage: Option<Json<Coverage>>,
 }
 
+/// A scan that nobody has taken up for so long after it was due is anybody's.
+const GONE_AFTER: TimeDelta = TimeDelta::minutes(5);
+
 /// Due scans in the order in which they are served. Customers take turns: a customer's scans come
 /// after as many of each other's as it has at work. Within a connection the small objects come
 /// first, so that a budget that doesn't last for everything is not spent on the largest: a scan
@@ -106,6 +109,7 @@ macro_rules! due_sql {
                 WHERE due.id = due.scan_id AND due.due_at <= $1
                   AND due.state IN ('queued', 'running', 'waiting')
                   AND (CAST($2 AS text) IS NULL OR due.connection_id = $2)
+                  AND (NOT due.foreground OR due.due_at <= $4)
                   AND NOT EXISTS (
                     SELECT 1 FROM sync_runs smaller
                     WHERE smaller.connection_id = due.connection_id
@@ -122,13 +126,79 @@ macro_rules! due_sql {
 
 impl Store {
     /// Leases at most `limit` scans that are due, of one connection where it is named: new ones,
-    /// ones whose window opened, and ones whose worker went silent.
+    /// ones whose window opened, and ones whose worker went silent. Those of a command in the
+    /// foreground are its own, unless it is gone.
     pub async fn claim_scans(
         &self,
         owner: &str,
         lease: TimeDelta,
         limit: i64,
         connection_id: Option<&str>,
+    ) -> Result<Vec<Scan>, StoreError> {
+        // SQLite has one writer and needs no lock.
+        let due = match &self.db {
+            Db::Pg(_) => due_sql!("FOR UPDATE OF sync_runs SKIP LOCKED"),
+            Db::Lite { .. } => due_sql!(""),
+        };
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let leaders: Vec<String> = run!(tx, |c| sqlx::query_scalar(due)
+            .bind(now)
+            .bind(connection_id)
+            .bind(limit)
+            .bind(now - GONE_AFTER)
+            .fetch_all(c)
+            .await)?;
+        let scans = self.lease_scans(&mut tx, &leaders, owner, lease).await?;
+        if !scans.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(scans)
+    }
+
+    /// Leases a scan for a command in the foreground that reads this connection: one that it started
+    /// and that is due, or one of the service's that nobody works on any more. Where the command can't
+    /// wait for what isn't due, one of its own that waits.
+    pub async fn claim_foreground_scan(
+        &self,
+        owner: &str,
+        lease: TimeDelta,
+        connection_id: &str,
+        waiting_too: bool,
+    ) -> Result<Option<Scan>, StoreError> {
+        // Writing nothing new locks the row on both databases.
+        const DUE: &str = "
+            UPDATE sync_runs SET due_at = due_at
+            WHERE connection_id = $1 AND id = scan_id
+              AND state IN ('queued', 'running', 'waiting')
+              AND (due_at <= $2 OR ($3 AND state = 'waiting'))
+              AND (foreground OR (NOT $3 AND due_at <= $4))
+            RETURNING id";
+        let now = self.now();
+        let mut tx = self.db.begin().await?;
+        let mut due: Vec<String> = run!(tx, |c| sqlx::query_scalar(DUE)
+            .bind(connection_id)
+            .bind(now)
+            .bind(waiting_too)
+            .bind(now - GONE_AFTER)
+            .fetch_all(c)
+            .await)?;
+        due.sort_unstable();
+        due.truncate(1);
+        let leased = self.lease_scans(&mut tx, &due, owner, lease).await?.pop();
+        if leased.is_some() {
+            tx.commit().await?;
+        }
+        Ok(leased)
+    }
+
+    /// Leases the scans that these runs lead and that were found due in the transaction.
+    async fn lease_scans(
+        &self,
+        tx: &mut Tx,
+        leaders: &[String],
+        owner: &str,
+        lease: TimeDelta,
     ) -> Result<Vec<Scan>, StoreError> {
         const LEASE: &str = "
             UPDATE sync_runs
@@ -138,29 +208,17 @@ impl Store {
               AND state IN ('queued', 'running', 'waiting')
             RETURNING id, scan_id, sync_id, object, fence, checkpoint, started_at, application_id,
                       customer_id, connection_id, provider_name";
-        // SQLite has one writer and needs no lock.
-        let due = match &self.db {
-            Db::Pg(_) => due_sql!("FOR UPDATE OF sync_runs SKIP LOCKED"),
-            Db::Lite { .. } => due_sql!(""),
-        };
-        let now = self.now();
-        let expires_at = now + lease;
-        let mut tx = self.db.begin().await?;
-        let leaders: Vec<String> = run!(tx, |c| sqlx::query_scalar(due)
-            .bind(now)
-            .bind(connection_id)
-            .bind(limit)
-            .fetch_all(c)
-            .await)?;
         if leaders.is_empty() {
             return Ok(Vec::new());
         }
+        let now = self.now();
+        let expires_at = now + lease;
         // A statement of its own: it sees whoever joined before the leaders were locked.
         let mut rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(LEASE)
             .bind(now)
             .bind(owner)
             .bind(expires_at)
-            .bind(KeySet::new(&leaders))
+            .bind(KeySet::new(leaders))
             .fetch_all(c)
             .await)?;
         // They come in any order. The scanned object's run goes first: only it was told a total.
@@ -179,12 +237,9 @@ impl Store {
                 scan.runs.push(run);
                 continue;
             }
-            let scan = self
-                .leased_scan(&mut tx, row, run, owner, expires_at)
-                .await?;
+            let scan = self.leased_scan(tx, row, run, owner, expires_at).await?;
             scans.push(scan);
         }
-        tx.commit().await?;
         Ok(scans)
     }
 

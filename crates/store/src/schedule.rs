@@ -72,12 +72,14 @@ struct ActiveScan {
     fence: i64,
     checkpoint: Json<Checkpoint>,
     started_at: Option<Time>,
+    foreground: bool,
 }
 
 impl ActiveScan {
     /// One that nobody has leased yet.
-    fn new(scan_id: String, due_at: Time) -> Self {
+    fn new(scan_id: String, due_at: Time, foreground: bool) -> Self {
         Self {
+            foreground,
             scan_id,
             state: "queued".to_owned(),
             due_at,
@@ -182,38 +184,91 @@ impl Store {
             tx.rollback().await?;
             return Ok(0);
         }
-        let mut scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now));
+        let mut scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now, false));
         let starting: Vec<Candidate> = group
             .into_iter()
             .filter(|candidate| candidate.takes_part(now) && !candidate.has_active_run)
             .collect();
-        let unfinished = if joins {
-            None
+        if joins {
+            for candidate in &starting {
+                let run_id = self.new_id();
+                self.insert_run(&mut tx, &run_id, connection_id, candidate, &scan)
+                    .await?;
+            }
         } else {
-            self.unfinished_scan(&mut tx, &starting).await?
+            self.insert_scan(&mut tx, connection_id, &mut scan, &starting)
+                .await?;
+        }
+        for candidate in &starting {
+            self.schedule_next(&mut tx, candidate, now).await?;
+        }
+        tx.commit().await?;
+        Ok(starting.len())
+    }
+
+    /// Starts one scan for those of the wanted objects that are read from the same pages, whatever
+    /// their schedule says and without a change to it: the command that asks for it reads it itself.
+    /// Gives back the runs' ids; none while a run of one of them is active.
+    pub async fn start_foreground_scan(
+        &self,
+        connection_id: &str,
+        wanted: &[Object],
+    ) -> Result<Vec<String>, StoreError> {
+        let Some(object) = wanted.first().copied() else {
+            return Ok(Vec::new());
         };
+        let mut tx = self.db.begin().await?;
+        let active = self
+            .lock_active_scan(&mut tx, connection_id, object)
+            .await?;
+        let group = self.lock_group(&mut tx, connection_id, object).await?;
+        let is_wanted = |it: &Candidate| wanted.iter().any(|object| object.as_str() == it.object);
+        let starting: Vec<Candidate> = group.into_iter().filter(is_wanted).collect();
+        if starting.is_empty() {
+            return Err(StoreError::Missing("the sync"));
+        }
+        if active.is_some() || starting.iter().any(|candidate| candidate.has_active_run) {
+            tx.rollback().await?;
+            return Ok(Vec::new());
+        }
+        let mut scan = ActiveScan::new(self.new_id(), self.now(), true);
+        let runs = self
+            .insert_scan(&mut tx, connection_id, &mut scan, &starting)
+            .await?;
+        tx.commit().await?;
+        Ok(runs)
+    }
+
+    /// Writes the runs of a new scan. It goes on where one that failed on its way stopped, if that
+    /// served the same syncs.
+    async fn insert_scan(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        scan: &mut ActiveScan,
+        starting: &[Candidate],
+    ) -> Result<Vec<String>, StoreError> {
+        let unfinished = self.unfinished_scan(tx, starting).await?;
         if let Some(unfinished) = &unfinished {
             scan.checkpoint = unfinished.checkpoint.clone();
         }
-        let mut started = 0;
+        let mut runs: Vec<String> = Vec::new();
         for candidate in starting {
             // The run that leads a scan lends it its id: claiming the leader claims the scan.
-            let run_id = if !joins && started == 0 {
+            let run_id = if runs.is_empty() {
                 scan.scan_id.clone()
             } else {
                 self.new_id()
             };
-            self.insert_run(&mut tx, &run_id, connection_id, &candidate, &scan)
+            self.insert_run(tx, &run_id, connection_id, candidate, scan)
                 .await?;
             if let Some(unfinished) = &unfinished {
-                self.take_over_pages(&mut tx, &unfinished.scan_id, &candidate.id, &run_id)
+                self.take_over_pages(tx, &unfinished.scan_id, &candidate.id, &run_id)
                     .await?;
             }
-            self.schedule_next(&mut tx, &candidate, now).await?;
-            started += 1;
+            runs.push(run_id);
         }
-        tx.commit().await?;
-        Ok(started)
+        Ok(runs)
     }
 
     async fn lock_group(
@@ -255,7 +310,7 @@ impl Store {
             WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')
             RETURNING scan_id, state, due_at, waiting_reason, lease_owner, fence, checkpoint,
-                started_at";
+                started_at, foreground";
         let (first, second) = scan_group(object);
         Ok(run!(tx, |c| sqlx::query_as(SQL)
             .bind(connection_id)
@@ -338,9 +393,9 @@ impl Store {
                  object, state, due_at, lease_owner, fence, full_refresh, checkpoint, records_read,
                  records_created, records_updated, records_unchanged, records_deleted,
                  records_rejected, requests_made, scan_rank, created_at, started_at,
-                 waiting_reason)
+                 waiting_reason, foreground)
             SELECT $1, $2, c.application_id, c.customer_id, c.provider_name, c.id, $4, $5, $6, $7,
-                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13, $14, $15
+                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13, $14, $15, $16
             FROM connections c WHERE c.id = $3";
         let now = self.now();
         let rank = parse_object("syncs", &sync.id, &sync.object)?.scan_rank();
@@ -360,6 +415,7 @@ impl Store {
             .bind(now)
             .bind(scan.started_at)
             .bind(&scan.waiting_reason)
+            .bind(scan.foreground)
             .execute(c)
             .await
             .map(drop))?;

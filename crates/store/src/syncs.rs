@@ -105,6 +105,27 @@ pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
 /// The cause of a pause that also ends when a try, once a day, succeeds.
 pub(crate) const FORBIDDEN_CAUSE: &str = "forbidden";
 
+/// How new syncs begin that don't run by themselves.
+#[derive(Clone, Copy)]
+pub(crate) struct NewPause {
+    cause: &'static str,
+    reason: &'static str,
+}
+
+/// Of a connection that `syncline sync` made.
+pub(crate) const FOREGROUND_PAUSE: NewPause = NewPause {
+    cause: "foreground",
+    reason: "`syncline sync` reads it when it is told to; resume it to have it synced on its schedule",
+};
+
+pub(crate) fn pause_of_config(config: &SyncConfig) -> Option<NewPause> {
+    let paused = NewPause {
+        cause: "config",
+        reason: "auto_start_on_connection is false",
+    };
+    (!config.config.starts_on_connection()).then_some(paused)
+}
+
 impl Tenant {
     pub async fn list_syncs(
         &self,
@@ -272,31 +293,13 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Lets a sync that is due now wait for its next period.
-    pub async fn postpone_sync(&self, sync: &Sync) -> Result<(), StoreError> {
-        const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
-        const SQL: &str = "UPDATE syncs SET next_run_at = $2 WHERE id = $1 AND next_run_at < $2";
-        let mut tx = self.db.begin().await?;
-        let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
-            .bind(&sync.id)
-            .fetch_one(c)
-            .await)?;
-        let next = self.now() + chrono::TimeDelta::milliseconds(period);
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&sync.id)
-            .bind(next)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(tx.commit().await?)
-    }
-
     /// The syncs that a config asks for on one connection, due at once.
     pub(crate) async fn create_syncs(
         &self,
         tx: &mut Tx,
         connection_id: &str,
         config: &SyncConfig,
+        pause: Option<NewPause>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             INSERT INTO syncs
@@ -307,8 +310,6 @@ impl Store {
             SET period_ms = excluded.period_ms,
                 next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
                                    ELSE syncs.next_run_at END";
-        let paused = !config.config.starts_on_connection();
-        let reason = paused.then_some("auto_start_on_connection is false");
         for (object, period_ms) in wanted(&config.config) {
             let (id, now) = (self.new_id(), self.now());
             // Rows that an earlier sync of the object left keep their stamps; the new one's follow.
@@ -320,9 +321,9 @@ impl Store {
                 .bind(&config.id)
                 .bind(object.as_str())
                 .bind(period_ms)
-                .bind(paused)
-                .bind(reason)
-                .bind(reason.map(|_| "config"))
+                .bind(pause.is_some())
+                .bind(pause.map(|it| it.reason))
+                .bind(pause.map(|it| it.cause))
                 .bind(now)
                 .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
                 .bind(now + chrono::TimeDelta::milliseconds(period_ms))
@@ -340,14 +341,23 @@ impl Store {
         config: &SyncConfig,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            SELECT id FROM connections WHERE application_id = $1 AND provider_name = $2";
-        let connections: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
+            SELECT c.id, EXISTS (
+                SELECT 1 FROM syncs s
+                WHERE s.connection_id = c.id AND s.paused AND s.paused_cause = $3)
+            FROM connections c WHERE c.application_id = $1 AND c.provider_name = $2";
+        let connections: Vec<(String, bool)> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(&config.application_id)
             .bind(config.provider.as_str())
+            .bind(FOREGROUND_PAUSE.cause)
             .fetch_all(c)
             .await)?;
-        for connection_id in connections {
-            self.create_syncs(tx, &connection_id, config).await?;
+        for (connection_id, in_foreground) in connections {
+            let pause = if in_foreground {
+                Some(FOREGROUND_PAUSE)
+            } else {
+                pause_of_config(config)
+            };
+            self.create_syncs(tx, &connection_id, config, pause).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod backup;
+mod bars;
 mod demo;
 mod doctor;
 mod encryption_rotate;

@@ -142,6 +142,7 @@ pub(crate) async fn create_connection(
         status: checked.status,
         account: checked.account(),
         limits,
+        scheduled: true,
     };
     let created = caller.tenant.create_connection(&new).await;
     if created.is_err() {
@@ -251,9 +252,9 @@ pub(crate) async fn delete_connection(
 ) -> ApiResult<StatusCode> {
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
     state.store.delete_connection(&connection).await?;
-    Ok(StatusCode::NO_CONTENT)
     // Others of its account may have waited for one of its runs.
     state.wake.wake();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl CreateConnection {

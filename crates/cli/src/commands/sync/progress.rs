@@ -2,80 +2,86 @@
 
 use std::collections::BTreeMap;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use syncline_model::{Object, Time, WaitReason, time};
-use syncline_store::{Sync, SyncRun};
+use syncline_model::{Object, WaitReason, time};
+use syncline_store::SyncRun;
 
-/// A sync that was asked for, with its newest run.
+use crate::commands::bars::{Bar, Bars, Stage};
+
+/// The longest name of an object.
+const NAME_WIDTH: usize = 15;
+
+/// A sync of the connection.
 pub(super) struct Watched {
-    pub(super) sync: Sync,
+    pub(super) object: Object,
+    /// This command's run.
     pub(super) run: Option<SyncRun>,
+    /// A run is active, which may be somebody else's.
+    pub(super) is_held_up: bool,
 }
 
-/// Why an object isn't read just now.
-#[derive(Debug, PartialEq, Eq)]
-struct Wait {
-    until: Time,
-    reason: &'static str,
+impl Watched {
+    fn stage(&self) -> Stage {
+        let Some(run) = &self.run else {
+            if !self.is_held_up {
+                return Stage::Queued;
+            }
+            return Stage::Waiting {
+                read: 0,
+                why: "waits for a run of `serve` that is under way".to_owned(),
+            };
+        };
+        let read = u64::try_from(run.counters.records_read).unwrap_or_default();
+        match (run.state.as_str(), run.finished_at) {
+            ("succeeded", _) => Stage::Done { read },
+            (_, Some(_)) => Stage::Failed { read },
+            ("queued", _) => Stage::Queued,
+            _ => match wait_of(run) {
+                Some(why) => Stage::Waiting { read, why },
+                None => Stage::Running {
+                    read,
+                    total: total_of(run),
+                },
+            },
+        }
+    }
+}
+
+/// The provider's total, where it says anything: the number of sequence states is known only when
+/// their contacts are read.
+fn total_of(run: &SyncRun) -> Option<u64> {
+    let total = run
+        .records_reported
+        .filter(|_| run.object != Object::SequenceState)?;
+    u64::try_from(total).ok()
+}
+
+fn wait_of(run: &SyncRun) -> Option<String> {
+    let why = match run.waiting_reason {
+        Some(WaitReason::RecordsPerHour) => "for the hour's records",
+        Some(WaitReason::RecordsPerDay) => "for the day's records",
+        Some(WaitReason::ProviderRateLimit) | None => "for the provider's request limit",
+    };
+    let until = time::format(run.waiting_until?);
+    Some(format!("waits until {until} {why}"))
 }
 
 pub(super) struct Progress {
-    bars: Vec<(Object, ProgressBar)>,
-    all: MultiProgress,
+    all: Bars,
+    bars: Vec<(Object, Bar)>,
     quiet: bool,
     /// What was said of each object that waits.
     said: BTreeMap<Object, String>,
 }
 
-impl Watched {
-    /// The run that was asked for has ended.
-    pub(super) fn is_done(&self) -> bool {
-        self.sync.triggered_at.is_none() && self.run.as_ref().is_some_and(has_ended)
-    }
-
-    /// The run that was asked for, or one that has to end before it.
-    fn current_run(&self) -> Option<&SyncRun> {
-        let asked_for = self.sync.triggered_at.is_none();
-        self.run.as_ref().filter(|run| asked_for || !has_ended(run))
-    }
-
-    fn wait(&self) -> Option<Wait> {
-        match self.current_run() {
-            Some(run) => Some(Wait {
-                until: run.waiting_until?,
-                reason: match run.waiting_reason {
-                    Some(WaitReason::RecordsPerHour) => "for the hour's records",
-                    Some(WaitReason::RecordsPerDay) => "for the day's records",
-                    Some(WaitReason::ProviderRateLimit) | None => {
-                        "for the provider's request limit"
-                    }
-                },
-            }),
-            None => Some(Wait {
-                until: self.sync.account_waits_until?,
-                reason: "because another run of the provider account waits for records",
-            }),
-        }
-    }
-}
-
-fn has_ended(run: &SyncRun) -> bool {
-    run.finished_at.is_some()
-}
-
 impl Progress {
     pub(super) fn new(objects: &[Object], quiet: bool) -> Self {
-        let style = ProgressStyle::with_template("{prefix:>16} {bar:12} {pos:>6}/{len:<6} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let all = MultiProgress::new();
+        let all = Bars::new();
         let bars = objects.iter().map(|object| {
             let bar = if quiet {
-                ProgressBar::hidden()
+                Bar::hidden()
             } else {
-                all.add(ProgressBar::new(0))
+                all.add(object.as_str().to_owned(), NAME_WIDTH)
             };
-            bar.set_style(style.clone());
-            bar.set_prefix(object.as_str());
             (*object, bar)
         });
         Self {
@@ -86,95 +92,42 @@ impl Progress {
         }
     }
 
-    pub(super) fn show(&mut self, watched: &[Watched]) {
-        for one in watched {
-            let object = one.sync.object;
-            let wait = one.wait();
-            if let Some((_, bar)) = self.bars.iter().find(|(own, _)| *own == object) {
-                draw(bar, one, wait.as_ref());
-            }
-            if let Some(wait) = wait {
-                self.say(object, &wait);
-            }
+    pub(super) fn end(&self) {
+        if !self.quiet {
+            self.all.end();
         }
     }
 
-    /// Once for each wait; also where there is no terminal to draw bars on.
-    fn say(&mut self, object: Object, wait: &Wait) {
-        let line = format!(
-            "{object} waits until {} {}",
-            time::format(wait.until),
-            wait.reason
-        );
-        if self.quiet || self.said.get(&object) == Some(&line) {
+    pub(super) fn show(&mut self, watched: &[Watched]) {
+        if self.quiet {
             return;
         }
-        if self.all.is_hidden() || self.all.println(&line).is_err() {
-            eprintln!("{line}");
+        for one in watched {
+            let Some((object, bar)) = self.bars.iter().find(|(own, _)| *own == one.object) else {
+                continue;
+            };
+            let stage = one.stage();
+            bar.show(&stage);
+            // Once for each wait; also where there is no terminal to draw bars on.
+            if let Stage::Waiting { why, .. } = stage
+                && self.said.get(object) != Some(&why)
+            {
+                self.all.say(&format!("{object} {why}"));
+                self.said.insert(*object, why);
+            }
         }
-        self.said.insert(object, line);
-    }
-}
-
-fn draw(bar: &ProgressBar, one: &Watched, wait: Option<&Wait>) {
-    let run = one.current_run();
-    if let Some(run) = run {
-        let read = u64::try_from(run.counters.records_read).unwrap_or_default();
-        let reported = run
-            .records_reported
-            .and_then(|total| u64::try_from(total).ok());
-        let total = match one.sync.object {
-            // Their number is known only when their contacts are read.
-            Object::SequenceState => None,
-            _ => reported,
-        };
-        // An empty bar, not a full one, until something is read.
-        bar.set_length(total.unwrap_or(read).max(read).max(1));
-        bar.set_position(read);
-        bar.set_message(run.state.clone());
-    }
-    if let Some(wait) = wait {
-        bar.set_message(format!("waits until {}", time::format(wait.until)));
-    }
-    if one.is_done() {
-        bar.abandon();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use syncline_model::{Counters, ProviderName};
+    use syncline_model::{Counters, ProviderName, Time};
 
     use super::*;
 
-    const STARTED: Time = Time::UNIX_EPOCH;
+    const AT: Time = Time::UNIX_EPOCH;
 
-    /// Asked for, and not started yet.
-    fn asked_for(run: Option<SyncRun>) -> Watched {
-        let sync = Sync {
-            id: "s".into(),
-            connection_id: "c".into(),
-            sync_config_id: "g".into(),
-            object: Object::Contact,
-            paused: false,
-            paused_reason: None,
-            probes: false,
-            next_run_at: STARTED,
-            triggered_at: Some(STARTED),
-            account_waits_until: Some(Time::MAX_UTC),
-            customer_id: "u".into(),
-            provider: ProviderName::Apollo,
-        };
-        Watched { sync, run }
-    }
-
-    fn started(run: SyncRun) -> Watched {
-        let mut watched = asked_for(Some(run));
-        watched.sync.triggered_at = None;
-        watched
-    }
-
-    fn run(waiting_until: Option<Time>, finished_at: Option<Time>) -> SyncRun {
+    fn run(state: &str, waiting_until: Option<Time>, finished_at: Option<Time>) -> SyncRun {
         SyncRun {
             id: "r".into(),
             sync_id: "s".into(),
@@ -183,38 +136,63 @@ mod tests {
             provider: ProviderName::Apollo,
             connection_id: "c".into(),
             object: Object::Contact,
-            state: "any".into(),
+            state: state.into(),
             waiting_until,
             waiting_reason: waiting_until.map(|_| WaitReason::RecordsPerDay),
-            started_at: STARTED,
+            started_at: AT,
             finished_at,
             num_records_synced: None,
             counters: Counters::default(),
             coverage: None,
             error_message: None,
-            records_reported: None,
+            records_reported: Some(7),
         }
+    }
+
+    fn stage_of(run: Option<SyncRun>, is_held_up: bool) -> Stage {
+        let watched = Watched {
+            object: Object::Contact,
+            run,
+            is_held_up,
+        };
+        watched.stage()
+    }
+
+    #[test]
+    fn what_is_queued_is_neither_under_way_nor_done() {
+        assert_eq!(stage_of(None, false), Stage::Queued);
+        assert_eq!(
+            stage_of(Some(run("queued", None, None)), true),
+            Stage::Queued
+        );
+        let running = Stage::Running {
+            read: 0,
+            total: Some(7),
+        };
+        assert_eq!(stage_of(Some(run("running", None, None)), true), running);
+        let done = stage_of(Some(run("succeeded", None, Some(AT))), false);
+        assert_eq!(done, Stage::Done { read: 0 });
+        let failed = stage_of(Some(run("stalled", None, Some(AT))), false);
+        assert_eq!(failed, Stage::Failed { read: 0 });
     }
 
     #[test]
     fn a_run_that_waits_says_for_what() {
-        let wait = started(run(Some(STARTED), None)).wait();
-        assert_eq!(wait.map(|wait| wait.reason), Some("for the day's records"));
-        assert_eq!(started(run(None, None)).wait(), None);
+        let Stage::Waiting { why, .. } = stage_of(Some(run("waiting", Some(AT), None)), true)
+        else {
+            panic!("it waits");
+        };
+        assert_eq!(
+            why,
+            "waits until 1970-01-01T00:00:00.000Z for the day's records"
+        );
     }
 
     #[test]
     fn a_run_that_can_not_start_says_that_another_goes_first() {
-        for earlier in [None, Some(run(None, Some(STARTED)))] {
-            let watched = asked_for(earlier);
-            assert!(!watched.is_done());
-            assert_eq!(watched.wait().map(|wait| wait.until), Some(Time::MAX_UTC));
-        }
-    }
-
-    #[test]
-    fn only_the_run_that_was_asked_for_ends_the_wait() {
-        assert!(started(run(None, Some(STARTED))).is_done());
-        assert!(!started(run(None, None)).is_done());
+        let Stage::Waiting { why, .. } = stage_of(None, true) else {
+            panic!("it waits");
+        };
+        assert!(why.contains("a run of `serve`"), "{why}");
     }
 }

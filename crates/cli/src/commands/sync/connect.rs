@@ -1,0 +1,83 @@
+//! The connection that `syncline sync` reads.
+
+use anyhow::{Context, bail};
+use secrecy::{ExposeSecret, SecretString};
+use syncline_model::{ConnectionStatus, LimitOverrides, ProviderName};
+use syncline_providers::{Credentials, KeyCheck, account_id};
+use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, Store};
+
+use crate::compose::{DEFAULT_APPLICATION, Parts};
+
+/// Whether the connection has this key, and nothing is wrong with it.
+fn is_in_use(store: &Store, connection: &Connection, api_key: &SecretString) -> bool {
+    let stored = store.credentials_of(connection);
+    connection.status == ConnectionStatus::Healthy
+        && stored.is_ok_and(|stored| stored.expose_secret() == api_key.expose_secret())
+}
+
+/// The customer's connection, with this key. A new one has no schedule: nothing reads it but this
+/// command, until somebody resumes its syncs.
+pub(super) async fn connect(
+    parts: &Parts,
+    customer_id: &str,
+    provider: ProviderName,
+    api_key: &SecretString,
+) -> anyhow::Result<Connection> {
+    let store = &parts.store;
+    let credentials = Credentials {
+        api_key: api_key.clone(),
+    };
+    let (status, team) = match parts.providers.get(provider).check(&credentials).await {
+        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
+        KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
+        KeyCheck::Rejected { reason } => bail!("{provider} rejects the API key: {reason}"),
+    };
+    let key_account_id = account_id(provider, None, &credentials);
+    let account_id = account_id(provider, team.as_deref(), &credentials);
+    let account = Account {
+        id: &account_id,
+        key: &key_account_id,
+        known: team.is_some(),
+    };
+    let application = store
+        .find_or_create_application(DEFAULT_APPLICATION)
+        .await?;
+    let tenant = store.tenant(&application.id);
+    if let Some(connection) = tenant.get_connection(customer_id, provider).await? {
+        // What other credentials read is read again; these go on where they were.
+        if !is_in_use(store, &connection, api_key) {
+            let update = CredentialsUpdate {
+                api_key,
+                status,
+                account,
+                limits: None,
+            };
+            store.update_credentials(&connection, &update).await?;
+        }
+        return Ok(connection);
+    }
+    let customer = NewCustomer {
+        customer_id,
+        name: customer_id,
+        email: "",
+    };
+    tenant.upsert_customer(&customer).await?;
+    let providers = tenant.list_providers().await?;
+    let provider_id = providers
+        .into_iter()
+        .find(|configured| configured.name == provider)
+        .map(|configured| configured.id)
+        .with_context(|| format!("{provider} is not enabled"))?;
+    Ok(tenant
+        .create_connection(&NewConnection {
+            customer_id,
+            provider_id: &provider_id,
+            provider,
+            api_key,
+            status,
+            account,
+            limits: LimitOverrides::default(),
+            scheduled: false,
+        })
+        .await?)
+}
