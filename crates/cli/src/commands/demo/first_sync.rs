@@ -1,0 +1,154 @@
+//! The first act: three customers are connected, and everything is read.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use syncline_model::Object;
+
+use super::{
+    Demo,
+    customers::{CUSTOMERS, apollo_key},
+};
+use crate::commands::bars::{Bar, Bars, Stage};
+
+/// How often the bars are drawn, unless something is told before.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The longest name of a customer and an object.
+const NAME_WIDTH: usize = 27;
+
+/// What the first sync came to.
+pub(super) struct FirstSync {
+    pub(super) took: Duration,
+    pub(super) failures: Vec<String>,
+}
+
+impl Demo {
+    /// Registers the customers with their connections and watches their first syncs.
+    pub(super) async fn first_sync(&self) -> anyhow::Result<FirstSync> {
+        let began = Instant::now();
+        for (index, customer) in CUSTOMERS.iter().enumerate() {
+            let body = json!({
+                "customer_id": customer.id,
+                "name": customer.name,
+                "email": customer.email,
+            });
+            self.api.put("/mgmt/v2/customers", &body).await?;
+            let connection = json!({
+                "provider_name": "apollo",
+                "category": "engagement",
+                "api_key": apollo_key(index),
+            });
+            let path = format!("/mgmt/v2/customers/{}/connections", customer.id);
+            self.api.post(&path, &connection).await?;
+        }
+        let failures = self.watch().await?;
+        Ok(FirstSync {
+            took: began.elapsed(),
+            failures,
+        })
+    }
+
+    /// Shows the progress until every sync has had its run; gives back what went wrong.
+    async fn watch(&self) -> anyhow::Result<Vec<String>> {
+        let progress = Progress::new();
+        loop {
+            let syncs = self.api.get("/mgmt/v2/syncs").await?;
+            let syncs = syncs["results"].as_array().cloned().unwrap_or_default();
+            for sync in &syncs {
+                progress.show(sync);
+            }
+            let done = |sync: &Value| !sync["last_run"]["end_timestamp"].is_null();
+            if syncs.len() == CUSTOMERS.len() * Object::ALL.len() && syncs.iter().all(done) {
+                progress.all.end();
+                return Ok(syncs.iter().filter_map(failure).collect());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.receiver.news() => {}
+            }
+        }
+    }
+}
+
+fn failure(sync: &Value) -> Option<String> {
+    let run = &sync["last_run"];
+    (run["status"] != "SUCCESS").then(|| {
+        format!(
+            "the sync of object {} of {} failed: {}",
+            sync["object"].as_str().unwrap_or_default(),
+            sync["customer_id"].as_str().unwrap_or_default(),
+            run["error_message"].as_str().unwrap_or_default(),
+        )
+    })
+}
+
+/// One bar per customer and object; plain lines where there is no terminal.
+struct Progress {
+    all: Bars,
+    bars: Vec<((&'static str, Object), Bar)>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let all = Bars::new();
+        let mut bars = Vec::new();
+        for customer in &CUSTOMERS {
+            for object in Object::ALL {
+                let name = format!("{} {}", customer.id, object.plural());
+                bars.push(((customer.id, *object), all.add(name, NAME_WIDTH)));
+            }
+        }
+        Self { all, bars }
+    }
+
+    fn show(&self, sync: &Value) {
+        let found = self.bars.iter().find(|((customer, object), _)| {
+            sync["customer_id"] == *customer && sync["object"] == object.as_str()
+        });
+        let Some(((customer, object), bar)) = found.filter(|(_, bar)| !bar.is_finished()) else {
+            return;
+        };
+        let stage = stage_of(sync, *object);
+        bar.show(&stage);
+        if !self.all.is_hidden() {
+            return;
+        }
+        let name = format!("{customer} {}", object.plural());
+        match stage {
+            Stage::Done { read } => eprintln!("{name}: {read} records"),
+            Stage::Failed { read } => eprintln!("{name}: FAILED after {read} records"),
+            _ => {}
+        }
+    }
+}
+
+fn stage_of(sync: &Value, object: Object) -> Stage {
+    let (progress, run) = (&sync["progress"], &sync["last_run"]);
+    let read = progress["records_read"]
+        .as_u64()
+        .or(run["num_records_synced"].as_u64())
+        .unwrap_or_default();
+    if !run["end_timestamp"].is_null() {
+        let succeeded = run["status"] == "SUCCESS";
+        return if succeeded {
+            Stage::Done { read }
+        } else {
+            Stage::Failed { read }
+        };
+    }
+    match sync["state"].as_str() {
+        Some("running") => Stage::Running {
+            read,
+            // How many sequence states there are is known only when their contacts are read.
+            total: progress["records_reported"]
+                .as_u64()
+                .filter(|_| object != Object::SequenceState),
+        },
+        Some("waiting") => Stage::Waiting {
+            read,
+            why: "waits".to_owned(),
+        },
+        _ => Stage::Queued,
+    }
+}

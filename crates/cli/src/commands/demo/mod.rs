@@ -1,0 +1,127 @@
+//! `syncline demo`: the main job without an Apollo account.
+//!
+//! A simulated Apollo and the real service, both on loopback, the service on a throw-away database.
+//! Everything is done over HTTP, the way a customer's backend would do it: three customers are
+//! connected and read for the first time, then two contacts change at Apollo and the sync that
+//! follows finds them.
+
+mod api;
+mod customers;
+mod first_sync;
+mod receiver;
+mod second_sync;
+mod summary;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, bail};
+use syncline_engine::EngineConfig;
+use syncline_sim::RunningSimulator;
+use tokio::net::TcpListener;
+
+use self::{api::Api, receiver::Receiver, second_sync::SecondSync};
+use crate::{
+    cli::DemoArgs,
+    compose::{self, Exclusive, Parts},
+    config::Config,
+    lifecycle::{Lifecycle, Signals},
+    logging,
+};
+
+pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
+    if std::env::var_os("RUST_LOG").is_some() {
+        logging::init(crate::config::LogFormat::Text);
+    }
+    let mut signals = Signals::catch()?;
+    let apollo = customers::start_apollo(args.seed).await?;
+    let dir = tempfile::Builder::new()
+        .prefix("syncline-demo-")
+        .tempdir()?;
+    let config = Config {
+        data_dir: dir.path().to_owned(),
+        ..demo_config(&apollo.base_url(), args.listen)
+    };
+    let parts = Arc::new(Parts::open(&config, Exclusive::Yes).await?);
+    let (_, key) = parts.first_api_key(None).await?;
+    let key = key.context("a new database has no key")?;
+    let listener = listen_nearby(args.listen).await?;
+    let lifecycle = Lifecycle::default();
+    let api = Api::new(listener.local_addr()?, key);
+    start(&lifecycle, &parts, listener)?;
+
+    let demo = Demo {
+        receiver: Receiver::start(&api).await?,
+        api,
+        apollo,
+    };
+    let shown = tokio::select! {
+        shown = demo.show() => shown,
+        () = signals.received() => Err(anyhow::anyhow!("stopped before everything was shown")),
+    };
+    if let (Ok(second), false) = (&shown, args.exit) {
+        demo.print_serving(second, &dir.path().join("syncline.db"));
+        signals.received().await;
+    }
+    lifecycle.stop().await;
+    parts.store.close().await;
+    shown.map(drop)
+}
+
+/// What `serve` does, without its log.
+fn start(lifecycle: &Lifecycle, parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let engine = parts.engine(EngineConfig::default());
+    let webhooks = parts.webhooks("demo".to_owned())?;
+    let router = parts.router(&engine, compose::metrics()?, address);
+    compose::serve(lifecycle, listener, router, parts);
+    compose::work(lifecycle, engine);
+    compose::deliver(lifecycle, webhooks);
+    Ok(())
+}
+
+fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
+    let defaults = Config::defaults();
+    Config {
+        listen,
+        providers: crate::config::Providers {
+            apollo: crate::config::Apollo {
+                base_url: apollo.to_owned(),
+                ..defaults.providers.apollo
+            },
+        },
+        // The receiver is on this machine.
+        webhooks: crate::config::Webhooks {
+            allow_private_targets: true,
+        },
+        ..defaults
+    }
+}
+
+/// The address, or another port of it when that one is in use.
+async fn listen_nearby(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    match compose::listen(address).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => compose::listen(SocketAddr::new(address.ip(), 0)).await,
+    }
+}
+
+struct Demo {
+    api: Api,
+    apollo: RunningSimulator,
+    receiver: Receiver,
+}
+
+impl Demo {
+    /// From the first connection to the second sync; an error where something isn't as it should be.
+    async fn show(&self) -> anyhow::Result<SecondSync> {
+        let first = self.first_sync().await?;
+        self.print_first(&first).await?;
+        if let Some(failure) = first.failures.first() {
+            bail!("{failure}");
+        }
+        let second = self.second_sync().await?;
+        summary::print_second(&second);
+        second.check()?;
+        Ok(second)
+    }
+}

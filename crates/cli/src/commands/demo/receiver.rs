@@ -1,0 +1,106 @@
+//! A customer's backend, as far as it receives webhooks: it checks each signature and keeps what it
+//! was told.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::Context;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+
+use super::api::Api;
+
+pub(super) struct Receiver {
+    pub(super) address: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Known as soon as the endpoint is registered.
+    secret: Mutex<String>,
+    told: Mutex<Vec<Value>>,
+    /// Whoever waits to be told something.
+    news: Notify,
+    forged: AtomicUsize,
+}
+
+impl Receiver {
+    /// Listens on this machine, and has itself told of every sync that is done.
+    pub(super) async fn start(api: &Api) -> anyhow::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let router = Router::new()
+            .route("/hooks", post(receive))
+            .with_state(shared.clone());
+        let server = tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        });
+        let endpoint =
+            json!({"url": format!("http://{address}/hooks"), "event_types": ["sync.complete"]});
+        let made = api.post("/mgmt/v2/webhook_endpoints", &endpoint).await?;
+        let secret = made["secret"]
+            .as_str()
+            .context("a new endpoint has a secret")?;
+        secret.clone_into(&mut lock(&shared.secret));
+        Ok(Self {
+            address,
+            shared,
+            server,
+        })
+    }
+
+    /// Resolves when something was told.
+    pub(super) async fn news(&self) {
+        self.shared.news.notified().await;
+    }
+
+    /// What it was told of this run, if that was signed as it should be.
+    pub(super) fn told_of(&self, run_id: &str) -> Option<Value> {
+        let told = lock(&self.shared.told);
+        told.iter().find(|event| event["run_id"] == run_id).cloned()
+    }
+
+    /// Messages whose signature was wrong.
+    pub(super) fn forged(&self) -> usize {
+        self.shared.forged.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn receive(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: String,
+) -> StatusCode {
+    let webhook = Webhook::new(&lock(&shared.secret));
+    let verified = webhook.and_then(|webhook| webhook.verify(body.as_bytes(), &headers));
+    let event = serde_json::from_str(&body);
+    let (Ok(()), Ok(event)) = (verified, event) else {
+        shared.forged.fetch_add(1, Ordering::Relaxed);
+        return StatusCode::BAD_REQUEST;
+    };
+    lock(&shared.told).push(event);
+    shared.news.notify_one();
+    StatusCode::NO_CONTENT
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
