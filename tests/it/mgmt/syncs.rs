@@ -39,7 +39,6 @@ on_both_databases! {
             ("?provider_name=salesloft", 0),
             ("?object_type=common&object=contact", 2),
             ("?object_type=common&object=contact&customer_id=another", 1),
-            ("?object_type=common&object=deal", 0),
         ] {
             let list = app.get(&format!("/mgmt/v2/syncs{query}")).await.ok();
             assert_eq!(list["total_count"], count, "{query}");
@@ -55,6 +54,35 @@ on_both_databases! {
             let answer = app.get(&format!("/mgmt/v2/syncs?{query}")).await;
             assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{query}");
         }
+    }
+
+    async fn a_filter_that_nothing_can_match_is_refused(database: Database) {
+        let app = App::synced(database, 5).await;
+        for list in ["/mgmt/v2/syncs", "/mgmt/v2/sync-runs"] {
+            for (query, field) in [
+                ("object_type=common&object=", "object"),
+                ("object_type=common&object=deal", "object"),
+                ("provider_name=", "provider_name"),
+                ("customer_id=", "customer_id"),
+            ] {
+                let answer = app.get(&format!("{list}?{query}")).await;
+                assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{list}?{query}");
+            }
+            // One that is merely not there yet.
+            let answer = app.get(&format!("{list}?customer_id=nobody")).await.ok();
+            assert_eq!(answer["total_count"], 0);
+        }
+    }
+
+    async fn the_last_run_says_what_it_covered(database: Database) {
+        let app = App::synced(database, 5).await;
+        let list = app.get("/mgmt/v2/syncs?object_type=common&object=contact").await.ok();
+        let coverage = &list["results"][0]["last_run"]["coverage"];
+        assert_eq!((&coverage["verdict"], &coverage["records_seen"]), (&json!("complete"), &json!(5)));
+        app.trigger("contact").await;
+        app.engine.tick().await.unwrap();
+        let list = app.get("/mgmt/v2/syncs?object_type=common&object=contact").await.ok();
+        assert_eq!(list["results"][0]["last_run"]["coverage"], Value::Null);
     }
 
     async fn pages_lead_forward_and_back_without_gaps(database: Database) {

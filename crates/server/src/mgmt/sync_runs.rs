@@ -8,7 +8,9 @@ use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason}
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
-use super::syncs::{MAX_PAGE_SIZE, check_object_filter, cut, links, page_request, position};
+use super::syncs::{
+    MAX_PAGE_SIZE, check_filter_values, check_object_filter, cut, links, page_request, position,
+};
 use crate::{
     AppState,
     cursor::{self, ResultList},
@@ -147,6 +149,11 @@ pub(crate) async fn list_sync_runs(
     Query(query): Query<ListSyncRuns>,
 ) -> ApiResult<JsonBody<ResultList<SyncRunBody>>> {
     check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
+    check_filter_values(
+        query.customer_id.as_deref(),
+        query.provider_name.as_deref(),
+        query.object.as_deref(),
+    )?;
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
     let position = position(query.cursor.as_deref(), LIST)?;
     let filter = query.filter()?;

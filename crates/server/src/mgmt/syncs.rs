@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{Object, ProviderName, Time, object::UnknownObject};
+use syncline_model::{Coverage, Object, ProviderName, Time, object::UnknownObject};
 use syncline_store::{PageRequest, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
@@ -67,6 +67,9 @@ struct LastRun {
     error_message: Option<String>,
     #[schema(required = true)]
     num_records_synced: Option<i64>,
+    /// What it covered of the provider's whole set; null until it has ended.
+    #[schema(required = true)]
+    coverage: Option<Coverage>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -102,6 +105,7 @@ impl SyncBody {
                 end_timestamp: run.finished_at,
                 error_message: run.error_message,
                 num_records_synced: run.num_records_synced,
+                coverage: run.coverage,
             }),
             next_run_at: next.at,
             next_run_reason: next.reason,
@@ -148,6 +152,11 @@ pub(crate) async fn list_syncs(
         ));
     }
     check_object_filter(query.object_type.as_deref(), query.entity_id.as_deref())?;
+    check_filter_values(
+        query.customer_id.as_deref(),
+        query.provider_name.as_deref(),
+        query.object.as_deref(),
+    )?;
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
     let position = position(query.cursor.as_deref(), LIST)?;
     let filter = SyncFilter {
@@ -312,6 +321,31 @@ pub(crate) fn check_object_filter(
         ));
     }
     object_type.map_or(Ok(()), check_object_type)
+}
+
+/// Filters that nothing could ever match are mistakes, and an empty list would hide them.
+pub(crate) fn check_filter_values(
+    customer_id: Option<&str>,
+    provider_name: Option<&str>,
+    object: Option<&str>,
+) -> ApiResult<()> {
+    for (field, value) in [
+        ("customer_id", customer_id),
+        ("provider_name", provider_name),
+    ] {
+        if value.is_some_and(str::is_empty) {
+            return Err(ApiError::validation(
+                field,
+                "must not be empty; leave it out for all of them",
+            ));
+        }
+    }
+    if let Some(object) = object {
+        object
+            .parse::<Object>()
+            .map_err(|error| ApiError::validation("object", error.to_string()))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn position(cursor: Option<&str>, list: &str) -> ApiResult<Option<Position>> {
