@@ -5,7 +5,59 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use syncline_model::{Rule, Time};
 
-use crate::compose::DEFAULT_APPLICATION;
+use crate::{compose::DEFAULT_APPLICATION, listen_address};
+
+/// What every command says that takes all settings.
+macro_rules! settings_help {
+    () => {
+        "\
+Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,
+SYNCLINE_DATABASE_URL, SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY,
+SYNCLINE_PROVIDERS__APOLLO__BASE_URL, SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the
+log level. docs/configuration.md has them all."
+    };
+}
+
+macro_rules! serve_help {
+    () => {
+        "\
+The first start makes the database, and prints an API key, once: `API key: …`. The API is described
+at /docs; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order.
+
+  syncline serve
+  syncline serve --listen 0.0.0.0:8080 --database-url postgres://syncline@db.internal/syncline
+
+"
+    };
+}
+
+macro_rules! sync_help {
+    () => {
+        "\
+The rows are in the tables of the database when it ends: engagement_contacts and its neighbours, with
+customer_id = the --customer. Run again, it writes what has changed.
+
+It leaves no schedule behind: the syncs of a connection that it makes are paused, until somebody
+resumes them (POST /mgmt/v2/syncs/_resume). Of a connection that `serve` syncs it reads everything
+once more, and leaves the schedule as it is. A `serve` on the same database takes no part. Ctrl-C
+stops it after the page under way, and the next one goes on there.
+
+  APOLLO_KEY=… syncline sync --api-key-env APOLLO_KEY
+  syncline sync --api-key-env APOLLO_KEY --customer acme --objects user,contact --json
+
+"
+    };
+}
+
+macro_rules! migrate_help {
+    () => {
+        "\
+`serve` does the same at its start. Beforehand it is worth while where the program that serves may not
+change the schema.
+
+"
+    };
+}
 
 /// Keeps a copy of your customers' sales-engagement data (Apollo.io) in your own tables.
 #[derive(Parser)]
@@ -18,12 +70,13 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve the API, schedule the syncs and run them.
-    #[command(after_help = SETTINGS)]
+    #[command(after_help = concat!(serve_help!(), settings_help!()))]
     Serve(ServeArgs),
-    /// See it work: a simulated Apollo, three customers, their first full sync.
+    /// See it work: a simulated Apollo, three customers, a first full sync and one that finds changes.
+    #[command(after_help = DEMO)]
     Demo(DemoArgs),
     /// One full sync of one account into the tables, in the foreground, without a server.
-    #[command(after_help = SETTINGS)]
+    #[command(after_help = concat!(sync_help!(), settings_help!()))]
     Sync(SyncArgs),
     /// A provider simulator as a server of its own.
     #[command(subcommand)]
@@ -34,8 +87,8 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys. Works beside a running `serve`.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Bring the database schema up to date and leave.
-    #[command(after_help = SETTINGS)]
+    /// Make the database, or bring its schema up to date, and leave.
+    #[command(after_help = concat!(migrate_help!(), settings_help!()))]
     Migrate(SettingsArgs),
     /// Look at everything that could be wrong, and say what to do about it.
     #[command(after_help = DOCTOR)]
@@ -50,12 +103,14 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Encryption(EncryptionCommand),
     /// Write the OpenAPI documents, or check that the written ones are up to date.
+    #[command(after_help = OPENAPI)]
     Openapi(OpenapiArgs),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum SimCommand {
     /// Apollo.io, as its documentation and recorded answers have it.
+    #[command(after_help = SIM)]
     Apollo(syncline_sim::Args),
 }
 
@@ -72,8 +127,10 @@ pub(crate) enum KeysCommand {
     #[command(after_help = KEY_RULES)]
     Create(CreateKeyArgs),
     /// List the keys: whose, what for, last used. Never the keys themselves.
+    #[command(after_help = KEYS)]
     List(ListKeysArgs),
     /// Revoke a key. From then on it is unknown, to running processes too.
+    #[command(after_help = KEYS)]
     Revoke(RevokeKeyArgs),
 }
 
@@ -106,7 +163,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
     /// Where the API listens [default: 127.0.0.1:8080].
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = listen_address::parse)]
     pub(crate) listen: Option<SocketAddr>,
     /// What this process does. Split roles need PostgreSQL.
     #[arg(long, value_enum, default_value_t = Role::All)]
@@ -125,11 +182,12 @@ pub(crate) enum Role {
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// Leave after the first sync, with status 0 only if every sync succeeded.
+    /// Leave when everything was shown, with status 0 only if all of it went as it should.
     #[arg(long)]
     pub(crate) exit: bool,
     /// Where the API listens; another port is taken when this one is in use.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080",
+        value_parser = listen_address::parse)]
     pub(crate) listen: SocketAddr,
     /// Another seed makes other people and companies.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -143,13 +201,15 @@ pub(crate) struct SyncArgs {
     /// The provider to read.
     #[arg(long, value_name = "NAME", default_value = "apollo")]
     pub(crate) provider: String,
-    /// The environment variable that holds the account's API key.
+    /// The name of the environment variable that holds the account's API key (not the key: it would
+    /// be in the list of processes).
     #[arg(long, value_name = "NAME")]
     pub(crate) api_key_env: String,
     /// The customer that the rows are written under.
     #[arg(long, value_name = "ID", default_value = "default")]
     pub(crate) customer: String,
-    /// Only these objects, comma-separated [default: all].
+    /// Only these objects, comma-separated: user, mailbox, sequence, account, contact or
+    /// `sequence_state` [default: all].
     #[arg(long, value_name = "OBJECT", value_delimiter = ',')]
     pub(crate) objects: Vec<String>,
     /// Print the summary as JSON and no progress.
@@ -318,8 +378,28 @@ says of passthrough and writes, for an admin too. --allow-credits alone adds to 
   syncline keys create --name crm --role read-only --expires-in-days 90 \\
       --allow-write 'POST,PATCH /engagement/v2/contacts/**'";
 
-const SETTINGS: &str = "\
-Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,
-SYNCLINE_DATABASE_URL, SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY,
-SYNCLINE_PROVIDERS__APOLLO__BASE_URL, SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the log level. docs/configuration.md
-has them all.";
+const KEYS: &str = "\
+Works beside a running `serve`, on the same database: with --data-dir or --database-url where
+`serve` has another one than the default.
+
+  syncline keys list --application default
+  syncline keys revoke 0199c0de-…";
+
+const DEMO: &str = "\
+Nothing but this program is needed: no account, no database, no network. The database is in a
+temporary directory, which is gone at the end.
+
+  syncline demo                 serves until Ctrl-C, with curl and SQL lines to go on with
+  syncline demo --exit          for scripts and CI";
+
+const SIM: &str = "\
+Let `serve` or `sync` talk to it by SYNCLINE_PROVIDERS__APOLLO__BASE_URL=http://127.0.0.1:8090, with
+its key as the customer's API key. The keys are printed at the start.
+
+Somebody at work there:   curl -X POST 'http://127.0.0.1:8090/_sim/edit?contacts=20'
+What it was asked for:    curl http://127.0.0.1:8090/_sim/ledger";
+
+const OPENAPI: &str = "\
+One document per API, as `serve` has them at /openapi/mgmt.json and its neighbours.
+
+  syncline openapi --dir /tmp/syncline-openapi";

@@ -62,9 +62,31 @@ pub(crate) enum Exclusive {
     No,
 }
 
+/// Whether a command may make the database that isn't there. One that only looks at it, or changes
+/// what is in it, was told the wrong place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Made,
+    Refused,
+}
+
 impl Parts {
-    /// Opens the database, brings its schema up to date and checks the encryption key.
+    /// Opens the database, which is made where it is missing, brings its schema up to date and checks
+    /// the encryption key.
     pub(crate) async fn open(config: &Config, exclusive: Exclusive) -> anyhow::Result<Self> {
+        Self::open_or(config, exclusive, Missing::Made).await
+    }
+
+    /// The same with a database that has to be there.
+    pub(crate) async fn open_existing(config: &Config) -> anyhow::Result<Self> {
+        Self::open_or(config, Exclusive::No, Missing::Refused).await
+    }
+
+    async fn open_or(
+        config: &Config,
+        exclusive: Exclusive,
+        missing: Missing,
+    ) -> anyhow::Result<Self> {
         // Another part of the process may have installed it already; they install the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (providers, limits) = providers(config)?;
@@ -76,12 +98,20 @@ impl Parts {
             bail!("SYNCLINE_DATABASE_URL must begin with sqlite:// or postgres://");
         }
         let (lock, key_file) = if embedded {
+            let database = database_file(&url)?;
+            if missing == Missing::Refused && !database.is_file() {
+                bail!(
+                    "there is no database at {}: name its directory with --data-dir, or make one \
+                     with `syncline serve`",
+                    database.display()
+                );
+            }
             let dir = DataDir::open(&config.data_dir)?;
             if config.database_url.is_none() {
                 dir.prepare_database()?;
             }
             let lock = match exclusive {
-                Exclusive::Yes => Some(lock_database(&database_file(&url)?)?),
+                Exclusive::Yes => Some(lock_database(&database)?),
                 Exclusive::No => None,
             };
             let file = config.encryption_key.is_none().then(|| dir.key_file());
@@ -89,10 +119,21 @@ impl Parts {
         } else {
             (None, None)
         };
-        let keys = encryption_keys(config, key_file.as_ref(), &ids)?;
+        let keys = match &key_file {
+            // A new one would open nothing of what is there.
+            Some(file) if missing == Missing::Refused => file.open()?,
+            file => encryption_keys(config, file.as_ref(), &ids)?,
+        };
         let store = Store::open(&url, clock.clone(), ids.clone(), keys)
             .await
             .with_context(|| cannot_open(config))?;
+        if missing == Missing::Refused && store.is_empty().await? {
+            bail!(
+                "the database at {} has no tables of Syncline: check the address, or make them with \
+                 `syncline migrate`",
+                place(config)
+            );
+        }
         store
             .migrate()
             .await
@@ -274,14 +315,24 @@ fn days(days: u32) -> Duration {
 }
 
 fn cannot_open(config: &Config) -> String {
-    match &config.database_url {
-        Some(_) => "the database can't be opened: check SYNCLINE_DATABASE_URL, and that the \
-                    server runs and lets this user in"
-            .to_owned(),
-        None => format!(
-            "the embedded database in {} can't be opened: check that the directory is writable",
-            config.data_dir.display()
-        ),
+    if config.database_url().starts_with("postgres") {
+        return "the database can't be opened: check SYNCLINE_DATABASE_URL, and that the server \
+                runs and lets this user in"
+            .to_owned();
+    }
+    format!(
+        "the embedded database {} can't be opened: check that it is a database, and its directory \
+         writable",
+        place(config)
+    )
+}
+
+/// The database as it may be shown: an address of PostgreSQL's may have a password in it.
+fn place(config: &Config) -> String {
+    let url = config.database_url();
+    match database_file(&url) {
+        Ok(file) if !url.starts_with("postgres") => file.display().to_string(),
+        _ => "SYNCLINE_DATABASE_URL".to_owned(),
     }
 }
 

@@ -22,6 +22,7 @@ use syncline_model::{InvalidLimit, VolumeLimits};
 
 use crate::{
     cli::{ServeArgs, SettingsArgs},
+    listen_address,
     public_url::PublicUrl,
 };
 
@@ -31,6 +32,7 @@ const DEFAULT_FILE: &str = "syncline.toml";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    #[serde(deserialize_with = "listen_address::deserialize")]
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) data_dir: PathBuf,
@@ -132,6 +134,9 @@ const PLACES: [&str; 4] = [
     "SYNCLINE_PROVIDERS__APOLLO__BASE_URL",
 ];
 
+/// Set to nothing, they are as good as not set: whoever composes containers passes them through.
+const MAY_BE_EMPTY: [&str; 2] = ["SYNCLINE_API_KEY", "SYNCLINE_ENCRYPTION_KEY"];
+
 const DEFAULTS: &str = r#"
 listen = "127.0.0.1:8080"
 data_dir = "./syncline-data"
@@ -194,7 +199,11 @@ impl Config {
             figment = figment.merge(Serialized::default(name, value));
         }
         let figment = over(figment, settings);
-        figment.extract().map_err(|error| explain(&error))
+        let config: Self = figment.extract().map_err(|error| explain(&error))?;
+        if config.data_dir.as_os_str().is_empty() {
+            bail!("--data-dir names no directory");
+        }
+        Ok(config)
     }
 
     /// The settings of a process that was told nothing.
@@ -296,6 +305,15 @@ impl Environment {
                 .split("__")
                 .map(str::to_owned)
                 .collect();
+            if path.iter().any(String::is_empty) {
+                bail!("{name} names no setting: a name has words between the underscores");
+            }
+            if value.trim().is_empty() {
+                if MAY_BE_EMPTY.contains(&name.as_str()) {
+                    continue;
+                }
+                bail!("{name} is set to nothing: give it a value, or unset it");
+            }
             insert(&mut settings, &path, value).with_context(|| format!("{name} is no setting"))?;
         }
         Ok(Self(settings))
@@ -361,12 +379,39 @@ fn explain(error: &figment::Error) -> anyhow::Error {
                 expected.join(", ")
             )
         }
+        Kind::InvalidType(_, expected) if expected.starts_with("struct ") => {
+            let setting = from(&error.path);
+            anyhow::anyhow!("{setting} is a group of settings, and no setting itself")
+        }
+        Kind::UnknownVariant(given, expected) => anyhow::anyhow!(
+            "the setting {} is wrong: it must be {}, not '{given}'",
+            from(&error.path),
+            expected.join(" or ")
+        ),
+        kind if error.path.is_empty() => {
+            let file = error.metadata.as_ref().and_then(|it| it.source.as_ref());
+            let file = file.map_or_else(String::new, |file| format!("{file} "));
+            anyhow::anyhow!(
+                "the configuration file {file}is no TOML: {}",
+                in_one_line(kind)
+            )
+        }
         kind => {
             // figment quotes the words that serde has quoted already.
             let kind = kind.to_string().replace("``", "`");
             anyhow::anyhow!("the setting {} is wrong: {kind}", from(&error.path))
         }
     }
+}
+
+/// A parser draws the place under its words, over several lines.
+fn in_one_line(kind: &figment::error::Kind) -> String {
+    let text = kind.to_string();
+    let said = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.contains('|'));
+    said.collect::<Vec<_>>().join(", ")
 }
 
 /// An empty one is wrong, not absent: it must not lead to another database.
@@ -508,6 +553,75 @@ mod tests {
         let environment = [("SYNCLINE_LISTEN", "nowhere")];
         let error = load("", &environment, SettingsArgs::default()).unwrap_err();
         assert!(error.to_string().contains("SYNCLINE_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn a_setting_that_is_empty_is_named() {
+        for name in [
+            "LISTEN",
+            "DATA_DIR",
+            "DATABASE_URL",
+            "PUBLIC_URL",
+            "LOG__FORMAT",
+            HOUR,
+        ] {
+            let name = format!("SYNCLINE_{}", name.trim_start_matches(PREFIX));
+            let error = load("", &[(&name, " ")], SettingsArgs::default()).unwrap_err();
+            let said = error.to_string();
+            assert_eq!(
+                said,
+                format!("{name} is set to nothing: give it a value, or unset it")
+            );
+        }
+        for name in MAY_BE_EMPTY {
+            let config = load("", &[(name, "")], SettingsArgs::default()).unwrap();
+            assert!(config.api_key.is_none() && config.encryption_key.is_none());
+        }
+    }
+
+    #[test]
+    fn a_name_without_words_is_no_setting() {
+        for name in [
+            "SYNCLINE_",
+            "SYNCLINE___",
+            "SYNCLINE_LOG__",
+            "SYNCLINE___FORMAT",
+        ] {
+            let error = load("", &[(name, "x")], SettingsArgs::default()).unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.starts_with(&format!("{name} names no setting")),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_says_in_one_line_what_would_be_right() {
+        for (name, value, words) in [
+            ("LISTEN", ":8081", "0.0.0.0:8081"),
+            ("LOG__FORMAT", "xml", "it must be text or json, not 'xml'"),
+            ("LOG", "json", "SYNCLINE_LOG is a group of settings"),
+            (
+                "PUBLIC_URL",
+                "sync.example",
+                "must begin with http:// or https://",
+            ),
+        ] {
+            let name = format!("{PREFIX}{name}");
+            let error = load("", &[(&name, value)], SettingsArgs::default()).unwrap_err();
+            let said = error.to_string();
+            assert!(said.contains(&name) && said.contains(words), "{said}");
+            assert!(!said.contains('\n'), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_named_in_one_line() {
+        let error = load("listen = ", &[], SettingsArgs::default()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("syncline.toml is no TOML"), "{said}");
+        assert!(said.contains("line 1") && !said.contains('\n'), "{said}");
     }
 
     #[test]

@@ -20,7 +20,12 @@ impl DataDir {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .with_context(|| format!("the data directory {} can't be made", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "the data directory {} can't be made: choose another with --data-dir",
+                    path.display()
+                )
+            })?;
         Ok(Self(path.to_owned()))
     }
 

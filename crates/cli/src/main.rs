@@ -9,11 +9,15 @@ mod config;
 mod data_dir;
 mod key_file;
 mod lifecycle;
+mod listen_address;
 mod logging;
 mod open_files;
 mod public_url;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -23,7 +27,8 @@ async fn main() -> ExitCode {
     match commands::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("syncline: {}", commands::one_line(&error));
+            // Whoever read it may have gone.
+            let _ = writeln!(io::stderr(), "syncline: {}", commands::one_line(&error));
             ExitCode::FAILURE
         }
     }

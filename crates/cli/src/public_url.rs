@@ -20,10 +20,11 @@ impl PublicUrl {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text.trim()).map_err(|error| format!("it is no URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") {
+        let text = text.trim();
+        if !(text.starts_with("http://") || text.starts_with("https://")) {
             return Err("it must begin with http:// or https://".to_owned());
         }
+        let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it must not contain credentials".to_owned());
         }

@@ -294,7 +294,12 @@ fn http_date(text: &str) -> Option<Time> {
 }
 
 pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
-    let url = Url::parse(base_url.trim()).map_err(|error| error.to_string())?;
+    let url = match Url::parse(base_url.trim()) {
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            return Err("it must begin with http:// or https://".to_owned());
+        }
+        parsed => parsed.map_err(|error| error.to_string())?,
+    };
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
             "it must begin with http:// or https://, not {}:",

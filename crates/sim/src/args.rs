@@ -1,7 +1,7 @@
 //! The command line of `syncline sim apollo`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -16,7 +16,7 @@ use crate::simulator::Simulator;
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Args {
     /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "HOST:PORT", value_parser = address)]
     pub listen: SocketAddr,
 
     /// Seed of the invented world. The same seed and sizes give the same world.
@@ -95,9 +95,26 @@ impl Args {
 /// Serves until ctrl-c or a request to terminate.
 pub async fn run(args: Args) -> io::Result<()> {
     let options = args.options();
-    let listener = TcpListener::bind(args.listen).await?;
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        let listen = args.listen;
+        let said = format!("{listen} can't be listened on: choose another with --listen: {error}");
+        io::Error::new(error.kind(), said)
+    })?;
     announce(&options, listener.local_addr()?);
     serve(listener, Simulator::new(options), terminated()).await
+}
+
+/// With a number or a name; IPv4 before IPv6.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.to_socket_addrs().map_err(|_| {
+        format!("'{text}' can't be listened on: write HOST:PORT, as in 127.0.0.1:8090")
+    })?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found
+        .first()
+        .copied()
+        .ok_or_else(|| format!("'{text}' is no address of this machine"))
 }
 
 #[expect(

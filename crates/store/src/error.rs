@@ -1,6 +1,8 @@
 //! What can go wrong in the store.
 
-use sqlx::{postgres::PgDatabaseError, sqlite::SqliteError};
+use std::error::Error;
+
+use sqlx::{migrate::MigrateError, postgres::PgDatabaseError, sqlite::SqliteError};
 
 const SQLITE_BUSY: i32 = 5;
 const SQLITE_LOCKED: i32 = 6;
@@ -15,7 +17,7 @@ pub enum StoreError {
     Database(#[from] sqlx::Error),
 
     #[error("the database schema could not be brought up to date, and is as it was")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
 
     #[error(
         "the database schema has version {found}, and this program knows none after {known}: a newer \
@@ -165,6 +167,20 @@ impl StoreError {
         matches!(self, Self::Database(sqlx::Error::Database(cause))
             if cause.is_foreign_key_violation())
     }
+}
+
+/// What the database itself said, if this is that: without where in its source it was said.
+pub fn said_by_database(error: &(dyn Error + 'static)) -> Option<String> {
+    let database = match error.downcast_ref::<sqlx::Error>() {
+        Some(error) => error.as_database_error()?,
+        None => match error.downcast_ref::<MigrateError>()? {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                error.as_database_error()?
+            }
+            _ => return None,
+        },
+    };
+    Some(database.message().to_owned())
 }
 
 /// PostgreSQL's codes for: the connection broke, it starts or stops, it has no room for one more, it is

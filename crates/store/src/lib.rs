@@ -64,7 +64,7 @@ pub use customers::{Customer, NewCustomer};
 pub use destinations::Destination;
 pub use encryption::{Rewrapped, SealedBy};
 pub use endings::{Ending, Pause, Seen};
-pub use error::StoreError;
+pub use error::{StoreError, said_by_database};
 pub use history::{PresenceEvent, Provenance};
 pub use idempotency::{Begun, Kept, Repeatable};
 pub use lookups::NextLookup;
@@ -140,6 +140,11 @@ impl Store {
             self.writable.check(&self.db, self.now()).await?;
         }
         Ok(())
+    }
+
+    /// Whether nobody has made the schema here.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        self.db.is_empty().await
     }
 
     /// The database server's own time; `None` where the database runs in this process.

@@ -65,6 +65,12 @@ impl Db {
         }
     }
 
+    /// Nobody has made the schema here, whatever its version.
+    pub(crate) async fn is_empty(&self) -> Result<bool, StoreError> {
+        let applied = applied(&mut self.writer().await?).await?;
+        Ok(applied.is_none_or(|applied| applied.is_empty()))
+    }
+
     /// A transaction that no other process migrates beside.
     async fn begin_alone(&self) -> Result<Tx, StoreError> {
         if matches!(self, Self::Pg(_)) {
@@ -103,17 +109,24 @@ impl Db {
     }
 }
 
-async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, StoreError> {
+/// The migrations that were applied, with the checksums of their texts; `None` without their table.
+async fn applied(reader: &mut Reader) -> Result<Option<Vec<(i64, Vec<u8>)>>, StoreError> {
     const APPLIED: &str = "
         SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
     let applied: Result<Vec<(i64, Vec<u8>)>, _> =
         run!(reader, |c| sqlx::query_as(APPLIED).fetch_all(c).await);
-    let applied = match applied.map_err(StoreError::from) {
-        Ok(applied) => applied,
-        Err(error) if error.is_unavailable() => return Err(error),
+    match applied.map_err(StoreError::from) {
+        Ok(applied) => Ok(Some(applied)),
+        Err(error) if error.is_unavailable() => Err(error),
         // The database answers, but the table isn't there.
-        Err(StoreError::Database(sqlx::Error::Database(_))) => return Ok(Schema::Other),
-        Err(error) => return Err(error),
+        Err(StoreError::Database(sqlx::Error::Database(_))) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, StoreError> {
+    let Some(applied) = applied(&mut reader).await? else {
+        return Ok(Schema::Other);
     };
     let known = migrator
         .iter()

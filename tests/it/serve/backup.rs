@@ -146,7 +146,7 @@ async fn what_can_not_be_restored_is_refused_and_changes_nothing() {
     );
     assert_refused(
         &run("restore", &dir.join("nothing"), dir).await,
-        "can't be read",
+        "there is no backup at",
     );
 
     let newer = dir.join("newer.db");

@@ -74,6 +74,20 @@ on_both_databases! {
         assert!(err.contains("4 things are bad"), "{err}");
     }
 
+    async fn nobody_is_told_to_rotate_while_a_key_is_missing(database: Database) {
+        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+        private(&database);
+        let process = Process::serve(&database, &apollo.base_url()).await;
+        process.connect().await;
+        let another = [("SYNCLINE_ENCRYPTION_KEY", "//////////////////////////////////////////8=")];
+        let output = doctor(&database, &apollo, &another).await;
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let line = said.lines().find(|line| line.starts_with("bad   encryption keys"));
+        assert!(line.is_some_and(|line| line.contains("put its key behind the newest one")), "{said}");
+        assert!(!said.contains("encryption rotate"), "{said}");
+    }
+
     async fn a_database_of_another_version_and_an_older_key_are_told(database: Database) {
         let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
         private(&database);

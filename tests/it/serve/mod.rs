@@ -8,6 +8,7 @@ mod drain;
 mod encryption;
 mod keys;
 mod many_crashes;
+mod messages;
 mod no_room;
 mod open_files;
 mod outage;

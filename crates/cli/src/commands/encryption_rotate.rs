@@ -4,19 +4,12 @@ use anyhow::bail;
 use syncline_model::Clock;
 use syncline_store::{Rewrapped, Store};
 
-use crate::{
-    audit,
-    cli::SettingsArgs,
-    compose::{Exclusive, Parts},
-    config::Config,
-    key_file::KeyFile,
-    logging,
-};
+use crate::{audit, cli::SettingsArgs, compose::Parts, config::Config, key_file::KeyFile, logging};
 
 pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     let config = Config::load(args)?;
     logging::init(config.log.format);
-    let parts = Parts::open(&config, Exclusive::No).await?;
+    let parts = Parts::open_existing(&config).await?;
     let store = &parts.store;
     let held = parts.key_file.as_ref().map(KeyFile::hold).transpose()?;
     if let (Some(file), Some(held)) = (&parts.key_file, &held)

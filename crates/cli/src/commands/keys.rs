@@ -24,10 +24,11 @@ pub(crate) async fn run(command: &KeysCommand) -> anyhow::Result<()> {
     }
 }
 
-async fn open(settings: &SettingsArgs) -> anyhow::Result<Parts> {
+/// Keys are in a database that is there; but the first may be made before the first `serve`.
+async fn open_existing(settings: &SettingsArgs) -> anyhow::Result<Parts> {
     let config = Config::load(settings)?;
     logging::init(config.log.format);
-    Parts::open(&config, Exclusive::No).await
+    Parts::open_existing(&config).await
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
@@ -41,7 +42,9 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
     if let Some(policy) = &policy {
         policy.check().context("these rules can't be")?;
     }
-    let parts = open(&args.settings).await?;
+    let config = Config::load(&args.settings)?;
+    logging::init(config.log.format);
+    let parts = Parts::open(&config, Exclusive::No).await?;
     let expires_at = expiry_of(args, parts.clock.now())?;
     let store = &parts.store;
     let application = store.find_or_create_application(&args.application).await?;
@@ -95,7 +98,7 @@ fn expiry_of(args: &CreateKeyArgs, now: Time) -> anyhow::Result<Option<Time>> {
 }
 
 async fn list(args: &ListKeysArgs) -> anyhow::Result<()> {
-    let parts = open(&args.settings).await?;
+    let parts = open_existing(&args.settings).await?;
     let mut applications = parts.store.list_applications().await?;
     if let Some(name) = &args.application {
         applications.retain(|application| application.name == *name);
@@ -124,7 +127,7 @@ async fn keys_of(store: &Store, application: &Application) -> anyhow::Result<Vec
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
 async fn revoke(args: &RevokeKeyArgs) -> anyhow::Result<()> {
-    let parts = open(&args.settings).await?;
+    let parts = open_existing(&args.settings).await?;
     let mut found = false;
     for application in parts.store.list_applications().await? {
         let tenant = parts.store.tenant(&application.id);

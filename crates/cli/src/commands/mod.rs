@@ -35,12 +35,19 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
 
 /// The error with its causes, less those that the words before already have.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |said, cause| {
-        let cause = cause.to_string();
-        match said {
-            said if said.is_empty() => cause,
-            said if said.contains(&cause) => said,
-            said => format!("{said}: {cause}"),
+    let mut said = String::new();
+    for cause in error.chain() {
+        let of_database = syncline_store::said_by_database(cause);
+        let is_last = of_database.is_some();
+        let words = of_database.unwrap_or_else(|| cause.to_string());
+        if said.is_empty() {
+            said = words;
+        } else if !said.contains(&words) {
+            said = format!("{said}: {words}");
         }
-    })
+        if is_last {
+            break;
+        }
+    }
+    said
 }

@@ -33,9 +33,15 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
         bail!("this is a PostgreSQL database: restore it with pg_restore");
     }
     let backup = &args.file;
-    let (database, dir) = (database_file(&url)?, DataDir::open(&config.data_dir)?);
+    if !backup.is_file() {
+        bail!("there is no backup at {}", backup.display());
+    }
+    let database = database_file(&url)?;
     let clock = Arc::new(SystemClock::default());
-    let key_file = config.encryption_key.is_none().then(|| dir.key_file());
+    let key_file = match config.encryption_key {
+        Some(_) => None,
+        None => Some(KeyFile::in_dir(&config.data_dir)),
+    };
     let keys = match &key_file {
         // Not a new one: it would open nothing.
         Some(file) => file.open().context(
@@ -44,6 +50,7 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
         )?,
         None => encryption_keys(&config, None, &Ids::random())?,
     };
+    DataDir::open(&config.data_dir)?;
     let _lock = lock_database(&database)?;
     let staging = tempfile::Builder::new()
         .prefix(".syncline-restore-")
