@@ -12,6 +12,7 @@ mod messages;
 mod no_room;
 mod open_files;
 mod outage;
+mod readme;
 mod secrets;
 mod start;
 mod sync;

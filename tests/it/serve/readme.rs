@@ -1,0 +1,117 @@
+//! The README's blocks, pasted one after the other by somebody who has just cloned the repository.
+
+use std::{net::TcpListener, path::PathBuf, process::Stdio};
+
+use tokio::process::Command;
+
+use crate::support::syncline;
+
+/// One that the others don't build on, and that would run this test again.
+const LEFT_OUT: &str = "tests/run";
+
+#[tokio::test]
+async fn the_blocks_of_the_readme_work_in_their_order() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = blocks(&readme);
+    assert!(blocks.len() > 10, "{blocks:?}");
+    let [api, apollo] = [free_port(), free_port()];
+    let dir = tempfile::tempdir().unwrap();
+    let output = command()
+        .current_dir(dir.path())
+        .args(["-c", &script(&blocks, api, apollo)])
+        .env("SYNCLINE_LISTEN", format!("127.0.0.1:{api}"))
+        .output()
+        .await
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let log = std::fs::read_to_string(dir.path().join("serve.log")).unwrap_or_default();
+    assert!(output.status.success(), "{out}\n{err}\n{log}");
+    for words in [
+        "1 updated, 1 marked as deleted",
+        r#""customer_id":"acme""#,
+        r#""verdict":"complete""#,
+        r#""next_run_at":"#,
+        r#""per_hour":"#,
+        "1000 records",
+        r#"{"record":{"id":""#,
+        "whsec_",
+    ] {
+        assert!(out.contains(words), "no {words} in {out}");
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The shell blocks, less the one that is left out.
+fn blocks(readme: &str) -> Vec<&str> {
+    let parts = readme.split("```sh\n").skip(1);
+    let blocks = parts.filter_map(|part| part.split_once("```").map(|(block, _)| block));
+    blocks.filter(|block| block.trim() != LEFT_OUT).collect()
+}
+
+/// The blocks as they are, on ports of their own. The demo ends by itself; whoever reads on waits for
+/// the first syncs.
+fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
+    let mut script = "
+        set -euo pipefail
+        trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+        curl() { command curl --silent --show-error --fail-with-body --noproxy '*' \"$@\"; echo; }
+    "
+    .to_owned();
+    for block in blocks {
+        let block = block
+            .replace(
+                "cargo run --release -- demo",
+                "syncline demo --exit --listen 127.0.0.1:0",
+            )
+            .replace(
+                "syncline sim apollo",
+                &format!("syncline sim apollo --listen 127.0.0.1:{apollo}"),
+            )
+            .replace("127.0.0.1:8090", &format!("127.0.0.1:{apollo}"))
+            .replace("localhost:8080", &format!("127.0.0.1:{api}"));
+        if block.trim_start().starts_with("sqlite3") {
+            script.push_str("command -v sqlite3 >/dev/null || sqlite3() { :; }\n");
+        }
+        script.push_str(&block);
+        if block.contains("/mgmt/v2/syncs ") {
+            let asked = block.trim();
+            script.push_str("until [ \"$(");
+            script.push_str(asked);
+            script.push_str(" | grep -o '\"verdict\":' | wc -l)\" -ge 6 ]; do sleep 0.1; done\n");
+            script.push_str(asked);
+            script.push('\n');
+        }
+    }
+    script.push_str("wait\n");
+    script
+}
+
+/// A shell that finds the program under test, as it finds the one that was built.
+fn command() -> Command {
+    let program = syncline();
+    let directory = PathBuf::from(program.as_std().get_program());
+    let directory = directory.parent().unwrap().to_str().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("bash");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
+        command.env_remove(name);
+    }
+    command
+        .env_remove("RUST_LOG")
+        .env("PATH", format!("{directory}:{path}"))
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// One that nobody listens on now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
