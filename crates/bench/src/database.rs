@@ -1,6 +1,6 @@
 //! The databases that are synced into, and what can be seen in them afterwards.
 
-use std::{path::Path, str::FromStr};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use anyhow::{Context, ensure};
 use sqlx::{
@@ -63,7 +63,7 @@ pub(crate) enum Database {
 /// The newest row versions of a moment, by table.
 pub(crate) struct Mark([String; 2]);
 
-enum Open {
+pub(crate) enum Open {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
@@ -124,6 +124,20 @@ impl Database {
         }
     }
 
+    /// A connection that may write.
+    pub(crate) async fn open_to_write(&self) -> anyhow::Result<Open> {
+        Ok(match self {
+            Self::Sqlite(options) => Open::Sqlite(
+                options
+                    .clone()
+                    .busy_timeout(Duration::from_mins(1))
+                    .connect()
+                    .await?,
+            ),
+            Self::Postgres(options) => Open::Postgres(options.connect().await?),
+        })
+    }
+
     async fn open(&self) -> anyhow::Result<Open> {
         Ok(match self {
             Self::Sqlite(options) => Open::Sqlite(options.clone().read_only(true).connect().await?),
@@ -133,7 +147,37 @@ impl Database {
 }
 
 impl Open {
-    async fn count(&mut self, sql: String) -> Result<i64, sqlx::Error> {
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// How many rows that changed.
+    pub(crate) async fn execute(&mut self, sql: String) -> Result<u64, sqlx::Error> {
+        let sql = AssertSqlSafe(sql);
+        match self {
+            Self::Sqlite(c) => Ok(sqlx::query(sql).execute(c).await?.rows_affected()),
+            Self::Postgres(c) => Ok(sqlx::query(sql).execute(c).await?.rows_affected()),
+        }
+    }
+
+    pub(crate) async fn texts(&mut self, sql: String) -> Result<Vec<String>, sqlx::Error> {
+        let sql = AssertSqlSafe(sql);
+        match self {
+            Self::Sqlite(c) => sqlx::query_scalar(sql).fetch_all(c).await,
+            Self::Postgres(c) => sqlx::query_scalar(sql).fetch_all(c).await,
+        }
+    }
+
+    /// Numbers, of which some may be missing.
+    pub(crate) async fn numbers(&mut self, sql: String) -> Result<Vec<Option<f64>>, sqlx::Error> {
+        let sql = AssertSqlSafe(sql);
+        match self {
+            Self::Sqlite(c) => sqlx::query_scalar(sql).fetch_all(c).await,
+            Self::Postgres(c) => sqlx::query_scalar(sql).fetch_all(c).await,
+        }
+    }
+
+    pub(crate) async fn count(&mut self, sql: String) -> Result<i64, sqlx::Error> {
         let sql = AssertSqlSafe(sql);
         match self {
             Self::Sqlite(c) => sqlx::query_scalar(sql).fetch_one(c).await,
@@ -141,7 +185,7 @@ impl Open {
         }
     }
 
-    async fn text(&mut self, sql: String) -> Result<String, sqlx::Error> {
+    pub(crate) async fn text(&mut self, sql: String) -> Result<String, sqlx::Error> {
         let sql = AssertSqlSafe(sql);
         match self {
             Self::Sqlite(c) => sqlx::query_scalar(sql).fetch_one(c).await,

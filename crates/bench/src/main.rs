@@ -16,20 +16,21 @@ mod plain_copy;
 mod reading;
 mod report;
 mod round;
+mod scale;
 mod service;
 mod simulator;
 mod spread;
 mod sync;
 mod table;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    database::Server, load::Crowd, report::Report, round::Round, simulator::Simulator,
-    sync::Syncline,
+    database::Server, load::Crowd, report::Report, round::Round, scale::Sizes,
+    simulator::Simulator, sync::Syncline,
 };
 
 const SMOKE_CONTACTS: u32 = 500;
@@ -52,7 +53,7 @@ struct Args {
     #[arg(long, conflicts_with_all = ["contacts", "rounds"])]
     smoke: bool,
     /// The binary to measure [default: the one beside this program].
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     syncline: Option<PathBuf>,
 }
 
@@ -70,12 +71,83 @@ enum Command {
         #[arg(long, conflicts_with_all = ["clients", "seconds"])]
         smoke: bool,
     },
+    /// Measures a large installation with a long history, on both databases.
+    Scale(ScaleArgs),
     /// Runs one command and prints what it cost, as JSON.
     #[command(hide = true)]
     Cost {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+}
+
+#[derive(clap::Args)]
+struct ScaleArgs {
+    /// Connections, each with six syncs.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    connections: u32,
+    /// Provider accounts that they share.
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    teams: u32,
+    /// Connections whose contacts are due at once.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    burst: u32,
+    /// Connections that have a history.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    history_connections: u32,
+    /// How long it is; each sync ran every hour.
+    #[arg(long, default_value_t = 89, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=89))]
+    history_days: u32,
+    /// How long an idle service is measured.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    idle_seconds: u32,
+    /// How long syncs that are due at once are watched.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    watch_seconds: u32,
+    /// Webhooks that were delivered before.
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    delivered: u64,
+    /// Webhooks that wait.
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    backlog: u64,
+    /// Only see that it works: small sizes, under a minute.
+    #[arg(long)]
+    smoke: bool,
+}
+
+impl ScaleArgs {
+    fn sizes(&self) -> Sizes {
+        if self.smoke {
+            return Sizes {
+                connections: 40,
+                teams: 10,
+                burst: 20,
+                history_connections: 5,
+                history_days: 2,
+                settle: Duration::from_secs(1),
+                idle: Duration::from_secs(1),
+                watch: Duration::from_secs(4),
+                claims: Duration::from_secs(1),
+                delivered: 1_000,
+                backlog: 300,
+                sample: 100,
+            };
+        }
+        Sizes {
+            connections: self.connections,
+            teams: self.teams,
+            burst: self.burst,
+            history_connections: self.history_connections,
+            history_days: self.history_days,
+            settle: Duration::from_secs(3),
+            idle: Duration::from_secs(self.idle_seconds.into()),
+            watch: Duration::from_secs(self.watch_seconds.into()),
+            claims: Duration::from_secs(15),
+            delivered: self.delivered,
+            backlog: self.backlog,
+            sample: 2_000,
+        }
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -97,6 +169,10 @@ fn main() -> anyhow::Result<()> {
                 Crowd { clients, seconds }
             };
             tokio::runtime::Runtime::new()?.block_on(crowds(args.syncline, crowd))
+        }
+        Some(Command::Scale(scale)) => {
+            let sizes = scale.sizes();
+            tokio::runtime::Runtime::new()?.block_on(installation(args.syncline, sizes))
         }
         None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
     }
@@ -143,6 +219,15 @@ async fn crowds(named: Option<PathBuf>, crowd: Crowd) -> anyhow::Result<()> {
         print(met);
     }
     met.iter().try_for_each(load::Met::check)
+}
+
+async fn installation(named: Option<PathBuf>, sizes: Sizes) -> anyhow::Result<()> {
+    let program = program(named)?;
+    let server = server().await?;
+    let scratch = tempfile::tempdir()?;
+    let report = scale::run(sizes, &program, &server, scratch.path(), progress).await?;
+    print(&report);
+    Ok(())
 }
 
 /// The binary to measure.

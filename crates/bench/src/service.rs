@@ -22,10 +22,20 @@ pub(crate) struct Service {
 impl Service {
     /// Starts what `command` says, and waits until it listens.
     pub(crate) async fn start(command: std::process::Command) -> anyhow::Result<Self> {
+        Self::start_logged(command, "info", |_| {}).await
+    }
+
+    /// The same with another level of its log, whose lines are handed on.
+    pub(crate) async fn start_logged(
+        command: std::process::Command,
+        level: &str,
+        mut handle: impl FnMut(String) + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let mut process = Command::from(command)
             .env("SYNCLINE_API_KEY", API_KEY)
             .env("SYNCLINE_LISTEN", "127.0.0.1:0")
-            .env("RUST_LOG", "info")
+            .env("RUST_LOG", level)
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -39,12 +49,17 @@ impl Service {
             let line = lines.next_line().await?;
             let line = line.with_context(|| format!("the service ended: {said}"))?;
             if let Some((_, address)) = line.split_once("listening on ") {
-                break address.trim().to_owned();
+                let end = address.find(['"', ' ']).unwrap_or(address.len());
+                break address[..end].to_owned();
             }
             said.push_str(&line);
         };
         // So that it can go on logging.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                handle(line);
+            }
+        });
         Ok(Self {
             base_url,
             http: reqwest::Client::builder().no_proxy().build()?,
@@ -54,6 +69,32 @@ impl Service {
 
     pub(crate) fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(id) = self.process.id() {
+            let id = nix::unistd::Pid::from_raw(i32::try_from(id)?);
+            nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)?;
+        }
+        self.process.wait().await?;
+        Ok(())
+    }
+
+    /// Sends a body of JSON, and reads the answer to it.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<Vec<u8>> {
+        let url = format!("{}{path}", self.base_url);
+        let request = self.http.request(method, url).header("x-api-key", API_KEY);
+        body_of(request.json(body)).await
     }
 
     /// The memory that it holds now; `None` where the system doesn't tell.

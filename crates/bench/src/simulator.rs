@@ -48,10 +48,20 @@ impl Simulator {
     pub(crate) const API_KEY: &str = "sim-master-key";
 
     pub(crate) async fn start(syncline: &Path, contacts: u32) -> anyhow::Result<Self> {
+        Self::with_teams(syncline, contacts, 1).await
+    }
+
+    /// With several workspaces, each of which has a key of its own.
+    pub(crate) async fn with_teams(
+        syncline: &Path,
+        contacts: u32,
+        teams: u32,
+    ) -> anyhow::Result<Self> {
         let mut process = Command::new(syncline)
             .args(["sim", "apollo", "--listen", "127.0.0.1:0"])
             .args(["--api-key", Self::API_KEY])
             .args(["--contacts", &contacts.to_string()])
+            .args(["--teams", &teams.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -85,6 +95,14 @@ impl Simulator {
             world,
             _process: process,
         })
+    }
+
+    /// The key of one of the workspaces, counted from 0.
+    pub(crate) fn key_of(team: u32) -> String {
+        match team {
+            0 => Self::API_KEY.to_owned(),
+            _ => format!("{}-{}", Self::API_KEY, team + 1),
+        }
     }
 
     pub(crate) fn base_url(&self) -> &str {

@@ -98,6 +98,16 @@ impl Syncline {
         command
     }
 
+    /// `serve` with everything that it does, for as many requests as come, and with webhooks that may
+    /// go to this machine.
+    pub(crate) fn whole_service(&self, database_url: &str, home: &Path) -> Command {
+        let mut command = self.command("serve", database_url, home);
+        command
+            .env("SYNCLINE_LIMITS__REQUESTS_PER_MINUTE", "0")
+            .env("SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true");
+        command
+    }
+
     fn sync_command(&self, database_url: &str) -> Command {
         let mut command = self.command("sync", database_url, &self.home);
         command
