@@ -10,6 +10,7 @@ mod foreground;
 mod maintenance;
 mod page;
 mod queue;
+mod report;
 mod scan;
 mod schedule;
 mod spending;
@@ -26,6 +27,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use foreground::ForegroundEnd;
+pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
 pub use walk::Walk;
 

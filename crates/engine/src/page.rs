@@ -15,7 +15,7 @@ use syncline_providers::{
 use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 
 use crate::{
-    Engine,
+    Engine, report,
     scan::{Failure, ScanEnd, Step},
     spending::{Permission, cost_of_failure},
     walk::Walk,
@@ -174,9 +174,15 @@ impl Engine {
         walk.scan.checkpoint.records_asked += page.returned;
         walk.repeats += 1;
         if walk.repeats < ASKS_OF_A_REPEATED_PAGE {
-            return Ok(Step::Again {
-                after: self.config.retry.first_delay,
-            });
+            let after = self.config.retry.first_delay;
+            let what = format!("page {}", walk.scan.checkpoint.next_page);
+            report::retry(
+                &walk.scan,
+                &what,
+                &"it came with earlier records only",
+                after,
+            );
+            return Ok(Step::Again { after });
         }
         let error = format!(
             "page {} came with records of earlier pages only, {ASKS_OF_A_REPEATED_PAGE} times",
@@ -194,7 +200,7 @@ impl Engine {
         let scan = &walk.scan;
         self.settle_statistics(scan, &mut page).await?;
         let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
-        report_rejected(scan, &page);
+        report_rejected(&page);
         let limits = self.limits_of(scan);
         let next = if checkpoint.facts.reached_end {
             None
@@ -222,14 +228,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        metrics::counter!("syncline_pages_total", "object" => scan.object.as_str()).increment(1);
-        metrics::counter!("syncline_records_read_total", "object" => scan.object.as_str())
-            .increment(u64::try_from(page.returned).unwrap_or_default());
-        for own in committed.written {
-            let written = u64::try_from(own.created + own.updated).unwrap_or_default();
-            metrics::counter!("syncline_rows_written_total", "object" => own.object.as_str())
-                .increment(written);
-        }
+        report::page(scan, page.returned, &committed.written);
         walk.requests = 0;
         walk.grant = committed.next;
         walk.scan.checkpoint = checkpoint;
@@ -308,7 +307,8 @@ impl Engine {
         if error.is_temporary() {
             let now = self.clock.now();
             if let Some(after) = walk.next_try(&self.config.retry, now) {
-                tracing::info!(walk.scan.id, ?after, "asking again: {error}");
+                let what = format!("page {}", walk.scan.checkpoint.next_page);
+                report::retry(&walk.scan, &what, &error, after);
                 return Ok(Step::Again { after });
             }
         }
@@ -426,10 +426,9 @@ fn digest(page: &Page) -> Option<u64> {
     (!ids.is_empty()).then(|| hasher.finish())
 }
 
-fn report_rejected(scan: &Scan, page: &Page) {
+fn report_rejected(page: &Page) {
     for rejected in &page.rejected {
         tracing::warn!(
-            scan.id,
             record.id = rejected.id,
             "a {} was kept out: {}",
             rejected.object,

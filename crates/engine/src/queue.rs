@@ -4,8 +4,9 @@
 
 use syncline_queue::{Leases, Workers};
 use syncline_store::{Scan, StoreError};
+use tracing::Instrument;
 
-use crate::{Engine, ScanEnd, Walk};
+use crate::{Engine, ScanEnd, Walk, report};
 
 impl Leases for Engine {
     type Job = Walk;
@@ -22,16 +23,20 @@ impl Leases for Engine {
     /// transaction holds, and the walk must go on for it to get it.
     async fn work_on(&self, mut walk: Walk) {
         let leased = walk.scan.clone();
-        tokio::select! {
-            end = self.walk(&mut walk) => {
-                if end != ScanEnd::Abandoned {
-                    self.wake.scan_left();
+        let span = report::span_of(&leased);
+        let work = async {
+            tokio::select! {
+                end = self.walk(&mut walk) => {
+                    if end != ScanEnd::Abandoned {
+                        self.wake.scan_left();
+                    }
+                }
+                () = self.keep_lease(&leased) => {
+                    tracing::warn!("another worker has taken this reading over, and goes on with it");
                 }
             }
-            () = self.keep_lease(&leased) => {
-                tracing::warn!(scan.id = leased.id, "scan {} was taken over", leased.id);
-            }
-        }
+        };
+        work.instrument(span).await;
     }
 }
 
@@ -56,7 +61,7 @@ impl Engine {
                 Ok(false) => return,
                 Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the lease could not be extended"
+                    "the lease could not be extended, it is tried again: {error}"
                 ),
             }
         }

@@ -11,7 +11,7 @@ use syncline_store::{Ending, Pause, Scan, StoreError};
 use tokio::time::Instant;
 
 use crate::{
-    Engine,
+    Engine, report,
     sweep::empty_and_complete,
     walk::{Judged, Walk},
 };
@@ -90,15 +90,8 @@ impl Engine {
     /// Reads the scan's pages until it ends, waits, or this process stops. From time to time it
     /// makes room for other customers' scans.
     pub(crate) async fn walk(&self, walk: &mut Walk) -> ScanEnd {
-        let scan = &walk.scan;
-        tracing::info!(
-            scan.id,
-            connection.id = scan.connection.connection_id,
-            page = scan.checkpoint.next_page,
-            "reading {} of customer {}",
-            scan.object.plural(),
-            scan.connection.customer_id,
-        );
+        let (objects, page) = (walk.scan.object.plural(), walk.scan.checkpoint.next_page);
+        tracing::info!(page, "reading {objects} from page {page} on");
         let mut turn_ends = Instant::now() + self.config.turn;
         loop {
             if self.stopping.is_cancelled() {
@@ -110,11 +103,10 @@ impl Engine {
                 Ok(Step::End(end)) => return end,
                 Err(error) if error.refuses_data() => return self.give_up(walk, &error).await,
                 Err(error) => {
-                    let id = &walk.scan.id;
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        scan.id = id,
-                        "scan {id} is abandoned: {error}",
+                        "this reading is abandoned and goes on from its checkpoint, as soon as the \
+                         database answers or when the lease is over: {error}",
                     );
                     return self.abandon(walk, &error).await;
                 }
@@ -164,7 +156,9 @@ impl Engine {
     /// Frees a scan for whoever comes next; it goes on at its checkpoint.
     pub async fn give_back(&self, walk: &mut Walk) -> ScanEnd {
         if let Err(error) = self.drop_permit(walk).await {
-            tracing::warn!("a permit could not be given back: {error}");
+            tracing::warn!(
+                "records that were reserved and not read count as read for a while: {error}"
+            );
         }
         match self.store.release_scan(&walk.scan).await {
             Ok(true) => ScanEnd::Released,
@@ -230,7 +224,7 @@ impl Engine {
                 Err(StoreError::Joined { .. }) => {}
                 ended => {
                     ended?;
-                    report(&endings);
+                    report::ended(&endings, pause);
                     return Ok(ScanEnd::Finished);
                 }
             }
@@ -245,36 +239,6 @@ fn doubted(coverage: Coverage, scan: &Scan) -> Coverage {
         found => coverage.drifted(format!(
             "{found} records that the scan did not see are there by their ids"
         )),
-    }
-}
-
-fn report(endings: &[Ending]) {
-    for Ending { run, state, .. } in endings {
-        metrics::counter!(
-            "syncline_runs_finished_total",
-            "object" => run.object.as_str(),
-            "status" => state.status(),
-        )
-        .increment(1);
-        match state {
-            RunState::Succeeded { coverage, .. } => tracing::info!(
-                run.id,
-                "run {} read {} {} ({:?})",
-                run.id,
-                coverage.records_seen,
-                run.object.plural(),
-                coverage.verdict
-            ),
-            RunState::Failed { error, .. } | RunState::Stalled { error, .. } => {
-                tracing::warn!(
-                    run.id,
-                    "run {} of {} failed: {error}",
-                    run.id,
-                    run.object.plural()
-                );
-            }
-            _ => {}
-        }
     }
 }
 

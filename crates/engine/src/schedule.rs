@@ -44,7 +44,10 @@ impl Engine {
                 Ok(_) => self.wake.queue.notify_one(),
                 // An outage of the database ends by itself; the next tick asks again.
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "tick failed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "due syncs could not be looked for, the next look is in a second: {error}"
+                    );
                 }
             }
         }

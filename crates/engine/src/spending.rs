@@ -11,7 +11,7 @@ use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
 
 use crate::{
-    Engine,
+    Engine, report,
     scan::{ScanEnd, resume_at, running},
     walk::Walk,
 };
@@ -180,7 +180,7 @@ impl Engine {
         let state = running(scan)
             .wait(until, reason)
             .expect("a leased scan's runs are running");
-        tracing::info!(scan.id, %until, "scan {} waits: {}", scan.id, reason.as_str());
+        report::waits(scan, until, reason);
         self.store.save_waiting(scan, &state, walk.requests).await?;
         Ok(ScanEnd::Waiting)
     }

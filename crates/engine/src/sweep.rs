@@ -12,7 +12,7 @@ use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
 use syncline_store::{NextLookup, PassNote, Permit, Scan, ScanRun, Spending, StoreError};
 
 use crate::{
-    Engine,
+    Engine, report,
     scan::Step,
     spending::Permission,
     walk::{Judged, Walk},
@@ -200,7 +200,11 @@ impl Engine {
             }
             // It won't tell of this record; that says nothing of the others.
             Err(error) if error.kind == ErrorKind::Rejected => {
-                tracing::warn!(walk.scan.id, "{object} {} stays missing: {error}", next.id);
+                tracing::warn!(
+                    record.id = next.id,
+                    "a {object} that was not seen stays missing, the provider does not tell of it: \
+                     {error}"
+                );
                 walk.answered();
                 let outcome = LookupOutcome::Unclear;
                 self.note_lookup(walk, run, &next.rows, &outcome, &error.usage, permit)
@@ -266,11 +270,12 @@ impl Engine {
         if error.is_temporary()
             && let Some(after) = walk.next_try(&self.config.retry, self.clock.now())
         {
+            report::retry(&walk.scan, "a missing one", &error, after);
             return Ok(Step::Again { after });
         }
         tracing::warn!(
-            walk.scan.id,
-            "missing records can't be asked about: {error}"
+            "records that were not seen can't be asked about, they stay as they are until the next \
+             run: {error}"
         );
         let progress = &mut walk.scan.checkpoint.sweep;
         progress.forbidden = matches!(error.kind, ErrorKind::Forbidden(_));

@@ -141,7 +141,10 @@ async fn next_jobs<L: Leases>(
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(error = &error as &dyn Error, "leasing failed");
+                tracing::warn!(
+                    error = &error as &dyn Error,
+                    "due work could not be looked for, the next look is in {tick:?}: {error}"
+                );
             }
         }
         drop(free);

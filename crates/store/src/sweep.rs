@@ -74,11 +74,13 @@ impl Store {
         if wants_a_word(count(threatened.len()), live, empty_answer) {
             self.hold(tx, scan, run, &threatened).await?;
             tracing::warn!(
-                run.id,
-                "run {} holds {} deletions of {live} {}: they wait for somebody's word",
+                "run {} would delete {} of {live} {} and holds that until somebody says so: look at \
+                 the provider, then POST /mgmt/v2/sync-runs/{}/_apply_deletes, or wait for the \
+                 records to come back",
                 run.id,
                 threatened.len(),
-                run.object.plural()
+                run.object.plural(),
+                run.id
             );
             return Ok(Swept {
                 deleted: 0,

@@ -4,7 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use chrono::TimeDelta;
 use reqwest::Url;
-use syncline_model::{Time, webhook::Attempt};
+use syncline_model::{
+    Time,
+    webhook::{Attempt, Next},
+};
 use syncline_queue::Leases;
 use syncline_store::{DueDelivery, LeasedEndpoint, StoreError};
 use tokio::time::Instant;
@@ -60,7 +63,7 @@ impl Leases for Webhooks {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 endpoint.id,
-                "the deliveries to webhook endpoint {} go on later",
+                "the deliveries to webhook endpoint {} go on when its lease is over: {error}",
                 endpoint.id
             );
         }
@@ -89,10 +92,12 @@ impl Webhooks {
     async fn deliver_due(&self, endpoint: &LeasedEndpoint) -> Result<usize, StoreError> {
         let turn = Instant::now() + self.config.turn;
         let mut made = 0;
+        let mut failed = Failed::default();
         while let Some(delivery) = self.store.next_delivery(endpoint).await? {
             let attempt = self.attempt(&delivery).await;
             made += 1;
             report(endpoint, &delivery, &attempt);
+            failed.note(&delivery, &attempt);
             let leased_until = self.clock.now() + self.lease();
             let ours = self
                 .store
@@ -106,6 +111,7 @@ impl Webhooks {
                 break;
             }
         }
+        failed.report(endpoint);
         self.store.release_endpoint(endpoint).await?;
         Ok(made)
     }
@@ -148,6 +154,55 @@ impl Webhooks {
 
     fn lease(&self) -> TimeDelta {
         TimeDelta::from_std(self.config.lease).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+/// What failed in an endpoint's turn: one line in the log, however many messages wait for it.
+#[derive(Default)]
+struct Failed {
+    attempts: usize,
+    /// Of the first one: the event, the error, and what follows.
+    first: Option<(String, String, Next)>,
+}
+
+impl Failed {
+    fn note(&mut self, delivery: &DueDelivery, attempt: &Attempt) {
+        let Some(error) = &attempt.error else { return };
+        self.attempts += 1;
+        let next = attempt.next(delivery.attempts_made);
+        self.first
+            .get_or_insert_with(|| (delivery.event_type.clone(), error.clone(), next));
+    }
+
+    fn report(&self, endpoint: &LeasedEndpoint) {
+        let Some((event, error, next)) = &self.first else {
+            return;
+        };
+        let next = match next {
+            Next::At(time) => format!("is sent again at {}", time.format("%FT%TZ")),
+            _ => "is given up, it can be replayed".to_owned(),
+        };
+        let others = match self.attempts - 1 {
+            0 => String::new(),
+            others => format!("; so did {others} more"),
+        };
+        tracing::warn!(
+            endpoint.id,
+            attempts = self.attempts,
+            "{event} to webhook endpoint {} failed and {next}: {error}{others}",
+            endpoint.id
+        );
+    }
+}
+
+/// Metrics that are there from the start.
+pub fn describe_metrics() {
+    metrics::describe_counter!(
+        "syncline_webhook_attempts_total",
+        "Webhook messages that were sent, by result (delivered or failed)."
+    );
+    for result in ["delivered", "failed"] {
+        metrics::counter!("syncline_webhook_attempts_total", "result" => result).increment(0);
     }
 }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use address::{InvalidTarget, LONGEST_URL, is_global, parse_target};
 pub use client::{Lookup, SystemLookup};
+pub use deliver::describe_metrics;
 
 use client::Targets;
 use places::Places;

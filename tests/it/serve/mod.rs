@@ -7,6 +7,7 @@ mod doctor;
 mod drain;
 mod encryption;
 mod keys;
+mod logs;
 mod many_crashes;
 mod messages;
 mod no_room;

@@ -1,0 +1,155 @@
+//! What is logged and counted of a scan.
+//!
+//! Every line about a scan is inside its span, so it names the customer, the connection, the object
+//! and the runs whatever it says itself.
+
+use std::time::Duration;
+
+use syncline_model::{Object, RunState, Time, WaitReason};
+use syncline_store::{Ending, Pause, Scan, Written};
+use tracing::Span;
+
+/// Metrics that are there from the start, so that their absence means something.
+pub fn describe_metrics() {
+    use metrics::{counter, describe_counter};
+    describe_counter!(
+        "syncline_pages_total",
+        "Pages of records that were read and written, by object."
+    );
+    describe_counter!(
+        "syncline_records_read_total",
+        "Records in those pages, as the provider returned them, by object."
+    );
+    describe_counter!(
+        "syncline_rows_written_total",
+        "Rows that were inserted or changed, by object."
+    );
+    describe_counter!(
+        "syncline_request_retries_total",
+        "Requests of syncs that are sent again after a failure that passes, by object."
+    );
+    describe_counter!(
+        "syncline_runs_finished_total",
+        "Runs that ended, by object and status (SUCCESS or FAILURE)."
+    );
+    for object in Object::ALL {
+        let object = object.as_str();
+        for name in [
+            "syncline_pages_total",
+            "syncline_records_read_total",
+            "syncline_rows_written_total",
+            "syncline_request_retries_total",
+        ] {
+            counter!(name, "object" => object).increment(0);
+        }
+        for status in ["SUCCESS", "FAILURE"] {
+            counter!("syncline_runs_finished_total", "object" => object, "status" => status)
+                .increment(0);
+        }
+    }
+}
+
+/// Around everything that is done for the scan. At the highest level, so that it is there whatever is
+/// logged.
+pub(crate) fn span_of(scan: &Scan) -> Span {
+    let runs: Vec<&str> = scan.runs.iter().map(|run| run.id.as_str()).collect();
+    tracing::error_span!(
+        "scan",
+        customer = scan.connection.customer_id,
+        provider = scan.connection.provider.as_str(),
+        connection = scan.connection.connection_id,
+        object = scan.object.as_str(),
+        run = runs.join(","),
+    )
+}
+
+/// A request is sent again.
+pub(crate) fn retry(scan: &Scan, what: &str, error: &dyn std::fmt::Display, after: Duration) {
+    let object = scan.object.as_str();
+    metrics::counter!("syncline_request_retries_total", "object" => object).increment(1);
+    tracing::warn!(
+        ?after,
+        "{what} of {} is asked for again in {after:?}: {error}",
+        scan.object.plural()
+    );
+}
+
+/// A scan goes on later. That its own limits are used up is as it should be; a provider that refuses
+/// is worth a look.
+pub(crate) fn waits(scan: &Scan, until: Time, reason: WaitReason) {
+    let until = until.format("%FT%TZ");
+    let objects = scan.object.plural();
+    match reason {
+        WaitReason::RecordsPerHour | WaitReason::RecordsPerDay => {
+            let window = if reason == WaitReason::RecordsPerHour {
+                "hour"
+            } else {
+                "day"
+            };
+            tracing::info!(
+                %until,
+                "reading {objects} goes on at {until}: the account has read what a {window} allows"
+            );
+        }
+        WaitReason::ProviderRateLimit => tracing::warn!(
+            %until,
+            "reading {objects} is tried again at {until}: the provider's request limit is reached"
+        ),
+    }
+}
+
+/// A page is committed.
+pub(crate) fn page(scan: &Scan, returned: i64, written: &[Written]) {
+    let object = scan.object.as_str();
+    metrics::counter!("syncline_pages_total", "object" => object).increment(1);
+    metrics::counter!("syncline_records_read_total", "object" => object)
+        .increment(u64::try_from(returned).unwrap_or_default());
+    for own in written {
+        let rows = u64::try_from(own.created + own.updated).unwrap_or_default();
+        metrics::counter!("syncline_rows_written_total", "object" => own.object.as_str())
+            .increment(rows);
+    }
+}
+
+/// The scan's runs have ended.
+pub(crate) fn ended(endings: &[Ending], pause: Option<&Pause>) {
+    for Ending { run, state, .. } in endings {
+        metrics::counter!(
+            "syncline_runs_finished_total",
+            "object" => run.object.as_str(),
+            "status" => state.status(),
+        )
+        .increment(1);
+        let (id, objects) = (&run.id, run.object.plural());
+        match state {
+            RunState::Succeeded { coverage, .. } => tracing::info!(
+                "run {id} read {} {objects} ({:?})",
+                coverage.records_seen,
+                coverage.verdict
+            ),
+            RunState::Failed { error, .. } | RunState::Stalled { error, .. } => {
+                tracing::warn!(
+                    "run {id} of {objects} failed: {}. {}",
+                    error.trim_end_matches('.'),
+                    what_follows(pause)
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What becomes of a sync after a failed run, and what somebody can do about it.
+fn what_follows(pause: Option<&Pause>) -> &'static str {
+    match pause {
+        None => "The next period tries again",
+        Some(Pause::Connection { .. }) => {
+            "All syncs of the connection are paused until it gets a key that is accepted (PUT it to \
+             the connection)"
+        }
+        Some(Pause::Object { .. }) => {
+            "The object is tried once a day until the key may read it; a key that may (PUT it to the \
+             connection) is tried at once"
+        }
+    }
+}
