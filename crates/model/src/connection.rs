@@ -22,6 +22,13 @@ pub enum ConnectionStatus {
 }
 
 impl ConnectionStatus {
+    pub const ALL: [Self; 4] = [
+        Self::Healthy,
+        Self::Unauthorized,
+        Self::Limited,
+        Self::Unverified,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -32,14 +39,7 @@ impl ConnectionStatus {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Healthy,
-            Self::Unauthorized,
-            Self::Limited,
-            Self::Unverified,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == text)
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
 }
 

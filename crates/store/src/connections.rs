@@ -111,12 +111,7 @@ impl TryFrom<ConnectionRow> for Connection {
     type Error = StoreError;
 
     fn try_from(row: ConnectionRow) -> Result<Self, StoreError> {
-        let status = ConnectionStatus::parse(&row.status).ok_or(StoreError::Inconsistent {
-            table: "connections",
-            column: "status",
-            row: row.id.clone(),
-            reason: row.status,
-        })?;
+        let status = parse_status(&row.id, row.status)?;
         Ok(Self {
             provider: parse_provider("connections", &row.id, &row.provider_name)?,
             id: row.id,
@@ -133,6 +128,15 @@ impl TryFrom<ConnectionRow> for Connection {
             credentials: Sealed(row.credentials),
         })
     }
+}
+
+pub(crate) fn parse_status(row: &str, status: String) -> Result<ConnectionStatus, StoreError> {
+    ConnectionStatus::parse(&status).ok_or_else(|| StoreError::Inconsistent {
+        table: "connections",
+        column: "status",
+        row: row.to_owned(),
+        reason: status,
+    })
 }
 
 impl Connection {

@@ -161,6 +161,12 @@ impl Store {
         for ending in endings {
             self.finish_run(&mut tx, scan, ending, requests).await?;
         }
+        if pause.is_some() {
+            // All of them before any: two scans of the connection may end like this at once.
+            self.lock_syncs(&mut tx, &scan.connection.connection_id)
+                .await?;
+        }
+        self.note_outcomes(&mut tx, endings).await?;
         match pause {
             Some(pause) => self.pause_after(&mut tx, scan, endings, pause).await?,
             None if endings

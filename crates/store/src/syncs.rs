@@ -42,6 +42,24 @@ pub struct SyncFilter {
     pub customer_id: Option<String>,
     pub provider_name: Option<String>,
     pub object: Option<String>,
+    pub runs: RunsOfSync,
+}
+
+/// Syncs by how their runs are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunsOfSync {
+    #[default]
+    Any,
+    /// A run is `queued`, `running` or `waiting`, or any of these.
+    Active(Option<&'static str>),
+    /// No run is active, and none starts by itself.
+    Paused,
+    /// No run is active; the next one starts by itself.
+    Idle,
+    /// No run is active, and the newest one succeeded.
+    Succeeded,
+    /// No run is active, and the newest one failed.
+    Failed,
 }
 
 #[derive(FromRow)]
@@ -100,6 +118,96 @@ macro_rules! select {
     };
 }
 
+/// The texts of one kind of list.
+struct ListStatements {
+    forward: Scoped,
+    backward: Scoped,
+    count: Scoped,
+}
+
+macro_rules! filtered {
+    ($runs:literal) => {
+        concat!(
+            "AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
+             AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
+             AND (CAST($4 AS text) IS NULL OR s.object = $4) ",
+            $runs
+        )
+    };
+}
+
+/// The list of the syncs of which `$runs` holds; it may ask for a state, which is `$5`. A text of its
+/// own for each, so that each has its index.
+macro_rules! list_of {
+    ($runs:literal) => {
+        ListStatements {
+            forward: scoped(concat!(
+                select!(),
+                filtered!($runs),
+                " AND (CAST($6 AS text) IS NULL OR s.id > $6) ORDER BY s.id ASC LIMIT $7"
+            )),
+            backward: scoped(concat!(
+                select!(),
+                filtered!($runs),
+                " AND (CAST($6 AS text) IS NULL OR s.id < $6) ORDER BY s.id DESC LIMIT $7"
+            )),
+            count: scoped(concat!(
+                "SELECT count(*) FROM syncs s JOIN connections c ON c.id = s.connection_id
+                 WHERE s.application_id = $1 ",
+                filtered!($runs)
+            )),
+        }
+    };
+}
+
+impl RunsOfSync {
+    fn state(self) -> Option<&'static str> {
+        match self {
+            Self::Active(state) => state,
+            _ => None,
+        }
+    }
+
+    fn statements(self) -> ListStatements {
+        const ANY: ListStatements = list_of!("AND CAST($5 AS text) IS NULL");
+        const ACTIVE: ListStatements = list_of!(
+            "AND s.id IN (
+                SELECT active.sync_id FROM sync_runs active
+                WHERE active.state IN ('queued', 'running', 'waiting')
+                  AND (CAST($5 AS text) IS NULL OR active.state = $5))"
+        );
+        const PAUSED: ListStatements = list_of!(
+            "AND s.paused AND CAST($5 AS text) IS NULL
+             AND NOT EXISTS (SELECT 1 FROM sync_runs active WHERE active.sync_id = s.id
+                AND active.state IN ('queued', 'running', 'waiting'))"
+        );
+        const IDLE: ListStatements = list_of!(
+            "AND NOT s.paused AND CAST($5 AS text) IS NULL
+             AND NOT EXISTS (SELECT 1 FROM sync_runs active WHERE active.sync_id = s.id
+                AND active.state IN ('queued', 'running', 'waiting'))"
+        );
+        const SUCCEEDED: ListStatements = list_of!(
+            "AND s.failing_since IS NULL AND s.last_succeeded_at IS NOT NULL
+             AND CAST($5 AS text) IS NULL
+             AND NOT EXISTS (SELECT 1 FROM sync_runs active WHERE active.sync_id = s.id
+                AND active.state IN ('queued', 'running', 'waiting'))"
+        );
+        const FAILED: ListStatements = list_of!(
+            "AND s.failing_since IS NOT NULL AND CAST($5 AS text) IS NULL
+             AND NOT EXISTS (SELECT 1 FROM sync_runs active WHERE active.sync_id = s.id
+                AND active.state IN ('queued', 'running', 'waiting'))"
+        );
+        match self {
+            Self::Any => ANY,
+            Self::Active(_) => ACTIVE,
+            Self::Paused => PAUSED,
+            Self::Idle => IDLE,
+            Self::Succeeded => SUCCEEDED,
+            Self::Failed => FAILED,
+        }
+    }
+}
+
 /// The cause of a pause that new credentials end.
 pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
 /// The cause of a pause that also ends when a try, once a day, succeeds.
@@ -132,29 +240,18 @@ impl Tenant {
         filter: &SyncFilter,
         page: &PageRequest,
     ) -> Result<Vec<Sync>, StoreError> {
-        macro_rules! sql {
-            ($after:literal, $order:literal) => {
-                scoped(concat!(
-                    select!(),
-                    "  AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
-                       AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
-                       AND (CAST($4 AS text) IS NULL OR s.object = $4)
-                       AND (CAST($5 AS text) IS NULL OR s.id ",
-                    $after,
-                    " $5) ORDER BY s.id ",
-                    $order,
-                    " LIMIT $6"
-                ))
-            };
-        }
-        const FORWARD: Scoped = sql!(">", "ASC");
-        const BACKWARD: Scoped = sql!("<", "DESC");
-        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        let statements = filter.runs.statements();
+        let sql = if page.reverse {
+            statements.backward
+        } else {
+            statements.forward
+        };
         let mut reader = self.read().await?;
         let rows: Vec<SyncRow> = run!(reader, query_as(sql), |q, c| q
             .bind(&filter.customer_id)
             .bind(&filter.provider_name)
             .bind(&filter.object)
+            .bind(filter.runs.state())
             .bind(&page.cursor)
             .bind(page.limit)
             .fetch_all(c)
@@ -163,18 +260,13 @@ impl Tenant {
     }
 
     pub async fn count_syncs(&self, filter: &SyncFilter) -> Result<i64, StoreError> {
-        const SQL: Scoped = scoped(
-            "SELECT count(*) FROM syncs s JOIN connections c ON c.id = s.connection_id
-             WHERE s.application_id = $1
-               AND (CAST($2 AS text) IS NULL OR c.customer_id = $2)
-               AND (CAST($3 AS text) IS NULL OR c.provider_name = $3)
-               AND (CAST($4 AS text) IS NULL OR s.object = $4)",
-        );
+        let sql = filter.runs.statements().count;
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| q
+        Ok(run!(reader, query_scalar(sql), |q, c| q
             .bind(&filter.customer_id)
             .bind(&filter.provider_name)
             .bind(&filter.object)
+            .bind(filter.runs.state())
             .fetch_one(c)
             .await)?)
     }
@@ -304,8 +396,9 @@ impl Store {
         const SQL: &str = "
             INSERT INTO syncs
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
-                 paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10)
+                 paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at,
+                 fresh_ms)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13)
             ON CONFLICT (connection_id, object) DO UPDATE
             SET period_ms = excluded.period_ms,
                 next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
@@ -327,6 +420,7 @@ impl Store {
                 .bind(now)
                 .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
                 .bind(now + chrono::TimeDelta::milliseconds(period_ms))
+                .bind(now.timestamp_millis())
                 .execute(c)
                 .await
                 .map(drop))?;

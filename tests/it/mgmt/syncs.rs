@@ -85,6 +85,44 @@ on_both_databases! {
         assert_eq!(list["results"][0]["last_run"]["coverage"], Value::Null);
     }
 
+    async fn syncs_are_found_by_the_state_and_the_status_of_their_runs(database: Database) {
+        let app = App::with_contacts(database, 5).await;
+        app.connect(CUSTOMER, SCOPED_KEY).await;
+        let found = async |query: &str| {
+            let list = app.get(&format!("/mgmt/v2/syncs?{query}")).await.ok();
+            let mut objects: Vec<String> = list["results"].as_array().unwrap().iter()
+                .map(|sync| sync["object"].as_str().unwrap().to_owned()).collect();
+            objects.sort();
+            assert_eq!(list["total_count"], objects.len(), "{query}");
+            objects.join(" ")
+        };
+        assert_eq!(found("state=idle&page_size=1000").await.split(' ').count(), 6);
+        app.engine.tick().await.unwrap();
+        assert_eq!(found("state=queued").await.split(' ').count(), 6);
+        assert_eq!(found("status=IN_PROGRESS&object_type=common&object=user").await, "user");
+        assert_eq!(found("state=running").await, "");
+        app.work_off().await;
+        let (read, kept_from) = ("account contact sequence_state", "mailbox sequence user");
+        for (query, objects) in [
+            ("state=queued", ""),
+            ("state=idle", read),
+            ("state=paused", kept_from),
+            ("status=SUCCESS", read),
+            ("status=FAILURE", kept_from),
+            ("status=FAILURE&customer_id=nobody", ""),
+        ] {
+            assert_eq!(found(query).await, objects, "{query}");
+        }
+        for (query, field) in [
+            ("state=asleep", "state"),
+            ("status=success", "status"),
+            ("state=idle&status=SUCCESS", "status"),
+        ] {
+            let answer = app.get(&format!("/mgmt/v2/syncs?{query}")).await;
+            assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{query}");
+        }
+    }
+
     async fn pages_lead_forward_and_back_without_gaps(database: Database) {
         let app = App::synced(database, 5).await;
         for size in [1, 2, 5, 6] {

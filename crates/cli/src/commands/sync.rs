@@ -201,6 +201,7 @@ async fn syncs(parts: &Parts, connection: &Connection) -> anyhow::Result<Vec<Syn
         customer_id: Some(connection.customer_id.clone()),
         provider_name: Some(connection.provider.to_string()),
         object: None,
+        ..SyncFilter::default()
     };
     let all = PageRequest {
         limit: i64::try_from(Object::ALL.len()).unwrap_or(i64::MAX),

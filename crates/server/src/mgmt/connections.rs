@@ -6,14 +6,14 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, ProviderName,
-    Time, provider::UnknownProvider,
+    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, Health, LimitOverrides,
+    ProviderName, Time, provider::UnknownProvider,
 };
 use syncline_providers::{Credentials, KeyCheck, account_id};
 use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
 use utoipa::ToSchema;
 
-use super::{customers::find_customer, providers::enabled_provider};
+use super::{customers::find_customer, health::HealthBody, providers::enabled_provider};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -47,11 +47,13 @@ pub(crate) struct ConnectionBody {
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_synced_at: Option<Time>,
+    health: HealthBody,
 }
 
 impl ConnectionBody {
-    fn new(state: &AppState, connection: Connection) -> Self {
+    fn new(state: &AppState, connection: Connection, health: Health) -> Self {
         Self {
+            health: health.into(),
             limits: state.limits_of(&connection).into(),
             id: connection.id,
             application_id: connection.application_id,
@@ -84,12 +86,26 @@ pub(crate) async fn list_connections(
         .tenant
         .list_connections(&customer.customer_id)
         .await?;
-    Ok(JsonBody(
-        connections
-            .into_iter()
-            .map(|connection| ConnectionBody::new(&state, connection))
-            .collect(),
-    ))
+    let mut health = caller.tenant.health_of(&connections).await?;
+    let body = |connection: Connection| {
+        let health = health.remove(&connection.id).unwrap_or_default();
+        ConnectionBody::new(&state, connection, health)
+    };
+    Ok(JsonBody(connections.into_iter().map(body).collect()))
+}
+
+/// One connection with its health.
+async fn shown(
+    caller: &Caller,
+    state: &AppState,
+    connection: Connection,
+) -> ApiResult<JsonBody<ConnectionBody>> {
+    let mut health = caller
+        .tenant
+        .health_of(std::slice::from_ref(&connection))
+        .await?;
+    let health = health.remove(&connection.id).unwrap_or_default();
+    Ok(JsonBody(ConnectionBody::new(state, connection, health)))
 }
 
 /// `type` and `category` may be left out; given, they must fit the provider.
@@ -153,7 +169,7 @@ pub(crate) async fn create_connection(
     let connection = created?;
     caller.call.set_connection(&connection);
     state.wake.wake();
-    Ok(JsonBody(ConnectionBody::new(&state, connection)))
+    shown(&caller, &state, connection).await
 }
 
 /// One connection.
@@ -168,7 +184,7 @@ pub(crate) async fn get_connection(
     Path((customer_id, provider_name)): Path<(String, String)>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
-    Ok(JsonBody(ConnectionBody::new(&state, connection)))
+    shown(&caller, &state, connection).await
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -218,7 +234,7 @@ pub(crate) async fn update_connection(
         (None, None) => {}
     }
     let updated = find_named(&caller, &customer_id, &provider_name).await?;
-    Ok(JsonBody(ConnectionBody::new(&state, updated)))
+    shown(&caller, &state, updated).await
 }
 
 async fn replace_key(

@@ -2,9 +2,11 @@
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
+use syncline_model::Health;
 use syncline_store::{Customer, NewCustomer};
 use utoipa::ToSchema;
 
+use super::health::HealthBody;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -21,11 +23,15 @@ pub(crate) struct CustomerBody {
     customer_id: String,
     name: String,
     email: String,
+    /// Of the worst of its connections. Null where there is none.
+    #[schema(required = true)]
+    health: Option<HealthBody>,
 }
 
-impl From<Customer> for CustomerBody {
-    fn from(customer: Customer) -> Self {
+impl CustomerBody {
+    fn new(customer: Customer, health: Option<Health>) -> Self {
         Self {
+            health: health.map(Into::into),
             application_id: customer.application_id,
             customer_id: customer.customer_id,
             name: customer.name,
@@ -39,7 +45,23 @@ impl From<Customer> for CustomerBody {
     responses((status = 200, description = "Customers", body = [CustomerBody])))]
 pub(crate) async fn list_customers(caller: Caller) -> ApiResult<JsonBody<Vec<CustomerBody>>> {
     let customers = caller.tenant.list_customers().await?;
-    Ok(JsonBody(customers.into_iter().map(Into::into).collect()))
+    let mut health = caller.tenant.health_of_customers().await?;
+    let body = |customer: Customer| {
+        let health = health.remove(&customer.customer_id);
+        CustomerBody::new(customer, health)
+    };
+    Ok(JsonBody(customers.into_iter().map(body).collect()))
+}
+
+/// A customer with the health of its connections.
+async fn shown(caller: &Caller, customer: Customer) -> ApiResult<JsonBody<CustomerBody>> {
+    let connections = caller
+        .tenant
+        .list_connections(&customer.customer_id)
+        .await?;
+    let health = caller.tenant.health_of(&connections).await?;
+    let worst = Health::worst(health.values());
+    Ok(JsonBody(CustomerBody::new(customer, worst)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -79,7 +101,7 @@ pub(crate) async fn upsert_customer(
         email: &body.email,
     };
     let customer = caller.tenant.upsert_customer(&new).await?;
-    Ok(JsonBody(customer.into()))
+    shown(&caller, customer).await
 }
 
 /// One customer.
@@ -92,7 +114,7 @@ pub(crate) async fn get_customer(
     Path(customer_id): Path<String>,
 ) -> ApiResult<JsonBody<CustomerBody>> {
     let customer = find_customer(&caller, &customer_id).await?;
-    Ok(JsonBody(customer.into()))
+    shown(&caller, customer).await
 }
 
 /// Deletes a customer with its connections and their records.

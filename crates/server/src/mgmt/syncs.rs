@@ -3,7 +3,7 @@
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{Coverage, Object, ProviderName, Time, object::UnknownObject};
-use syncline_store::{PageRequest, Sync, SyncFilter, SyncRun};
+use syncline_store::{PageRequest, RunsOfSync, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
 use super::next_run::NextRun;
@@ -134,6 +134,10 @@ pub(crate) struct ListSyncs {
     provider_name: Option<String>,
     object_type: Option<String>,
     object: Option<String>,
+    /// `queued`, `running` or `waiting` while a run is active; otherwise `paused` or `idle`.
+    state: Option<String>,
+    /// Of the newest run: `IN_PROGRESS`, `SUCCESS` or `FAILURE`. Not together with `state`.
+    status: Option<String>,
     /// Deprecated, and refused: entities belong to CRM providers.
     entity_id: Option<String>,
 }
@@ -163,6 +167,7 @@ pub(crate) async fn list_syncs(
         customer_id: query.customer_id,
         provider_name: query.provider_name,
         object: query.object,
+        runs: runs_of_sync(query.state.as_deref(), query.status.as_deref())?,
     };
     let rows = caller
         .tenant
@@ -178,6 +183,32 @@ pub(crate) async fn list_syncs(
         total_count,
         total_count_is_exact: true,
     }))
+}
+
+/// What the filters say of a sync's runs.
+fn runs_of_sync(state: Option<&str>, status: Option<&str>) -> ApiResult<RunsOfSync> {
+    let unknown = |field, words| ApiError::validation(field, format!("must be one of {words}"));
+    match (state, status) {
+        (None, None) => Ok(RunsOfSync::Any),
+        (Some(state), None) => match state {
+            "queued" => Ok(RunsOfSync::Active(Some("queued"))),
+            "running" => Ok(RunsOfSync::Active(Some("running"))),
+            "waiting" => Ok(RunsOfSync::Active(Some("waiting"))),
+            "paused" => Ok(RunsOfSync::Paused),
+            "idle" => Ok(RunsOfSync::Idle),
+            _ => Err(unknown("state", "queued, running, waiting, paused, idle")),
+        },
+        (None, Some(status)) => match status {
+            "IN_PROGRESS" => Ok(RunsOfSync::Active(None)),
+            "SUCCESS" => Ok(RunsOfSync::Succeeded),
+            "FAILURE" => Ok(RunsOfSync::Failed),
+            _ => Err(unknown("status", "IN_PROGRESS, SUCCESS, FAILURE")),
+        },
+        (Some(_), Some(_)) => Err(ApiError::validation(
+            "status",
+            "filter on state or on status, not on both",
+        )),
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
