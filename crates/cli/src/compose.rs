@@ -4,12 +4,11 @@ use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
 use syncline_providers::{ApolloConfig, Providers};
-use syncline_server::{AppState, ConnectionLimits, Guard, Recorder};
+use syncline_server::{AppState, ConnectionLimits, Guard, Metrics, Recorder};
 use syncline_store::{Application, EncryptionKeys, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::net::TcpListener;
@@ -194,7 +193,7 @@ impl Parts {
     pub(crate) fn router(
         &self,
         engine: &Engine,
-        metrics: PrometheusHandle,
+        metrics: Metrics,
         listening: SocketAddr,
     ) -> Router {
         syncline_server::router(self.app_state(engine, metrics, listening))
@@ -203,18 +202,13 @@ impl Parts {
     pub(crate) fn health_router(
         &self,
         engine: &Engine,
-        metrics: PrometheusHandle,
+        metrics: Metrics,
         listening: SocketAddr,
     ) -> Router {
         syncline_server::health_router(self.app_state(engine, metrics, listening))
     }
 
-    fn app_state(
-        &self,
-        engine: &Engine,
-        metrics: PrometheusHandle,
-        listening: SocketAddr,
-    ) -> AppState {
+    fn app_state(&self, engine: &Engine, metrics: Metrics, listening: SocketAddr) -> AppState {
         let set = self.public_url.clone();
         let public_url = set.unwrap_or_else(|| PublicUrl::of(listening));
         AppState {
@@ -380,10 +374,10 @@ pub(crate) async fn check_encryption_keys(
 }
 
 /// The process's metrics, installed once.
-pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new()
-        .install_recorder()
-        .context("the metrics can't be set up")
+pub(crate) fn metrics() -> anyhow::Result<Metrics> {
+    let metrics = Metrics::install().context("the metrics can't be set up")?;
+    tokio::spawn(metrics.clone().keep_up());
+    Ok(metrics)
 }
 
 /// Serves `router` until the process stops, and then until its last request is done.

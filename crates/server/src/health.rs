@@ -23,9 +23,8 @@ pub(crate) async fn readyz(State(state): State<AppState>) -> ApiResult<&'static 
 
 /// Prometheus text.
 pub(crate) async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
-    state.metrics.run_upkeep();
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        state.metrics.render(),
+        state.metrics.text(&state).await,
     )
 }

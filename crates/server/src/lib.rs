@@ -20,6 +20,7 @@ mod health;
 mod idempotency;
 mod key_uses;
 mod limits;
+mod metrics;
 mod mgmt;
 mod openapi;
 mod provider_errors;
@@ -30,12 +31,12 @@ mod serve;
 
 use std::sync::Arc;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use syncline_engine::Wake;
 use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
 
+pub use self::metrics::Metrics;
 pub use audit::Recorder;
 pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;
@@ -68,5 +69,5 @@ pub struct AppState {
     pub recorder: Recorder,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
-    pub metrics: PrometheusHandle,
+    pub metrics: Metrics,
 }

@@ -3,10 +3,12 @@
 use axum::{
     Router,
     extract::{MatchedPath, Request},
+    http::StatusCode,
     middleware::{self, Next},
     response::Response,
     routing::{any, get, post},
 };
+use tokio::time::Instant;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -224,11 +226,40 @@ pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(enrichment::persons::enrich_person))
 }
 
-/// Counts answers by route and status.
+/// The API that a route belongs to.
+fn api_of(route: &str) -> &'static str {
+    match route.split('/').nth(1) {
+        Some("mgmt") => "mgmt",
+        Some("engagement") => "engagement",
+        Some("actions") => "actions",
+        Some("enrichment") => "enrichment",
+        _ => "other",
+    }
+}
+
+fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "1xx",
+    }
+}
+
+/// Counts answers by route and status, and how long they took.
 async fn count(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let method = guard::known(request.method());
+    let began = Instant::now();
     let response = next.run(request).await;
+    let took = began.elapsed();
     let path = path.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    metrics::histogram!(
+        "syncline_http_request_duration_seconds",
+        "api" => api_of(&path),
+        "status" => class_of(response.status()),
+    )
+    .record(took);
     metrics::counter!(
         "syncline_http_requests_total",
         "method" => method,

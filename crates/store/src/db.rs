@@ -26,7 +26,7 @@ use sqlx::{
     },
 };
 use syncline_model::Time;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     StoreError,
@@ -94,6 +94,50 @@ impl Fuse {
         self.0.store(left - 1, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Connections to the database that this process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// `all` with PostgreSQL, `read` or `write` with SQLite.
+    pub pool: &'static str,
+    pub used: u32,
+    pub idle: u32,
+    pub most: u32,
+}
+
+impl PoolUse {
+    fn of<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>) -> Self {
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        Self {
+            pool: name,
+            used: pool.size().saturating_sub(idle),
+            idle,
+            most: pool.options().get_max_connections(),
+        }
+    }
+}
+
+/// Gets a connection, and counts how long that takes.
+async fn waited<T>(
+    pool: &'static str,
+    connection: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let since = Instant::now();
+    let connection = connection.await;
+    metrics::histogram!("syncline_database_pool_wait_seconds", "pool" => pool)
+        .record(since.elapsed());
+    connection
+}
+
+/// Metrics that are there from the start.
+pub fn describe_metrics() {
+    metrics::describe_histogram!(
+        "syncline_database_pool_wait_seconds",
+        metrics::Unit::Seconds,
+        "How long work of this process waited for a connection to the database, by pool; with SQLite, \
+         for the one writer."
+    );
 }
 
 /// What `run!` sends a statement to.
@@ -216,10 +260,12 @@ impl Db {
     pub(crate) async fn read(&self) -> Result<Reader, sqlx::Error> {
         Ok(match self {
             Self::Pg(postgres) => {
-                let (connection, link) = postgres.acquire().await?;
+                let (connection, link) = waited("all", postgres.acquire()).await?;
                 Reader::Pg(connection, link)
             }
-            Self::Lite { read, fuse, .. } => Reader::Lite(read.acquire().await?, fuse.clone()),
+            Self::Lite { read, fuse, .. } => {
+                Reader::Lite(waited("read", read.acquire()).await?, fuse.clone())
+            }
         })
     }
 
@@ -236,12 +282,13 @@ impl Db {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let begun = match self {
             Self::Pg(postgres) => {
-                let (transaction, link) = postgres.begin().await?;
+                let (transaction, link) = waited("all", postgres.begin()).await?;
                 Begun::Pg(transaction, link)
             }
             Self::Lite { write, fuse, .. } => {
                 fuse.burn()?;
-                Begun::Lite(write.begin_with("BEGIN IMMEDIATE").await?, fuse.clone())
+                let begun = waited("write", write.begin_with("BEGIN IMMEDIATE"));
+                Begun::Lite(begun.await?, fuse.clone())
             }
         };
         Ok(Tx { begun, wakes: None })
@@ -274,6 +321,15 @@ impl Db {
         match self {
             Self::Pg(postgres) => postgres.watch().await,
             Self::Lite { .. } => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn pools(&self) -> Vec<PoolUse> {
+        match self {
+            Self::Pg(postgres) => vec![PoolUse::of("all", &postgres.pool())],
+            Self::Lite { read, write, .. } => {
+                vec![PoolUse::of("read", read), PoolUse::of("write", write)]
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod docs;
 mod documents;
 mod headers;
 mod health;
+mod metrics;
 mod rates;
 mod request_ids;
 mod tenancy;

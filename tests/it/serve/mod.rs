@@ -10,6 +10,7 @@ mod keys;
 mod logs;
 mod many_crashes;
 mod messages;
+mod monitoring;
 mod no_room;
 mod open_files;
 mod outage;

@@ -179,7 +179,7 @@ impl App {
             guard: Guard::new(http.requests),
             recorder,
             wake: engine.wake(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            metrics: PrometheusBuilder::new().build_recorder().handle().into(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
