@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Look at everything that could be wrong, and say what to do about it.
     #[command(after_help = DOCTOR)]
     Doctor(SettingsArgs),
+    /// Say in a screenful how everything is, or how one customer is.
+    #[command(after_help = STATUS)]
+    Status(StatusArgs),
     /// Copy the embedded database into a file, while `serve` goes on.
     #[command(after_help = BACKUP)]
     Backup(FileArgs),
@@ -154,6 +157,18 @@ pub(crate) struct FileArgs {
     /// The backup.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    /// A customer's id: each of its connections and syncs.
+    #[arg(value_name = "CUSTOMER")]
+    pub(crate) customer: Option<String>,
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
 }
@@ -342,6 +357,14 @@ webhooks, clocks, providers. `bad` is what keeps Syncline from working, or from 
 somebody should know. Status 1 if one is bad.
 
 It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";
+
+const STATUS: &str = "\
+It asks the database, so it works beside `serve` and while none runs, and changes nothing. Of what is
+at work, late or wrong it names the first ten; with a customer's id it shows everything of that one.
+docs/monitoring.md says what is in the JSON.
+
+  syncline status
+  syncline status acme --json";
 
 const BACKUP: &str = "\
 The file holds the database as it was at one moment. It is readable by its owner alone, and a file

@@ -17,5 +17,6 @@ mod outage;
 mod readme;
 mod secrets;
 mod start;
+mod status;
 mod sync;
 mod upgrade;

@@ -11,6 +11,7 @@ mod openapi;
 mod restore;
 mod serve;
 mod simulate;
+mod status;
 mod sync;
 
 use crate::cli::{Cli, Command, EncryptionCommand, SimCommand};
@@ -25,6 +26,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Keys(command) => keys::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
+        Command::Status(args) => Box::pin(status::run(&args)).await,
         Command::Doctor(args) => doctor::run(&args).await,
         Command::Backup(args) => backup::run(&args).await,
         Command::Restore(args) => restore::run(&args).await,
