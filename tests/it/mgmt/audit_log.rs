@@ -203,7 +203,7 @@ on_both_databases! {
         ).await;
         assert_eq!(counted("").await, (10_000, false), "there are 10,001");
         assert_eq!(counted("&action=test.write").await, (10_000, true));
-        assert_eq!(counted("&action=customer.upsert").await.1, true);
+        assert!(counted("&action=customer.upsert").await.1);
     }
 
     async fn what_waits_is_written_at_the_stop_and_a_command_is_written_down(database: Database) {

@@ -17,7 +17,7 @@ on_both_databases! {
         endpoint(&app, &hanging).await;
         endpoint(&app, &healthy).await;
         hanging.always(Reply::Hang);
-        let worker = Worker::start(&app, "one", patient());
+        let worker = Worker::start(&app, "one", &patient());
         one_event(&app).await;
         hanging.until(1).await;
         for count in [2, 4, 6] {
@@ -42,7 +42,7 @@ on_both_databases! {
             let (endpoint, _) = other.create_webhook_endpoint(&hanging.url(), &settings).await.unwrap();
             other.test_webhook_endpoint(&endpoint).await.unwrap();
         }
-        let worker = Worker::start(&app, "one", WebhooksConfig { concurrency: PLACES, ..patient() });
+        let worker = Worker::start(&app, "one", &WebhooksConfig { concurrency: PLACES, ..patient() });
         // It takes all that it is given, and its attempts don't end.
         hanging.until(PLACES / 2).await;
         for count in [1, 2, 3] {
@@ -76,7 +76,7 @@ on_both_databases! {
         let (first, second) = (Receiver::start().await, Receiver::start().await);
         endpoint(&app, &first).await;
         endpoint(&app, &second).await;
-        let workers = ["one", "two"].map(|name| Worker::start(&app, name, WebhooksConfig::default()));
+        let workers = ["one", "two"].map(|name| Worker::start(&app, name, &WebhooksConfig::default()));
         for _ in 0..20 {
             one_event(&app).await;
             another_event(&app).await;
@@ -101,11 +101,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(app: &App, name: &str, config: WebhooksConfig) -> Self {
+    fn start(app: &App, name: &str, config: &WebhooksConfig) -> Self {
         let webhooks = app.webhooks(WebhooksConfig {
             worker_name: name.to_owned(),
             tick: Duration::from_millis(10),
-            ..config
+            ..config.clone()
         });
         let running = webhooks.clone();
         Self {
