@@ -116,7 +116,7 @@ mod tests {
             watched: Duration::from_secs(10),
         };
         assert_eq!(waits.percentile(50), "2.0");
-        assert_eq!(waits.percentile(99), "2.0");
+        assert_eq!(waits.percentile(99), "> 10");
         let waits = Waits { due: 100, ..waits };
         assert_eq!(waits.percentile(50), "> 10");
     }
