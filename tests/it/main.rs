@@ -4,7 +4,8 @@
 //! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`,
 //! `access`),
 //! `packaging` holds the files that people start from against the binary, and `compat` the published
-//! operations against the documents.
+//! operations against the documents. `plans` reads how the database carries out what is done all the
+//! time.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod enrichment;
 mod http;
 mod mgmt;
 mod packaging;
+mod plans;
 mod serve;
 mod support;
 mod webhooks;

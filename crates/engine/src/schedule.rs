@@ -7,23 +7,11 @@ use syncline_store::StoreError;
 
 use crate::Engine;
 
-/// Due syncs that one look at the table takes.
-const BATCH: i64 = 500;
-
 impl Engine {
     /// Writes the runs that are due now and tells how many.
     pub async fn tick(&self) -> Result<usize, StoreError> {
-        let mut started = 0;
-        loop {
-            let batch = self
-                .store
-                .start_due_runs(BATCH, self.config.only_connection.as_deref())
-                .await?;
-            started += batch;
-            if batch == 0 {
-                return Ok(started);
-            }
-        }
+        let only = self.config.only_connection.as_deref();
+        self.store.start_due_runs(only).await
     }
 
     pub(crate) async fn run_schedule(&self) {

@@ -340,7 +340,8 @@ impl Store {
               AND state IN ('queued', 'running', 'waiting')";
         // What other credentials read is no part of what these read.
         const FORGET: &str = "
-            UPDATE sync_runs SET resumable = false WHERE connection_id = $1 AND resumable";
+            UPDATE sync_runs SET resumable = false
+            WHERE resumable AND id IN (SELECT last_run_id FROM syncs WHERE connection_id = $1)";
         let sealed = self.seal(&CREDENTIALS, &connection.id, update.api_key);
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(LOCK_SCANS)

@@ -389,6 +389,17 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets none of the transaction's statements take long: they belong to the queue, which asks again.
+    /// Whoever gave one up would otherwise leave PostgreSQL working on it.
+    pub(crate) async fn answer_soon(&mut self) -> Result<(), sqlx::Error> {
+        if let Connection::Pg(c) = self.connection()? {
+            sqlx::query("SET LOCAL statement_timeout = '10s'")
+                .execute(c)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// The commit is to wake whoever waits there.
     pub(crate) fn wakes(&mut self, waiting: &Arc<Notify>) {
         self.wakes = Some(waiting.clone());
@@ -434,6 +445,11 @@ impl KeySet {
             .map(|key| (key.as_ref().to_owned(), serde_json::Value::Null))
             .collect();
         Self(serde_json::Value::Object(object).to_string())
+    }
+
+    /// With a value each, for `SELECT key, value FROM json_each($1)`.
+    pub(crate) fn with_values(rows: serde_json::Map<String, serde_json::Value>) -> Self {
+        Self(serde_json::Value::Object(rows).to_string())
     }
 
     /// For a parameter that is cast to what it is.

@@ -241,6 +241,7 @@ impl Store {
         if succeeded {
             self.forget_older_pages(tx, &ending.run, coverage.reached_end())
                 .await?;
+            self.note_reported(tx, &ending.run, coverage).await?;
         }
         let event = sync_complete(
             &ending.run,
@@ -261,16 +262,41 @@ impl Store {
         saw_everything: bool,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            DELETE FROM sync_run_pages
-            WHERE rejected IS NULL AND run_id IN (
-                SELECT id FROM sync_runs
-                WHERE sync_id = $1 AND id < $2 AND (finished_at < $3 OR $4))";
+            UPDATE sync_runs SET keeps_pages = false
+            WHERE sync_id = $1 AND keeps_pages AND id <> $2 AND (finished_at < $3 OR $4)
+            RETURNING id";
+        const PAGES: &str = "
+            DELETE FROM sync_run_pages WHERE rejected IS NULL AND run_id = $1";
         let long_ago = self.now() - PAGES_KEPT_FOR;
-        run!(tx, |c| sqlx::query(SQL)
+        let older: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
             .bind(&run.sync_id)
             .bind(&run.id)
             .bind(long_ago)
             .bind(saw_everything)
+            .fetch_all(c)
+            .await)?;
+        for run_id in older {
+            run!(tx, |c| sqlx::query(PAGES)
+                .bind(&run_id)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+
+    /// The next run is told what this one was: whether the account is larger than the limit decides
+    /// in which order it is read.
+    async fn note_reported(
+        &self,
+        tx: &mut Tx,
+        run: &ScanRun,
+        coverage: &Coverage,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE syncs SET last_reported = $2 WHERE id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&run.sync_id)
+            .bind(coverage.records_reported)
             .execute(c)
             .await
             .map(drop))?;

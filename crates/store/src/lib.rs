@@ -12,6 +12,7 @@ mod apply_deletes;
 mod audit_log;
 mod backup;
 mod budgets;
+mod claims;
 mod connection_sync_configs;
 mod connections;
 mod customers;
@@ -24,6 +25,7 @@ mod gauges;
 mod health;
 mod history;
 mod idempotency;
+mod joins;
 mod link;
 mod lookups;
 mod magic_links;
@@ -40,6 +42,7 @@ mod scans;
 mod schedule;
 mod sealing;
 mod status;
+mod starts;
 mod sweep;
 mod sync_configs;
 mod syncs;
@@ -52,7 +55,7 @@ mod webhook_secrets;
 mod writable;
 mod write_locks;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use syncline_model::{Clock, Ids, Time};
 use tokio::sync::Notify;
@@ -113,6 +116,8 @@ pub struct Store {
     keys: EncryptionKeys,
     writable: Writable,
     told: Arc<Notify>,
+    /// Where the last tick stopped to look for due syncs, if it didn't see all.
+    left_off: Arc<Mutex<Option<schedule::Behind>>>,
 }
 
 impl Store {
@@ -130,6 +135,7 @@ impl Store {
             keys,
             writable: Writable::default(),
             told: Arc::default(),
+            left_off: Arc::default(),
         })
     }
 

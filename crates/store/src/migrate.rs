@@ -77,6 +77,7 @@ impl Db {
             let mut tx = self.begin().await?;
             // Another process may have a lot to migrate.
             for sql in [
+                "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = '10min'",
                 &*format!("SELECT pg_advisory_xact_lock({LOCK})"),
                 "SET LOCAL lock_timeout TO DEFAULT",

@@ -269,7 +269,7 @@ impl Store {
                     ", max(p.run_id) FROM sync_run_pages p
                      JOIN sync_runs r ON r.id = p.run_id ",
                     $pages,
-                    " WHERE r.sync_id = $1 AND r.id < $2 AND ",
+                    " WHERE r.sync_id = $1 AND r.keeps_pages AND r.id <> $2 AND ",
                     $id,
                     " IN (SELECT key FROM json_each($3)) GROUP BY 1"
                 )

@@ -194,7 +194,8 @@ impl Store {
     }
 
     /// Moves the checkpoint and counts, over the scan's own fence: that proves the lease and locks
-    /// the runs until the end. One statement for both runs of a contact page.
+    /// the runs until the end. One statement for both runs of a contact page. The lease moves when a
+    /// third of it is over: it is in an index, and a page that leaves it alone touches none.
     async fn hold_runs(
         &self,
         tx: &mut Tx,
@@ -206,7 +207,7 @@ impl Store {
             ($fence:literal) => {
                 concat!(
                     "UPDATE sync_runs
-            SET due_at = $3, checkpoint = $4, requests_made = requests_made + $5,
+            SET due_at = CASE WHEN due_at < $16 THEN $3 ELSE due_at END, checkpoint = $4, requests_made = requests_made + $5,
                 records_read = records_read
                     + CASE object WHEN 'sequence_state' THEN $7 ELSE $6 END,
                 records_created = records_created
@@ -228,7 +229,7 @@ impl Store {
         } else {
             sql!("fence = $2")
         };
-        let lease_until = self.now() + commit.lease;
+        let now = self.now();
         let of = |object: Object, count: fn(&Share) -> i64| {
             let share = shares.iter().find(|share| share.object == object);
             share.map_or(0, count)
@@ -237,7 +238,7 @@ impl Store {
             let mut query = sqlx::query_as(sql)
                 .bind(&scan.id)
                 .bind(scan.lease.fence)
-                .bind(lease_until)
+                .bind(now + commit.lease)
                 .bind(Json(commit.checkpoint))
                 .bind(commit.requests);
             for count in [
@@ -251,6 +252,7 @@ impl Store {
                     .bind(of(scan.object, count))
                     .bind(of(Object::SequenceState, count));
             }
+            query = query.bind(now + commit.lease * 2 / 3);
             query.fetch_all(c).await
         })?;
         if runs.is_empty() {

@@ -54,6 +54,10 @@ impl PgServer {
             .options([
                 ("idle_in_transaction_session_timeout", "30s"),
                 ("lock_timeout", "30s"),
+                // As long as anybody waits for an answer (`link.rs`).
+                ("statement_timeout", "2min"),
+                // Compiling a statement takes longer than any of ours.
+                ("jit", "off"),
             ]);
         // A pool would go on trying and say at last that it timed out; this says why.
         let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));

@@ -159,10 +159,20 @@ macro_rules! columns {
     };
 }
 
+/// The runs of all customers, or of one. A text of its own for one: with a condition that may be none,
+/// no index is taken.
 macro_rules! filter {
-    () => {
-        "application_id = $1
-         AND (CAST($2 AS text) IS NULL OR customer_id = $2)
+    (all) => {
+        filter!("CAST($2 AS text) IS NULL")
+    };
+    (one) => {
+        filter!("customer_id = $2")
+    };
+    ($customer:literal) => {
+        concat!(
+            "application_id = $1 AND ",
+            $customer,
+            "
          AND (CAST($3 AS text) IS NULL OR provider_name = $3)
          AND (CAST($4 AS text) IS NULL OR object = $4)
          AND (CAST($5 AS text) IS NULL OR $5 = CASE
@@ -172,6 +182,7 @@ macro_rules! filter {
          AND (CAST($8 AS text) IS NULL OR COALESCE(started_at, created_at) < $9)
          AND (CAST($10 AS text) IS NULL OR finished_at > $11)
          AND (CAST($12 AS text) IS NULL OR finished_at < $13)"
+        )
     };
 }
 
@@ -206,21 +217,28 @@ impl Tenant {
         filter: &RunFilter,
         page: &PageRequest,
     ) -> Result<Vec<SyncRun>, StoreError> {
-        const FORWARD: Scoped = scoped(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM sync_runs WHERE ",
-            filter!(),
-            " AND (CAST($14 AS text) IS NULL OR id < $14) ORDER BY id DESC LIMIT $15"
-        ));
-        const BACKWARD: Scoped = scoped(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM sync_runs WHERE ",
-            filter!(),
-            " AND (CAST($14 AS text) IS NULL OR id > $14) ORDER BY id ASC LIMIT $15"
-        ));
-        let sql = if page.reverse { BACKWARD } else { FORWARD };
+        macro_rules! sql {
+            ($customer:ident, $beyond:literal) => {
+                scoped(concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM sync_runs WHERE ",
+                    filter!($customer),
+                    " AND (CAST($14 AS text) IS NULL OR id ",
+                    $beyond
+                ))
+            };
+        }
+        const FORWARD: [Scoped; 2] = [
+            sql!(all, "< $14) ORDER BY id DESC LIMIT $15"),
+            sql!(one, "< $14) ORDER BY id DESC LIMIT $15"),
+        ];
+        const BACKWARD: [Scoped; 2] = [
+            sql!(all, "> $14) ORDER BY id ASC LIMIT $15"),
+            sql!(one, "> $14) ORDER BY id ASC LIMIT $15"),
+        ];
+        let texts = if page.reverse { BACKWARD } else { FORWARD };
+        let sql = texts[usize::from(filter.customer_id.is_some())];
         let mut reader = self.read().await?;
         let rows: Vec<RunRow> = run!(reader, query_as(sql), |q, c| {
             bind_filter!(q, filter)
@@ -234,18 +252,18 @@ impl Tenant {
 
     pub async fn count_runs(&self, filter: &RunFilter) -> Result<Total, StoreError> {
         macro_rules! sql {
-            ($there:literal) => {
+            ($there:literal, $customer:ident) => {
                 scoped(total_sql!(
                     "sync_runs",
                     "application_id, id, customer_id, provider_name, object, state, started_at,
                      created_at, finished_at",
                     $there,
-                    filter!()
+                    filter!($customer)
                 ))
             };
         }
-        const ALL: Scoped = sql!("application_id = $1");
-        const OF_CUSTOMER: Scoped = sql!("application_id = $1 AND customer_id = $2");
+        const ALL: Scoped = sql!("application_id = $1", all);
+        const OF_CUSTOMER: Scoped = sql!("application_id = $1 AND customer_id = $2", one);
         let sql = match filter.customer_id {
             Some(_) => OF_CUSTOMER,
             None => ALL,
@@ -271,14 +289,13 @@ impl Tenant {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// The newest run of each of these syncs that has one.
+    /// The last run of each of these syncs that has one.
     pub async fn last_runs(&self, syncs: &[Sync]) -> Result<Vec<SyncRun>, StoreError> {
         const SQL: Scoped = scoped(concat!(
             "SELECT ",
             columns!(),
             " FROM sync_runs WHERE application_id = $1 AND id IN (
-                SELECT max(r.id) FROM sync_runs r
-                WHERE r.sync_id IN (SELECT key FROM json_each($2)) GROUP BY r.sync_id)"
+                SELECT last_run_id FROM syncs WHERE id IN (SELECT key FROM json_each($2)))"
         ));
         let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
         let mut reader = self.read().await?;

@@ -1,56 +1,73 @@
-//! The tick's half of the queue: syncs whose time has come get a run.
+//! The tick's half of the queue: which syncs are due and may start.
 //!
 //! Nothing here depends on who calls it or how often. A sync is due when it was triggered, or when
-//! it isn't paused and its time has come, and no run of it is active.
+//! it isn't paused and its time has come, and no run of it is active. `starts.rs` gives new scans to
+//! those that are due, `joins.rs` lets them take part in one that has just begun.
+//!
+//! The price is that of what is due, not of what there is: one indexed look for each way of being
+//! due, and a few look-ups for each sync that it finds. Those that may not start yet stay due, so the
+//! next look begins behind them. Where there are very many, the next tick goes on where this one left
+//! off: that is remembered by this process alone, and nothing is lost with it.
 
-use chrono::TimeDelta;
-use sqlx::types::Json;
+use std::{collections::BTreeMap, sync::MutexGuard};
+
+use chrono::{DateTime, TimeDelta};
 use sqlx_macros::FromRow;
-use syncline_model::{Checkpoint, Object, Time};
+use syncline_model::{Object, Time};
 
 use crate::{
     Store, StoreError,
-    db::{Tx, run},
+    db::run,
     syncs::{FORBIDDEN_CAUSE, parse_object},
 };
 
+/// Due syncs that one look takes of each way of being due.
+const BATCH: i64 = 500;
+/// Looks in a row that start nothing, in one tick.
+const VAIN_LOOKS: usize = 4;
+
+/// A sync that is due, as it was when it was looked at.
 #[derive(FromRow)]
-struct Due {
-    connection_id: String,
+pub(crate) struct Due {
+    way: i64,
+    pub(crate) id: String,
+    pub(crate) connection_id: String,
     object: String,
+    next_run_at: Time,
+    /// The sync that is read from the same pages.
+    pub(crate) sibling_id: Option<String>,
+    /// No run of it is active, and nothing of its account goes first.
+    may_start: bool,
+    sibling_is_active: bool,
 }
 
-/// A sync of the group that a due sync belongs to, locked for the transaction.
+impl Due {
+    pub(crate) fn object(&self) -> Result<Object, StoreError> {
+        parse_object("syncs", &self.id, &self.object)
+    }
+}
+
+/// A sync, locked for the transaction.
 #[derive(FromRow)]
-struct Candidate {
-    id: String,
-    object: String,
+pub(crate) struct LockedSync {
+    pub(crate) id: String,
+    pub(crate) connection_id: String,
+    pub(crate) object: String,
     period_ms: i64,
     paused: bool,
     paused_cause: Option<String>,
     next_run_at: Time,
     triggered_at: Option<Time>,
-    full_refresh: bool,
-    has_active_run: bool,
+    pub(crate) full_refresh: bool,
 }
 
-/// A scan that failed on its way for a reason that passes.
-#[derive(FromRow)]
-struct UnfinishedScan {
-    scan_id: String,
-    checkpoint: Json<Checkpoint>,
-}
-
-/// How old the first page before a checkpoint may be to go on from there.
-const SOUND_FOR: TimeDelta = TimeDelta::hours(24);
-
-impl Candidate {
-    fn is_due(&self, now: Time) -> bool {
+impl LockedSync {
+    pub(crate) fn is_due(&self, now: Time) -> bool {
         self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at <= now)
     }
 
     /// Whether it gets a run from a scan that starts now.
-    fn takes_part(&self, now: Time) -> bool {
+    pub(crate) fn takes_part(&self, now: Time) -> bool {
         self.triggered_at.is_some() || self.may_run(now)
     }
 
@@ -59,404 +76,208 @@ impl Candidate {
         let probes = self.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE);
         !self.paused || (probes && self.next_run_at <= now)
     }
-}
 
-/// A scan of the group that has not ended.
-#[derive(FromRow)]
-struct ActiveScan {
-    scan_id: String,
-    state: String,
-    due_at: Time,
-    waiting_reason: Option<String>,
-    lease_owner: Option<String>,
-    fence: i64,
-    checkpoint: Json<Checkpoint>,
-    started_at: Option<Time>,
-    foreground: bool,
-}
-
-impl ActiveScan {
-    /// One that nobody has leased yet.
-    fn new(scan_id: String, due_at: Time, foreground: bool) -> Self {
-        Self {
-            foreground,
-            scan_id,
-            state: "queued".to_owned(),
-            due_at,
-            waiting_reason: None,
-            lease_owner: None,
-            fence: 0,
-            checkpoint: Json(Checkpoint::default()),
-            started_at: None,
-        }
-    }
-}
-
-impl Store {
-    /// Writes the runs of at most `limit` due syncs, of one connection where it is named, and tells
-    /// how many runs there are now more.
-    ///
-    /// While a run waits for records to read, no other of its account starts: it could only wait as
-    /// well, and the first to come would not be the first served. That goes until it is leased
-    /// again, unless it is another connection's than the named one: nobody may be there to lease it.
-    /// A connection that waits for less than others may read holds up only those like it.
-    pub async fn start_due_runs(
-        &self,
-        limit: i64,
-        connection_id: Option<&str>,
-    ) -> Result<usize, StoreError> {
-        const SQL: &str = "
-            SELECT s.connection_id, s.object FROM syncs s
-            WHERE (s.triggered_at IS NOT NULL
-                   OR ((NOT s.paused OR s.paused_cause = 'forbidden') AND s.next_run_at <= $1))
-              AND (CAST($3 AS text) IS NULL OR s.connection_id = $3)
-              AND NOT EXISTS (
-                SELECT 1 FROM sync_runs r
-                WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting'))
-              AND NOT EXISTS (
-                SELECT 1 FROM connections c
-                JOIN connections sharing ON sharing.account_id = c.account_id
-                JOIN sync_runs w ON w.connection_id = sharing.id
-                WHERE c.id = s.connection_id AND w.state = 'waiting'
-                  AND COALESCE(CAST(sharing.limits AS text), '')
-                    = COALESCE(CAST(c.limits AS text), '')
-                  AND (w.due_at > $1 OR CAST($3 AS text) IS NULL OR w.connection_id = $3)
-                  AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
-                  AND NOT (w.connection_id = s.connection_id
-                           AND w.object IN ('contact', 'sequence_state')
-                           AND s.object IN ('contact', 'sequence_state')))
-            ORDER BY s.next_run_at, s.id LIMIT $2";
-        let now = self.now();
-        let mut reader = self.db.read().await?;
-        let due: Vec<Due> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(now)
-            .bind(limit)
-            .bind(connection_id)
-            .fetch_all(c)
-            .await)?;
-        drop(reader);
-        let mut started = 0;
-        for sync in due {
-            match self.start_due(&sync).await {
-                Ok(runs) => started += runs,
-                // One sync's trouble must not keep the others from starting.
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the {} sync of connection {} could not be started",
-                    sync.object,
-                    sync.connection_id
-                ),
-            }
-        }
-        Ok(started)
-    }
-
-    async fn start_due(&self, sync: &Due) -> Result<usize, StoreError> {
-        let object = parse_object("syncs", &sync.connection_id, &sync.object)?;
-        self.start_scan(&sync.connection_id, object).await
-    }
-
-    /// Starts one scan for the due sync and for those that are read from the same pages, or joins
-    /// the one that has not committed its first page yet.
-    ///
-    /// Locks in the order of a page's transaction: the leading run, then the syncs.
-    async fn start_scan(&self, connection_id: &str, object: Object) -> Result<usize, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let now = self.now();
-        let active = self
-            .lock_active_scan(&mut tx, connection_id, object)
-            .await?;
-        if active
-            .as_ref()
-            .is_some_and(|scan| scan.checkpoint.next_page > 1 || scan.checkpoint.pass > 1)
-        {
-            tx.rollback().await?;
-            return Ok(0);
-        }
-        let joins = active.is_some();
-        let group = self.lock_group(&mut tx, connection_id, object).await?;
-        let due = |candidate: &Candidate| !candidate.has_active_run && candidate.is_due(now);
-        // Another process may have started a scan before the syncs were locked: the next tick
-        // finds it.
-        let overtaken = !joins && group.iter().any(|candidate| candidate.has_active_run);
-        if overtaken || !group.iter().any(due) {
-            // The scan may be claimed at once: its leading run must not stay locked.
-            tx.rollback().await?;
-            return Ok(0);
-        }
-        let mut scan = active.unwrap_or_else(|| ActiveScan::new(self.new_id(), now, false));
-        let starting: Vec<Candidate> = group
-            .into_iter()
-            .filter(|candidate| candidate.takes_part(now) && !candidate.has_active_run)
-            .collect();
-        if joins {
-            for candidate in &starting {
-                let run_id = self.new_id();
-                self.insert_run(&mut tx, &run_id, connection_id, candidate, &scan)
-                    .await?;
-            }
-        } else {
-            self.insert_scan(&mut tx, connection_id, &mut scan, &starting)
-                .await?;
-        }
-        for candidate in &starting {
-            self.schedule_next(&mut tx, candidate, now).await?;
-        }
-        tx.commit().await?;
-        Ok(starting.len())
-    }
-
-    /// Starts one scan for those of the wanted objects that are read from the same pages, whatever
-    /// their schedule says and without a change to it: the command that asks for it reads it itself.
-    /// Gives back the runs' ids; none while a run of one of them is active.
-    pub async fn start_foreground_scan(
-        &self,
-        connection_id: &str,
-        wanted: &[Object],
-    ) -> Result<Vec<String>, StoreError> {
-        let Some(object) = wanted.first().copied() else {
-            return Ok(Vec::new());
-        };
-        let mut tx = self.db.begin().await?;
-        let active = self
-            .lock_active_scan(&mut tx, connection_id, object)
-            .await?;
-        let group = self.lock_group(&mut tx, connection_id, object).await?;
-        let is_wanted = |it: &Candidate| wanted.iter().any(|object| object.as_str() == it.object);
-        let starting: Vec<Candidate> = group.into_iter().filter(is_wanted).collect();
-        if starting.is_empty() {
-            return Err(StoreError::Missing("the sync"));
-        }
-        if active.is_some() || starting.iter().any(|candidate| candidate.has_active_run) {
-            tx.rollback().await?;
-            return Ok(Vec::new());
-        }
-        let mut scan = ActiveScan::new(self.new_id(), self.now(), true);
-        let runs = self
-            .insert_scan(&mut tx, connection_id, &mut scan, &starting)
-            .await?;
-        tx.commit().await?;
-        Ok(runs)
-    }
-
-    /// Writes the runs of a new scan. It goes on where one that failed on its way stopped, if that
-    /// served the same syncs.
-    async fn insert_scan(
-        &self,
-        tx: &mut Tx,
-        connection_id: &str,
-        scan: &mut ActiveScan,
-        starting: &[Candidate],
-    ) -> Result<Vec<String>, StoreError> {
-        let unfinished = self.unfinished_scan(tx, starting).await?;
-        if let Some(unfinished) = &unfinished {
-            scan.checkpoint = unfinished.checkpoint.clone();
-        }
-        let mut runs: Vec<String> = Vec::new();
-        for candidate in starting {
-            // The run that leads a scan lends it its id: claiming the leader claims the scan.
-            let run_id = if runs.is_empty() {
-                scan.scan_id.clone()
-            } else {
-                self.new_id()
-            };
-            self.insert_run(tx, &run_id, connection_id, candidate, scan)
-                .await?;
-            if let Some(unfinished) = &unfinished {
-                self.take_over_pages(tx, &unfinished.scan_id, &candidate.id, &run_id)
-                    .await?;
-            }
-            runs.push(run_id);
-        }
-        Ok(runs)
-    }
-
-    async fn lock_group(
-        &self,
-        tx: &mut Tx,
-        connection_id: &str,
-        object: Object,
-    ) -> Result<Vec<Candidate>, StoreError> {
-        // Writing nothing new locks the rows on both databases.
-        const SQL: &str = "
-            UPDATE syncs SET paused = paused
-            WHERE connection_id = $1 AND object IN ($2, $3)
-            RETURNING id, object, period_ms, paused, paused_cause, next_run_at, triggered_at,
-                full_refresh,
-                EXISTS (
-                    SELECT 1 FROM sync_runs r WHERE r.sync_id = syncs.id
-                      AND r.state IN ('queued', 'running', 'waiting')) AS has_active_run";
-        let (first, second) = scan_group(object);
-        let mut group: Vec<Candidate> = run!(tx, |c| sqlx::query_as(SQL)
-            .bind(connection_id)
-            .bind(first.as_str())
-            .bind(second.as_str())
-            .fetch_all(c)
-            .await)?;
-        group.sort_by(|a, b| a.object.cmp(&b.object));
-        Ok(group)
-    }
-
-    /// The group's active scan, with its leading run locked: a page of it commits before this or
-    /// after the transaction, and then sees the runs that joined.
-    async fn lock_active_scan(
-        &self,
-        tx: &mut Tx,
-        connection_id: &str,
-        object: Object,
-    ) -> Result<Option<ActiveScan>, StoreError> {
-        const SQL: &str = "
-            UPDATE sync_runs SET due_at = due_at
-            WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
-              AND state IN ('queued', 'running', 'waiting')
-            RETURNING scan_id, state, due_at, waiting_reason, lease_owner, fence, checkpoint,
-                started_at, foreground";
-        let (first, second) = scan_group(object);
-        Ok(run!(tx, |c| sqlx::query_as(SQL)
-            .bind(connection_id)
-            .bind(first.as_str())
-            .bind(second.as_str())
-            .fetch_optional(c)
-            .await)?)
-    }
-
-    /// The scan that all of these syncs took part in last, if it failed on its way and its
-    /// checkpoint is still sound: what it read before is less than a day old, the credentials are
-    /// the same, and nobody asked to begin anew.
-    async fn unfinished_scan(
-        &self,
-        tx: &mut Tx,
-        starting: &[Candidate],
-    ) -> Result<Option<UnfinishedScan>, StoreError> {
-        const SQL: &str = "
-            SELECT scan_id, checkpoint FROM sync_runs
-            WHERE id = (SELECT max(id) FROM sync_runs WHERE sync_id = $1)
-              AND resumable AND state = 'failed'";
-        let mut found: Option<UnfinishedScan> = None;
-        for candidate in starting {
-            let last: Option<UnfinishedScan> = run!(tx, |c| sqlx::query_as(SQL)
-                .bind(&candidate.id)
-                .fetch_optional(c)
-                .await)?;
-            let Some(last) = last.filter(|_| !candidate.full_refresh) else {
-                return Ok(None);
-            };
-            if found
-                .as_ref()
-                .is_some_and(|known| known.scan_id != last.scan_id)
-            {
-                return Ok(None);
-            }
-            found = Some(last);
-        }
-        let since = self.now() - SOUND_FOR;
-        Ok(found.filter(|scan| {
-            let began = scan.checkpoint.began_at;
-            scan.checkpoint.next_page > 1 && began.is_some_and(|began| began > since)
-        }))
-    }
-
-    /// What the failed run saw, its successor has seen.
-    async fn take_over_pages(
-        &self,
-        tx: &mut Tx,
-        failed_scan: &str,
-        sync_id: &str,
-        run_id: &str,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
-            SELECT $1, p.pass, p.page, p.ids, p.rejected, p.carriers
-            FROM sync_run_pages p JOIN sync_runs r ON r.id = p.run_id
-            WHERE r.scan_id = $2 AND r.sync_id = $3";
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(run_id)
-            .bind(failed_scan)
-            .bind(sync_id)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    async fn insert_run(
-        &self,
-        tx: &mut Tx,
-        run_id: &str,
-        connection_id: &str,
-        sync: &Candidate,
-        scan: &ActiveScan,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            INSERT INTO sync_runs
-                (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
-                 object, state, due_at, lease_owner, fence, full_refresh, checkpoint, records_read,
-                 records_created, records_updated, records_unchanged, records_deleted,
-                 records_rejected, requests_made, scan_rank, created_at, started_at,
-                 waiting_reason, foreground)
-            SELECT $1, $2, c.application_id, c.customer_id, c.provider_name, c.id, $4, $5, $6, $7,
-                   $8, $9, $10, $11, 0, 0, 0, 0, 0, 0, 0, $12, $13, $14, $15, $16
-            FROM connections c WHERE c.id = $3";
-        let now = self.now();
-        let rank = parse_object("syncs", &sync.id, &sync.object)?.scan_rank();
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(run_id)
-            .bind(&scan.scan_id)
-            .bind(connection_id)
-            .bind(&sync.id)
-            .bind(&sync.object)
-            .bind(&scan.state)
-            .bind(scan.due_at)
-            .bind(&scan.lease_owner)
-            .bind(scan.fence)
-            .bind(sync.full_refresh)
-            .bind(&scan.checkpoint)
-            .bind(rank)
-            .bind(now)
-            .bind(scan.started_at)
-            .bind(&scan.waiting_reason)
-            .bind(scan.foreground)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    /// A trigger doesn't move the sync's rhythm; periods that were missed are left out.
-    async fn schedule_next(
-        &self,
-        tx: &mut Tx,
-        sync: &Candidate,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            UPDATE syncs SET next_run_at = $2, triggered_at = NULL, full_refresh = false
-            WHERE id = $1";
-        let period = TimeDelta::milliseconds(sync.period_ms);
-        let in_rhythm = sync.next_run_at + period;
-        let next = if sync.triggered_at.is_some() && sync.next_run_at > now {
-            sync.next_run_at
-        } else if in_rhythm > now && sync.next_run_at <= now {
+    /// When it runs after a start now. A trigger doesn't move the sync's rhythm; periods that were
+    /// missed are left out.
+    pub(crate) fn next_run_after(&self, now: Time) -> Time {
+        let period = TimeDelta::milliseconds(self.period_ms);
+        let in_rhythm = self.next_run_at + period;
+        if self.triggered_at.is_some() && self.next_run_at > now {
+            self.next_run_at
+        } else if in_rhythm > now && self.next_run_at <= now {
             in_rhythm
         } else {
             // Periods were missed, or a sync that is read from the same pages was due: the two
             // keep step from now on.
             now + period
-        };
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&sync.id)
-            .bind(next)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
+        }
     }
 }
 
-/// The objects that are read from the same pages; the same one twice where it stands alone.
-fn scan_group(object: Object) -> (Object, Object) {
-    match object.scanned_as() {
-        Object::Contact => (Object::Contact, Object::SequenceState),
-        other => (other, other),
+/// Behind which sync a look begins, for each way of being due.
+pub(crate) struct Behind([(Time, String); 3]);
+
+impl Behind {
+    fn nothing() -> Self {
+        Self(std::array::from_fn(|_| (Time::UNIX_EPOCH, String::new())))
     }
+
+    /// Where the next look begins, unless this one saw everything.
+    fn last_of(due: &[Due]) -> Option<Self> {
+        let mut seen: BTreeMap<i64, Vec<&Due>> = BTreeMap::new();
+        for sync in due {
+            seen.entry(sync.way).or_default().push(sync);
+        }
+        seen.retain(|_, syncs| i64::try_from(syncs.len()) == Ok(BATCH));
+        let last = |way: i64| match seen.get(&way).and_then(|syncs| syncs.last()) {
+            Some(last) => (last.next_run_at, last.id.clone()),
+            None => (the_end(), String::new()),
+        };
+        (!seen.is_empty()).then(|| Self([last(0), last(1), last(2)]))
+    }
+}
+
+/// Later than any sync is due.
+fn the_end() -> Time {
+    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(Time::MAX_UTC)
+}
+
+/// The due syncs of `$candidates`, and whether they may start. Each look-up stops at the first row it
+/// finds, and stays one: a planner doesn't turn a subquery of one value into a join with the whole
+/// table.
+///
+/// While a run waits for records to read, no other of its account starts: it could only wait as
+/// well, and the first to come would not be the first served. A connection that waits for less than
+/// others may read holds up only those like it.
+macro_rules! due_sql {
+    ($candidates:literal, $waits_for_us:literal) => {
+        concat!(
+            "WITH candidates AS MATERIALIZED (",
+            $candidates,
+            ")
+            SELECT s.way, s.id, s.connection_id, s.object, s.next_run_at,
+                (SELECT o.id FROM syncs o
+                 WHERE o.connection_id = s.connection_id AND o.object <> s.object
+                   AND o.object IN ('contact', 'sequence_state')
+                   AND s.object IN ('contact', 'sequence_state')) AS sibling_id,
+                (SELECT 1 FROM sync_runs g
+                 WHERE g.connection_id = s.connection_id AND g.id = g.scan_id
+                   AND g.state IN ('queued', 'running', 'waiting')
+                   AND g.object IN ('contact', 'sequence_state')
+                   AND s.object IN ('contact', 'sequence_state') LIMIT 1)
+                IS NOT NULL AS sibling_is_active,
+                (SELECT 1 FROM sync_runs r
+                 WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting') LIMIT 1)
+                IS NULL AND
+                (SELECT 1 FROM connections c
+                 JOIN connections sharing ON sharing.account_id = c.account_id
+                 WHERE c.id = s.connection_id
+                   AND COALESCE(CAST(sharing.limits AS text), '')
+                     = COALESCE(CAST(c.limits AS text), '')
+                   AND (SELECT 1 FROM sync_runs w
+                        WHERE w.connection_id = sharing.id AND w.id = w.scan_id
+                          AND w.state IN ('queued', 'running', 'waiting') AND w.state = 'waiting'
+                          AND w.waiting_reason IN ('records_per_hour', 'records_per_day') ",
+            $waits_for_us,
+            "
+                          AND NOT (w.connection_id = s.connection_id
+                                   AND w.object IN ('contact', 'sequence_state')
+                                   AND s.object IN ('contact', 'sequence_state')) LIMIT 1)
+                     IS NOT NULL LIMIT 1)
+                IS NULL AS may_start
+            FROM candidates s ORDER BY s.way, s.next_run_at, s.id"
+        )
+    };
+}
+
+impl Store {
+    /// Writes the runs of all due syncs, of one connection where it is named, and tells how many
+    /// runs there are now more.
+    ///
+    /// What waits for records holds up the others of its account until it is leased again, unless it
+    /// is another connection's than the named one: nobody may be there to lease it.
+    pub async fn start_due_runs(&self, connection_id: Option<&str>) -> Result<usize, StoreError> {
+        if let Some(connection_id) = connection_id {
+            let due = self.due_of(connection_id).await?;
+            return Ok(self.start(due).await);
+        }
+        let (mut started, mut vain) = (0, 0);
+        let mut from = self.left_off().take().unwrap_or_else(Behind::nothing);
+        loop {
+            let due = self.due_behind(from).await?;
+            let next = Behind::last_of(&due);
+            let runs = self.start(due).await;
+            started += runs;
+            vain = if runs == 0 { vain + 1 } else { 0 };
+            let Some(next) = next else {
+                return Ok(started);
+            };
+            if vain == VAIN_LOOKS {
+                *self.left_off() = Some(next);
+                return Ok(started);
+            }
+            from = next;
+        }
+    }
+
+    fn left_off(&self) -> MutexGuard<'_, Option<Behind>> {
+        self.left_off
+            .lock()
+            .expect("no code panics while it holds the place")
+    }
+
+    async fn due_behind(&self, behind: Behind) -> Result<Vec<Due>, StoreError> {
+        const SQL: &str = due_sql!(
+            "SELECT * FROM (
+                SELECT CAST(0 AS bigint) AS way, id, connection_id, object, next_run_at FROM syncs
+                WHERE triggered_at IS NOT NULL AND (next_run_at, id) > ($3, $4)
+                ORDER BY next_run_at, id LIMIT $2) triggered
+             UNION ALL SELECT * FROM (
+                SELECT CAST(1 AS bigint), id, connection_id, object, next_run_at FROM syncs
+                WHERE NOT paused AND triggered_at IS NULL AND next_run_at <= $1
+                  AND (next_run_at, id) > ($5, $6)
+                ORDER BY next_run_at, id LIMIT $2) in_time
+             UNION ALL SELECT * FROM (
+                SELECT CAST(2 AS bigint), id, connection_id, object, next_run_at FROM syncs
+                WHERE paused_cause = 'forbidden' AND triggered_at IS NULL AND paused
+                  AND next_run_at <= $1 AND (next_run_at, id) > ($7, $8)
+                ORDER BY next_run_at, id LIMIT $2) forbidden",
+            ""
+        );
+        let now = self.now();
+        let [triggered, in_time, forbidden] = behind.0;
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
+            .bind(now)
+            .bind(BATCH)
+            .bind(triggered.0)
+            .bind(&triggered.1)
+            .bind(in_time.0)
+            .bind(&in_time.1)
+            .bind(forbidden.0)
+            .bind(&forbidden.1)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    async fn due_of(&self, connection_id: &str) -> Result<Vec<Due>, StoreError> {
+        const SQL: &str = due_sql!(
+            "SELECT CAST(0 AS bigint) AS way, id, connection_id, object, next_run_at FROM syncs
+             WHERE connection_id = $2
+               AND (triggered_at IS NOT NULL
+                    OR ((NOT paused OR paused_cause = 'forbidden') AND next_run_at <= $1))",
+            "AND (w.due_at > $1 OR w.connection_id = $2)"
+        );
+        let now = self.now();
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
+            .bind(now)
+            .bind(connection_id)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    async fn start(&self, due: Vec<Due>) -> usize {
+        let (joining, new): (Vec<Due>, Vec<Due>) = due
+            .into_iter()
+            .filter(|sync| sync.may_start)
+            .partition(|sync| sync.sibling_is_active);
+        let mut started = self.start_all(&new).await;
+        for sync in joining {
+            match self.join_scan(&sync).await {
+                Ok(runs) => started += runs,
+                Err(error) => could_not_start(&sync, &error),
+            }
+        }
+        started
+    }
+}
+
+pub(crate) fn could_not_start(sync: &Due, error: &StoreError) {
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "the {} sync of connection {} could not be started",
+        sync.object,
+        sync.connection_id
+    );
 }

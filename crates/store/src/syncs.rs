@@ -110,7 +110,7 @@ macro_rules! select {
             SELECT sharing.account_id, COALESCE(CAST(sharing.limits AS text), '') AS limits,
                    max(w.due_at) AS until
             FROM sync_runs w JOIN connections sharing ON sharing.id = w.connection_id
-            WHERE w.state IN ('queued', 'running', 'waiting') AND w.state = 'waiting'
+            WHERE w.put_off_at IS NOT NULL AND w.id = w.scan_id AND w.state = 'waiting'
               AND w.waiting_reason IN ('records_per_hour', 'records_per_day')
             GROUP BY sharing.account_id, COALESCE(CAST(sharing.limits AS text), '')) waits ON waits.account_id = c.account_id
             AND waits.limits = COALESCE(CAST(c.limits AS text), '')

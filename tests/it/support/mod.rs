@@ -5,6 +5,7 @@ mod database;
 pub(crate) mod documents;
 mod limits;
 mod operations;
+mod plans;
 mod process;
 mod receiver;
 mod schema;
@@ -19,6 +20,7 @@ pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
 };
 pub(crate) use operations::{Operation, operations};
+pub(crate) use plans::{explaining, reads_of_history};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
 pub(crate) use receiver::{Delivery, Receiver, Reply};
 pub(crate) use upstream::Upstream;

@@ -1,0 +1,124 @@
+//! What is done all the time costs the same beside a long history as beside a short one.
+//!
+//! The database has a hundred connections and 90 days of finished runs. The work is done for real,
+//! and the plan of every statement that it sends is looked at (`support/plans.rs`): none may read the
+//! history. To add statements, do what sends them within [`reads_of_history`]; to add a table that
+//! keeps history, fill it in [`with_history`] and name it in [`HISTORY`].
+
+use chrono::TimeDelta;
+use syncline_store::{PageRequest, RunFilter, SyncFilter};
+
+use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, reads_of_history};
+
+/// The tables that grow with time.
+const HISTORY: [&str; 3] = ["sync_runs", "sync_run_pages", "record_history"];
+
+on_both_databases! {
+    async fn the_queue_reads_no_history(database: Database) {
+        let app = with_history(database).await;
+        let faults = reads_of_history(&app.database, &HISTORY, async {
+            app.engine.tick().await.unwrap();
+            app.engine.claim(16).await.unwrap();
+            app.clock.advance(TimeDelta::minutes(1));
+            app.engine.tick().await.unwrap();
+        })
+        .await;
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    async fn a_scan_reads_no_history_from_its_first_page_to_its_end(database: Database) {
+        let app = with_history(database).await;
+        app.apollo.edit(0, |team| {
+            for contact in &team.contact_ids()[..2] {
+                team.delete_contact(contact).unwrap();
+            }
+        });
+        let faults = reads_of_history(&app.database, &HISTORY, async {
+            app.engine.tick().await.unwrap();
+            let walks = app.engine.claim(1).await.unwrap();
+            let scan = &walks[0].scan;
+            assert!(app.store.extend_lease(scan, TimeDelta::seconds(30)).await.unwrap());
+            app.store.others_are_due(scan).await.unwrap();
+            assert!(app.store.release_scan(scan).await.unwrap());
+            app.work_off().await;
+        })
+        .await;
+        assert_eq!(app.newest_run(CUSTOMER, "contact").await["records_deleted"], 2);
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    async fn a_page_of_sync_runs_reads_no_more_of_them(database: Database) {
+        let app = with_history(database).await;
+        let application = app.store.find_or_create_application("default").await.unwrap();
+        let tenant = app.store.tenant(&application.id);
+        let faults = reads_of_history(&app.database, &HISTORY, async {
+            for customer_id in [None, Some(CUSTOMER.to_owned()), Some("nobody".to_owned())] {
+                for reverse in [false, true] {
+                    let filter = RunFilter { customer_id: customer_id.clone(), ..RunFilter::default() };
+                    let page = PageRequest { reverse, limit: 50, ..PageRequest::default() };
+                    tenant.list_runs(&filter, &page).await.unwrap();
+                }
+            }
+            let page = PageRequest { limit: 50, ..PageRequest::default() };
+            let syncs = tenant.list_syncs(&SyncFilter::default(), &page).await.unwrap();
+            tenant.last_runs(&syncs).await.unwrap();
+        })
+        .await;
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+}
+
+/// A connection that works, and a hundred others with the same history, twenty of which are due.
+async fn with_history(database: Database) -> App {
+    explaining(&database).await;
+    let app = App::synced(database, 30).await;
+    app.clock.advance(TimeDelta::hours(2));
+    for sql in HISTORY_OF_90_DAYS {
+        app.database.execute(sql).await;
+    }
+    app
+}
+
+const HISTORY_OF_90_DAYS: [&str; 8] = [
+    "INSERT INTO customers (application_id, customer_id, name, email, created_at)
+     WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 100)
+     SELECT application_id, 'old-' || CAST(n AS text), name, email, created_at
+     FROM customers, series",
+    "INSERT INTO connections
+        (id, application_id, customer_id, provider_id, provider_name, credentials, status,
+         capabilities, created_at, account_id, account_known)
+     WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 100)
+     SELECT 'c' || CAST(n AS text), application_id, 'old-' || CAST(n AS text), provider_id,
+            provider_name, credentials, status, capabilities, created_at,
+            'a' || CAST(n AS text), true
+     FROM connections, series",
+    "INSERT INTO syncs
+        (id, application_id, connection_id, sync_config_id, object, period_ms, paused, next_run_at,
+         full_refresh, last_stamp_ms, created_at)
+     WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 100)
+     SELECT object || CAST(n AS text), application_id, 'c' || CAST(n AS text), sync_config_id,
+            object, period_ms, n > 20, next_run_at, false, last_stamp_ms, created_at
+     FROM syncs, series",
+    // A run of each sync a day. Their ids are older than those of the runs that there are.
+    "INSERT INTO sync_runs
+        (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id, object,
+         state, due_at, fence, full_refresh, checkpoint, records_read, records_created,
+         records_updated, records_unchanged, records_deleted, records_rejected, requests_made,
+         num_records_synced, coverage, created_at, started_at, finished_at, resumable)
+     WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 90)
+     SELECT '00' || CAST(10000 + n AS text) || s.id, '00' || CAST(10000 + n AS text) || s.id,
+            s.application_id, c.customer_id, c.provider_name, c.id, s.id, s.object,
+            CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END, t.due_at, 1, false,
+            t.checkpoint, 0, 0, 0, 0, 0, 0, 1, 0, t.coverage, t.created_at, t.started_at,
+            t.finished_at, n % 20 = 0
+     FROM syncs s JOIN connections c ON c.id = s.connection_id, series,
+          (SELECT * FROM sync_runs ORDER BY id LIMIT 1) t",
+    "INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected)
+     SELECT id, 1, 1, '[]', '[]' FROM sync_runs WHERE id < '01' AND id LIKE '%0'",
+    "INSERT INTO record_history
+        (id, connection_id, object, record_id, run_id, event, reason, recorded_at)
+     SELECT id, connection_id, object, id, id, 'missing', 'it was not there', finished_at
+     FROM sync_runs WHERE id < '01'",
+    "UPDATE syncs SET last_run_id = '0010090' || id WHERE last_run_id IS NULL",
+    "ANALYZE",
+];

@@ -1,0 +1,272 @@
+//! How the database answers the statements that were really sent.
+//!
+//! [`recorded`] notes every statement of a piece of work, whoever in the store sends it: sqlx tells of
+//! each. What SQLite would do is asked of it afterwards. PostgreSQL tells what it did, with the real
+//! parameters and the rows that it touched, by its `auto_explain` ([`explaining`]).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    str::FromStr,
+    sync::{
+        Mutex, Once,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use tracing::{
+    Event, Id, Instrument, Subscriber,
+    field::{Field, Visit},
+    span::Attributes,
+};
+use tracing_subscriber::{
+    Layer, filter::filter_fn, layer::Context, prelude::*, registry::LookupSpan,
+};
+
+use super::Database;
+
+/// How many rows of its history a statement may touch on PostgreSQL.
+const MOST_ROWS: f64 = 1000.0;
+
+/// What was said while one piece of work was done.
+#[derive(Default)]
+struct Recording {
+    statements: BTreeSet<String>,
+    /// The plans that PostgreSQL told, as JSON.
+    plans: Vec<String>,
+}
+
+static RECORDINGS: Mutex<BTreeMap<u64, Recording>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Lets PostgreSQL tell how it carries out each statement. Before anybody connects to the database.
+pub(crate) async fn explaining(database: &Database) {
+    if !database.is_postgres {
+        return;
+    }
+    let name = database.text("SELECT current_database()::text").await;
+    let name = name.unwrap();
+    for setting in [
+        "session_preload_libraries = 'auto_explain'",
+        "auto_explain.log_min_duration = 0",
+        "auto_explain.log_analyze = on",
+        "auto_explain.log_timing = off",
+        "auto_explain.log_format = json",
+        "auto_explain.log_level = notice",
+        "auto_explain.log_nested_statements = on",
+    ] {
+        let sql = format!("ALTER DATABASE {name} SET {setting}");
+        database.execute(&sql).await;
+    }
+}
+
+/// Does something and gives back what is wrong with the plans of its statements: those that read the
+/// history that is kept in `tables`.
+pub(crate) async fn reads_of_history(
+    database: &Database,
+    tables: &[&str],
+    work: impl Future<Output = ()>,
+) -> Vec<String> {
+    let recording = recorded(work).await;
+    assert!(!recording.statements.is_empty(), "no statement was sent");
+    let mut faults = BTreeSet::new();
+    if database.is_postgres {
+        assert!(!recording.plans.is_empty(), "auto_explain told nothing");
+        for told in &recording.plans {
+            let plan: Value = serde_json::from_str(told).unwrap();
+            let mut reads = Vec::new();
+            large_reads(&plan["Plan"], tables, &mut reads);
+            let sql = one_line(plan["Query Text"].as_str().unwrap());
+            faults.extend(reads.iter().map(|read| format!("{read}: {sql}")));
+        }
+    } else {
+        for sql in &recording.statements {
+            let reads = sqlite_scans(database, sql, tables).await;
+            faults.extend(
+                reads
+                    .iter()
+                    .map(|read| format!("{read}: {}", one_line(sql))),
+            );
+        }
+    }
+    faults.into_iter().collect()
+}
+
+async fn recorded(work: impl Future<Output = ()>) -> Recording {
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        let ours = filter_fn(|it| it.target().starts_with("sqlx::") || it.name() == "recorded");
+        tracing_subscriber::registry()
+            .with(Recorder.with_filter(ours))
+            .init();
+    });
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    work.instrument(tracing::info_span!("recorded", number))
+        .await;
+    let recordings = RECORDINGS.lock().unwrap().remove(&number);
+    recordings.unwrap_or_default()
+}
+
+/// Notes what sqlx tells within a span of [`recorded`]. Spans go along to SQLite's threads.
+struct Recorder;
+
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Recorder {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let (Some(span), Some(number)) = (context.span(id), fields.number) {
+            span.extensions_mut().insert(number);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let spans = context.event_scope(event).into_iter().flatten();
+        let number = spans
+            .filter_map(|span| span.extensions().get::<u64>().copied())
+            .next();
+        let Some(number) = number else { return };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut recordings = RECORDINGS.lock().unwrap();
+        let recording = recordings.entry(number).or_default();
+        match event.metadata().target() {
+            "sqlx::query" => {
+                let whole = fields.statement.trim();
+                let short = fields.summary.trim();
+                let text = if whole.is_empty() { short } else { whole };
+                recording.statements.insert(text.to_owned());
+            }
+            "sqlx::postgres::notice" => {
+                let plan = fields.message.split_once("plan:\n");
+                recording
+                    .plans
+                    .extend(plan.map(|(_, plan)| plan.to_owned()));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    number: Option<u64>,
+    statement: String,
+    summary: String,
+    message: String,
+}
+
+impl Visit for Fields {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "number" {
+            self.number = Some(value);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "db.statement" => value.clone_into(&mut self.statement),
+            "summary" => value.clone_into(&mut self.summary),
+            "message" => value.clone_into(&mut self.message),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            write!(self.message, "{value:?}").unwrap();
+        }
+    }
+}
+
+/// The parts of a plan that PostgreSQL carried out over much of a table.
+fn large_reads(node: &Value, tables: &[&str], found: &mut Vec<String>) {
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    if let Some(table) = node["Relation Name"].as_str()
+        && tables.contains(&table)
+    {
+        let number = |name: &str| node[name].as_f64().unwrap_or_default();
+        let rows = number("Actual Rows")
+            + number("Rows Removed by Filter")
+            + number("Rows Removed by Index Recheck");
+        let rows = rows * number("Actual Loops");
+        if kind == "Seq Scan" && number("Actual Loops") > 0.0 {
+            found.push(format!("the whole of {table}"));
+        } else if kind != "ModifyTable" && rows > MOST_ROWS {
+            let index = node["Index Name"].as_str().unwrap_or_default();
+            found.push(format!("{rows} rows of {table} by {kind} {index}"));
+        }
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        large_reads(child, tables, found);
+    }
+}
+
+/// Which parts of its plan scan a table of history, or find much of it by too wide a key.
+async fn sqlite_scans(database: &Database, sql: &str, tables: &[&str]) -> Vec<String> {
+    let verb = sql.split_whitespace().next().unwrap_or_default();
+    if !["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb) {
+        return Vec::new();
+    }
+    let options = SqliteConnectOptions::from_str(&database.url).unwrap();
+    let mut c = SqliteConnection::connect_with(&options).await.unwrap();
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows = sqlx::query(explain).fetch_all(&mut c).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+    let names = names_of(sql, tables);
+    // Rows that come in the order of an index are read as far as they are wanted.
+    let stops = sql.contains("LIMIT") && !plan.iter().any(|it| it.contains("FOR ORDER BY"));
+    let mut found = Vec::new();
+    for step in &plan {
+        let words: Vec<&str> = step.split_whitespace().collect();
+        let ours = words.get(1).is_some_and(|name| names.contains(*name));
+        let index = words.iter().skip_while(|word| **word != "INDEX").nth(1);
+        let all = words[0] == "SCAN";
+        let wide = ["(application_id=?)", "(connection_id=?)", "(sync_id=?)"];
+        let much = all || (!stops && words.last().is_some_and(|key| wide.contains(key)));
+        if ours && much && !is_partial(&mut c, index).await {
+            found.push(step.clone());
+        }
+    }
+    c.close().await.unwrap();
+    found
+}
+
+/// Indexes of what is active are as small as that is.
+async fn is_partial(c: &mut SqliteConnection, index: Option<&&str>) -> bool {
+    let Some(index) = index else { return false };
+    let sql = "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = $1";
+    let text: Option<Option<String>> = sqlx::query_scalar(sql)
+        .bind(*index)
+        .fetch_optional(c)
+        .await
+        .unwrap();
+    text.flatten().is_some_and(|text| text.contains(" WHERE "))
+}
+
+/// The names that a statement gives those tables.
+fn names_of(sql: &str, tables: &[&str]) -> BTreeSet<String> {
+    const NO_NAMES: [&str; 12] = [
+        "WHERE", "JOIN", "ON", "SET", "LEFT", "CROSS", "ORDER", "GROUP", "LIMIT", "UNION", "AS",
+        "SELECT",
+    ];
+    let words: Vec<&str> = sql
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut names = BTreeSet::new();
+    for (place, word) in words.iter().enumerate() {
+        if tables.contains(word) {
+            names.insert((*word).to_owned());
+            let next = words.get(place + 1).filter(|it| !NO_NAMES.contains(it));
+            names.extend(next.map(|it| (*it).to_owned()));
+        }
+    }
+    names
+}
+
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
