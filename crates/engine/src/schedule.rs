@@ -8,8 +8,10 @@ use syncline_store::StoreError;
 use crate::Engine;
 
 impl Engine {
-    /// Writes the runs that are due now and tells how many.
+    /// Writes the runs that are due now and tells how many. What a clock that was ahead has stamped
+    /// is taken back before.
     pub async fn tick(&self) -> Result<usize, StoreError> {
+        self.store.take_back_the_future(self.lease()).await?;
         let only = self.config.only_connection.as_deref();
         self.store.start_due_runs(only).await
     }

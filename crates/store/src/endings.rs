@@ -46,7 +46,7 @@ pub enum Pause {
 }
 
 /// How often a sync that was stopped because the credentials may not read its object tries again.
-const PROBE_EVERY: TimeDelta = TimeDelta::hours(24);
+pub(crate) const PROBE_EVERY: TimeDelta = TimeDelta::hours(24);
 
 /// How long the pages of runs are kept that no later run has seen all of.
 const PAGES_KEPT_FOR: TimeDelta = TimeDelta::days(7);

@@ -190,7 +190,8 @@ impl Store {
 async fn active_runs(reader: &mut Reader) -> Result<Vec<ActiveRuns>, StoreError> {
     const SQL: &str = "
         SELECT state, waiting_reason, count(*) AS runs FROM sync_runs
-        WHERE state IN ('queued', 'running', 'waiting') GROUP BY state, waiting_reason";
+        WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+        GROUP BY state, waiting_reason";
     Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
 }
 
@@ -218,13 +219,15 @@ async fn recent_budgets(reader: &mut Reader) -> Result<Vec<AccountBudget>, Store
         SELECT c.account_id, c.customer_id, c.provider_name, c.limits FROM connections c WHERE c.id IN (
             SELECT waiting.connection_id FROM (
                 SELECT connection_id FROM sync_runs
-                WHERE id = scan_id AND state IN ('queued', 'running', 'waiting')
+                WHERE connection_id IS NOT NULL AND id = scan_id
+                  AND state IN ('queued', 'running', 'waiting')
                   AND state = 'waiting'
                 LIMIT 200) waiting
             UNION
             SELECT working.connection_id FROM (
                 SELECT connection_id FROM sync_runs
-                WHERE id = scan_id AND state IN ('queued', 'running', 'waiting')
+                WHERE connection_id IS NOT NULL AND id = scan_id
+                  AND state IN ('queued', 'running', 'waiting')
                   AND state <> 'waiting'
                 LIMIT 200) working
             UNION

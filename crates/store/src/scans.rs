@@ -71,7 +71,8 @@ impl Store {
     pub async fn free_leases_of(&self, owner_prefix: &str) -> Result<u64, StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $1
-            WHERE state IN ('queued', 'running', 'waiting') AND state = 'running'
+            WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+              AND state = 'running'
               AND substr(lease_owner, 1, length($2)) = $2";
         let mut tx = self.db.begin().await?;
         let now = self.now();

@@ -144,7 +144,9 @@ impl Store {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let syncs = self.lock_wanted(&mut tx, connection_id, wanted).await?;
-        let of_pages = self.lock_wanted(&mut tx, connection_id, &same_pages(wanted)).await?;
+        let of_pages = self
+            .lock_wanted(&mut tx, connection_id, &same_pages(wanted))
+            .await?;
         let ids: Vec<&str> = of_pages.iter().map(|sync| sync.id.as_str()).collect();
         if syncs.is_empty() {
             return Err(StoreError::Missing("the sync"));

@@ -108,7 +108,7 @@ impl Store {
             SELECT a.name AS application, r.customer_id, r.provider_name, r.id, r.object, r.state,
                    r.due_at, r.waiting_reason, r.records_read
             FROM sync_runs r JOIN applications a ON a.id = r.application_id
-            WHERE r.state IN ('queued', 'running', 'waiting')
+            WHERE r.sync_id IS NOT NULL AND r.state IN ('queued', 'running', 'waiting')
             ORDER BY CASE r.state WHEN 'running' THEN 0 WHEN 'waiting' THEN 1 ELSE 2 END, r.due_at
             LIMIT $1";
         let mut reader = self.db.read().await?;

@@ -173,7 +173,8 @@ impl RunsOfSync {
         const ACTIVE: ListStatements = list_of!(
             "AND s.id IN (
                 SELECT active.sync_id FROM sync_runs active
-                WHERE active.state IN ('queued', 'running', 'waiting')
+                WHERE active.sync_id IS NOT NULL
+                  AND active.state IN ('queued', 'running', 'waiting')
                   AND (CAST($5 AS text) IS NULL OR active.state = $5))"
         );
         const PAUSED: ListStatements = list_of!(
@@ -466,7 +467,8 @@ impl Store {
     ) -> Result<u64, StoreError> {
         const RUNS: &str = "
             DELETE FROM sync_runs
-            WHERE state IN ('queued', 'running', 'waiting') AND scan_id IN (
+            WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+              AND scan_id IN (
                 SELECT r.scan_id FROM sync_runs r JOIN syncs s ON s.id = r.sync_id
                 WHERE s.sync_config_id = $1 AND s.object IN (SELECT key FROM json_each($2))
                   AND r.state IN ('queued', 'running', 'waiting'))

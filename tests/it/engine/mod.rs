@@ -1,5 +1,6 @@
 //! What the engine promises: see docs/guarantees.md.
 
+mod clocks;
 mod coverage;
 mod deletes;
 mod evidence;

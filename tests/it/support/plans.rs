@@ -14,6 +14,7 @@ use std::{
     },
 };
 
+use futures::{FutureExt, future::LocalBoxFuture};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use tracing::{
@@ -64,34 +65,43 @@ pub(crate) async fn explaining(database: &Database) {
 
 /// Does something and gives back what is wrong with the plans of its statements: those that read the
 /// history that is kept in `tables`.
-pub(crate) async fn reads_of_history(
-    database: &Database,
-    tables: &[&str],
-    work: impl Future<Output = ()>,
-) -> Vec<String> {
-    let recording = recorded(work).await;
-    assert!(!recording.statements.is_empty(), "no statement was sent");
-    let mut faults = BTreeSet::new();
-    if database.is_postgres {
-        assert!(!recording.plans.is_empty(), "auto_explain told nothing");
-        for told in &recording.plans {
-            let plan: Value = serde_json::from_str(told).unwrap();
-            let mut reads = Vec::new();
-            large_reads(&plan["Plan"], tables, &mut reads);
-            let sql = one_line(plan["Query Text"].as_str().unwrap());
-            faults.extend(reads.iter().map(|read| format!("{read}: {sql}")));
+pub(crate) fn reads_of_history<'a>(
+    database: &'a Database,
+    tables: &'a [&'a str],
+    work: impl Future<Output = ()> + 'a,
+) -> LocalBoxFuture<'a, Vec<String>> {
+    // Boxed: the work is large.
+    async move {
+        let recording = recorded(work).await;
+        assert!(!recording.statements.is_empty(), "no statement was sent");
+        let mut faults = BTreeSet::new();
+        if database.is_postgres {
+            assert!(!recording.plans.is_empty(), "auto_explain told nothing");
+            for told in &recording.plans {
+                faults.extend(postgres_reads(told, tables));
+            }
+        } else {
+            for sql in &recording.statements {
+                let reads = sqlite_reads(database, sql, tables).await;
+                faults.extend(
+                    reads
+                        .iter()
+                        .map(|read| format!("{read}: {}", one_line(sql))),
+                );
+            }
         }
-    } else {
-        for sql in &recording.statements {
-            let reads = sqlite_scans(database, sql, tables).await;
-            faults.extend(
-                reads
-                    .iter()
-                    .map(|read| format!("{read}: {}", one_line(sql))),
-            );
-        }
+        faults.into_iter().collect()
     }
-    faults.into_iter().collect()
+    .boxed_local()
+}
+
+/// What PostgreSQL read too much of, by a plan that it told.
+fn postgres_reads(told: &str, tables: &[&str]) -> Vec<String> {
+    let plan: Value = serde_json::from_str(told).unwrap();
+    let mut reads = Vec::new();
+    large_reads(&plan["Plan"], tables, &mut reads);
+    let sql = one_line(plan["Query Text"].as_str().unwrap());
+    reads.iter().map(|read| format!("{read}: {sql}")).collect()
 }
 
 async fn recorded(work: impl Future<Output = ()>) -> Recording {
@@ -122,10 +132,8 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Recorder {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let spans = context.event_scope(event).into_iter().flatten();
-        let number = spans
-            .filter_map(|span| span.extensions().get::<u64>().copied())
-            .next();
+        let mut spans = context.event_scope(event).into_iter().flatten();
+        let number = spans.find_map(|span| span.extensions().get::<u64>().copied());
         let Some(number) = number else { return };
         let mut fields = Fields::default();
         event.record(&mut fields);
@@ -204,7 +212,7 @@ fn large_reads(node: &Value, tables: &[&str], found: &mut Vec<String>) {
 }
 
 /// Which parts of its plan scan a table of history, or find much of it by too wide a key.
-async fn sqlite_scans(database: &Database, sql: &str, tables: &[&str]) -> Vec<String> {
+async fn sqlite_reads(database: &Database, sql: &str, tables: &[&str]) -> Vec<String> {
     let verb = sql.split_whitespace().next().unwrap_or_default();
     if !["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb) {
         return Vec::new();

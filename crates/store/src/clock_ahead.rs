@@ -1,0 +1,137 @@
+//! What a clock that was ahead has written is taken back as soon as the clock is right again.
+//!
+//! A clock may be hours or days ahead for a while: a machine's, or the database's. What was written
+//! meanwhile would hold everything up until that time comes. But a sync's next start is a period
+//! away at most, a lease expires a lease from now at most, and nothing was put off or queued later
+//! than now. Whatever is beyond that counts as of now. Each look begins behind what can be, by an
+//! index: it costs the same whether there are ten syncs or a million.
+
+use chrono::TimeDelta;
+use syncline_model::Time;
+
+use crate::{Store, StoreError, db::run, endings::PROBE_EVERY};
+
+/// What the clocks of several processes may differ by.
+const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
+
+impl Store {
+    /// Takes back what can't be: starts, leases and waits that were stamped in the future. A lease
+    /// lasts for `lease` at most.
+    pub async fn take_back_the_future(&self, lease: TimeDelta) -> Result<(), StoreError> {
+        const QUEUED: &str = "
+            UPDATE sync_runs SET due_at = $2
+            WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+              AND state = 'queued' AND due_at > $1";
+        const LEASED: &str = "
+            UPDATE sync_runs SET due_at = $2
+            WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+              AND state = 'running' AND due_at > $1";
+        // Its window may open sooner than it was told: it asks again.
+        const PUT_OFF: &str = "
+            UPDATE sync_runs SET due_at = $2, put_off_at = $2
+            WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
+              AND state = 'waiting'
+              AND put_off_at > $1";
+        const PROBES: &str = "
+            UPDATE syncs SET next_run_at = $2
+            WHERE paused_cause = 'forbidden' AND triggered_at IS NULL AND next_run_at > $1";
+        let now = self.now();
+        let (queued, leased, put_off, probes) = self.future(now, lease).await?;
+        for (found, allowed, sql) in [
+            (queued, now, QUEUED),
+            (leased, now + lease, LEASED),
+            (put_off, now, PUT_OFF),
+            (probes, now + PROBE_EVERY, PROBES),
+        ] {
+            if found {
+                self.take_back(sql, allowed).await?;
+            }
+        }
+        for (period_ms, latest) in self.latest_of_periods().await? {
+            let allowed = now + TimeDelta::milliseconds(period_ms);
+            if latest > allowed + TOLERANCE {
+                self.take_back_starts(period_ms, allowed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything that can't be, of each kind.
+    async fn future(
+        &self,
+        now: Time,
+        lease: TimeDelta,
+    ) -> Result<(bool, bool, bool, bool), StoreError> {
+        const SQL: &str = "
+            SELECT
+                EXISTS (SELECT 1 FROM sync_runs
+                        WHERE id = scan_id AND state = 'queued' AND due_at > $1) AS queued,
+                EXISTS (SELECT 1 FROM sync_runs
+                        WHERE id = scan_id AND state = 'running' AND due_at > $2) AS leased,
+                EXISTS (SELECT 1 FROM sync_runs
+                        WHERE id = scan_id AND state = 'waiting' AND put_off_at > $1) AS put_off,
+                EXISTS (SELECT 1 FROM syncs
+                        WHERE paused_cause = 'forbidden' AND triggered_at IS NULL
+                          AND next_run_at > $3) AS probes";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL)
+            .bind(now + TOLERANCE)
+            .bind(now + lease + TOLERANCE)
+            .bind(now + PROBE_EVERY + TOLERANCE)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    /// Of each period that syncs have, the latest start: there are few, and each is one look.
+    async fn latest_of_periods(&self) -> Result<Vec<(i64, Time)>, StoreError> {
+        const SQL: &str = "
+            WITH RECURSIVE periods (period_ms) AS (
+                SELECT min(period_ms) FROM syncs WHERE NOT paused
+                UNION ALL
+                SELECT (SELECT min(s.period_ms) FROM syncs s
+                        WHERE NOT s.paused AND s.period_ms > periods.period_ms)
+                FROM periods WHERE period_ms IS NOT NULL)
+            SELECT period_ms, (
+                SELECT max(s.next_run_at) FROM syncs s
+                WHERE NOT s.paused AND s.period_ms = periods.period_ms) AS latest
+            FROM periods WHERE period_ms IS NOT NULL";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+    }
+
+    async fn take_back(&self, sql: &'static str, allowed: Time) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let moved = run!(tx, |c| sqlx::query(sql)
+            .bind(allowed + TOLERANCE)
+            .bind(allowed)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        report(moved);
+        Ok(())
+    }
+
+    async fn take_back_starts(&self, period_ms: i64, allowed: Time) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET next_run_at = $3
+            WHERE NOT paused AND period_ms = $1 AND next_run_at > $2";
+        let mut tx = self.db.begin().await?;
+        let moved = run!(tx, |c| sqlx::query(SQL)
+            .bind(period_ms)
+            .bind(allowed + TOLERANCE)
+            .bind(allowed)
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        report(moved);
+        Ok(())
+    }
+}
+
+fn report(moved: u64) {
+    if moved > 0 {
+        tracing::warn!("a clock was ahead: {moved} moments that can't be were taken back");
+    }
+}
