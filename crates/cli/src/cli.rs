@@ -13,16 +13,16 @@ macro_rules! settings_help {
         "\
 Settings also come from the environment (SYNCLINE_LISTEN, SYNCLINE_PUBLIC_URL, SYNCLINE_DATA_DIR,
 SYNCLINE_DATABASE_URL, SYNCLINE_API_KEY, SYNCLINE_ENCRYPTION_KEY,
-SYNCLINE_PROVIDERS__APOLLO__BASE_URL, SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets the
-log level. docs/configuration.md has them all."
+SYNCLINE_PROVIDERS__APOLLO__BASE_URL, SYNCLINE_LOG__FORMAT) and from syncline.toml; RUST_LOG sets
+the log level. docs/configuration.md has them all."
     };
 }
 
 macro_rules! serve_help {
     () => {
         "\
-The first start makes the database, and prints an API key, once: `API key: …`. The API is described
-at /docs; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order.
+The first start makes the database, and prints an API key, once: `API key: …`. The API is at /docs
+to browse; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order.
 
   syncline serve
   syncline serve --listen 0.0.0.0:8080 --database-url postgres://syncline@db.internal/syncline
@@ -34,8 +34,8 @@ at /docs; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order.
 macro_rules! sync_help {
     () => {
         "\
-The rows are in the tables of the database when it ends: engagement_contacts and its neighbours, with
-customer_id = the --customer. Run again, it writes what has changed.
+When it ends, the rows are in engagement_contacts and its neighbours, with customer_id as in
+--customer. Run again, it writes what has changed.
 
 It leaves no schedule behind: the syncs of a connection that it makes are paused, until somebody
 resumes them (POST /mgmt/v2/syncs/_resume). Of a connection that `serve` syncs it reads everything
@@ -52,8 +52,8 @@ stops it after the page under way, and the next one goes on there.
 macro_rules! migrate_help {
     () => {
         "\
-`serve` does the same at its start. Beforehand it is worth while where the program that serves may not
-change the schema.
+`serve` does the same at its start. Before that, it is for where the user that serves may not change
+the schema.
 
 "
     };
@@ -353,14 +353,15 @@ goes on.";
 
 const DOCTOR: &str = "\
 A line for each: configuration, data directory, database, schema, encryption keys, API keys,
-webhooks, clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note` is what
-somebody should know. Status 1 if one is bad.
+webhooks, clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note`
+is what somebody should know. Status 1 if one is bad.
 
 It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";
 
 const STATUS: &str = "\
-It asks the database, so it works beside `serve` and while none runs, and changes nothing. Of what is
-at work, late or wrong it names the first ten; with a customer's id it shows everything of that one.
+It asks the database, so it works beside `serve` and while none runs, and changes nothing. Of what
+is at work, late or wrong it names the first ten; with a customer's id it shows everything of that
+one.
 docs/monitoring.md says what is in the JSON.
 
   syncline status
@@ -384,8 +385,8 @@ name that is printed. A backup of an older version may be restored, one of a new
 
   syncline restore /backups/syncline-2026-04-01.db
 
-On another machine put the key that belongs to the backup into its place first: encryption.key in the
-data directory, or SYNCLINE_ENCRYPTION_KEY.";
+On another machine put the key that belongs to the backup into its place first: encryption.key in
+the data directory, or SYNCLINE_ENCRYPTION_KEY.";
 
 const KEY_RULES: &str = "\
   admin        everything, the management of keys included
@@ -426,3 +427,37 @@ const OPENAPI: &str = "\
 One document per API, as `serve` has them at /openapi/mgmt.json and its neighbours.
 
   syncline openapi --dir /tmp/syncline-openapi";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// As wide as help is drawn at most.
+    const WIDTH: usize = 100;
+
+    #[test]
+    fn every_command_says_what_it_does_and_how_in_lines_that_fit() {
+        let mut all = vec![Cli::command()];
+        while let Some(command) = all.pop() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}");
+            for argument in command.get_arguments() {
+                let id = argument.get_id();
+                assert!(argument.get_help().is_some(), "{id} of {name}");
+            }
+            if command.get_subcommands().next().is_none() {
+                assert!(
+                    command.get_after_help().is_some(),
+                    "{name} shows no example"
+                );
+            }
+            let text = command.get_after_help().map(ToString::to_string);
+            for line in text.unwrap_or_default().lines() {
+                assert!(line.chars().count() <= WIDTH, "{name}: {line}");
+            }
+            all.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -57,6 +57,7 @@ async fn a_file_or_a_database_without_our_tables_is_left_alone() {
     assert_refused(&output(&args, &[]).await, "has no tables of Syncline");
 
     let database = Database::postgres().await;
+    database.without_schema().await;
     let key = [("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)];
     let args = ["keys", "list", "--database-url", &database.url];
     assert_refused(&output(&args, &key).await, "has no tables of Syncline");
