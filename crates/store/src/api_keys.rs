@@ -13,6 +13,7 @@ use crate::{
     PageRequest, Store, StoreError, Tenant,
     db::run,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
 };
 
 /// How many digits of the hash the index has.
@@ -44,10 +45,10 @@ pub(crate) struct KeyRow {
     key_hash: String,
     role: String,
     policy: Option<Json<Policy>>,
-    key_created_at: Time,
-    expires_at: Option<Time>,
-    revoked_at: Option<Time>,
-    last_used_at: Option<Time>,
+    key_created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
 }
 
 impl TryFrom<KeyRow> for ApiKey {
@@ -66,10 +67,10 @@ impl TryFrom<KeyRow> for ApiKey {
             name: row.key_name,
             role,
             policy: row.policy.map(|policy| policy.0),
-            created_at: row.key_created_at,
-            expires_at: row.expires_at,
-            revoked_at: row.revoked_at,
-            last_used_at: row.last_used_at,
+            created_at: row.key_created_at.into(),
+            expires_at: row.expires_at.map(Into::into),
+            revoked_at: row.revoked_at.map(Into::into),
+            last_used_at: row.last_used_at.map(Into::into),
         })
     }
 }
@@ -92,7 +93,7 @@ impl Presented {
 
     /// Whether it is that key, and the key may be used still.
     pub(crate) fn opens(&self, row: &KeyRow, now: Time) -> bool {
-        self.is(row) && row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
+        self.is(row) && row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end.0)
     }
 }
 
@@ -165,7 +166,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -208,8 +209,8 @@ impl Tenant {
             .bind(key_hash(new.key))
             .bind(new.role.as_str())
             .bind(new.policy.map(Json))
-            .bind(now)
-            .bind(new.expires_at)
+            .bind(at(now))
+            .bind(at(new.expires_at))
             .execute(c)
             .await?
             .rows_affected());
@@ -274,7 +275,7 @@ impl Tenant {
         let mut tx = self.begin().await?;
         let found = run!(tx, query(SQL), |q, c| q
             .bind(id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await?
             .rows_affected());

@@ -8,6 +8,7 @@ use crate::{
     db::{Tx, run},
     destinations::BUILT_IN_DESTINATION,
     tenant::Scope,
+    timestamp::at,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -36,7 +37,7 @@ impl Store {
         let inserted = run!(tx, |c| sqlx::query(INSERT)
             .bind(&id)
             .bind(name)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await?
             .rows_affected());

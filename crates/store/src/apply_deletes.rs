@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;
-use syncline_model::{Object, Time, event::ConnectionRef};
+use syncline_model::{Object, event::ConnectionRef};
 
 use crate::{
     Store, StoreError, Tenant,
@@ -12,6 +12,7 @@ use crate::{
     records::INDEX_LAG,
     syncs::parse_object,
     tenant::{Scoped, scoped},
+    timestamp::Timestamp,
 };
 
 #[derive(FromRow)]
@@ -23,7 +24,7 @@ struct HoldingRun {
     connection_id: String,
     sync_id: String,
     object: String,
-    finished_at: Option<Time>,
+    finished_at: Option<Timestamp>,
 }
 
 impl Tenant {

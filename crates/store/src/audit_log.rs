@@ -9,6 +9,7 @@ use crate::{
     PageRequest, Store, StoreError, Tenant, Total,
     db::run,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
     totals::{Counted, total_sql},
 };
 
@@ -77,7 +78,7 @@ impl Actor {
 #[derive(Debug, Clone, FromRow)]
 pub struct AuditRow {
     pub id: String,
-    pub at: Time,
+    pub at: Timestamp,
     pub actor: String,
     pub key_id: Option<String>,
     pub key_name: Option<String>,
@@ -150,7 +151,7 @@ macro_rules! insert {
             let (key_id, key_name) = entry.actor.key();
             row.push_bind(&entry.application_id)
                 .push_bind(id)
-                .push_bind(entry.at)
+                .push_bind(at(entry.at))
                 .push_bind(entry.actor.kind())
                 .push_bind(key_id)
                 .push_bind(key_name)

@@ -19,6 +19,7 @@ use crate::{
     db::{Db, KeySet, Tx, run},
     providers::parse_provider,
     syncs::parse_object,
+    timestamp::{Timestamp, at},
 };
 
 /// Customers that are looked at for each scan that is wanted, so that processes that claim at the
@@ -38,7 +39,7 @@ struct ClaimedRow {
     object: String,
     fence: i64,
     checkpoint: Json<Checkpoint>,
-    started_at: Time,
+    started_at: Timestamp,
     application_id: String,
     customer_id: String,
     connection_id: String,
@@ -188,12 +189,12 @@ struct Wanted<'a> {
 macro_rules! due_scans {
     ($on:expr, $sql:expr, $wanted:expr) => {
         run!($on, |c| sqlx::query_scalar($sql)
-            .bind($wanted.now)
+            .bind(at($wanted.now))
             .bind($wanted.connection_id)
             .bind($wanted.limit)
             .bind($wanted.limit * CUSTOMERS_PER_SCAN)
             .bind($wanted.limit * CUSTOMERS_PER_SCAN * SCANS_PER_CUSTOMER)
-            .bind($wanted.now - GONE_AFTER)
+            .bind(at($wanted.now - GONE_AFTER))
             .fetch_all(c)
             .await)
     };
@@ -253,9 +254,9 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let mut due: Vec<String> = run!(tx, |c| sqlx::query_scalar(DUE)
             .bind(connection_id)
-            .bind(now)
+            .bind(at(now))
             .bind(waiting_too)
-            .bind(now - GONE_AFTER)
+            .bind(at(now - GONE_AFTER))
             .fetch_all(c)
             .await)?;
         if due.is_empty() {
@@ -328,9 +329,9 @@ impl Store {
             RETURNING id, scan_id, sync_id, object, fence, checkpoint, started_at, application_id,
                       customer_id, connection_id, provider_name";
         let mut rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(&lease.owner)
-            .bind(lease.expires_at)
+            .bind(at(lease.expires_at))
             .bind(KeySet::new(leaders))
             .fetch_all(c)
             .await)?;
@@ -423,7 +424,7 @@ impl Store {
                 ..lease.clone()
             },
             checkpoint: row.checkpoint.0,
-            started_at: row.started_at,
+            started_at: row.started_at.into(),
             runs: vec![run],
         })
     }

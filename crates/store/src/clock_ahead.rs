@@ -9,7 +9,12 @@
 use chrono::TimeDelta;
 use syncline_model::Time;
 
-use crate::{Store, StoreError, db::run, endings::PROBE_EVERY};
+use crate::{
+    Store, StoreError,
+    db::run,
+    endings::PROBE_EVERY,
+    timestamp::{Timestamp, at},
+};
 
 /// What the clocks of several processes may differ by.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
@@ -75,9 +80,9 @@ impl Store {
                           AND next_run_at > $3) AS probes";
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(now + TOLERANCE)
-            .bind(now + lease + TOLERANCE)
-            .bind(now + PROBE_EVERY + TOLERANCE)
+            .bind(at(now + TOLERANCE))
+            .bind(at(now + lease + TOLERANCE))
+            .bind(at(now + PROBE_EVERY + TOLERANCE))
             .fetch_one(c)
             .await)?)
     }
@@ -96,14 +101,18 @@ impl Store {
                 WHERE NOT s.paused AND s.period_ms = periods.period_ms) AS latest
             FROM periods WHERE period_ms IS NOT NULL";
         let mut reader = self.db.read().await?;
-        Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+        let rows: Vec<(i64, Timestamp)> = run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(period, latest)| (period, latest.0))
+            .collect())
     }
 
     async fn take_back(&self, sql: &'static str, allowed: Time) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(sql)
-            .bind(allowed + TOLERANCE)
-            .bind(allowed)
+            .bind(at(allowed + TOLERANCE))
+            .bind(at(allowed))
             .execute(c)
             .await?
             .rows_affected());
@@ -119,8 +128,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(SQL)
             .bind(period_ms)
-            .bind(allowed + TOLERANCE)
-            .bind(allowed)
+            .bind(at(allowed + TOLERANCE))
+            .bind(at(allowed))
             .execute(c)
             .await?
             .rows_affected());

@@ -19,6 +19,7 @@ use crate::{
     sealing::SealedColumn,
     syncs::{FOREGROUND_PAUSE, pause_of_config},
     tenant::{Scope, Scoped, scoped},
+    timestamp::{Timestamp, at},
 };
 
 /// The provider's API key.
@@ -102,8 +103,8 @@ struct ConnectionRow {
     account_id: String,
     limits: Option<Json<LimitOverrides>>,
     connection_sync_config: Option<Json<ConnectionSyncConfig>>,
-    created_at: Time,
-    last_synced_at: Option<Time>,
+    created_at: Timestamp,
+    last_synced_at: Option<Timestamp>,
     credentials: String,
 }
 
@@ -123,8 +124,8 @@ impl TryFrom<ConnectionRow> for Connection {
             account_id: row.account_id,
             limits: row.limits.map(|limits| limits.0).unwrap_or_default(),
             sync_config: row.connection_sync_config.map(|config| config.0),
-            created_at: row.created_at,
-            last_synced_at: row.last_synced_at,
+            created_at: row.created_at.into(),
+            last_synced_at: row.last_synced_at.map(Into::into),
             credentials: Sealed(row.credentials),
         })
     }
@@ -257,7 +258,7 @@ impl Tenant {
             .bind(&connection.credentials.0)
             .bind(connection.status.as_str())
             .bind(Json(&connection.capabilities))
-            .bind(connection.created_at)
+            .bind(at(connection.created_at))
             .bind(&connection.account_id)
             .bind(new.account.known)
             .bind(Json(&connection.limits))
@@ -399,7 +400,7 @@ impl Store {
             run!(tx, |c| sqlx::query(RESTART)
                 .bind(&scan_id)
                 .bind(Json(&checkpoint))
-                .bind(now)
+                .bind(at(now))
                 .execute(c)
                 .await
                 .map(drop))?;

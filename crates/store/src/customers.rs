@@ -6,6 +6,7 @@ use crate::{
     StoreError, Tenant,
     db::{Tx, run},
     tenant::{Scope, Scoped, scoped},
+    timestamp::at,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -60,7 +61,7 @@ impl Tenant {
             .bind(new.customer_id)
             .bind(new.name)
             .bind(new.email)
-            .bind(now)
+            .bind(at(now))
             .fetch_one(c)
             .await)?;
         tx.commit().await?;

@@ -8,6 +8,7 @@ use crate::{
     Store, StoreError,
     db::run,
     sealing::{SEALED_COLUMNS, SealedColumn, key_id},
+    timestamp::at,
 };
 
 /// A value that is there from the first start on.
@@ -90,7 +91,7 @@ impl Store {
         run!(tx, |c| sqlx::query(MAKE)
             .bind(CHECK_ROW)
             .bind(&sealed)
-            .bind(self.now())
+            .bind(at(self.now()))
             .execute(c)
             .await
             .map(drop))?;

@@ -19,6 +19,7 @@ use crate::{
     sealing::same_value,
     sweep::Swept,
     syncs::{CREDENTIALS_CAUSE, FORBIDDEN_CAUSE},
+    timestamp::at,
 };
 
 /// How one run of a scan ends.
@@ -227,7 +228,7 @@ impl Store {
             .bind(&ending.run.id)
             .bind(scan.lease.fence)
             .bind(ending.state.name())
-            .bind(finished_at)
+            .bind(at(finished_at))
             .bind(Json(coverage))
             .bind(error)
             .bind(ending.num_records_synced)
@@ -271,7 +272,7 @@ impl Store {
         let older: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
             .bind(&run.sync_id)
             .bind(&run.id)
-            .bind(long_ago)
+            .bind(at(long_ago))
             .bind(saw_everything)
             .fetch_all(c)
             .await)?;
@@ -313,7 +314,7 @@ impl Store {
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.connection.connection_id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -339,7 +340,7 @@ impl Store {
         run!(tx, |c| sqlx::query(SQL)
             .bind(sync_id)
             .bind(FORBIDDEN_CAUSE)
-            .bind(next)
+            .bind(at(next))
             .execute(c)
             .await
             .map(drop))?;
@@ -351,7 +352,7 @@ impl Store {
         let next = self.now() + PROBE_EVERY;
         run!(tx, |c| sqlx::query(SQL)
             .bind(sync_id)
-            .bind(next)
+            .bind(at(next))
             .bind(FORBIDDEN_CAUSE)
             .execute(c)
             .await
@@ -410,7 +411,7 @@ impl Store {
         for ending in endings {
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&ending.run.sync_id)
-                .bind(now)
+                .bind(at(now))
                 .execute(c)
                 .await
                 .map(drop))?;

@@ -15,6 +15,7 @@ use crate::{
     db::{KeySet, PoolUse, Reader, run},
     health::behind_at_ms,
     providers::parse_provider,
+    timestamp::{Timestamp, at},
 };
 
 /// Nothing is counted further.
@@ -145,11 +146,11 @@ impl Store {
         let now = self.now();
         let mut oldest: Option<Time> = None;
         for sql in [RUN, PERIODIC, TRIGGERED] {
-            let since: Option<Time> = run!(reader, |c| sqlx::query_scalar(sql)
-                .bind(now)
+            let since: Option<Timestamp> = run!(reader, |c| sqlx::query_scalar(sql)
+                .bind(at(now))
                 .fetch_one(c)
                 .await)?;
-            oldest = oldest.into_iter().chain(since).min();
+            oldest = oldest.into_iter().chain(since.map(Into::into)).min();
         }
         Ok(oldest)
     }
@@ -298,10 +299,14 @@ async fn webhook_backlog(reader: &mut Reader) -> Result<WebhookBacklog, StoreErr
         ..WebhookBacklog::default()
     };
     for sql in [UNTRIED, RETRIED] {
-        let (messages, oldest): (i64, Option<Time>) =
+        let (messages, oldest): (i64, Option<Timestamp>) =
             run!(reader, |c| sqlx::query_as(sql).fetch_one(c).await)?;
         backlog.messages = (backlog.messages + messages).min(COUNTED_TO);
-        backlog.oldest = backlog.oldest.into_iter().chain(oldest).min();
+        backlog.oldest = backlog
+            .oldest
+            .into_iter()
+            .chain(oldest.map(Into::into))
+            .min();
     }
     Ok(backlog)
 }

@@ -15,6 +15,7 @@ use crate::{
     db::{KeySet, Tx, run},
     syncs::parse_object,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
 };
 
 /// From when on a sync is behind, in milliseconds since 1970: two periods after it succeeded last (or
@@ -45,9 +46,9 @@ struct SyncRow {
     paused: bool,
     paused_cause: Option<String>,
     paused_reason: Option<String>,
-    last_succeeded_at: Option<Time>,
+    last_succeeded_at: Option<Timestamp>,
     is_behind: bool,
-    failing_since: Option<Time>,
+    failing_since: Option<Timestamp>,
     failing_reason: Option<String>,
     holds_deletions: bool,
 }
@@ -60,11 +61,11 @@ impl SyncRow {
             forbidden: (self.paused && self.paused_cause.as_deref() == Some("forbidden"))
                 .then(|| self.paused_reason.unwrap_or_default()),
             paused: self.paused,
-            last_succeeded_at: self.last_succeeded_at,
+            last_succeeded_at: self.last_succeeded_at.map(Into::into),
             behind: self.is_behind && !self.paused,
             failing: self.failing_since.map(|since| {
                 let reason = self.failing_reason.unwrap_or_default();
-                (since, reason)
+                (since.into(), reason)
             }),
             holds_deletions: self.holds_deletions,
         })
@@ -122,7 +123,7 @@ struct ConnectionRow {
     id: String,
     customer_id: String,
     status: String,
-    last_synced_at: Option<Time>,
+    last_synced_at: Option<Timestamp>,
 }
 
 impl Tenant {
@@ -166,7 +167,7 @@ impl Tenant {
         for row in connections {
             let syncs = noted.remove(&row.id).unwrap_or_default();
             let status = parse_status(&row.id, row.status)?;
-            let health = Health::of_connection(status, row.last_synced_at, &syncs);
+            let health = Health::of_connection(status, row.last_synced_at.map(Into::into), &syncs);
             let known = customers.remove(&row.customer_id);
             let worst = Health::worst(known.iter().chain([&health])).unwrap_or(health);
             customers.insert(row.customer_id, worst);
@@ -233,14 +234,14 @@ impl Store {
         match error {
             None => run!(tx, |c| sqlx::query(SUCCEEDED)
                 .bind(sync_id)
-                .bind(finished_at)
+                .bind(at(finished_at))
                 .bind(finished_at.timestamp_millis())
                 .execute(c)
                 .await
                 .map(drop))?,
             Some(error) => run!(tx, |c| sqlx::query(FAILED)
                 .bind(sync_id)
-                .bind(finished_at)
+                .bind(at(finished_at))
                 .bind(error)
                 .execute(c)
                 .await

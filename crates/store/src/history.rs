@@ -10,6 +10,7 @@ use crate::{
     Store, StoreError,
     connections::Connection,
     db::{Db, KeySet, Tx, run},
+    timestamp::{Timestamp, at},
 };
 
 /// Stands in place of a run where a write through the unified API did it.
@@ -49,7 +50,7 @@ pub struct PresenceEvent {
     pub reason: String,
     /// Empty where a write through the unified API did it.
     pub run_id: String,
-    pub recorded_at: Time,
+    pub recorded_at: Timestamp,
 }
 
 /// Where a row comes from and why it is as it is.
@@ -70,10 +71,10 @@ pub struct Provenance {
 #[derive(FromRow)]
 struct PresenceRow {
     is_deleted: bool,
-    deleted_at: Option<Time>,
-    last_modified_at: Time,
+    deleted_at: Option<Timestamp>,
+    last_modified_at: Timestamp,
     first_seen_by: Option<String>,
-    missing_since: Option<Time>,
+    missing_since: Option<Timestamp>,
     /// Of one that went missing, or was deleted after that.
     last_seen_by: Option<String>,
 }
@@ -104,7 +105,7 @@ impl Store {
             .bind(run_id)
             .bind(entry.event)
             .bind(entry.reason)
-            .bind(now)
+            .bind(at(now))
             .bind(KeySet::new(record_ids))
             .bind(entry.last_seen_by)
             .execute(c)
@@ -160,11 +161,11 @@ impl Store {
         };
         Ok(Some(Provenance {
             is_deleted: row.is_deleted,
-            deleted_at: row.deleted_at,
-            last_modified_at: row.last_modified_at,
+            deleted_at: row.deleted_at.map(Into::into),
+            last_modified_at: row.last_modified_at.into(),
             first_seen_by: row.first_seen_by,
             last_seen_by,
-            missing_since: row.missing_since,
+            missing_since: row.missing_since.map(Into::into),
             events,
         }))
     }

@@ -8,7 +8,7 @@
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
 
-use crate::{Connection, Store, StoreError, db::run};
+use crate::{Connection, Store, StoreError, db::run, timestamp::at};
 
 /// A request that may come again.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ impl Store {
         run!(tx, |c| sqlx::query(FORGET)
             .bind(&connection.id)
             .bind(request.key)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -76,7 +76,7 @@ impl Store {
             .bind(&connection.id)
             .bind(request.key)
             .bind(request.request_hash)
-            .bind(now + for_time)
+            .bind(at(now + for_time))
             .execute(c)
             .await?
             .rows_affected());
@@ -118,7 +118,7 @@ impl Store {
             .bind(key)
             .bind(i64::from(answer.status))
             .bind(&answer.body)
-            .bind(until)
+            .bind(at(until))
             .execute(c)
             .await
             .map(drop))?;

@@ -7,6 +7,7 @@ use crate::{
     Store, StoreError,
     db::{Tx, run},
     schedule::{Due, LockedSync},
+    timestamp::at,
 };
 
 impl Store {
@@ -118,13 +119,13 @@ impl Store {
             .bind(&run_id)
             .bind(scan_id)
             .bind(&sync.id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
         run!(tx, |c| sqlx::query(NEXT)
             .bind(&sync.id)
-            .bind(sync.next_run_after(now))
+            .bind(at(sync.next_run_after(now)))
             .bind(&run_id)
             .execute(c)
             .await

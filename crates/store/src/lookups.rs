@@ -11,6 +11,7 @@ use crate::{
     db::{KeySet, run},
     history::HistoryEntry,
     scans::{Scan, ScanRun},
+    timestamp::at,
 };
 
 /// How long the provider's word on a record counts: it may come back while a run waits. What was
@@ -136,7 +137,7 @@ impl Store {
                 .bind(outcome.as_str())
                 .bind(outcome.reason())
                 .bind(&run.id)
-                .bind(now)
+                .bind(at(now))
                 .execute(c)
                 .await
                 .map(drop))?;

@@ -8,6 +8,7 @@ use crate::{
     db::run,
     providers::parse_provider,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
 };
 
 /// Not `Debug`: whoever knows the token may use the link.
@@ -41,8 +42,8 @@ struct MagicLinkRow {
     provider_name: String,
     token: String,
     return_url: String,
-    expires_at: Time,
-    consumed_at: Option<Time>,
+    expires_at: Timestamp,
+    consumed_at: Option<Timestamp>,
 }
 
 impl TryFrom<MagicLinkRow> for MagicLink {
@@ -57,8 +58,8 @@ impl TryFrom<MagicLinkRow> for MagicLink {
             provider_id: row.provider_id,
             token: row.token,
             return_url: row.return_url,
-            expires_at: row.expires_at,
-            consumed_at: row.consumed_at,
+            expires_at: row.expires_at.into(),
+            consumed_at: row.consumed_at.map(Into::into),
         })
     }
 }
@@ -107,8 +108,8 @@ impl Tenant {
             .bind(link.provider.as_str())
             .bind(&link.token)
             .bind(&link.return_url)
-            .bind(now)
-            .bind(link.expires_at)
+            .bind(at(now))
+            .bind(at(link.expires_at))
             .execute(c)
             .await
             .map(drop))

@@ -16,6 +16,7 @@ use crate::{
     history::HistoryEntry,
     records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},
+    timestamp::at,
 };
 
 /// A live row that a pass didn't see.
@@ -77,7 +78,9 @@ impl Store {
             .bind(&scan.connection.connection_id)
             .bind(&run.id)
             .bind(i64::from(scan.checkpoint.pass))
-            .bind(scan.checkpoint.began_at.unwrap_or(scan.started_at) - INDEX_LAG)
+            .bind(at(
+                scan.checkpoint.began_at.unwrap_or(scan.started_at) - INDEX_LAG
+            ))
             .fetch_all(c)
             .await)?;
         drop(reader);
@@ -230,7 +233,7 @@ impl Store {
             .bind(connection_id)
             .bind(object)
             .bind(KeySet::new(&ids))
-            .bind(now)
+            .bind(at(now))
             .bind(&note.run.id)
             .bind(note.complete)
             .execute(c)
@@ -327,7 +330,7 @@ impl Store {
             .bind(KeySet::new(&ids))
             .bind(reason)
             .bind(&note.run.id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;

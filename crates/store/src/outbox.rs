@@ -10,6 +10,7 @@ use syncline_model::event::{ConnectionRef, Event};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
+    timestamp::at,
 };
 
 #[derive(FromRow)]
@@ -81,7 +82,7 @@ impl Store {
             .bind(application_id)
             .bind(event_type)
             .bind(Json(&payload))
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -108,7 +109,7 @@ impl Store {
             .bind(&id)
             .bind(message_id)
             .bind(endpoint_id)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;

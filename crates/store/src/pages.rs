@@ -19,6 +19,7 @@ use crate::{
     records::{Changes, Origin},
     scans::{Scan, lease_lost},
     syncs::parse_object,
+    timestamp::at,
 };
 
 pub struct PageCommit<'a> {
@@ -238,7 +239,7 @@ impl Store {
             let mut query = sqlx::query_as(sql)
                 .bind(&scan.id)
                 .bind(scan.lease.fence)
-                .bind(now + commit.lease)
+                .bind(at(now + commit.lease))
                 .bind(Json(commit.checkpoint))
                 .bind(commit.requests);
             for count in [
@@ -252,7 +253,7 @@ impl Store {
                     .bind(of(scan.object, count))
                     .bind(of(Object::SequenceState, count));
             }
-            query = query.bind(now + commit.lease * 2 / 3);
+            query = query.bind(at(now + commit.lease * 2 / 3));
             query.fetch_all(c).await
         })?;
         if runs.is_empty() {

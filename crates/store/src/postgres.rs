@@ -19,7 +19,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::link::{Link, no_answer};
+use crate::{
+    link::{Link, no_answer},
+    timestamp::Timestamp,
+};
 
 const CONNECTIONS: u32 = 16;
 /// What waiting for a connection may take, be it that others have them all.
@@ -83,7 +86,8 @@ impl PgServer {
     pub(crate) async fn time(&self) -> Result<Time, Error> {
         let (mut connection, link) = self.acquire().await?;
         let time = sqlx::query_scalar("SELECT clock_timestamp()");
-        link.answer(time.fetch_one(&mut *connection)).await
+        let Timestamp(time) = link.answer(time.fetch_one(&mut *connection)).await?;
+        Ok(time)
     }
 
     pub(crate) async fn close(&self) {

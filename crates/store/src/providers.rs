@@ -7,6 +7,7 @@ use crate::{
     StoreError, Tenant,
     db::{Tx, run},
     tenant::{Scope, Scoped, scoped},
+    timestamp::at,
 };
 
 #[derive(Debug, Clone)]
@@ -135,7 +136,7 @@ impl Tenant {
         run!(tx, query(SQL), |q, c| q
             .bind(&id)
             .bind(name.as_str())
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))

@@ -9,6 +9,7 @@ use syncline_model::{Time, first_id_of};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
+    timestamp::at,
 };
 
 /// Rows that a bite looks at, and that it deletes of each table.
@@ -82,7 +83,7 @@ macro_rules! delete {
         run!($tx, |c| sqlx::query($sql)
             .bind(&$stretch.after)
             .bind(&$stretch.until)
-            .bind($stretch.before)
+            .bind(at($stretch.before))
             .execute(c)
             .await?
             .rows_affected())
@@ -168,7 +169,7 @@ impl Store {
         let pages = run!(tx, |c| sqlx::query(PAGES)
             .bind(&stretch.after)
             .bind(&stretch.until)
-            .bind(before)
+            .bind(at(before))
             .bind(BITE)
             .execute(c)
             .await?
@@ -312,14 +313,14 @@ impl Store {
         run!(tx, |c| sqlx::query(UNUSED)
             .bind(after)
             .bind(until)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
         let forgotten = run!(tx, |c| sqlx::query(ACCOUNTS)
             .bind(after)
             .bind(until)
-            .bind(before)
+            .bind(at(before))
             .execute(c)
             .await?
             .rows_affected());
@@ -351,7 +352,7 @@ impl Store {
     async fn forget_expired(&self, sql: &'static str, before: Time) -> Result<Bite, StoreError> {
         let mut tx = self.db.begin().await?;
         let forgotten = run!(tx, |c| sqlx::query(sql)
-            .bind(before)
+            .bind(at(before))
             .bind(BITE)
             .execute(c)
             .await?

@@ -10,6 +10,7 @@ use crate::{
     providers::parse_provider,
     syncs::parse_object,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
     totals::{Counted, total_sql},
 };
 
@@ -110,11 +111,11 @@ struct RunRow {
     connection_id: String,
     object: String,
     state: String,
-    due_at: Time,
+    due_at: Timestamp,
     waiting_reason: Option<String>,
-    created_at: Time,
-    started_at: Option<Time>,
-    finished_at: Option<Time>,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
     #[sqlx(flatten)]
     counters: CounterColumns,
     num_records_synced: Option<i64>,
@@ -130,10 +131,10 @@ impl TryFrom<RunRow> for SyncRun {
         Ok(Self {
             object: parse_object("sync_runs", &row.id, &row.object)?,
             provider: parse_provider("sync_runs", &row.id, &row.provider_name)?,
-            waiting_until: (row.state == "waiting").then_some(row.due_at),
+            waiting_until: (row.state == "waiting").then_some(row.due_at.into()),
             waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
-            started_at: row.started_at.unwrap_or(row.created_at),
-            finished_at: row.finished_at,
+            started_at: row.started_at.unwrap_or(row.created_at).into(),
+            finished_at: row.finished_at.map(Into::into),
             // While a run goes on, what it has read so far is the best answer.
             num_records_synced: row.num_records_synced.or(Some(row.counters.records_read)),
             counters: row.counters.into(),
@@ -200,13 +201,13 @@ macro_rules! bind_filter {
             .bind(&$filter.object)
             .bind(&$filter.status)
             .bind(started_after.map(|_| "set"))
-            .bind(started_after)
+            .bind(at(started_after))
             .bind(started_before.map(|_| "set"))
-            .bind(started_before)
+            .bind(at(started_before))
             .bind(finished_after.map(|_| "set"))
-            .bind(finished_after)
+            .bind(at(finished_after))
             .bind(finished_before.map(|_| "set"))
-            .bind(finished_before)
+            .bind(at(finished_before))
     }};
 }
 

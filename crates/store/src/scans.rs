@@ -13,7 +13,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 
-use crate::{Store, StoreError, db::run, syncs::parse_object};
+use crate::{Store, StoreError, db::run, syncs::parse_object, timestamp::at};
 
 /// A leased scan: all that a worker needs to go on with it.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let now = self.now();
         let freed = run!(tx, |c| sqlx::query(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(owner_prefix)
             .execute(c)
             .await?
@@ -96,7 +96,7 @@ impl Store {
         let now = self.now();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(&scan.connection.application_id)
             .bind(&scan.connection.customer_id)
             .fetch_one(c)
@@ -128,7 +128,7 @@ impl Store {
         let moved = run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.id)
             .bind(scan.lease.fence)
-            .bind(due_at)
+            .bind(at(due_at))
             .execute(c)
             .await?
             .rows_affected());
@@ -161,11 +161,11 @@ impl Store {
         let moved = run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.id)
             .bind(scan.lease.fence)
-            .bind(*until)
+            .bind(at(*until))
             .bind(reason.as_str())
             .bind(requests)
             .bind(Json(&checkpoint))
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await?
             .rows_affected());

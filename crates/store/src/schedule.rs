@@ -19,6 +19,7 @@ use crate::{
     Store, StoreError,
     db::run,
     syncs::{FORBIDDEN_CAUSE, parse_object},
+    timestamp::{Timestamp, at},
 };
 
 /// Due syncs that one look takes of each way of being due.
@@ -33,7 +34,7 @@ pub(crate) struct Due {
     pub(crate) id: String,
     pub(crate) connection_id: String,
     object: String,
-    next_run_at: Time,
+    next_run_at: Timestamp,
     /// The sync that is read from the same pages.
     pub(crate) sibling_id: Option<String>,
     /// No run of it is active, and nothing of its account goes first.
@@ -56,14 +57,14 @@ pub(crate) struct LockedSync {
     period_ms: i64,
     paused: bool,
     paused_cause: Option<String>,
-    next_run_at: Time,
-    triggered_at: Option<Time>,
+    next_run_at: Timestamp,
+    triggered_at: Option<Timestamp>,
     pub(crate) full_refresh: bool,
 }
 
 impl LockedSync {
     pub(crate) fn is_due(&self, now: Time) -> bool {
-        self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at <= now)
+        self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at.0 <= now)
     }
 
     /// Whether it gets a run from a scan that starts now.
@@ -74,17 +75,18 @@ impl LockedSync {
     /// One that its credentials may not read tries again when its time comes.
     fn may_run(&self, now: Time) -> bool {
         let probes = self.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE);
-        !self.paused || (probes && self.next_run_at <= now)
+        !self.paused || (probes && self.next_run_at.0 <= now)
     }
 
     /// When it runs after a start now. A trigger doesn't move the sync's rhythm; periods that were
     /// missed are left out.
     pub(crate) fn next_run_after(&self, now: Time) -> Time {
         let period = TimeDelta::milliseconds(self.period_ms);
-        let in_rhythm = self.next_run_at + period;
-        if self.triggered_at.is_some() && self.next_run_at > now {
-            self.next_run_at
-        } else if in_rhythm > now && self.next_run_at <= now {
+        let Timestamp(was_due) = self.next_run_at;
+        let in_rhythm = was_due + period;
+        if self.triggered_at.is_some() && was_due > now {
+            was_due
+        } else if in_rhythm > now && was_due <= now {
             in_rhythm
         } else {
             // Periods were missed, or a sync that is read from the same pages was due: the two
@@ -110,7 +112,7 @@ impl Behind {
         }
         seen.retain(|_, syncs| i64::try_from(syncs.len()) == Ok(BATCH));
         let last = |way: i64| match seen.get(&way).and_then(|syncs| syncs.last()) {
-            Some(last) => (last.next_run_at, last.id.clone()),
+            Some(last) => (last.next_run_at.0, last.id.clone()),
             None => (the_end(), String::new()),
         };
         (!seen.is_empty()).then(|| Self([last(0), last(1), last(2)]))
@@ -228,13 +230,13 @@ impl Store {
         let [triggered, in_time, forbidden] = behind.0;
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(BATCH)
-            .bind(triggered.0)
+            .bind(at(triggered.0))
             .bind(&triggered.1)
-            .bind(in_time.0)
+            .bind(at(in_time.0))
             .bind(&in_time.1)
-            .bind(forbidden.0)
+            .bind(at(forbidden.0))
             .bind(&forbidden.1)
             .fetch_all(c)
             .await)?)
@@ -251,7 +253,7 @@ impl Store {
         let now = self.now();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(connection_id)
             .fetch_all(c)
             .await)?)

@@ -13,6 +13,7 @@ use crate::{
     db::{self, Db, KeySet, Tx, run},
     schedule::{Due, LockedSync, could_not_start},
     syncs::parse_object,
+    timestamp::at,
 };
 
 /// Syncs of one transaction: others want to write as well.
@@ -285,7 +286,7 @@ impl Store {
         }
         run!(tx, |c| sqlx::query(SQL)
             .bind(KeySet::with_values(new))
-            .bind(now)
+            .bind(at(now))
             .bind(Json(Checkpoint::default()))
             .bind(foreground)
             .execute(c)
@@ -379,7 +380,7 @@ impl Store {
         match tx.connection()? {
             db::Connection::Pg(c) => {
                 let ids: Vec<&str> = runs().map(|run| run.sync.id.as_str()).collect();
-                let next: Vec<Time> = runs().map(|run| run.sync.next_run_after(now)).collect();
+                let next: Vec<_> = runs().map(|run| at(run.sync.next_run_after(now))).collect();
                 let run_ids: Vec<&str> = runs().map(|run| run.id.as_str()).collect();
                 let query = sqlx::query(ALL).bind(ids).bind(next).bind(run_ids);
                 query.execute(c).await?;
@@ -388,7 +389,7 @@ impl Store {
                 for run in runs() {
                     sqlx::query(EACH)
                         .bind(&run.sync.id)
-                        .bind(run.sync.next_run_after(now))
+                        .bind(at(run.sync.next_run_after(now)))
                         .bind(&run.id)
                         .execute(&mut *c)
                         .await?;

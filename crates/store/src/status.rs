@@ -8,8 +8,12 @@ use syncline_model::{
 };
 
 use crate::{
-    Store, StoreError, Tenant, db::run, health::behind_at_ms, providers::parse_provider,
+    Store, StoreError, Tenant,
+    db::run,
+    health::behind_at_ms,
+    providers::parse_provider,
     syncs::parse_object,
+    timestamp::Timestamp,
 };
 
 /// Whose something is.
@@ -65,7 +69,7 @@ struct RunRow {
     id: String,
     object: String,
     state: String,
-    due_at: Time,
+    due_at: Timestamp,
     waiting_reason: Option<String>,
     records_read: i64,
 }
@@ -77,8 +81,8 @@ struct SyncRow {
     id: String,
     object: String,
     is_behind: bool,
-    last_succeeded_at: Option<Time>,
-    failing_since: Option<Time>,
+    last_succeeded_at: Option<Timestamp>,
+    failing_since: Option<Timestamp>,
     failing_reason: Option<String>,
 }
 
@@ -120,7 +124,7 @@ impl Store {
             Ok(RunAtWork {
                 whose: row.whose.parsed()?,
                 object: parse_object("sync_runs", &row.id, &row.object)?,
-                until: (row.state == "waiting").then_some(row.due_at),
+                until: (row.state == "waiting").then_some(row.due_at.into()),
                 waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
                 run_id: row.id,
                 state: row.state,
@@ -164,9 +168,9 @@ impl Store {
                 object: parse_object("syncs", &row.id, &row.object)?,
                 paused: false,
                 forbidden: None,
-                last_succeeded_at: row.last_succeeded_at,
+                last_succeeded_at: row.last_succeeded_at.map(Into::into),
                 behind: row.is_behind,
-                failing: row.failing_since.zip(row.failing_reason),
+                failing: row.failing_since.map(Into::into).zip(row.failing_reason),
                 holds_deletions: false,
             };
             let (status, reason) = health.judge();

@@ -18,6 +18,7 @@ use crate::{
     lookups::WORD_HOLDS_FOR,
     records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},
+    timestamp::at,
 };
 
 /// What a run's sweep did, or left.
@@ -236,7 +237,7 @@ impl Store {
                 .bind(&connection.connection_id)
                 .bind(run.object.as_str())
                 .bind(&run.id)
-                .bind(self.now() - WORD_HOLDS_FOR);
+                .bind(at(self.now() - WORD_HOLDS_FOR));
             if sql == CARRIED {
                 query
                     .bind(&connection.application_id)

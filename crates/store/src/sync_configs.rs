@@ -12,6 +12,7 @@ use crate::{
     destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
     tenant::{Scope, Scoped, scoped},
+    timestamp::at,
 };
 
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ impl Tenant {
             .bind(provider.as_str())
             .bind(destination)
             .bind(Json(config))
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))

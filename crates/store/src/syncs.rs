@@ -14,6 +14,7 @@ use crate::{
     providers::parse_provider,
     sync_configs::{SyncConfig, wanted},
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
 };
 
 #[derive(Debug, Clone)]
@@ -71,9 +72,9 @@ struct SyncRow {
     paused: bool,
     paused_reason: Option<String>,
     paused_cause: Option<String>,
-    next_run_at: Time,
-    triggered_at: Option<Time>,
-    account_waits_until: Option<Time>,
+    next_run_at: Timestamp,
+    triggered_at: Option<Timestamp>,
+    account_waits_until: Option<Timestamp>,
     customer_id: String,
     provider_name: String,
 }
@@ -91,9 +92,9 @@ impl TryFrom<SyncRow> for Sync {
             paused: row.paused,
             paused_reason: row.paused_reason,
             probes: row.paused && row.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE),
-            next_run_at: row.next_run_at,
-            triggered_at: row.triggered_at,
-            account_waits_until: row.account_waits_until,
+            next_run_at: row.next_run_at.into(),
+            triggered_at: row.triggered_at.map(Into::into),
+            account_waits_until: row.account_waits_until.map(Into::into),
             customer_id: row.customer_id,
         })
     }
@@ -362,7 +363,7 @@ impl Store {
         let latest = self.now() + chrono::TimeDelta::milliseconds(period);
         run!(tx, |c| sqlx::query(SQL)
             .bind(&sync.id)
-            .bind(latest)
+            .bind(at(latest))
             .execute(c)
             .await
             .map(drop))?;
@@ -378,7 +379,7 @@ impl Store {
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(&sync.id)
-            .bind(now)
+            .bind(at(now))
             .bind(full_refresh)
             .execute(c)
             .await
@@ -418,9 +419,9 @@ impl Store {
                 .bind(pause.is_some())
                 .bind(pause.map(|it| it.reason))
                 .bind(pause.map(|it| it.cause))
-                .bind(now)
+                .bind(at(now))
                 .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
-                .bind(now + chrono::TimeDelta::milliseconds(period_ms))
+                .bind(at(now + chrono::TimeDelta::milliseconds(period_ms)))
                 .bind(now.timestamp_millis())
                 .execute(c)
                 .await
@@ -509,7 +510,7 @@ impl Store {
         dropped.extend(leaderless);
         run!(tx, |c| sqlx::query(AGAIN)
             .bind(KeySet::new(&dropped))
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -546,7 +547,7 @@ impl Store {
         run!(tx, |c| sqlx::query(SQL)
             .bind(connection_id)
             .bind(CREDENTIALS_CAUSE)
-            .bind(now)
+            .bind(at(now))
             .bind(FORBIDDEN_CAUSE)
             .execute(c)
             .await

@@ -23,6 +23,7 @@ use syncline_model::{
 use crate::{
     Store, StoreError,
     db::{Db, KeySet, Tx, run},
+    timestamp::{Timestamp, at},
 };
 
 /// An endpoint that is held for this process.
@@ -69,7 +70,7 @@ struct DueRow {
 struct HeldRow {
     application_id: String,
     description: String,
-    failing_since: Option<Time>,
+    failing_since: Option<Timestamp>,
 }
 
 impl Store {
@@ -130,9 +131,9 @@ impl Store {
         let now = self.now();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(now)
-            .bind(now + CLOCKS_DIFFER_BY)
-            .bind(now + lease + CLOCKS_DIFFER_BY)
+            .bind(at(now))
+            .bind(at(now + CLOCKS_DIFFER_BY))
+            .bind(at(now + lease + CLOCKS_DIFFER_BY))
             .bind(limit)
             .fetch_all(c)
             .await)?)
@@ -172,9 +173,9 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let leased = run!(tx, |c| sqlx::query_as(sql)
             .bind(KeySet::new(ids))
-            .bind(now)
-            .bind(now + lease + CLOCKS_DIFFER_BY)
-            .bind(now + lease)
+            .bind(at(now))
+            .bind(at(now + lease + CLOCKS_DIFFER_BY))
+            .bind(at(now + lease))
             .bind(owner)
             .fetch_all(c)
             .await)?;
@@ -221,8 +222,8 @@ impl Store {
         let row: Option<DueRow> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(&endpoint.id)
             .bind(endpoint.fence)
-            .bind(now)
-            .bind(now + CLOCKS_DIFFER_BY)
+            .bind(at(now))
+            .bind(at(now + CLOCKS_DIFFER_BY))
             .fetch_optional(c)
             .await)?;
         drop(reader);
@@ -271,9 +272,9 @@ impl Store {
         let held: Option<HeldRow> = run!(tx, |c| sqlx::query_as(HOLD)
             .bind(&endpoint.id)
             .bind(endpoint.fence)
-            .bind(leased_until)
+            .bind(at(leased_until))
             .bind(attempt.succeeded())
-            .bind(attempt.attempted_at)
+            .bind(at(attempt.attempted_at))
             .fetch_optional(c)
             .await)?;
         let Some(held) = held else { return Ok(false) };
@@ -281,8 +282,8 @@ impl Store {
             .bind(&delivery.id)
             .bind(delivery.schedule)
             .bind(state)
-            .bind(due_at)
-            .bind(attempt.attempted_at)
+            .bind(at(due_at))
+            .bind(at(attempt.attempted_at))
             .execute(c)
             .await
             .map(drop))?;
@@ -290,7 +291,7 @@ impl Store {
             .await?;
         let reason = held
             .failing_since
-            .and_then(|since| reason_to_disable(attempt, since));
+            .and_then(|since| reason_to_disable(attempt, since.into()));
         if let Some(reason) = reason {
             self.disable_endpoint(&mut tx, endpoint, &held, &reason)
                 .await?;
@@ -309,7 +310,7 @@ impl Store {
         run!(tx, |c| sqlx::query(SQL)
             .bind(&endpoint.id)
             .bind(endpoint.fence)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -324,7 +325,7 @@ impl Store {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let freed = run!(tx, |c| sqlx::query(SQL)
-            .bind(now)
+            .bind(at(now))
             .bind(owner_prefix)
             .execute(c)
             .await?
@@ -352,12 +353,12 @@ impl Store {
             .bind(&id)
             .bind(&delivery.message_id)
             .bind(&endpoint.id)
-            .bind(attempt.attempted_at)
+            .bind(at(attempt.attempted_at))
             .bind(duration_ms)
             .bind(attempt.response_status.map(i64::from))
             .bind(&attempt.response_body)
             .bind(&attempt.error)
-            .bind(next_attempt_at)
+            .bind(at(next_attempt_at))
             .execute(c)
             .await
             .map(drop))?;

@@ -3,16 +3,14 @@
 use secrecy::SecretString;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{
-    Time,
-    event::{WEBHOOK_TEST, WebhookTest},
-};
+use syncline_model::event::{WEBHOOK_TEST, WebhookTest};
 
 use crate::{
     PageRequest, StoreError, Tenant,
     db::{Tx, run},
     retention::delete_deliveries_to,
     tenant::{Scope, Scoped, scoped},
+    timestamp::Timestamp,
 };
 
 /// Each event becomes a delivery to each of them.
@@ -28,7 +26,7 @@ pub struct WebhookEndpoint {
     pub enabled: bool,
     /// Why Syncline disabled it; `None` where somebody else did.
     pub disabled_reason: Option<String>,
-    pub created_at: Time,
+    pub created_at: Timestamp,
 }
 
 /// What an endpoint is told to be; `None` leaves it as it is.
@@ -111,7 +109,7 @@ impl Tenant {
             event_types: Json(settings.event_types.clone().unwrap_or_default()),
             enabled: settings.enabled.unwrap_or(true),
             disabled_reason: None,
-            created_at: store.now(),
+            created_at: Timestamp(store.now()),
         };
         if self.count_webhook_endpoints().await? >= MOST_ENDPOINTS {
             return Err(StoreError::Conflict(format!(

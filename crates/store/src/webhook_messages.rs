@@ -10,6 +10,7 @@ use crate::{
     db::{KeySet, run},
     outbox::wants,
     tenant::{Scoped, scoped},
+    timestamp::{Timestamp, at},
     totals::{Counted, total_sql},
 };
 
@@ -21,7 +22,7 @@ pub struct WebhookMessage {
     pub id: String,
     pub event_type: String,
     pub payload: Json<Value>,
-    pub created_at: Time,
+    pub created_at: Timestamp,
 }
 
 /// A message's way to one endpoint.
@@ -32,19 +33,19 @@ pub struct WebhookDelivery {
     /// `pending`, `delivered` or `failed`.
     pub state: String,
     /// Of a pending one: when the next attempt is due.
-    pub due_at: Time,
+    pub due_at: Timestamp,
 }
 
 #[derive(Debug, Clone, FromRow)]
 pub struct WebhookAttempt {
     pub message_id: String,
     pub endpoint_id: String,
-    pub attempted_at: Time,
+    pub attempted_at: Timestamp,
     pub duration_ms: i64,
     pub response_status: Option<i64>,
     pub response_body: Option<String>,
     pub error: Option<String>,
-    pub next_attempt_at: Option<Time>,
+    pub next_attempt_at: Option<Timestamp>,
 }
 
 /// Which messages a list shows; `None` shows all.
@@ -234,7 +235,7 @@ impl Tenant {
             let mut tx = self.begin().await?;
             let messages: Vec<WebhookMessage> = run!(tx, query_as(SQL), |q, c| q
                 .bind(&after)
-                .bind(since)
+                .bind(at(since))
                 .bind(only_failed)
                 .bind(&endpoint.id)
                 .bind(REPLAY_BATCH)

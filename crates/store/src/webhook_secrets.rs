@@ -10,6 +10,7 @@ use crate::{
     Store, StoreError,
     db::{Tx, run},
     sealing::SealedColumn,
+    timestamp::at,
 };
 
 /// What Standard Webhooks begins a secret with.
@@ -43,7 +44,7 @@ impl Store {
         let mut reader = self.db.read().await?;
         let rows: Vec<SecretRow> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(endpoint_id)
-            .bind(now)
+            .bind(at(now))
             .fetch_all(c)
             .await)?;
         rows.iter()
@@ -69,13 +70,13 @@ impl Store {
         let now = self.now();
         run!(tx, |c| sqlx::query(RETIRE)
             .bind(endpoint_id)
-            .bind(now + SECRETS_OVERLAP)
+            .bind(at(now + SECRETS_OVERLAP))
             .execute(c)
             .await
             .map(drop))?;
         let signing: i64 = run!(tx, |c| sqlx::query_scalar(SIGNING)
             .bind(endpoint_id)
-            .bind(now)
+            .bind(at(now))
             .fetch_one(c)
             .await)?;
         if signing >= MOST {
@@ -92,7 +93,7 @@ impl Store {
             .bind(&id)
             .bind(endpoint_id)
             .bind(&sealed)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use sqlx_macros::FromRow;
 use syncline_model::webhook::CLOCKS_DIFFER_BY;
 
-use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG};
+use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG, timestamp::at};
 
 /// A lock that is held; it opens by itself when it expires.
 #[derive(Debug, FromRow)]
@@ -47,7 +47,7 @@ impl Store {
         run!(tx, |c| sqlx::query(FORGET)
             .bind(&connection.id)
             .bind(name)
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
@@ -55,10 +55,10 @@ impl Store {
             .bind(&connection.id)
             .bind(name)
             .bind(&owner)
-            .bind(now + expires_in)
-            .bind(now)
+            .bind(at(now + expires_in))
+            .bind(at(now))
             // No lock is longer than a lock: a clock that was ahead has made it.
-            .bind(now + expires_in + CLOCKS_DIFFER_BY)
+            .bind(at(now + expires_in + CLOCKS_DIFFER_BY))
             .fetch_optional(c)
             .await)?;
         tx.commit().await?;
@@ -80,9 +80,9 @@ impl Store {
             .bind(&lock.connection_id)
             .bind(&lock.name)
             .bind(&lock.owner)
-            .bind(now)
+            .bind(at(now))
             .bind(record_id.or(lock.record_id.as_deref()))
-            .bind(now + INDEX_LAG)
+            .bind(at(now + INDEX_LAG))
             .execute(c)
             .await
             .map(drop))?;

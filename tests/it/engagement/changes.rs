@@ -14,6 +14,21 @@ use crate::support::{App, on_both_databases};
 const CONTACTS: &str = "/engagement/v2/contacts?read_from_cache=true";
 
 on_both_databases! {
+    async fn a_time_of_an_answer_can_be_asked_for_in_sql(database: Database) {
+        let app = App::synced(database, 30).await;
+        let row = app.all_records("contacts").await.swap_remove(7);
+        let id = row["id"].as_str().unwrap();
+        for column in ["last_modified_at", "created_at", "updated_at"] {
+            let time = row[column].as_str().unwrap();
+            let sql = format!(
+                "SELECT count(*) FROM engagement_contacts
+                 WHERE id = '{id}' AND {column} = '{time}' AND {column} >= '{time}'"
+            );
+            assert_eq!(app.database.count(&sql).await, 1, "{column} is {time}");
+        }
+        assert_eq!(app.database.times_in_another_form().await, Vec::<String>::new());
+    }
+
     async fn only_later_changes_are_listed_in_their_order(database: Database) {
         let app = App::synced(database, 30).await;
         let newest = newest(&app.all_records("contacts").await);

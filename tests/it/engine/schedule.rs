@@ -32,7 +32,7 @@ on_both_databases! {
         let app = App::synced(database, 10).await;
         app.clock.advance(TimeDelta::minutes(30));
         app.database.execute(
-            "UPDATE syncs SET next_run_at = '2026-03-01 08:30:00+00:00' WHERE object = 'sequence_state'"
+            "UPDATE syncs SET next_run_at = '2026-03-01T08:30:00.000Z' WHERE object = 'sequence_state'"
         ).await;
         app.work_off().await;
         app.after(TimeDelta::minutes(30)).await;

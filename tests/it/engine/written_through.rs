@@ -172,7 +172,7 @@ async fn written(app: &App, table: &str, id: &str, time: &str, change: &str) {
     app.database
         .execute(&format!(
             "UPDATE {table} SET {change}, content_hash = 1,
-                written_at = '2026-03-01T{time}+00:00' WHERE id = '{id}'"
+                written_at = '2026-03-01T{time}.000Z' WHERE id = '{id}'"
         ))
         .await;
 }

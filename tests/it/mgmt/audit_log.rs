@@ -158,7 +158,7 @@ on_both_databases! {
         let app = App::with_contacts(database, 0).await;
         let id = app.get("/mgmt/v2/providers").await.ok()[0]["application_id"].clone();
         app.store.add_api_key(id.as_str().unwrap(), "old", "old-key").await.unwrap();
-        app.database.execute("UPDATE api_keys SET revoked_at = '2026-01-01T00:00:00Z' WHERE name = 'old'").await;
+        app.database.execute("UPDATE api_keys SET revoked_at = '2026-01-01T00:00:00.000Z' WHERE name = 'old'").await;
         for key in ["old-key", "never-was"] {
             let request = app.request(Method::GET, "/mgmt/v2/customers").header("x-api-key", key);
             refused(&App::answer(request).await, 401, "UNAUTHORIZED_ERROR");

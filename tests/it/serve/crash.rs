@@ -16,7 +16,7 @@ on_both_databases! {
         // A process on PostgreSQL can't know that the other is gone and waits for its lease to
         // expire; here that moment comes at once.
         if database.is_postgres {
-            database.execute("UPDATE sync_runs SET due_at = '2026-01-01Z' WHERE state = 'running'").await;
+            database.execute("UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'").await;
         }
 
         let process = Process::serve(&database, &apollo.base_url()).await;

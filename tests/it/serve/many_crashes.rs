@@ -79,7 +79,8 @@ async fn slow_apollo() -> RunningSimulator {
 /// A process on PostgreSQL waits for the lease of one that is gone to expire: that moment is now.
 async fn expire_leases(database: &Database) {
     if database.is_postgres {
-        let sql = "UPDATE sync_runs SET due_at = '2026-01-01Z' WHERE state = 'running'";
+        let sql =
+            "UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'";
         database.execute(sql).await;
     }
 }

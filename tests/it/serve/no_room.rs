@@ -82,8 +82,7 @@ async fn room(process: &Process, bytes: &str) {
 async fn goes_on(process: &Process, database: &Database) {
     assert!(put_customer(process, "in-time").await.status.is_success());
     // The scan's lease expires; here that moment comes at once.
-    let expire =
-        "UPDATE sync_runs SET due_at = '2026-01-01T00:00:00+00:00' WHERE state = 'running'";
+    let expire = "UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'";
     database.execute(expire).await;
     let run = process.until_synced().await;
     assert_eq!(run["status"], "SUCCESS");

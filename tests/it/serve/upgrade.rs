@@ -56,6 +56,29 @@ on_both_databases! {
         assert_eq!(database.count(old_format).await, 1);
     }
 
+    async fn the_upgrade_gives_times_the_form_that_the_api_has(database: Database) {
+        as_the_first_version_left_it(&database).await;
+        if !database.is_postgres {
+            database.execute(
+                "UPDATE engagement_contacts SET created_at = '+12026-01-31T09:30:00+00:00',
+                    updated_at = '2026-01-31T09:30:00+00:00',
+                    deleted_at = '2026-01-31T09:30:00.123456+00:00'"
+            ).await;
+            assert!(!database.times_in_another_form().await.is_empty());
+        }
+        let before = database.count("SELECT count(*) FROM engagement_contacts").await;
+        assert!(migrate(&database).output().await.unwrap().status.success());
+        assert_eq!(database.times_in_another_form().await, Vec::<String>::new());
+        if !database.is_postgres {
+            let converted = "SELECT count(*) FROM engagement_contacts
+                WHERE created_at IS NULL AND updated_at = '2026-01-31T09:30:00.000Z'
+                  AND deleted_at = '2026-01-31T09:30:00.123Z'";
+            assert_eq!(database.count(converted).await, before);
+            let append_only = "SELECT count(*) FROM sqlite_master WHERE name = 'audit_log_refuses_update'";
+            assert_eq!(database.count(append_only).await, 1);
+        }
+    }
+
     async fn first_starts_at_once_agree(database: Database) {
         database.without_schema().await;
         let mut starts = JoinSet::new();

@@ -170,6 +170,24 @@ impl Database {
         dump
     }
 
+    /// Columns of SQLite's that hold times in another form than the API's, each with a value.
+    pub(crate) async fn times_in_another_form(&self) -> Vec<String> {
+        const FORM: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T\
+            [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z";
+        if self.is_postgres {
+            return Vec::new();
+        }
+        let columns = "SELECT 'SELECT ''' || t.name || '.' || c.name || ' '' || ' || c.name
+                || ' FROM ' || t.name || ' WHERE ' || c.name || ' NOT GLOB '
+             FROM sqlite_master t, pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND c.type = 'timestamptz'";
+        let mut others = Vec::new();
+        for column in self.texts(columns).await {
+            others.extend(self.texts(&format!("{column}'{FORM}'")).await);
+        }
+        others
+    }
+
     async fn columns(&self, table: &str) -> Vec<String> {
         if self.is_postgres {
             let from = "FROM information_schema.columns WHERE table_schema = 'public'";

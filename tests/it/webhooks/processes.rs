@@ -24,7 +24,7 @@ on_both_databases! {
         // A process on PostgreSQL can't know that the other is gone and waits for its lease to
         // expire; here that moment comes at once.
         if database.is_postgres {
-            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01Z'").await;
+            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'").await;
         }
 
         let process = serve(&database, &apollo.base_url()).await;
@@ -54,7 +54,7 @@ on_both_databases! {
         process.until_synced().await;
         process.kill().await;
         if database.is_postgres {
-            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01Z'").await;
+            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'").await;
         }
         receiver.always(Reply::Status(200));
         let sent = receiver.ids().len();

@@ -62,7 +62,7 @@ impl From<AuditRow> for AuditEntryBody {
     fn from(row: AuditRow) -> Self {
         Self {
             id: row.id,
-            at: row.at,
+            at: row.at.into(),
             actor: row.actor,
             key_id: row.key_id,
             key_name: row.key_name,

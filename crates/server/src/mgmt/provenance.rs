@@ -71,7 +71,7 @@ impl From<PresenceEvent> for PresenceEventBody {
             event: event.event,
             reason: event.reason,
             run_id: Some(event.run_id).filter(|id| !id.is_empty()),
-            recorded_at: event.recorded_at,
+            recorded_at: event.recorded_at.into(),
         }
     }
 }

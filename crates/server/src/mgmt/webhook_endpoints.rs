@@ -59,7 +59,7 @@ impl From<WebhookEndpoint> for WebhookEndpointBody {
             description: endpoint.description,
             enabled: endpoint.enabled,
             disabled_reason: endpoint.disabled_reason,
-            created_at: endpoint.created_at,
+            created_at: endpoint.created_at.into(),
         }
     }
 }

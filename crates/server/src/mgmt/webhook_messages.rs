@@ -78,7 +78,7 @@ impl From<WebhookDelivery> for DeliveryBody {
         let pending = delivery.state == STATUSES[0];
         Self {
             endpoint_id: delivery.endpoint_id,
-            next_attempt_at: pending.then_some(delivery.due_at),
+            next_attempt_at: pending.then_some(delivery.due_at.into()),
             status: delivery.state,
         }
     }
@@ -88,12 +88,12 @@ impl From<WebhookAttempt> for AttemptBody {
     fn from(attempt: WebhookAttempt) -> Self {
         Self {
             endpoint_id: attempt.endpoint_id,
-            attempted_at: attempt.attempted_at,
+            attempted_at: attempt.attempted_at.into(),
             response_status: attempt.response_status,
             response_body: attempt.response_body,
             error: attempt.error,
             duration_ms: attempt.duration_ms,
-            next_attempt_at: attempt.next_attempt_at,
+            next_attempt_at: attempt.next_attempt_at.map(Into::into),
         }
     }
 }
@@ -223,7 +223,7 @@ async fn bodies(
             id: message.id,
             event_type: message.event_type,
             payload: message.payload.0,
-            created_at: message.created_at,
+            created_at: message.created_at.into(),
         })
         .collect())
 }

@@ -82,7 +82,7 @@ impl Checker {
     ) {
         let stamps: BTreeSet<i64> = changed
             .iter()
-            .map(|row| row.last_modified_at.timestamp_millis())
+            .map(|row| row.last_modified_at.0.timestamp_millis())
             .collect();
         if before.is_some_and(|before| newest < before) {
             self.violated(
@@ -209,7 +209,7 @@ fn copy_of(object: Object, row: &Row) -> Copy {
     };
     Copy {
         is_deleted: row.is_deleted,
-        stamp: row.last_modified_at,
+        stamp: row.last_modified_at.0,
         fingerprint: fingerprint_of(row.raw_data.as_bytes()),
         contact_id: row.contact_id.clone(),
         is_marked: marks.iter().any(|mark| row.raw_data.contains(mark)),

@@ -8,6 +8,7 @@ use sqlx::{
 };
 use sqlx_macros::FromRow;
 use syncline_model::{Coverage, Object, Time, Verdict};
+use syncline_store::Timestamp;
 
 pub(crate) struct Tables(SqliteConnection);
 
@@ -20,7 +21,7 @@ pub(crate) struct Run {
     pub(crate) sync_id: String,
     pub(crate) object: String,
     pub(crate) state: String,
-    pub(crate) due_at: Time,
+    pub(crate) due_at: Timestamp,
     pub(crate) fence: i64,
     pub(crate) next_page: i64,
     pub(crate) pass: i64,
@@ -38,7 +39,7 @@ pub(crate) struct Run {
     pub(crate) num_records_synced: Option<i64>,
     pub(crate) coverage: Option<Json<Coverage>>,
     pub(crate) error_message: Option<String>,
-    pub(crate) finished_at: Option<Time>,
+    pub(crate) finished_at: Option<Timestamp>,
 }
 
 const RUN_COLUMNS: &str = "
@@ -80,8 +81,8 @@ pub(crate) struct Sync {
     pub(crate) object: String,
     pub(crate) paused: bool,
     pub(crate) paused_cause: Option<String>,
-    pub(crate) next_run_at: Time,
-    pub(crate) triggered_at: Option<Time>,
+    pub(crate) next_run_at: Timestamp,
+    pub(crate) triggered_at: Option<Timestamp>,
     pub(crate) last_stamp_ms: i64,
 }
 
@@ -104,8 +105,8 @@ pub(crate) struct SeenPage {
 pub(crate) struct Row {
     pub(crate) id: String,
     pub(crate) is_deleted: bool,
-    pub(crate) deleted_at: Option<Time>,
-    pub(crate) last_modified_at: Time,
+    pub(crate) deleted_at: Option<Timestamp>,
+    pub(crate) last_modified_at: Timestamp,
     pub(crate) contact_id: Option<String>,
     pub(crate) raw_data: String,
 }
@@ -240,7 +241,7 @@ impl Tables {
         );
         sqlx::query_as(AssertSqlSafe(sql))
             .bind(connection_id)
-            .bind(after.unwrap_or(Time::UNIX_EPOCH))
+            .bind(Timestamp(after.unwrap_or(Time::UNIX_EPOCH)))
             .fetch_all(&mut self.0)
             .await
     }

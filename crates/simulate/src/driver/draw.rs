@@ -102,14 +102,14 @@ impl Driver {
 
     /// Whether a process with that time on its clock would find a scan to work on.
     fn has_due_scan(&self, clock: Time) -> bool {
-        self.checker.active_runs().any(|run| run.due_at <= clock)
+        self.checker.active_runs().any(|run| run.due_at.0 <= clock)
     }
 
     fn has_due_sync(&self, clock: Time) -> bool {
         let syncs = self.checker.syncs().iter();
         let mut due = syncs.filter(|sync| {
             let by_time = !sync.paused || sync.paused_cause.as_deref() == Some("forbidden");
-            sync.triggered_at.is_some() || (by_time && sync.next_run_at <= clock)
+            sync.triggered_at.is_some() || (by_time && sync.next_run_at.0 <= clock)
         });
         due.any(|sync| !self.checker.active_runs().any(|run| run.sync_id == sync.id))
     }
@@ -117,11 +117,11 @@ impl Driver {
     /// The next moment at which something is due that isn't yet.
     pub(super) fn next_due(&self) -> Option<Time> {
         let now = self.world.now();
-        let runs = self.checker.active_runs().map(|run| run.due_at);
+        let runs = self.checker.active_runs().map(|run| run.due_at.0);
         let syncs = self.checker.syncs().iter();
         let syncs =
             syncs.filter(|sync| !sync.paused || sync.paused_cause.as_deref() == Some("forbidden"));
-        let syncs = syncs.map(|sync| sync.next_run_at);
+        let syncs = syncs.map(|sync| sync.next_run_at.0);
         let frozen = self.processes.iter().filter_map(|it| it.frozen_until);
         let resting = self.processes.iter().filter_map(|it| it.live.as_ref());
         let resting = resting.flat_map(|live| live.walks.iter().filter_map(Held::rests_until));

@@ -8,6 +8,7 @@ use super::tables::Table;
 use crate::{
     Connection, Store, StoreError,
     db::{self, Db, KeySet, run},
+    timestamp::{Timestamp, at},
 };
 
 /// A record as it is stored.
@@ -153,9 +154,9 @@ impl Store {
                     .bind(&query.connection.customer_id)
                     .bind(query.connection.provider.as_str())
                     .bind(&query.connection.id)
-                    .bind(after)
-                    .bind(until)
-                    .bind(cursor_stamp)
+                    .bind(at(after))
+                    .bind(at(until))
+                    .bind(at(cursor_stamp))
                     .bind(cursor_id)
                     .bind(query.limit)
                     .bind(one)
@@ -192,8 +193,8 @@ impl Store {
             .bind(&query.connection.customer_id)
             .bind(query.connection.provider.as_str())
             .bind(&query.connection.id)
-            .bind(after)
-            .bind(until)
+            .bind(at(after))
+            .bind(at(until))
             .bind(one)
             .bind(other)
             .fetch_one(c)
@@ -306,16 +307,22 @@ fn filter(query: &RecordQuery<'_>) -> String {
     sql
 }
 
+macro_rules! time {
+    ($row:expr, $name:literal) => {
+        $row.try_get::<Option<Timestamp>, _>($name)?
+    };
+}
+
 macro_rules! row {
     ($row:expr, $fields:expr) => {
         Row {
             id: $row.try_get("id")?,
             fields: $fields?,
-            created_at: $row.try_get("created_at")?,
-            updated_at: $row.try_get("updated_at")?,
+            created_at: time!($row, "created_at").map(Into::into),
+            updated_at: time!($row, "updated_at").map(Into::into),
             is_deleted: $row.try_get("is_deleted")?,
-            deleted_at: $row.try_get("deleted_at")?,
-            last_modified_at: $row.try_get("last_modified_at")?,
+            deleted_at: time!($row, "deleted_at").map(Into::into),
+            last_modified_at: $row.try_get::<Timestamp, _>("last_modified_at")?.into(),
             raw_data: match $row.try_get::<Json<Box<RawValue>>, _>("raw_data") {
                 Ok(raw) => Some(raw.0),
                 Err(sqlx::Error::ColumnNotFound(_)) => None,

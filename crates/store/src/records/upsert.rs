@@ -9,6 +9,7 @@ use super::{tables::Table, write::Origin};
 use crate::{
     StoreError,
     db::{self, Tx},
+    timestamp::at,
 };
 
 /// The columns that every table has, in the order in which they are bound.
@@ -50,16 +51,16 @@ pub(super) async fn upsert<T: Table>(
                 .bind(connection.provider.as_str())
                 .bind(&connection.connection_id)
                 .bind(run_id)
-                .bind(stamp)
+                .bind(at(stamp))
                 .bind(column(records, |record| record.id.as_str()))
-                .bind(column(records, |record| record.created_at))
-                .bind(column(records, |record| record.updated_at))
+                .bind(column(records, |record| at(record.created_at)))
+                .bind(column(records, |record| at(record.updated_at)))
                 .bind(column(records, |record| record.is_deleted))
                 .bind(column(records, |record| record.hash))
                 .bind(column(records, |record| Json(&*record.raw)));
             let mut query = T::bind_arrays(query, records);
             if let Some(cutoff) = origin.cutoff() {
-                query = query.bind(cutoff);
+                query = query.bind(at(cutoff));
             }
             query.execute(c).await?;
         }
@@ -102,11 +103,11 @@ fn sqlite_upsert<'r, T: Table>(
             .push_bind(connection.provider.as_str())
             .push_bind(&connection.connection_id)
             .push_bind(run_id)
-            .push_bind(stamp)
-            .push_bind(record.is_deleted.then_some(stamp))
+            .push_bind(at(stamp))
+            .push_bind(at(record.is_deleted.then_some(stamp)))
             .push_bind(&record.id)
-            .push_bind(record.created_at)
-            .push_bind(record.updated_at)
+            .push_bind(at(record.created_at))
+            .push_bind(at(record.updated_at))
             .push_bind(record.is_deleted)
             .push_bind(record.hash)
             .push_bind(record.raw.get());
@@ -117,7 +118,7 @@ fn sqlite_upsert<'r, T: Table>(
     let (before, after) = still_stands::<T>(origin);
     query.push(before);
     if let Some(cutoff) = origin.cutoff() {
-        query.push_bind(cutoff).push(after);
+        query.push_bind(at(cutoff)).push(after);
     }
     query
 }

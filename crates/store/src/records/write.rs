@@ -20,6 +20,7 @@ use crate::{
     Store, StoreError,
     db::{self, KeySet, Tx, run},
     history::{HistoryEntry, NO_RUN},
+    timestamp::{Timestamp, at},
 };
 
 /// How a page's records differ from the rows.
@@ -46,8 +47,8 @@ struct Known {
     id: String,
     content_hash: i64,
     is_deleted: bool,
-    updated_at: Option<Time>,
-    written_at: Option<Time>,
+    updated_at: Option<Timestamp>,
+    written_at: Option<Timestamp>,
 }
 
 /// Where records come from that are compared with their rows.
@@ -209,8 +210,8 @@ impl Store {
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
             .bind(KeySet::new(ids))
-            .bind(stamp)
-            .bind(unless_written_after)
+            .bind(at(stamp))
+            .bind(at(unless_written_after))
             .fetch_all(c)
             .await)?;
         run!(tx, |c| sqlx::query(KNOWN)
@@ -234,10 +235,11 @@ impl Store {
             "SELECT max(last_modified_at) FROM {} WHERE connection_id = $1",
             object.table()
         );
-        Ok(run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+        let newest: Option<Timestamp> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(connection_id)
             .fetch_one(c)
-            .await)?)
+            .await)?;
+        Ok(newest.map(Into::into))
     }
 
     /// Removes a connection's rows of one object.
@@ -290,14 +292,16 @@ impl Known {
         match origin {
             // Written through the unified API so recently that the page may not know of it.
             Origin::Page { asked_at } => {
-                let newer = record.updated_at > self.updated_at;
+                let newer = record.updated_at > self.updated_at.map(Into::into);
                 !newer
                     && self
                         .written_at
-                        .is_some_and(|written| asked_at < written + INDEX_LAG)
+                        .is_some_and(|written| asked_at < written.0 + INDEX_LAG)
             }
             // Of two writes the answers may come in the other order.
-            Origin::Write => record.updated_at.is_some() && self.updated_at > record.updated_at,
+            Origin::Write => {
+                record.updated_at.is_some() && self.updated_at.map(Into::into) > record.updated_at
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     Connection, Store, StoreError,
     db::{KeySet, Tx, run},
     history::{HistoryEntry, NO_RUN},
+    timestamp::at,
 };
 
 impl Store {
@@ -157,7 +158,7 @@ impl Store {
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
             .bind(KeySet::new(ids))
-            .bind(now)
+            .bind(at(now))
             .execute(c)
             .await
             .map(drop))?;
