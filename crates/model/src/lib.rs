@@ -23,6 +23,7 @@ pub mod provider;
 pub mod record;
 pub mod request_windows;
 pub mod run;
+pub mod spelling;
 pub mod sweep;
 pub mod sync_config;
 pub mod time;

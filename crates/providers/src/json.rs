@@ -3,11 +3,15 @@
 //! A page is split into raw slices, and a record into its top-level pairs ([`Fields`]); only the
 //! fields that a mapping asks for are ever decoded. Reading is lenient about form (a missing key is
 //! null, `"7"` is a number where one is expected, 7 is text where text is expected) and strict about
-//! sense: what can't be meant is [`Malformed`], with the field's name.
+//! sense: what can't be meant is [`Malformed`], with the field's name. Where a record has to land all
+//! the same, its fields are read through a [`reading::Reading`].
+
+pub mod canonical;
+pub mod reading;
+mod time;
 
 use std::{borrow::Cow, fmt};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -66,15 +70,34 @@ impl<'a> Fields<'a> {
         Ok(self.text(name)?.filter(|text| !text.trim().is_empty()))
     }
 
+    /// An id: text that says something, or a whole number.
+    pub fn id(&self, name: &str) -> Result<String, Malformed> {
+        let value = self
+            .raw(name)
+            .ok_or_else(|| Malformed::new(name, "it is missing"))?;
+        let digits = value.get().strip_prefix('-').unwrap_or(value.get());
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(value.get().to_owned());
+        }
+        let text = string(value).ok_or_else(|| wrong(name, value, "an id"))?;
+        if text.trim().is_empty() {
+            return Err(Malformed::new(name, "it is empty"));
+        }
+        Ok(text.into_owned())
+    }
+
     pub fn time(&self, name: &str) -> Result<Option<Time>, Malformed> {
         let Some(value) = self.raw(name) else {
             return Ok(None);
         };
-        let text = string(value).ok_or_else(|| wrong(name, value, "a time"))?;
+        let text = match value.get().as_bytes().first() {
+            Some(b'-' | b'0'..=b'9') => value.get().into(),
+            _ => string(value).ok_or_else(|| wrong(name, value, "a time"))?,
+        };
         if text.trim().is_empty() {
             return Ok(None);
         }
-        let time = read_time(text.trim())
+        let time = time::read(&text)
             .ok_or_else(|| Malformed::new(name, format!("{} is not a time", excerpt(value))))?;
         Ok(Some(time))
     }
@@ -149,18 +172,6 @@ pub fn string(value: &RawValue) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(value.get()).ok().map(Cow::Owned)
-}
-
-fn read_time(text: &str) -> Option<Time> {
-    let time = DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))
-        .or_else(|_| {
-            text.parse::<NaiveDate>()
-                .map(|date| date.and_time(NaiveTime::MIN).and_utc())
-        })
-        .ok()?;
-    Some(time.trunc_subsecs(3))
 }
 
 #[expect(
