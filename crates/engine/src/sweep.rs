@@ -331,6 +331,7 @@ fn outcome_of(found: Found) -> LookupOutcome {
         Found::Exists => LookupOutcome::Found,
         Found::Gone { reason } => LookupOutcome::Gone(reason),
         Found::Hidden { .. } => LookupOutcome::Hidden,
+        Found::Another => LookupOutcome::Another,
     }
 }
 

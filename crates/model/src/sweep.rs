@@ -29,6 +29,8 @@ pub enum LookupOutcome {
     Hidden,
     /// The answer says nothing of it.
     Unclear,
+    /// The answer is another record, or leads to one: this one was merged, perhaps.
+    Another,
 }
 
 impl LookupOutcome {
@@ -38,13 +40,14 @@ impl LookupOutcome {
             Self::Found => "found",
             Self::Hidden => "hidden",
             Self::Unclear => "unclear",
+            Self::Another => "another",
         }
     }
 
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Gone(reason) => Some(reason),
-            Self::Found | Self::Hidden | Self::Unclear => None,
+            Self::Found | Self::Hidden | Self::Unclear | Self::Another => None,
         }
     }
 
@@ -54,6 +57,7 @@ impl LookupOutcome {
             "found" => Some(Self::Found),
             "hidden" => Some(Self::Hidden),
             "unclear" => Some(Self::Unclear),
+            "another" => Some(Self::Another),
             _ => None,
         }
     }
@@ -88,7 +92,9 @@ impl MissingRow {
         let reached_end = matches!(verdict, Verdict::Complete | Verdict::Drifted);
         match &self.lookup {
             Some(LookupOutcome::Gone(reason)) if reached_end => Fate::Delete(reason.clone()),
-            None if verdict == Verdict::Complete && self.complete_misses >= PROOF => {
+            None | Some(LookupOutcome::Another)
+                if verdict == Verdict::Complete && self.complete_misses >= PROOF =>
+            {
                 Fate::Delete("two complete scans in a row did not see it".to_owned())
             }
             // Found, or perhaps there; or the reading can't tell what it didn't read.
@@ -144,6 +150,14 @@ mod tests {
         ] {
             assert!(!deleted(&row(9, Some(lookup)), Verdict::Complete));
         }
+    }
+
+    #[test]
+    fn an_answer_about_another_record_settles_nothing() {
+        let other = |misses| row(misses, Some(LookupOutcome::Another));
+        assert!(!deleted(&other(1), Verdict::Complete));
+        assert!(!deleted(&other(9), Verdict::Drifted));
+        assert!(deleted(&other(2), Verdict::Complete));
     }
 
     #[test]

@@ -165,6 +165,8 @@ pub enum Found {
     Hidden {
         reason: String,
     },
+    /// The answer is another record, or leads to one: they were merged, perhaps.
+    Another,
 }
 
 /// The providers of this process, one of each.

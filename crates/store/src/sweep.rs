@@ -376,7 +376,7 @@ fn threatened<'m>(
         .iter()
         .filter(|row| {
             is_doomed.contains(row.record_id.as_str())
-                || (row.lookup.is_none() && (row.was_gone || may_follow))
+                || (row.is_unsettled() && (row.was_gone || may_follow))
         })
         .map(|row| row.record_id.as_str())
         .collect()
@@ -387,6 +387,11 @@ fn count(n: usize) -> i64 {
 }
 
 impl MissingColumns {
+    /// Another read that lacks it may prove that it is gone.
+    fn is_unsettled(&self) -> bool {
+        matches!(self.lookup.as_deref(), None | Some("another"))
+    }
+
     /// Why it goes without the run's verdict.
     fn word(&self) -> String {
         if self.carrier_deleted {

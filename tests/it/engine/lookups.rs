@@ -13,6 +13,27 @@ use crate::support::{
 };
 
 on_both_databases! {
+    async fn an_answer_about_another_record_settles_nothing_and_two_complete_scans_do(database: Database) {
+        let app = App::synced(database, 250).await;
+        let [merged, redirected, other] = [3, 7, 11].map(|n| contact_ids(&app)[n].clone());
+        let gone = [merged.clone(), redirected.clone()];
+        delete_contacts(&app, &gone);
+        let another = json!({"contact": {"id": other, "first_name": "Another"}}).to_string();
+        for (id, status, body) in [(&merged, 200, another), (&redirected, 301, String::new())] {
+            let answer = Action::Answer { status, content_type: "application/json".into(), body };
+            app.apollo.faults().push(Fault::new(Match::path(&format!("contacts/{id}")), answer).always());
+        }
+        for (scan, is_deleted) in [(1, false), (2, true)] {
+            next_period(&app).await;
+            let run = run_of(&app, "contact").await;
+            assert_eq!(run["coverage"]["verdict"], "complete", "{run}");
+            assert_eq!(are_deleted(&app, "contacts", &gone).await, [is_deleted; 2], "scan {scan}");
+            assert_eq!(run["records_missing"], if is_deleted { 0 } else { 2 });
+        }
+        let live = app.get(&format!("/engagement/v2/contacts/{merged}")).await;
+        assert_eq!(live.status, 404, "{}", live.body);
+    }
+
     async fn a_by_id_read_counts_what_it_brought(database: Database) {
         let app = App::synced(database, 250).await;
         pause(&app, &OTHERS).await;

@@ -87,9 +87,7 @@ fn found_in(response: &Response, kind: Kind, id: &str) -> Result<Found, Provider
     match answered {
         Some(answered) if answered == id => Ok(Found::Exists),
         // A record may have gone up in another one; what that means for this one, nothing says.
-        Some(_) => Ok(Found::Hidden {
-            reason: format!("Apollo answered with another {}", kind.name),
-        }),
+        Some(_) => Ok(Found::Another),
         None => Err(unreadable(response, &format!("it has no `{}`", kind.name))),
     }
 }
@@ -98,7 +96,11 @@ fn found_in(response: &Response, kind: Kind, id: &str) -> Result<Found, Provider
 fn found_despite(error: &ProviderError, kind: Kind) -> Option<Found> {
     let said = error.message.to_lowercase();
     let says = |text: &str| said.contains(text);
-    let gone = match error.status? {
+    let status = error.status?;
+    if (300..400).contains(&status) {
+        return Some(Found::Another);
+    }
+    let gone = match status {
         422 => [" does not exist", " has been deleted"]
             .iter()
             .any(|end| says(&format!("this {}{end}", kind.name))),
