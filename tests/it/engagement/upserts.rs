@@ -21,6 +21,40 @@ on_both_databases! {
         assert_eq!(by_name, first);
     }
 
+    async fn every_spelling_of_a_domain_means_one_account(database: Database) {
+        let app = App::synced(database, 20).await;
+        let spellings = ["example.com", "www.example.com", "https://example.com/", "EXAMPLE.com.",
+            "example.com/about", " http://www.Example.com:80/a?b=c "];
+        let before = app.apollo.read(0, |team| team.account_ids().len());
+        let first = upsert(&app, json!({"domain": spellings[1]}), json!({"name": "One"})).await;
+        for domain in spellings {
+            let id = upsert(&app, json!({"domain": domain}), json!({"domain": domain})).await;
+            assert_eq!(id, first, "{domain}");
+            assert_eq!(row(&app, "accounts", &first).await["domain"], "example.com");
+            let body = json!({"filter": {"domain": domain}});
+            for from in ["true", "false"] {
+                let search = format!("accounts/_search?read_from_cache={from}");
+                let found = app.post(&path(&search), body.clone()).await.ok();
+                assert_eq!(found["records"].as_array().unwrap().len(), 1, "{domain} {from}");
+            }
+        }
+        app.after(chrono::TimeDelta::hours(1)).await;
+        assert_eq!(row(&app, "accounts", &first).await["domain"], "example.com");
+        assert_eq!(app.apollo.read(0, |team| team.account_ids().len()), before + 1);
+    }
+
+    async fn an_account_whose_domain_the_provider_spells_otherwise_is_found(database: Database) {
+        let app = App::synced(database, 20).await;
+        let id = upsert(&app, json!({"name": "Spelt"}), json!({"domain": "spelt.example"})).await;
+        let now = app.now();
+        let theirs = json!({"domain": "https://www.Spelt.example/"});
+        app.apollo.edit(0, |team| team.update_account(now, &id, &theirs).unwrap());
+        app.after(chrono::TimeDelta::hours(1)).await;
+        assert_eq!(row(&app, "accounts", &id).await["domain"], "spelt.example");
+        let again = upsert(&app, json!({"domain": "SPELT.example"}), json!({"name": "Again"})).await;
+        assert_eq!(again, id);
+    }
+
     async fn concurrent_upserts_create_one_account(database: Database) {
         // A search that lags behind would show none of them to the others.
         let mut options = quiet_apollo(20);

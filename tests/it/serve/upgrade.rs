@@ -79,6 +79,27 @@ on_both_databases! {
         }
     }
 
+    async fn the_upgrade_makes_bare_hosts_of_domains(database: Database) {
+        as_the_first_version_left_it(&database).await;
+        let spellings = [" EXAMPLE.com. ", "https://www.Example.com:443/about?x#y", "example.com/about",
+            "//example.com", "http://me@example.com?x", "www.example.com", "example.com#x"];
+        for (place, domain) in spellings.iter().enumerate() {
+            database.execute(&format!(
+                "INSERT INTO engagement_accounts (application_id, customer_id, provider_name, id,
+                    connection_id, domain, is_deleted, last_modified_at, content_hash, raw_data)
+                 SELECT application_id, customer_id, provider_name, 'spelt-{place}', connection_id,
+                    '{domain}', false, last_modified_at, 0, raw_data
+                 FROM engagement_accounts WHERE id NOT LIKE 'spelt-%' LIMIT 1"
+            )).await;
+        }
+        database.execute("UPDATE engagement_accounts SET domain = 'www.com' WHERE id NOT LIKE 'spelt-%'").await;
+        assert!(migrate(&database).output().await.unwrap().status.success());
+        let bare = "SELECT count(*) FROM engagement_accounts WHERE id LIKE 'spelt-%' AND domain = 'example.com'";
+        assert_eq!(database.count(bare).await, i64::try_from(spellings.len()).unwrap());
+        let others = "SELECT count(*) FROM engagement_accounts WHERE id NOT LIKE 'spelt-%' AND domain <> 'www.com'";
+        assert_eq!(database.count(others).await, 0);
+    }
+
     async fn first_starts_at_once_agree(database: Database) {
         database.without_schema().await;
         let mut starts = JoinSet::new();

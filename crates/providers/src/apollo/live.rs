@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use serde_json::{json, value::RawValue};
 use syncline_model::{
     Common, Contact, Mailbox, Object, Order, Record, Records, SequenceState, User,
+    spelling::is_same_email,
 };
 
 use super::{
@@ -139,7 +140,8 @@ impl Apollo {
                     page,
                     size: PER_PAGE,
                 };
-                let search = json!({"q_keywords": email, "page": page, "per_page": PER_PAGE});
+                let search =
+                    json!({"q_keywords": email.trim(), "page": page, "per_page": PER_PAGE});
                 let hits = self.search_contacts(session, search, ask).await?;
                 let Records::Contacts {
                     contacts: found,
@@ -298,11 +300,10 @@ pub(super) fn no_such(object: Object, id: &str) -> ProviderError {
 }
 
 fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
-    let wanted = wanted.trim();
     let addresses = &contact.fields.email_addresses;
     addresses
         .iter()
-        .any(|it| it.email_address.trim().eq_ignore_ascii_case(wanted))
+        .any(|it| is_same_email(&it.email_address, wanted))
 }
 
 /// A page of a list that Apollo answers with at once.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use syncline_model::{
     Address, Object, PhoneNumber,
     draft::{AccountDraft, ContactDraft, CustomFields},
+    spelling::bare_host,
 };
 
 use super::{
@@ -107,7 +108,11 @@ fn left_out(draft: &ContactDraft) -> Vec<String> {
 fn account_body(draft: &AccountDraft) -> Map<String, Value> {
     let mut body = Map::new();
     set_text(&mut body, "name", draft.name.as_ref());
-    set_text(&mut body, "domain", draft.domain.as_ref());
+    let domain = draft.domain.as_ref().map(|domain| {
+        let domain = domain.as_ref();
+        domain.map(|domain| bare_host(domain).into_owned())
+    });
+    set_text(&mut body, "domain", domain.as_ref());
     set_id(&mut body, "owner_id", draft.owner_id.as_ref());
     set_custom_fields(&mut body, &draft.custom_fields);
     body
@@ -124,7 +129,7 @@ fn contact_body(draft: &ContactDraft) -> Map<String, Value> {
             it.email_address_type.as_deref() == Some("primary")
         };
         let email = emails.iter().find(is_primary).or(emails.first());
-        let email = email.map(|it| it.email_address.as_str());
+        let email = email.map(|it| it.email_address.trim());
         body.insert("email".to_owned(), email.unwrap_or_default().into());
     }
     if let Some(address) = &draft.address {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use syncline_model::{
     Account, Common, Object, Record,
     draft::{AccountDraft, Field},
+    spelling::bare_host,
 };
 use syncline_providers::ErrorKind;
 use syncline_store::{RecordQuery, Row, Search};
@@ -22,7 +23,7 @@ use crate::{
 /// Synced accounts that are looked at for one domain.
 const MOST_KNOWN: i64 = 20;
 
-/// What an account has to be called; one of the two is there.
+/// What an account has to be called; one of the two is there, and a domain is a bare host.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) name: Option<String>,
@@ -44,15 +45,17 @@ impl Wanted {
         if name.is_none() && domain.is_none() {
             return Err(ApiError::validation(field, "name or domain must be given"));
         }
+        let domain = domain.map(|domain| bare_host(&domain).into_owned());
         Ok(Self { name, domain })
     }
 
     fn fits(&self, account: &Account) -> bool {
-        let fits = |wanted: &Option<String>, is: &Option<String>| {
+        let fits = |wanted: &Option<String>, is: Option<&str>| {
             let Some(wanted) = wanted else { return true };
-            is.as_ref().is_some_and(|is| same(wanted, is))
+            is.is_some_and(|is| same(wanted, is))
         };
-        fits(&self.name, &account.name) && fits(&self.domain, &account.domain)
+        let domain = account.domain.as_deref().map(bare_host);
+        fits(&self.name, account.name.as_deref()) && fits(&self.domain, domain.as_deref())
     }
 
     /// The names of the locks under which it is upserted: one for each name and domain that it is
@@ -60,7 +63,8 @@ impl Wanted {
     pub(super) fn lock_names(&self, draft: &AccountDraft) -> BTreeSet<String> {
         let given = |field: &Field<String>| field.clone().flatten();
         let names = [self.name.clone(), given(&draft.name)];
-        let domains = [self.domain.clone(), given(&draft.domain)];
+        let given_domain = given(&draft.domain).map(|domain| bare_host(&domain).into_owned());
+        let domains = [self.domain.clone(), given_domain];
         let lock =
             |kind: &str, text: String| format!("account {kind} {}", text.trim().to_lowercase());
         let names = names.into_iter().flatten().map(|it| lock("name", it));
@@ -73,11 +77,8 @@ impl Wanted {
         match (&self.name, &self.domain) {
             (Some(name), _) => name.trim(),
             (None, domain) => {
-                let domain = domain.as_deref().unwrap_or_default().trim();
-                domain
-                    .split('.')
-                    .find(|label| *label != "www")
-                    .unwrap_or(domain)
+                let domain = domain.as_deref().unwrap_or_default();
+                domain.split('.').next().unwrap_or(domain)
             }
         }
     }
