@@ -22,7 +22,8 @@ UPDATE syncs SET
     , triggered_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', triggered_at), triggered_at)
     , created_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at);
 UPDATE sync_runs SET
-    due_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', due_at), due_at)
+    put_off_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', put_off_at), put_off_at)
+    , due_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', due_at), due_at)
     , created_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', created_at), created_at)
     , started_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', started_at), started_at)
     , finished_at = coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', finished_at), finished_at);

@@ -24,9 +24,13 @@ pub struct Record<T> {
     pub fields: T,
     /// The provider's own JSON, as it came.
     pub raw: Box<RawValue>,
-    /// Over the mapped fields and the raw data, less the keys that differ only by endpoint or
+    /// Over the mapped fields and what the raw data says, less the keys that differ only by endpoint or
     /// moment: equal hashes mean that there is nothing to write.
     pub hash: i64,
+    /// What an earlier version's hash of it was, where that version mapped it to the same fields.
+    pub former_hash: Option<i64>,
+    /// The provider's names of the fields that could not be read, each once.
+    pub unread: Vec<String>,
 }
 
 /// A page's records, by object. A contact page carries the sequence states of its contacts.

@@ -92,10 +92,9 @@ fn distortion(
         3 => Action::RepeatPreviousPage,
         4 => Action::RepeatPage(dice.one(&[1, 2, 3])),
         5 => Action::EndlessPages,
-        6 => Action::record_without_id(),
         // One that is made up and one that is left out would make a total that looks right.
-        _ if world.hides_records => Action::HideRecords(some_ids(world, dice, object, team)),
-        _ => Action::record_with_wrong_type(),
+        7 | 8 if world.hides_records => Action::HideRecords(some_ids(world, dice, object, team)),
+        _ => Action::record_without_id(),
     };
     (action, Some(Lie::Otherwise))
 }

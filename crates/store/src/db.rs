@@ -405,6 +405,26 @@ impl Tx {
         self.wakes = Some(waiting.clone());
     }
 
+    /// From here on the transaction can be taken back without giving up what came before.
+    pub(crate) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
+        self.control("SAVEPOINT part").await
+    }
+
+    /// Keeps what was done since the savepoint.
+    pub(crate) async fn keep(&mut self) -> Result<(), sqlx::Error> {
+        self.control("RELEASE SAVEPOINT part").await
+    }
+
+    /// Takes back what was done since the savepoint.
+    pub(crate) async fn take_back(&mut self) -> Result<(), sqlx::Error> {
+        self.control("ROLLBACK TO SAVEPOINT part").await?;
+        self.keep().await
+    }
+
+    async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        run!(self, |c| sqlx::query(sql).execute(c).await.map(drop))
+    }
+
     /// Gives up the transaction's locks now. A transaction that is dropped gives them up as well, but
     /// only when its connection is next used.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
@@ -450,6 +470,15 @@ impl KeySet {
     /// With a value each, for `SELECT key, value FROM json_each($1)`.
     pub(crate) fn with_values(rows: serde_json::Map<String, serde_json::Value>) -> Self {
         Self(serde_json::Value::Object(rows).to_string())
+    }
+
+    /// Keys with a number each, as `key` and `value`.
+    pub(crate) fn with_numbers<'k>(numbers: impl IntoIterator<Item = (&'k str, i64)>) -> Self {
+        let object: serde_json::Map<_, _> = numbers
+            .into_iter()
+            .map(|(key, number)| (key.to_owned(), number.into()))
+            .collect();
+        Self(serde_json::Value::Object(object).to_string())
     }
 
     /// For a parameter that is cast to what it is.

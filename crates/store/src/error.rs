@@ -73,16 +73,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The database will refuse the same data again: a value that its types can't hold, or more of
-    /// them than it takes. Everything else may pass by itself.
+    /// The database will refuse the same data again: a value that its types can't hold, more of them
+    /// than it takes, or what a constraint or a trigger of the table's says no to. Everything else may
+    /// pass by itself.
     pub fn refuses_data(&self) -> bool {
+        if let Some(code) = self.postgres_code() {
+            return REFUSED_BY_POSTGRES.iter().any(|it| code.starts_with(it));
+        }
         let Self::Database(sqlx::Error::Database(cause)) = self else {
             return false;
         };
-        let refused = |code: &str| code.starts_with("22") || code.starts_with("54");
-        // SQLite's codes have no classes: 18 is "too big".
         let code = cause.code().unwrap_or_default();
-        (code.len() == 5 && refused(&code)) || code == "18"
+        self.sqlite_code().is_some() && REFUSED_BY_SQLITE.contains(&&*code)
+    }
+
+    /// In which words the database refuses data.
+    pub(crate) fn refusal(&self) -> String {
+        const MOST: usize = 200;
+        let said = match self {
+            Self::Database(sqlx::Error::Database(cause)) => cause.message().to_owned(),
+            other => other.to_string(),
+        };
+        let said: String = said.chars().take(MOST).collect();
+        format!("the database refuses it: {said}")
     }
 
     /// Somebody else holds the embedded database.
@@ -182,6 +195,12 @@ pub fn said_by_database(error: &(dyn Error + 'static)) -> Option<String> {
     };
     Some(database.message().to_owned())
 }
+
+/// PostgreSQL's codes for: values that its types can't hold, limits of the program, NOT NULL, CHECK, an
+/// exception of a trigger's.
+const REFUSED_BY_POSTGRES: [&str; 5] = ["22", "54", "23502", "23514", "P0001"];
+/// SQLite's codes for: too big, a mismatch, and constraints: CHECK, NOT NULL, a trigger, a type.
+const REFUSED_BY_SQLITE: [&str; 6] = ["18", "20", "275", "1299", "1811", "3091"];
 
 /// PostgreSQL's codes for: the connection broke, it starts or stops, it has no room for one more, it is
 /// a stand-by that takes no writes, a lock was waited for in vain.

@@ -1,7 +1,7 @@
 //! One page, one transaction: the changed rows, the ids seen, the counters, the checkpoint and the
 //! proof that the lease still holds commit together or not at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json, value::RawValue};
@@ -16,7 +16,7 @@ use crate::{
     Store, StoreError,
     budgets::{Grant, RequestAsk, Spending},
     db::{Tx, run},
-    records::{Changes, Origin},
+    records::{Changes, KeptOut, Origin, Writing},
     scans::{Scan, lease_lost},
     syncs::parse_object,
     timestamp::at,
@@ -64,6 +64,8 @@ struct Share {
     /// `[{"id", "reason"}]`.
     rejected: Vec<Value>,
     changes: Changes,
+    /// The names of fields that could not be read, and in how many records.
+    unread: BTreeMap<String, i64>,
 }
 
 /// A run of the scan, locked for the transaction.
@@ -72,6 +74,16 @@ struct HeldRun {
     id: String,
     sync_id: String,
     object: String,
+    fields_unread: Json<BTreeMap<String, i64>>,
+}
+
+/// How a page's rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// All at once.
+    Whole,
+    /// Without the records that the database refuses.
+    WithoutRefused,
 }
 
 /// Calls a generic method with the records of an object's share of the page.
@@ -90,11 +102,27 @@ macro_rules! with_records {
 }
 
 impl Store {
-    /// Compares, proves the lease while it counts, and writes what changed.
+    /// Writes a page. A record that the database refuses is kept out alone: the page is tried as a whole
+    /// first, since that is what it costs least and what nearly every page is.
     pub async fn commit_page(
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
+    ) -> Result<PageCommitted, StoreError> {
+        match self.try_page(scan, commit, Attempt::Whole).await {
+            Err(error) if error.refuses_data() => {
+                self.try_page(scan, commit, Attempt::WithoutRefused).await
+            }
+            other => other,
+        }
+    }
+
+    /// Compares, proves the lease while it counts, and writes what changed.
+    async fn try_page(
+        &self,
+        scan: &Scan,
+        commit: &PageCommit<'_>,
+        attempt: Attempt,
     ) -> Result<PageCommitted, StoreError> {
         let mut tx = self.db.begin().await?;
         if commit.page == 1 && commit.pass == 1 {
@@ -112,19 +140,28 @@ impl Store {
         let mut written = Vec::new();
         for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
-            let share = shares.iter().find(|share| share.object == object);
-            let Some(share) = share else { continue };
-            with_records!(object, commit.records, |records| {
+            let place = shares.iter().position(|share| share.object == object);
+            let Some(place) = place else { continue };
+            let writing = Writing {
+                run_id: Some(&run.id),
+                sync_id: &run.sync_id,
+                origin: origin_of(commit),
+                without_refused: attempt == Attempt::WithoutRefused,
+            };
+            let (_, kept_out) = with_records!(object, commit.records, |records| {
                 self.write_changes(
                     &mut tx,
                     &scan.connection,
-                    (Some(&run.id), &run.sync_id),
-                    origin_of(commit),
+                    writing,
                     records,
-                    &share.changes,
+                    &shares[place].changes,
                 )
-                .await?;
+                .await?
             });
+            self.note_kept_out(&mut tx, run, &mut shares[place], kept_out)
+                .await?;
+            let share = &shares[place];
+            self.note_unread(&mut tx, run, commit, share).await?;
             let carriers = carriers(&shares, &runs, object);
             self.write_seen(&mut tx, run, commit, share, carriers)
                 .await?;
@@ -170,12 +207,80 @@ impl Store {
             .filter(|rejected| rejected.object == object)
             .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
             .collect();
+        let unread = with_records!(object, commit.records, |records| unread_of(records));
         Ok(Share {
             object,
             ids,
             rejected,
             changes,
+            unread,
         })
+    }
+
+    /// Records that the database refused were counted as written.
+    async fn note_kept_out(
+        &self,
+        tx: &mut Tx,
+        run: &HeldRun,
+        share: &mut Share,
+        kept_out: KeptOut,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs
+            SET records_read = records_read - $2, records_rejected = records_rejected + $2,
+                records_created = records_created - $3, records_updated = records_updated - $4
+            WHERE id = $1";
+        let all = len(&kept_out.records);
+        if all == 0 {
+            return Ok(());
+        }
+        let updated = all - kept_out.new;
+        share.changes.created -= kept_out.new;
+        share.changes.updated -= updated;
+        for (id, reason) in kept_out.records {
+            tracing::warn!(
+                run.id,
+                record.id = id,
+                "a {} was kept out: {reason}",
+                share.object
+            );
+            share.ids.retain(|seen| *seen != id);
+            share.rejected.push(json!({"id": id, "reason": reason}));
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&run.id)
+            .bind(all)
+            .bind(kept_out.new)
+            .bind(updated)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// Pages that are read once more have the same fields, and count once.
+    async fn note_unread(
+        &self,
+        tx: &mut Tx,
+        run: &HeldRun,
+        commit: &PageCommit<'_>,
+        share: &Share,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE sync_runs SET fields_unread = $2 WHERE id = $1";
+        if share.unread.is_empty() || commit.pass > 1 {
+            return Ok(());
+        }
+        let mut all = run.fields_unread.0.clone();
+        for (name, records) in &share.unread {
+            *all.entry(name.clone()).or_default() += records;
+        }
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&run.id)
+            .bind(Json(&all))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     /// A run may join a scan until its first page commits, and locks the leading run to do so.
@@ -221,7 +326,7 @@ impl Store {
                     + CASE object WHEN 'sequence_state' THEN $15 ELSE $14 END
             WHERE scan_id = $1 AND ",
                     $fence,
-                    " AND state = 'running' RETURNING id, sync_id, object"
+                    " AND state = 'running' RETURNING id, sync_id, object, fields_unread"
                 )
             };
         }
@@ -333,6 +438,14 @@ fn objects_of(records: &Records) -> &'static [Object] {
         Records::Accounts(_) => &[Object::Account],
         Records::Contacts { .. } => &[Object::Contact, Object::SequenceState],
     }
+}
+
+fn unread_of<T>(records: &[Record<T>]) -> BTreeMap<String, i64> {
+    let mut unread = BTreeMap::new();
+    for name in records.iter().flat_map(|record| &record.unread) {
+        *unread.entry(name.clone()).or_default() += 1;
+    }
+    unread
 }
 
 fn ids_of<T>(records: &[Record<T>]) -> Vec<String> {

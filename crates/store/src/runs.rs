@@ -1,5 +1,7 @@
 //! Sync runs as people read them.
 
+use std::collections::BTreeMap;
+
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
@@ -33,6 +35,8 @@ pub struct SyncRun {
     pub counters: Counters,
     pub coverage: Option<Coverage>,
     pub error_message: Option<String>,
+    /// The names of fields that could not be read, and in how many records.
+    pub fields_unread: BTreeMap<String, i64>,
     /// The provider's total and the pages read so far, as of the checkpoint.
     pub records_reported: Option<i64>,
 }
@@ -122,6 +126,7 @@ struct RunRow {
     coverage: Option<Json<Coverage>>,
     error_message: Option<String>,
     checkpoint: Json<syncline_model::Checkpoint>,
+    fields_unread: Json<BTreeMap<String, i64>>,
 }
 
 impl TryFrom<RunRow> for SyncRun {
@@ -138,6 +143,7 @@ impl TryFrom<RunRow> for SyncRun {
             // While a run goes on, what it has read so far is the best answer.
             num_records_synced: row.num_records_synced.or(Some(row.counters.records_read)),
             counters: row.counters.into(),
+            fields_unread: row.fields_unread.0,
             coverage: row.coverage.map(|coverage| coverage.0),
             records_reported: row.checkpoint.0.facts.records_reported,
             id: row.id,
@@ -156,7 +162,8 @@ macro_rules! columns {
         "id, sync_id, application_id, customer_id, provider_name, connection_id, object, state,
          due_at, waiting_reason, created_at, started_at, finished_at, records_read,
          records_created, records_updated, records_unchanged, records_deleted, records_rejected,
-         records_missing, deletes_held, requests_made, num_records_synced, coverage, error_message, checkpoint"
+         records_missing, deletes_held, requests_made, num_records_synced, coverage, error_message,
+         checkpoint, fields_unread"
     };
 }
 

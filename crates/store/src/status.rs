@@ -8,12 +8,8 @@ use syncline_model::{
 };
 
 use crate::{
-    Store, StoreError, Tenant,
-    db::run,
-    health::behind_at_ms,
-    providers::parse_provider,
-    syncs::parse_object,
-    timestamp::Timestamp,
+    Store, StoreError, Tenant, db::run, health::behind_at_ms, providers::parse_provider,
+    syncs::parse_object, timestamp::Timestamp,
 };
 
 /// Whose something is.

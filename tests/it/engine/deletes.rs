@@ -300,7 +300,8 @@ fn answer_with_a_malformed(app: &App, id: &str) {
         .iter_mut()
         .find(|contact| contact["id"] == id)
         .unwrap();
-    malformed["first_name"] = json!({"value": "Ada"});
+    // Deeper than anything that can be stored.
+    malformed["deep"] = (0..1100).fold(json!(null), |deep, _| json!([deep]));
     app.apollo.faults().push(Fault::new(
         Match::path("contacts/search"),
         Action::Answer {

@@ -150,3 +150,24 @@ fn settling_leaves_everything_alone_that_is_not_known() {
     sequence::settle(&mut page, &known("1", "[]"));
     assert_eq!(hash_on(&page), before);
 }
+
+/// What version 2 made of the account in this test.
+const FORMER: i64 = 1_308_989_402_324_502_369;
+
+#[test]
+fn a_row_of_the_former_version_is_known_by_its_hash_unless_it_was_mapped_otherwise() {
+    // As version 2 wrote them.
+    let account = |record: &str| match page(Object::Account, record).records {
+        Records::Accounts(mut records) => records.remove(0),
+        other => panic!("no accounts: {other:?}"),
+    };
+    let same = account(r#"{"id":"1","name":"N","domain":"example.com"}"#);
+    assert_eq!(same.former_hash, Some(FORMER));
+    assert_ne!(same.former_hash, Some(same.hash));
+    for other in [
+        r#"{"id":"1","name":"N","domain":"www.example.com"}"#,
+        r#"{"id":"1","name":{},"domain":"example.com"}"#,
+    ] {
+        assert_eq!(account(other).former_hash, None, "{other}");
+    }
+}

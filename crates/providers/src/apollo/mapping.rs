@@ -1,14 +1,21 @@
 //! Apollo's records made common ones, except for the two large ones: `contact.rs` (with the sequence
 //! states that come inside) and `sequence.rs`.
 //!
-//! The fields are those of Supaglue's published mapping, so that its clients read on. A record that
-//! can't be mapped is rejected with the reason, and its page goes on.
+//! The fields are those of Supaglue's published mapping, so that its clients read on. Of a record only
+//! the id has to be readable: any other field that is not is null, and named. What is no record is
+//! rejected with the reason, and its page goes on.
 
 use serde_json::value::RawValue;
-use syncline_model::{Account, Mailbox, Object, Record, Records, Rejected, User};
+use syncline_model::{
+    Account, Mailbox, Object, Record, Records, Rejected, Time, User, spelling::bare_host,
+};
 
 use super::{contact, hash, sequence};
-use crate::json::{Fields, Malformed};
+use crate::json::{
+    Fields, Malformed,
+    canonical::Summed,
+    reading::{Reading, Unread},
+};
 
 /// A page's records in the common form.
 pub(super) struct Mapped {
@@ -25,12 +32,11 @@ pub(super) fn map_page(object: Object, items: &[&RawValue]) -> Mapped {
         Object::Mailbox => Records::Mailboxes(map_all(object, items, &mut rejected, mailbox)),
         Object::Account => Records::Accounts(map_all(object, items, &mut rejected, account)),
         Object::Sequence => {
-            let map = |item: &Item<'_>| {
-                let record = sequence::map(item)?;
+            let map = |item: Item<'_>| {
                 if sequence::is_loading(&item.fields) {
-                    loading.push(record.id.clone());
+                    loading.push(item.id.clone());
                 }
-                Ok(record)
+                sequence::map(item)
             };
             Records::Sequences(map_all(object, items, &mut rejected, map))
         }
@@ -43,20 +49,83 @@ pub(super) fn map_page(object: Object, items: &[&RawValue]) -> Mapped {
     }
 }
 
+/// How deep a record may be nested: deeper JSON is none to SQLite's functions, and exhausts PostgreSQL.
+const MOST_LEVELS: usize = 1000;
+
 /// A record of Apollo's that is an object and has an id.
 pub(super) struct Item<'a> {
     pub(super) id: String,
-    pub(super) raw: &'a RawValue,
+    raw: &'a RawValue,
     pub(super) fields: Fields<'a>,
+    object: Object,
+    content: Summed,
+    unread: Unread,
+}
+
+/// What a mapping says of a record, beside its id and its JSON.
+pub(super) struct Said<T> {
+    pub(super) created_at: Option<Time>,
+    pub(super) updated_at: Option<Time>,
+    pub(super) is_deleted: bool,
+    pub(super) fields: T,
+    /// A field doesn't have Apollo's own spelling.
+    pub(super) is_respelt: bool,
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn of(raw: &'a RawValue) -> Result<Self, Malformed> {
-        let fields = fields_of(raw)?;
-        let id = fields
-            .filled_text("id")?
-            .ok_or_else(|| Malformed::new("id", "it is missing"))?;
-        Ok(Self { id, raw, fields })
+    pub(super) fn of(object: Object, raw: &'a RawValue) -> Result<Self, Rejected> {
+        let fields = fields_of(raw).map_err(|malformed| rejection(object, None, &malformed))?;
+        match fields.id("id") {
+            Ok(id) => Self::with_id(object, id, raw, fields),
+            Err(malformed) => Err(rejection(object, None, &malformed)),
+        }
+    }
+
+    pub(super) fn with_id(
+        object: Object,
+        id: String,
+        raw: &'a RawValue,
+        fields: Fields<'a>,
+    ) -> Result<Self, Rejected> {
+        let content = hash::content(object, &fields);
+        if content.levels > MOST_LEVELS {
+            let reason = format!(
+                "it is nested {} levels deep, and more than {MOST_LEVELS} can't be stored",
+                content.levels
+            );
+            let malformed = Malformed::new("record", reason);
+            return Err(rejection(object, Some(id), &malformed));
+        }
+        Ok(Self {
+            id,
+            raw,
+            fields,
+            object,
+            content,
+            unread: Unread::default(),
+        })
+    }
+
+    pub(super) fn read(&self) -> Reading<'_, 'a> {
+        Reading::new(&self.fields, &self.unread)
+    }
+
+    /// `carrier` is the id of the record that it came in.
+    pub(super) fn record<T>(self, said: Said<T>, carrier: &str) -> Record<T> {
+        let unread = self.unread.into_names();
+        let former_hash = (unread.is_empty() && !said.is_respelt)
+            .then(|| hash::former(self.object, &self.fields, said.is_deleted, carrier));
+        Record {
+            id: self.id,
+            created_at: said.created_at,
+            updated_at: said.updated_at,
+            is_deleted: said.is_deleted,
+            fields: said.fields,
+            raw: self.raw.to_owned(),
+            hash: hash::of(self.content, said.is_deleted, carrier),
+            former_hash,
+            unread,
+        }
     }
 }
 
@@ -72,81 +141,79 @@ pub(super) fn rejection(object: Object, id: Option<String>, malformed: &Malforme
     }
 }
 
+/// Whether Apollo writes a text field in another way than it was mapped.
+pub(super) fn is_respelt(item: &Item<'_>, name: &str, mapped: Option<&str>) -> bool {
+    mapped.is_some() && item.fields.text(name).ok().flatten().as_deref() != mapped
+}
+
 fn map_all<T>(
     object: Object,
     items: &[&RawValue],
     rejected: &mut Vec<Rejected>,
-    mut map: impl FnMut(&Item<'_>) -> Result<Record<T>, Malformed>,
+    mut map: impl FnMut(Item<'_>) -> Record<T>,
 ) -> Vec<Record<T>> {
     let mut records = Vec::with_capacity(items.len());
     for raw in items {
-        let (id, mapped) = match Item::of(raw) {
-            Ok(item) => {
-                let mapped = map(&item);
-                (Some(item.id), mapped)
-            }
-            Err(malformed) => (None, Err(malformed)),
-        };
-        match mapped {
-            Ok(record) => records.push(record),
-            Err(malformed) => rejected.push(rejection(object, id, &malformed)),
+        match Item::of(object, raw) {
+            Ok(item) => records.push(map(item)),
+            Err(rejection) => rejected.push(rejection),
         }
     }
     records
 }
 
-fn user(item: &Item<'_>) -> Result<Record<User>, Malformed> {
-    let fields = &item.fields;
-    let is_deleted = fields.flag("deleted")?.unwrap_or(false);
-    Ok(Record {
-        id: item.id.clone(),
-        created_at: fields.time("created_at")?,
+fn user(item: Item<'_>) -> Record<User> {
+    let read = item.read();
+    let fields = User {
+        first_name: read.text("first_name"),
+        last_name: read.text("last_name"),
+        email: read.email("email"),
+        is_locked: None,
+    };
+    let said = Said {
+        created_at: read.time("created_at"),
         updated_at: None,
-        is_deleted,
-        fields: User {
-            first_name: fields.text("first_name")?,
-            last_name: fields.text("last_name")?,
-            email: fields.text("email")?,
-            is_locked: None,
-        },
-        raw: item.raw.to_owned(),
-        hash: hash::of(Object::User, fields, is_deleted, ""),
-    })
+        is_deleted: read.flag("deleted").unwrap_or(false),
+        is_respelt: is_respelt(&item, "email", fields.email.as_deref()),
+        fields,
+    };
+    item.record(said, "")
 }
 
-fn mailbox(item: &Item<'_>) -> Result<Record<Mailbox>, Malformed> {
-    let fields = &item.fields;
-    Ok(Record {
-        id: item.id.clone(),
-        created_at: fields.time("created_at")?,
+fn mailbox(item: Item<'_>) -> Record<Mailbox> {
+    let read = item.read();
+    let fields = Mailbox {
+        email: read.email("email"),
+        user_id: read.text("user_id"),
+        is_disabled: read.flag("active").map(|active| !active),
+    };
+    let said = Said {
+        created_at: read.time("created_at"),
         // Apollo has no `updated_at` for it; this is the moment that Supaglue's clients know.
-        updated_at: fields.time("last_synced_at")?,
+        updated_at: read.time("last_synced_at"),
         is_deleted: false,
-        fields: Mailbox {
-            email: fields.text("email")?,
-            user_id: fields.text("user_id")?,
-            is_disabled: fields.flag("active")?.map(|active| !active),
-        },
-        raw: item.raw.to_owned(),
-        hash: hash::of(Object::Mailbox, fields, false, ""),
-    })
+        is_respelt: is_respelt(&item, "email", fields.email.as_deref()),
+        fields,
+    };
+    item.record(said, "")
 }
 
-fn account(item: &Item<'_>) -> Result<Record<Account>, Malformed> {
-    let fields = &item.fields;
-    Ok(Record {
-        id: item.id.clone(),
-        created_at: fields.time("created_at")?,
+fn account(item: Item<'_>) -> Record<Account> {
+    let read = item.read();
+    let domain = read.text("domain");
+    let fields = Account {
+        owner_id: read.text("owner_id"),
+        name: read.text("name"),
+        domain: domain.map(|domain| bare_host(&domain).into_owned()),
+    };
+    let said = Said {
+        created_at: read.time("created_at"),
         updated_at: None,
         is_deleted: false,
-        fields: Account {
-            owner_id: fields.text("owner_id")?,
-            name: fields.text("name")?,
-            domain: fields.text("domain")?,
-        },
-        raw: item.raw.to_owned(),
-        hash: hash::of(Object::Account, fields, false, ""),
-    })
+        is_respelt: is_respelt(&item, "domain", fields.domain.as_deref()),
+        fields,
+    };
+    item.record(said, "")
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn users_are_mapped_and_a_deleted_one_is_deleted() {
     let Records::Users(users) = &page.records else {
         panic!("no users")
     };
-    assert_eq!(users.len(), 4);
+    assert_eq!(users.len(), 5);
     let full = &users[0];
     assert_eq!(
         full.fields,
@@ -81,9 +81,13 @@ fn users_are_mapped_and_a_deleted_one_is_deleted() {
         Some("2026-03-02T08:15:30.000Z".into())
     );
 
-    let id = Some("5f0000000000000000000005");
-    assert_rejected(&page.rejected[0], Object::User, id, "first_name: ");
-    assert_eq!((page.returned, page.next), (5, None));
+    assert_eq!(users[4].id, "5f0000000000000000000005");
+    assert_eq!(users[4].fields.first_name, None);
+    assert_eq!(users[4].unread, ["first_name"]);
+    assert_eq!(
+        (page.returned, page.next, page.rejected.len()),
+        (5, None, 0)
+    );
     assert_eq!(page.reported_total, Some(5));
 }
 
@@ -109,8 +113,8 @@ fn mailboxes_come_at_once_and_an_inactive_one_is_disabled() {
         assert!(sparse.created_at.is_none() && sparse.updated_at.is_none());
     }
     assert_eq!(mailboxes[3].fields.is_disabled, Some(true));
-    let id = Some("6f0000000000000000000005");
-    assert_rejected(&page.rejected[0], Object::Mailbox, id, "last_synced_at: ");
+    assert_eq!(mailboxes[4].updated_at, None);
+    assert_eq!(mailboxes[4].unread, ["last_synced_at"]);
     assert_eq!((page.next, page.reported_total), (None, None));
 }
 
@@ -237,7 +241,7 @@ fn a_contact_is_mapped_with_its_address_and_phones() {
 fn a_contact_without_a_real_email_has_an_empty_list() {
     let page = page(Object::Contact);
     let (contacts, _) = contacts(&page);
-    assert_eq!(contacts.len(), 5);
+    assert_eq!(contacts.len(), 7);
     for contact in &contacts[1..] {
         assert!(contact.fields.email_addresses.is_empty(), "{}", contact.id);
         assert!(contact.fields.address.is_some());
@@ -258,7 +262,8 @@ fn states_come_out_of_their_contacts_with_ids_of_both() {
             "9f0000000000000000000001.af0000000000000000000001",
             "9f0000000000000000000001.8f0000000000000000000004",
             "9f0000000000000000000001.af0000000000000000000003",
-            // The contact is rejected, its state is good; the status id is one of another contact.
+            "9f0000000000000000000001.af0000000000000000000004",
+            // The status id is one of another contact.
             "9f0000000000000000000006.af0000000000000000000001",
         ]
     );
@@ -283,18 +288,18 @@ fn states_come_out_of_their_contacts_with_ids_of_both() {
 }
 
 #[test]
-fn a_bad_state_is_rejected_without_its_contact_and_a_bad_contact_without_the_page() {
+fn what_can_not_be_read_is_null_and_named_and_only_an_id_is_asked_for() {
     let page = page(Object::Contact);
-    let [late, nameless, dated, listless] = &page.rejected[..] else {
+    let (contacts, states) = contacts(&page);
+    assert_eq!(states[3].unread, ["added_at"]);
+    assert_eq!(contacts[5].unread, ["created_at"]);
+    assert_eq!(contacts[6].unread, ["contact_campaign_statuses"]);
+    let [nameless, listless] = &page.rejected[..] else {
         panic!("{:?}", page.rejected)
     };
-    let id = Some("9f0000000000000000000001.af0000000000000000000004");
-    assert_rejected(late, Object::SequenceState, id, "added_at: ");
     assert_rejected(nameless, Object::SequenceState, None, "id: ");
-    let id = Some("9f0000000000000000000006");
-    assert_rejected(dated, Object::Contact, id, "created_at: ");
-    let id = Some("9f0000000000000000000007");
-    assert_rejected(listless, Object::Contact, id, "contact_campaign_statuses: ");
+    let reason = "contact_campaign_statuses: ";
+    assert_rejected(listless, Object::SequenceState, None, reason);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::{
 use serde_json::{Number, value::RawValue};
 use syncline_model::{Object, Record, Records, Sequence, ShareType};
 
-use super::{hash, mapping::Item};
+use super::mapping::{Item, Said};
 use crate::{
-    json::{Fields, Malformed, text_of},
+    json::{Fields, reading::Reading, text_of},
     provider::Page,
 };
 
@@ -42,68 +42,63 @@ const METRICS: &[(&str, &str)] = &[
     ("demo_rate", "demoRate"),
 ];
 
-pub(super) fn map(item: &Item<'_>) -> Result<Record<Sequence>, Malformed> {
-    let fields = &item.fields;
-    let is_archived = fields.flag("archived")?.unwrap_or(false);
-    Ok(Record {
-        id: item.id.clone(),
-        created_at: fields.time("created_at")?,
+pub(super) fn map(item: Item<'_>) -> Record<Sequence> {
+    let read = item.read();
+    let is_archived = read.flag("archived").unwrap_or(false);
+    let said = Said {
+        created_at: read.time("created_at"),
         updated_at: None,
         is_deleted: is_archived,
+        is_respelt: false,
         fields: Sequence {
-            owner_id: fields.text("user_id")?,
-            is_enabled: fields.flag("active")?.unwrap_or(false),
-            name: Some(fields.text("name")?.unwrap_or_default()),
-            tags: tags(fields)?,
-            num_steps: num_steps(fields)?,
-            metrics: metrics(fields),
+            owner_id: read.text("user_id"),
+            is_enabled: read.flag("active").unwrap_or(false),
+            name: if read.has("name") {
+                read.text("name")
+            } else {
+                Some(String::new())
+            },
+            tags: read.members("label_ids", |label| text_of("label_ids", label).ok()),
+            num_steps: num_steps(&item),
+            metrics: metrics(&item),
             is_archived,
-            share_type: share_type(fields)?,
+            share_type: share_type(read),
         },
-        raw: item.raw.to_owned(),
-        hash: hash::of(Object::Sequence, fields, is_archived, ""),
-    })
+    };
+    item.record(said, "")
 }
 
-fn tags(fields: &Fields<'_>) -> Result<Vec<String>, Malformed> {
-    fields
-        .list("label_ids")?
-        .into_iter()
-        .filter(|label| label.get() != "null")
-        .map(|label| text_of("label_ids", label))
-        .collect()
-}
-
-fn num_steps(fields: &Fields<'_>) -> Result<i64, Malformed> {
-    if fields.raw("num_steps").is_some_and(is_loading_value) {
-        return Ok(0);
+fn num_steps(item: &Item<'_>) -> i64 {
+    if item.fields.raw("num_steps").is_some_and(is_loading_value) {
+        return 0;
     }
-    Ok(fields.int("num_steps")?.unwrap_or(0))
+    item.read().int("num_steps").unwrap_or(0)
 }
 
 /// Only numbers; a statistic that is no number is left out and spoils nothing.
-fn metrics(fields: &Fields<'_>) -> BTreeMap<String, Number> {
+fn metrics(item: &Item<'_>) -> BTreeMap<String, Number> {
     METRICS
         .iter()
+        .filter(|(theirs, _)| !item.fields.raw(theirs).is_some_and(is_loading_value))
         .filter_map(|(theirs, ours)| {
-            let number = fields.number(theirs).ok().flatten()?;
+            let number = item.read().number(theirs)?;
             Some(((*ours).to_owned(), number))
         })
         .collect()
 }
 
 /// Apollo no longer sends `permissions`; the visibility took its place.
-fn share_type(fields: &Fields<'_>) -> Result<ShareType, Malformed> {
-    let visibility = match fields.object("sharing_permission")? {
-        Some(permission) => permission.text("visibility")?,
-        None => None,
-    };
+fn share_type(read: Reading<'_, '_>) -> ShareType {
+    let permission = read.object("sharing_permission");
+    let visibility = permission
+        .as_ref()
+        .and_then(|fields| read.of("sharing_permission.", fields).text("visibility"));
     let is_private =
         |word: Option<String>| matches!(word.as_deref(), Some("private" | "restricted"));
-    if is_private(fields.text("permissions")?) || is_private(visibility) {
-        Ok(ShareType::Private)
+    if is_private(read.text("permissions")) || is_private(visibility) {
+        ShareType::Private
     } else {
-        Ok(ShareType::Team)
+        ShareType::Team
     }
 }
 
@@ -150,7 +145,7 @@ pub(super) fn settle(page: &mut Page, known: &HashMap<String, Box<RawValue>>) {
 fn settled(raw: &RawValue, known: &RawValue) -> Option<Record<Sequence>> {
     let text = filled_in(&Fields::of(raw)?, &Fields::of(known)?, true);
     let raw = RawValue::from_string(text).ok()?;
-    map(&Item::of(&raw).ok()?).ok()
+    Item::of(Object::Sequence, &raw).ok().map(map)
 }
 
 /// The object as text, with known values in place of "loading", one level deep.

@@ -105,6 +105,7 @@ mod tests {
             provider: ProviderName::Apollo,
             connection_id: "c".into(),
             object: Object::Contact,
+            fields_unread: std::collections::BTreeMap::new(),
             state: if waits.is_some() {
                 "waiting"
             } else {

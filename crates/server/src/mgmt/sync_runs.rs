@@ -1,5 +1,7 @@
 //! Sync runs: what each sync did, when, and how much of the provider's data it covered.
 
+use std::collections::BTreeMap;
+
 use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,9 @@ pub(crate) struct SyncRunBody {
     /// Deletions that wait for `_apply_deletes`.
     deletes_held: i64,
     requests_made: i64,
+    /// The provider's names of fields that could not be read, such as `title` or `phone_numbers[]`, and in
+    /// how many records. Those records were written without them.
+    fields_unread: BTreeMap<String, i64>,
 }
 
 impl From<SyncRun> for SyncRunBody {
@@ -106,6 +111,7 @@ impl From<SyncRun> for SyncRunBody {
             records_missing: run.counters.records_missing,
             deletes_held: run.counters.deletes_held,
             requests_made: run.counters.requests_made,
+            fields_unread: run.fields_unread,
         }
     }
 }

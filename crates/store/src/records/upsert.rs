@@ -77,6 +77,43 @@ pub(super) async fn upsert<T: Table>(
     Ok(())
 }
 
+/// A record that the database doesn't take, by its place, and why.
+pub(crate) struct Refused {
+    pub(crate) place: usize,
+    pub(crate) reason: String,
+}
+
+/// Writes the records that the database takes, half by half where it refuses one of them.
+pub(super) async fn upsert_all_but_refused<T: Table>(
+    tx: &mut Tx,
+    source: &Source<'_>,
+    records: &[&Record<T>],
+) -> Result<Vec<Refused>, StoreError> {
+    let mut refused = Vec::new();
+    let mut parts = vec![(0, records)];
+    while let Some((first, part)) = parts.pop() {
+        tx.savepoint().await?;
+        let error = match upsert(tx, source, part).await {
+            Ok(()) => {
+                tx.keep().await?;
+                continue;
+            }
+            Err(error) if error.refuses_data() => error,
+            Err(error) => return Err(error),
+        };
+        tx.take_back().await?;
+        if part.len() == 1 {
+            let reason = error.refusal();
+            let place = first;
+            refused.push(Refused { place, reason });
+        } else {
+            let (one, other) = part.split_at(part.len() / 2);
+            parts.extend([(first, one), (first + one.len(), other)]);
+        }
+    }
+    Ok(refused)
+}
+
 /// The variables that one statement of SQLite's may have.
 const SQLITE_VARIABLES: usize = 32_766;
 /// What `insert_head` names beside the record's own columns.

@@ -4,7 +4,7 @@
 //! changes writes nothing. All rows of a transaction get one stamp (`last_modified_at`), taken under
 //! the sync's row lock: stamps grow strictly and in commit order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::{
     tables::Table,
-    upsert::{Source, upsert},
+    upsert::{Source, upsert, upsert_all_but_refused},
 };
 use crate::{
     Store, StoreError,
@@ -31,8 +31,30 @@ pub(crate) struct Changes {
     pub(crate) unchanged: i64,
     /// The places in the page of the records to write.
     pub(super) places: Vec<usize>,
+    /// Those of them that have no row yet.
+    new: HashSet<usize>,
+    /// The places of unchanged records whose rows have the hash of an earlier version.
+    rehashed: Vec<usize>,
     /// Those whose presence changed: they were deleted, or they are back.
     turned: Vec<Turned>,
+}
+
+/// Records that the database would not take.
+#[derive(Debug, Default)]
+pub(crate) struct KeptOut {
+    /// `(id, reason)`.
+    pub(crate) records: Vec<(String, String)>,
+    pub(crate) new: i64,
+}
+
+/// How changes are written, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    pub(crate) run_id: Option<&'a str>,
+    pub(crate) sync_id: &'a str,
+    pub(crate) origin: Origin,
+    /// What the database refuses is kept out, instead of being an error of the whole.
+    pub(crate) without_refused: bool,
 }
 
 /// A record that the provider shows differently than the row: as deleted, or as there again.
@@ -92,10 +114,14 @@ impl Store {
             let was_deleted = match known.get(&record.id) {
                 None => {
                     changes.created += 1;
+                    changes.new.insert(place);
                     false
                 }
                 Some(row) if row.is_as(record) || row.is_ahead_of(record, origin) => {
                     changes.unchanged += 1;
+                    if row.has_former_hash_of(record) {
+                        changes.rehashed.push(place);
+                    }
                     continue;
                 }
                 Some(row) => {
@@ -119,39 +145,52 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        (run_id, sync_id): (Option<&str>, &str),
-        origin: Origin,
+        writing: Writing<'_>,
         records: &[Record<T>],
         changes: &Changes,
-    ) -> Result<Option<Time>, StoreError> {
+    ) -> Result<(Option<Time>, KeptOut), StoreError> {
+        if !changes.rehashed.is_empty() {
+            let rehashed = changes.rehashed.iter().map(|place| &records[*place]);
+            rehash(tx, connection, writing.sync_id, rehashed).await?;
+        }
         if changes.places.is_empty() {
-            return Ok(None);
+            return Ok((None, KeptOut::default()));
         }
         let to_write: Vec<_> = changes
             .places
             .iter()
             .map(|place| &records[*place])
             .collect();
-        let stamp = self.take_stamp(tx, sync_id).await?;
+        let stamp = self.take_stamp(tx, writing.sync_id).await?;
         let source = Source {
             connection,
-            run_id,
+            run_id: writing.run_id,
             stamp,
-            origin,
+            origin: writing.origin,
         };
-        upsert(tx, &source, &to_write).await?;
-        for Turned { place, is_deleted } in &changes.turned {
+        let refused = if writing.without_refused {
+            upsert_all_but_refused(tx, &source, &to_write).await?
+        } else {
+            upsert(tx, &source, &to_write).await?;
+            Vec::new()
+        };
+        let kept_out: HashMap<usize, String> = refused
+            .into_iter()
+            .map(|refused| (changes.places[refused.place], refused.reason))
+            .collect();
+        let written = |turned: &&Turned| !kept_out.contains_key(&turned.place);
+        for Turned { place, is_deleted } in changes.turned.iter().filter(written) {
             let entry = if *is_deleted {
                 HistoryEntry::new("deleted", "the provider marks it as deleted")
             } else {
                 HistoryEntry::new("restored", "the provider shows it again")
             };
             let ids = [records[*place].id.as_str()];
-            let run_id = run_id.unwrap_or(NO_RUN);
+            let run_id = writing.run_id.unwrap_or(NO_RUN);
             self.write_history(tx, connection, T::OBJECT, run_id, &ids, &entry)
                 .await?;
         }
-        Ok(Some(stamp))
+        Ok((Some(stamp), changes.kept_out(records, kept_out)))
     }
 
     /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.
@@ -283,9 +322,27 @@ impl Store {
     }
 }
 
+impl Changes {
+    fn kept_out<T>(&self, records: &[Record<T>], refused: HashMap<usize, String>) -> KeptOut {
+        let new = refused.keys().filter(|place| self.new.contains(place));
+        KeptOut {
+            new: i64::try_from(new.count()).unwrap_or(i64::MAX),
+            records: refused
+                .into_iter()
+                .map(|(place, reason)| (records[place].id.clone(), reason))
+                .collect(),
+        }
+    }
+}
+
 impl Known {
     fn is_as<T>(&self, record: &Record<T>) -> bool {
-        self.content_hash == record.hash && self.is_deleted == record.is_deleted
+        let is_same = self.content_hash == record.hash || self.has_former_hash_of(record);
+        is_same && self.is_deleted == record.is_deleted
+    }
+
+    fn has_former_hash_of<T>(&self, record: &Record<T>) -> bool {
+        record.former_hash == Some(self.content_hash)
     }
 
     fn is_ahead_of<T>(&self, record: &Record<T>, origin: Origin) -> bool {
@@ -318,6 +375,39 @@ fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Re
         .iter()
         .enumerate()
         .filter(move |(place, record)| places[record.id.as_str()] == *place)
+}
+
+/// Rows that an earlier version wrote, and that say what the records say, get the hash of this one. Their
+/// stamps don't move. Rows are written under the sync's lock, which is taken first.
+async fn rehash<'r, T: Table>(
+    tx: &mut Tx,
+    connection: &ConnectionRef,
+    sync_id: &str,
+    records: impl Iterator<Item = &'r Record<T>>,
+) -> Result<(), StoreError> {
+    const LOCK: &str = "UPDATE syncs SET last_stamp_ms = last_stamp_ms WHERE id = $1";
+    let sql = format!(
+        "UPDATE {} AS t SET content_hash = CAST(CAST(h.value AS text) AS bigint)
+         FROM json_each($4) AS h
+         WHERE t.application_id = $1 AND t.customer_id = $2 AND t.provider_name = $3
+           AND t.id = h.key",
+        T::OBJECT.table()
+    );
+    run!(tx, |c| sqlx::query(LOCK)
+        .bind(sync_id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    let hashes = KeySet::with_numbers(records.map(|record| (record.id.as_str(), record.hash)));
+    run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(&connection.application_id)
+        .bind(&connection.customer_id)
+        .bind(connection.provider.as_str())
+        .bind(hashes)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 async fn known_rows<T: Table>(

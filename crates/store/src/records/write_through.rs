@@ -7,7 +7,10 @@
 use sqlx::AssertSqlSafe;
 use syncline_model::{Object, Record, Records, SequenceState, Time, event::ConnectionRef};
 
-use super::{tables::Table, write::Origin};
+use super::{
+    tables::Table,
+    write::{Origin, Writing},
+};
 use crate::{
     Connection, Store, StoreError,
     db::{KeySet, Tx, run},
@@ -52,15 +55,8 @@ impl Store {
             return Ok(());
         };
         let changes = self.compare(tx, connection, records, Origin::Write).await?;
-        self.write_changes(
-            tx,
-            connection,
-            (None, &sync_id),
-            Origin::Write,
-            records,
-            &changes,
-        )
-        .await?;
+        self.write_changes(tx, connection, writing(&sync_id), records, &changes)
+            .await?;
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         self.mark_written(tx, connection, T::OBJECT, &ids).await
     }
@@ -81,15 +77,8 @@ impl Store {
             return Ok(());
         };
         let changes = self.compare(tx, connection, states, Origin::Write).await?;
-        let stamp = self
-            .write_changes(
-                tx,
-                connection,
-                (None, &sync_id),
-                Origin::Write,
-                states,
-                &changes,
-            )
+        let (stamp, _) = self
+            .write_changes(tx, connection, writing(&sync_id), states, &changes)
             .await?;
         let fresh = changes
             .places
@@ -170,5 +159,14 @@ impl Store {
             .await
             .map(drop))?;
         Ok(())
+    }
+}
+
+fn writing(sync_id: &str) -> Writing<'_> {
+    Writing {
+        run_id: None,
+        sync_id,
+        origin: Origin::Write,
+        without_refused: false,
     }
 }
