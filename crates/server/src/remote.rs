@@ -4,7 +4,10 @@
 //! Callers may use what syncs leave. When a window is used up they are told so, with the time to come
 //! back, before anything is sent.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -21,6 +24,8 @@ pub(crate) struct Remote {
     connection: Connection,
     provider: Arc<dyn Unified>,
     credentials: Credentials,
+    /// When its newest request left, in milliseconds.
+    asked_at: AtomicI64,
 }
 
 impl Remote {
@@ -31,6 +36,7 @@ impl Remote {
             connection: connection.clone(),
             provider: state.providers.get(connection.provider).clone(),
             credentials: Credentials { api_key },
+            asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })
     }
 
@@ -52,6 +58,12 @@ impl Remote {
 
     pub(crate) fn session(&self) -> Session<'_> {
         Session::metered(&self.credentials, self)
+    }
+
+    /// When the request left whose answer came last.
+    pub(crate) fn asked_at(&self) -> Time {
+        let asked_at = self.asked_at.load(Ordering::Relaxed);
+        Time::from_timestamp_millis(asked_at).unwrap_or_else(|| self.state.clock.now())
     }
 
     /// Leave for one request, or the refusal that the provider would answer with.
@@ -112,6 +124,8 @@ impl Remote {
 impl Meter for Remote {
     async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError> {
         let leave = self.permit(endpoint).await?;
+        let now = self.state.clock.now().timestamp_millis();
+        self.asked_at.store(now, Ordering::Relaxed);
         let answered = request.await;
         let (usage, failure) = match &answered {
             Ok(answered) => (&answered.usage, None),

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
-use syncline_sim::Match;
+use syncline_sim::{Action, Fault, Match};
 
 use super::{created, ids, path, row};
 use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases, quiet_apollo};
@@ -11,6 +11,30 @@ use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases, qui
 const PERIOD: TimeDelta = TimeDelta::hours(1);
 
 on_both_databases! {
+    async fn of_two_writes_the_later_is_shown_whatever_time_the_provider_tells(database: Database) {
+        let app = App::synced(database, 20).await;
+        app.clock.advance(TimeDelta::minutes(10));
+        let id = app.apollo.read(0, |team| team.contact_ids()[3].clone());
+        let url = path(&format!("contacts/{id}"));
+        let write = async |name: &str| {
+            let body = json!({"record": {"first_name": name}});
+            let answer = app.send(reqwest::Method::PATCH, &url, Some(body)).await.ok();
+            assert_eq!(answer["warnings"], json!(null), "{name}");
+            assert_eq!(row(&app, "contacts", &id).await["first_name"], name);
+        };
+        write("First").await;
+        app.clock.advance(TimeDelta::seconds(1));
+        // Of a server whose clock is two seconds behind.
+        app.apollo.faults().push(Fault::new(
+            Match::path(&format!("contacts/{id}")),
+            Action::Respell("T08:10:01".into(), "T08:09:59".into()),
+        ));
+        write("Second").await;
+        assert_eq!(row(&app, "contacts", &id).await["updated_at"], "2026-03-01T08:09:59.000Z");
+        // And in the same moment.
+        write("Third").await;
+    }
+
     async fn a_write_is_among_the_changes_since_before_it(database: Database) {
         let app = App::synced(database, 20).await;
         let before = app.now() - TimeDelta::milliseconds(1);

@@ -113,7 +113,7 @@ pub(super) async fn show(
     let connection = remote.connection();
     let written = state
         .store
-        .write_through(connection, records, removed)
+        .write_through(connection, records, removed, remote.asked_at())
         .await;
     written.err().map(|error| {
         let id = &connection.id;

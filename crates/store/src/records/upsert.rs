@@ -219,13 +219,8 @@ fn still_stands<T: Table>(origin: Origin) -> (String, String) {
                   OR (excluded.updated_at IS NOT NULL AND {table}.updated_at IS NULL)"
             ),
         ),
-        Origin::Write => (
-            format!(
-                " WHERE excluded.updated_at IS NULL OR {table}.updated_at IS NULL
-                  OR excluded.updated_at >= {table}.updated_at"
-            ),
-            String::new(),
-        ),
+        // A write is compared and written under the sync's lock.
+        Origin::Write { .. } => (String::new(), String::new()),
     }
 }
 

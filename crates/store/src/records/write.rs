@@ -70,7 +70,9 @@ struct Known {
     content_hash: i64,
     is_deleted: bool,
     updated_at: Option<Timestamp>,
+    last_modified_at: Timestamp,
     written_at: Option<Timestamp>,
+    write_asked_at: Option<Timestamp>,
 }
 
 /// Where records come from that are compared with their rows.
@@ -78,8 +80,8 @@ struct Known {
 pub(crate) enum Origin {
     /// A list's page that was asked for at that time. It may lag behind.
     Page { asked_at: Time },
-    /// The provider's answer to a write.
-    Write,
+    /// The provider's answer to a write whose request left at that time.
+    Write { asked_at: Time },
 }
 
 impl Origin {
@@ -87,7 +89,7 @@ impl Origin {
     pub(super) fn cutoff(self) -> Option<Time> {
         match self {
             Self::Page { asked_at } => Some(asked_at - INDEX_LAG),
-            Self::Write => None,
+            Self::Write { .. } => None,
         }
     }
 }
@@ -341,6 +343,16 @@ impl Known {
         is_same && self.is_deleted == record.is_deleted
     }
 
+    /// Whether a page has shown a newer state than a write's answer, since the write was asked for. A
+    /// write's own `updated_at` is no measure: the next one may be answered by a server whose clock is
+    /// behind.
+    fn is_of_a_page_since(&self, asked_at: Time, updated_at: Option<Time>) -> bool {
+        let recorded = self.last_modified_at.0;
+        let by_a_write = self.written_at.is_some_and(|written| written.0 >= recorded);
+        let newer = updated_at.is_some() && self.updated_at.map(Into::into) > updated_at;
+        recorded > asked_at && !by_a_write && newer
+    }
+
     fn has_former_hash_of<T>(&self, record: &Record<T>) -> bool {
         record.former_hash == Some(self.content_hash)
     }
@@ -356,8 +368,9 @@ impl Known {
                         .is_some_and(|written| asked_at < written.0 + INDEX_LAG)
             }
             // Of two writes the answers may come in the other order.
-            Origin::Write => {
-                record.updated_at.is_some() && self.updated_at.map(Into::into) > record.updated_at
+            Origin::Write { asked_at } => {
+                self.write_asked_at.is_some_and(|other| other.0 > asked_at)
+                    || self.is_of_a_page_since(asked_at, record.updated_at)
             }
         }
     }
@@ -424,7 +437,8 @@ async fn known_rows<T: Table>(
             let sql = format!(
                 "SELECT r.* FROM UNNEST($4::text[]) AS wanted (id)
                  CROSS JOIN LATERAL (
-                    SELECT id, content_hash, is_deleted, updated_at, written_at FROM {table}
+                    SELECT id, content_hash, is_deleted, updated_at, last_modified_at,
+                        written_at, write_asked_at FROM {table}
                     WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                       AND id = wanted.id LIMIT 1) AS r"
             );
@@ -438,7 +452,8 @@ async fn known_rows<T: Table>(
         }
         db::Connection::Lite(c) => {
             let sql = format!(
-                "SELECT id, content_hash, is_deleted, updated_at, written_at FROM {table}
+                "SELECT id, content_hash, is_deleted, updated_at, last_modified_at,
+                        written_at, write_asked_at FROM {table}
                  WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                    AND id IN (SELECT key FROM json_each($4))"
             );

@@ -19,23 +19,31 @@ use crate::{
 };
 
 impl Store {
-    /// `removed` are the ids of sequence states that are no more.
+    /// `asked_at` is when the request of the write left; `removed` are the ids of sequence states that are
+    /// no more.
     pub async fn write_through(
         &self,
         connection: &Connection,
         records: &Records,
         removed: &[String],
+        asked_at: Time,
     ) -> Result<(), StoreError> {
         let connection = &connection.reference();
         let mut tx = self.db.begin().await?;
         match records {
-            Records::Users(users) => self.show(&mut tx, connection, users).await?,
-            Records::Mailboxes(mailboxes) => self.show(&mut tx, connection, mailboxes).await?,
-            Records::Sequences(sequences) => self.show(&mut tx, connection, sequences).await?,
-            Records::Accounts(accounts) => self.show(&mut tx, connection, accounts).await?,
+            Records::Users(users) => self.show(&mut tx, connection, users, asked_at).await?,
+            Records::Mailboxes(mailboxes) => {
+                self.show(&mut tx, connection, mailboxes, asked_at).await?;
+            }
+            Records::Sequences(sequences) => {
+                self.show(&mut tx, connection, sequences, asked_at).await?;
+            }
+            Records::Accounts(accounts) => {
+                self.show(&mut tx, connection, accounts, asked_at).await?;
+            }
             Records::Contacts { contacts, states } => {
-                self.show(&mut tx, connection, contacts).await?;
-                self.show_states(&mut tx, connection, states, removed)
+                self.show(&mut tx, connection, contacts, asked_at).await?;
+                self.show_states(&mut tx, connection, (states, removed), asked_at)
                     .await?;
             }
         }
@@ -47,6 +55,7 @@ impl Store {
         tx: &mut Tx,
         connection: &ConnectionRef,
         records: &[Record<T>],
+        asked_at: Time,
     ) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
@@ -54,11 +63,20 @@ impl Store {
         let Some(sync_id) = self.hold_sync(tx, connection, T::OBJECT).await? else {
             return Ok(());
         };
-        let changes = self.compare(tx, connection, records, Origin::Write).await?;
-        self.write_changes(tx, connection, writing(&sync_id), records, &changes)
+        let changes = self
+            .compare(tx, connection, records, Origin::Write { asked_at })
             .await?;
+        self.write_changes(
+            tx,
+            connection,
+            writing(&sync_id, asked_at),
+            records,
+            &changes,
+        )
+        .await?;
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-        self.mark_written(tx, connection, T::OBJECT, &ids).await
+        self.mark_written(tx, connection, T::OBJECT, &ids, asked_at)
+            .await
     }
 
     /// Of a contact's states only those that the write changed are ahead of what a page shows.
@@ -66,8 +84,8 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        states: &[Record<SequenceState>],
-        removed: &[String],
+        (states, removed): (&[Record<SequenceState>], &[String]),
+        asked_at: Time,
     ) -> Result<(), StoreError> {
         let object = Object::SequenceState;
         if states.is_empty() && removed.is_empty() {
@@ -76,9 +94,17 @@ impl Store {
         let Some(sync_id) = self.hold_sync(tx, connection, object).await? else {
             return Ok(());
         };
-        let changes = self.compare(tx, connection, states, Origin::Write).await?;
+        let changes = self
+            .compare(tx, connection, states, Origin::Write { asked_at })
+            .await?;
         let (stamp, _) = self
-            .write_changes(tx, connection, writing(&sync_id), states, &changes)
+            .write_changes(
+                tx,
+                connection,
+                writing(&sync_id, asked_at),
+                states,
+                &changes,
+            )
             .await?;
         let fresh = changes
             .places
@@ -100,7 +126,8 @@ impl Store {
                 .await?;
             written.extend(removed);
         }
-        self.mark_written(tx, connection, object, &written).await
+        self.mark_written(tx, connection, object, &written, asked_at)
+            .await
     }
 
     /// The object's sync, locked: stamps are taken under it. `None` where the object isn't synced.
@@ -127,6 +154,7 @@ impl Store {
         connection: &ConnectionRef,
         object: Object,
         ids: &[&str],
+        asked_at: Time,
     ) -> Result<(), StoreError> {
         const FOUND: &str = "
             DELETE FROM missing_records
@@ -136,7 +164,10 @@ impl Store {
             return Ok(());
         }
         let mark = format!(
-            "UPDATE {} SET written_at = $5
+            "UPDATE {} SET
+                written_at = CASE WHEN last_modified_at > $5 THEN last_modified_at ELSE $5 END,
+                write_asked_at =
+                    CASE WHEN write_asked_at > $6 THEN write_asked_at ELSE $6 END
              WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                AND id IN (SELECT key FROM json_each($4))",
             object.table()
@@ -148,6 +179,7 @@ impl Store {
             .bind(connection.provider.as_str())
             .bind(KeySet::new(ids))
             .bind(at(now))
+            .bind(at(asked_at))
             .execute(c)
             .await
             .map(drop))?;
@@ -162,11 +194,11 @@ impl Store {
     }
 }
 
-fn writing(sync_id: &str) -> Writing<'_> {
+fn writing(sync_id: &str, asked_at: Time) -> Writing<'_> {
     Writing {
         run_id: None,
         sync_id,
-        origin: Origin::Write,
+        origin: Origin::Write { asked_at },
         without_refused: false,
     }
 }
