@@ -18,7 +18,7 @@ CREATE INDEX sync_runs_scans_of_connection ON sync_runs (connection_id, scan_ran
     WHERE connection_id IS NOT NULL AND id = scan_id
       AND state IN ('queued', 'running', 'waiting');
 -- What a customer has due and at work.
-CREATE INDEX sync_runs_scans_of_customer ON sync_runs (application_id, customer_id)
+CREATE INDEX sync_runs_scans_of_customer ON sync_runs (application_id, customer_id, due_at)
     WHERE customer_id IS NOT NULL AND id = scan_id
       AND state IN ('queued', 'running', 'waiting');
 -- The latest start and the longest lease: later ones than can be were stamped by a wrong clock.

@@ -66,8 +66,9 @@ struct LeaderRow {
 /// `$customers` names the customers whose scans are looked at, `$scans` is how these are found.
 ///
 /// The texts leave planners no choice, because their statistics may be from a quiet moment: a look-up
-/// of one value is never turned into a join, `IS TRUE` hides a time from the indexes of times, and
-/// what is not named by its condition is found without an index of active runs.
+/// of one value is never turned into a join, `IS TRUE` hides a time from the indexes of times, what is
+/// at work is called what is neither queued nor waiting, which hides it from the index of leases, and
+/// what is known by its id is found without an index of active runs.
 macro_rules! claim_sql {
     ($customers:literal, $scans:literal, $lock:literal) => {
         concat!(
@@ -80,14 +81,13 @@ macro_rules! claim_sql {
                      WHERE busy.application_id = due.application_id
                        AND busy.customer_id = due.customer_id AND busy.id = busy.scan_id
                        AND busy.state IN ('queued', 'running', 'waiting')
-                       AND busy.state = 'running' AND (busy.due_at > $1) IS TRUE)
+                       AND busy.state NOT IN ('queued', 'waiting') AND busy.due_at > $1)
                     + row_number() OVER (
                         PARTITION BY due.application_id, due.customer_id
                         ORDER BY due.due_at, due.id) AS turn
                 FROM customers ",
             $scans,
-            " WHERE (due.due_at <= $1) IS TRUE
-                  AND (CAST($2 AS text) IS NULL OR due.connection_id = $2)
+            " WHERE (CAST($2 AS text) IS NULL OR due.connection_id = $2)
                   AND (NOT due.foreground OR due.due_at <= $6)
                   AND (SELECT 1 FROM sync_runs smaller
                        WHERE smaller.connection_id = due.connection_id
@@ -117,7 +117,7 @@ macro_rules! claim_from_all_sql {
                            WHERE busy.application_id = due.application_id
                              AND busy.customer_id = due.customer_id AND busy.id = busy.scan_id
                              AND busy.state IN ('queued', 'running', 'waiting')
-                             AND busy.state = 'running' AND (busy.due_at > $1) IS TRUE LIMIT 1) IS NULL
+                             AND busy.state NOT IN ('queued', 'waiting') AND busy.due_at > $1 LIMIT 1) IS NULL
                     ORDER BY due.due_at, due.id LIMIT $5) oldest
                 GROUP BY application_id, customer_id
                 ORDER BY min(due_at), min(id) LIMIT $4) at_rest
@@ -131,7 +131,9 @@ macro_rules! claim_from_all_sql {
                            WHERE smaller.connection_id = due.connection_id
                              AND smaller.scan_rank < due.scan_rank AND smaller.id = smaller.scan_id
                              AND smaller.state IN ('queued', 'running', 'waiting')
-                             AND smaller.state = 'running' AND (smaller.due_at > $1) IS TRUE LIMIT 1) IS NULL
+                             AND smaller.state NOT IN ('queued', 'waiting')
+                             AND (smaller.due_at > $1) IS TRUE
+                           LIMIT 1) IS NULL
                     ORDER BY due.due_at, due.id LIMIT $5) oldest
                 GROUP BY application_id, customer_id
                 ORDER BY min(due_at), min(id) LIMIT $4) of_all",
@@ -158,7 +160,8 @@ macro_rules! on_postgres {
             "CROSS JOIN LATERAL (
                 SELECT * FROM sync_runs scans
                 WHERE scans.application_id = customers.application_id
-                  AND scans.customer_id = customers.customer_id AND scans.id = scans.scan_id
+                  AND scans.customer_id = customers.customer_id AND scans.due_at <= $1
+                  AND scans.id = scans.scan_id
                   AND scans.state IN ('queued', 'running', 'waiting') OFFSET 0) due",
             "FOR UPDATE OF sync_runs SKIP LOCKED"
         )
@@ -170,7 +173,8 @@ macro_rules! on_sqlite {
     ($claim:ident) => {
         $claim!(
             "CROSS JOIN sync_runs due ON due.application_id = customers.application_id
-                AND due.customer_id = customers.customer_id AND due.id = due.scan_id
+                AND due.customer_id = customers.customer_id AND due.due_at <= $1
+                AND due.id = due.scan_id
                 AND due.state IN ('queued', 'running', 'waiting')",
             ""
         )
