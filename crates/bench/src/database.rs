@@ -11,6 +11,10 @@ use sqlx::{
 /// The tables that a sync of contacts and sequence states fills.
 pub(crate) const TABLES: [&str; 2] = ["engagement_contacts", "engagement_sequence_states"];
 
+/// How often a statement is tried that others get in the way of.
+const TRIES: u32 = 50;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// A PostgreSQL server on which databases can be made.
 pub(crate) struct Server {
     options: PgConnectOptions,
@@ -151,12 +155,27 @@ impl Open {
         matches!(self, Self::Postgres(_))
     }
 
-    /// How many rows that changed.
+    /// How many rows that changed. Where it met a service at work and lost, it is done again.
     pub(crate) async fn execute(&mut self, sql: String) -> Result<u64, sqlx::Error> {
-        let sql = AssertSqlSafe(sql);
-        match self {
-            Self::Sqlite(c) => Ok(sqlx::query(sql).execute(c).await?.rows_affected()),
-            Self::Postgres(c) => Ok(sqlx::query(sql).execute(c).await?.rows_affected()),
+        let mut tries = TRIES;
+        loop {
+            let sql = AssertSqlSafe(sql.clone());
+            let done = match self {
+                Self::Sqlite(c) => sqlx::query(sql)
+                    .execute(c)
+                    .await
+                    .map(|it| it.rows_affected()),
+                Self::Postgres(c) => sqlx::query(sql)
+                    .execute(c)
+                    .await
+                    .map(|it| it.rows_affected()),
+            };
+            tries -= 1;
+            match done {
+                Err(error) if tries > 0 && is_deadlock(&error) => {}
+                done => return done,
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
     }
 
@@ -192,4 +211,9 @@ impl Open {
             Self::Postgres(c) => sqlx::query_scalar(sql).fetch_one(c).await,
         }
     }
+}
+
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let database = error.as_database_error();
+    database.is_some_and(|error| error.code().as_deref() == Some("40P01"))
 }
