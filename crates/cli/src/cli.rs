@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Make the database, or bring its schema up to date, and leave.
     #[command(after_help = concat!(migrate_help!(), settings_help!()))]
-    Migrate(SettingsArgs),
+    Migrate(MigrateArgs),
     /// Look at everything that could be wrong, and say what to do about it.
     #[command(after_help = DOCTOR)]
     Doctor(SettingsArgs),
@@ -150,6 +150,16 @@ pub(crate) struct SettingsArgs {
     /// `sqlite://PATH` or `postgres://…` [default: the embedded database in the data directory].
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct MigrateArgs {
+    /// The database was put back to an earlier moment with PostgreSQL's own tools: let every row
+    /// count as changed now, so that readers of `modified_after` see what they have to.
+    #[arg(long)]
+    pub(crate) after_restore: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 #[derive(Args)]

@@ -102,7 +102,7 @@ fn in_use() -> StoreError {
     StoreError::InUse("another process has the database open".to_owned())
 }
 
-async fn connect(database: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) async fn connect(database: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(database)
         .busy_timeout(BUSY_TIMEOUT);

@@ -51,6 +51,25 @@ on_both_databases! {
         assert_eq!(rows.iter().find(|row| id(row) == gone).unwrap()["is_deleted"], true);
     }
 
+    async fn after_a_restore_every_row_is_a_change(database: Database) {
+        let app = App::synced(database, 10).await;
+        change(&app, 0, "Astronaut");
+        app.after(TimeDelta::hours(1)).await;
+        let seen = newest(&app.all_records("contacts?modified_after=1970-01-01T00:00:00Z").await);
+        // As the tables were before that.
+        app.database.execute("UPDATE engagement_contacts SET job_title = 'Of the backup' WHERE job_title = 'Astronaut'").await;
+        assert!(app.all_records(&format!("contacts?modified_after={seen}")).await.is_empty());
+        app.store.restamp().await.unwrap();
+        let rows = app.all_records(&format!("contacts?modified_after={seen}")).await;
+        assert_eq!(rows.len(), 10);
+        assert!(rows.iter().any(|row| row["job_title"] == "Of the backup"));
+        let newer = newest(&rows);
+        let changed = change(&app, 3, "Diver");
+        app.after(TimeDelta::hours(1)).await;
+        let rows = app.all_records(&format!("contacts?modified_after={newer}")).await;
+        assert_eq!(rows.iter().map(id).collect::<Vec<_>>(), [changed], "stamps go on from there");
+    }
+
     async fn the_first_page_fixes_how_far_the_list_goes(database: Database) {
         let app = App::synced(database, 30).await;
         let path = format!("{CONTACTS}&modified_after=1970-01-01T00:00:00Z&page_size=10");

@@ -1,8 +1,8 @@
 //! `backup` beside a `serve` at work, and `restore` in its place.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_sim::{Match, Simulator};
 
 use super::{start::assert_refused, upgrade::as_the_first_version_left_it};
@@ -79,6 +79,55 @@ async fn what_a_restore_replaces_is_kept() {
     fs::rename(kept, database.data_dir().join("syncline.db")).unwrap();
     let process = Process::serve(&database, NOWHERE).await;
     assert_eq!(customers(&process).await, ["after", "before"]);
+}
+
+#[tokio::test]
+async fn a_reader_of_changes_is_right_again_after_a_restore() {
+    let database = Database::sqlite();
+    let apollo = Simulator::start(quiet_apollo(30)).await.unwrap();
+    let mut process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    process.until_synced().await;
+    let mut reader = Reader::default();
+    reader.read(&process).await;
+    let backup = database.data_dir().join("backup.db");
+    succeeded(&run("backup", &backup, database.data_dir()).await);
+
+    // One changes, one comes, one goes; and the reader sees it.
+    let (stale, gone, ghost) = apollo.edit(0, |team| {
+        let ids = team.contact_ids();
+        let now = chrono::Utc::now();
+        let title = json!({"title": "Of today alone"});
+        team.update_contact(now, &ids[0], &title).unwrap();
+        team.delete_contact(&ids[1]).unwrap();
+        let ghost = team.invent_contact(now);
+        (ids[0].clone(), ids[1].clone(), ghost)
+    });
+    sync_again(&process).await;
+    reader.read(&process).await;
+    assert_eq!(reader.seen[&stale]["job_title"], "Of today alone");
+    assert_eq!(reader.seen[&gone]["is_deleted"], true);
+    assert_eq!(reader.seen[&ghost]["is_deleted"], false);
+    process.kill().await;
+
+    // It changes back and the new one goes, and then the backup is put back.
+    apollo.edit(0, |team| {
+        let now = chrono::Utc::now();
+        team.update_contact(now, &stale, &json!({"title": "Of the backup"}))
+            .unwrap();
+        team.delete_contact(&ghost).unwrap();
+    });
+    succeeded(&run("restore", &backup, database.data_dir()).await);
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    reader.read(&process).await;
+    assert_ne!(reader.seen[&stale]["job_title"], "Of today alone");
+    sync_again(&process).await;
+    reader.read(&process).await;
+    assert_eq!(reader.seen[&stale]["job_title"], "Of the backup");
+    assert_eq!(reader.seen[&ghost]["is_deleted"], true);
+    assert_eq!(reader.seen[&gone]["is_deleted"], true);
+    let live = reader.seen.values().filter(|it| it["is_deleted"] == false);
+    assert_eq!(live.count(), 29);
 }
 
 #[tokio::test]
@@ -226,6 +275,61 @@ async fn syncline_made(file: &Path, sql: &'static str) {
     let mut c = SqliteConnection::connect(&url).await.unwrap();
     sqlx::query(sql).execute(&mut c).await.unwrap();
     c.close().await.unwrap();
+}
+
+/// Somebody who keeps what he has read, and the greatest `last_modified_at` of it.
+#[derive(Default)]
+struct Reader {
+    seen: BTreeMap<String, Value>,
+    newest: String,
+}
+
+impl Reader {
+    async fn read(&mut self, process: &Process) {
+        let mut cursor = String::new();
+        loop {
+            let after = if self.newest.is_empty() {
+                "1970-01-01T00:00:00.000Z"
+            } else {
+                &self.newest
+            };
+            let page = process
+                .get(&format!(
+                    "/engagement/v2/contacts?read_from_cache=true&page_size=10&modified_after={after}{cursor}"
+                ))
+                .await;
+            let records = page["records"].as_array().unwrap().clone();
+            for record in records {
+                let id = record["id"].as_str().unwrap().to_owned();
+                self.seen.insert(id, record);
+            }
+            let Some(next) = page["pagination"]["next"].as_str() else {
+                break;
+            };
+            cursor = format!("&cursor={next}");
+        }
+        let stamps = self
+            .seen
+            .values()
+            .filter_map(|it| it["last_modified_at"].as_str());
+        self.newest = stamps.max().unwrap_or_default().to_owned();
+    }
+}
+
+/// Triggers the contacts and waits until that run has ended.
+async fn sync_again(process: &Process) {
+    let newest = "/mgmt/v2/sync-runs?object_type=common&object=contact";
+    let before = process.get(newest).await["results"][0]["id"].clone();
+    let contacts = json!({"object_type": "common", "object": "contact"});
+    process.post("/mgmt/v2/syncs/_trigger", &contacts).await;
+    loop {
+        let run = process.get(newest).await["results"][0].clone();
+        if run["id"] != before && !run["end_timestamp"].is_null() {
+            assert_eq!(run["status"], "SUCCESS", "{run}");
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn put_customer(process: &Process, id: &str) {

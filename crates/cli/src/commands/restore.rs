@@ -30,7 +30,10 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
     logging::init(config.log.format);
     let url = config.database_url();
     if url.starts_with("postgres") {
-        bail!("this is a PostgreSQL database: restore it with pg_restore");
+        bail!(
+            "this is a PostgreSQL database: restore it with pg_restore, and then tell its readers \
+             with `syncline migrate --after-restore`"
+        );
     }
     let backup = &args.file;
     if !backup.is_file() {
@@ -58,7 +61,7 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
         .with_context(|| format!("nothing can be written beside {}", database.display()))?;
     let new = staging.path().join("restored.db");
     copy(backup, &new)?;
-    prepare(&new, keys, key_file.as_ref(), clock.clone())
+    prepare(&new, keys, key_file.as_ref(), clock.clone(), &database)
         .await
         .with_context(|| format!("{} can't be restored", backup.display()))?;
     let time = clock.machine_now().format("%Y%m%dT%H%M%SZ");
@@ -93,6 +96,7 @@ async fn prepare(
     keys: EncryptionKeys,
     key_file: Option<&KeyFile>,
     clock: Arc<SystemClock>,
+    replaced: &Path,
 ) -> anyhow::Result<()> {
     syncline_store::examine(new).await?;
     let url = format!("sqlite://{}", new.display());
@@ -100,10 +104,15 @@ async fn prepare(
     let usable = async {
         store.migrate().await?;
         check_encryption_keys(&store, key_file).await?;
-        match &store.unopened_secrets().await?[..] {
-            [] => Ok(()),
-            [first, ..] => bail!("{first}"),
+        if let [first, ..] = &store.unopened_secrets().await?[..] {
+            bail!("{first}");
         }
+        if replaced.try_exists()?
+            && let Err(error) = syncline_store::take_over(new, replaced).await
+        {
+            tracing::warn!("nothing is known of what came after the backup: {error}");
+        }
+        Ok(store.restamp().await?)
     }
     .await;
     store.close().await;

@@ -1,0 +1,95 @@
+//! What readers of `modified_after` have to be told after a restore.
+//!
+//! A reader keeps the greatest `last_modified_at` that he saw. A backup is older than what he saw, so
+//! its rows would stay behind that for good: what was changed and changed back meanwhile, and what came
+//! and went. So after a restore every row counts as changed; and what the database that is replaced
+//! knew beyond the backup is taken over, for the next scan to confirm or to find gone.
+
+use std::path::Path;
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+use syncline_model::{Object, Time};
+
+use crate::{Store, StoreError, backup::connect, db::run};
+
+impl Store {
+    /// Gives every row a stamp that is greater than any that was given, as far as that is known.
+    /// Costs one rewrite of every row.
+    pub async fn restamp(&self) -> Result<(), StoreError> {
+        // Takes the locks that the next stamps need.
+        const LOCK: &str = "UPDATE syncs SET last_stamp_ms = last_stamp_ms";
+        const NEWEST: &str = "SELECT COALESCE(MAX(last_stamp_ms), 0) FROM syncs";
+        const GIVE: &str = "UPDATE syncs SET last_stamp_ms = $1";
+        let now = self.now().timestamp_millis();
+        let mut tx = self.db.begin().await?;
+        run!(tx, |c| sqlx::query(LOCK).execute(c).await.map(drop))?;
+        let newest: i64 = run!(tx, |c| sqlx::query_scalar(NEWEST).fetch_one(c).await)?;
+        let stamp = now.max(newest + 1);
+        run!(tx, |c| sqlx::query(GIVE)
+            .bind(stamp)
+            .execute(c)
+            .await
+            .map(drop))?;
+        let at = Time::from_timestamp_millis(stamp).ok_or_else(|| StoreError::Inconsistent {
+            table: "syncs",
+            column: "last_stamp_ms",
+            row: "the newest".to_owned(),
+            reason: format!("{stamp} is no time"),
+        })?;
+        for object in Object::ALL {
+            let sql = format!("UPDATE {} SET last_modified_at = $1", object.table());
+            run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
+                .bind(at)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Takes over into a restored database what the one that it replaces knew beyond it: rows of its
+/// connections, and how far their stamps had come. All of it or nothing.
+pub async fn take_over(restored: &Path, replaced: &Path) -> Result<(), StoreError> {
+    let mut c = connect(restored).await?;
+    let taken = take_over_on(&mut c, replaced).await;
+    sqlx::Connection::close(c).await?;
+    taken
+}
+
+async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), StoreError> {
+    const STAMPS: &str = "
+        UPDATE syncs SET last_stamp_ms = MAX(last_stamp_ms, COALESCE(
+            (SELECT it.last_stamp_ms FROM replaced.syncs it WHERE it.id = syncs.id), 0))";
+    sqlx::query("ATTACH DATABASE $1 AS replaced")
+        .bind(replaced.to_string_lossy().into_owned())
+        .execute(&mut *c)
+        .await?;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *c).await?;
+    for object in Object::ALL {
+        take_over_rows(c, object.table()).await?;
+    }
+    sqlx::query(STAMPS).execute(&mut *c).await?;
+    sqlx::query("COMMIT").execute(&mut *c).await?;
+    Ok(())
+}
+
+/// The columns that both have: the other one may be of an older version.
+async fn take_over_rows(c: &mut SqliteConnection, table: &str) -> Result<(), StoreError> {
+    const COLUMNS: &str = "
+        SELECT name FROM pragma_table_info($1, 'main')
+        INTERSECT SELECT name FROM pragma_table_info($1, 'replaced')";
+    let columns: Vec<String> = sqlx::query_scalar(COLUMNS)
+        .bind(table)
+        .fetch_all(&mut *c)
+        .await?;
+    let columns = columns.join(", ");
+    let sql = format!(
+        "INSERT INTO main.{table} ({columns})
+         SELECT {columns} FROM replaced.{table}
+         WHERE connection_id IN (SELECT id FROM main.connections)
+         ON CONFLICT DO NOTHING"
+    );
+    sqlx::query(AssertSqlSafe(sql)).execute(c).await?;
+    Ok(())
+}
