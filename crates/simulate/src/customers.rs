@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 use syncline_model::{
-    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, VolumeLimits,
+    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
     sync_config::CommonObjectConfig,
 };
 use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
@@ -31,6 +31,8 @@ pub(crate) struct Client {
     key: String,
     /// The largest that its connection ever had.
     pub(crate) limits: VolumeLimits,
+    /// Those that it has, and since when; the larger ones where a process died while it set others.
+    pub(crate) present: (VolumeLimits, Time),
     /// Those of all connections in the beginning.
     first_limits: LimitOverrides,
     has_other_limits: bool,
@@ -111,6 +113,7 @@ pub(crate) async fn connect_all(
             generation: 0,
             key,
             limits: VolumeLimits::default().with(it.limits),
+            present: (VolumeLimits::default().with(it.limits), wire.world.now()),
             first_limits: it.limits,
             has_other_limits: false,
             is_narrow: false,
@@ -218,11 +221,8 @@ impl Client {
         };
         self.has_other_limits = true;
         let new = VolumeLimits::default().with(limits);
-        self.limits = VolumeLimits {
-            records_per_object: new.records_per_object.max(self.limits.records_per_object),
-            records_per_hour: new.records_per_hour.max(self.limits.records_per_hour),
-            records_per_day: new.records_per_day.max(self.limits.records_per_day),
-        };
+        self.limits = larger(new, self.limits);
+        self.present = (larger(new, self.present.0), wire.world.now());
         live.store
             .update_credentials(
                 &self.connection,
@@ -234,6 +234,7 @@ impl Client {
                 },
             )
             .await?;
+        self.present = (new, wire.world.now());
         Ok(Done::new(format!("limits are {limits:?}")))
     }
 
@@ -348,6 +349,15 @@ impl Client {
     ) -> Result<Option<syncline_store::Sync>, StoreError> {
         let tenant = store.tenant(&self.connection.application_id);
         tenant.find_sync(&self.connection, object).await
+    }
+}
+
+/// Of each limit, the larger one.
+fn larger(a: VolumeLimits, b: VolumeLimits) -> VolumeLimits {
+    VolumeLimits {
+        records_per_object: a.records_per_object.max(b.records_per_object),
+        records_per_hour: a.records_per_hour.max(b.records_per_hour),
+        records_per_day: a.records_per_day.max(b.records_per_day),
     }
 }
 

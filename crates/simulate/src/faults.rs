@@ -1,7 +1,7 @@
 //! Faults on order: what the provider does wrong, drawn like everything else.
 
 use syncline_model::Object;
-use syncline_sim::{Action, Team, Window};
+use syncline_sim::{Action, Claim, Team, Window};
 
 use crate::{
     dice::Dice,
@@ -84,9 +84,12 @@ fn distortion(
     let kind = if object == Object::Mailbox {
         0
     } else {
-        dice.below(9)
+        dice.below(13)
     };
     let action = match kind {
+        9 | 10 => return (Action::Claim(claim(dice)), Some(Lie::Numbers)),
+        11 => dice.one(&[Action::TurnedRound, Action::TurnedRound, Action::Unordered]),
+        12 => Action::PageOf(dice.one(&[101, 137, 250])),
         0 | 1 => return (Action::EmptyList, Some(Lie::Nothing)),
         2 => Action::EmptyPage,
         3 => Action::RepeatPreviousPage,
@@ -97,6 +100,22 @@ fn distortion(
         _ => Action::record_without_id(),
     };
     (action, Some(Lie::Otherwise))
+}
+
+/// Numbers of records and pages that are not so.
+fn claim(dice: &mut Dice) -> Claim {
+    let told = |number: &str| Claim::told(number, number);
+    dice.one(&[
+        Claim::OwnLength,
+        Claim::OwnLength,
+        Claim::SoFar,
+        told("0"),
+        told("1"),
+        told("null"),
+        told("\"100\""),
+        told("9223372036854775807"),
+        told(""),
+    ])
 }
 
 fn some_ids(world: &World, dice: &mut Dice, object: Object, team: usize) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderName;
-use syncline_model::Time;
+use syncline_model::{Object, Time};
 use syncline_providers::{
     ErrorKind, Outgoing, ProviderError, Response, Transport, http::HeaderMap,
 };
@@ -13,8 +13,14 @@ use syncline_sim::{Action, Fault, Match, SimReply, SimRequest};
 
 use crate::{
     edits,
-    wire::{Asked, Errand, Loss, PATIENCE, Passage, Point, Served, Wire},
+    wire::{Asked, Errand, Lie, Loss, PATIENCE, Passage, Point, Served, Wire},
+    world::World,
 };
+
+/// Records of a full page.
+const FULL_PAGE: usize = 100;
+/// Of the records that are there, so many may be hidden.
+const MOST_HIDDEN: usize = 60;
 
 pub(crate) struct ToProvider {
     pub(crate) wire: Arc<Wire>,
@@ -110,9 +116,22 @@ impl ToProvider {
             .as_ref()
             .is_some_and(|armed| matches!(armed.action, Action::InsertRecord(_)));
         let records = records.saturating_sub(usize::from(made_up));
+        // Nor for more than a page.
+        let too_many = struck
+            .as_ref()
+            .is_some_and(|armed| matches!(armed.action, Action::PageOf(_)));
+        let records = if too_many {
+            records.min(FULL_PAGE)
+        } else {
+            records
+        };
         let lie = struck.as_ref().and_then(|armed| armed.lie);
+        let is_list = reply.status == 200 && matches!(lie, None | Some(Lie::Numbers));
+        let more = is_list && is_followed(world, sent, team, records);
         self.wire.write_served(Served {
             at,
+            left_at: sent.at,
+            more,
             asked: sent.asked,
             errand: sent.errand.clone(),
             account: world.account_of(&sent.key),
@@ -163,6 +182,21 @@ impl ToProvider {
     fn pass(&self, time: chrono::TimeDelta) {
         self.wire.world.clock.advance(time);
     }
+}
+
+/// Whether a page was full, and the provider surely had more behind it.
+fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) -> bool {
+    let (Asked::List(object), Some(team)) = (sent.asked, team) else {
+        return false;
+    };
+    let is_paged = matches!(object, Object::Contact | Object::Account | Object::User);
+    let page = sent.errand.as_ref().map_or(0, |errand| errand.page);
+    let page = usize::try_from(page).unwrap_or_default();
+    if !is_paged || records < FULL_PAGE || world.lag > chrono::TimeDelta::zero() {
+        return false;
+    }
+    let live = world.read(team, |team| team.live_ids(object.as_str()).len());
+    live > page * FULL_PAGE + MOST_HIDDEN
 }
 
 fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {

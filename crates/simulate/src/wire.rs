@@ -55,6 +55,8 @@ pub(crate) enum Lie {
     Nothing,
     /// It lacks records, shows others, or has some that aren't there.
     Otherwise,
+    /// Its records are what is there; the numbers around them aren't.
+    Numbers,
 }
 
 /// An ordered fault.
@@ -71,6 +73,10 @@ pub(crate) struct Armed {
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) at: Time,
+    /// When its request left.
+    pub(crate) left_at: Time,
+    /// It was a full page, and more records were behind it.
+    pub(crate) more: bool,
     pub(crate) asked: Asked,
     pub(crate) errand: Option<Errand>,
     /// Whose records they were; see [`World::account_of`].

@@ -15,6 +15,8 @@ use crate::{
 
 /// How long a minute counts beyond the window; the promise that the budgets make to themselves.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
+/// How long after a change of limits a request may leave that was permitted before.
+const PERMIT_LASTS: TimeDelta = TimeDelta::seconds(30);
 /// A budget of a calm month is read now and then only.
 const EVERY: u64 = 32;
 const LARGE: usize = 2_000;
@@ -33,7 +35,7 @@ impl Books {
 
 impl Checker {
     pub(super) async fn look_at_books(&mut self, served: &[Served]) -> anyhow::Result<()> {
-        let mut spenders = BTreeSet::new();
+        let mut spenders = BTreeMap::new();
         for it in served.iter().filter(|it| it.records > 0) {
             // The key's own profile is no record that a sync reads.
             if it.asked == Asked::Other {
@@ -41,18 +43,18 @@ impl Checker {
             }
             let own = self.books.served.entry(it.account.clone()).or_default();
             own.push_back((it.at, it.records));
-            spenders.insert(it.account.clone());
+            spenders.insert(it.account.clone(), it.left_at);
         }
-        for account in spenders {
-            self.windows_hold(&account);
+        for (account, left_at) in spenders {
+            self.windows_hold(&account, left_at);
             self.budget_knows(&account).await?;
         }
         Ok(())
     }
 
     /// Two answers that are exactly a window apart are in no interval together.
-    fn windows_hold(&mut self, account: &str) {
-        let Some((per_hour, per_day)) = self.limits_of(account) else {
+    fn windows_hold(&mut self, account: &str, left_at: Time) {
+        let Some((per_hour, per_day)) = self.limits_of(account, left_at) else {
             return;
         };
         let now = self.world.now();
@@ -79,11 +81,20 @@ impl Checker {
         }
     }
 
-    /// The largest limits of the connections that draw from the account.
-    fn limits_of(&self, account: &str) -> Option<(i64, i64)> {
+    /// The largest limits of the connections that draw from the account, for a request that left
+    /// then: those that were set last, unless its permit may be older than that.
+    fn limits_of(&self, account: &str, left_at: Time) -> Option<(i64, i64)> {
         let team = self.team_of_account(account)?;
         let sharing = self.connections.values().filter(|it| it.team == team);
-        let limits = sharing.map(|it| (it.limits.records_per_hour, it.limits.records_per_day));
+        let limits = sharing.map(|it| {
+            let (present, since) = it.present;
+            let limits = if left_at > since + PERMIT_LASTS {
+                present
+            } else {
+                it.limits
+            };
+            (limits.records_per_hour, limits.records_per_day)
+        });
         limits.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
     }
 

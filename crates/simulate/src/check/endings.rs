@@ -46,6 +46,7 @@ impl Checker {
         let pages = self.tables.pages(&run.id).await?;
         self.counters_add_up(run, &pages).await?;
         self.only_whole_scans_delete(run);
+        self.full_pages_are_followed(run);
         if run.succeeded() {
             self.seen_is_what_it_says(run, &pages);
         }

@@ -61,11 +61,14 @@ pub(crate) struct Connected {
     pub(crate) team: usize,
     /// The largest limits that it ever had.
     pub(crate) limits: VolumeLimits,
+    /// Those that it has, and since when.
+    pub(crate) present: (VolumeLimits, Time),
 }
 
 impl Connected {
-    pub(crate) fn new(id: &str, team: usize, limits: VolumeLimits) -> Self {
+    pub(crate) fn new(id: &str, team: usize, limits: VolumeLimits, now: Time) -> Self {
         Self {
+            present: (limits, now),
             id: id.to_owned(),
             team,
             limits,

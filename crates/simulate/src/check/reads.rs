@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checker, lies_of};
+use syncline_model::Verdict;
+
+use super::{Checker, lies_of, tables::Run};
 use crate::wire::{Asked, Errand, Served};
 
 #[derive(Default)]
@@ -12,6 +14,8 @@ pub(crate) struct Reads {
     pages: BTreeMap<Errand, Page>,
     /// Pages that were served again, until it is known why.
     suspects: BTreeSet<Errand>,
+    /// Per scan, whether its newest page was full and followed by more.
+    followed: BTreeMap<String, bool>,
 }
 
 #[derive(Default)]
@@ -40,6 +44,8 @@ impl Checker {
                 let page = self.reads.pages.entry(errand.clone()).or_default();
                 page.served += 1;
                 page.records = it.records;
+                let followed = it.more;
+                self.reads.followed.insert(errand.scan_id.clone(), followed);
             }
         }
         // An answer that couldn't be used is no part of what the run has read.
@@ -73,6 +79,20 @@ impl Checker {
                 errand.object.plural()
             );
             self.violated("no run reads more records than its object may have", text);
+        }
+    }
+
+    /// A scan that came to its end has not stopped at a full page behind which there was more,
+    /// whatever the provider said of its totals.
+    pub(super) fn full_pages_are_followed(&mut self, run: &Run) {
+        let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
+        let followed = self.reads.followed.get(&run.scan_id).copied();
+        if run.succeeded() && whole && followed == Some(true) {
+            let text = format!(
+                "run {} ({}) ended at a full page, and there was more",
+                run.id, run.object
+            );
+            self.violated("a full page is followed by the next one", text);
         }
     }
 

@@ -69,7 +69,8 @@ impl Driver {
         let clients = customers::connect_all(first, &wire, &scenario).await?;
         let mut checker = Checker::new(&database, wire.clone(), scenario.lookups_per_run).await?;
         for client in &clients {
-            let connected = Connected::new(&client.connection.id, client.team, client.limits);
+            let connected =
+                Connected::new(&client.connection.id, client.team, client.limits, began);
             checker.connections.insert(connected.id.clone(), connected);
         }
         wire.set_rates(scenario.rates);

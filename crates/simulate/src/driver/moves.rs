@@ -366,6 +366,7 @@ impl Driver {
         };
         if let Some(connected) = self.checker.connections.get_mut(&client.connection.id) {
             connected.limits = client.limits;
+            connected.present = client.present;
         }
         self.news();
         let result = result.map(|done| {

@@ -66,6 +66,11 @@ impl Driver {
         };
         for (client, (paused, new_key)) in self.clients.iter_mut().zip(paused) {
             client.put_right(live, &self.wire, &paused, new_key).await?;
+            let connected = self.checker.connections.get_mut(&client.connection.id);
+            if let Some(connected) = connected {
+                connected.limits = client.limits;
+                connected.present = client.present;
+            }
         }
         self.news();
         self.trace.note(self.world.now(), "all is put right");
