@@ -4,8 +4,8 @@
 ALTER TABLE syncs ADD COLUMN last_run_id text;
 UPDATE syncs SET last_run_id = (SELECT max(r.id) FROM sync_runs r WHERE r.sync_id = syncs.id);
 
--- The provider's total, as the last run that succeeded was told it.
-ALTER TABLE syncs ADD COLUMN last_reported bigint;
-UPDATE syncs SET last_reported = CAST((
-    SELECT r.coverage ->> 'records_reported' FROM sync_runs r
-    WHERE r.sync_id = syncs.id AND r.state = 'succeeded' ORDER BY r.id DESC LIMIT 1) AS bigint);
+-- What the last run that succeeded covered: the next one begins by it.
+ALTER TABLE syncs ADD COLUMN last_coverage jsonb;
+UPDATE syncs SET last_coverage = (
+    SELECT r.coverage FROM sync_runs r
+    WHERE r.sync_id = syncs.id AND r.state = 'succeeded' ORDER BY r.id DESC LIMIT 1);

@@ -13,6 +13,7 @@ mod queue;
 mod report;
 mod scan;
 mod schedule;
+mod seen;
 mod spending;
 mod sweep;
 mod walk;

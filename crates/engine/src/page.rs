@@ -1,9 +1,6 @@
 //! One step of a scan: ask for a page and write it, or come to an end.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 use syncline_model::{
     Checkpoint, Object, Order, ScanFacts, Time,
@@ -17,6 +14,7 @@ use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 use crate::{
     Engine, report,
     scan::{Failure, ScanEnd, Step},
+    seen::{News, Seen},
     spending::{Permission, cost_of_failure},
     walk::Walk,
 };
@@ -24,8 +22,12 @@ use crate::{
 /// How long a stopping process waits for the answer in flight.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often a page is asked for that brings nothing but what came before.
+/// How often a page is asked for that is an earlier one once more.
 const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
+
+/// So many full pages in a row with nothing new: the list goes in a circle, though it never shows the
+/// same page twice.
+const MOST_BARREN_PAGES: u32 = 3;
 
 impl Engine {
     /// Sends one request of the scan, or ends it.
@@ -46,7 +48,9 @@ impl Engine {
                 Ok(Step::End(end))
             }
             Permission::Capped => {
-                walk.scan.checkpoint.facts.capped = true;
+                let facts = &mut walk.scan.checkpoint.facts;
+                facts.reached_end = facts.totals_are_met();
+                facts.capped = !facts.reached_end;
                 self.conclude(walk).await
             }
         }
@@ -146,19 +150,52 @@ impl Engine {
         tokio::time::sleep(GRACE).await;
     }
 
-    /// Writes a page, unless it is the one before it once more.
+    /// Writes a page, unless it is an earlier one once more.
     async fn take_page(
         &self,
         walk: &mut Walk,
         page: Page,
         exchange: Exchange,
     ) -> Result<Step, StoreError> {
-        if leads_nowhere(&walk.scan.checkpoint, &page) {
+        let ids = ids_of(&page, walk.scan.object);
+        let news = self.seen(walk).await?.news_of(&ids);
+        let began_again = mutation::on(Mutation::OrderIsLaw) && began_again(&walk.scan, &page);
+        if news == News::Repeated || began_again {
             return self.take_repeated(walk, &page, exchange).await;
         }
-        walk.repeats = 0;
+        let is_barren = news == News::Nothing && self.is_full(&walk.scan, &page);
         self.commit(walk, page, exchange).await?;
+        if let Some(seen) = &mut walk.seen {
+            seen.committed(&ids, &walk.scan.checkpoint);
+        }
+        walk.repeats = 0;
+        walk.barren_pages = if is_barren { walk.barren_pages + 1 } else { 0 };
+        if walk.barren_pages == MOST_BARREN_PAGES && !walk.scan.checkpoint.facts.reached_end {
+            let error = format!(
+                "{MOST_BARREN_PAGES} pages in a row, up to page {}, came with records of earlier \
+                 pages only",
+                walk.scan.checkpoint.next_page - 1
+            );
+            return Ok(Step::End(self.stall(walk, &error).await?));
+        }
         Ok(Step::Page)
+    }
+
+    /// What the scan's reading has seen; from the database, where another worker began it.
+    async fn seen<'w>(&self, walk: &'w mut Walk) -> Result<&'w Seen, StoreError> {
+        let checkpoint = &walk.scan.checkpoint;
+        let known = walk.seen.take().filter(|seen| seen.is_at(checkpoint));
+        let seen = match known {
+            Some(seen) => seen,
+            None if checkpoint.next_page == 1 => Seen::by(checkpoint, &[]),
+            None => Seen::by(checkpoint, &self.store.pages_read(&walk.scan).await?),
+        };
+        Ok(walk.seen.insert(seen))
+    }
+
+    fn is_full(&self, scan: &Scan, page: &Page) -> bool {
+        let size = self.provider_of(scan).support(scan.object).page_size;
+        size.is_some_and(|size| page.returned >= i64::from(size))
     }
 
     async fn take_repeated(
@@ -184,8 +221,14 @@ impl Engine {
             );
             return Ok(Step::Again { after });
         }
+        let facts = &mut walk.scan.checkpoint.facts;
+        if !facts.more_is_reported() {
+            // It was asked for on the chance that there is more than the provider says.
+            facts.reached_end = true;
+            return Ok(Step::Page);
+        }
         let error = format!(
-            "page {} came with records of earlier pages only, {ASKS_OF_A_REPEATED_PAGE} times",
+            "page {} came with the records of an earlier page only, {ASKS_OF_A_REPEATED_PAGE} times",
             walk.scan.checkpoint.next_page
         );
         Ok(Step::End(self.stall(walk, &error).await?))
@@ -201,11 +244,11 @@ impl Engine {
         self.settle_statistics(scan, &mut page).await?;
         let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
         report_rejected(&page);
-        let limits = self.limits_of(scan);
-        let next = if checkpoint.facts.reached_end {
-            None
-        } else {
-            self.next_ask(scan, checkpoint.records_asked, &limits)
+        let next = |limits| {
+            let limits = self.config.limits.of(scan.connection.provider, limits);
+            let more = !checkpoint.facts.reached_end;
+            more.then(|| self.next_ask(scan, checkpoint.records_asked, limits))
+                .flatten()
         };
         let spending = exchange.spending(&page, self.list_endpoint(scan));
         let commit = PageCommit {
@@ -218,7 +261,7 @@ impl Engine {
             requests: walk.requests,
             lease: self.lease(),
             spending: &spending,
-            next: next.as_ref(),
+            next: &next,
         };
         let committed = match self.store.commit_page(scan, &commit).await {
             Ok(committed) => committed,
@@ -231,6 +274,9 @@ impl Engine {
         report::page(scan, page.returned, &committed.written);
         walk.requests = 0;
         walk.grant = committed.next;
+        if !mutation::on(Mutation::LimitsOfTheLease) {
+            walk.scan.limits = committed.limits;
+        }
         walk.scan.checkpoint = checkpoint;
         Ok(())
     }
@@ -260,7 +306,7 @@ impl Engine {
             records_asked: before.records_asked + page.returned,
             began_at: before.began_at.or(Some(asked_at)),
             reported: page.reported_total.or(before.reported),
-            facts: facts_after(before, page, asked_at),
+            facts: self.facts_after(scan, page, asked_at),
             ..before.clone()
         };
         let order = page.reported_total.map(|total| self.order_for(scan, total));
@@ -270,6 +316,37 @@ impl Engine {
             }
             _ => after,
         }
+    }
+
+    /// What the scan knows of its reading after `page`.
+    fn facts_after(&self, scan: &Scan, page: &Page, asked_at: Time) -> ScanFacts {
+        let before = &scan.checkpoint;
+        let without_id = |of_scanned: bool| {
+            let rejected = page.rejected.iter().filter(|rejected| {
+                let scanned = rejected.object == rejected.object.scanned_as();
+                rejected.id.is_none() && scanned == of_scanned
+            });
+            i64::try_from(rejected.count()).unwrap_or_default()
+        };
+        let mut facts = before.facts;
+        facts.pages += 1;
+        facts.began = facts.began.or(Some(page.provider_time.unwrap_or(asked_at)));
+        facts.recent_first = before.order == Order::RecentFirst;
+        facts.ordered = page.has_order && !facts.recent_first;
+        facts.note_total(page.reported_total);
+        let doubtful = facts.totals_are_doubtful() && !mutation::on(Mutation::TotalIsLaw);
+        facts.reached_end = page.next.is_none() && !(self.is_full(scan, page) && doubtful);
+        let created = page.records.scanned();
+        facts.note_created(created.into_iter().filter_map(|(_, created)| created));
+        let of_scanned = page
+            .rejected
+            .iter()
+            .filter(|rejected| rejected.object == rejected.object.scanned_as());
+        facts.rejected += i64::try_from(of_scanned.count()).unwrap_or_default();
+        facts.rejected_without_id += without_id(true);
+        facts.carried_rejected_without_id += without_id(false);
+        facts.returned += page.returned;
+        facts
     }
 
     pub(crate) async fn settle_failure(
@@ -369,61 +446,22 @@ impl Exchange {
     }
 }
 
-fn facts_after(before: &Checkpoint, page: &Page, asked_at: Time) -> ScanFacts {
-    let without_id = |of_scanned: bool| {
-        let rejected = page.rejected.iter().filter(|rejected| {
-            let scanned = rejected.object == rejected.object.scanned_as();
-            rejected.id.is_none() && scanned == of_scanned
-        });
-        i64::try_from(rejected.count()).unwrap_or_default()
-    };
-    let mut facts = before.facts;
-    facts.pages += 1;
-    facts.reached_end = page.next.is_none();
-    facts.began = facts.began.or(Some(page.provider_time.unwrap_or(asked_at)));
-    facts.recent_first = before.order == Order::RecentFirst;
-    facts.ordered = page.has_order && !facts.recent_first;
-    facts.note_total(page.reported_total);
-    let created = page.records.scanned();
-    facts.note_created(created.into_iter().filter_map(|(_, created)| created));
-    let of_scanned = page
-        .rejected
-        .iter()
-        .filter(|rejected| rejected.object == rejected.object.scanned_as());
-    facts.rejected += i64::try_from(of_scanned.count()).unwrap_or_default();
-    facts.rejected_without_id += without_id(true);
-    facts.carried_rejected_without_id += without_id(false);
-    facts.newest_page = digest(page).unwrap_or_default();
-    facts
-}
-
-/// The page is the one before it once more, or, where pages come in order, all of it belongs before
-/// what was read already.
-fn leads_nowhere(checkpoint: &Checkpoint, page: &Page) -> bool {
-    let Checkpoint {
-        next_page, facts, ..
-    } = checkpoint;
-    let Some(digest) = digest(page).filter(|_| *next_page > 1) else {
-        return false;
-    };
+/// All of the page belongs before what was read already: nothing to go by, see [`Mutation`].
+fn began_again(scan: &Scan, page: &Page) -> bool {
+    let facts = &scan.checkpoint.facts;
+    let records = page.records.scanned();
     let behind = |created: Option<Time>| created.is_some() && created < facts.last_created;
-    let began_again = facts.ordered
-        && page
-            .records
-            .scanned()
-            .iter()
-            .all(|(_, created)| behind(*created));
-    digest == facts.newest_page || began_again
+    facts.ordered && !records.is_empty() && records.iter().all(|(_, created)| behind(*created))
 }
 
-/// A digest of the page's ids; none of an empty page.
-fn digest(page: &Page) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    let ids = page.records.scanned();
-    for (id, _) in &ids {
-        id.hash(&mut hasher);
-    }
-    (!ids.is_empty()).then(|| hasher.finish())
+/// The ids on a page, those of records that were kept out included.
+fn ids_of(page: &Page, object: Object) -> Vec<String> {
+    let kept_out = page.rejected.iter().filter(|it| it.object == object);
+    let mapped = page.records.scanned().into_iter().map(|(id, _)| id);
+    mapped
+        .chain(kept_out.filter_map(|it| it.id.as_deref()))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn report_rejected(page: &Page) {

@@ -5,7 +5,9 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    Object, Order, RequestWindow, Time, VolumeLimits, WaitReason, budget::Refusal,
+    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
+    budget::Refusal,
+    mutation::{self, Mutation},
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
@@ -35,12 +37,12 @@ impl Engine {
 
     /// A permit for the next page: the one that came with the last page, or a new one.
     pub(crate) async fn permit_page(&self, walk: &mut Walk) -> Result<Permission, StoreError> {
-        let limits = self.limits_of(&walk.scan);
+        let limits = self.limits_by_now(walk).await?;
         let Some(records) = self.page_records(&walk.scan, &limits).await? else {
             self.drop_permit(walk).await?;
             return Ok(Permission::Capped);
         };
-        let ask = self.list_ask(&walk.scan, records, &limits);
+        let ask = self.list_ask(&walk.scan, records, limits);
         self.permit(walk, &ask).await
     }
 
@@ -50,13 +52,27 @@ impl Engine {
         walk: &mut Walk,
         object: Object,
     ) -> Result<Permission, StoreError> {
-        let limits = self.limits_of(&walk.scan);
+        let limits = self.limits_by_now(walk).await?;
         let ask = RequestAsk {
             endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(object)),
             records: 1,
-            ..self.list_ask(&walk.scan, 1, &limits)
+            ..self.list_ask(&walk.scan, 1, limits)
         };
         self.permit(walk, &ask).await
+    }
+
+    /// What the scan's connection may read. Where a permit came along with the last page, that page's
+    /// transaction has looked.
+    async fn limits_by_now(&self, walk: &mut Walk) -> Result<VolumeLimits, StoreError> {
+        let has_permit = match &walk.grant {
+            Some(Grant::Permit(permit)) => self.clock.now() <= permit.send_by,
+            Some(Grant::Refused(_)) => true,
+            None => false,
+        };
+        if !has_permit && !mutation::on(Mutation::LimitsOfTheLease) {
+            walk.scan.limits = self.store.limits_of(&walk.scan).await?;
+        }
+        Ok(self.limits_of(&walk.scan))
     }
 
     async fn permit(
@@ -99,18 +115,18 @@ impl Engine {
 
     /// The request for the scan's next page, so that it can be reserved along with this one. `None`
     /// where no further page may be asked for.
-    pub(crate) fn next_ask<'a>(
+    pub(crate) fn next_ask(
         &self,
         scan: &Scan,
         records_asked: i64,
-        limits: &'a VolumeLimits,
-    ) -> Option<RequestAsk<'a>> {
+        limits: VolumeLimits,
+    ) -> Option<RequestAsk<'static>> {
         let size = self.provider_of(scan).support(scan.object).page_size?;
         let allowed = records_asked + i64::from(size) <= limits.records_per_object;
         allowed.then(|| self.list_ask(scan, i64::from(size), limits))
     }
 
-    fn list_ask<'a>(&self, scan: &Scan, records: i64, limits: &'a VolumeLimits) -> RequestAsk<'a> {
+    fn list_ask(&self, scan: &Scan, records: i64, limits: VolumeLimits) -> RequestAsk<'static> {
         RequestAsk {
             endpoint: self.provider_of(scan).endpoint(Call::List(scan.object)),
             records,
@@ -138,10 +154,16 @@ impl Engine {
     /// The order in which a scan that has read nothing yet begins: as much as the last run knew to
     /// be there decides whether all of it may be read.
     pub(crate) fn first_order(&self, scan: &Scan) -> Order {
-        self.order_for(scan, scan.last_reported.unwrap_or_default())
+        let coverage = scan.last_coverage.as_ref();
+        let reported = coverage.and_then(|it| it.records_reported);
+        self.order_for(scan, reported.unwrap_or_default())
     }
 
     pub(crate) fn order_for(&self, scan: &Scan, total: i64) -> Order {
+        let coverage = scan.last_coverage.as_ref();
+        // Where the last run met its limit and had more than the total even so, totals say nothing.
+        let read = coverage.filter(|it| it.verdict == Verdict::Capped && it.is_disproved());
+        let total = read.map_or(total, |_| i64::MAX);
         let support = self.provider_of(scan).support(scan.object);
         let limits = self.limits_of(scan);
         let most = support
@@ -186,11 +208,12 @@ impl Engine {
     }
 }
 
-/// Records that a failed request may have cost: none where the provider answered with a refusal,
-/// nobody knows how many where its answer got lost.
+/// Records that a failed request may have cost: none where it never left or the provider answered
+/// with a refusal, nobody knows how many where its answer got lost.
 pub(crate) fn cost_of_failure(error: &ProviderError) -> Option<i64> {
+    let certain = error.records;
     match error.kind {
-        ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::Garbage => None,
-        _ => Some(0),
+        ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::Garbage => certain,
+        _ => Some(certain.unwrap_or_default()),
     }
 }

@@ -155,7 +155,7 @@ impl Engine {
             || progress.unanswered
             || progress.forbidden
             || !self.provider_of(scan).support(scan.object).get
-            || judged.iter().any(empty_and_complete)
+            || judged.iter().any(|own| own.empty_answer)
             || mutation::on(Mutation::DeleteWithoutConfirmation)
         {
             return Ok(None);

@@ -11,7 +11,7 @@ use syncline_model::{Coverage, Time};
 use syncline_providers::ANSWER_WITHIN;
 use syncline_store::{Grant, Scan, ScanRun};
 
-use crate::RetryConfig;
+use crate::{RetryConfig, seen::Seen};
 
 /// A leased scan on its way.
 pub struct Walk {
@@ -20,8 +20,12 @@ pub struct Walk {
     pub(crate) grant: Option<Grant>,
     /// Requests that were not counted with a page yet.
     pub(crate) requests: i64,
-    /// How often the page that is due was answered with the one before it.
+    /// What its reading has seen, as far as that is known here.
+    pub(crate) seen: Option<Seen>,
+    /// How often the page that is due was answered with an earlier one.
     pub(crate) repeats: u32,
+    /// Full pages in a row that brought nothing new.
+    pub(crate) barren_pages: u32,
     pub(crate) has_begun: bool,
     tries: Option<Tries>,
     pub(crate) judged: Option<Vec<Judged>>,
@@ -50,7 +54,9 @@ impl Walk {
             scan,
             grant: None,
             requests: 0,
+            seen: None,
             repeats: 0,
+            barren_pages: 0,
             has_begun: false,
             tries: None,
             judged: None,

@@ -6,6 +6,10 @@
 //! as if it had come then. Records are kept per minute, and a minute counts until all of it is out
 //! of the window, and a little longer, since not all processes have quite the same time.
 //!
+//! A clock may have been ahead for a while. What was noted then can't have happened later than now,
+//! and counts as of now ([`Budget::take_back`]); and what counted before a leap of the clock is kept
+//! until as much time has passed on the new time, in case it leaps back.
+//!
 //! The store keeps one budget per account and writes it over the version that it was made of;
 //! everything here is arithmetic. The requests themselves are counted in `request_windows`.
 
@@ -17,12 +21,19 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Time, VolumeLimits, WaitReason,
     mutation::{self, Mutation},
-    request_windows::{EndpointWindows, RequestWindow, Told, WindowState, WindowUsage},
+    request_windows::{EndpointWindows, Refused, RequestWindow, Told, WindowState, WindowUsage},
 };
 
 /// How much longer than its window a record counts: the clocks of two processes may be 5 s fast
 /// and 5 s slow.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+const MINUTES_OF_A_DAY: i64 = 24 * 60;
+/// Whoever reads every hour has a silence of an hour at most.
+const ABOUT_A_DAY: i64 = 23 * 60;
+
+/// No request's answer comes later than this after it was granted.
+pub(crate) const LONGEST_ANSWER: TimeDelta = TimeDelta::minutes(2);
 
 /// What an account has spent and reserved, and what its request windows say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,8 +94,11 @@ pub enum RecordWindow {
 /// What of a record window is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowUse {
+    /// Records that came.
     pub used: i64,
-    /// When the first of it leaves; `None` when nothing is used.
+    /// Records that may come, or may have come, with answers that nobody has told of.
+    pub reserved: i64,
+    /// When the first of both leaves; `None` when there is nothing.
     pub resets_at: Option<Time>,
 }
 
@@ -139,17 +153,42 @@ impl Budget {
         self.prune(at);
     }
 
-    /// A 429: nobody asks the endpoint until then, be it a sync or a person. Then the window is
-    /// taken to be open again, until an answer says otherwise.
-    pub fn refused(&mut self, endpoint: &str, window: RequestWindow, until: Time) {
+    /// A 429 that came at `at`: nobody asks the endpoint until then, be it a sync or a person. Then
+    /// the window is taken to be open again, until an answer says otherwise.
+    pub fn refused(&mut self, endpoint: &str, window: RequestWindow, until: Time, at: Time) {
         let windows = self.windows.entry(endpoint.to_owned()).or_default();
-        windows.refuse(window, until);
+        windows.refuse(window, Refused { at, until });
+    }
+
+    /// Takes back moments that can't be: the clock was ahead when they were noted. What happened
+    /// then counts as of now. Tells whether there were any: they count from this now only if that is
+    /// kept.
+    pub fn take_back(&mut self, now: Time) -> bool {
+        let mut any = false;
+        let ahead = self.spent.split_off(&(minute_of(now + CLOCK_MARGIN) + 1));
+        any |= !ahead.is_empty();
+        add(&mut self.spent, minute_of(now), sum(ahead.values()));
+        let latest = now + LONGEST_ANSWER;
+        for reservation in &mut self.open {
+            if reservation.latest > latest + CLOCK_MARGIN {
+                reservation.latest = latest;
+                any = true;
+            }
+        }
+        for windows in self.windows.values_mut() {
+            any |= windows.take_back(now, CLOCK_MARGIN);
+        }
+        any
     }
 
     pub fn records_used(&self, window: RecordWindow, now: Time) -> WindowUse {
         let counted = self.counted(window, now);
+        let counts = |minute: i64| window.left_by(minute) > now;
+        let spent = self.spent.iter().filter(|(minute, _)| counts(**minute));
+        let used = sum(spent.map(|(_, records)| records));
         WindowUse {
-            used: sum(counted.values()),
+            used,
+            reserved: sum(counted.values()) - used,
             resets_at: counted.keys().next().map(|it| window.left_by(*it)),
         }
     }
@@ -265,13 +304,25 @@ impl Budget {
 
     /// Forgets what no window will ask for again.
     fn prune(&mut self, now: Time) {
-        let day = RecordWindow::Day;
-        self.spent.retain(|minute, _| day.left_by(*minute) > now);
-        self.open.retain(|it| {
-            it.latest >= now || it.records > 0 && day.left_by(minute_of(it.latest)) > now
-        });
-        let oldest = now - day.length() - CLOCK_MARGIN;
+        let first = self.first_kept(now);
+        self.spent = self.spent.split_off(&first);
+        self.open
+            .retain(|it| it.latest >= now || it.records > 0 && minute_of(it.latest) >= first);
+        let oldest = now - RecordWindow::Day.length() - CLOCK_MARGIN;
         self.windows.retain(|_, windows| windows.prune(oldest));
+    }
+
+    /// The first minute that is kept: the first that counts. But after a silence, or a leap of the
+    /// clock, which nobody can tell from one, the day before it is kept until the new time has lasted
+    /// for about a day as well.
+    fn first_kept(&self, now: Time) -> i64 {
+        let counting = minute_of(now - RecordWindow::Day.length() - CLOCK_MARGIN);
+        let began = self.spent.range(counting..).next();
+        let lasts = began.is_some_and(|(began, _)| minute_of(now) - began >= ABOUT_A_DAY);
+        match self.spent.range(..counting).next_back() {
+            Some((newest, _)) if !lasts => newest - MINUTES_OF_A_DAY,
+            _ => counting,
+        }
     }
 }
 

@@ -35,7 +35,8 @@ fn ask<'a>(id: &'a str, records: i64, limits: &'a VolumeLimits) -> Ask<'a> {
 }
 
 fn used(budget: &Budget, window: RecordWindow, now: Time) -> i64 {
-    budget.records_used(window, now).used
+    let counted = budget.records_used(window, now);
+    counted.used + counted.reserved
 }
 
 mod examples {
@@ -140,6 +141,7 @@ mod examples {
         let mut budget = Budget::default();
         let nothing = WindowUse {
             used: 0,
+            reserved: 0,
             resets_at: None,
         };
         assert_eq!(budget.records_used(RecordWindow::Hour, at(0)), nothing);
@@ -168,8 +170,29 @@ mod examples {
         budget.reserve(&ask("lost", 10, &limits), at(0)).unwrap();
         budget.settle("a", 10, at(0));
         budget.settle("b", 1, after_minutes(24 * 60 + 5));
-        assert_eq!(budget.spent.len(), 1);
+        assert_eq!(
+            used(&budget, RecordWindow::Day, after_minutes(24 * 60 + 5)),
+            1
+        );
+        assert_eq!(
+            budget.spent.len(),
+            2,
+            "it may have been a leap of the clock"
+        );
+        budget.settle("c", 1, after_minutes(47 * 60 + 30));
+        assert_eq!(budget.spent.len(), 2);
         assert!(budget.open.is_empty());
+    }
+
+    #[test]
+    fn whoever_reads_once_a_day_makes_no_growing_document() {
+        let mut budget = Budget::default();
+        for day in 0..30 {
+            for minute in 0..10 {
+                budget.settle("a", 1, after_minutes(day * 24 * 60 + minute));
+            }
+        }
+        assert!(budget.spent.len() <= 20, "{}", budget.spent.len());
     }
 
     #[test]
@@ -410,7 +433,7 @@ fn apply(changes: &[(i64, Change)], refused: impl Fn(&Budget, &Ask<'_>, Time, Re
             }
             Change::Refused { window, seconds } => {
                 let until = now + TimeDelta::seconds(*seconds);
-                budget.refused("contacts/search", *window, until);
+                budget.refused("contacts/search", *window, until, now);
             }
         }
     }
@@ -489,4 +512,80 @@ proptest! {
         merged.merge(theirs);
         prop_assert_eq!(both(&merged, now), [hour + their_hour, day + their_day]);
     }
+}
+
+#[test]
+fn what_was_read_while_the_clock_was_ahead_counts_as_of_now() {
+    let limits = limits(1_000, 5_000);
+    let mut budget = Budget::default();
+    budget.settle("before", 300, at(0));
+    let ahead = at(3 * DAY);
+    budget.reserve(&ask("lost", 100, &limits), ahead).unwrap();
+    budget.settle("ahead", 500, ahead);
+
+    let now = at(60_000);
+    budget.take_back(now);
+    let hour = budget.records_used(RecordWindow::Hour, now);
+    assert_eq!((hour.used, hour.reserved), (800, 100));
+    assert!(budget.reserve(&ask("fits", 100, &limits), now).is_ok());
+    let refusal = budget.reserve(&ask("over", 1, &limits), now).unwrap_err();
+    assert!(refusal.until <= now + TimeDelta::minutes(63), "{refusal:?}");
+    let used = budget.records_used(RecordWindow::Hour, after_minutes(125));
+    assert_eq!(
+        used.used + used.reserved,
+        0,
+        "an hour later all of it is over"
+    );
+}
+
+#[test]
+fn the_present_is_not_taken_back() {
+    let limits = limits(1_000, 5_000);
+    let mut budget = Budget::default();
+    // Another process has the time 5 s later than this one.
+    budget.settle("theirs", 100, at(64_000));
+    budget
+        .reserve(&ask("open", 100, &limits), at(64_000))
+        .unwrap();
+    budget.refused(
+        "contacts/search",
+        RequestWindow::Minute,
+        at(124_000),
+        at(64_000),
+    );
+    let before = budget.clone();
+    budget.take_back(at(59_000));
+    assert_eq!(budget, before);
+}
+
+#[test]
+fn what_was_learned_of_request_windows_while_the_clock_was_ahead_holds_from_now() {
+    let limits = limits(1_000, 5_000);
+    let mut budget = Budget::default();
+    let ahead = at(30 * DAY);
+    let usage = WindowUsage {
+        window: RequestWindow::Hour,
+        limit: 100,
+        left: 0,
+    };
+    budget.learn("contacts/search", &[usage], ahead);
+    let until = ahead + TimeDelta::minutes(15);
+    budget.refused("contacts/search", RequestWindow::Hour, until, ahead);
+    let now = at(0);
+    budget.take_back(now);
+    let refusal = budget.reserve(&ask("a", 1, &limits), now).unwrap_err();
+    assert_eq!(refusal.until, now + TimeDelta::minutes(15));
+    let later = now + TimeDelta::minutes(15);
+    assert!(budget.reserve(&ask("b", 1, &limits), later).is_ok());
+}
+
+#[test]
+fn a_refusal_of_an_earlier_version_still_holds() {
+    let text = r#"{"windows":{"contacts/search":{"refused":{"hour":"2026-01-01T00:15:00.000Z"}}}}"#;
+    let mut budget: Budget = serde_json::from_str(text).unwrap();
+    let now: Time = "2026-01-01T00:00:00Z".parse().unwrap();
+    budget.take_back(now);
+    let limits = limits(1_000, 5_000);
+    let refusal = budget.reserve(&ask("a", 1, &limits), now).unwrap_err();
+    assert_eq!(refusal.until, now + TimeDelta::minutes(15));
 }

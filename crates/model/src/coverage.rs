@@ -56,7 +56,9 @@ pub struct ScanFacts {
     /// The total went down between two pages: something was deleted, and a page shifted.
     pub total_shrank: bool,
     pub pages: u32,
-    /// The pages come in the order of creation.
+    /// Records on them, those that were kept out included.
+    pub returned: i64,
+    /// The pages were asked for in the order of creation.
     pub ordered: bool,
     /// The pages come in the order of the last update, the newest first.
     pub recent_first: bool,
@@ -73,8 +75,6 @@ pub struct ScanFacts {
     pub rejected_without_id: i64,
     /// The same for the records that come inside those of the scanned object.
     pub carried_rejected_without_id: i64,
-    /// A digest of the ids on the newest page.
-    pub newest_page: u64,
 }
 
 /// The distinct records that a reading saw, and how often it met one again.
@@ -112,6 +112,26 @@ impl ScanFacts {
         self.total_shrank |= self.records_reported.is_some_and(|before| total < before);
         self.first_reported = self.first_reported.or(Some(total));
         self.records_reported = Some(total);
+    }
+
+    /// Whether more came than the provider says that there is, or its totals changed on the way: then
+    /// they say nothing about where the records end.
+    pub fn totals_are_doubtful(&self) -> bool {
+        self.first_reported != self.records_reported
+            || self
+                .records_reported
+                .is_some_and(|total| total < self.returned)
+    }
+
+    /// Whether exactly as many came as the provider said all along.
+    pub fn totals_are_met(&self) -> bool {
+        self.records_reported == Some(self.returned) && !self.totals_are_doubtful()
+    }
+
+    /// Whether the provider says that there is more than what came.
+    pub fn more_is_reported(&self) -> bool {
+        self.records_reported
+            .is_none_or(|total| total > self.returned)
     }
 
     /// What kept the set from holding still, as far as the pages betray it.
@@ -206,6 +226,12 @@ impl Coverage {
         }
     }
 
+    /// The scan saw more than the provider says that there is.
+    pub fn is_disproved(&self) -> bool {
+        self.records_reported
+            .is_some_and(|total| total < self.records_seen)
+    }
+
     /// Whether the run may conclude anything from what it didn't see: its pages were read to their
     /// end, quiet or not.
     pub fn reached_end(&self) -> bool {
@@ -223,11 +249,15 @@ fn capped(facts: &ScanFacts, seen: SeenCount) -> String {
         "the first"
     };
     match facts.records_reported {
-        Some(total) => format!(
+        Some(total) if total >= seen.distinct => format!(
             "the limit of records per object was reached: of {total} records {which} {} were read",
             seen.distinct
         ),
-        None => "the limit of records per object was reached".to_owned(),
+        _ => format!(
+            "the limit of records per object was reached: {which} {} records were read, and nobody \
+             knows how many there are",
+            seen.distinct
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
+use crate::{Time, budget::LONGEST_ANSWER};
 
 /// A window in which a provider counts requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,7 +65,38 @@ pub struct WindowState<'a> {
 pub(crate) struct EndpointWindows {
     known: BTreeMap<RequestWindow, Instance>,
     /// Windows that answered 429, and until when nobody asks the endpoint.
-    refused: BTreeMap<RequestWindow, Time>,
+    refused: BTreeMap<RequestWindow, Refused>,
+}
+
+/// A 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredRefused")]
+pub(crate) struct Refused {
+    /// When it came.
+    #[serde(with = "crate::time::millis")]
+    pub(crate) at: Time,
+    #[serde(with = "crate::time::millis")]
+    pub(crate) until: Time,
+}
+
+/// Earlier versions wrote the end alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredRefused {
+    Until(Time),
+    Whole { at: Time, until: Time },
+}
+
+impl From<StoredRefused> for Refused {
+    fn from(stored: StoredRefused) -> Self {
+        match stored {
+            StoredRefused::Until(until) => Self {
+                at: until - RequestWindow::Day.length(),
+                until,
+            },
+            StoredRefused::Whole { at, until } => Self { at, until },
+        }
+    }
 }
 
 /// The instance of a window that was seen last.
@@ -96,8 +127,8 @@ impl EndpointWindows {
             .filter(|(_, it)| !it.has_room(interactive))
             .map(|(window, it)| it.holds_until(self.refused.get(window)))
             .filter(|it| *it > now);
-        let refused = self.refused.values().copied().filter(|it| *it > now);
-        full.chain(refused).max()
+        let refused = self.refused.values().map(|it| it.until);
+        full.chain(refused.filter(|it| *it > now)).max()
     }
 
     /// Counts a request that leaves now and is answered by `answer_by`.
@@ -143,9 +174,33 @@ impl EndpointWindows {
         *known = known.after(answer, at);
     }
 
-    pub(crate) fn refuse(&mut self, window: RequestWindow, until: Time) {
-        let known = self.refused.entry(window).or_insert(until);
-        *known = until.max(*known);
+    pub(crate) fn refuse(&mut self, window: RequestWindow, refused: Refused) {
+        let known = self.refused.entry(window).or_insert(refused);
+        if refused.until > known.until {
+            *known = refused;
+        }
+    }
+
+    /// What was learned while a clock was ahead was learned by now.
+    pub(crate) fn take_back(&mut self, now: Time, margin: TimeDelta) -> bool {
+        let mut any = false;
+        for (window, it) in &mut self.known {
+            let latest = now + LONGEST_ANSWER + window.length();
+            if it.closes_by > latest + margin {
+                it.closes_by = latest;
+                any = true;
+            }
+        }
+        for it in self.refused.values_mut() {
+            if it.at > now + margin {
+                *it = Refused {
+                    at: now,
+                    until: now + (it.until - it.at),
+                };
+                any = true;
+            }
+        }
+        any
     }
 
     pub(crate) fn states<'a>(
@@ -155,7 +210,7 @@ impl EndpointWindows {
     ) -> impl Iterator<Item = WindowState<'a>> {
         self.known.iter().map(move |(window, it)| {
             let (left, resets_at) = match self.refused.get(window) {
-                Some(until) if *until > now => (0, Some(*until)),
+                Some(it) if it.until > now => (0, Some(it.until)),
                 None if it.closes_by > now => (it.left.max(0), Some(it.closes_by)),
                 _ => (it.limit, None),
             };
@@ -177,15 +232,15 @@ impl EndpointWindows {
                 *ours = theirs;
             }
         }
-        for (window, until) in other.refused {
-            self.refuse(window, until);
+        for (window, refused) in other.refused {
+            self.refuse(window, refused);
         }
     }
 
     /// Forgets what is of no use after `oldest`. `false`: nothing is left.
     pub(crate) fn prune(&mut self, oldest: Time) -> bool {
         self.known.retain(|_, it| it.closes_by > oldest);
-        self.refused.retain(|_, until| *until > oldest);
+        self.refused.retain(|_, it| it.until > oldest);
         !self.known.is_empty() || !self.refused.is_empty()
     }
 }
@@ -231,8 +286,8 @@ impl Instance {
 
     /// Until when it says anything. After a 429 that is until it is time to ask again, though it may
     /// close later for all we know: the provider said so, or has to be asked to find out.
-    fn holds_until(&self, ask_again: Option<&Time>) -> Time {
-        ask_again.map_or(self.closes_by, |it| self.closes_by.min(*it))
+    fn holds_until(&self, refused: Option<&Refused>) -> Time {
+        refused.map_or(self.closes_by, |it| self.closes_by.min(it.until))
     }
 
     fn has_room(&self, interactive: bool) -> bool {

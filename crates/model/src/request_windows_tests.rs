@@ -193,7 +193,7 @@ mod examples {
     #[test]
     fn after_a_429_nobody_asks_that_endpoint() {
         let mut budget = Budget::default();
-        budget.refused(ENDPOINT, Hour, seconds(900));
+        budget.refused(ENDPOINT, Hour, seconds(900), seconds(0));
         for interactive in [false, true] {
             assert_eq!(
                 reserve(&mut budget, "a", interactive, at(1)),
@@ -219,7 +219,7 @@ mod examples {
             if learned_first {
                 answered(&mut budget, "a", (Hour, 200, 0), at(0));
             }
-            budget.refused(ENDPOINT, Hour, seconds(900));
+            budget.refused(ENDPOINT, Hour, seconds(900), seconds(0));
             if !learned_first {
                 answered(&mut budget, "a", (Hour, 200, 0), at(0));
             }
@@ -229,7 +229,7 @@ mod examples {
             // It was too early; an answer without a time would have the sync wait for the window.
             answered(&mut budget, "b", (Hour, 200, 0), seconds(901));
             assert_eq!(sync(&mut budget, "c", seconds(902)), until(seconds(4_501)));
-            budget.refused(ENDPOINT, Hour, seconds(1_801));
+            budget.refused(ENDPOINT, Hour, seconds(1_801), seconds(0));
             sync(&mut budget, "c", seconds(1_801)).unwrap();
         }
     }
@@ -256,7 +256,7 @@ mod examples {
         let (mut ours, mut theirs) = (Budget::default(), Budget::default());
         answered(&mut ours, "a", (Hour, 200, 150), at(0));
         answered(&mut theirs, "b", (Hour, 200, 100), seconds(5));
-        theirs.refused(ENDPOINT, Minute, seconds(60));
+        theirs.refused(ENDPOINT, Minute, seconds(60), seconds(0));
         ours.merge(theirs);
         assert_eq!(left(&ours, seconds(60)), (100, Some(seconds(3_605))));
         assert_eq!(sync(&mut ours, "c", seconds(6)), until(seconds(60)));

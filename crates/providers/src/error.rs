@@ -31,6 +31,8 @@ pub struct ProviderError {
     pub usage: Vec<WindowUsage>,
     /// The beginning of the answer's body.
     pub body: Option<String>,
+    /// How many records the request brought, where that is certain: none if it never left.
+    pub records: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub enum ErrorKind {
     Connection,
     /// A success that can't be read.
     Garbage,
+    /// A list with more records than were asked for.
+    Oversized,
 }
 
 /// Which limit a 429 speaks of.
@@ -96,7 +100,13 @@ impl ProviderError {
             retry_after: None,
             usage: Vec::new(),
             body: None,
+            records: None,
         }
+    }
+
+    pub fn with_records(mut self, records: i64) -> Self {
+        self.records = Some(records);
+        self
     }
 
     pub fn with_usage(mut self, usage: Vec<WindowUsage>) -> Self {

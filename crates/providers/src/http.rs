@@ -318,7 +318,8 @@ pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The whole chain in one line: reqwest's own text only says that sending failed.
+/// The whole chain in one line: reqwest's own text only says that sending failed. Without a
+/// connection (no such name, refused, no TLS) nothing has left, and so nothing was brought.
 pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
     // A body that breaks off is a connection's fault as well, though reqwest calls it undecodable.
     let kind = if error.is_timeout() {
@@ -326,6 +327,7 @@ pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
     } else {
         ErrorKind::Connection
     };
+    let never_left = error.is_connect();
     let error = error.without_url();
     let mut message = format!("the provider could not be asked: {error}");
     let mut source = error.source();
@@ -333,7 +335,12 @@ pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
         let _ = write!(message, ": {cause}");
         source = cause.source();
     }
-    ProviderError::new(kind, None, &message)
+    let error = ProviderError::new(kind, None, &message);
+    if never_left {
+        error.with_records(0)
+    } else {
+        error
+    }
 }
 
 #[cfg(test)]

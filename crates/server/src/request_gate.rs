@@ -73,6 +73,7 @@ impl RequestGate {
         };
         let mut copies = self.copies();
         let copy = copies.entry(account_id.to_owned()).or_default();
+        copy.budget.take_back(now);
         Ok(copy.budget.reserve(&ask, now).map(|()| leave))
     }
 
@@ -92,7 +93,8 @@ impl RequestGate {
             copy.budget.settle(&leave.id, 0, now);
             copy.budget.learn(&lesson.endpoint, &lesson.usage, now);
             if let Some((window, until)) = lesson.refused {
-                copy.budget.refused(&lesson.endpoint, window, until);
+                copy.budget
+                    .refused(&lesson.endpoint, window, until, lesson.at);
             }
             if lesson.refused.is_none() && lesson.usage.is_empty() {
                 return Ok(());
@@ -112,7 +114,8 @@ impl RequestGate {
     fn is_fresh(&self, account_id: &str, now: Time) -> bool {
         let copies = self.copies();
         let copy = copies.get(account_id);
-        copy.is_some_and(|copy| now - copy.synced_at < FRESH_FOR)
+        let age = copy.map(|copy| now - copy.synced_at);
+        age.is_some_and(|age| age < FRESH_FOR && age > -FRESH_FOR)
     }
 
     /// Writes what is unwritten, and takes in what the database knows.

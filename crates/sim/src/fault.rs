@@ -91,6 +91,14 @@ pub enum Action {
     /// There is always at least one more full page than the one asked for, by the numbers around it. Past the
     /// real end the records of the first pages come again.
     EndlessPages,
+    /// Other numbers around the page than those that are so.
+    Claim(Claim),
+    /// The order asked for, the wrong way round.
+    TurnedRound,
+    /// No order that one could name, whatever was asked for; the same one each time.
+    Unordered,
+    /// A page of so many records, whatever was asked for.
+    PageOf(u64),
     /// The records with these ids are missing from the page; they are counted all the same.
     HideRecords(Vec<String>),
     /// One more record in the middle of the page: this JSON.
@@ -104,6 +112,26 @@ pub enum Action {
     AlreadyProcessing,
     /// The key is answered as unknown.
     KeyRevoked,
+}
+
+/// What is said of how many records and pages there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// As many records as on the page, and one page.
+    OwnLength,
+    /// As many records and pages as came so far.
+    SoFar,
+    /// These, as JSON; what is empty is left out.
+    Told { entries: String, pages: String },
+}
+
+impl Claim {
+    pub fn told(entries: &str, pages: &str) -> Self {
+        Self::Told {
+            entries: entries.to_owned(),
+            pages: pages.to_owned(),
+        }
+    }
 }
 
 impl Action {

@@ -36,7 +36,7 @@ mod wire;
 mod world;
 
 pub use args::{Args, PlanName, run};
-pub use fault::{Action, Fault, Faults, Match};
+pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;
 pub use ledger::{Exchange, InFlight, Ledger, Totals};
 pub use limits::{Quota, Window};

@@ -88,7 +88,8 @@ fn distortion(
     };
     let action = match kind {
         9 | 10 => return (Action::Claim(claim(dice)), Some(Lie::Numbers)),
-        11 => dice.one(&[Action::TurnedRound, Action::TurnedRound, Action::Unordered]),
+        11 if dice.chance(6_000) => Action::TurnedRound,
+        11 => Action::Unordered,
         12 => Action::PageOf(dice.one(&[101, 137, 250])),
         0 | 1 => return (Action::EmptyList, Some(Lie::Nothing)),
         2 => Action::EmptyPage,
@@ -105,17 +106,16 @@ fn distortion(
 /// Numbers of records and pages that are not so.
 fn claim(dice: &mut Dice) -> Claim {
     let told = |number: &str| Claim::told(number, number);
-    dice.one(&[
-        Claim::OwnLength,
-        Claim::OwnLength,
-        Claim::SoFar,
-        told("0"),
-        told("1"),
-        told("null"),
-        told("\"100\""),
-        told("9223372036854775807"),
-        told(""),
-    ])
+    match dice.below(9) {
+        0 | 1 => Claim::OwnLength,
+        2 => Claim::SoFar,
+        3 => told("0"),
+        4 => told("1"),
+        5 => told("null"),
+        6 => told("\"100\""),
+        7 => told("9223372036854775807"),
+        _ => told(""),
+    }
 }
 
 fn some_ids(world: &World, dice: &mut Dice, object: Object, team: usize) -> Vec<String> {

@@ -1,8 +1,10 @@
 //! What provider accounts may still spend: one row per account, shared by every process.
 //!
 //! The arithmetic is `model::Budget`'s; this file only makes it atomic. A budget is written over the
-//! version that it was made of, so of two writers one reads again. A worker carries the version that
-//! it wrote last, and so most changes are one statement. Records are reserved before the request
+//! version that it was made of, so of two writers one reads again. A version is a random number: one
+//! that counts would come again after a failover that lost some, and its writer would overwrite what
+//! it never saw. A worker carries the version that it wrote last, and so most changes are one
+//! statement. Records are reserved before the request
 //! and settled in the transaction of the page that brought them; a reservation that nobody settles
 //! counts in full.
 
@@ -26,7 +28,7 @@ pub struct RequestAsk<'a> {
     pub endpoint: &'a str,
     /// The most records that its answer may have.
     pub records: i64,
-    pub limits: &'a VolumeLimits,
+    pub limits: VolumeLimits,
     /// A person or a program waits for it; it may use the share that syncs leave.
     pub interactive: bool,
     /// The longest that it can take.
@@ -113,11 +115,12 @@ impl Store {
         let mut tx = self.db.begin().await?;
         loop {
             let mut changed = self.read_budget(&mut tx, account_id).await?;
+            let budget = &mut changed.budget.0;
+            budget.take_back(self.now());
             for lesson in lessons {
-                let budget = &mut changed.budget.0;
                 budget.learn(&lesson.endpoint, &lesson.usage, lesson.at);
                 if let Some((window, until)) = lesson.refused {
-                    budget.refused(&lesson.endpoint, window, until);
+                    budget.refused(&lesson.endpoint, window, until, lesson.at);
                 }
             }
             if self.write_budget(&mut tx, &mut changed).await? {
@@ -141,7 +144,11 @@ impl Store {
                     moved_to: Some(moved_to),
                     ..
                 }) => id = moved_to,
-                row => return Ok(row.map(|row| row.budget.0).unwrap_or_default()),
+                row => {
+                    let mut budget = row.map(|row| row.budget.0).unwrap_or_default();
+                    budget.take_back(self.now());
+                    return Ok(budget);
+                }
             }
         }
     }
@@ -161,6 +168,7 @@ impl Store {
                 Some(known) => known,
                 None => self.read_budget(tx, &permit.budget.account_id).await?,
             };
+            changed.budget.0.take_back(self.now());
             take_in(&mut changed.budget.0, spending);
             let reserved = next.map(|ask| self.try_reserve(&mut changed.budget.0, ask));
             if self.write_budget(tx, &mut changed).await? {
@@ -177,8 +185,10 @@ impl Store {
     ) -> Result<Grant, StoreError> {
         loop {
             let mut changed = self.read_budget(tx, account_id).await?;
+            let taken_back = changed.budget.0.take_back(self.now());
             let reserved = self.try_reserve(&mut changed.budget.0, ask);
-            if reserved.is_err() || self.write_budget(tx, &mut changed).await? {
+            let is_as_it_was = reserved.is_err() && !taken_back;
+            if is_as_it_was || self.write_budget(tx, &mut changed).await? {
                 return Ok(self.granted(reserved, changed));
             }
         }
@@ -192,7 +202,7 @@ impl Store {
                     id: &id,
                     endpoint: ask.endpoint,
                     records: ask.records,
-                    limits: ask.limits,
+                    limits: &ask.limits,
                     interactive: ask.interactive,
                     answer_within: SEND_WITHIN + ask.answer_within,
                 },
@@ -245,16 +255,18 @@ impl Store {
     /// `false` when somebody else wrote it meanwhile.
     async fn write_budget(&self, tx: &mut Tx, changed: &mut Versioned) -> Result<bool, StoreError> {
         const SQL: &str = "
-            UPDATE provider_accounts SET budget = $3, version = version + 1
+            UPDATE provider_accounts SET budget = $3, version = $4
             WHERE id = $1 AND version = $2 AND moved_to IS NULL";
+        let version = i64::from_be_bytes(self.ids.bytes());
         let written = run!(tx, |c| sqlx::query(SQL)
             .bind(&changed.account_id)
             .bind(changed.version)
             .bind(&changed.budget)
+            .bind(version)
             .execute(c)
             .await?
             .rows_affected());
-        changed.version += 1;
+        changed.version = version;
         Ok(written == 1)
     }
 
@@ -269,7 +281,7 @@ impl Store {
         const MOVE: &str = "
             UPDATE connections SET account_id = $2, account_known = true WHERE account_id = $1";
         const FORWARD: &str = "
-            UPDATE provider_accounts SET moved_to = $2, version = version + 1 WHERE id = $1";
+            UPDATE provider_accounts SET moved_to = $2 WHERE id = $1";
         run!(tx, |c| sqlx::query(MOVE)
             .bind(old)
             .bind(account_id)
@@ -352,7 +364,7 @@ impl Store {
     }
 
     async fn lock_budget(&self, tx: &mut Tx, account_id: &str) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE provider_accounts SET version = version + 1 WHERE id = $1";
+        const SQL: &str = "UPDATE provider_accounts SET version = version WHERE id = $1";
         self.read_budget(tx, account_id).await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(account_id)
@@ -369,6 +381,6 @@ fn take_in(budget: &mut Budget, spending: &Spending<'_>) {
     }
     budget.learn(spending.endpoint, spending.usage, spending.at);
     if let Some((window, until)) = spending.refused {
-        budget.refused(spending.endpoint, window, until);
+        budget.refused(spending.endpoint, window, until, spending.at);
     }
 }

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Checkpoint, Lease, LimitOverrides, Object, ProviderName, Time, event::ConnectionRef,
+    Checkpoint, Coverage, Lease, LimitOverrides, Object, ProviderName, Time, event::ConnectionRef,
 };
 
 use crate::{
@@ -55,7 +55,7 @@ struct LeaderRow {
     account_id: String,
     account_known: bool,
     limits: Option<Json<LimitOverrides>>,
-    last_reported: Option<i64>,
+    last_coverage: Option<Json<Coverage>>,
 }
 
 /// Due scans in the order in which they are served. Customers take turns: a customer's scans come
@@ -362,7 +362,7 @@ impl Store {
     ) -> Result<Vec<Scan>, StoreError> {
         const SQL: &str = "
             SELECT s.id AS sync_id, c.provider_id, c.credentials, c.account_id, c.account_known,
-                   c.limits, s.last_reported
+                   c.limits, s.last_coverage
             FROM syncs s JOIN connections c ON c.id = s.connection_id
             WHERE s.id IN (SELECT key FROM json_each($1))";
         let sync_ids: Vec<&str> = rows.iter().map(|row| row.sync_id.as_str()).collect();
@@ -413,7 +413,7 @@ impl Store {
                 known: leader.account_known,
             },
             limits: leader.limits.map(|limits| limits.0).unwrap_or_default(),
-            last_reported: leader.last_reported,
+            last_coverage: leader.last_coverage.map(|coverage| coverage.0),
             id: row.scan_id,
             connection: ConnectionRef {
                 application_id: row.application_id,

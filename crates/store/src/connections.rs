@@ -355,6 +355,9 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
+        if update.limits.is_some() {
+            self.ask_again(&mut tx, &connection.id).await?;
+        }
         if connection.account_id != update.account.id {
             self.restart_scans(&mut tx, &connection.id).await?;
         }
@@ -373,6 +376,22 @@ impl Store {
         self.change_account(&mut tx, &connection.id, &update.account)
             .await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Runs that wait for records look whether they still have to.
+    async fn ask_again(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs SET due_at = $2
+            WHERE connection_id = $1 AND state = 'waiting' AND due_at > $2
+              AND waiting_reason IN ('records_per_hour', 'records_per_day')";
+        let now = self.now();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
+            .bind(at(now))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     /// Scans that are under way begin another pass: what they have read is another account's. A page
@@ -408,7 +427,8 @@ impl Store {
         Ok(())
     }
 
-    /// Sets what a connection may read, where it differs from the configuration.
+    /// Sets what a connection may read, where it differs from the configuration. Runs that read keep
+    /// to it from their next page on, and runs that wait for records ask again.
     pub async fn set_limits(
         &self,
         connection: &Connection,
@@ -416,6 +436,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
+        // Runs before their connection, as everywhere.
+        self.ask_again(&mut tx, &connection.id).await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(Json(limits))

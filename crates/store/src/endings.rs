@@ -242,7 +242,7 @@ impl Store {
         if succeeded {
             self.forget_older_pages(tx, &ending.run, coverage.reached_end())
                 .await?;
-            self.note_reported(tx, &ending.run, coverage).await?;
+            self.note_coverage(tx, &ending.run, coverage).await?;
         }
         let event = sync_complete(
             &ending.run,
@@ -288,16 +288,16 @@ impl Store {
 
     /// The next run is told what this one was: whether the account is larger than the limit decides
     /// in which order it is read.
-    async fn note_reported(
+    async fn note_coverage(
         &self,
         tx: &mut Tx,
         run: &ScanRun,
         coverage: &Coverage,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE syncs SET last_reported = $2 WHERE id = $1";
+        const SQL: &str = "UPDATE syncs SET last_coverage = $2 WHERE id = $1";
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.sync_id)
-            .bind(coverage.records_reported)
+            .bind(Json(coverage))
             .execute(c)
             .await
             .map(drop))?;

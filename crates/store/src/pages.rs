@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Checkpoint, Object, Record, Records, Rejected, Time,
+    Checkpoint, LimitOverrides, Object, Record, Records, Rejected, Time,
     mutation::{self, Mutation},
 };
 
@@ -37,14 +37,17 @@ pub struct PageCommit<'a> {
     pub lease: TimeDelta,
     /// What the page's request cost.
     pub spending: &'a Spending<'a>,
-    /// The request for the next page, where there is one: it is reserved along.
-    pub next: Option<&'a RequestAsk<'a>>,
+    /// The request for the next page under what the connection sets by now, where there is one: it
+    /// is reserved along.
+    pub next: &'a (dyn Fn(LimitOverrides) -> Option<RequestAsk<'a>> + Send + Sync),
 }
 
 /// What a page's transaction did.
 #[derive(Debug)]
 pub struct PageCommitted {
     pub written: Vec<Written>,
+    /// What the connection may read by now, where it differs from the configuration.
+    pub limits: LimitOverrides,
     pub next: Option<Grant>,
 }
 
@@ -75,6 +78,7 @@ struct HeldRun {
     sync_id: String,
     object: String,
     fields_unread: Json<BTreeMap<String, i64>>,
+    limits: Option<Json<LimitOverrides>>,
 }
 
 /// How a page's rows are written.
@@ -137,6 +141,12 @@ impl Store {
             tx.commit().await?;
             tx = self.db.begin().await?;
         }
+        let limits = limits_of(&runs);
+        let next = (commit.next)(if mutation::on(Mutation::LimitsOfTheLease) {
+            scan.limits
+        } else {
+            limits
+        });
         let mut written = Vec::new();
         for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
@@ -177,16 +187,24 @@ impl Store {
                 records: Some(0),
                 ..commit.spending.clone()
             };
-            let next = self.settle_in(&mut tx, &nothing, commit.next).await?;
+            let next = self.settle_in(&mut tx, &nothing, next.as_ref()).await?;
             tx.commit().await?;
             self.settle(commit.spending).await?;
-            return Ok(PageCommitted { written, next });
+            return Ok(PageCommitted {
+                written,
+                limits,
+                next,
+            });
         }
         let next = self
-            .settle_in(&mut tx, commit.spending, commit.next)
+            .settle_in(&mut tx, commit.spending, next.as_ref())
             .await?;
         tx.commit().await?;
-        Ok(PageCommitted { written, next })
+        Ok(PageCommitted {
+            written,
+            limits,
+            next,
+        })
     }
 
     async fn share(
@@ -326,7 +344,9 @@ impl Store {
                     + CASE object WHEN 'sequence_state' THEN $15 ELSE $14 END
             WHERE scan_id = $1 AND ",
                     $fence,
-                    " AND state = 'running' RETURNING id, sync_id, object, fields_unread"
+                    " AND state = 'running'
+            RETURNING id, sync_id, object, fields_unread,
+                (SELECT c.limits FROM connections c WHERE c.id = sync_runs.connection_id) AS limits"
                 )
             };
         }
@@ -404,6 +424,24 @@ impl Store {
         Ok(())
     }
 
+    /// The ids on each page that the scan's newest reading has read.
+    pub async fn pages_read(&self, scan: &Scan) -> Result<Vec<Vec<String>>, StoreError> {
+        // Where the scanned object has no run of its own, its ids stand beside those that it carried.
+        const SQL: &str = "
+            SELECT CASE r.object WHEN $3 THEN p.ids ELSE p.carriers END
+            FROM sync_runs r JOIN sync_run_pages p ON p.run_id = r.id
+            WHERE r.scan_id = $1 AND p.pass = $2 AND (r.object = $3 OR p.carriers IS NOT NULL)
+            ORDER BY p.page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(&scan.id)
+            .bind(i64::from(scan.checkpoint.pass))
+            .bind(scan.object.as_str())
+            .fetch_all(c)
+            .await)?;
+        Ok(pages.into_iter().map(|ids| ids.0).collect())
+    }
+
     /// The stored provider JSON of some of a connection's records, by id.
     pub async fn raw_data(
         &self,
@@ -413,6 +451,12 @@ impl Store {
     ) -> Result<HashMap<String, Box<RawValue>>, StoreError> {
         self.raw_data_of(&scan.connection, object, ids).await
     }
+}
+
+/// What their connection sets.
+fn limits_of(runs: &[HeldRun]) -> LimitOverrides {
+    let limits = runs.first().and_then(|run| run.limits.as_ref());
+    limits.map(|limits| limits.0).unwrap_or_default()
 }
 
 fn origin_of(commit: &PageCommit<'_>) -> Origin {

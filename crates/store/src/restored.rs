@@ -10,7 +10,7 @@ use std::path::Path;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use syncline_model::{Object, Time};
 
-use crate::{Store, StoreError, backup::connect, db::run};
+use crate::{Store, StoreError, backup::connect, db::run, timestamp::Timestamp};
 
 impl Store {
     /// Gives every row a stamp that is greater than any that was given, as far as that is known.
@@ -39,7 +39,7 @@ impl Store {
         for object in Object::ALL {
             let sql = format!("UPDATE {} SET last_modified_at = $1", object.table());
             run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
-                .bind(at)
+                .bind(Timestamp(at))
                 .execute(c)
                 .await
                 .map(drop))?;

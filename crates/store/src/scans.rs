@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use sqlx::types::Json;
 use syncline_model::{
-    Checkpoint, Lease, LimitOverrides, Object, RunState, Time,
+    Checkpoint, Coverage, Lease, LimitOverrides, Object, RunState, Time,
     event::ConnectionRef,
     mutation::{self, Mutation},
 };
@@ -32,8 +32,8 @@ pub struct Scan {
     pub account: ScanAccount,
     /// What the connection may read, where it differs from the configuration.
     pub limits: LimitOverrides,
-    /// The provider's total as the sync's last run knew it.
-    pub last_reported: Option<i64>,
+    /// Of the sync's last run that came to its end.
+    pub last_coverage: Option<Coverage>,
     /// The runs that it serves, as they were when the lease was taken.
     pub runs: Vec<ScanRun>,
 }
@@ -101,6 +101,18 @@ impl Store {
             .bind(&scan.connection.customer_id)
             .fetch_one(c)
             .await)?)
+    }
+
+    /// What the scan's connection may read by now, where it differs from the configuration.
+    pub async fn limits_of(&self, scan: &Scan) -> Result<LimitOverrides, StoreError> {
+        const SQL: &str = "SELECT limits FROM connections WHERE id = $1";
+        let mut reader = self.db.read().await?;
+        let limits: Option<Option<Json<LimitOverrides>>> =
+            run!(reader, |c| sqlx::query_scalar(SQL)
+                .bind(&scan.connection.connection_id)
+                .fetch_optional(c)
+                .await)?;
+        Ok(limits.flatten().map(|limits| limits.0).unwrap_or_default())
     }
 
     /// Puts a leased scan's connection under the account that its key belongs to.

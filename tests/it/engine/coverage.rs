@@ -90,7 +90,7 @@ on_both_databases! {
         let app = App::with_contacts(database, 250).await;
         let seen = app.apollo.read(0, |team| team.contacts()[7].clone());
         app.apollo.faults().push(Fault::new(
-            Match::path("contacts/search").page(2), Action::InsertRecord(seen.to_string()),
+            Match::path("contacts/search").page(3), Action::InsertRecord(seen.to_string()),
         ));
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
@@ -100,7 +100,7 @@ on_both_databases! {
     async fn a_record_without_an_id_makes_the_scan_drifted(database: Database) {
         let app = App::with_contacts(database, 250).await;
         app.apollo.faults().push(Fault::new(
-            Match::path("contacts/search").page(2), Action::record_without_id(),
+            Match::path("contacts/search").page(3), Action::record_without_id(),
         ));
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;

@@ -52,7 +52,7 @@ on_both_databases! {
                 requests: 1,
                 lease: LEASE,
                 spending: &spending,
-                next: None,
+                next: &|_| None,
             };
             let run = &zombie.runs[0];
             let ending = Ending {
@@ -129,7 +129,7 @@ async fn permit(app: &App, scan: &Scan) -> Permit {
     let ask = RequestAsk {
         endpoint: "users/search",
         records: 100,
-        limits: &VolumeLimits::default(),
+        limits: VolumeLimits::default(),
         interactive: false,
         answer_within: LEASE,
     };

@@ -13,6 +13,7 @@ mod held_deletes;
 mod leases;
 mod lookups;
 mod maintenance;
+mod odd_pages;
 mod odd_records;
 mod record_limits;
 mod refused_records;

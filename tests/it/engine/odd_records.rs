@@ -9,11 +9,12 @@ use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 on_both_databases! {
     async fn a_malformed_record_is_kept_out_and_the_page_goes_on(database: Database) {
         let app = App::with_contacts(database, 130).await;
+        let malformed = [Action::record_without_id(), Action::record_with_wrong_type()].map(|it| match it {
+            Action::InsertRecord(record) => record,
+            other => panic!("{other:?}"),
+        });
         app.apollo.faults().push(Fault::new(
-            Match::path("contacts/search").page(1), Action::record_without_id(),
-        ));
-        app.apollo.faults().push(Fault::new(
-            Match::path("contacts/search").page(2), Action::record_with_wrong_type(),
+            Match::path("contacts/search").page(2), Action::InsertRecord(malformed.join(",")),
         ));
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
@@ -46,9 +47,9 @@ on_both_databases! {
 
     async fn a_page_that_names_a_record_twice_writes_it_once(database: Database) {
         let app = App::with_contacts(database, 230).await;
-        let twice = app.apollo.read(0, |team| team.contacts()[120].clone());
+        let twice = app.apollo.read(0, |team| team.contacts()[220].clone());
         app.apollo.faults().push(Fault::new(
-            Match::path("contacts/search").page(2), Action::InsertRecord(twice.to_string()),
+            Match::path("contacts/search").page(3), Action::InsertRecord(twice.to_string()),
         ));
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;

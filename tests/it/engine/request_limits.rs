@@ -411,7 +411,7 @@ async fn ask_interactively(app: &App) -> Grant {
     let ask = RequestAsk {
         endpoint: ENDPOINT,
         records: 0,
-        limits: &limits,
+        limits,
         interactive: true,
         answer_within: TimeDelta::seconds(30),
     };

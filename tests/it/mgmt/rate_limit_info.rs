@@ -21,8 +21,8 @@ on_both_databases! {
         app.put("/mgmt/v2/customers/customer-1/connections/apollo", body).await.ok();
         assert_eq!(app.get(INFO).await.ok(), json!({"records": {
             "per_object": 300,
-            "per_hour": {"limit": 400, "used": 0, "resets_at": null},
-            "per_day": {"limit": 50_000, "used": 0, "resets_at": null},
+            "per_hour": {"limit": 400, "used": 0, "reserved": 0, "resets_at": null},
+            "per_day": {"limit": 50_000, "used": 0, "reserved": 0, "resets_at": null},
         }}));
     }
 
@@ -67,7 +67,7 @@ on_both_databases! {
         app.clock.advance(TimeDelta::minutes(62));
         let after = app.get(INFO).await.ok();
         assert_eq!(after["records"]["per_hour"],
-            json!({"limit": 10_000, "used": 0, "resets_at": null}));
+            json!({"limit": 10_000, "used": 0, "reserved": 0, "resets_at": null}));
         assert_eq!(after["records"]["per_day"], before["records"]["per_day"]);
         assert_eq!(after["hourly"], json!({"limit": PER_HOUR, "remaining": PER_HOUR}));
         assert_eq!(after["daily"], before["daily"]);

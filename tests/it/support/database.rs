@@ -71,6 +71,15 @@ impl Database {
         }
     }
 
+    /// One more of the same kind.
+    pub(crate) async fn another(&self) -> Self {
+        if self.is_postgres {
+            Self::postgres().await
+        } else {
+            Self::sqlite()
+        }
+    }
+
     /// A directory that is gone with the database; on SQLite it holds it.
     pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()

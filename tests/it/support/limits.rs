@@ -188,10 +188,9 @@ impl App {
     }
 
     pub(crate) async fn records_this_hour(&self) -> i64 {
-        self.budget()
-            .await
-            .records_used(RecordWindow::Hour, self.now())
-            .used
+        let budget = self.budget().await;
+        let counted = budget.records_used(RecordWindow::Hour, self.now());
+        counted.used + counted.reserved
     }
 
     /// Asks for a permit out of the budget of [`CUSTOMER`]'s account and never tells what became
@@ -201,7 +200,7 @@ impl App {
         let ask = RequestAsk {
             endpoint: "contacts/search",
             records,
-            limits,
+            limits: *limits,
             interactive: false,
             answer_within: TimeDelta::from_std(syncline_providers::ANSWER_WITHIN).unwrap(),
         };

@@ -213,7 +213,8 @@ impl Apollo {
                 has_order: listing.has_order,
                 ..page
             }),
-            Err(reason) => Err(unreadable(&response, &reason)
+            Err(unusable) => Err(unusable
+                .into_error(&response)
                 .with_usage(usage)
                 .without_secret(&session.credentials.api_key)),
         }

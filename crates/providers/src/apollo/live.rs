@@ -212,7 +212,7 @@ impl Apollo {
             let response = self.call(session, endpoint).await?;
             let text = json::clean(&response.body);
             let listed = page_of(&text, Object::Account, "accounts", (page, PER_PAGE))
-                .map_err(|reason| unreadable(&response, &reason))?;
+                .map_err(|unusable| unusable.into_error(&response))?;
             if let Records::Accounts(accounts) = listed.records {
                 found.extend(accounts);
             }
@@ -233,7 +233,7 @@ impl Apollo {
         let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
         page_of(&text, Object::Contact, "contacts", (ask.page, ask.size))
-            .map_err(|reason| unreadable(&response, &reason))
+            .map_err(|unusable| unusable.into_error(&response))
     }
 }
 

@@ -7,10 +7,21 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use syncline_model::Object;
+use syncline_model::{
+    Object,
+    mutation::{self, Mutation},
+};
 
-use super::{api::support, mapping};
-use crate::{json::Fields, provider::Page};
+use super::{
+    api::{support, unreadable},
+    mapping,
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::Response,
+    json::Fields,
+    provider::Page,
+};
 
 /// What an envelope says, whatever is in it.
 pub(super) struct Listed<'a> {
@@ -19,19 +30,54 @@ pub(super) struct Listed<'a> {
     pub(super) total: Option<i64>,
 }
 
+/// Why an answer is no page.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    Unreadable(String),
+    /// It has more records than were asked for. Nobody reserved for those, and a page that doesn't
+    /// keep to its size leaves nobody knowing where the next one begins.
+    Oversized {
+        returned: usize,
+        asked: u32,
+    },
+}
+
+impl Unusable {
+    pub(super) fn into_error(self, response: &Response) -> ProviderError {
+        match self {
+            Self::Unreadable(reason) => unreadable(response, &reason),
+            Self::Oversized { returned, asked } => ProviderError::new(
+                ErrorKind::Oversized,
+                Some(response.status),
+                &format!("Apollo answered with {returned} records, but {asked} were asked for"),
+            )
+            .with_records(i64::try_from(returned).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+pub(super) fn page_size_kept<'a>(listed: Listed<'a>, asked: u32) -> Result<Listed<'a>, Unusable> {
+    let returned = listed.items.len();
+    if u32::try_from(returned).is_ok_and(|returned| returned <= asked) {
+        Ok(listed)
+    } else {
+        Err(Unusable::Oversized { returned, asked })
+    }
+}
+
 pub(super) fn envelope_of<'a>(
     text: &'a str,
     array: &'static str,
     (page, per_page): (u32, u32),
-) -> Result<Listed<'a>, String> {
+) -> Result<Listed<'a>, Unusable> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let envelope = EnvelopeOf { array }
         .deserialize(&mut reader)
         .and_then(|envelope| reader.end().map(|()| envelope))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Unusable::Unreadable(error.to_string()))?;
     let items = envelope
         .items
-        .ok_or_else(|| format!("it has no `{array}`"))?;
+        .ok_or_else(|| Unusable::Unreadable(format!("it has no `{array}`")))?;
     let paging = Paging::of(envelope.pagination);
     let returned = u32::try_from(items.len()).unwrap_or(u32::MAX);
     Ok(Listed {
@@ -47,13 +93,17 @@ pub(super) fn page_of(
     object: Object,
     array: &'static str,
     asked: (u32, u32),
-) -> Result<Page, String> {
-    let listed = envelope_of(text, array, asked)?;
+) -> Result<Page, Unusable> {
+    let comes_in_pages = support(object).page_size.is_some();
+    let mut listed = envelope_of(text, array, asked)?;
+    if comes_in_pages {
+        listed = page_size_kept(listed, asked.1)?;
+    }
     let mapped = mapping::map_page(object, &listed.items);
     Ok(Page {
         records: mapped.records,
         rejected: mapped.rejected,
-        next: listed.next.filter(|_| support(object).page_size.is_some()),
+        next: listed.next.filter(|_| comes_in_pages),
         reported_total: listed.total,
         returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,
@@ -82,27 +132,33 @@ impl Paging {
         }
     }
 
-    /// The page after this one. An empty page ends the scan whatever the totals say, and where there
-    /// is no total only a page that is not full does.
+    /// The page after this one. Totals are evidence and no more: an empty page is the last whatever
+    /// they say, and a full one is the last only where they say so and nothing speaks against it. A
+    /// request too many brings nothing; one too few would leave records out for good.
     fn next(&self, page: u32, returned: u32, page_size: u32) -> Option<u32> {
-        let more = match self.pages(page_size.into()) {
-            Some(pages) => i64::from(page) < pages,
-            None => returned >= page_size,
+        let so_far = i64::from(page) * i64::from(page_size);
+        let more = match returned {
+            0 => false,
+            _ if mutation::on(Mutation::TotalIsLaw) => self.promises_more(page, so_far),
+            full if full >= page_size => !self.is_met_by(page, so_far),
+            _ => self.promises_more(page, so_far),
         };
-        if more && returned > 0 {
-            page.checked_add(1)
-        } else {
-            None
-        }
+        if more { page.checked_add(1) } else { None }
     }
 
-    /// The smaller of the two numbers, where they differ: a request too few shows in the coverage,
-    /// one too many is spent for nothing.
-    fn pages(&self, page_size: i64) -> Option<i64> {
-        let filled = self
-            .total_entries
-            .map(|total| total.saturating_add(page_size - 1) / page_size);
-        [self.total_pages, filled].into_iter().flatten().min()
+    /// Whether as many records as there are said to be have come. On a first page that is no proof:
+    /// the total may be the page's own length.
+    fn is_met_by(&self, page: u32, so_far: i64) -> bool {
+        let pages_agree = self.total_pages.is_none_or(|pages| pages <= page.into());
+        page > 1 && self.total_entries == Some(so_far) && pages_agree
+    }
+
+    /// After a page that is not full: the number of records counts, that of pages only without it.
+    fn promises_more(&self, page: u32, so_far: i64) -> bool {
+        match (self.total_entries, self.total_pages) {
+            (Some(total), _) => total > so_far,
+            (None, pages) => pages.is_some_and(|pages| pages > page.into()),
+        }
     }
 }
 
@@ -196,15 +252,64 @@ mod tests {
     }
 
     #[test]
-    fn where_the_two_totals_differ_the_smaller_one_ends_the_scan() {
+    fn a_full_page_that_disproves_a_total_is_followed_by_the_next_one() {
+        for totals in [
+            r#"{"total_entries":354,"total_pages":1}"#,
+            r#"{"total_entries":0,"total_pages":0}"#,
+            r#"{"total_entries":20}"#,
+            r#"{"total_pages":1}"#,
+            r#"{"total_entries":null,"total_pages":null}"#,
+            r#"{"total_entries":-5,"total_pages":-1}"#,
+            r#"{"total_entries":9223372036854775807,"total_pages":9223372036854775807}"#,
+            r#"{"total_entries":1e300}"#,
+        ] {
+            assert_eq!(next(totals, 1, 100), Some(2), "{totals}");
+            assert_eq!(next(totals, 3, 100), Some(4), "{totals}");
+        }
+    }
+
+    #[test]
+    fn a_total_that_is_the_pages_own_length_ends_nothing() {
+        let own = r#"{"total_entries":100,"total_pages":1}"#;
+        assert_eq!(next(own, 1, 100), Some(2));
+        assert_eq!(next(own, 2, 100), Some(3));
+        assert_eq!(next(r#"{"total_entries":54,"total_pages":1}"#, 4, 54), None);
+    }
+
+    #[test]
+    fn a_total_that_is_met_by_full_pages_is_believed() {
+        let met = r#"{"total_entries":300,"total_pages":3}"#;
+        assert_eq!(next(met, 3, 100), None);
+        let pages_differ = r#"{"total_entries":300,"total_pages":4}"#;
+        assert_eq!(next(pages_differ, 3, 100), Some(4));
+    }
+
+    #[test]
+    fn after_a_short_page_the_number_of_records_counts() {
         assert_eq!(next(r#"{"total_entries":201,"total_pages":9}"#, 3, 1), None);
         assert_eq!(
-            next(r#"{"total_entries":201,"total_pages":2}"#, 2, 100),
-            None
+            next(r#"{"total_entries":354,"total_pages":1}"#, 1, 80),
+            Some(2)
         );
-        assert_eq!(
-            next(r#"{"total_entries":201,"total_pages":9}"#, 2, 100),
-            Some(3)
-        );
+        assert_eq!(next(r#"{"total_pages":3}"#, 1, 80), Some(2));
+        assert_eq!(next(r#"{"total_pages":3}"#, 3, 80), None);
+        assert_eq!(next(r#"{"total_entries":20}"#, 2, 80), None);
+    }
+
+    #[test]
+    fn a_page_larger_than_was_asked_for_is_none() {
+        let items = vec!["{\"id\":\"u\"}"; 3].join(",");
+        let users = format!(r#"{{"users":[{items}]}}"#);
+        let refused = page_of(&users, Object::User, "users", (1, 2)).unwrap_err();
+        assert!(matches!(
+            refused,
+            Unusable::Oversized {
+                returned: 3,
+                asked: 2
+            }
+        ));
+        assert!(page_of(&users, Object::User, "users", (1, 3)).is_ok());
+        let all_at_once = format!(r#"{{"email_accounts":[{items}]}}"#);
+        assert!(page_of(&all_at_once, Object::Mailbox, "email_accounts", (1, 2)).is_ok());
     }
 }

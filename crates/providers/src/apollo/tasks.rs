@@ -12,7 +12,7 @@ use super::{
     Apollo, action,
     api::{Endpoint, unreadable},
     error,
-    page::envelope_of,
+    page::{envelope_of, page_size_kept},
 };
 use crate::{
     error::{ErrorKind, ProviderError},
@@ -61,7 +61,8 @@ impl Apollo {
         let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
         let listed = envelope_of(&text, "tasks", (ask.page, ask.size))
-            .map_err(|reason| unreadable(&response, &reason))?;
+            .and_then(|listed| page_size_kept(listed, ask.size))
+            .map_err(|unusable| unusable.into_error(&response))?;
         let mut tasks = Vec::new();
         for raw in listed.items {
             let task = task(raw).map_err(|it| unreadable(&response, &it.to_string()))?;

@@ -62,9 +62,13 @@ struct RecordLimits {
 #[schema(as = record_window)]
 struct RecordWindowBody {
     limit: i64,
-    /// Read, or reserved for requests on their way, by all connections of the account.
+    /// Read by all connections of the account.
     used: i64,
-    /// When the first of them stops counting. Null when none is used.
+    /// Reserved beside that: for requests on their way, and for those of which nobody knows what they
+    /// brought (a crash, an answer that got lost). They count until they are settled, or as long as
+    /// if they had been read.
+    reserved: i64,
+    /// When the first of both stops counting. Null when there is nothing.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     resets_at: Option<Time>,
@@ -120,6 +124,7 @@ impl RecordWindowBody {
         Self {
             limit,
             used: used.used,
+            reserved: used.reserved,
             resets_at: used.resets_at,
         }
     }
@@ -186,8 +191,8 @@ mod tests {
             serde_json::to_value(info).unwrap(),
             serde_json::json!({"records": {
                 "per_object": 10_000,
-                "per_hour": {"limit": 10_000, "used": 0, "resets_at": null},
-                "per_day": {"limit": 50_000, "used": 0, "resets_at": null},
+                "per_hour": {"limit": 10_000, "used": 0, "reserved": 0, "resets_at": null},
+                "per_day": {"limit": 50_000, "used": 0, "reserved": 0, "resets_at": null},
             }})
         );
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::fault::Action;
+use crate::fault::{Action, Claim};
 use crate::world::table::{Row, Table};
 
 /// The rows at these positions, as far as the fault lets them be seen.
@@ -35,6 +35,16 @@ pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Acti
     match fault {
         Some(Action::RepeatPreviousPage) => span(page.saturating_sub(1), per_page, total).collect(),
         Some(Action::RepeatPage(page)) => span(*page, per_page, total).collect(),
+        Some(Action::PageOf(length)) => {
+            let first = span(page, per_page, total).start;
+            let length = usize::try_from(*length).unwrap_or(usize::MAX);
+            (first..first.saturating_add(length).min(total)).collect()
+        }
+        Some(Action::Unordered) => {
+            let stride = coprime(total);
+            let places = span(page, per_page, total);
+            places.map(|place| place * stride % total).collect()
+        }
         Some(Action::EndlessPages) => {
             // Never a record twice on one page, so a page may be no longer than the list.
             let places = span(page, per_page, usize::MAX).take(total);
@@ -52,6 +62,39 @@ pub(super) fn claimed(total: usize, page: u64, per_page: u64, fault: Option<&Act
         Some(Action::EndlessPages) => total.max((page + 1).saturating_mul(per_page)),
         _ => total,
     }
+}
+
+/// Whether the rows come in the order that was asked for, or the wrong way round.
+pub(super) fn ascends(asked: bool, fault: Option<&Action>) -> bool {
+    asked != matches!(fault, Some(Action::TurnedRound))
+}
+
+/// What is said around a page of `rows` records, as JSON: how many records and how many pages there are.
+pub(super) fn totals(
+    claimed: u64,
+    (page, per_page): (u64, u64),
+    rows: usize,
+    fault: Option<&Action>,
+) -> (String, String) {
+    let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+    match fault {
+        Some(Action::Claim(Claim::OwnLength)) => (rows.to_string(), "1".to_owned()),
+        Some(Action::Claim(Claim::SoFar)) => {
+            let so_far = (page - 1) * per_page + rows;
+            (so_far.to_string(), page.to_string())
+        }
+        Some(Action::Claim(Claim::Told { entries, pages })) => (entries.clone(), pages.clone()),
+        _ => (claimed.to_string(), claimed.div_ceil(per_page).to_string()),
+    }
+}
+
+/// Steps of this length meet every place once.
+fn coprime(total: usize) -> usize {
+    let steps = [37, 41, 43, 47];
+    steps
+        .into_iter()
+        .find(|step| total % step != 0)
+        .unwrap_or(1)
 }
 
 /// The places of a page of at most `total` records; pages count from 1.

@@ -112,29 +112,34 @@ pub(crate) fn cut<T: Row>(
 ) -> Page {
     let total = positions.len();
     let places = distortion::places(total, ask.page, ask.per_page, fault);
+    let ascending = distortion::ascends(ascending, fault);
     let positions = places.into_iter().filter_map(|place| {
         let place = if ascending { place } else { total - 1 - place };
         positions.get(place).copied()
     });
+    let rows = distortion::rows(table, positions, fault);
+    let claimed = distortion::claimed(total, ask.page, ask.per_page, fault);
+    let asked = (ask.page, ask.per_page);
+    let totals = distortion::totals(claimed, asked, rows.len(), fault);
     Page {
-        rows: distortion::rows(table, positions, fault),
-        pagination: pagination(
-            ask,
-            distortion::claimed(total, ask.page, ask.per_page, fault),
-        ),
+        rows,
+        pagination: pagination(ask, &totals),
     }
 }
 
-fn pagination(ask: Ask, total: u64) -> String {
+fn pagination(ask: Ask, (entries, pages): &(String, String)) -> String {
     let number = |value: u64, in_quotes: bool| {
         let text = value.to_string();
         if in_quotes { quoted(&text) } else { text }
     };
     let mut o = Object::new();
     o.raw("page", &number(ask.page, ask.page_quoted))
-        .raw("per_page", &number(ask.per_page, ask.per_page_quoted))
-        .number("total_entries", total)
-        .number("total_pages", total.div_ceil(ask.per_page));
+        .raw("per_page", &number(ask.per_page, ask.per_page_quoted));
+    for (key, told) in [("total_entries", entries), ("total_pages", pages)] {
+        if !told.is_empty() {
+            o.raw(key, told);
+        }
+    }
     o.finish()
 }
 

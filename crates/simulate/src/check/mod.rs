@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use syncline_model::VolumeLimits;
+use syncline_model::{Time, VolumeLimits};
 
 pub(crate) use tables::{Run, Sync};
 

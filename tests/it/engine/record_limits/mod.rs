@@ -1,6 +1,8 @@
 //! How many records are read: in any hour, in any day and by one run, measured at the provider.
 
 mod accounts;
+mod changed;
+mod clocks;
 mod losses;
 mod per_object;
 mod windows;

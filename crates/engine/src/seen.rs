@@ -1,0 +1,141 @@
+//! Which records and pages a reading has seen: a list that goes in a circle is noticed by that.
+//!
+//! The database has it (`sync_run_pages`); a worker reads it once and keeps it as digests.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use syncline_model::Checkpoint;
+
+/// What one reading of an object's pages has seen so far.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The reading, and the page that comes next in it.
+    at: (u32, u32),
+    records: HashSet<u64>,
+    pages: HashSet<u64>,
+}
+
+/// What a page brings to its reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Records that no earlier page had, or none that could be told apart.
+    Some,
+    /// Only records that earlier pages had, but no earlier page had just these.
+    Nothing,
+    /// The very records of an earlier page.
+    Repeated,
+}
+
+impl Seen {
+    /// By a reading that stands at this checkpoint and has read these pages.
+    pub(crate) fn by(checkpoint: &Checkpoint, pages: &[Vec<String>]) -> Self {
+        let mut seen = Self {
+            at: position(checkpoint),
+            ..Self::default()
+        };
+        for ids in pages {
+            seen.add(ids);
+        }
+        seen
+    }
+
+    pub(crate) fn is_at(&self, checkpoint: &Checkpoint) -> bool {
+        self.at == position(checkpoint)
+    }
+
+    pub(crate) fn news_of<I: AsRef<str>>(&self, ids: &[I]) -> News {
+        let digests = digests(ids);
+        if digests.iter().any(|it| !self.records.contains(it)) || digests.is_empty() {
+            News::Some
+        } else if self.pages.contains(&together(&digests)) {
+            News::Repeated
+        } else {
+            News::Nothing
+        }
+    }
+
+    /// A page with these ids is committed, and the reading stands at this checkpoint.
+    pub(crate) fn committed<I: AsRef<str>>(&mut self, ids: &[I], checkpoint: &Checkpoint) {
+        if self.at.0 == checkpoint.pass {
+            self.add(ids);
+        } else {
+            *self = Self::default();
+        }
+        self.at = position(checkpoint);
+    }
+
+    fn add<I: AsRef<str>>(&mut self, ids: &[I]) {
+        let digests = digests(ids);
+        self.pages.insert(together(&digests));
+        self.records.extend(digests);
+    }
+}
+
+fn position(checkpoint: &Checkpoint) -> (u32, u32) {
+    (checkpoint.pass, checkpoint.next_page)
+}
+
+fn digests<I: AsRef<str>>(ids: &[I]) -> Vec<u64> {
+    let digest = |id: &I| {
+        let mut hasher = DefaultHasher::new();
+        id.as_ref().hash(&mut hasher);
+        hasher.finish()
+    };
+    ids.iter().map(digest).collect()
+}
+
+/// The same for the same records, in whichever order they come.
+fn together(digests: &[u64]) -> u64 {
+    digests.iter().fold(0, |sum, it| sum.wrapping_add(*it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(pass: u32, next_page: u32) -> Checkpoint {
+        Checkpoint {
+            pass,
+            next_page,
+            ..Checkpoint::default()
+        }
+    }
+
+    fn after_two_pages() -> Seen {
+        let mut seen = Seen::by(&at(1, 1), &[]);
+        seen.committed(&["a", "b"], &at(1, 2));
+        seen.committed(&["c", "d"], &at(1, 3));
+        seen
+    }
+
+    #[test]
+    fn a_page_is_repeated_by_its_records_in_whichever_order() {
+        let seen = after_two_pages();
+        assert_eq!(seen.news_of(&["b", "a"]), News::Repeated);
+        assert_eq!(seen.news_of(&["d", "c"]), News::Repeated);
+        assert_eq!(seen.news_of(&["a", "e"]), News::Some);
+        assert_eq!(seen.news_of(&["a"]), News::Nothing);
+        assert_eq!(seen.news_of(&["a", "d"]), News::Nothing);
+        assert_eq!(seen.news_of::<&str>(&[]), News::Some);
+    }
+
+    #[test]
+    fn another_worker_knows_the_same_from_the_stored_pages() {
+        let pages = [["a", "b"], ["c", "d"]].map(|page| page.map(str::to_owned).to_vec());
+        let seen = Seen::by(&at(1, 3), &pages);
+        assert!(seen.is_at(&at(1, 3)) && !seen.is_at(&at(1, 2)) && !seen.is_at(&at(2, 3)));
+        assert_eq!(seen.news_of(&["a", "b"]), News::Repeated);
+        assert_eq!(seen.news_of(&["e"]), News::Some);
+    }
+
+    #[test]
+    fn another_reading_has_seen_nothing() {
+        let mut seen = after_two_pages();
+        seen.committed(&["e"], &at(2, 1));
+        assert!(seen.is_at(&at(2, 1)));
+        assert_eq!(seen.news_of(&["a", "b"]), News::Some);
+    }
+}
