@@ -16,7 +16,7 @@ use crate::{
     AppState, access,
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
-    guard::{Presented, read_body},
+    guard::{Place, Presented, read_body},
 };
 
 /// Who calls. Comes first in every handler: nothing is looked at before the key.
@@ -42,7 +42,8 @@ impl Caller {
             tenant,
             call,
         };
-        state.guard.admit(presented, &caller.call)?;
+        let place = Place::of(&parts.extensions);
+        state.guard.admit(presented, &caller.call, &place)?;
         state.key_uses.note(state, &caller.key);
         match access::check(&caller.key, parts) {
             Ok(()) => Ok(caller),
@@ -213,7 +214,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         if content_type.is_some_and(|content_type| !is_json(content_type)) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let body = read_body(&state.guard, request.into_body(), MAX_BODY_BYTES).await?;
+        let place = Place::of(request.extensions());
+        let body = read_body(&state.guard, &place, request.into_body(), MAX_BODY_BYTES).await?;
         check_object(&body)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

@@ -29,7 +29,7 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     extract::ConnectionCaller,
-    guard::{RequestId, read_body},
+    guard::{Place, RequestId, read_body},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -122,7 +122,8 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
     let ConnectionCaller { connection, .. } =
         ConnectionCaller::from_request_parts(&mut parts, state).await?;
     let key = key_of(&parts.headers)?;
-    let body = read_body(&state.guard, body, MAX_BODY_BYTES).await?;
+    let place = Place::of(&parts.extensions);
+    let body = read_body(&state.guard, &place, body, MAX_BODY_BYTES).await?;
     let request_hash = hash_of(&parts, &body);
     let repeatable = Repeatable {
         key: &key,

@@ -2,13 +2,22 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use syncline_model::Role;
 use syncline_server::RequestLimits;
 use syncline_sim::Match;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::refused;
-use crate::support::{App, CUSTOMER, Database, HttpLimits, MASTER_KEY};
+use crate::{
+    access::{key, key_of},
+    support::{App, CUSTOMER, Database, HttpLimits, MASTER_KEY},
+};
 
 /// A live read, and a write.
 const LIVE: &str = "/engagement/v2/users";
@@ -110,6 +119,110 @@ async fn an_answer_that_takes_too_long_is_a_504_and_a_write_goes_on() {
     {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn bodies_that_never_come_take_nobodys_place() {
+    let app = with_requests(places(4)).await;
+    let reader = key(&app, Role::ReadOnly, None).await;
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        waiting.push(without_body(&app, &reader).await);
+    }
+    app.get("/mgmt/v2/customers").await.ok();
+    app.get_as(&reader, "/mgmt/v2/customers").await.ok();
+    let filter = json!({"filter": {"emails": ["a@b.example"]}});
+    app.post(SEARCH, filter.clone()).await.ok();
+    // The body of one comes at last.
+    let mut last = waiting.pop().unwrap();
+    last.write_all(format!("{filter:<100}").as_bytes())
+        .await
+        .unwrap();
+    let answer = beginning(&mut last).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn bodies_take_a_share_of_the_memory_and_leave_the_others_theirs() {
+    let app = with_requests(RequestLimits {
+        body_memory: 6 * 128 * 1024,
+        ..RequestLimits::default()
+    })
+    .await;
+    let reader = key(&app, Role::ReadOnly, None).await;
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        waiting.push(without_body(&app, &reader).await);
+    }
+    let mut fifth = without_body(&app, &reader).await;
+    let answer = beginning(&mut fifth).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let filter = json!({"filter": {"emails": ["a@b.example"]}});
+    app.post(SEARCH, filter).await.ok();
+}
+
+#[tokio::test]
+async fn one_key_takes_two_thirds_of_the_places_and_one_application_four_fifths() {
+    let app = with_requests(places(30)).await;
+    let (_, other) = key_of(&app, "other", Role::Admin, None, None).await;
+    let neighbour = key(&app, Role::Admin, None).await;
+    let gate = app.apollo.gate(Match::path("users/search"));
+    let crowd = |key: String| {
+        let app = &app;
+        join_all((0..30).map(move |_| {
+            let key = key.clone();
+            async move { app.get_as(&key, LIVE).await.status }
+        }))
+    };
+    let others = async {
+        gate.arrived(24).await;
+        for _ in 0..6 {
+            app.get_as(&other, "/mgmt/v2/customers").await.ok();
+        }
+        gate.open();
+    };
+    let first = async { crowd(app.api_key.clone()).await };
+    let second = async {
+        gate.arrived(20).await;
+        crowd(neighbour.clone()).await
+    };
+    let (first, second, ()) = tokio::join!(first, second, others);
+    let served = |statuses: &[reqwest::StatusCode]| {
+        let refused = statuses.iter().filter(|it| **it == 503).count();
+        let served = statuses.iter().filter(|it| **it == 200).count();
+        assert_eq!(served + refused, 30);
+        served
+    };
+    assert_eq!((served(&first), served(&second)), (20, 4));
+}
+
+const SEARCH: &str = "/engagement/v2/contacts/_search?read_from_cache=true";
+
+/// The head of a search whose body doesn't come, once the service has seen it.
+async fn without_body(app: &App, key: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    let head = format!(
+        "POST {SEARCH} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\nx-customer-id: {CUSTOMER}\r\n\
+         x-provider-name: apollo\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\
+         expect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Whoever reads a body asks for it first.
+    let mut begun = [0; 1];
+    assert_eq!(stream.peek(&mut begun).await.unwrap(), 1);
+    stream
+}
+
+async fn beginning(stream: &mut TcpStream) -> String {
+    let mut told = String::new();
+    while !told.contains("HTTP/1.1 2") && !told.contains("HTTP/1.1 5") {
+        let mut some = [0; 1024];
+        let read = stream.read(&mut some).await.unwrap();
+        assert!(read > 0, "{told}");
+        told += &String::from_utf8_lossy(&some[..read]);
+    }
+    told.trim_start_matches("HTTP/1.1 100 Continue\r\n\r\n")
+        .to_owned()
 }
 
 /// Asks until the answer has this status.

@@ -16,7 +16,7 @@ use crate::{
     access::{self, Forwarding},
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
-    guard::read_body,
+    guard::{Place, read_body},
     remote::Remote,
 };
 
@@ -67,6 +67,7 @@ pub(crate) async fn proxy(
         method: parts.method,
         target,
         headers: parts.headers,
+        place: Place::of(&parts.extensions),
     };
     let call = &caller.caller.call;
     call.set_provider_request(&errand.method, &errand.target);
@@ -106,6 +107,7 @@ struct Errand {
     method: Verb,
     target: Target,
     headers: HeaderMap,
+    place: Place,
 }
 
 impl Errand {
@@ -139,7 +141,7 @@ impl Errand {
     }
 
     async fn keep(&self, body: Body) -> ApiResult<Bytes> {
-        let kept = read_body(self.remote.guard(), body, MOST_KEPT).await;
+        let kept = read_body(self.remote.guard(), &self.place, body, MOST_KEPT).await;
         kept.map_err(|error| match error {
             ApiError::TooLarge => {
                 let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");

@@ -1,5 +1,6 @@
 //! A place for each request of the APIs, and none for more than there are: who comes then is told to
-//! come back, at once, instead of waiting with everybody else. And a bound for each answer.
+//! come back, at once, instead of waiting with everybody else. And a bound for each answer. The place
+//! goes along with the request (`place`), and is its key's as soon as that is known.
 //!
 //! A write keeps its place until it is done, be its caller there or not: half of it would hold locks,
 //! and be in no table. A read is given up with its caller.
@@ -13,17 +14,23 @@ use axum::{
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use super::Place;
 use crate::{AppState, error::ApiError};
 
 /// Requests that are streamed through: nobody knows how long they take.
 const STREAMED: &str = "/actions/v2/proxy/";
 
-pub(crate) async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn admit(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let guard = &state.guard;
-    let Ok(place) = guard.places.clone().try_acquire_owned() else {
+    let Some(place) = Place::take(&guard.places) else {
         metrics::counter!("syncline_http_requests_shed_total").increment(1);
         return ApiError::Overloaded.into_response();
     };
+    request.extensions_mut().insert(place);
     let within = guard.limits.answer_within;
     if request.uri().path().starts_with(STREAMED) {
         return next.run(request).await;
@@ -33,12 +40,8 @@ pub(crate) async fn admit(State(state): State<AppState>, request: Request, next:
             .await
             .unwrap_or_else(|_| ApiError::TooLate("nothing was changed").into_response());
     }
-    let write = async move {
-        let response = next.run(request).await;
-        drop(place);
-        response
-    };
-    match timeout(within, tokio::spawn(write.in_current_span())).await {
+    let write = next.run(request).in_current_span();
+    match timeout(within, tokio::spawn(write)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Ok(Err(error)) => {

@@ -1,18 +1,54 @@
 //! A request's body as a whole: no larger and no slower than is allowed.
+//!
+//! A place is for requests that are at work, and a request whose body is still on its way isn't: it gives
+//! its place up until the body is there. What it holds meanwhile is memory, of which each key has a
+//! share of its own.
+
+use std::{pin::pin, task::Poll};
 
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-use super::Guard;
+use super::{Guard, Place};
 use crate::error::{ApiError, ApiResult};
 
-pub(crate) async fn read_body(guard: &Guard, body: Body, most: usize) -> ApiResult<Bytes> {
-    let within = guard.limits.body_within;
-    match timeout(within, Limited::new(body, most).collect()).await {
-        Err(_) => Err(ApiError::BodyTooSlow(within)),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge),
-        Ok(Err(error)) => Err(ApiError::BadRequest(format!("the body broke off: {error}"))),
+pub(crate) async fn read_body(
+    guard: &Guard,
+    place: &Place,
+    body: Body,
+    most: usize,
+) -> ApiResult<Bytes> {
+    let mut arriving = pin!(collect(guard, place, body, most));
+    // Most bodies come along with the head.
+    let first = std::future::poll_fn(|context| Poll::Ready(arriving.as_mut().poll(context)));
+    if let Poll::Ready(whole) = first.await {
+        return whole;
     }
+    place.leave();
+    let within = guard.limits.body_within;
+    let whole = timeout(within, arriving)
+        .await
+        .map_err(|_| ApiError::BodyTooSlow(within))??;
+    place.come_back(guard)?;
+    Ok(whole)
+}
+
+async fn collect(guard: &Guard, place: &Place, mut body: Body, most: usize) -> ApiResult<Bytes> {
+    place.make_room(guard, 0)?;
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|error| ApiError::BadRequest(format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let length = whole.len() + data.len();
+        if length > most {
+            return Err(ApiError::TooLarge);
+        }
+        place.make_room(guard, length)?;
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.into())
 }

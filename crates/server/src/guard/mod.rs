@@ -1,20 +1,23 @@
 //! What stands between a connection and the handlers, so that no request costs more than its share:
-//! an id for each (`request_id`), a place for each (`admission`), a bound for its body (`body`), a share
-//! for each key (`rates`), an end to guessing (`guesses`), and an answer when a handler panics (`panics`).
+//! an id for each (`request_id`), a place for each (`admission`, `place`), of which each key has a share
+//! (`shares`), a bound for its body (`body`), a rate for each key (`rates`), an end to guessing
+//! (`guesses`), and an answer when a handler panics (`panics`).
 
 mod admission;
 mod body;
 mod guesses;
 mod panics;
+mod place;
 mod rates;
 mod request_id;
+mod shares;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::http::Extensions;
-use tokio::sync::Semaphore;
+use syncline_model::ApiKey;
 
-use self::{guesses::Guesses, rates::Rates};
+use self::{guesses::Guesses, place::BODY_PIECE, rates::Rates, shares::Shares};
 use crate::{
     call::CallContext,
     error::{ApiError, ApiResult},
@@ -26,6 +29,7 @@ pub(crate) use {
     body::read_body,
     guesses::Presented,
     panics::answer_panics,
+    place::Place,
     rates::{Share, tell_share},
     request_id::{RequestId, identify, known},
 };
@@ -35,6 +39,8 @@ pub(crate) use {
 pub struct RequestLimits {
     /// Requests of the APIs at work at once in this process.
     pub concurrent_requests: usize,
+    /// What bodies may take of this process's memory at once, in bytes.
+    pub body_memory: usize,
     /// Requests that a key may send a minute; `None`: as many as it likes.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Wrong keys that an address may try a minute.
@@ -50,6 +56,7 @@ impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             concurrent_requests: 512,
+            body_memory: 256 * 1024 * 1024,
             requests_per_minute: NonZeroU32::new(60_000),
             wrong_keys_per_minute: 100,
             body_within: Duration::from_mins(1),
@@ -62,7 +69,8 @@ impl Default for RequestLimits {
 #[derive(Clone)]
 pub struct Guard {
     limits: RequestLimits,
-    places: Arc<Semaphore>,
+    places: Arc<Shares>,
+    bodies: Arc<Shares>,
     rates: Option<Arc<Rates>>,
     guesses: Arc<Guesses>,
 }
@@ -70,7 +78,8 @@ pub struct Guard {
 impl Guard {
     pub fn new(limits: RequestLimits) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            places: Shares::new(limits.concurrent_requests),
+            bodies: Shares::new(limits.body_memory / BODY_PIECE),
             rates: limits
                 .requests_per_minute
                 .map(|it| Arc::new(Rates::new(it))),
@@ -81,9 +90,7 @@ impl Guard {
 
     /// Resolves when no request is at work any more, also none whose caller has left.
     pub async fn finished(&self) {
-        let all = u32::try_from(self.limits.concurrent_requests).unwrap_or(u32::MAX);
-        // It is never closed.
-        let _ = self.places.acquire_many(all).await;
+        self.places.all_free().await;
     }
 
     /// Whether a presented key may be looked up; who presents it is in the request's extensions.
@@ -96,10 +103,24 @@ impl Guard {
         self.guesses.note_wrong(presented);
     }
 
-    /// The key of this call is known. Counts the call, once; an error where the key has sent too many.
-    pub(crate) fn admit(&self, presented: Presented, call: &CallContext) -> ApiResult<()> {
+    /// The key of this call is known. Counts the call, once; an error where the key has sent too many,
+    /// or has too many at work.
+    pub(crate) fn admit(
+        &self,
+        presented: Presented,
+        call: &CallContext,
+        place: &Place,
+    ) -> ApiResult<()> {
         self.guesses.note_right(presented);
-        let (Some(rates), Some(key), None) = (&self.rates, call.key(), call.share()) else {
+        let Some(key) = call.key() else {
+            return Ok(());
+        };
+        self.count(call, key)?;
+        place.give_to(key)
+    }
+
+    fn count(&self, call: &CallContext, key: &ApiKey) -> ApiResult<()> {
+        let (Some(rates), None) = (&self.rates, call.share()) else {
             return Ok(());
         };
         let (share, taken) = rates.take(&key.id);

@@ -1,0 +1,204 @@
+//! So many of something for all callers of a process, shared out so that nobody can take it all.
+//!
+//! A key gets more as long as it has fewer than twice as many as are free, an application (which may
+//! have many keys) as long as it has fewer than four times as many. So one key alone gets two thirds,
+//! one application four fifths, and whoever comes then finds some free. Nothing is set aside for
+//! anybody: what is free is for whoever asks first.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use syncline_model::ApiKey;
+use tokio::sync::Notify;
+
+const OF_A_KEY: usize = 2;
+const OF_AN_APPLICATION: usize = 4;
+
+pub(super) struct Shares {
+    most: usize,
+    state: Mutex<State>,
+    all_free: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    used: usize,
+    by_key: HashMap<String, usize>,
+    by_application: HashMap<String, usize>,
+}
+
+/// Some of it, until it is dropped.
+pub(super) struct Lease {
+    shares: Arc<Shares>,
+    holder: Option<Arc<ApiKey>>,
+    units: usize,
+}
+
+impl Shares {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            state: Mutex::default(),
+            all_free: Notify::new(),
+        })
+    }
+
+    /// `None` where there is none left, or none left for this key. Before the key is known, there is no
+    /// `holder`.
+    pub(super) fn take(self: &Arc<Self>, holder: Option<Arc<ApiKey>>) -> Option<Lease> {
+        let mut lease = Lease {
+            shares: self.clone(),
+            holder,
+            units: 0,
+        };
+        lease.grow(1).then_some(lease)
+    }
+
+    /// Resolves when all of it is free.
+    pub(super) async fn all_free(&self) {
+        loop {
+            let freed = self.all_free.notified();
+            if self.state().used == 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// Takes so many units more, or none of them.
+    pub(super) fn grow(&mut self, units: usize) -> bool {
+        let mut state = self.shares.state();
+        let granted = state.grant(self.shares.most, self.holder.as_deref(), units);
+        drop(state);
+        self.units += if granted { units } else { 0 };
+        granted
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units
+    }
+
+    /// From now on it counts as this key's, if that may have it.
+    pub(super) fn give_to(&mut self, key: Arc<ApiKey>) -> bool {
+        let mut state = self.shares.state();
+        state.release(self.holder.as_deref(), self.units);
+        let granted = state.grant(self.shares.most, Some(&key), self.units);
+        drop(state);
+        self.holder = Some(key);
+        self.units = if granted { self.units } else { 0 };
+        granted
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.shares.state();
+        state.release(self.holder.as_deref(), self.units);
+        if state.used == 0 {
+            self.shares.all_free.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    fn grant(&mut self, most: usize, holder: Option<&ApiKey>, units: usize) -> bool {
+        let free = most - self.used;
+        if units > free {
+            return false;
+        }
+        if let Some(key) = holder {
+            let has = |shares: &HashMap<String, usize>, id| shares.get(id).copied().unwrap_or(0);
+            if has(&self.by_key, &key.id) >= OF_A_KEY * free
+                || has(&self.by_application, &key.application_id) >= OF_AN_APPLICATION * free
+            {
+                return false;
+            }
+            *self.by_key.entry(key.id.clone()).or_default() += units;
+            let application = self.by_application.entry(key.application_id.clone());
+            *application.or_default() += units;
+        }
+        self.used += units;
+        true
+    }
+
+    fn release(&mut self, holder: Option<&ApiKey>, units: usize) {
+        self.used -= units;
+        let Some(key) = holder else {
+            return;
+        };
+        give_back(&mut self.by_key, &key.id, units);
+        give_back(&mut self.by_application, &key.application_id, units);
+    }
+}
+
+/// Who has nothing is forgotten.
+fn give_back(shares: &mut HashMap<String, usize>, id: &str, units: usize) {
+    let Some(has) = shares.get_mut(id) else {
+        return;
+    };
+    *has = has.saturating_sub(units);
+    if *has == 0 {
+        shares.remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline_model::{Role, Time};
+
+    use super::*;
+
+    fn key(id: &str, application: &str) -> Option<Arc<ApiKey>> {
+        Some(Arc::new(ApiKey {
+            id: id.to_owned(),
+            application_id: application.to_owned(),
+            name: id.to_owned(),
+            role: Role::Admin,
+            policy: None,
+            created_at: Time::UNIX_EPOCH,
+            last_used_at: None,
+            expires_at: None,
+            revoked_at: None,
+        }))
+    }
+
+    /// As many as there are for somebody.
+    fn all_of(shares: &Arc<Shares>, holder: impl Fn() -> Option<Arc<ApiKey>>) -> Vec<Lease> {
+        std::iter::from_fn(|| shares.take(holder())).collect()
+    }
+
+    #[test]
+    fn one_key_gets_two_thirds_one_application_four_fifths_and_others_find_some() {
+        let shares = Shares::new(30);
+        let first = all_of(&shares, || key("a", "one"));
+        assert_eq!(first.len(), 20);
+        let second = all_of(&shares, || key("b", "one"));
+        assert_eq!(first.len() + second.len(), 24);
+        assert!(!all_of(&shares, || key("c", "other")).is_empty());
+        drop((first, second));
+        assert_eq!(shares.state().used, 0);
+        assert!(shares.state().by_key.is_empty() && shares.state().by_application.is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_before_the_key_was_known_becomes_the_keys() {
+        let shares = Shares::new(3);
+        let mut first = shares.take(None).unwrap();
+        assert!(first.give_to(key("a", "one").unwrap()));
+        let mut second = shares.take(None).unwrap();
+        assert!(second.give_to(key("a", "one").unwrap()));
+        let mut third = shares.take(None).unwrap();
+        assert!(!third.give_to(key("a", "one").unwrap()), "two are enough");
+        assert!(third.give_to(key("b", "other").unwrap()));
+        drop((first, second, third));
+        assert_eq!(shares.state().used, 0);
+    }
+}
