@@ -16,6 +16,7 @@ pub mod event;
 pub mod health;
 pub mod ids;
 pub mod limits;
+pub mod line;
 pub mod live;
 pub mod mutation;
 pub mod object;
@@ -38,6 +39,7 @@ pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use health::{Health, HealthStatus};
 pub use ids::{Ids, first_id_of};
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
+pub use line::{breaks_lines, line};
 pub use object::Object;
 pub use provider::{Category, ProviderName};
 pub use record::{

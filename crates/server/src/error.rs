@@ -221,6 +221,11 @@ impl ApiError {
         }
     }
 
+    /// No provider was asked.
+    pub(crate) fn is_ours(&self) -> bool {
+        !matches!(self, Self::Provider(failure) if !failure.ours)
+    }
+
     /// The answer as it is sent.
     pub(crate) fn rendered(&self, id: &RequestId) -> Response {
         let body = serde_json::to_vec(&self.body(id.as_str().to_owned())).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use sqlx::QueryBuilder;
 use sqlx_macros::FromRow;
-use syncline_model::{ApiKey, AuditResult, Time, first_id_of};
+use syncline_model::{ApiKey, AuditResult, Time, first_id_of, line};
 
 use crate::{
     PageRequest, Store, StoreError, Tenant, Total,
@@ -15,6 +15,9 @@ use crate::{
 
 /// Rows of one statement; SQLite takes 32766 parameters.
 const BATCH: usize = 500;
+/// Of one column, in bytes. Callers write most of what is in an entry.
+const LONGEST_TEXT: usize = 512;
+const LONGEST_MESSAGE: usize = 1024;
 
 /// What was done, as it is written down.
 #[derive(Debug, Clone)]
@@ -47,6 +50,29 @@ pub enum Actor {
     },
     /// Who may run commands on the machine.
     Cli,
+}
+
+impl AuditEntry {
+    /// As it is stored: each text in one line, and none longer than it needs to be.
+    fn bounded(&self) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(|text| line(text, LONGEST_TEXT));
+        Self {
+            actor: match &self.actor {
+                Actor::Key { id, name } => Actor::Key {
+                    id: id.clone(),
+                    name: line(name, LONGEST_TEXT),
+                },
+                Actor::Cli => Actor::Cli,
+            },
+            action: line(&self.action, LONGEST_TEXT),
+            method: text(&self.method),
+            route: text(&self.route),
+            customer_id: text(&self.customer_id),
+            provider_request: text(&self.provider_request),
+            message: line(&self.message, LONGEST_MESSAGE),
+            ..self.clone()
+        }
+    }
 }
 
 impl From<&ApiKey> for Actor {
@@ -147,7 +173,7 @@ macro_rules! insert {
     ($rows:expr) => {{
         let head = concat!("INSERT INTO audit_log (application_id, ", columns!(), ") ");
         let mut sql = QueryBuilder::new(head);
-        sql.push_values($rows, |mut row, (id, entry): &(String, &AuditEntry)| {
+        sql.push_values($rows, |mut row, (id, entry): &(String, AuditEntry)| {
             let (key_id, key_name) = entry.actor.key();
             row.push_bind(&entry.application_id)
                 .push_bind(id)
@@ -176,8 +202,10 @@ impl Store {
     pub async fn write_audit_log(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for batch in entries.chunks(BATCH) {
-            let rows = batch.iter().map(|entry| (self.ids.id(entry.at), entry));
-            let rows: Vec<(String, &AuditEntry)> = rows.collect();
+            let rows = batch
+                .iter()
+                .map(|entry| (self.ids.id(entry.at), entry.bounded()));
+            let rows: Vec<(String, AuditEntry)> = rows.collect();
             run!(tx, |c| insert!(&rows).build().execute(c).await.map(drop))?;
         }
         Ok(tx.commit().await?)

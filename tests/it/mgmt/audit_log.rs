@@ -8,6 +8,7 @@ use syncline_sim::Simulator;
 use syncline_store::{NewApiKey, Old};
 
 use crate::{
+    access::key,
     http::refused,
     support::{
         App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, on_both_databases,
@@ -255,6 +256,40 @@ on_both_databases! {
         assert_eq!(entry["customer_id"], "c");
         let message = entry["message"].as_str().unwrap();
         assert!(message.contains("was refused to delete a customer"), "{message}");
+    }
+
+    async fn a_key_that_is_refused_again_and_again_fills_nothing(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        let reader = key(&app, Role::ReadOnly, None).await;
+        let long = "x".repeat(20_000);
+        for _ in 0..100 {
+            let request = app.request(Method::DELETE, &format!("/mgmt/v2/customers/a%0Ab{long}"))
+                .header("x-api-key", &reader).header("user-agent", &long);
+            refused(&App::answer(request).await, 403, "FORBIDDEN_ERROR");
+        }
+        let log = app.get(&format!("{LOG}?result=denied")).await.ok();
+        assert_eq!(log["total_count"], 61);
+        let entries = log["results"].as_array().unwrap();
+        let told = entries.iter().find(|it| it["action"] == "refusal.repeat").unwrap();
+        assert!(told["message"].as_str().unwrap().starts_with("40 more like it since 2026-03-01T08:00"), "{told}");
+        for entry in entries {
+            assert!(entry.to_string().len() < 3000, "{entry}");
+            let customer = entry["customer_id"].as_str().unwrap();
+            assert!(customer.starts_with("a bxxx") && customer.ends_with('…'), "{customer}");
+        }
+        app.clock.advance(chrono::TimeDelta::minutes(1));
+        refused(&app.get_as(&reader, LOG).await, 403, "FORBIDDEN_ERROR");
+        assert_eq!(app.get(&format!("{LOG}?result=denied")).await.ok()["total_count"], 62);
+    }
+
+    async fn writes_that_come_to_nothing_are_counted_too(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        for _ in 0..70 {
+            app.delete("/mgmt/v2/customers/nobody").await;
+        }
+        app.put_customer(CUSTOMER).await.ok();
+        assert_eq!(app.get(&format!("{LOG}?result=failed")).await.ok()["total_count"], 61);
+        assert_eq!(app.get(&format!("{LOG}?result=ok")).await.ok()["total_count"], 1);
     }
 }
 

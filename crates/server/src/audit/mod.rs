@@ -3,9 +3,11 @@
 //! The layer ([`write_down`]) is around all handlers of the APIs. It writes down every write of the
 //! management API, every use of a connection's credential that is not reading (engagement writes,
 //! enrichment, passthrough, proxy), and everything that a key was refused for what it may not do.
-//! `words` says it in English, `recorder` takes it to the database.
+//! `words` says it in English, `recorder` takes it to the database, and `repeats` keeps one key from
+//! filling it with what it is refused.
 
 mod recorder;
+mod repeats;
 mod words;
 
 use axum::{
@@ -26,11 +28,14 @@ use crate::{
     guard::RequestId,
 };
 
-/// Whether the entry has to be in the database before the caller has his answer.
+/// How much depends on an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Durable {
+enum Weight {
+    /// It has to be in the database before the caller has his answer.
     Before,
     Soon,
+    /// The same, but nothing was done: of these the first of each minute will do.
+    Nothing,
 }
 
 /// The layer around the handlers.
@@ -53,7 +58,7 @@ pub(crate) async fn write_down(
     let method = request.method().clone();
     let at = state.clock.now();
     let response = next.run(request).await;
-    let Some((key, result, durable)) = judge(&deed, &method, &call, &response) else {
+    let Some((key, result, weight)) = judge(&deed, &method, &call, &response) else {
         return response;
     };
     let reason = response.extensions().get::<ApiError>().map(ApiError::title);
@@ -73,32 +78,33 @@ pub(crate) async fn write_down(
         status: Some(response.status().as_u16()),
         request_id: Some(id.as_str().to_owned()),
     };
-    match durable {
-        Durable::Before => state.recorder.write_now(entry).await,
-        Durable::Soon => state.recorder.write_soon(entry).await,
+    match weight {
+        Weight::Before => state.recorder.write_now(entry).await,
+        Weight::Soon => state.recorder.write_soon(entry).await,
+        Weight::Nothing => state.recorder.write_refusal(entry).await,
     }
     response
 }
 
-/// Who did it, how it went, and how much depends on the entry; `None` where nothing is written down.
+/// Who did it, how it went, and how much depends on its entry; `None` where nothing is written down.
 fn judge<'c>(
     deed: &Deed,
     method: &Method,
     call: &'c CallContext,
     response: &Response,
-) -> Option<(&'c ApiKey, AuditResult, Durable)> {
+) -> Option<(&'c ApiKey, AuditResult, Weight)> {
     let ours = response.extensions().get::<FromProvider>().is_none();
     let error = response.extensions().get::<ApiError>().filter(|_| ours);
     // Whoever sends too much must not fill the log with it.
-    if matches!(error, Some(ApiError::TooMany { .. })) {
+    if matches!(error, Some(ApiError::TooMany { .. } | ApiError::Overloaded)) {
         return None;
     }
     if let Some(former) = call.former_key() {
-        return Some((former, AuditResult::Denied, Durable::Before));
+        return Some((former, AuditResult::Denied, Weight::Nothing));
     }
     let key = call.key()?;
     if call.denied().is_some() {
-        return Some((key, AuditResult::Denied, Durable::Before));
+        return Some((key, AuditResult::Denied, Weight::Nothing));
     }
     // What isn't there, or doesn't take the method, was nothing.
     if !deed.counts(method) || response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -111,10 +117,10 @@ fn judge<'c>(
         }
         None => AuditResult::Ok,
     };
-    let durable = if deed.is_management() {
-        Durable::Before
-    } else {
-        Durable::Soon
+    let weight = match error {
+        Some(error) if error.changed_nothing() && error.is_ours() => Weight::Nothing,
+        _ if deed.is_management() => Weight::Before,
+        _ => Weight::Soon,
     };
-    Some((key, result, durable))
+    Some((key, result, weight))
 }

@@ -4,10 +4,12 @@
 //! writer, which commits what has gathered, at least every second, and at the stop. When the database
 //! is away they gather up to a bound; beyond that, callers wait.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use syncline_store::{AuditEntry, Store};
 use tokio::sync::{mpsc, oneshot};
+
+use super::repeats::Repeats;
 
 /// Entries that wait to be written.
 const QUEUE: usize = 4096;
@@ -15,6 +17,8 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 512;
 /// How long the first of a batch waits for others.
 const GATHER: Duration = Duration::from_millis(250);
+/// How long it takes at most from the end of a minute until what was only counted in it is told.
+const TELL_AFTER: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; all clones have one writer.
@@ -22,6 +26,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub struct Recorder {
     store: Store,
     send: mpsc::Sender<Order>,
+    repeats: Arc<Repeats>,
 }
 
 enum Order {
@@ -34,8 +39,14 @@ impl Recorder {
     /// The recorder, and its writer, which has to be run.
     pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (send, orders) = mpsc::channel(QUEUE);
-        let writer = write(store.clone(), orders);
-        (Self { store, send }, writer)
+        let repeats = Arc::<Repeats>::default();
+        let writer = write(store.clone(), orders, repeats.clone());
+        let recorder = Self {
+            store,
+            send,
+            repeats,
+        };
+        (recorder, writer)
     }
 
     /// Returns when the entry is in the database. Where that can't be had, it is left to the writer: the
@@ -55,6 +66,18 @@ impl Recorder {
         }
     }
 
+    /// Writes an entry now if it is one of the first that its key was refused in this minute; the others
+    /// are counted, and told together.
+    pub(super) async fn write_refusal(&self, entry: AuditEntry) {
+        let (entry, told) = self.repeats.note(entry);
+        if let Some(told) = told {
+            self.write_soon(told).await;
+        }
+        if let Some(entry) = entry {
+            self.write_now(entry).await;
+        }
+    }
+
     /// Returns when the writer has the entry.
     pub(super) async fn write_soon(&self, entry: AuditEntry) {
         // The writer lives as long as the process.
@@ -70,9 +93,15 @@ impl Recorder {
     }
 }
 
-async fn write(store: Store, mut orders: mpsc::Receiver<Order>) {
+async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<Repeats>) {
     let mut taken = Vec::new();
-    while orders.recv_many(&mut taken, BATCH).await > 0 {
+    loop {
+        let next = orders.recv_many(&mut taken, BATCH);
+        match tokio::time::timeout(TELL_AFTER, next).await {
+            Ok(0) => return commit(&store, &repeats.all()).await,
+            Ok(_) => {}
+            Err(_) => commit(&store, &repeats.over()).await,
+        }
         if !taken.iter().any(|order| matches!(order, Order::Flush(_))) {
             let _ = tokio::time::timeout(GATHER, gather(&mut orders, &mut taken)).await;
         }
@@ -83,6 +112,9 @@ async fn write(store: Store, mut orders: mpsc::Receiver<Order>) {
                 Order::Write(entry) => entries.push(*entry),
                 Order::Flush(done) => waiting.push(done),
             }
+        }
+        if !waiting.is_empty() {
+            entries.extend(repeats.all());
         }
         commit(&store, &entries).await;
         for done in waiting {

@@ -2,7 +2,7 @@
 //! word without being told.
 
 use axum::http::{Method, StatusCode};
-use syncline_model::{ApiKey, AuditResult};
+use syncline_model::{ApiKey, AuditResult, line};
 
 use crate::call::CallContext;
 
@@ -89,7 +89,7 @@ impl Deed {
         let (does, did) = self.verbs();
         let object = self.object.replace('_', " ");
         let object = match call.provider_request() {
-            Some(request) => request.to_owned(),
+            Some(request) => one_line(request),
             None => format!("{} {object}", article(&object)),
         };
         let at = call.provider().map(|it| format!(" at {}", it.as_str()));
@@ -145,13 +145,11 @@ fn article(noun: &str) -> &'static str {
     }
 }
 
-/// What others have written stays in its line, and within bounds.
+/// Of what others have written, in bytes.
+const QUOTED: usize = 300;
+
 fn one_line(text: &str) -> String {
-    const MOST: usize = 300;
-    text.chars()
-        .map(|it| if it.is_control() { ' ' } else { it })
-        .take(MOST)
-        .collect()
+    line(text, QUOTED)
 }
 
 #[cfg(test)]
@@ -204,10 +202,5 @@ mod tests {
                 "{method} {route}"
             );
         }
-    }
-
-    #[test]
-    fn nothing_breaks_out_of_its_line() {
-        assert_eq!(one_line("a\r\nb\u{1b}[2J"), "a  b [2J");
     }
 }

@@ -1,0 +1,41 @@
+//! What others have written, where it is quoted: in one line, and within a bound.
+
+/// `text` without what could break or disguise its line, cut to so many bytes; a `…` at the end says
+/// that something is missing.
+pub fn line(text: &str, most: usize) -> String {
+    const CUT: char = '…';
+    let mut line = String::with_capacity(text.len().min(most));
+    for character in text.chars() {
+        let character = if breaks_lines(character) {
+            ' '
+        } else {
+            character
+        };
+        if line.len() + character.len_utf8() > most {
+            while line.len() + CUT.len_utf8() > most && line.pop().is_some() {}
+            line.push(CUT);
+            return line;
+        }
+        line.push(character);
+    }
+    line
+}
+
+/// Control characters, and those that separate lines or turn the direction of the text.
+pub fn breaks_lines(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_breaks_out_of_its_line_or_its_bound() {
+        assert_eq!(line("a\r\nb\u{1b}[2J\u{202e}c", 100), "a  b [2J c");
+        assert_eq!(line("abcdef", 6), "abcdef");
+        assert_eq!(line("abcdefg", 6), "abc…");
+        assert_eq!(line("ääääääää", 6), "ä…");
+        assert_eq!(line("\0", 6), " ");
+    }
+}

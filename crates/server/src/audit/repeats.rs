@@ -1,0 +1,105 @@
+//! What one key is refused again and again: the first of each minute are written down one by one, the
+//! others counted, and told in one entry. So nobody can fill the database with what he may not do.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use syncline_model::{Time, time};
+use syncline_store::{Actor, AuditEntry};
+use tokio::time::Instant;
+
+/// Entries that a key gets in a minute for what came to nothing.
+const ONE_BY_ONE: u32 = 60;
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[derive(Default)]
+pub(super) struct Repeats(Mutex<HashMap<String, Minute>>);
+
+struct Minute {
+    since: Time,
+    begun: Instant,
+    written: u32,
+    more: u64,
+    /// What was counted last.
+    last: Option<AuditEntry>,
+}
+
+impl Repeats {
+    /// The entry, if it is to be written down; and what is to be told of the key's minute before.
+    pub(super) fn note(&self, entry: AuditEntry) -> (Option<AuditEntry>, Option<AuditEntry>) {
+        let Actor::Key { id, .. } = &entry.actor else {
+            return (Some(entry), None);
+        };
+        let mut minutes = self.minutes();
+        let minute = minutes
+            .entry(id.clone())
+            .or_insert_with(|| Minute::begin(entry.at));
+        let mut told = None;
+        if minute.is_over() || entry.at - minute.since >= TimeDelta::minutes(1) {
+            told = minute.tell();
+            *minute = Minute::begin(entry.at);
+        }
+        if minute.written < ONE_BY_ONE {
+            minute.written += 1;
+            return (Some(entry), told);
+        }
+        minute.more += 1;
+        minute.last = Some(entry);
+        (None, told)
+    }
+
+    /// What is to be told of minutes that are over.
+    pub(super) fn over(&self) -> Vec<AuditEntry> {
+        let mut told = Vec::new();
+        self.minutes().retain(|_, minute| {
+            let over = minute.is_over();
+            told.extend(over.then(|| minute.tell()).flatten());
+            !over
+        });
+        told
+    }
+
+    /// What is to be told of all of them, as far as they have come.
+    pub(super) fn all(&self) -> Vec<AuditEntry> {
+        let mut minutes = self.minutes();
+        minutes.values_mut().filter_map(Minute::tell).collect()
+    }
+
+    fn minutes(&self) -> MutexGuard<'_, HashMap<String, Minute>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Minute {
+    fn begin(since: Time) -> Self {
+        Self {
+            since,
+            begun: Instant::now(),
+            written: 0,
+            more: 0,
+            last: None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.begun.elapsed() >= MINUTE
+    }
+
+    fn tell(&mut self) -> Option<AuditEntry> {
+        let last = self.last.take()?;
+        let more = std::mem::take(&mut self.more);
+        let since = time::format(self.since);
+        Some(AuditEntry {
+            action: "refusal.repeat".to_owned(),
+            message: format!(
+                "{more} more like it since {since}, of which only this one is shown: {}",
+                last.message
+            ),
+            ..last
+        })
+    }
+}
