@@ -8,6 +8,7 @@ use syncline_model::{
 };
 use syncline_providers::{
     Call, Credentials, ErrorKind, KeyCheck, ListRequest, Page, Provider, ProviderError, Window,
+    counted,
 };
 use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 
@@ -108,10 +109,11 @@ impl Engine {
         let asked_at = self.clock.now();
         walk.requests += 1;
         walk.tries_from(asked_at);
-        let answer = tokio::select! {
-            answer = self.ask(&walk.scan, credentials) => answer,
+        let (answer, repeated) = tokio::select! {
+            answer = counted(self.ask(&walk.scan, credentials)) => answer,
             () = self.grace_is_over() => return Ok(Step::End(self.give_back(walk).await)),
         };
+        walk.requests += repeated;
         let answered_at = if mutation::on(Mutation::StampAtRequest) {
             asked_at
         } else {

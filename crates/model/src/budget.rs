@@ -34,6 +34,8 @@ const ABOUT_A_DAY: i64 = 23 * 60;
 
 /// No request's answer comes later than this after it was granted.
 pub(crate) const LONGEST_ANSWER: TimeDelta = TimeDelta::minutes(2);
+/// Endpoints of which request windows are kept. Every page of a sync writes the whole budget.
+const MOST_ENDPOINTS: usize = 100;
 
 /// What an account has spent and reserved, and what its request windows say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +142,13 @@ impl Budget {
         self.prune(at);
     }
 
+    /// A request that was granted was sent once more.
+    pub fn count_again(&mut self, endpoint: &str, at: Time) {
+        if let Some(windows) = self.windows.get_mut(endpoint) {
+            windows.count(at, at);
+        }
+    }
+
     /// What an answer's headers said of the endpoint's request windows. Comes after the answer was
     /// settled, in the same change: what is still open counts as on its way.
     pub fn learn(&mut self, endpoint: &str, usage: &[WindowUsage], at: Time) {
@@ -158,6 +167,7 @@ impl Budget {
     pub fn refused(&mut self, endpoint: &str, window: RequestWindow, until: Time, at: Time) {
         let windows = self.windows.entry(endpoint.to_owned()).or_default();
         windows.refuse(window, Refused { at, until });
+        self.bound();
     }
 
     /// Takes back moments that can't be: the clock was ahead when they were noted. What happened
@@ -216,6 +226,7 @@ impl Budget {
             let ours = self.windows.entry(endpoint.clone()).or_default();
             ours.merge(windows.clone());
         }
+        self.bound();
     }
 
     /// Adds what another account spent: both turned out to be the same one. Reservations move along.
@@ -227,6 +238,7 @@ impl Budget {
         for (endpoint, windows) in other.windows {
             self.windows.entry(endpoint).or_default().merge(windows);
         }
+        self.bound();
     }
 
     fn refused_by_requests(&self, ask: &Ask<'_>, now: Time) -> Option<Refusal> {
@@ -310,6 +322,24 @@ impl Budget {
             .retain(|it| it.latest >= now || it.records > 0 && minute_of(it.latest) >= first);
         let oldest = now - RecordWindow::Day.length() - CLOCK_MARGIN;
         self.windows.retain(|_, windows| windows.prune(oldest));
+        self.bound();
+    }
+
+    /// Forgets the endpoints whose windows close first, where there are too many.
+    fn bound(&mut self) {
+        if self.windows.len() <= MOST_ENDPOINTS {
+            return;
+        }
+        let ends = self.windows.values().map(EndpointWindows::known_until);
+        let mut ends: Vec<Time> = ends.collect();
+        ends.sort_unstable_by(|one, other| other.cmp(one));
+        let least = ends[MOST_ENDPOINTS - 1];
+        let mut left = MOST_ENDPOINTS;
+        self.windows.retain(|_, windows| {
+            let kept = windows.known_until() >= least && left > 0;
+            left -= usize::from(kept);
+            kept
+        });
     }
 
     /// The first minute that is kept: the first that counts. But after a silence, or a leap of the

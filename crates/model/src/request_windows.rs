@@ -237,6 +237,13 @@ impl EndpointWindows {
         }
     }
 
+    /// When the last of it is over.
+    pub(crate) fn known_until(&self) -> Time {
+        let closes = self.known.values().map(|it| it.closes_by);
+        let ends = closes.chain(self.refused.values().copied());
+        ends.max().unwrap_or_default()
+    }
+
     /// Forgets what is of no use after `oldest`. `false`: nothing is left.
     pub(crate) fn prune(&mut self, oldest: Time) -> bool {
         self.known.retain(|_, it| it.closes_by > oldest);

@@ -12,6 +12,8 @@ pub const MIN_PERIOD_MS: i64 = 60_000;
 /// The longest: a year.
 pub const MAX_PERIOD_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
+const MAX_ASSOCIATIONS: usize = 100;
+
 /// The body of a sync config.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SyncConfigData {
@@ -144,6 +146,13 @@ impl SyncConfigData {
             let strategy = entry.sync_strategy_override.as_ref();
             if let Some(strategy) = strategy {
                 strategy.check(&format!("{field}.sync_strategy_override"))?;
+            }
+            let associations = entry.associations_to_fetch.as_ref();
+            if associations.is_some_and(|it| it.len() > MAX_ASSOCIATIONS) {
+                return Err(invalid(
+                    &format!("{field}.associations_to_fetch"),
+                    format!("must not have more than {MAX_ASSOCIATIONS} entries"),
+                ));
             }
             objects.push((object, strategy.unwrap_or(&self.default_config).period_ms));
         }

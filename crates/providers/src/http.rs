@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
 use reqwest::{
-    Client, ClientBuilder,
+    ClientBuilder,
     header::{ACCEPT, CONTENT_TYPE, HeaderValue},
     redirect,
 };
@@ -21,7 +21,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use syncline_model::Time;
 
-use crate::error::{ErrorKind, ProviderError, SetupError};
+use crate::{
+    error::{ErrorKind, ProviderError, SetupError},
+    kept::Clients,
+};
 
 /// The longest that a request can take, from connecting to the last byte of its answer.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -205,9 +208,10 @@ pub fn segment(text: &str) -> Option<String> {
     Some(encoded)
 }
 
-/// One pooled client of the network.
+/// The network itself, on connections that are kept.
 struct Network {
-    client: Client,
+    clients: Clients,
+    answer_within: Duration,
 }
 
 impl Network {
@@ -215,21 +219,25 @@ impl Network {
         // The binary installs it first; a test or a tool that doesn't gets the same one here. The
         // error only says that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = ClientBuilder::new()
-            .user_agent(USER_AGENT)
-            // Of the whole exchange: a body that trickles or stops is given up as well.
-            .timeout(answer_within)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
-            .tcp_nodelay(true)
-            .gzip(true)
-            // Following one would carry the key to wherever the answer points.
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .build()
-            .map_err(SetupError::Client)?;
-        Ok(Self { client })
+        let builder = || {
+            ClientBuilder::new()
+                .user_agent(USER_AGENT)
+                // Of the whole exchange: a body that trickles or stops is given up as well.
+                .timeout(answer_within)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
+                .tcp_nodelay(true)
+                .gzip(true)
+                // Following one would carry the key to wherever the answer points.
+                .redirect(redirect::Policy::none())
+                .referer(false)
+        };
+        let clients = Clients::build(builder).map_err(SetupError::Client)?;
+        Ok(Self {
+            clients,
+            answer_within,
+        })
     }
 }
 
@@ -237,13 +245,15 @@ impl Network {
 impl Transport for Network {
     async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
         let mut builder = self
-            .client
+            .clients
             .request(request.method, request.url)
             .headers(request.headers);
         if let Some(body) = request.body {
             builder = builder.body(body);
         }
-        let mut response = builder.send().await.map_err(no_answer)?;
+        let request = builder.build().map_err(no_answer)?;
+        let sent = self.clients.send(request, Some(self.answer_within));
+        let mut response = sent.await.map_err(no_answer)?;
         let body = read_body(&mut response).await?;
         Ok(Response {
             status: response.status().as_u16(),

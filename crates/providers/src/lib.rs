@@ -12,6 +12,7 @@ pub mod apollo;
 pub mod error;
 pub mod http;
 pub mod json;
+mod kept;
 pub mod passthrough;
 pub mod provider;
 pub mod session;
@@ -21,6 +22,7 @@ pub use account::account_id;
 pub use apollo::ApolloConfig;
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
+pub use kept::counted;
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,

@@ -7,7 +7,7 @@
 
 use axum::{
     extract::{MatchedPath, OriginalUri},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use percent_encoding::percent_decode_str;
 use syncline_model::{ApiKey, Policy, Role};
@@ -34,6 +34,38 @@ const METHOD_OVERRIDES: &[&str] = &[
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
+];
+
+/// What a key that is held to rules may send of headers. Servers and the proxies before them look at many
+/// others to find out which path or which host is meant, and no list of those is ever complete.
+const PLAIN_HEADERS: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    // Ends here, with the headers that it names.
+    "connection",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-md5",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "pragma",
+    "prefer",
+    "range",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "x-correlation-id",
+    "x-request-id",
 ];
 
 /// The same, as a field of a form or a query.
@@ -141,6 +173,19 @@ pub(crate) fn check_forward(
         return Err(caller.refuse(lacks(key, &call, needs)));
     }
     Ok(())
+}
+
+/// Takes out of a request's headers what the caller's key may not send along.
+pub(crate) fn restrict_headers(caller: &Caller, headers: &mut HeaderMap) {
+    if caller.key.grants().is_unlimited() {
+        return;
+    }
+    let names: Vec<HeaderName> = headers.keys().cloned().collect();
+    for name in names {
+        if !PLAIN_HEADERS.contains(&name.as_str()) {
+            headers.remove(name);
+        }
+    }
 }
 
 /// What could make another request of it than the one that the rules see.

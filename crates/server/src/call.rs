@@ -14,11 +14,16 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::{extract::Request, http::Extensions, middleware::Next, response::Response};
-use syncline_model::{ApiKey, ProviderName};
+use syncline_model::{ApiKey, ProviderName, line};
 use syncline_providers::{Target, http::Method};
 use syncline_store::Connection;
 
 use crate::guard::Share;
+
+/// Of what the caller wrote, in bytes.
+const LOGGED: usize = 300;
+/// An id has 255 characters at most, of up to four bytes.
+const LOGGED_ID: usize = 1020;
 
 /// Cheap to clone; all clones are of the same call. Nothing that is known changes again.
 #[derive(Clone, Default)]
@@ -40,7 +45,7 @@ struct Known {
 pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
     let call = CallContext::default();
     request.extensions_mut().insert(call.clone());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), line(request.uri().path(), LOGGED));
     let response = next.run(request).await;
     if let Some(key) = call.key() {
         tracing::debug!(
@@ -127,7 +132,9 @@ impl CallContext {
     }
 
     pub(crate) fn set_customer(&self, customer_id: &str) {
-        self.0.customer_id.get_or_init(|| customer_id.to_owned());
+        self.0
+            .customer_id
+            .get_or_init(|| line(customer_id, LOGGED_ID));
     }
 
     pub(crate) fn set_connection(&self, connection: &Connection) {

@@ -3,11 +3,12 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
+use syncline_store::Batch;
 use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ApiResult},
-    extract::nul_in_json,
+    texts::check_json,
 };
 
 /// A position in a list: the id of a row and the way to go from it.
@@ -28,7 +29,7 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> ApiResult<T> {
     BASE64_URL_SAFE_NO_PAD
         .decode(cursor.trim_end_matches('='))
         .ok()
-        .filter(|json| nul_in_json(json).is_none())
+        .filter(|json| check_json(json, usize::MAX).is_ok())
         .and_then(|json| serde_json::from_slice(&json).ok())
         .ok_or_else(foreign)
 }
@@ -82,6 +83,12 @@ impl<T> Page<T> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
         rows.truncate(size);
+        Self::of(Batch { rows, more }, came_from_cursor, reverse)
+    }
+
+    /// Of rows that were cut already.
+    pub(crate) fn of(batch: Batch<T>, came_from_cursor: bool, reverse: bool) -> Self {
+        let Batch { mut rows, more } = batch;
         if reverse {
             rows.reverse();
             Self {

@@ -15,6 +15,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use syncline_model::line;
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
@@ -22,6 +23,9 @@ use crate::{guard::RequestId, provider_errors::ProviderFailure};
 
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// In bytes.
+const LONGEST_TITLE: usize = 2000;
 
 /// When to come back to a service that is busy or lacks its database, in seconds.
 const SOON: u64 = 1;
@@ -183,14 +187,15 @@ impl ApiError {
     }
 
     fn body(&self, id: String) -> ErrorBody {
-        let title = self.title();
+        // It may repeat what the caller sent.
+        let title = line(&self.title(), LONGEST_TITLE);
         let (origin, cause) = match self {
             Self::Provider(failure) if !failure.ours => ("remote-provider", failure.cause.clone()),
             _ => ("supaglue", None),
         };
         let source = match self {
             Self::Validation { field, .. } => Some(ErrorSource {
-                pointer: field.clone(),
+                pointer: line(field, LONGEST_TITLE),
             }),
             _ => None,
         };

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request},
+    http::{Extensions, HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use syncline_model::{ApiKey, ProviderName};
 use syncline_store::{Connection, Tenant};
 
@@ -17,6 +16,7 @@ use crate::{
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     guard::{Place, Presented, read_body},
+    texts::{NO_NUL, check_json},
 };
 
 /// Who calls. Comes first in every handler: nothing is looked at before the key.
@@ -200,8 +200,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
     }
 }
 
-/// PostgreSQL's text has no NUL, so nothing that is stored or looked up may have one.
-pub(crate) const NO_NUL: &str = "must not contain NUL";
+/// The longest text in a body of the management API, in bytes. Most fields have less.
+const LONGEST_TEXT: usize = 4096;
 
 /// A JSON body. A wrong one is named by the path of its field.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -215,8 +215,9 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
             return Err(ApiError::UnsupportedMediaType);
         }
         let place = Place::of(request.extensions());
+        let longest = longest_text(request.extensions());
         let body = read_body(&state.guard, &place, request.into_body(), MAX_BODY_BYTES).await?;
-        check_object(&body)?;
+        check_object(&body, longest)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
@@ -228,45 +229,21 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     }
 }
 
-/// What serde lets through: an array in the place of an object, and NUL in strings.
-fn check_object(body: &[u8]) -> ApiResult<()> {
+/// What serde lets through: an array in the place of an object, and texts that can't be stored.
+fn check_object(body: &[u8], longest_text: usize) -> ApiResult<()> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|byte| *byte != b'{') {
         return Err(ApiError::validation("body", "must be a JSON object"));
     }
-    match nul_in_json(body) {
-        Some(field) => Err(ApiError::validation(field, NO_NUL)),
-        None => Ok(()),
-    }
+    check_json(body, longest_text)
 }
 
-/// The path of a string with a NUL in it.
-pub(crate) fn nul_in_json(json: &[u8]) -> Option<String> {
-    const ESCAPED: &[u8] = br"\u0000";
-    if !json.windows(ESCAPED.len()).any(|part| part == ESCAPED) {
-        return None;
-    }
-    find_nul(&serde_json::from_slice(json).ok()?, "")
-}
-
-fn find_nul(value: &Value, path: &str) -> Option<String> {
-    match value {
-        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, item)| find_nul(item, &format!("{path}[{index}]"))),
-        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
-            let path = match path {
-                "" => name.clone(),
-                path => format!("{path}.{name}"),
-            };
-            if name.contains('\0') {
-                return Some(path.replace('\0', ""));
-            }
-            find_nul(field, &path)
-        }),
-        _ => None,
+/// What the management API is told is stored. The other APIs' bodies are the provider's business.
+fn longest_text(extensions: &Extensions) -> usize {
+    let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    match route {
+        Some(route) if route.starts_with("/mgmt/") => LONGEST_TEXT,
+        _ => usize::MAX,
     }
 }
 

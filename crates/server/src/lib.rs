@@ -7,6 +7,7 @@
 
 mod access;
 mod actions;
+mod array;
 mod audit;
 mod call;
 mod cursor;
@@ -28,6 +29,7 @@ mod remote;
 mod request_gate;
 mod router;
 mod serve;
+mod texts;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ use chrono::TimeDelta;
 use syncline_model::{RequestWindow, Time, WindowUsage, budget::Refusal};
 use syncline_providers::{
     Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session, Unified, Window,
+    counted,
 };
 use syncline_store::{Connection, Lesson, StoreError};
 
@@ -80,10 +81,11 @@ impl Remote {
         }
     }
 
-    /// Writes down what a request's answer told, be it a refusal.
+    /// Writes down what a request's answer told, be it a refusal, and that it was sent more than once.
     pub(crate) async fn settle(
         &self,
         leave: Leave,
+        repeated: i64,
         usage: &[WindowUsage],
         failure: Option<&ProviderError>,
     ) {
@@ -95,7 +97,9 @@ impl Remote {
             refused: failure.and_then(|error| refused_until(error, now)),
         };
         let gate = &self.state.request_gate;
-        let written = gate.leave(&self.state, self.account(), leave, lesson).await;
+        let written = gate
+            .leave(&self.state, self.account(), leave, repeated, lesson)
+            .await;
         // The provider has answered already, and so is the caller; what was not written down is
         // learned from the next answer.
         if let Err(error) = written {
@@ -126,12 +130,12 @@ impl Meter for Remote {
         let leave = self.permit(endpoint).await?;
         let now = self.state.clock.now().timestamp_millis();
         self.asked_at.store(now, Ordering::Relaxed);
-        let answered = request.await;
+        let (answered, repeated) = counted(request).await;
         let (usage, failure) = match &answered {
             Ok(answered) => (&answered.usage, None),
             Err(error) => (&error.usage, Some(error)),
         };
-        self.settle(leave, usage, failure).await;
+        self.settle(leave, repeated, usage, failure).await;
         answered
     }
 }

@@ -77,12 +77,13 @@ impl RequestGate {
         Ok(copy.budget.reserve(&ask, now).map(|()| leave))
     }
 
-    /// Learns from a request's answer.
+    /// Learns from a request's answer, and counts how often it was sent again.
     pub(crate) async fn leave(
         &self,
         state: &AppState,
         account_id: &str,
         leave: Leave,
+        repeated: i64,
         lesson: Lesson,
     ) -> Result<(), StoreError> {
         let now = lesson.at;
@@ -90,6 +91,9 @@ impl RequestGate {
         {
             let mut copies = self.copies();
             let copy = copies.entry(account_id.to_owned()).or_default();
+            for _ in 0..repeated {
+                copy.budget.count_again(&leave.endpoint, now);
+            }
             copy.budget.settle(&leave.id, 0, now);
             copy.budget.learn(&lesson.endpoint, &lesson.usage, now);
             if let Some((window, until)) = lesson.refused {

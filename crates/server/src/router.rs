@@ -76,6 +76,7 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
         .layer(middleware::from_fn(guard::answer_panics))
         .layer(middleware::from_fn(error::render))
         .layer(middleware::from_fn(guard::tell_share))
+        .layer(middleware::from_fn(guard::shield))
         .layer(middleware::from_fn(call::begin))
         .layer(middleware::from_fn_with_state(
             state.clone(),

@@ -4,6 +4,7 @@ use sqlx_macros::FromRow;
 
 use crate::{
     StoreError, Tenant,
+    batch::{self, Batch},
     db::{Tx, run},
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
@@ -26,13 +27,20 @@ pub struct NewCustomer<'a> {
 }
 
 impl Tenant {
-    pub async fn list_customers(&self) -> Result<Vec<Customer>, StoreError> {
+    /// By id, those after this one; the empty id is before all.
+    pub async fn list_customers(&self, after: &str) -> Result<Batch<Customer>, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT application_id, customer_id, name, email FROM customers
-             WHERE application_id = $1 ORDER BY customer_id",
+             WHERE application_id = $1 AND customer_id > $2 ORDER BY customer_id LIMIT $3",
         );
+        fn weigh(row: &Customer) -> usize {
+            row.customer_id.len() + row.name.len() + row.email.len()
+        }
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?)
+        let rows = run!(reader, query_as(SQL), |q, c| {
+            batch::take(q.bind(after).bind(batch::ROWS + 1).fetch(c), weigh).await
+        })?;
+        Ok(rows)
     }
 
     pub async fn get_customer(&self, customer_id: &str) -> Result<Option<Customer>, StoreError> {

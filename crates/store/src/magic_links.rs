@@ -5,6 +5,7 @@ use syncline_model::{ProviderName, Time};
 
 use crate::{
     ConfiguredProvider, StoreError, Tenant,
+    batch::{self, Batch},
     db::run,
     providers::parse_provider,
     tenant::{Scoped, scoped},
@@ -65,16 +66,21 @@ impl TryFrom<MagicLinkRow> for MagicLink {
 }
 
 impl Tenant {
-    /// The newest last.
-    pub async fn list_magic_links(&self) -> Result<Vec<MagicLink>, StoreError> {
+    /// The newest last; those after this id.
+    pub async fn list_magic_links(&self, after: &str) -> Result<Batch<MagicLink>, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
                     expires_at, consumed_at
-             FROM magic_links WHERE application_id = $1 ORDER BY id",
+             FROM magic_links WHERE application_id = $1 AND id > $2 ORDER BY id LIMIT $3",
         );
+        fn weigh(row: &MagicLinkRow) -> usize {
+            row.return_url.len()
+        }
         let mut reader = self.read().await?;
-        let rows: Vec<MagicLinkRow> = run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        let batch = run!(reader, query_as(SQL), |q, c| {
+            batch::take(q.bind(after).bind(batch::ROWS + 1).fetch(c), weigh).await
+        })?;
+        batch.try_map(TryInto::try_into)
     }
 
     pub async fn create_magic_link(&self, new: &NewMagicLink<'_>) -> Result<MagicLink, StoreError> {

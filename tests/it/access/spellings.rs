@@ -6,7 +6,7 @@ use serde_json::json;
 use syncline_model::Role;
 
 use super::{call, is_forbidden, key, request};
-use crate::support::{App, on_both_databases};
+use crate::support::{App, CUSTOMER, MASTER_KEY, Upstream, on_both_databases};
 
 /// What leads to `people/match`, or may do so at some server.
 const MATCH: [&str; 20] = [
@@ -99,5 +99,31 @@ on_both_databases! {
         let plain = request(&app, &app.api_key, &Method::POST, &proxied);
         App::answer(plain.header("content-type", form).body("page=1")).await;
         assert_eq!(app.apollo.ledger().len(), 2);
+    }
+
+    async fn a_key_with_rules_sends_no_header_that_could_name_another_path(database: Database) {
+        let upstream = Upstream::start().await;
+        let app = App::at(database, &upstream.base).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let rules = json!({"passthrough": [{"methods": ["GET"], "path": "/test/echo/**"}]});
+        let ruled = key(&app, Role::Passthrough, Some(rules)).await;
+        let free = app.api_key.clone();
+        let risky = ["x-original-url", "x-rewrite-url", "x-forwarded-host", "x-forwarded-path", "forwarded",
+            "x-forwarded-prefix", "x-original-host", "x-envoy-original-path", "x-anything"];
+        for (key, passes) in [(&ruled, false), (&free, true)] {
+            let mut sent = request(&app, key, &Method::GET, "/actions/v2/proxy/test/echo/a").header("accept", "text/csv");
+            for name in risky {
+                sent = sent.header(name, "/test/other");
+            }
+            let echo = App::answer(sent).await.ok();
+            let names: serde_json::Map<_, _> = risky.iter().map(|it| ((*it).to_owned(), json!("/other"))).collect();
+            let envelope = json!({"method": "GET", "path": "test/echo/a", "headers": names});
+            let enveloped = call(&app, key, &Method::POST, "/actions/v2/passthrough", Some(&envelope)).await.ok();
+            for name in risky {
+                assert_eq!(echo["headers"][name].is_string(), passes, "{name}: {echo}");
+                assert_eq!(enveloped["body"]["headers"][name].is_string(), passes, "{name}: {enveloped}");
+            }
+            assert_eq!(echo["headers"]["accept"], "text/csv");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod credentials;
+mod kept_connections;
 mod limits;
 mod passthrough;
 mod proxy;

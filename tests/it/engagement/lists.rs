@@ -14,6 +14,27 @@ use crate::support::{App, on_both_databases};
 const CONTACTS: &str = "/engagement/v2/contacts?read_from_cache=true";
 
 on_both_databases! {
+    async fn a_page_of_large_records_ends_early_and_the_next_goes_on(database: Database) {
+        let app = App::synced(database, 12).await;
+        let raw = if app.database.is_postgres {
+            "jsonb_build_object('long', repeat('n', 3000000))"
+        } else {
+            "json_object('long', hex(zeroblob(1500000)))"
+        };
+        app.database.execute(&format!("UPDATE engagement_contacts SET raw_data = {raw}")).await;
+        let list = "contacts?include_raw_data=true";
+        let path = format!("/engagement/v2/{list}&read_from_cache=true&page_size=100");
+        let first = app.get(&path).await.ok();
+        assert_eq!(first["pagination"]["total_count"], 12);
+        let shown = first["records"].as_array().unwrap().len();
+        assert!((1..12).contains(&shown), "{shown}");
+        let all = app.all_records(list).await;
+        let ids: std::collections::BTreeSet<_> = all.iter().map(|it| it["id"].to_string()).collect();
+        assert_eq!((all.len(), ids.len()), (12, 12));
+        let whole = app.all_records("contacts").await;
+        assert_eq!(whole.len(), 12);
+    }
+
     async fn a_page_has_10_records_unless_asked_and_1000_at_most(database: Database) {
         let app = App::synced(database, 1010).await;
         for (query, size) in [("", 10), ("&page_size=1", 1), ("&page_size=1000", 1000)] {

@@ -135,9 +135,8 @@ async fn bodies_that_never_come_take_nobodys_place() {
     app.post(SEARCH, filter.clone()).await.ok();
     // The body of one comes at last.
     let mut last = waiting.pop().unwrap();
-    last.write_all(format!("{filter:<100}").as_bytes())
-        .await
-        .unwrap();
+    let filter = format!("{:<100}", filter.to_string());
+    last.write_all(filter.as_bytes()).await.unwrap();
     let answer = beginning(&mut last).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -4,9 +4,43 @@ use reqwest::{Method, header::HeaderValue};
 use serde_json::json;
 
 use super::refused;
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases};
 
 const USERS: &str = "/engagement/v2/users?read_from_cache=true";
+
+#[tokio::test]
+async fn no_answer_is_taken_for_another_type_or_kept() {
+    let app = App::synced(Database::sqlite(), 5).await;
+    for path in [
+        "/mgmt/v2/customers",
+        "/mgmt/v2/nothing",
+        "/healthz",
+        USERS,
+        "/openapi/mgmt.json",
+        "/actions/v2/proxy/v1/auth/health",
+    ] {
+        for key in [app.api_key.as_str(), "unknown"] {
+            let request = app
+                .request(Method::GET, path)
+                .header("x-api-key", key)
+                .header("x-customer-id", CUSTOMER)
+                .header("x-provider-name", "apollo");
+            let answer = request.send().await.unwrap();
+            assert_eq!(
+                answer.headers()["x-content-type-options"],
+                "nosniff",
+                "{path}"
+            );
+            let theirs = path.contains("proxy") && answer.status() == 200;
+            let kept = if theirs {
+                "max-age=0, private, must-revalidate"
+            } else {
+                "no-store"
+            };
+            assert_eq!(answer.headers()["cache-control"], kept, "{path}");
+        }
+    }
+}
 
 on_both_databases! {
     async fn nothing_is_answered_without_a_known_key(database: Database) {

@@ -105,4 +105,47 @@ on_both_databases! {
         app.put_customer(&longest).await.ok();
         app.post_connection(&longest, MASTER_KEY).await.ok();
     }
+
+    async fn a_text_that_is_too_long_is_refused_by_name(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        let long = "n".repeat(4_500_000);
+        for (name, email, field) in [
+            ("n".repeat(256), "e".to_owned(), "name"),
+            (long.clone(), "e".to_owned(), "name"),
+            ("a\nb".to_owned(), "e".to_owned(), "name"),
+            ("n".to_owned(), "e".repeat(321), "email"),
+        ] {
+            let body = json!({"customer_id": "c", "name": name, "email": email});
+            let answer = app.put("/mgmt/v2/customers", body).await;
+            assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field));
+        }
+        let body = json!({"customer_id": "c", "name": "ë".repeat(255), "email": "e".repeat(320)});
+        app.put("/mgmt/v2/customers", body).await.ok();
+        let text = "x".repeat(4097);
+        for (path, body, field) in [
+            ("webhook_endpoints", json!({"url": "https://a.example", "event_types": ["sync.paused", text]}), "event_types[1]"),
+            ("magic_links", json!({"customer_id": text, "provider_name": "apollo"}), "customer_id"),
+            ("sync_configs", json!({"destination_name": text}), "destination_name"),
+            ("api_keys", json!({"name": "n", "role": "admin", "policy": {"writes": [{"path": text}]}}), "policy.writes[0].path"),
+            ("customers/c/connections", json!({"provider_name": "apollo", "api_key": text}), "api_key"),
+        ] {
+            let answer = app.post(&format!("/mgmt/v2/{path}"), body).await;
+            assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field));
+        }
+    }
+
+    async fn names_from_before_they_had_a_bound_are_listed_to_the_last(database: Database) {
+        let app = App::with_contacts(database, 0).await;
+        for number in 10..20 {
+            app.put_customer(&format!("c{number}")).await.ok();
+        }
+        let repeat = if app.database.is_postgres { "repeat('n', 3000000)" } else { "hex(zeroblob(1500000))" };
+        app.database.execute(&format!("UPDATE customers SET name = {repeat}")).await;
+        let listed = app.get("/mgmt/v2/customers").await.ok();
+        let listed = listed.as_array().unwrap();
+        let ids: Vec<_> = listed.iter().map(|it| it["customer_id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["c10", "c11", "c12", "c13", "c14", "c15", "c16", "c17", "c18", "c19"]);
+        assert!(listed.iter().all(|it| it["name"].as_str().unwrap().len() == 3_000_000));
+        assert_eq!(app.get("/mgmt/v2/customers/c10").await.ok(), listed[0]);
+    }
 }

@@ -241,11 +241,14 @@ on_both_databases! {
                 (json!({"object_type": "common"}), "object"),
                 (json!({"object": "user"}), "object_type"),
                 (json!({"object_type": "standard", "object": "user"}), "object_type"),
-                (json!({"object_type": "common", "object": "deal"}), "object"),
                 (json!({"object_type": "common", "object": "user\0"}), "object"),
             ] {
                 let answer = app.post(&path, body.clone()).await;
                 assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{action} {body}");
+            }
+            for nothing in ["nothing", "deal", ""] {
+                let body = json!({"object_type": "common", "object": nothing});
+                refused(&app.post(&path, body).await, 404, "NOT_FOUND_ERROR");
             }
             let body = json!({"object_type": "common", "object": "user"});
             for missing in ["x-customer-id", "x-provider-name"] {

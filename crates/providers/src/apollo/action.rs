@@ -1,12 +1,106 @@
 //! The controller and action under which Apollo counts a request, whatever ids are in its path.
 //!
-//! Apollo's routes are those of Rails: a collection, perhaps an id, perhaps the name of an action.
+//! Apollo's routes are those of Rails: a collection, perhaps an id, perhaps the name of an action. Callers
+//! may invent as many of them as they like, and each that is counted has a place in the account's budget;
+//! so what isn't in Apollo's reference counts under one name.
 
 use percent_encoding::percent_decode_str;
 
 use crate::http::Method;
 
 const BASES: [&str; 2] = ["api/v1/", "v1/"];
+
+/// What is unknown.
+const OTHER: &str = "other";
+
+const CONTROLLERS: [&str; 40] = [
+    "account_stages",
+    "accounts",
+    "activities",
+    "analytics",
+    "auth",
+    "calls",
+    "contact_stages",
+    "contacts",
+    "conversations",
+    "custom_fields",
+    "deals",
+    "email_accounts",
+    "emailer_campaigns",
+    "emailer_messages",
+    "emailer_schedules",
+    "emailer_steps",
+    "emailer_templates",
+    "emailer_touches",
+    "fields",
+    "labels",
+    "lists",
+    "mixed_companies",
+    "mixed_people",
+    "news_articles",
+    "notes",
+    "opportunities",
+    "opportunity_stages",
+    "organizations",
+    "people",
+    "phone_calls",
+    "reports",
+    "stages",
+    "tasks",
+    "teams",
+    "typed_custom_fields",
+    "usage_stats",
+    "users",
+    "webhooks",
+    "workflows",
+    "organization_job_postings",
+];
+
+/// Beside those of [`of_one`] and of collections.
+const ACTIONS: [&str; 42] = [
+    "abort",
+    "activate",
+    "activities",
+    "add_contact_ids",
+    "add_to_sequence",
+    "api_profile",
+    "api_search",
+    "api_usage_stats",
+    "approve",
+    "archive",
+    "bulk_complete",
+    "bulk_create",
+    "bulk_delete",
+    "bulk_enrich",
+    "bulk_match",
+    "bulk_skip",
+    "bulk_update",
+    "complete",
+    "complete_organization_info",
+    "create",
+    "deactivate",
+    "destroy",
+    "enrich",
+    "health",
+    "index",
+    "job_postings",
+    "match",
+    "me",
+    "merge",
+    "notes",
+    "remove_contact_ids",
+    "remove_or_stop_contact_ids",
+    "search",
+    "send_now",
+    "show",
+    "skip",
+    "stats",
+    "unarchive",
+    "update",
+    "update_owners",
+    "update_stages",
+    "upsert",
+];
 
 /// `contacts/search`, `contacts/show`, `emailer_campaigns/add_contact_ids`, …
 pub(super) fn of(method: &Method, path: &str) -> String {
@@ -27,7 +121,11 @@ pub(super) fn of(method: &Method, path: &str) -> String {
         ([], false) => of_one(method).to_owned(),
         (named, _) => named.join("/"),
     };
-    format!("{controller}/{action}")
+    if !CONTROLLERS.contains(&controller) {
+        return OTHER.to_owned();
+    }
+    let action = Some(action.as_str()).filter(|action| ACTIONS.contains(action));
+    format!("{controller}/{}", action.unwrap_or(OTHER))
 }
 
 fn of_one(method: &Method) -> &'static str {
@@ -99,6 +197,26 @@ mod tests {
             ),
         ] {
             assert_eq!(of(&method, &path), action, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_callers_invent_counts_under_one_name() {
+        for path in [
+            "a/b",
+            "api/v1/invented",
+            "zzz/search",
+            "",
+            "api/v1/CONTACTS/search",
+        ] {
+            assert_eq!(of(&Method::GET, path), "other", "{path}");
+        }
+        for path in [
+            "contacts/invented",
+            "api/v1/contacts/search/more",
+            "v1/contacts/search.json",
+        ] {
+            assert_eq!(of(&Method::GET, path), "contacts/other", "{path}");
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{fmt, sync::OnceLock, time::Duration};
 use bytes::Bytes;
 use http_body::Body;
 use reqwest::{
-    Client, ClientBuilder,
+    ClientBuilder,
     header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
     redirect,
 };
@@ -26,6 +26,7 @@ pub use self::{body::Answer, target::Target};
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
     http::{self, Method},
+    kept::Clients,
     provider::Credentials,
 };
 
@@ -41,7 +42,7 @@ pub struct Passthrough {
     credential: Credential,
     idle: Duration,
     /// Made for the first request: many processes never forward one.
-    client: OnceLock<Result<Client, String>>,
+    clients: OnceLock<Result<Clients, String>>,
 }
 
 /// A request to forward.
@@ -73,7 +74,7 @@ impl Passthrough {
             base,
             credential,
             idle: IDLE_TIMEOUT,
-            client: OnceLock::new(),
+            clients: OnceLock::new(),
         })
     }
 
@@ -110,13 +111,15 @@ impl Passthrough {
             headers.insert(USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
         }
         let exchange = Exchange::begin(self.idle);
-        let mut request = self.client()?.request(forward.method, forward.target.url);
+        let clients = self.clients()?;
+        let mut request = clients.request(forward.method, forward.target.url);
         if let Some(body) = forward.body {
             request = request.body(reqwest::Body::wrap(Upload::new(body, exchange.clone())));
         } else {
             headers.remove(CONTENT_LENGTH);
         }
-        let response = answer_of(request.headers(headers), &exchange)
+        let request = request.headers(headers).build().map_err(http::no_answer)?;
+        let response = answer_of(clients.send(request, None), &exchange)
             .await
             .map_err(|error| {
                 exchange.end();
@@ -134,10 +137,8 @@ impl Passthrough {
         })
     }
 
-    fn client(&self) -> Result<&Client, ProviderError> {
-        let made = self.client.get_or_init(|| {
-            // The error only says that there is one already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
+    fn clients(&self) -> Result<&Clients, ProviderError> {
+        let builder = || {
             ClientBuilder::new()
                 .connect_timeout(http::CONNECT_TIMEOUT)
                 .tcp_nodelay(true)
@@ -146,8 +147,11 @@ impl Passthrough {
                 // Following one would carry the key to wherever the answer points.
                 .redirect(redirect::Policy::none())
                 .referer(false)
-                .build()
-                .map_err(|error| error.to_string())
+        };
+        let made = self.clients.get_or_init(|| {
+            // The error only says that there is one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Clients::build(builder).map_err(|error| error.to_string())
         });
         made.as_ref().map_err(|reason| {
             let message = format!("the HTTP client could not be set up: {reason}");
@@ -165,10 +169,10 @@ impl fmt::Debug for Passthrough {
 }
 
 async fn answer_of(
-    request: reqwest::RequestBuilder,
+    sending: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
     exchange: &Exchange,
 ) -> Result<reqwest::Response, ProviderError> {
-    let mut sending = std::pin::pin!(request.send());
+    let mut sending = std::pin::pin!(sending);
     loop {
         tokio::select! {
             answer = &mut sending => return answer.map_err(http::no_answer),

@@ -12,8 +12,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use syncline_providers::{
-    Credentials, ErrorKind, Forward, Forwarded, ProviderError, Response, Target, http::Method,
-    passthrough::without_secret,
+    Credentials, ErrorKind, Forward, Forwarded, ProviderError, Response, Target, counted,
+    http::Method, passthrough::without_secret,
 };
 use utoipa::ToSchema;
 
@@ -93,10 +93,11 @@ pub(crate) async fn send_passthrough_request(
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
     let remote = Remote::of(&state, &caller.connection)?;
     let patience = Patience::of(&headers)?;
-    let errand = Errand::of(&remote, &request)?;
+    let mut errand = Errand::of(&remote, &request)?;
     let call = &caller.caller.call;
     call.set_provider_request(&errand.method, &errand.target);
     errand.check(&caller.caller)?;
+    access::restrict_headers(&caller.caller, &mut errand.headers);
     loop {
         let (refusal, result) = match errand.run().await {
             Ok((answer, refusal)) => (refusal, Ok(answer)),
@@ -162,17 +163,17 @@ impl<'r> Errand<'r> {
     /// Sends it once, counted. The refusal is the provider's 429.
     async fn run(&self) -> Result<(Response, Option<ProviderError>), ProviderError> {
         let permit = self.remote.permit(&self.endpoint).await?;
-        let result = self.ask().await;
+        let (result, repeated) = counted(self.ask()).await;
         match &result {
             Ok(answer) => {
                 let told = self.remote.provider().told(answer);
                 self.remote
-                    .settle(permit, &told.usage, told.refusal.as_ref())
+                    .settle(permit, repeated, &told.usage, told.refusal.as_ref())
                     .await;
                 result.map(|answer| (answer, told.refusal))
             }
             Err(error) => {
-                self.remote.settle(permit, &[], Some(error)).await;
+                self.remote.settle(permit, repeated, &[], Some(error)).await;
                 result.map(|answer| (answer, None))
             }
         }

@@ -7,7 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use syncline_providers::{
-    Forward, Forwarded, ProviderError, Response as Answered, Target, Told, http::Method as Verb,
+    Forward, Forwarded, ProviderError, Response as Answered, Target, Told, counted,
+    http::Method as Verb,
 };
 
 use super::retry::{Patience, RETRY_FOR};
@@ -61,7 +62,7 @@ pub(crate) async fn proxy(
     let target = target_of(&remote, request.uri())?;
     let patience = Patience::of(request.headers())?;
     let (parts, body) = request.into_parts();
-    let errand = Errand {
+    let mut errand = Errand {
         endpoint: remote.provider().endpoint_of(&parts.method, &target.path),
         remote,
         method: parts.method,
@@ -79,6 +80,7 @@ pub(crate) async fn proxy(
         has_body: body.is_some(),
     };
     access::check_forward(&caller.caller, &errand.remote, &forwarding)?;
+    access::restrict_headers(&caller.caller, &mut errand.headers);
     let answer = match patience {
         None => errand.run(body).await?.0,
         Some(patience) => errand.run_within(&patience, body).await?,
@@ -122,7 +124,8 @@ impl Errand {
             body,
         };
         let way = remote.provider().passthrough();
-        match way.send(remote.credentials(), forward).await {
+        let (answer, repeated) = counted(way.send(remote.credentials(), forward)).await;
+        match answer {
             Ok(answer) => {
                 let told = remote.provider().told(&Answered {
                     status: answer.status,
@@ -130,11 +133,11 @@ impl Errand {
                     body: Bytes::new(),
                 });
                 let refusal = told.refusal.as_ref();
-                remote.settle(permit, &told.usage, refusal).await;
+                remote.settle(permit, repeated, &told.usage, refusal).await;
                 Ok((answer, told))
             }
             Err(error) => {
-                remote.settle(permit, &[], Some(&error)).await;
+                remote.settle(permit, repeated, &[], Some(&error)).await;
                 Err(error)
             }
         }

@@ -4,7 +4,7 @@ use axum::Json as JsonBody;
 use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Time};
-use syncline_store::{Connection, RecordQuery, Row, Search, Table};
+use syncline_store::{Batch, Connection, RecordQuery, Row, Search, Table};
 
 use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords};
 use crate::{
@@ -63,9 +63,9 @@ pub(super) async fn list<T: Table + Serialize>(
         search: None,
         cursor: None,
         reverse: false,
-        limit: size + 1,
+        limit: size,
     };
-    page(state, query, asked.cursor.as_deref(), size).await
+    page(state, query, asked.cursor.as_deref()).await
 }
 
 pub(super) async fn search<T: Table + Serialize>(
@@ -87,16 +87,15 @@ pub(super) async fn search<T: Table + Serialize>(
         search: Some(search),
         cursor: None,
         reverse: false,
-        limit: size + 1,
+        limit: size,
     };
-    page(state, query, asked.cursor.as_deref(), size).await
+    page(state, query, asked.cursor.as_deref()).await
 }
 
 async fn page<T: Table + Serialize>(
     state: &AppState,
     mut query: RecordQuery<'_>,
     cursor: Option<&str>,
-    size: i64,
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let position: Option<RecordCursor> = cursor.map(cursor::decode).transpose()?;
     let search = query.search.map(cursor::name_of);
@@ -110,8 +109,8 @@ async fn page<T: Table + Serialize>(
         Some(position) => position.total,
         None => state.store.count_records(T::OBJECT, &query).await?,
     };
-    let rows: Vec<Row<T>> = state.store.list_records(&query).await?;
-    let page = Page::cut(rows, size, position.is_some(), query.reverse);
+    let batch: Batch<Row<T>> = state.store.list_records(&query).await?;
+    let page = Page::of(batch, position.is_some(), query.reverse);
     let link = |row: Option<&Row<T>>, reverse| {
         row.map(|row| {
             cursor::encode(&RecordCursor {

@@ -134,7 +134,7 @@ async fn synced(state: &AppState, remote: &Remote, wanted: &Wanted) -> ApiResult
         reverse: false,
         limit: MOST_KNOWN,
     };
-    let rows: Vec<Row<Account>> = state.store.list_records(&query).await?;
+    let rows: Vec<Row<Account>> = state.store.list_records(&query).await?.rows;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 

@@ -30,18 +30,25 @@ pub(crate) async fn admit(
         metrics::counter!("syncline_http_requests_shed_total").increment(1);
         return ApiError::Overloaded.into_response();
     };
-    request.extensions_mut().insert(place);
+    request.extensions_mut().insert(place.clone());
     let within = guard.limits.answer_within;
-    if request.uri().path().starts_with(STREAMED) {
-        return next.run(request).await;
+    let streamed = request.uri().path().starts_with(STREAMED);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let answer = async move {
+        let response = next.run(request).await;
+        // Extensions go with the last extractor, before there is an answer.
+        drop(place);
+        response
+    };
+    if streamed {
+        return answer.await;
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return timeout(within, next.run(request))
+    if reads {
+        return timeout(within, answer)
             .await
             .unwrap_or_else(|_| ApiError::TooLate("nothing was changed").into_response());
     }
-    let write = next.run(request).in_current_span();
-    match timeout(within, tokio::spawn(write)).await {
+    match timeout(within, tokio::spawn(answer.in_current_span())).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Ok(Err(error)) => {

@@ -1,7 +1,8 @@
 //! What stands between a connection and the handlers, so that no request costs more than its share:
 //! an id for each (`request_id`), a place for each (`admission`, `place`), of which each key has a share
 //! (`shares`), a bound for its body (`body`), a rate for each key (`rates`), an end to guessing
-//! (`guesses`), and an answer when a handler panics (`panics`).
+//! (`guesses`), an answer when a handler panics (`panics`), and what browsers must not make of any answer
+//! (`shield`).
 
 mod admission;
 mod body;
@@ -11,6 +12,7 @@ mod place;
 mod rates;
 mod request_id;
 mod shares;
+mod shield;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -32,6 +34,7 @@ pub(crate) use {
     place::Place,
     rates::{Share, tell_share},
     request_id::{RequestId, identify, known},
+    shield::shield,
 };
 
 /// What requests may cost. The defaults are for production.

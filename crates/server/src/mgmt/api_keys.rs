@@ -12,6 +12,7 @@ use crate::{
     cursor::{self, ResultList},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path, Query},
+    texts::check_name,
 };
 
 /// The list that this module's cursors belong to.
@@ -188,13 +189,11 @@ fn unknown(id: &str) -> ApiError {
 }
 
 fn check(body: &CreateApiKey, now: Time) -> ApiResult<()> {
-    let chars = body.name.chars().count();
-    if body.name.trim().is_empty() || chars > MAX_NAME_CHARS {
-        return Err(ApiError::validation(
-            "name",
-            format!("must have 1 to {MAX_NAME_CHARS} characters"),
-        ));
+    if body.name.trim().is_empty() {
+        let reason = format!("must have 1 to {MAX_NAME_CHARS} characters");
+        return Err(ApiError::validation("name", reason));
     }
+    check_name("name", &body.name, MAX_NAME_CHARS)?;
     if let Some(policy) = &body.policy {
         policy.check().map_err(|wrong| {
             ApiError::validation(format!("policy.{}", wrong.field), wrong.reason)

@@ -146,7 +146,8 @@ pub(crate) async fn create_connection(
     let provider_id = enabled_provider(&caller, provider).await?.id;
     if find(&caller, &customer_id, provider).await?.is_some() {
         return Err(ApiError::Conflict(format!(
-            "customer {customer_id} has a connection with {provider} already"
+            "customer {customer_id} has a connection with {provider} already: PUT its new API key to \
+             /mgmt/v2/customers/{customer_id}/connections/{provider}, or DELETE it first"
         )));
     }
     let checked = check_key(&state, provider, &api_key).await?;

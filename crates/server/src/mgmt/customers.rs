@@ -1,6 +1,8 @@
 //! Customers.
 
-use axum::{Json as JsonBody, extract::State, http::StatusCode};
+use std::sync::Arc;
+
+use axum::{Json as JsonBody, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use syncline_model::Health;
 use syncline_store::{Customer, NewCustomer};
@@ -9,12 +11,16 @@ use utoipa::ToSchema;
 use super::health::HealthBody;
 use crate::{
     AppState,
+    array::{self, Part},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
+    texts::check_name,
 };
 
 /// The id is part of many keys, and PostgreSQL's index entries are bounded.
 const MAX_CUSTOMER_ID_CHARS: usize = 255;
+const MAX_NAME_CHARS: usize = 255;
+const MAX_EMAIL_CHARS: usize = 320;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = simple_customer)]
@@ -43,14 +49,22 @@ impl CustomerBody {
 /// All customers, by id.
 #[utoipa::path(get, path = "/customers", tag = "Customers", operation_id = "getCustomers",
     responses((status = 200, description = "Customers", body = [CustomerBody])))]
-pub(crate) async fn list_customers(caller: Caller) -> ApiResult<JsonBody<Vec<CustomerBody>>> {
-    let customers = caller.tenant.list_customers().await?;
-    let mut health = caller.tenant.health_of_customers().await?;
-    let body = |customer: Customer| {
-        let health = health.remove(&customer.customer_id);
-        CustomerBody::new(customer, health)
-    };
-    Ok(JsonBody(customers.into_iter().map(body).collect()))
+pub(crate) async fn list_customers(caller: Caller) -> ApiResult<Response> {
+    let health = Arc::new(caller.tenant.health_of_customers().await?);
+    array::respond(move |after| {
+        let (tenant, health) = (caller.tenant.clone(), health.clone());
+        async move {
+            let page = tenant.list_customers(&after).await?;
+            let after = page.next_after(|it| &it.customer_id);
+            let body = |customer: Customer| {
+                let health = health.get(&customer.customer_id).cloned();
+                CustomerBody::new(customer, health)
+            };
+            let items = page.rows.into_iter().map(body).collect();
+            Ok(Part { items, after })
+        }
+    })
+    .await
 }
 
 /// A customer with the health of its connections.
@@ -70,7 +84,9 @@ pub(crate) struct UpsertCustomer {
     /// Your own id for the customer; not empty.
     #[schema(min_length = 1, max_length = 255)]
     customer_id: String,
+    #[schema(max_length = 255)]
     name: String,
+    #[schema(max_length = 320)]
     email: String,
 }
 
@@ -88,12 +104,9 @@ pub(crate) async fn upsert_customer(
             "Customer id is required",
         ));
     }
-    if body.customer_id.chars().count() > MAX_CUSTOMER_ID_CHARS {
-        return Err(ApiError::validation(
-            "customer_id",
-            format!("must not be longer than {MAX_CUSTOMER_ID_CHARS} characters"),
-        ));
-    }
+    check_name("customer_id", &body.customer_id, MAX_CUSTOMER_ID_CHARS)?;
+    check_name("name", &body.name, MAX_NAME_CHARS)?;
+    check_name("email", &body.email, MAX_EMAIL_CHARS)?;
     caller.call.set_customer(&body.customer_id);
     let new = NewCustomer {
         customer_id: &body.customer_id,

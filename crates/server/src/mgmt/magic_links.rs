@@ -4,6 +4,7 @@ use axum::{
     Json as JsonBody,
     extract::State,
     http::{StatusCode, Uri},
+    response::Response,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use super::{customers::find_customer, providers::enabled_provider};
 use crate::{
     AppState,
+    array::{self, Part},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
 };
@@ -74,14 +76,18 @@ fn status(link: &MagicLink, now: Time) -> &'static str {
 pub(crate) async fn list_magic_links(
     caller: Caller,
     State(state): State<AppState>,
-) -> ApiResult<JsonBody<Vec<MagicLinkBody>>> {
-    let links = caller.tenant.list_magic_links().await?;
-    Ok(JsonBody(
-        links
-            .into_iter()
-            .map(|link| MagicLinkBody::new(&state, link))
-            .collect(),
-    ))
+) -> ApiResult<Response> {
+    array::respond(move |after| {
+        let (tenant, state) = (caller.tenant.clone(), state.clone());
+        async move {
+            let page = tenant.list_magic_links(&after).await?;
+            let after = page.next_after(|it| &it.id);
+            let links = page.rows.into_iter();
+            let items = links.map(|link| MagicLinkBody::new(&state, link)).collect();
+            Ok(Part { items, after })
+        }
+    })
+    .await
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{Coverage, Object, ProviderName, Time, object::UnknownObject};
+use syncline_model::{Coverage, Object, ProviderName, Time};
 use syncline_store::{PageRequest, RunsOfSync, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
@@ -294,11 +294,12 @@ type Scope<'a> = (&'a ManagedConnection, &'a String, &'a String);
 
 async fn find((selected, object_type, object): Scope<'_>) -> ApiResult<Sync> {
     check_object_type(object_type)?;
-    let kind: Object = object
-        .parse()
-        .map_err(|error: UnknownObject| ApiError::validation("object", error.to_string()))?;
     let ManagedConnection { connection, caller } = selected;
-    let found = caller.tenant.find_sync(connection, kind).await?;
+    // An object that nobody knows has no sync either.
+    let found = match object.parse::<Object>() {
+        Ok(kind) => caller.tenant.find_sync(connection, kind).await?,
+        Err(_) => None,
+    };
     found.ok_or_else(|| {
         ApiError::NotFound(format!(
             "Sync not found for connectionId: {}, objectType: {object_type}, object: {object}",

@@ -92,7 +92,12 @@ impl Acceptor {
                 // A peer that breaks off is no event.
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => {}
-                () = progress.ended.cancelled() => {}
+                () = progress.ended.cancelled() => {
+                    // It has sent no request that an answer could be on its way to.
+                    if progress.phase() == Phase::Head {
+                        return;
+                    }
+                }
             }
             connection.as_mut().graceful_shutdown();
             loop {

@@ -3,7 +3,8 @@
 //! Each connection has a slot, and every wait in it a bound: for the head of a request, between two
 //! requests, and for a caller to take his answer. (How long a body and an answer may take is a matter
 //! of `guard`.) When all slots are taken, a connection without a request in flight makes room for a
-//! new one, the longest waiting first: whoever opens connections and says nothing keeps nobody out.
+//! new one: at once one that has never sent a request, though it had time to, else the longest waiting. So
+//! whoever opens connections and says nothing keeps nobody out.
 
 mod connection;
 mod io;
@@ -47,6 +48,9 @@ impl Default for ConnectionLimits {
 
 /// How long the listener rests when the process has no room for a connection.
 const REST: Duration = Duration::from_millis(100);
+
+/// How long a connection may take to make room until another one has to.
+const NEXT_VICTIM: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `stopping` resolves; then takes no more connections, answers the requests in
 /// flight, and returns.
@@ -106,7 +110,12 @@ async fn make_room(slots: &Arc<Semaphore>, waiting: &Waiting) -> Option<OwnedSem
     if let Ok(slot) = slots.clone().try_acquire_owned() {
         return Some(slot);
     }
-    waiting.end_longest();
-    // It is never closed.
-    slots.clone().acquire_owned().await.ok()
+    loop {
+        waiting.end_one();
+        // It is never closed.
+        let freed = tokio::time::timeout(NEXT_VICTIM, slots.clone().acquire_owned());
+        if let Ok(slot) = freed.await {
+            return slot.ok();
+        }
+    }
 }

@@ -6,9 +6,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use futures::task::AtomicWaker;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn begin(waiting: Waiting) -> Arc<Self> {
         let ended = CancellationToken::new();
-        let number = waiting.enter(&ended);
+        let number = waiting.enter(&ended, false);
         Arc::new(Self {
             phase: AtomicU8::new(Phase::Head as u8),
             changes: AtomicU32::new(0),
@@ -71,7 +73,7 @@ impl Progress {
         let mut number = lock(&self.number);
         match (was == Phase::Serving, phase == Phase::Serving) {
             (false, true) => self.waiting.leave(*number),
-            (true, false) => *number = self.waiting.enter(&self.ended),
+            (true, false) => *number = self.waiting.enter(&self.ended, true),
             _ => {}
         }
     }
@@ -83,31 +85,53 @@ impl Drop for Progress {
     }
 }
 
-/// The connections without a request in flight, the longest waiting first.
+/// The connections without a request in flight, the longest waiting first of their kind.
 #[derive(Clone, Default)]
 pub(super) struct Waiting(Arc<Mutex<Queue>>);
 
 #[derive(Default)]
 struct Queue {
     next: u64,
-    connections: BTreeMap<u64, CancellationToken>,
+    /// Those that have sent a request before.
+    known: BTreeMap<u64, CancellationToken>,
+    /// Those that have not, with the time of their beginning.
+    silent: BTreeMap<u64, (Instant, CancellationToken)>,
 }
 
+/// How long the head of a first request may take before its connection is the first that makes room.
+const GRACE: Duration = Duration::from_secs(1);
+
 impl Waiting {
-    fn enter(&self, ended: &CancellationToken) -> u64 {
+    fn enter(&self, ended: &CancellationToken, known: bool) -> u64 {
         let mut queue = lock(&self.0);
         queue.next += 1;
         let number = queue.next;
-        queue.connections.insert(number, ended.clone());
+        if known {
+            queue.known.insert(number, ended.clone());
+        } else {
+            let silent = (Instant::now(), ended.clone());
+            queue.silent.insert(number, silent);
+        }
         number
     }
 
     fn leave(&self, number: u64) {
-        lock(&self.0).connections.remove(&number);
+        let mut queue = lock(&self.0);
+        queue.known.remove(&number);
+        queue.silent.remove(&number);
     }
 
-    pub(super) fn end_longest(&self) {
-        if let Some((_, ended)) = lock(&self.0).connections.pop_first() {
+    /// Ends the connection that is missed least, if there is one that may be ended.
+    pub(super) fn end_one(&self) {
+        let mut queue = lock(&self.0);
+        let oldest = queue.silent.first_key_value();
+        let had_time = oldest.is_some_and(|(_, (begun, _))| begun.elapsed() >= GRACE);
+        let ended = if had_time || queue.known.is_empty() {
+            queue.silent.pop_first().map(|(_, (_, ended))| ended)
+        } else {
+            queue.known.pop_first().map(|(_, ended)| ended)
+        };
+        if let Some(ended) = ended {
             ended.cancel();
         }
     }

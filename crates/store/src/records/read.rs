@@ -1,12 +1,16 @@
 //! Rows into answers: lists by keyset, and single rows.
 
 use serde_json::value::RawValue;
-use sqlx::{AssertSqlSafe, Row as _, postgres::PgRow, sqlite::SqliteRow, types::Json};
+use sqlx::{
+    AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow,
+    types::Json,
+};
 use syncline_model::{Object, Time};
 
 use super::tables::Table;
 use crate::{
     Connection, Store, StoreError,
+    batch::{self, Batch},
     db::{self, Db, KeySet, run},
     timestamp::{Timestamp, at},
 };
@@ -39,6 +43,7 @@ pub struct RecordQuery<'a> {
     /// The row that the last page ended with: its stamp (for `modified`) and id.
     pub cursor: Option<(Time, String)>,
     pub reverse: bool,
+    /// The most rows; fewer come where they are large.
     pub limit: i64,
 }
 
@@ -114,7 +119,7 @@ impl Store {
     pub async fn list_records<T: Table>(
         &self,
         query: &RecordQuery<'_>,
-    ) -> Result<Vec<Row<T>>, StoreError> {
+    ) -> Result<Batch<Row<T>>, StoreError> {
         let (compare, direction) = if query.reverse {
             ("<", "DESC")
         } else {
@@ -158,20 +163,19 @@ impl Store {
                     .bind(at(until))
                     .bind(at(cursor_stamp))
                     .bind(cursor_id)
-                    .bind(query.limit)
+                    .bind(query.limit.saturating_add(1))
                     .bind(one)
                     .bind(other)
             };
         }
+        let most = usize::try_from(query.limit).unwrap_or(usize::MAX);
         match reader.connection()? {
-            db::Connection::Pg(c) => {
-                let rows = bound!().fetch_all(c).await?;
-                rows.iter().map(|row| Ok(pg_row(row)?)).collect()
-            }
-            db::Connection::Lite(c) => {
-                let rows = bound!().fetch_all(c).await?;
-                rows.iter().map(|row| Ok(lite_row(row)?)).collect()
-            }
+            db::Connection::Pg(c) => batch::take_up_to(most, bound!().fetch(c), pg_bytes)
+                .await?
+                .try_map(|row| Ok(pg_row(&row)?)),
+            db::Connection::Lite(c) => batch::take_up_to(most, bound!().fetch(c), lite_bytes)
+                .await?
+                .try_map(|row| Ok(lite_row(&row)?)),
         }
     }
 
@@ -330,6 +334,24 @@ macro_rules! row {
             },
         }
     };
+}
+
+/// What a row takes, about.
+fn pg_bytes(row: &PgRow) -> usize {
+    let values = (0..row.len()).filter_map(|column| row.try_get_raw(column).ok());
+    values
+        .map(|value| value.as_bytes().map_or(0, <[u8]>::len))
+        .sum()
+}
+
+fn lite_bytes(row: &SqliteRow) -> usize {
+    let is_text = |column: &usize| {
+        row.try_get_raw(*column)
+            .is_ok_and(|value| value.type_info().name() == "TEXT")
+    };
+    let texts = (0..row.len()).filter(is_text);
+    let texts = texts.filter_map(|column| row.try_get_unchecked::<&str, _>(column).ok());
+    texts.map(str::len).sum()
 }
 
 fn pg_row<T: Table>(row: &PgRow) -> sqlx::Result<Row<T>> {

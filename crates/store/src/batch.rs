@@ -1,0 +1,67 @@
+//! As many rows of a list as may be in memory at once. Columns that callers or providers fill may be
+//! large, so it is their bytes that count, and not rows alone.
+
+use std::pin::pin;
+
+use futures::{Stream, TryStreamExt};
+
+/// Rows of a list that is read in parts.
+pub(crate) const ROWS: i64 = 2000;
+const BYTES: usize = 16 * 1024 * 1024;
+
+/// Rows of a list, and whether there are more.
+#[derive(Debug)]
+pub struct Batch<T> {
+    pub rows: Vec<T>,
+    pub more: bool,
+}
+
+impl<T> Batch<T> {
+    /// Where the next part begins, if there is one.
+    pub fn next_after(&self, id: impl Fn(&T) -> &String) -> Option<String> {
+        let last = self.rows.last().filter(|_| self.more);
+        last.map(|row| id(row).clone())
+    }
+
+    pub(crate) fn try_map<U, E>(self, map: impl FnMut(T) -> Result<U, E>) -> Result<Batch<U>, E> {
+        let rows: Result<_, E> = self.rows.into_iter().map(map).collect();
+        Ok(Batch {
+            rows: rows?,
+            more: self.more,
+        })
+    }
+}
+
+/// Of a statement that asks for one row more than [`ROWS`].
+pub(crate) async fn take<T>(
+    rows: impl Stream<Item = Result<T, sqlx::Error>>,
+    weigh: impl Fn(&T) -> usize,
+) -> Result<Batch<T>, sqlx::Error> {
+    let most = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    take_up_to(most, rows, weigh).await
+}
+
+/// The first `most` rows, or fewer where these are large; at least one.
+pub(crate) async fn take_up_to<T>(
+    most: usize,
+    rows: impl Stream<Item = Result<T, sqlx::Error>>,
+    weigh: impl Fn(&T) -> usize,
+) -> Result<Batch<T>, sqlx::Error> {
+    let mut rows = pin!(rows);
+    let mut taken = Vec::new();
+    let mut bytes = 0_usize;
+    while let Some(row) = rows.try_next().await? {
+        bytes = bytes.saturating_add(weigh(&row));
+        if taken.len() == most || bytes > BYTES && !taken.is_empty() {
+            return Ok(Batch {
+                rows: taken,
+                more: true,
+            });
+        }
+        taken.push(row);
+    }
+    Ok(Batch {
+        rows: taken,
+        more: false,
+    })
+}
