@@ -272,6 +272,10 @@ impl From<StoreError> for ApiError {
             StoreError::Duplicate(_) | StoreError::Conflict(_) => Self::Conflict(error.to_string()),
             StoreError::InUse(reason) => Self::BadRequest(reason),
             StoreError::Missing(_) => Self::NotFound(error.to_string()),
+            error if error.breaks_reference() => {
+                tracing::info!("something was deleted meanwhile: {}", chain_of(&error));
+                Self::NotFound("what this belongs to was deleted meanwhile".to_owned())
+            }
             error if error.is_unavailable() => {
                 tracing::error!("{}", chain_of(&error));
                 Self::Unavailable(error.outage().to_owned())

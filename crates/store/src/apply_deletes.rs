@@ -6,6 +6,7 @@ use syncline_model::{Object, event::ConnectionRef};
 
 use crate::{
     Store, StoreError, Tenant,
+    again::again,
     db::{Db, KeySet, Tx, run},
     history::HistoryEntry,
     providers::parse_provider,
@@ -32,6 +33,10 @@ impl Tenant {
     /// many rows are deleted now; with contacts go their sequence states. `None`: no such run, or it
     /// hasn't ended.
     pub async fn apply_deletes(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
+        again(|| self.apply_deletes_once(run_id)).await
+    }
+
+    async fn apply_deletes_once(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
         const RUN: Scoped = scoped(
             "SELECT id, scan_id, customer_id, provider_name, connection_id, sync_id, object,
                     finished_at

@@ -13,6 +13,7 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError, Tenant,
+    again::again,
     api_keys::{KeyRow, Presented, key_columns, key_prefix_is},
     db::{Tx, run},
     providers::parse_provider,
@@ -223,6 +224,13 @@ impl Tenant {
         &self,
         new: &NewConnection<'_>,
     ) -> Result<Connection, StoreError> {
+        again(|| self.create_connection_once(new)).await
+    }
+
+    async fn create_connection_once(
+        &self,
+        new: &NewConnection<'_>,
+    ) -> Result<Connection, StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO connections
                 (application_id, id, customer_id, provider_id, provider_name, credentials, status,
@@ -326,6 +334,14 @@ impl Store {
 
     /// Replaces the credentials and resumes the syncs that were paused because of the old ones.
     pub async fn update_credentials(
+        &self,
+        connection: &Connection,
+        update: &CredentialsUpdate<'_>,
+    ) -> Result<(), StoreError> {
+        again(|| self.update_credentials_once(connection, update)).await
+    }
+
+    async fn update_credentials_once(
         &self,
         connection: &Connection,
         update: &CredentialsUpdate<'_>,
@@ -434,6 +450,14 @@ impl Store {
         connection: &Connection,
         limits: LimitOverrides,
     ) -> Result<(), StoreError> {
+        again(|| self.set_limits_once(connection, limits)).await
+    }
+
+    async fn set_limits_once(
+        &self,
+        connection: &Connection,
+        limits: LimitOverrides,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
         // Runs before their connection, as everywhere.
@@ -450,6 +474,10 @@ impl Store {
     /// Deletes a connection. When this returns, its syncs are gone, no page in flight can commit,
     /// and its rows have left the common-model tables.
     pub async fn delete_connection(&self, connection: &Connection) -> Result<(), StoreError> {
+        again(|| self.delete_connection_once(connection)).await
+    }
+
+    async fn delete_connection_once(&self, connection: &Connection) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.delete_connection_in(&mut tx, connection).await?;
         Ok(tx.commit().await?)

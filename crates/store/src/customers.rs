@@ -4,6 +4,7 @@ use sqlx_macros::FromRow;
 
 use crate::{
     StoreError, Tenant,
+    again::again,
     batch::{self, Batch},
     db::{Tx, run},
     tenant::{Scope, Scoped, scoped},
@@ -56,6 +57,10 @@ impl Tenant {
     }
 
     pub async fn upsert_customer(&self, new: &NewCustomer<'_>) -> Result<Customer, StoreError> {
+        again(|| self.upsert_customer_once(new)).await
+    }
+
+    async fn upsert_customer_once(&self, new: &NewCustomer<'_>) -> Result<Customer, StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO customers (application_id, customer_id, name, email, created_at)
              VALUES ($1, $2, $3, $4, $5)
@@ -79,6 +84,10 @@ impl Tenant {
     /// Deletes a customer with its connections, their rows included, in one transaction. `false`
     /// when there is no such customer.
     pub async fn delete_customer(&self, customer_id: &str) -> Result<bool, StoreError> {
+        again(|| self.delete_customer_once(customer_id)).await
+    }
+
+    async fn delete_customer_once(&self, customer_id: &str) -> Result<bool, StoreError> {
         const DELETE: Scoped =
             scoped("DELETE FROM customers WHERE application_id = $1 AND customer_id = $2");
         let mut tx = self.begin().await?;

@@ -140,6 +140,14 @@ impl StoreError {
             )
     }
 
+    /// PostgreSQL rolled the transaction back because of others that ran beside it: a deadlock, or writes
+    /// that can't have happened one after the other. Done again, it will mostly work.
+    pub(crate) fn was_given_up(&self) -> bool {
+        const DEADLOCK: &str = "40P01";
+        const NOT_SERIALIZABLE: &str = "40001";
+        matches!(self.postgres_code(), Some(DEADLOCK | NOT_SERIALIZABLE))
+    }
+
     /// What those are told who wanted something of a database that is unavailable.
     pub fn outage(&self) -> &'static str {
         if self.is_full() {
@@ -176,7 +184,7 @@ impl StoreError {
     }
 
     /// A row that another one names is not there, or was to go while another one names it.
-    pub(crate) fn breaks_reference(&self) -> bool {
+    pub fn breaks_reference(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause))
             if cause.is_foreign_key_violation())
     }
@@ -202,9 +210,12 @@ const REFUSED_BY_POSTGRES: [&str; 5] = ["22", "54", "23502", "23514", "P0001"];
 /// SQLite's codes for: too big, a mismatch, and constraints: CHECK, NOT NULL, a trigger, a type.
 const REFUSED_BY_SQLITE: [&str; 6] = ["18", "20", "275", "1299", "1811", "3091"];
 
-/// PostgreSQL's codes for: the connection broke, it starts or stops, it has no room for one more, it is
-/// a stand-by that takes no writes, a lock was waited for in vain.
+/// PostgreSQL's codes for: the connection broke, it starts or stops, it lacks memory, room, or connections,
+/// it is a stand-by that takes no writes, a lock was waited for in vain, a statement or a transaction
+/// took too long, and the transaction was given up for the sake of another one.
 fn is_passing(code: &str) -> bool {
-    const PASSING: [&str; 5] = ["08", "57P", "53300", "25006", "55P03"];
+    const PASSING: [&str; 9] = [
+        "08", "57P", "53", "25006", "55P03", "57014", "25P03", "25P04", "40",
+    ];
     PASSING.iter().any(|passing| code.starts_with(passing))
 }

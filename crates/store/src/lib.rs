@@ -6,6 +6,7 @@
 //! [`Tenant`], one application's part of it (`tenant`); the engine's own questions and the rows that a
 //! tenant has found are the [`Store`]'s.
 
+mod again;
 mod api_keys;
 mod applications;
 mod apply_deletes;

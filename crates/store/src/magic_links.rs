@@ -5,6 +5,7 @@ use syncline_model::{ProviderName, Time};
 
 use crate::{
     ConfiguredProvider, StoreError, Tenant,
+    again::again,
     batch::{self, Batch},
     db::run,
     providers::parse_provider,
@@ -84,6 +85,13 @@ impl Tenant {
     }
 
     pub async fn create_magic_link(&self, new: &NewMagicLink<'_>) -> Result<MagicLink, StoreError> {
+        again(|| self.create_magic_link_once(new)).await
+    }
+
+    async fn create_magic_link_once(
+        &self,
+        new: &NewMagicLink<'_>,
+    ) -> Result<MagicLink, StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO magic_links
                 (application_id, id, customer_id, provider_id, provider_name, token, return_url,

@@ -61,6 +61,9 @@ impl PgServer {
                 ("statement_timeout", "2min"),
                 // Compiling a statement takes longer than any of ours.
                 ("jit", "off"),
+                // Statements are written for it, whatever the server's own default is. (In a list of
+                // options, a space takes a backslash.)
+                ("default_transaction_isolation", "read\\ committed"),
             ]);
         // A pool would go on trying and say at last that it timed out; this says why.
         let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));

@@ -5,6 +5,7 @@ use syncline_model::ProviderName;
 
 use crate::{
     StoreError, Tenant,
+    again::again,
     db::{Tx, run},
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
@@ -72,6 +73,10 @@ impl Tenant {
 
     /// Deletes a provider that has neither a sync config nor connections.
     pub async fn delete_provider(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {
+        again(|| self.delete_provider_once(provider)).await
+    }
+
+    async fn delete_provider_once(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {
         const CONFIGS: Scoped = scoped(
             "SELECT count(*) FROM sync_configs WHERE application_id = $1 AND provider_name = $2",
         );

@@ -8,6 +8,7 @@ use syncline_model::{Object, ProviderName, SyncConfigData};
 
 use crate::{
     Store, StoreError, Tenant,
+    again::again,
     db::{Tx, run},
     destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
@@ -68,6 +69,14 @@ impl Tenant {
 
     /// Creates a provider's config and the syncs of the connections that are there already.
     pub async fn create_sync_config(
+        &self,
+        provider: ProviderName,
+        config: &SyncConfigData,
+    ) -> Result<SyncConfig, StoreError> {
+        again(|| self.create_sync_config_once(provider, config)).await
+    }
+
+    async fn create_sync_config_once(
         &self,
         provider: ProviderName,
         config: &SyncConfigData,
@@ -146,6 +155,15 @@ impl Store {
         config: &SyncConfigData,
         force: bool,
     ) -> Result<SyncConfig, StoreError> {
+        again(|| self.update_sync_config_once(current, config, force)).await
+    }
+
+    async fn update_sync_config_once(
+        &self,
+        current: &SyncConfig,
+        config: &SyncConfigData,
+        force: bool,
+    ) -> Result<SyncConfig, StoreError> {
         const SQL: &str = "UPDATE sync_configs SET config = $2 WHERE id = $1";
         let updated = SyncConfig {
             config: config.clone(),
@@ -173,6 +191,14 @@ impl Store {
     }
 
     pub async fn delete_sync_config(
+        &self,
+        config: &SyncConfig,
+        force: bool,
+    ) -> Result<(), StoreError> {
+        again(|| self.delete_sync_config_once(config, force)).await
+    }
+
+    async fn delete_sync_config_once(
         &self,
         config: &SyncConfig,
         force: bool,

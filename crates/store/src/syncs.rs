@@ -10,6 +10,7 @@ use syncline_model::{
 
 use crate::{
     Connection, PageRequest, Store, StoreError, Tenant,
+    again::again,
     db::{KeySet, Tx, run},
     providers::parse_provider,
     sync_configs::{SyncConfig, wanted},
@@ -301,6 +302,15 @@ impl Store {
         connection: &ConnectionRef,
         reason: &str,
     ) -> Result<(), StoreError> {
+        again(|| self.pause_sync_once(sync, connection, reason)).await
+    }
+
+    async fn pause_sync_once(
+        &self,
+        sync: &Sync,
+        connection: &ConnectionRef,
+        reason: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.pause_sync_in(&mut tx, &sync.id, sync.object, connection, reason, "manual")
             .await?;
@@ -349,6 +359,10 @@ impl Store {
 
     /// Lets a sync run again from its next due time on, a period from now at the latest.
     pub async fn resume_sync(&self, sync: &Sync) -> Result<(), StoreError> {
+        again(|| self.resume_sync_once(sync)).await
+    }
+
+    async fn resume_sync_once(&self, sync: &Sync) -> Result<(), StoreError> {
         const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
         const SQL: &str = "
             UPDATE syncs
@@ -373,6 +387,10 @@ impl Store {
     /// Asks for a run as soon as none is active; works while the sync is paused. A full refresh
     /// that was asked for stays asked for until a run starts with it.
     pub async fn trigger_sync(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
+        again(|| self.trigger_sync_once(sync, full_refresh)).await
+    }
+
+    async fn trigger_sync_once(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE syncs SET triggered_at = $2, full_refresh = (full_refresh OR $3) WHERE id = $1";
         let mut tx = self.db.begin().await?;

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Connection, Store, StoreError,
+    again::again,
     db::{KeySet, Tx, run},
     history::{HistoryEntry, NO_RUN},
     timestamp::at,
@@ -27,6 +28,15 @@ impl Store {
         records: &Records,
         removed: &[String],
         asked_at: Time,
+    ) -> Result<(), StoreError> {
+        again(|| self.write_through_once(connection, records, removed)).await
+    }
+
+    async fn write_through_once(
+        &self,
+        connection: &Connection,
+        records: &Records,
+        removed: &[String],
     ) -> Result<(), StoreError> {
         let connection = &connection.reference();
         let mut tx = self.db.begin().await?;
