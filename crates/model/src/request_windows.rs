@@ -240,7 +240,7 @@ impl EndpointWindows {
     /// When the last of it is over.
     pub(crate) fn known_until(&self) -> Time {
         let closes = self.known.values().map(|it| it.closes_by);
-        let ends = closes.chain(self.refused.values().copied());
+        let ends = closes.chain(self.refused.values().map(|refused| refused.until));
         ends.max().unwrap_or_default()
     }
 

@@ -29,7 +29,7 @@ impl Store {
         removed: &[String],
         asked_at: Time,
     ) -> Result<(), StoreError> {
-        again(|| self.write_through_once(connection, records, removed)).await
+        again(|| self.write_through_once(connection, records, removed, asked_at)).await
     }
 
     async fn write_through_once(
@@ -37,6 +37,7 @@ impl Store {
         connection: &Connection,
         records: &Records,
         removed: &[String],
+        asked_at: Time,
     ) -> Result<(), StoreError> {
         let connection = &connection.reference();
         let mut tx = self.db.begin().await?;
