@@ -287,7 +287,12 @@ fn assert_only_the_field_changed(kind: &Kind, value: &Value, before: &[Value], a
     assert_eq!(before.len(), after.len(), "{value} in {}", kind.object);
     for (place, (before, after)) in before.iter().zip(after).enumerate() {
         let Some((theirs, ours)) = kind.fields.get(place) else {
-            assert_eq!(before, after, "an unharmed {}", kind.object);
+            let mut before = before.clone();
+            if kind.object == "contact" {
+                // The states inside of it are part of its own JSON.
+                before["last_modified_at"] = after["last_modified_at"].clone();
+            }
+            assert_eq!(before, *after, "an unharmed {}", kind.object);
             continue;
         };
         let of = |row: &Value| {
