@@ -18,7 +18,7 @@ pub const BITE: i64 = 200;
 /// What is not kept for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Old {
-    /// Finished runs with their pages, but for the newest of each sync, which says what the sync last
+    /// Finished runs with their pages, but for the last of each sync, which says what the sync last
     /// did, and those that hold deletions, which somebody may still apply.
     Runs,
     /// Webhook messages, with their deliveries and attempts.
@@ -146,8 +146,8 @@ impl Store {
             () => {
                 "SELECT r.id FROM sync_runs r
                  WHERE r.id > $1 AND r.id <= $2 AND r.finished_at < $3
-                   AND EXISTS (
-                    SELECT 1 FROM sync_runs n WHERE n.sync_id = r.sync_id AND n.id > r.id)
+                   AND NOT EXISTS (
+                    SELECT 1 FROM syncs s WHERE s.id = r.sync_id AND s.last_run_id = r.id)
                    AND NOT EXISTS (
                     SELECT 1 FROM missing_records m
                     WHERE m.held_since IS NOT NULL AND m.held_since = r.id

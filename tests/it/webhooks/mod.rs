@@ -4,6 +4,7 @@ mod delivery;
 mod endpoints;
 mod given_up;
 mod messages;
+mod plans;
 mod processes;
 mod sharing;
 
