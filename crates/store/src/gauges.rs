@@ -115,7 +115,8 @@ impl Store {
     async fn due_since(&self, reader: &mut Reader) -> Result<Option<Time>, StoreError> {
         const RUN: &str = "
             SELECT min(due_at) FROM sync_runs
-            WHERE id = scan_id AND state IN ('queued', 'running', 'waiting') AND due_at <= $1";
+            WHERE due_at IS NOT NULL AND id = scan_id
+              AND state IN ('queued', 'running', 'waiting') AND due_at <= $1";
         macro_rules! sync {
             ($due:literal) => {
                 concat!(

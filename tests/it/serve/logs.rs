@@ -67,7 +67,7 @@ on_both_databases! {
             })
         };
         assert!(said("WARN", &["page 2 of contacts is asked for again in 1s", "503"]), "{log}");
-        assert!(said("WARN", &["of users failed", "may not read it", "once a day"]), "{log}");
+        assert!(said("WARN", &["of users failed", "not authorized", "once a day"]), "{log}");
         assert!(said("INFO", &["read 120 contacts"]), "{log}");
         let others = lines.iter().filter(|line| line["span"].is_null());
         for line in others {
