@@ -123,7 +123,8 @@ impl Parts {
             Some(file) if missing == Missing::Refused => file.open()?,
             file => encryption_keys(config, file.as_ref(), &ids)?,
         };
-        let store = Store::open(&url, clock.clone(), ids.clone(), keys)
+        let database = config.database.options();
+        let store = Store::open_with(&url, database, clock.clone(), ids.clone(), keys)
             .await
             .with_context(|| cannot_open(config))?;
         if missing == Missing::Refused && store.is_empty().await? {

@@ -46,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) providers: Providers,
     pub(crate) webhooks: Webhooks,
     pub(crate) limits: RequestLimits,
+    pub(crate) database: Database,
     pub(crate) retention: Retention,
     pub(crate) log: Log,
 }
@@ -93,6 +94,14 @@ pub(crate) struct RequestLimits {
     /// 0: no limit.
     #[serde(deserialize_with = "rate")]
     requests_per_minute: u32,
+}
+
+/// How PostgreSQL is used; see `store::DatabaseOptions`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    #[serde(deserialize_with = "connections")]
+    pub(crate) max_connections: u32,
 }
 
 /// How long things are kept that would grow for ever.
@@ -151,6 +160,8 @@ allow_private_targets = false
 [limits]
 concurrent_requests = 512
 requests_per_minute = 60000
+[database]
+max_connections = 16
 [retention]
 runs_days = 90
 audit_log_days = 365
@@ -218,6 +229,14 @@ impl Config {
         match &self.database_url {
             Some(url) => url.expose_secret().to_owned(),
             None => format!("sqlite://{}", self.data_dir.join("syncline.db").display()),
+        }
+    }
+}
+
+impl Database {
+    pub(crate) fn options(self) -> syncline_store::DatabaseOptions {
+        syncline_store::DatabaseOptions {
+            max_connections: self.max_connections,
         }
     }
 }
@@ -480,6 +499,19 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
         .ok()
         .filter(|it| *it <= MOST)
         .ok_or_else(|| serde::de::Error::custom(format!("must be from 0 (no limit) to {MOST}")))
+}
+
+/// A scan at work keeps its lease while a page commits, and somebody asks meanwhile.
+fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    const BOUNDS: std::ops::RangeInclusive<u32> = 4..=1000;
+    let number = whole_number(deserializer)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|it| BOUNDS.contains(it))
+        .ok_or_else(|| {
+            let (least, most) = (BOUNDS.start(), BOUNDS.end());
+            serde::de::Error::custom(format!("must be from {least} to {most}"))
+        })
 }
 
 /// From a day to a hundred years.

@@ -96,6 +96,22 @@ impl Fuse {
     }
 }
 
+/// How a database is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseOptions {
+    /// The most connections to PostgreSQL that are open at once, one that watches it aside. An
+    /// embedded database has its own.
+    pub max_connections: u32,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+        }
+    }
+}
+
 /// Connections to the database that this process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
@@ -175,9 +191,9 @@ macro_rules! run {
 pub(crate) use run;
 
 impl Db {
-    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &str, options: DatabaseOptions) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Self::open_postgres(url).await
+            Self::open_postgres(url, options).await
         } else if url.starts_with("sqlite:") {
             Self::open_sqlite(url).await
         } else {
@@ -188,8 +204,8 @@ impl Db {
         }
     }
 
-    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
-        match PgServer::open(url).await {
+    async fn open_postgres(url: &str, options: DatabaseOptions) -> Result<Self, StoreError> {
+        match PgServer::open(url, options.max_connections).await {
             Ok(postgres) => Ok(Self::Pg(postgres)),
             Err(sqlx::Error::Configuration(reason)) => Err(StoreError::Url {
                 url: without_password(url),

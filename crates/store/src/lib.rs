@@ -36,6 +36,7 @@ mod migrate;
 mod missing;
 mod outbox;
 mod pages;
+mod pooler;
 mod postgres;
 mod providers;
 mod records;
@@ -45,6 +46,7 @@ mod runs;
 mod scans;
 mod schedule;
 mod sealing;
+mod session;
 mod starts;
 mod status;
 mod sweep;
@@ -73,7 +75,7 @@ pub use batch::Batch;
 pub use budgets::{Grant, Lesson, Permit, RequestAsk, Spending};
 pub use connections::{Account, Connection, CredentialsUpdate, NewConnection};
 pub use customers::{Customer, NewCustomer};
-pub use db::{PoolUse, describe_metrics};
+pub use db::{DatabaseOptions, PoolUse, describe_metrics};
 pub use destinations::Destination;
 pub use encryption::{Rewrapped, SealedBy};
 pub use endings::{Ending, Pause, Seen};
@@ -85,6 +87,7 @@ pub use lookups::NextLookup;
 pub use magic_links::{MagicLink, NewMagicLink};
 pub use missing::{PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
+pub use pooler::{Pooler, PostgresFacts, examine_postgres};
 pub use providers::ConfiguredProvider;
 pub use records::{RecordQuery, Row, Search, Table};
 pub use restored::take_over;
@@ -136,8 +139,19 @@ impl Store {
         ids: Arc<Ids>,
         keys: EncryptionKeys,
     ) -> Result<Self, StoreError> {
+        Self::open_with(url, DatabaseOptions::default(), clock, ids, keys).await
+    }
+
+    /// The same with other options than the defaults.
+    pub async fn open_with(
+        url: &str,
+        options: DatabaseOptions,
+        clock: Arc<dyn Clock>,
+        ids: Arc<Ids>,
+        keys: EncryptionKeys,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            db: Db::open(url).await?,
+            db: Db::open(url, options).await?,
             clock,
             ids,
             keys,

@@ -80,7 +80,7 @@ impl Db {
                 "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = '10min'",
                 &*format!("SELECT pg_advisory_xact_lock({LOCK})"),
-                "SET LOCAL lock_timeout TO DEFAULT",
+                "SET LOCAL lock_timeout = '30s'",
             ] {
                 tx.wait_for(sql.to_owned()).await?;
             }

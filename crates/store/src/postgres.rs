@@ -6,7 +6,7 @@
 //! later is refused at once, until the watcher gets an answer again. Connections that were there
 //! before are never used again: behind some of them there may be nothing.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, Error, PgConnection, PgPool, Postgres, Transaction,
@@ -21,10 +21,10 @@ use tokio::{
 
 use crate::{
     link::{Link, no_answer},
+    session,
     timestamp::Timestamp,
 };
 
-const CONNECTIONS: u32 = 16;
 /// What waiting for a connection may take, be it that others have them all.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is taken to be alive.
@@ -39,6 +39,7 @@ pub(crate) struct PgServer(Arc<Shared>);
 
 struct Shared {
     options: PgConnectOptions,
+    max_connections: u32,
     reach: watch::Sender<Reach>,
 }
 
@@ -50,26 +51,17 @@ struct Reach {
 }
 
 impl PgServer {
-    pub(crate) async fn open(url: &str) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("syncline")
-            // A process that dies without a word must not hold its locks for as long as TCP waits.
-            .options([
-                ("idle_in_transaction_session_timeout", "30s"),
-                ("lock_timeout", "30s"),
-                // As long as anybody waits for an answer (`link.rs`).
-                ("statement_timeout", "2min"),
-                // Compiling a statement takes longer than any of ours.
-                ("jit", "off"),
-                // Statements are written for it, whatever the server's own default is. (In a list of
-                // options, a space takes a backslash.)
-                ("default_transaction_isolation", "read\\ committed"),
-            ]);
+    pub(crate) async fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
+        let options = session::options(url)?;
         // A pool would go on trying and say at last that it timed out; this says why.
-        let first = timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));
+        let first = timeout(ACQUIRE_TIMEOUT, session::connect(&options));
         first.await.map_err(|_| no_answer())??.close().await?;
-        let reach = watch::Sender::new(Reach::new(&options));
-        Ok(Self(Arc::new(Shared { options, reach })))
+        let reach = watch::Sender::new(Reach::new(&options, max_connections));
+        Ok(Self(Arc::new(Shared {
+            options,
+            max_connections,
+            reach,
+        })))
     }
 
     pub(crate) fn pool(&self) -> PgPool {
@@ -116,7 +108,7 @@ impl PgServer {
                 (Ok(()), None) => {}
                 (Ok(()), Some(since)) => {
                     gone_since = None;
-                    let reach = Reach::new(&self.0.options);
+                    let reach = Reach::new(&self.0.options, self.0.max_connections);
                     drop(self.0.reach.send_replace(reach));
                     let seconds = Instant::elapsed(&since).as_secs();
                     tracing::info!("PostgreSQL answers again, after {seconds} s");
@@ -144,9 +136,10 @@ impl PgServer {
 }
 
 impl Reach {
-    fn new(options: &PgConnectOptions) -> Self {
+    fn new(options: &PgConnectOptions, max_connections: u32) -> Self {
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(max_connections)
+            .after_connect(|connection, _| Box::pin(session::set_up(connection)))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // A ping before every use is a round trip more for each query.
             .test_before_acquire(false)

@@ -4,6 +4,7 @@
 //! something before it is left out, so the first bad line is the one to begin with.
 
 mod keys;
+mod postgres;
 mod provider;
 mod report;
 mod webhooks;
@@ -32,6 +33,10 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         data_directory(&mut report, &config);
     }
     let is_there = !embedded || database_file(&url).is_ok_and(|file| file.is_file());
+    if !embedded {
+        // First: through a pooler that can't be used, nothing else can be looked at.
+        postgres::look_at(&mut report, &url, config.database.max_connections).await;
+    }
     if is_there {
         let found = keys::configured(&mut report, &config);
         let has_keys = found.is_some();
