@@ -61,10 +61,18 @@ async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), S
     const STAMPS: &str = "
         UPDATE syncs SET last_stamp_ms = MAX(last_stamp_ms, COALESCE(
             (SELECT it.last_stamp_ms FROM replaced.syncs it WHERE it.id = syncs.id), 0))";
+    // Rows of another version may be written differently.
+    const SAME_VERSION: &str = "
+        SELECT (SELECT MAX(version) FROM main._sqlx_migrations)
+             = (SELECT MAX(version) FROM replaced._sqlx_migrations)";
     sqlx::query("ATTACH DATABASE $1 AS replaced")
         .bind(replaced.to_string_lossy().into_owned())
         .execute(&mut *c)
         .await?;
+    let same: bool = sqlx::query_scalar(SAME_VERSION).fetch_one(&mut *c).await?;
+    if !same {
+        return Err(StoreError::Unusable("it is of another version".to_owned()));
+    }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *c).await?;
     for object in Object::ALL {
         take_over_rows(c, object.table()).await?;
@@ -74,11 +82,8 @@ async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), S
     Ok(())
 }
 
-/// The columns that both have: the other one may be of an older version.
 async fn take_over_rows(c: &mut SqliteConnection, table: &str) -> Result<(), StoreError> {
-    const COLUMNS: &str = "
-        SELECT name FROM pragma_table_info($1, 'main')
-        INTERSECT SELECT name FROM pragma_table_info($1, 'replaced')";
+    const COLUMNS: &str = "SELECT name FROM pragma_table_info($1, 'main')";
     let columns: Vec<String> = sqlx::query_scalar(COLUMNS)
         .bind(table)
         .fetch_all(&mut *c)
