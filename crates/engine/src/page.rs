@@ -161,8 +161,7 @@ impl Engine {
     ) -> Result<Step, StoreError> {
         let ids = ids_of(&page, walk.scan.object);
         let news = self.seen(walk).await?.news_of(&ids);
-        let began_again = mutation::on(Mutation::OrderIsLaw) && began_again(&walk.scan, &page);
-        if news == News::Repeated || began_again {
+        if news == News::Repeated {
             return self.take_repeated(walk, &page, exchange).await;
         }
         let is_barren = news == News::Nothing && self.is_full(&walk.scan, &page);
@@ -276,9 +275,7 @@ impl Engine {
         report::page(scan, page.returned, &committed.written);
         walk.requests = 0;
         walk.grant = committed.next;
-        if !mutation::on(Mutation::LimitsOfTheLease) {
-            walk.scan.limits = committed.limits;
-        }
+        walk.scan.limits = committed.limits;
         walk.scan.checkpoint = checkpoint;
         Ok(())
     }
@@ -446,14 +443,6 @@ impl Exchange {
             refused: None,
         }
     }
-}
-
-/// All of the page belongs before what was read already: nothing to go by, see [`Mutation`].
-fn began_again(scan: &Scan, page: &Page) -> bool {
-    let facts = &scan.checkpoint.facts;
-    let records = page.records.scanned();
-    let behind = |created: Option<Time>| created.is_some() && created < facts.last_created;
-    facts.ordered && !records.is_empty() && records.iter().all(|(_, created)| behind(*created))
 }
 
 /// The ids on a page, those of records that were kept out included.

@@ -7,7 +7,6 @@ use chrono::TimeDelta;
 use syncline_model::{
     Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
     budget::Refusal,
-    mutation::{self, Mutation},
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
@@ -69,7 +68,7 @@ impl Engine {
             Some(Grant::Refused(_)) => true,
             None => false,
         };
-        if !has_permit && !mutation::on(Mutation::LimitsOfTheLease) {
+        if !has_permit {
             walk.scan.limits = self.store.limits_of(&walk.scan).await?;
         }
         Ok(self.limits_of(&walk.scan))

@@ -27,12 +27,8 @@ pub enum Mutation {
     StateIdNotUnique,
     /// A run that waited starts over.
     CheckpointIgnoredAfterWait,
-    /// Pages that are out of order are taken for earlier ones.
-    OrderIsLaw,
     /// The last page is where the provider's total says, whatever came.
     TotalIsLaw,
-    /// A scan keeps to the limits that were set when it was leased.
-    LimitsOfTheLease,
 }
 
 impl Mutation {
@@ -47,9 +43,7 @@ impl Mutation {
         Self::ClockAlignedWindow,
         Self::StateIdNotUnique,
         Self::CheckpointIgnoredAfterWait,
-        Self::OrderIsLaw,
         Self::TotalIsLaw,
-        Self::LimitsOfTheLease,
     ];
 }
 

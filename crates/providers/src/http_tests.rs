@@ -40,7 +40,7 @@ fn answer(headers: &[(&'static str, &'static str)]) -> Response {
 #[test]
 fn a_base_url_that_is_no_plain_http_address_is_refused_with_a_reason() {
     for (base, word) in [
-        ("api.apollo.io", "relative"),
+        ("api.apollo.io", "http://"),
         ("ftp://api.apollo.io", "http://"),
         ("https://user:pass@api.apollo.io", "credentials"),
         ("https://api.apollo.io?api_key=1", "query"),

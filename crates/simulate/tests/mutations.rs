@@ -44,9 +44,7 @@ found! {
     clock_aligned_window_is_found: ClockAlignedWindow,
     state_id_not_unique_is_found: StateIdNotUnique,
     checkpoint_ignored_after_wait_is_found: CheckpointIgnoredAfterWait,
-    order_is_law_is_found: OrderIsLaw,
     total_is_law_is_found: TotalIsLaw,
-    limits_of_the_lease_is_found: LimitsOfTheLease,
 }
 
 /// Prints a row for the table in `docs/simulation.md`.

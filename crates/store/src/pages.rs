@@ -142,11 +142,7 @@ impl Store {
             tx = self.db.begin().await?;
         }
         let limits = limits_of(&runs);
-        let next = (commit.next)(if mutation::on(Mutation::LimitsOfTheLease) {
-            scan.limits
-        } else {
-            limits
-        });
+        let next = (commit.next)(limits);
         let mut written = Vec::new();
         for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;

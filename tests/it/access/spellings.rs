@@ -106,11 +106,11 @@ on_both_databases! {
         let app = App::at(database, &upstream.base).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         let rules = json!({"passthrough": [{"methods": ["GET"], "path": "/test/echo/**"}]});
-        let ruled = key(&app, Role::Passthrough, Some(rules)).await;
+        let held = key(&app, Role::Passthrough, Some(rules)).await;
         let free = app.api_key.clone();
         let risky = ["x-original-url", "x-rewrite-url", "x-forwarded-host", "x-forwarded-path", "forwarded",
             "x-forwarded-prefix", "x-original-host", "x-envoy-original-path", "x-anything"];
-        for (key, passes) in [(&ruled, false), (&free, true)] {
+        for (key, passes) in [(&held, false), (&free, true)] {
             let mut sent = request(&app, key, &Method::GET, "/actions/v2/proxy/test/echo/a").header("accept", "text/csv");
             for name in risky {
                 sent = sent.header(name, "/test/other");

@@ -267,9 +267,9 @@ on_both_databases! {
                 .header("x-api-key", &reader).header("user-agent", &long);
             refused(&App::answer(request).await, 403, "FORBIDDEN_ERROR");
         }
-        let log = app.get(&format!("{LOG}?result=denied")).await.ok();
-        assert_eq!(log["total_count"], 61);
-        let entries = log["results"].as_array().unwrap();
+        let denied = app.get(&format!("{LOG}?result=denied")).await.ok();
+        assert_eq!(denied["total_count"], 61);
+        let entries = denied["results"].as_array().unwrap();
         let told = entries.iter().find(|it| it["action"] == "refusal.repeat").unwrap();
         assert!(told["message"].as_str().unwrap().starts_with("40 more like it since 2026-03-01T08:00"), "{told}");
         for entry in entries {

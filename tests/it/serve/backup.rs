@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
 
 use serde_json::{Value, json};
+use syncline_model::SystemClock;
 use syncline_sim::{Match, Simulator};
 
 use super::{start::assert_refused, upgrade::as_the_first_version_left_it};
@@ -96,7 +97,7 @@ async fn a_reader_of_changes_is_right_again_after_a_restore() {
     // One changes, one comes, one goes; and the reader sees it.
     let (stale, gone, ghost) = apollo.edit(0, |team| {
         let ids = team.contact_ids();
-        let now = chrono::Utc::now();
+        let now = SystemClock::default().machine_now();
         let title = json!({"title": "Of today alone"});
         team.update_contact(now, &ids[0], &title).unwrap();
         team.delete_contact(&ids[1]).unwrap();
@@ -112,7 +113,7 @@ async fn a_reader_of_changes_is_right_again_after_a_restore() {
 
     // It changes back and the new one goes, and then the backup is put back.
     apollo.edit(0, |team| {
-        let now = chrono::Utc::now();
+        let now = SystemClock::default().machine_now();
         team.update_contact(now, &stale, &json!({"title": "Of the backup"}))
             .unwrap();
         team.delete_contact(&ghost).unwrap();
@@ -312,7 +313,10 @@ impl Reader {
             .seen
             .values()
             .filter_map(|it| it["last_modified_at"].as_str());
-        self.newest = stamps.max().unwrap_or_default().to_owned();
+        stamps
+            .max()
+            .unwrap_or_default()
+            .clone_into(&mut self.newest);
     }
 }
 

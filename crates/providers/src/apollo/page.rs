@@ -56,7 +56,7 @@ impl Unusable {
     }
 }
 
-pub(super) fn page_size_kept<'a>(listed: Listed<'a>, asked: u32) -> Result<Listed<'a>, Unusable> {
+pub(super) fn page_size_kept(listed: Listed<'_>, asked: u32) -> Result<Listed<'_>, Unusable> {
     let returned = listed.items.len();
     if u32::try_from(returned).is_ok_and(|returned| returned <= asked) {
         Ok(listed)
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_page_larger_than_was_asked_for_is_none() {
-        let items = vec!["{\"id\":\"u\"}"; 3].join(",");
+        let items = ["{\"id\":\"u\"}"; 3].join(",");
         let users = format!(r#"{{"users":[{items}]}}"#);
         let refused = page_of(&users, Object::User, "users", (1, 2)).unwrap_err();
         assert!(matches!(

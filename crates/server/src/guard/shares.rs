@@ -156,8 +156,8 @@ mod tests {
 
     use super::*;
 
-    fn key(id: &str, application: &str) -> Option<Arc<ApiKey>> {
-        Some(Arc::new(ApiKey {
+    fn key(id: &str, application: &str) -> Arc<ApiKey> {
+        Arc::new(ApiKey {
             id: id.to_owned(),
             application_id: application.to_owned(),
             name: id.to_owned(),
@@ -167,7 +167,7 @@ mod tests {
             last_used_at: None,
             expires_at: None,
             revoked_at: None,
-        }))
+        })
     }
 
     /// As many as there are for somebody.
@@ -178,11 +178,11 @@ mod tests {
     #[test]
     fn one_key_gets_two_thirds_one_application_four_fifths_and_others_find_some() {
         let shares = Shares::new(30);
-        let first = all_of(&shares, || key("a", "one"));
+        let first = all_of(&shares, || Some(key("a", "one")));
         assert_eq!(first.len(), 20);
-        let second = all_of(&shares, || key("b", "one"));
+        let second = all_of(&shares, || Some(key("b", "one")));
         assert_eq!(first.len() + second.len(), 24);
-        assert!(!all_of(&shares, || key("c", "other")).is_empty());
+        assert!(!all_of(&shares, || Some(key("c", "other"))).is_empty());
         drop((first, second));
         assert_eq!(shares.state().used, 0);
         assert!(shares.state().by_key.is_empty() && shares.state().by_application.is_empty());
@@ -192,12 +192,12 @@ mod tests {
     fn what_was_taken_before_the_key_was_known_becomes_the_keys() {
         let shares = Shares::new(3);
         let mut first = shares.take(None).unwrap();
-        assert!(first.give_to(key("a", "one").unwrap()));
+        assert!(first.give_to(key("a", "one")));
         let mut second = shares.take(None).unwrap();
-        assert!(second.give_to(key("a", "one").unwrap()));
+        assert!(second.give_to(key("a", "one")));
         let mut third = shares.take(None).unwrap();
-        assert!(!third.give_to(key("a", "one").unwrap()), "two are enough");
-        assert!(third.give_to(key("b", "other").unwrap()));
+        assert!(!third.give_to(key("a", "one")), "two are enough");
+        assert!(third.give_to(key("b", "other")));
         drop((first, second, third));
         assert_eq!(shares.state().used, 0);
     }

@@ -93,7 +93,7 @@ fn coprime(total: usize) -> usize {
     let steps = [37, 41, 43, 47];
     steps
         .into_iter()
-        .find(|step| total % step != 0)
+        .find(|step| !total.is_multiple_of(*step))
         .unwrap_or(1)
 }
 
