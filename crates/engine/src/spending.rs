@@ -5,8 +5,7 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
-    budget::Refusal,
+    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason, budget::Refusal,
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};

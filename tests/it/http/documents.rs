@@ -4,8 +4,8 @@ use reqwest::{Method, StatusCode};
 
 use crate::support::documents::{Received, verdict};
 
-const CUSTOMER: &str =
-    r#"{"application_id": "a", "customer_id": "c", "name": "A", "email": "a@customer.example"}"#;
+const CUSTOMER: &str = r#"{"application_id": "a", "customer_id": "c", "name": "A", "email": "a@customer.example",
+        "health": {"status": "healthy", "reason": null, "last_synced_at": null}}"#;
 
 fn customer(text: &str) -> Received<'_> {
     Received {
@@ -24,11 +24,11 @@ fn a_documented_answer_passes() {
 
 #[test]
 fn an_answer_is_refused_where_it_leaves_its_document() {
-    let without_email = r#"{"application_id": "a", "customer_id": "c", "name": "A"}"#;
+    let without_email = CUSTOMER.replace("\"email\": \"a@customer.example\",", "");
     let wrong_type = CUSTOMER.replace("\"A\"", "7");
     let undocumented = CUSTOMER.replace("\"name\"", "\"colour\": \"red\", \"name\"");
     let cases = [
-        (customer(without_email), "\"email\" is a required property"),
+        (customer(&without_email), "\"email\" is a required property"),
         (customer(&wrong_type), "/name: 7 is not of type \"string\""),
         (customer(&undocumented), "'colour' was unexpected"),
         (customer("<html>"), "not JSON"),
