@@ -10,13 +10,8 @@ use syncline_store::{AuditFilter, MessageFilter, Old, PageRequest};
 use super::endpoint;
 use crate::support::{App, Receiver, explaining, on_both_databases, reads_of_history};
 
-/// The tables that grow with time.
-const HISTORY: [&str; 4] = [
-    "webhook_deliveries",
-    "webhook_attempts",
-    "outbox",
-    "audit_log",
-];
+/// The tables that [`write_history`] makes large. Of a small one a planner rightly reads the whole.
+const HISTORY: [&str; 3] = ["webhook_deliveries", "outbox", "audit_log"];
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
 on_both_databases! {
@@ -77,8 +72,7 @@ on_both_databases! {
         let receiver = Receiver::start().await;
         let id = endpoint(&app, &receiver).await["id"].as_str().unwrap().to_owned();
         write_history(&app, &id).await;
-        let runs = ["sync_runs", "sync_run_pages", "record_history"];
-        let faults = reads_of_history(&app.database, &[&HISTORY[..], &runs].concat(), async {
+        let faults = reads_of_history(&app.database, &HISTORY, async {
             for old in [
                 Old::Runs, Old::Messages, Old::AuditLog, Old::History, Old::Accounts, Old::MagicLinks,
                 Old::Secrets, Old::Answers, Old::WriteLocks, Old::Deliveries,
