@@ -22,6 +22,7 @@ pub(crate) mod mailbox;
 mod names;
 mod place;
 pub(crate) mod sequence;
+mod shape;
 mod sorted;
 mod standing;
 pub(crate) mod step;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::shape::Shape;
 use super::sorted::{Ranked, Sorted};
 use super::standing::Standing;
 
@@ -61,6 +62,19 @@ struct Slot {
     fingerprint: OnceCell<u64>,
     standing: Standing,
     hidden: bool,
+    /// What it says in the place of a field, until it changes.
+    shape: Option<Shape>,
+}
+
+impl Slot {
+    /// The row's JSON, in the shape that it has.
+    fn shown(&self, row: &impl Row) -> String {
+        let json = row.json();
+        match &self.shape {
+            Some(shape) => shape.give(json),
+            None => json,
+        }
+    }
 }
 
 /// What searches show of a row until a time.
@@ -147,6 +161,7 @@ impl<T: Row> Table<T> {
             // A row that is dated back was not there before the table heard of it.
             standing: Standing::new(row.live(), row.created_at().max(self.now)),
             hidden: false,
+            shape: None,
         });
         self.by_id.insert(row.id().to_owned(), at);
         self.rows.push(row);
@@ -181,6 +196,7 @@ impl<T: Row> Table<T> {
         let (row, slot) = (self.rows.get_mut(at)?, self.slots.get_mut(at)?);
         slot.json = None;
         slot.fingerprint.take();
+        slot.shape = None;
         let lags = self.lag.changes > TimeDelta::zero() || self.lag.deletes > TimeDelta::zero();
         let before = lags.then(|| row.clone());
         let changed = change(row);
@@ -245,6 +261,28 @@ impl<T: Row> Table<T> {
         self.slot(id).is_some_and(|slot| slot.hidden)
     }
 
+    /// Has the row say something else in the place of a field; tells whether there is such a row.
+    pub(crate) fn misshape(&mut self, id: &str, shape: Shape) -> bool {
+        let Some(&at) = self.by_id.get(id) else {
+            return false;
+        };
+        let (Some(row), Some(slot)) = (self.rows.get(at), self.slots.get_mut(at)) else {
+            return false;
+        };
+        let json = row.json();
+        if shape.give(json.clone()) == json {
+            return false;
+        }
+        slot.json = None;
+        slot.fingerprint.take();
+        slot.shape = Some(shape);
+        true
+    }
+
+    pub(crate) fn shape_of(&self, id: &str) -> Option<&Shape> {
+        self.slot(id)?.shape.as_ref()
+    }
+
     pub(crate) fn standing(&self, id: &str) -> Option<&Standing> {
         self.slot(id).map(|slot| &slot.standing)
     }
@@ -258,7 +296,7 @@ impl<T: Row> Table<T> {
         let shown = shown.filter(|_| !self.behind.contains_key(&at));
         let hash = slot.fingerprint.get_or_init(|| match shown {
             Some(json) => fingerprint_of(json),
-            None => fingerprint_of(row.json().as_bytes()),
+            None => fingerprint_of(slot.shown(row).as_bytes()),
         });
         Some(*hash)
     }
@@ -275,7 +313,8 @@ impl<T: Row> Table<T> {
         let Some(row) = self.at(at) else {
             return Bytes::new();
         };
-        let bytes = Bytes::from(row.json());
+        let shown = self.slots.get(at).map(|slot| slot.shown(row));
+        let bytes = Bytes::from(shown.unwrap_or_default());
         if let Some(slot) = self.slots.get_mut(at) {
             slot.json = Some(bytes.clone());
         }
