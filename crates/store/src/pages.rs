@@ -272,7 +272,8 @@ impl Store {
         Ok(())
     }
 
-    /// Pages that are read once more have the same fields, and count once.
+    /// A reading begins to count anew: one that comes after it has the same fields, and may have pages
+    /// that it didn't get to.
     async fn note_unread(
         &self,
         tx: &mut Tx,
@@ -281,12 +282,16 @@ impl Store {
         share: &Share,
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE sync_runs SET fields_unread = $2 WHERE id = $1";
-        if share.unread.is_empty() || commit.pass > 1 {
-            return Ok(());
-        }
-        let mut all = run.fields_unread.0.clone();
+        let mut all = if commit.page == 1 {
+            BTreeMap::new()
+        } else {
+            run.fields_unread.0.clone()
+        };
         for (name, records) in &share.unread {
             *all.entry(name.clone()).or_default() += records;
+        }
+        if all == run.fields_unread.0 {
+            return Ok(());
         }
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.id)

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, per_object};
 
 const TIME: &str = "2024-03-02T08:15:30.120Z";
 
@@ -225,6 +225,23 @@ on_both_databases! {
         assert_eq!(row["job_title"], json!(null));
         assert_eq!(row["phone_numbers"], json!([{"phone_number": null, "phone_number_type": null}]));
         assert_eq!(row["raw_data"]["title"], json!({"a": 1}));
+    }
+
+    async fn a_reading_that_begins_anew_counts_the_fields_of_all_its_pages(database: Database) {
+        let mut app = App::with_contacts(database, 250).await;
+        app.limit(per_object(200));
+        app.apollo.edit(0, |team| {
+            for id in team.contact_ids() {
+                assert!(team.misshape("contact", &id, "/title", json!({"a": 1})));
+            }
+        });
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        let run = &app.runs("contact").await[0];
+        assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
+        // One page in the order of creation told of more than may be read; the next one was by recency.
+        let pages = run["requests_made"].as_i64().unwrap();
+        assert_eq!(run["fields_unread"], json!({"title": (pages - 1) * 100}), "{run}");
     }
 
     async fn only_a_missing_id_and_what_is_no_object_are_malformed(database: Database) {
