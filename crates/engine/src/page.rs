@@ -50,7 +50,8 @@ impl Engine {
             }
             Permission::Capped => {
                 let facts = &mut walk.scan.checkpoint.facts;
-                facts.reached_end = facts.totals_are_met();
+                // The total that stands on the only page may be that page's own length.
+                facts.reached_end = facts.pages > 1 && facts.totals_are_met();
                 facts.capped = !facts.reached_end;
                 self.conclude(walk).await
             }

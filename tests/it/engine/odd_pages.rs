@@ -157,6 +157,17 @@ on_both_databases! {
         }
     }
 
+    async fn a_page_whose_own_length_is_the_total_is_not_all_where_the_limit_allows_no_other(database: Database) {
+        let mut app = with_accounts(database, 0, 230).await;
+        app.limit(per_object(150));
+        always(&app, "accounts/search", Action::Claim(Claim::OwnLength));
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        assert_eq!(pages_asked(&app, "accounts/search"), [1]);
+        let run = run_of(&app, "account").await;
+        assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
+    }
+
     async fn a_total_that_the_limit_disproves_still_leads_to_the_most_recently_updated(database: Database) {
         let mut app = with_accounts(database, 450, 0).await;
         app.limit(per_object(300));
