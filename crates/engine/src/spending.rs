@@ -51,6 +51,10 @@ impl Engine {
         object: Object,
     ) -> Result<Permission, StoreError> {
         let limits = self.limits_by_now(walk).await?;
+        if walk.scan.checkpoint.records_asked >= limits.records_per_object {
+            self.drop_permit(walk).await?;
+            return Ok(Permission::Capped);
+        }
         let ask = RequestAsk {
             endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(object)),
             records: 1,

@@ -44,6 +44,28 @@ on_both_databases! {
         assert_eq!(app.newest_run(CUSTOMER, "contact").await["coverage"]["verdict"], "capped");
     }
 
+    async fn a_lowered_limit_per_object_ends_the_reads_by_id_too(database: Database) {
+        let app = contacts_under(database, 300, VolumeLimits::default()).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        app.work_off().await;
+        app.apollo.edit(0, |team| {
+            for id in &team.contact_ids()[..20] {
+                team.delete_contact(id).unwrap();
+            }
+        });
+        app.apollo.ledger().reset();
+        app.trigger("contact").await;
+        app.engine.tick().await.unwrap();
+        let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+        let asked = || app.apollo.ledger().requests_to("/contacts/").len() - app.contact_pages().len();
+        while asked() < 2 {
+            app.engine.step(&mut walk).await.unwrap();
+        }
+        set(&app, json!({"records_per_object": 200})).await;
+        read_on(&app, &mut walk).await;
+        assert_eq!(asked(), 2);
+    }
+
     async fn a_limit_that_was_set_by_another_process_is_kept_too(database: Database) {
         let app = contacts_under(database, 2_000, VolumeLimits::default()).await;
         let other = app.another_process(limited_to(VolumeLimits::default())).await;
