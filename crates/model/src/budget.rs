@@ -28,7 +28,6 @@ use crate::{
 /// and 5 s slow.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(10);
 
-const MINUTES_OF_A_DAY: i64 = 24 * 60;
 /// Whoever reads every hour has a silence of an hour at most.
 const ABOUT_A_DAY: i64 = 23 * 60;
 
@@ -344,15 +343,22 @@ impl Budget {
 
     /// The first minute that is kept: the first that counts. But after a silence, or a leap of the
     /// clock, which nobody can tell from one, the day before it is kept until the new time has lasted
-    /// for about a day as well.
+    /// for about a day as well. So of the time that has passed since a minute, the longest silence is
+    /// none.
     fn first_kept(&self, now: Time) -> i64 {
-        let counting = minute_of(now - RecordWindow::Day.length() - CLOCK_MARGIN);
-        let began = self.spent.range(counting..).next();
-        let lasts = began.is_some_and(|(began, _)| minute_of(now) - began >= ABOUT_A_DAY);
-        match self.spent.range(..counting).next_back() {
-            Some((newest, _)) if !lasts => newest - MINUTES_OF_A_DAY,
-            _ => counting,
+        let mut first = minute_of(now - RecordWindow::Day.length() - CLOCK_MARGIN);
+        let (mut later, mut lasted, mut silence) = (minute_of(now), 0, 0);
+        for minute in self.minutes().into_keys().rev() {
+            let gap = (later - minute).max(0);
+            lasted += gap;
+            silence = gap.max(silence);
+            if lasted - silence >= ABOUT_A_DAY {
+                break;
+            }
+            first = first.min(minute);
+            later = minute;
         }
+        first
     }
 }
 

@@ -539,6 +539,24 @@ fn what_was_read_while_the_clock_was_ahead_counts_as_of_now() {
 }
 
 #[test]
+fn what_was_read_for_hours_before_the_clock_leapt_ahead_is_not_forgotten() {
+    for ahead in [2, 10, 20, 23, 30, 24 * 30] {
+        let mut budget = Budget::default();
+        for hour in 0..12 {
+            budget.settle("before", 100, after_minutes(hour * 60));
+        }
+        let leap = ahead * 60;
+        for minute in [12 * 60, 12 * 60 + 30] {
+            budget.settle("ahead", 100, after_minutes(minute + leap));
+        }
+        let now = after_minutes(13 * 60);
+        budget.take_back(now);
+        let used = used(&budget, RecordWindow::Day, now);
+        assert_eq!(used, 1_400, "{ahead} hours ahead");
+    }
+}
+
+#[test]
 fn the_present_is_not_taken_back() {
     let limits = limits(1_000, 5_000);
     let mut budget = Budget::default();
