@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What the clocks of several processes may differ by.
-const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
+pub(crate) const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
 
 impl Store {
     /// Takes back what can't be: starts, leases and waits that were stamped in the future. A lease

@@ -12,6 +12,7 @@ use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, swe
 
 use crate::{
     Store, StoreError,
+    clock_ahead::TOLERANCE,
     db::{KeySet, Tx, run},
     endings::Ending,
     history::HistoryEntry,
@@ -191,8 +192,10 @@ impl Store {
         // Only rows that this run missed: the others it didn't get to.
         macro_rules! lookup {
             () => {
-                // That a record is gone counts if this run was told so, and just now.
-                "CASE WHEN m.lookup = 'gone' AND (m.looked_up_by <> $3 OR m.looked_up_at < $4)
+                // That a record is gone counts if this run was told so, and just now; what a clock
+                // that was ahead has stamped was said nobody knows when.
+                "CASE WHEN m.lookup = 'gone'
+                           AND (m.looked_up_by <> $3 OR m.looked_up_at < $4 OR m.looked_up_at > $5)
                       THEN NULL ELSE m.lookup END AS lookup, m.lookup_reason,
                  COALESCE(m.lookup = 'gone', false) AS was_gone,"
             };
@@ -218,11 +221,11 @@ impl Store {
                    AS carrier_held
             FROM missing_records m
             JOIN engagement_sequence_states own
-              ON own.application_id = $5 AND own.customer_id = $6 AND own.provider_name = $7
+              ON own.application_id = $6 AND own.customer_id = $7 AND own.provider_name = $8
              AND own.id = m.record_id
             LEFT JOIN engagement_contacts carrier
-              ON carrier.application_id = $5 AND carrier.customer_id = $6
-             AND carrier.provider_name = $7 AND carrier.id = own.contact_id
+              ON carrier.application_id = $6 AND carrier.customer_id = $7
+             AND carrier.provider_name = $8 AND carrier.id = own.contact_id
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
             ORDER BY m.record_id"
         );
@@ -232,12 +235,14 @@ impl Store {
         } else {
             CARRIED
         };
+        let now = self.now();
         Ok(run!(tx, |c| {
             let query = sqlx::query_as(sql)
                 .bind(&connection.connection_id)
                 .bind(run.object.as_str())
                 .bind(&run.id)
-                .bind(at(self.now() - WORD_HOLDS_FOR));
+                .bind(at(now - WORD_HOLDS_FOR))
+                .bind(at(now + TOLERANCE));
             if sql == CARRIED {
                 query
                     .bind(&connection.application_id)

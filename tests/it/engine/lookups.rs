@@ -180,6 +180,33 @@ on_both_databases! {
         }
     }
 
+    async fn what_apollo_said_while_the_clock_was_ahead_deletes_nothing_once_it_is_right(database: Database) {
+        let app = App::synced(database, 250).await;
+        pause(&app, &OTHERS).await;
+        let gone = contact_ids(&app)[60..62].to_vec();
+        delete_contacts(&app, &gone);
+        let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
+        let gate = app.apollo.gate(by_id.nth(2));
+        app.apollo.ledger().reset();
+        let ahead = TimeDelta::days(2);
+        tokio::select! {
+            () = app.after(PERIOD + ahead) => panic!("the second read was held back"),
+            () = gate.arrived(1) => {}
+        }
+        let asked = lookups(&app)[0].clone();
+        let now = app.now();
+        app.apollo.edit(0, |team| team.undelete_contact(now, &asked).unwrap());
+        app.clock.advance(-ahead);
+        gate.open();
+        app.work_off().await;
+        app.after(TimeDelta::minutes(30)).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!((&run["state"], &run["records_missing"]), (&json!("succeeded"), &json!(1)));
+        for id in &gone {
+            assert_eq!(row(&app, "contacts", id).await["is_deleted"], *id != asked, "{id}");
+        }
+    }
+
     async fn a_run_makes_at_most_two_hundred_by_id_reads(database: Database) {
         let app = App::synced(database, 600).await;
         let gone = contact_ids(&app)[60..280].to_vec();
