@@ -67,7 +67,7 @@ impl Engine {
     /// transaction has looked.
     async fn limits_by_now(&self, walk: &mut Walk) -> Result<VolumeLimits, StoreError> {
         let has_permit = match &walk.grant {
-            Some(Grant::Permit(permit)) => self.clock.now() <= permit.send_by,
+            Some(Grant::Permit(permit)) => permit.is_good(self.clock.now()),
             Some(Grant::Refused(_)) => true,
             None => false,
         };
@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<Permission, StoreError> {
         match walk.grant.take() {
             Some(Grant::Refused(refusal)) => return Ok(Permission::Wait(refusal)),
-            Some(Grant::Permit(permit)) if self.clock.now() <= permit.send_by => {
+            Some(Grant::Permit(permit)) if permit.is_good(self.clock.now()) => {
                 return Ok(Permission::Permit(permit));
             }
             late => walk.grant = late,
