@@ -249,7 +249,7 @@ impl Client {
         let store = &live.store;
         let object = dice.one(objects);
         let full_refresh = dice.chance(3_000);
-        match dice.below(13) {
+        match dice.below(15) {
             0..5 => {
                 if let Some(sync) = self.sync(store, object).await? {
                     store.trigger_sync(&sync, full_refresh).await?;
@@ -280,11 +280,14 @@ impl Client {
                 let scopes: Option<&[&str]> = dice.one(&[None, None, Some(&CONTACTS_ONLY)]);
                 self.change_key(live, wire, scopes).await
             }
-            11 => {
+            11..14 => {
                 let contacts = wire.world.read(self.team, |team| {
                     team.live_ids(Object::Contact.as_str()).len()
                 });
-                let limits = scenario::limits(dice, contacts.max(90));
+                let limits = match dice.below(2) {
+                    0 => scenario::limits(dice, contacts.max(90)),
+                    _ => scenario::low_limits(dice),
+                };
                 self.change_limits(live, wire, limits).await
             }
             _ => {

@@ -5,7 +5,7 @@ use serde_json::json;
 use syncline_model::Object;
 use syncline_sim::{StateKind, Team};
 
-use crate::{dice::Dice, world::World};
+use crate::{dice::Dice, shapes::misshape, world::World};
 
 /// Users that are never touched: one of them answers for the key.
 const FIRST_USERS: usize = 3;
@@ -45,6 +45,12 @@ const KINDS: &[Kind] = &[
     Kind { weight: 4,  changes: OF_USERS,     make: edit_user },
     Kind { weight: 4,  changes: OF_MAILBOXES, make: edit_mailbox },
     Kind { weight: 5,  changes: OF_SEQUENCES, make: edit_sequence },
+    Kind { weight: 4,  changes: OF_CONTACTS,  make: misshape_contact },
+    Kind { weight: 3,  changes: OF_CONTACTS,  make: misshape_state },
+    Kind { weight: 2,  changes: OF_ACCOUNTS,  make: misshape_account },
+    Kind { weight: 1,  changes: OF_USERS,     make: misshape_user },
+    Kind { weight: 1,  changes: OF_MAILBOXES, make: misshape_mailbox },
+    Kind { weight: 1,  changes: OF_SEQUENCES, make: misshape_sequence },
 ];
 
 /// Makes a few edits in one team, and tells how many.
@@ -266,6 +272,30 @@ fn show_account(world: &World, dice: &mut Dice, team: usize) -> bool {
     };
     world.note_shown(team, Object::Account, &id);
     world.edit(team, |team, _| team.show_account(&id).is_ok())
+}
+
+fn misshape_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::Contact)
+}
+
+fn misshape_state(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::SequenceState)
+}
+
+fn misshape_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::Account)
+}
+
+fn misshape_user(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::User)
+}
+
+fn misshape_mailbox(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::Mailbox)
+}
+
+fn misshape_sequence(world: &World, dice: &mut Dice, team: usize) -> bool {
+    misshape(world, dice, team, Object::Sequence)
 }
 
 fn edit_user(world: &World, dice: &mut Dice, team: usize) -> bool {

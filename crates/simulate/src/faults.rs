@@ -84,13 +84,12 @@ fn distortion(
     let kind = if object == Object::Mailbox {
         0
     } else {
-        dice.below(13)
+        dice.below(19)
     };
     let action = match kind {
-        9 | 10 => return (Action::Claim(claim(dice)), Some(Lie::Numbers)),
-        11 if dice.chance(6_000) => Action::TurnedRound,
-        11 => Action::Unordered,
-        12 => Action::PageOf(dice.one(&[101, 137, 250])),
+        9..12 => return (Action::Claim(claim(dice)), Some(Lie::Numbers)),
+        12..15 => return (disorder(dice), Some(Lie::Order)),
+        15..19 => Action::PageOf(dice.one(&[101, 137, 250])),
         0 | 1 => return (Action::EmptyList, Some(Lie::Nothing)),
         2 => Action::EmptyPage,
         3 => Action::RepeatPreviousPage,
@@ -101,6 +100,15 @@ fn distortion(
         _ => Action::record_without_id(),
     };
     (action, Some(Lie::Otherwise))
+}
+
+/// The records that are there, but not in the order that was asked for.
+fn disorder(dice: &mut Dice) -> Action {
+    if dice.chance(5_000) {
+        Action::TurnedRound
+    } else {
+        Action::Unordered
+    }
 }
 
 /// Numbers of records and pages that are not so.

@@ -17,6 +17,7 @@ mod edits;
 mod faults;
 mod process;
 mod scenario;
+mod shapes;
 mod template;
 mod trace;
 mod transport;

@@ -24,6 +24,8 @@ pub(crate) const ENCRYPTION_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 pub(crate) struct Process {
     pub(crate) index: usize,
     pub(crate) clock: Arc<OffsetClock>,
+    /// It has not looked at what is due since a clock leapt.
+    pub(crate) has_to_tick: bool,
     /// Does nothing until then, as a process does that the machine has no time for.
     pub(crate) frozen_until: Option<Time>,
     /// `None` while it is dead.
@@ -91,17 +93,20 @@ impl Surroundings {
 
 impl Process {
     pub(crate) fn new(index: usize, around: &Surroundings) -> Self {
-        let true_time = around.wire.world.clock.clone();
+        let world = &around.wire.world;
+        let clock = OffsetClock::new(index, world.clock.clone(), world.leaps.clone());
         Self {
             index,
-            clock: Arc::new(OffsetClock::new(true_time)),
+            clock: Arc::new(clock),
+            has_to_tick: false,
             frozen_until: None,
             live: None,
             incarnation: 0,
         }
     }
 
-    /// Opens the database and starts an engine on it. Its clock is a little fast or slow.
+    /// Opens the database and starts an engine on it. Its clock is a little fast or slow, beside what
+    /// it has leapt by.
     pub(crate) async fn start(
         &mut self,
         around: &Surroundings,
@@ -118,6 +123,7 @@ impl Process {
             base_url: "https://api.apollo.test".to_owned(),
             transport: Some(Arc::new(ToProvider {
                 wire: around.wire.clone(),
+                process: self.index,
             })),
         })?;
         let config = EngineConfig {

@@ -29,6 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) most_steps: u64,
     pub(crate) search_lag: Duration,
     pub(crate) delete_lag: Duration,
+    /// Whether some records have fields of another type than Apollo documents.
+    pub(crate) misshapes_records: bool,
     /// Whether a key of limited scope may read its team.
     pub(crate) scoped_keys_read_profile: bool,
     pub(crate) rates: Rates,
@@ -77,6 +79,8 @@ pub(crate) struct Rates {
     pub(crate) manage: u32,
     /// More than half of an object goes at once, or comes back.
     pub(crate) upheaval: u32,
+    /// A clock, or all of them, leap.
+    pub(crate) leaps: u32,
 }
 
 impl Rates {
@@ -98,6 +102,7 @@ impl Rates {
                 crash: 1,
                 crash_inside: 60,
                 freeze: 1,
+                leaps: 1,
                 ..none
             },
             FaultLevel::Heavy => Self {
@@ -112,6 +117,7 @@ impl Rates {
                 freeze: 4,
                 manage: 8,
                 upheaval: 150,
+                leaps: 2,
             },
         }
     }
@@ -130,6 +136,7 @@ impl Rates {
             freeze: self.freeze.div_ceil(4),
             manage: 0,
             upheaval: 0,
+            leaps: 0,
         }
     }
 }
@@ -162,6 +169,7 @@ impl Scenario {
             most_steps: u64::MAX,
             search_lag: Duration::ZERO,
             delete_lag: Duration::ZERO,
+            misshapes_records: false,
             scoped_keys_read_profile: true,
             rates: Rates::of(plan.faults).calm(),
         }
@@ -183,6 +191,7 @@ impl Scenario {
                 Duration::ZERO
             }
         };
+        let rates = Rates::of(plan.faults);
         let length = match plan.days {
             Some(days) => TimeDelta::days(days.into()),
             None => dice.span(TimeDelta::hours(4), TimeDelta::hours(12)),
@@ -201,8 +210,13 @@ impl Scenario {
             most_steps: if plan.days.is_some() { u64::MAX } else { 350 },
             search_lag: lag(dice),
             delete_lag: lag(dice),
+            misshapes_records: dice.chance(5_000) && plan.faults != FaultLevel::None,
             scoped_keys_read_profile: dice.chance(7_000),
-            rates: Rates::of(plan.faults),
+            rates: Rates {
+                // What holds by the true time is checked in full only where no clock leaps.
+                leaps: if dice.chance(5_000) { rates.leaps } else { 0 },
+                ..rates
+            },
         }
     }
 }
@@ -284,6 +298,16 @@ pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
         } else {
             contacts * 200
         }),
+    }
+}
+
+/// Limits of somebody who sees how much is read, and wants less of it at once.
+pub(crate) fn low_limits(dice: &mut Dice) -> LimitOverrides {
+    let per_hour = dice.between(100, 400);
+    LimitOverrides {
+        records_per_object: Some(dice.between(100, 600)),
+        records_per_hour: Some(per_hour),
+        records_per_day: Some(per_hour * dice.between(2, 12)),
     }
 }
 

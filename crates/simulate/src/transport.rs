@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use http::HeaderName;
 use syncline_model::{Object, Time};
 use syncline_providers::{
@@ -18,12 +19,16 @@ use crate::{
 };
 
 /// Records of a full page.
-const FULL_PAGE: usize = 100;
+pub(crate) const FULL_PAGE: usize = 100;
+/// How long before its request a permit may have been granted, by any clock.
+pub(crate) const PERMIT_MAY_LIE: TimeDelta = TimeDelta::minutes(2);
 /// Of the records that are there, so many may be hidden.
 const MOST_HIDDEN: usize = 60;
 
 pub(crate) struct ToProvider {
     pub(crate) wire: Arc<Wire>,
+    /// Whose way it is.
+    pub(crate) process: usize,
 }
 
 /// A request on its way.
@@ -33,6 +38,8 @@ struct Sent {
     key: String,
     request: SimRequest,
     at: Time,
+    /// When the scan's request before it left.
+    before: Option<Time>,
     passage: Passage,
 }
 
@@ -48,6 +55,11 @@ impl Transport for ToProvider {
         } = sent.passage;
         if park_before {
             self.wire.park(Point::BeforeProvider).await;
+        }
+        if loss == Some(Loss::Unsent) {
+            self.wire.note_unsent();
+            let refused = no_answer(ErrorKind::Connection, "the connection was refused");
+            return Err(refused.with_records(0));
         }
         self.pass(sent.passage.there);
         if loss == Some(Loss::Request) || self.is_late(&sent) {
@@ -67,10 +79,11 @@ impl ToProvider {
         let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
         let asked = Asked::of(request.url.path());
         let errand = self.wire.errand();
-        self.wire.note_request(errand.as_ref());
+        let before = self.wire.note_request(errand.as_ref());
         Sent {
             asked,
             errand,
+            before,
             key: key.to_owned(),
             at: self.wire.world.now(),
             passage: self.wire.draw(asked),
@@ -126,11 +139,16 @@ impl ToProvider {
             records
         };
         let lie = struck.as_ref().and_then(|armed| armed.lie);
-        let is_list = reply.status == 200 && matches!(lie, None | Some(Lie::Numbers));
+        let all_are_there = matches!(lie, None | Some(Lie::Numbers | Lie::Order));
+        let is_list = reply.status == 200 && all_are_there;
         let more = is_list && is_followed(world, sent, team, records);
         self.wire.write_served(Served {
             at,
             left_at: sent.at,
+            left_before: sent.before,
+            ahead: world
+                .leaps
+                .furthest_of(self.process, sent.at - PERMIT_MAY_LIE),
             more,
             asked: sent.asked,
             errand: sent.errand.clone(),
@@ -175,11 +193,11 @@ impl ToProvider {
 
     /// No answer came within the time that a request may take.
     fn give_up(&self, sent: &Sent) -> ProviderError {
-        self.pass((sent.at + PATIENCE - self.wire.world.now()).max(chrono::TimeDelta::zero()));
+        self.pass((sent.at + PATIENCE - self.wire.world.now()).max(TimeDelta::zero()));
         no_answer(ErrorKind::Timeout, "no answer came")
     }
 
-    fn pass(&self, time: chrono::TimeDelta) {
+    fn pass(&self, time: TimeDelta) {
         self.wire.world.clock.advance(time);
     }
 }
@@ -192,7 +210,7 @@ fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) 
     let is_paged = matches!(object, Object::Contact | Object::Account | Object::User);
     let page = sent.errand.as_ref().map_or(0, |errand| errand.page);
     let page = usize::try_from(page).unwrap_or_default();
-    if !is_paged || records < FULL_PAGE || world.lag > chrono::TimeDelta::zero() {
+    if !is_paged || records < FULL_PAGE || world.lag > TimeDelta::zero() {
         return false;
     }
     let live = world.read(team, |team| team.live_ids(object.as_str()).len());

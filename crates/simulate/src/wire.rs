@@ -3,7 +3,10 @@
 //!
 //! One step is polled at a time, so whoever sends belongs to the errand that was announced last.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use chrono::TimeDelta;
 use syncline_model::{Object, Time};
@@ -55,6 +58,8 @@ pub(crate) enum Lie {
     Nothing,
     /// It lacks records, shows others, or has some that aren't there.
     Otherwise,
+    /// Its records are those that are there, in another order than was asked for.
+    Order,
     /// Its records are what is there; the numbers around them aren't.
     Numbers,
 }
@@ -73,8 +78,11 @@ pub(crate) struct Armed {
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) at: Time,
-    /// When its request left.
+    /// When its request left, and the scan's request before it.
     pub(crate) left_at: Time,
+    pub(crate) left_before: Option<Time>,
+    /// The furthest that the sender's clock was ahead since it may have got its permit.
+    pub(crate) ahead: TimeDelta,
     /// It was a full page, and more records were behind it.
     pub(crate) more: bool,
     pub(crate) asked: Asked,
@@ -118,6 +126,10 @@ struct State {
     served: Vec<Served>,
     excused: Vec<Errand>,
     requests: Vec<Errand>,
+    /// When each scan's newest request left.
+    left: BTreeMap<String, Time>,
+    /// The newest request provably never left.
+    unsent: bool,
 }
 
 /// What happens to one request on its way.
@@ -144,6 +156,8 @@ pub(crate) enum Loss {
     Answer,
     /// The connection breaks while the answer comes.
     Broken,
+    /// There is no connection, so the request can't have left.
+    Unsent,
 }
 
 impl Wire {
@@ -161,6 +175,8 @@ impl Wire {
                 served: Vec::new(),
                 excused: Vec::new(),
                 requests: Vec::new(),
+                left: BTreeMap::new(),
+                unsent: false,
             }),
         }
     }
@@ -170,6 +186,7 @@ impl Wire {
         let mut state = self.state();
         state.errand = errand;
         state.may_park = may_park;
+        state.unsent = false;
     }
 
     pub(crate) fn errand(&self) -> Option<Errand> {
@@ -223,7 +240,7 @@ impl Wire {
         };
         let loss = dice
             .chance(rates.loss)
-            .then(|| dice.one(&[Loss::Request, Loss::Answer, Loss::Broken]));
+            .then(|| dice.one(&[Loss::Request, Loss::Answer, Loss::Broken, Loss::Unsent]));
         let may_park = *may_park && about_records;
         Passage {
             park_before: dice.chance(rates.park / 2) && may_park,
@@ -265,8 +282,23 @@ impl Wire {
         self.state().excused.extend(errand);
     }
 
-    pub(crate) fn note_request(&self, errand: Option<&Errand>) {
-        self.state().requests.extend(errand.cloned());
+    /// A request is about to leave; tells when the scan's one before it did.
+    pub(crate) fn note_request(&self, errand: Option<&Errand>) -> Option<Time> {
+        let now = self.world.now();
+        let mut state = self.state();
+        state.unsent = false;
+        let errand = errand?;
+        state.requests.push(errand.clone());
+        state.left.insert(errand.scan_id.clone(), now)
+    }
+
+    pub(crate) fn note_unsent(&self) {
+        self.state().unsent = true;
+    }
+
+    /// Whether the newest request of the step never left.
+    pub(crate) fn was_unsent(&self) -> bool {
+        self.state().unsent
     }
 
     pub(crate) fn take_served(&self) -> Vec<Served> {

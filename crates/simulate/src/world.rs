@@ -13,17 +13,21 @@ use syncline_sim::{
     KeyOptions, Options, Plan as PricePlan, Simulator, Switches, Team, TeamOptions,
 };
 
-use crate::{dice::Dice, scenario::Scenario};
+use crate::{clock::Leaps, dice::Dice, scenario::Scenario};
 
 /// The simulated provider with the simulation's time. Shared by everybody who acts.
 pub(crate) struct World {
     pub(crate) sim: Simulator,
     /// The true time.
     pub(crate) clock: Arc<ManualClock>,
+    /// By how much the processes' clocks are wrong.
+    pub(crate) leaps: Arc<Leaps>,
     /// The longest that its searches are behind.
     pub(crate) lag: TimeDelta,
     /// Whether its lies leave records out, or make some up.
     pub(crate) hides_records: bool,
+    /// Whether some of its records say something else in the place of a field.
+    pub(crate) misshapes_records: bool,
     scoped_keys_read_profile: bool,
     book: Mutex<Book>,
 }
@@ -89,6 +93,8 @@ impl World {
             lag: TimeDelta::from_std(scenario.search_lag.max(scenario.delete_lag))
                 .unwrap_or_default(),
             hides_records: dice.chance(7_000),
+            misshapes_records: scenario.misshapes_records,
+            leaps: Arc::new(Leaps::new(scenario.processes)),
             sim: Simulator::new(options),
             clock: Arc::new(ManualClock::at(begins)),
             scoped_keys_read_profile: scenario.scoped_keys_read_profile,

@@ -7,24 +7,34 @@ use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 use syncline_model::Time;
 
-use super::Checker;
+use super::{Checker, Moment};
 use crate::{
     clock::LARGEST_OFFSET,
+    transport::PERMIT_MAY_LIE,
     wire::{Asked, Served},
 };
 
 /// How long a minute counts beyond the window; the promise that the budgets make to themselves.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
-/// How long after a change of limits a request may leave that was permitted before.
-const PERMIT_LASTS: TimeDelta = TimeDelta::seconds(30);
 /// A budget of a calm month is read now and then only.
 const EVERY: u64 = 32;
 const LARGE: usize = 2_000;
 
 #[derive(Default)]
 pub(crate) struct Books {
-    /// Per account, when how many records were served in the last day.
-    served: BTreeMap<String, VecDeque<(Time, i64)>>,
+    /// Per account, what was served in the last day.
+    served: BTreeMap<String, VecDeque<Spent>>,
+    /// What all budgets together counted after the last step.
+    counted: i64,
+}
+
+/// An answer's records.
+#[derive(Debug, Clone, Copy)]
+struct Spent {
+    at: Time,
+    /// When its request left.
+    left_at: Time,
+    records: i64,
 }
 
 impl Books {
@@ -35,42 +45,60 @@ impl Books {
 
 impl Checker {
     pub(super) async fn look_at_books(&mut self, served: &[Served]) -> anyhow::Result<()> {
-        let mut spenders = BTreeMap::new();
+        let mut spenders = BTreeSet::new();
         for it in served.iter().filter(|it| it.records > 0) {
             // The key's own profile is no record that a sync reads.
             if it.asked == Asked::Other {
                 continue;
             }
             let own = self.books.served.entry(it.account.clone()).or_default();
-            own.push_back((it.at, it.records));
-            spenders.insert(it.account.clone(), it.left_at);
+            own.push_back(Spent {
+                at: it.at,
+                left_at: it.left_at,
+                records: it.records,
+            });
+            self.windows_hold(it);
+            spenders.insert(&it.account);
         }
-        for (account, left_at) in spenders {
-            self.windows_hold(&account, left_at);
-            self.budget_knows(&account).await?;
+        for account in spenders {
+            self.budget_knows(account).await?;
         }
         Ok(())
     }
 
     /// Two answers that are exactly a window apart are in no interval together.
-    fn windows_hold(&mut self, account: &str, left_at: Time) {
-        let Some((per_hour, per_day)) = self.limits_of(account, left_at) else {
+    ///
+    /// A window is one of the true time, as long as no clock leaps ahead. Where one does, what was read
+    /// before is as old as that clock says: nothing in the tables tells a leap from a silence. So what
+    /// the sender could take for older, because its clock is ahead of one that may have stamped it,
+    /// counts for so much less time. Once the clocks are right again, whatever was read while they were
+    /// ahead counts in full.
+    fn windows_hold(&mut self, newest: &Served) {
+        let account = &newest.account;
+        let Some((per_hour, per_day)) = self.limits_of(account, newest) else {
             return;
         };
         let now = self.world.now();
-        let own = self.books.served.entry(account.to_owned()).or_default();
+        let own = self.books.served.entry(account.clone()).or_default();
         while own
             .front()
-            .is_some_and(|(at, _)| now - *at >= TimeDelta::hours(25))
+            .is_some_and(|it| now - it.at >= TimeDelta::hours(25))
         {
             own.pop_front();
         }
-        let Some((newest, _)) = own.back().copied() else {
-            return;
-        };
+        let leaps = &self.world.leaps;
+        let quiet = leaps.are_none();
         let within = |window: TimeDelta| -> i64 {
-            let counted = own.iter().rev().take_while(|(at, _)| newest - *at < window);
-            counted.map(|(_, records)| records).sum()
+            let young = own.iter().rev().take_while(|it| newest.at - it.at < window);
+            let counted = young.filter(|it| {
+                let looks_older = if quiet {
+                    TimeDelta::zero()
+                } else {
+                    newest.ahead - leaps.least_since(it.left_at - PERMIT_MAY_LIE)
+                };
+                newest.at - it.at + looks_older < window
+            });
+            counted.map(|it| it.records).sum()
         };
         let (hour, day) = (within(TimeDelta::hours(1)), within(TimeDelta::days(1)));
         for (what, used, limit) in [("an hour", hour, per_hour), ("a day", day, per_day)] {
@@ -81,18 +109,12 @@ impl Checker {
         }
     }
 
-    /// The largest limits of the connections that draw from the account, for a request that left
-    /// then: those that were set last, unless its permit may be older than that.
-    fn limits_of(&self, account: &str, left_at: Time) -> Option<(i64, i64)> {
+    /// The largest limits of the connections that draw from the account, for that request.
+    fn limits_of(&self, account: &str, it: &Served) -> Option<(i64, i64)> {
         let team = self.team_of_account(account)?;
-        let sharing = self.connections.values().filter(|it| it.team == team);
-        let limits = sharing.map(|it| {
-            let (present, since) = it.present;
-            let limits = if left_at > since + PERMIT_LASTS {
-                present
-            } else {
-                it.limits
-            };
+        let sharing = self.connections.values().filter(|own| own.team == team);
+        let limits = sharing.map(|own| {
+            let limits = own.limits_for(it);
             (limits.records_per_hour, limits.records_per_day)
         });
         limits.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
@@ -108,23 +130,37 @@ impl Checker {
     /// Whatever was served still counts, in the eyes of the fastest clock, for as long as it is in a
     /// window. Told for the newest records and for all from some moment on, since any of those sums
     /// could be the one that a window's beginning cuts off.
+    ///
+    /// A clock that is behind stamps what it reads too early, and counts it no longer than that. One
+    /// that is ahead takes what was read before for old, but forgets nothing: it may be wrong.
     pub(super) async fn budget_knows(&mut self, account: &str) -> anyhow::Result<()> {
         let own = self.books.served.get(account).cloned().unwrap_or_default();
         if own.len() > LARGE || (own.len() > 200 && !self.step.is_multiple_of(EVERY)) {
             return Ok(());
         }
         let counted = self.counted(account).await?;
+        let leaps = &self.world.leaps;
+        let quiet = leaps.are_none();
         let oldest = self.world.now() - TimeDelta::hours(24) + TimeDelta::minutes(2);
         let (mut served, mut missing) = (0, None);
-        for (at, records) in own.iter().rev().take_while(|(at, _)| *at > oldest) {
-            served += records;
+        for it in own.iter().rev().take_while(|it| it.at > oldest) {
+            let (mut at, mut looks_older) = (it.at, TimeDelta::zero());
+            if !quiet {
+                let behind = leaps.least_since(it.left_at - PERMIT_MAY_LIE);
+                at += behind;
+                looks_older = leaps.furthest_now() - behind;
+            }
+            if it.at - looks_older <= oldest {
+                break;
+            }
+            served += it.records;
             let still: i64 = counted
                 .iter()
-                .filter(|(end, _)| *end + MARGIN - LARGEST_OFFSET > *at)
+                .filter(|(end, _)| *end + MARGIN - LARGEST_OFFSET > at)
                 .map(|(_, records)| records)
                 .sum();
             if still < served {
-                missing = Some((*at, served, still));
+                missing = Some((it.at, served, still));
                 break;
             }
         }
@@ -133,6 +169,23 @@ impl Checker {
                 "{account} was served {served} records since {at}, its budget knows {still}"
             );
             self.violated("the budget counts what was served", text);
+        }
+        Ok(())
+    }
+
+    /// A request that provably never left has left nothing behind in the budgets.
+    pub(super) async fn what_never_left_is_free(&mut self, moment: &Moment) -> anyhow::Result<()> {
+        let mut counted = 0;
+        for row in self.tables.budgets().await? {
+            counted += counted_in(&row.budget.0)?
+                .into_iter()
+                .map(|(_, records)| records)
+                .sum::<i64>();
+        }
+        let before = std::mem::replace(&mut self.books.counted, counted);
+        if moment.unsent && counted > before {
+            let text = format!("the budgets count {counted} records after it, {before} before");
+            self.violated("a request that never left costs nothing", text);
         }
         Ok(())
     }
@@ -146,15 +199,7 @@ impl Checker {
             if !names.contains(&row.id) {
                 continue;
             }
-            let budget = row.budget.0;
-            for (minute, records) in budget["spent"].as_object().into_iter().flatten() {
-                counted.push((end_of(minute.parse()?), records.as_i64().unwrap_or(0)));
-            }
-            for open in budget["open"].as_array().into_iter().flatten() {
-                let latest = time_of(&open["latest"])?;
-                let end = end_of(latest.timestamp().div_euclid(60));
-                counted.push((end, open["records"].as_i64().unwrap_or(0)));
-            }
+            counted.extend(counted_in(&row.budget.0)?);
         }
         Ok(counted)
     }
@@ -170,6 +215,20 @@ impl Checker {
         ));
         names
     }
+}
+
+/// The end of each minute in which a budget counts records, and how many.
+fn counted_in(budget: &Value) -> anyhow::Result<Vec<(Time, i64)>> {
+    let mut counted = Vec::new();
+    for (minute, records) in budget["spent"].as_object().into_iter().flatten() {
+        counted.push((end_of(minute.parse()?), records.as_i64().unwrap_or(0)));
+    }
+    for open in budget["open"].as_array().into_iter().flatten() {
+        let latest = time_of(&open["latest"])?;
+        let end = end_of(latest.timestamp().div_euclid(60));
+        counted.push((end, open["records"].as_i64().unwrap_or(0)));
+    }
+    Ok(counted)
 }
 
 fn end_of(minute: i64) -> Time {

@@ -29,6 +29,12 @@ impl Checker {
         let known = self.runs.get_mut(&entry.run_id);
         if let Some(known) = known.filter(|_| entry.reason != MARKED) {
             known.deleted += 1;
+            let pass = known.row.pass;
+            let before = match known.deleted_of_pass {
+                (of, before) if of == pass => before,
+                _ => 0,
+            };
+            known.deleted_of_pass = (pass, before + 1);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syncline_model::{Object, Time, Verdict};
 
 use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
-use crate::wire::Lie;
+use crate::{transport::FULL_PAGE, wire::Lie};
 
 impl Checker {
     /// Exactly one event for each run that ended, none for another.
@@ -47,6 +47,7 @@ impl Checker {
         self.counters_add_up(run, &pages).await?;
         self.only_whole_scans_delete(run);
         self.full_pages_are_followed(run);
+        self.pages_keep_their_size(run, &pages);
         if run.succeeded() {
             self.seen_is_what_it_says(run, &pages);
         }
@@ -55,7 +56,24 @@ impl Checker {
         }
         let ended = self.runs.ended.entry(run.sync_id.clone()).or_default();
         ended.push(run.id.clone());
+        if run.is_complete() {
+            self.unreadable_fields_cost_themselves(run).await?;
+        }
         self.table_is_the_truth(run).await
+    }
+
+    /// Nobody reserves for more records than a page was asked for.
+    fn pages_keep_their_size(&mut self, run: &Run, pages: &[SeenPage]) {
+        let comes_in_pages =
+            run.object() == run.object().scanned_as() && run.object() != Object::Mailbox;
+        let largest = pages.iter().map(|page| page.ids.0.len()).max().unwrap_or(0);
+        if comes_in_pages && largest > FULL_PAGE {
+            let text = format!(
+                "run {} ({}) took {largest} records for a page",
+                run.id, run.object
+            );
+            self.violated("a page has no more records than were asked for", text);
+        }
     }
 
     async fn counters_add_up(&mut self, run: &Run, pages: &[SeenPage]) -> anyhow::Result<()> {
@@ -108,7 +126,13 @@ impl Checker {
     /// it may have deleted before it waited.
     fn only_whole_scans_delete(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
-        let deleted = self.runs.get(&run.id).map_or(0, |known| known.deleted);
+        let of_pass = self.runs.get(&run.id).map(|known| known.deleted_of_pass);
+        let deleted = of_pass.map_or(
+            0,
+            |(pass, deleted)| {
+                if pass == run.pass { deleted } else { 0 }
+            },
+        );
         let at_its_end = self.deleted_by(&run.id);
         if (deleted > 0 && !whole) || (at_its_end > 0 && !run.succeeded()) {
             let text = format!(

@@ -4,8 +4,10 @@
 //! a copy of the tables as they were after the last step. One file per group of invariants.
 
 mod books;
+mod clocks;
 mod deletions;
 mod endings;
+mod fields;
 mod last;
 mod reads;
 mod rows;
@@ -20,6 +22,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::TimeDelta;
 use syncline_model::{Time, VolumeLimits};
 
 pub(crate) use tables::{Run, Sync};
@@ -54,6 +57,9 @@ impl fmt::Display for Violation {
     }
 }
 
+/// How long after a change of limits a request may leave that was permitted before.
+const PERMIT_LASTS: TimeDelta = TimeDelta::seconds(30);
+
 /// A connection as the checker needs to know it.
 #[derive(Debug, Clone)]
 pub(crate) struct Connected {
@@ -74,6 +80,19 @@ impl Connected {
             limits,
         }
     }
+
+    /// The limits that a request had to keep to: those that were set last, unless its permit may be
+    /// older. A permit is granted with the page before, so that is the case for no more than the first
+    /// request of a scan that leaves after a change.
+    fn limits_for(&self, it: &Served) -> VolumeLimits {
+        let (present, since) = self.present;
+        let is_later = it.left_before.is_some_and(|before| before > since);
+        if is_later || it.left_at > since + PERMIT_LASTS {
+            present
+        } else {
+            self.limits
+        }
+    }
 }
 
 /// A step as the checker needs to know it.
@@ -86,6 +105,10 @@ pub(crate) struct Moment {
     pub(crate) applied: Option<String>,
     /// Pages that were served and wait between the provider and their process.
     pub(crate) waiting: Vec<Errand>,
+    /// A process has looked at what is due: the time on its clock.
+    pub(crate) ticked: Option<Time>,
+    /// The step's request provably never left.
+    pub(crate) unsent: bool,
 }
 
 pub(crate) struct Checker {
@@ -148,6 +171,10 @@ impl Checker {
         if self.version != Some(version) {
             self.version = Some(version);
             self.look_at_tables(moment).await?;
+            self.what_never_left_is_free(moment).await?;
+        }
+        if let Some(clock) = moment.ticked {
+            self.nothing_lies_in_the_future(clock);
         }
         self.look_at_books(&served).await?;
         Ok(())

@@ -14,8 +14,9 @@ pub(crate) struct Reads {
     pages: BTreeMap<Errand, Page>,
     /// Pages that were served again, until it is known why.
     suspects: BTreeSet<Errand>,
-    /// Per scan, whether its newest page was full and followed by more.
-    followed: BTreeMap<String, bool>,
+    /// Per scan, the last page that was served, and whether it was full and followed by more. A worker
+    /// that was overtaken may be served an earlier one later.
+    followed: BTreeMap<String, (u32, u32, bool)>,
 }
 
 #[derive(Default)]
@@ -44,8 +45,12 @@ impl Checker {
                 let page = self.reads.pages.entry(errand.clone()).or_default();
                 page.served += 1;
                 page.records = it.records;
-                let followed = it.more;
-                self.reads.followed.insert(errand.scan_id.clone(), followed);
+                let served = (errand.pass, errand.page, it.more);
+                let last = self.reads.followed.entry(errand.scan_id.clone());
+                let last = last.or_insert(served);
+                if (last.0, last.1) <= (errand.pass, errand.page) {
+                    *last = served;
+                }
             }
         }
         // An answer that couldn't be used is no part of what the run has read.
@@ -54,12 +59,14 @@ impl Checker {
             page.excused += 1;
             page.records = 0;
         }
-        for errand in served.iter().filter_map(|it| it.errand.as_ref()) {
-            self.object_limit_holds(errand);
+        for it in served {
+            if let Some(errand) = &it.errand {
+                self.object_limit_holds(errand, it);
+            }
         }
     }
 
-    fn object_limit_holds(&mut self, errand: &Errand) {
+    fn object_limit_holds(&mut self, errand: &Errand, it: &Served) {
         let first = Errand {
             pass: 0,
             page: 0,
@@ -71,7 +78,7 @@ impl Checker {
         let run = self.active_runs().find(|run| run.scan_id == errand.scan_id);
         let connection = run.map(|run| run.connection_id.clone());
         let connection = connection.and_then(|id| self.connections.get(&id));
-        let limit = connection.map_or(i64::MAX, |it| it.limits.records_per_object);
+        let limit = connection.map_or(i64::MAX, |own| own.limits_for(it).records_per_object);
         if records > limit {
             let text = format!(
                 "scan {} of {} was served {records}, the limit is {limit}",
@@ -86,8 +93,8 @@ impl Checker {
     /// whatever the provider said of its totals.
     pub(super) fn full_pages_are_followed(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
-        let followed = self.reads.followed.get(&run.scan_id).copied();
-        if run.succeeded() && whole && followed == Some(true) {
+        let last = self.reads.followed.get(&run.scan_id);
+        if run.succeeded() && whole && last.is_some_and(|(_, _, followed)| *followed) {
             let text = format!(
                 "run {} ({}) ended at a full page, and there was more",
                 run.id, run.object

@@ -21,6 +21,9 @@ pub(crate) struct Known {
     pub(crate) updated: i64,
     /// The rows that it marked as deleted because the provider no longer has them.
     pub(crate) deleted: i64,
+    /// Those of them that its newest reading led to. New credentials begin a reading anew, and the one
+    /// before may have come to its end.
+    pub(crate) deleted_of_pass: (i64, i64),
 }
 
 #[derive(Default)]
@@ -138,6 +141,7 @@ impl Checker {
             created: 0,
             updated: 0,
             deleted: 0,
+            deleted_of_pass: (0, 0),
         });
         known.row = run.clone();
         known.began = began;

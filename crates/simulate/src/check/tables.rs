@@ -1,7 +1,7 @@
 //! The tables as a user would read them: over a connection of its own, with SQL of its own. Nothing
 //! here is shared with the store that wrote them.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions, types::Json,
@@ -40,6 +40,9 @@ pub(crate) struct Run {
     pub(crate) coverage: Option<Json<Coverage>>,
     pub(crate) error_message: Option<String>,
     pub(crate) finished_at: Option<Timestamp>,
+    /// When it was put off, as long as it waits.
+    pub(crate) put_off_at: Option<Timestamp>,
+    pub(crate) fields_unread: Json<BTreeMap<String, i64>>,
 }
 
 const RUN_COLUMNS: &str = "
@@ -49,7 +52,7 @@ const RUN_COLUMNS: &str = "
     COALESCE(json_extract(checkpoint, '$.sweep.lookups'), 0) AS lookups,
     records_read, records_created, records_updated, records_unchanged, records_deleted,
     records_rejected, records_missing, deletes_held, requests_made, num_records_synced, coverage,
-    error_message, finished_at";
+    error_message, finished_at, put_off_at, fields_unread";
 
 impl Run {
     pub(crate) fn object(&self) -> Object {
@@ -81,6 +84,7 @@ pub(crate) struct Sync {
     pub(crate) object: String,
     pub(crate) paused: bool,
     pub(crate) paused_cause: Option<String>,
+    pub(crate) period_ms: i64,
     pub(crate) next_run_at: Timestamp,
     pub(crate) triggered_at: Option<Timestamp>,
     pub(crate) last_stamp_ms: i64,
@@ -189,8 +193,8 @@ impl Tables {
 
     pub(crate) async fn syncs(&mut self) -> sqlx::Result<Vec<Sync>> {
         sqlx::query_as(
-            "SELECT id, connection_id, object, paused, paused_cause, next_run_at, triggered_at,
-                    last_stamp_ms
+            "SELECT id, connection_id, object, paused, paused_cause, period_ms, next_run_at,
+                    triggered_at, last_stamp_ms
              FROM syncs ORDER BY id",
         )
         .fetch_all(&mut self.0)
@@ -243,6 +247,26 @@ impl Tables {
             .bind(connection_id)
             .bind(Timestamp(after.unwrap_or(Time::UNIX_EPOCH)))
             .fetch_all(&mut self.0)
+            .await
+    }
+
+    /// Whether a live row is as the SQL expression says; `None` where there is no such row.
+    pub(crate) async fn row_is(
+        &mut self,
+        connection_id: &str,
+        object: Object,
+        id: &str,
+        expression: &'static str,
+    ) -> sqlx::Result<Option<bool>> {
+        let sql = format!(
+            "SELECT {expression} FROM {}
+             WHERE connection_id = $1 AND id = $2 AND NOT is_deleted",
+            object.table()
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(connection_id)
+            .bind(id)
+            .fetch_optional(&mut self.0)
             .await
     }
 

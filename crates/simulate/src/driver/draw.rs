@@ -21,6 +21,8 @@ pub(super) enum Move {
     Freeze(usize),
     Edit,
     Fault,
+    /// A clock is wrong by minutes or days from now on.
+    Leap,
     Person,
     /// A moment passes.
     PassShort,
@@ -67,7 +69,8 @@ impl Driver {
                 let clock = self.clock_of(index);
                 let claims = self.has_due_scan(clock) && !live.idle.claimed;
                 moves.push((Move::Claim(index), if claims { CLAIM } else { IN_VAIN }));
-                let ticks = self.has_due_sync(clock) && !live.idle.ticked;
+                let looks = process.has_to_tick || !self.world.leaps.agree();
+                let ticks = (looks || self.has_due_sync(clock)) && !live.idle.ticked;
                 moves.push((Move::Tick(index), if ticks { TICK } else { IN_VAIN }));
             }
         }
@@ -91,6 +94,9 @@ impl Driver {
             moves.push((Move::Edit, rates.edits));
         }
         moves.push((Move::Fault, rates.faults));
+        if self.world.leaps.are_over() {
+            moves.push((Move::Leap, rates.leaps));
+        }
         for (index, process) in self.processes.iter().enumerate() {
             if process.acting(now).is_some() {
                 moves.push((Move::Crash(index), rates.crash));
@@ -114,7 +120,7 @@ impl Driver {
         due.any(|sync| !self.checker.active_runs().any(|run| run.sync_id == sync.id))
     }
 
-    /// The next moment at which something is due that isn't yet.
+    /// The next moment at which something is due that isn't yet, by the clock of some process.
     pub(super) fn next_due(&self) -> Option<Time> {
         let now = self.world.now();
         let runs = self.checker.active_runs().map(|run| run.due_at.0);
@@ -122,10 +128,13 @@ impl Driver {
         let syncs =
             syncs.filter(|sync| !sync.paused || sync.paused_cause.as_deref() == Some("forbidden"));
         let syncs = syncs.map(|sync| sync.next_run_at.0);
+        let by_clock: Vec<Time> = runs.chain(syncs).collect();
+        let ahead = self.processes.iter().map(|it| it.clock.offset());
+        let due = ahead.flat_map(|ahead| by_clock.iter().map(move |due| *due - ahead));
         let frozen = self.processes.iter().filter_map(|it| it.frozen_until);
         let resting = self.processes.iter().filter_map(|it| it.live.as_ref());
         let resting = resting.flat_map(|live| live.walks.iter().filter_map(Held::rests_until));
-        let all = runs.chain(syncs).chain(frozen).chain(resting);
+        let all = due.chain(frozen).chain(resting).chain(self.right_again);
         all.filter(|due| *due > now).min()
     }
 }

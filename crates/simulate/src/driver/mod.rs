@@ -4,6 +4,7 @@
 //! person, a crash, or time passing. A step may be left at its request, between the provider and the
 //! commit, while others act; then it goes on as if nothing had been.
 
+mod clocks;
 mod draw;
 mod moves;
 mod quiet;
@@ -40,6 +41,8 @@ pub(crate) struct Driver {
     /// Edits and lies alternate with quiet: only then can a table be compared with the truth.
     busy: bool,
     busy_until: Time,
+    /// When the clocks that are wrong are set right, if somebody does.
+    right_again: Option<Time>,
     /// What the newest move did that the checker has to know.
     moment: Moment,
 }
@@ -85,6 +88,7 @@ impl Driver {
             began,
             busy: true,
             busy_until: began + TimeDelta::minutes(40),
+            right_again: None,
             moment: Moment::default(),
             scenario,
             world,
@@ -100,6 +104,7 @@ impl Driver {
             && self.trace.steps() < self.scenario.most_steps
         {
             self.take_turns();
+            self.correct_clocks();
             self.step().await?;
         }
         if self.is_well() {

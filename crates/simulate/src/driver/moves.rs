@@ -37,6 +37,7 @@ impl Driver {
             Move::Freeze(process) => Ok(self.freeze(process)),
             Move::Edit => Ok(self.edit()),
             Move::Fault => Ok(self.fault()),
+            Move::Leap => Ok(self.leap()),
             Move::Person => self.person().await,
             Move::PassShort => {
                 let time = self
@@ -67,6 +68,10 @@ impl Driver {
         };
         let ticked = live.engine.tick().await;
         live.idle.ticked = matches!(ticked, Ok(0));
+        if ticked.is_ok() && !dying {
+            self.processes[process].has_to_tick = false;
+            self.moment.ticked = Some(self.clock_of(process));
+        }
         if let Ok(1..) = ticked {
             self.news();
         }
@@ -227,6 +232,8 @@ impl Driver {
             return;
         };
         live.walks[place].unaware = false;
+        // Nothing but that request was sent in the step.
+        self.moment.unsent = self.wire.was_unsent() && !dying && result.is_ok();
         let stage = match result {
             Ok(Step::Page) => Stage::Ready(walk),
             Ok(Step::Again { after }) => {
@@ -387,12 +394,8 @@ impl Driver {
         let now = self.world.now();
         let due = self.next_due().unwrap_or(now + TimeDelta::hours(1));
         let late = match self.dice.below(4) {
-            0 => TimeDelta::zero(),
-            1 => TimeDelta::milliseconds(self.dice.between(0, 12_000)),
-            _ => {
-                let process = self.dice.below(self.processes.len());
-                -self.processes[process].clock.offset()
-            }
+            0 => TimeDelta::milliseconds(self.dice.between(0, 12_000)),
+            _ => TimeDelta::zero(),
         };
         let time = (due + late - now).max(TimeDelta::milliseconds(1));
         self.pass(time)

@@ -17,6 +17,7 @@ impl Driver {
         self.busy = false;
         self.busy_until = self.world.now() + MOST_TIME * 2;
         self.wire.set_rates(Rates::default());
+        self.settle_clocks();
         self.put_right().await?;
         self.look().await?;
         let before = self.checker.ended_so_far();
