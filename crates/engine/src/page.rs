@@ -247,6 +247,11 @@ impl Engine {
         let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
         report_rejected(&page);
         let next = |limits| {
+            let limits = if mutation::on(Mutation::LimitsOfTheLease) {
+                scan.limits
+            } else {
+                limits
+            };
             let limits = self.config.limits.of(scan.connection.provider, limits);
             let more = !checkpoint.facts.reached_end;
             more.then(|| self.next_ask(scan, checkpoint.records_asked, limits))
@@ -276,7 +281,9 @@ impl Engine {
         report::page(scan, page.returned, &committed.written);
         walk.requests = 0;
         walk.grant = committed.next;
-        walk.scan.limits = committed.limits;
+        if !mutation::on(Mutation::LimitsOfTheLease) {
+            walk.scan.limits = committed.limits;
+        }
         walk.scan.checkpoint = checkpoint;
         Ok(())
     }
@@ -338,6 +345,8 @@ impl Engine {
         facts.reached_end = page.next.is_none() && !(self.is_full(scan, page) && doubtful);
         let created = page.records.scanned();
         facts.note_created(created.into_iter().filter_map(|(_, created)| created));
+        facts.reached_end |=
+            facts.ordered && facts.out_of_order && mutation::on(Mutation::OrderIsLaw);
         let of_scanned = page
             .rejected
             .iter()

@@ -5,7 +5,9 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason, budget::Refusal,
+    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
+    budget::Refusal,
+    mutation::{self, Mutation},
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
@@ -71,7 +73,7 @@ impl Engine {
             Some(Grant::Refused(_)) => true,
             None => false,
         };
-        if !has_permit {
+        if !has_permit && !mutation::on(Mutation::LimitsOfTheLease) {
             walk.scan.limits = self.store.limits_of(&walk.scan).await?;
         }
         Ok(self.limits_of(&walk.scan))
@@ -214,6 +216,12 @@ impl Engine {
 /// with a refusal, nobody knows how many where its answer got lost.
 pub(crate) fn cost_of_failure(error: &ProviderError) -> Option<i64> {
     let certain = error.records;
+    if mutation::on(Mutation::UnsentIsCharged) && error.kind == ErrorKind::Connection {
+        return None;
+    }
+    if mutation::on(Mutation::LostIsFree) {
+        return Some(certain.unwrap_or_default());
+    }
     match error.kind {
         ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::Garbage => certain,
         _ => Some(certain.unwrap_or_default()),

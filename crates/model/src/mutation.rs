@@ -29,6 +29,26 @@ pub enum Mutation {
     CheckpointIgnoredAfterWait,
     /// The last page is where the provider's total says, whatever came.
     TotalIsLaw,
+    /// A record out of order ends the list.
+    OrderIsLaw,
+    /// A page that is larger than was asked for is stored.
+    OversizedIsStored,
+    /// An optional field that can't be read keeps its record out.
+    UnreadFieldRejects,
+    /// Limits are read when a scan is leased, not with each page.
+    LimitsOfTheLease,
+    /// A budget is written over whatever it is by now.
+    BudgetNotCompared,
+    /// A request that provably never left costs what it could have brought.
+    UnsentIsCharged,
+    /// A request whose answer got lost costs nothing.
+    LostIsFree,
+    /// What a clock that was ahead has stamped is never taken back.
+    FutureIsKept,
+    /// A lease that ends in the future of the future holds until then.
+    FutureLeaseHolds,
+    /// Records that were read while a clock was ahead count as of that time.
+    FutureRecordsCount,
 }
 
 impl Mutation {
@@ -44,6 +64,16 @@ impl Mutation {
         Self::StateIdNotUnique,
         Self::CheckpointIgnoredAfterWait,
         Self::TotalIsLaw,
+        Self::OrderIsLaw,
+        Self::OversizedIsStored,
+        Self::UnreadFieldRejects,
+        Self::LimitsOfTheLease,
+        Self::BudgetNotCompared,
+        Self::UnsentIsCharged,
+        Self::LostIsFree,
+        Self::FutureIsKept,
+        Self::FutureLeaseHolds,
+        Self::FutureRecordsCount,
     ];
 }
 

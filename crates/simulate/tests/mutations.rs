@@ -45,6 +45,16 @@ found! {
     state_id_not_unique_is_found: StateIdNotUnique,
     checkpoint_ignored_after_wait_is_found: CheckpointIgnoredAfterWait,
     total_is_law_is_found: TotalIsLaw,
+    order_is_law_is_found: OrderIsLaw,
+    oversized_is_stored_is_found: OversizedIsStored,
+    unread_field_rejects_is_found: UnreadFieldRejects,
+    limits_of_the_lease_is_found: LimitsOfTheLease,
+    budget_not_compared_is_found: BudgetNotCompared,
+    unsent_is_charged_is_found: UnsentIsCharged,
+    lost_is_free_is_found: LostIsFree,
+    future_is_kept_is_found: FutureIsKept,
+    future_lease_holds_is_found: FutureLeaseHolds,
+    future_records_count_is_found: FutureRecordsCount,
 }
 
 /// Prints a row for the table in `docs/simulation.md`.

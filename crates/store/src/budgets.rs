@@ -14,6 +14,7 @@ use sqlx_macros::FromRow;
 use syncline_model::{
     Budget, RequestWindow, Time, VolumeLimits, WindowUsage,
     budget::{Ask, Refusal},
+    mutation::{self, Mutation},
 };
 
 use crate::{
@@ -266,8 +267,17 @@ impl Store {
         const SQL: &str = "
             UPDATE provider_accounts SET budget = $3, version = $4
             WHERE id = $1 AND version = $2 AND moved_to IS NULL";
+        // Whatever version it has.
+        const UNCOMPARED: &str = "
+            UPDATE provider_accounts SET budget = $3, version = $4
+            WHERE id = $1 AND ($2 = $2) AND moved_to IS NULL";
+        let sql = if mutation::on(Mutation::BudgetNotCompared) {
+            UNCOMPARED
+        } else {
+            SQL
+        };
         let version = i64::from_be_bytes(self.ids.bytes());
-        let written = run!(tx, |c| sqlx::query(SQL)
+        let written = run!(tx, |c| sqlx::query(sql)
             .bind(&changed.account_id)
             .bind(changed.version)
             .bind(&changed.budget)

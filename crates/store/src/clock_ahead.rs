@@ -7,7 +7,10 @@
 //! index: it costs the same whether there are ten syncs or a million.
 
 use chrono::TimeDelta;
-use syncline_model::Time;
+use syncline_model::{
+    Time,
+    mutation::{self, Mutation},
+};
 
 use crate::{
     Store, StoreError,
@@ -40,8 +43,12 @@ impl Store {
         const PROBES: &str = "
             UPDATE syncs SET next_run_at = $2
             WHERE paused_cause = 'forbidden' AND triggered_at IS NULL AND next_run_at > $1";
+        if mutation::on(Mutation::FutureIsKept) {
+            return Ok(());
+        }
         let now = self.now();
         let (queued, leased, put_off, probes) = self.future(now, lease).await?;
+        let leased = leased && !mutation::on(Mutation::FutureLeaseHolds);
         for (found, allowed, sql) in [
             (queued, now, QUEUED),
             (leased, now + lease, LEASED),

@@ -7,7 +7,7 @@ use syncline_model::{
     spelling::is_same_email,
 };
 
-use super::mapping::{Item, Said, fields_of, rejection};
+use super::mapping::{Item, Said, fields_of, landing, rejection};
 use crate::json::{Fields, Malformed, reading::Reading};
 
 /// What stands where the address of a contact was not bought yet.
@@ -20,7 +20,7 @@ pub(super) fn map_all(items: &[&RawValue], rejected: &mut Vec<Rejected>) -> Reco
         match Item::of(Object::Contact, raw) {
             Ok(item) => {
                 map_states(&item, &mut states, rejected);
-                contacts.push(contact(item));
+                contacts.extend(landing(Object::Contact, contact(item), rejected));
             }
             Err(rejection) => rejected.push(rejection),
         }

@@ -7,7 +7,9 @@
 
 use serde_json::value::RawValue;
 use syncline_model::{
-    Account, Mailbox, Object, Record, Records, Rejected, Time, User, spelling::bare_host,
+    Account, Mailbox, Object, Record, Records, Rejected, Time, User,
+    mutation::{self, Mutation},
+    spelling::bare_host,
 };
 
 use super::{contact, hash, sequence};
@@ -155,11 +157,27 @@ fn map_all<T>(
     let mut records = Vec::with_capacity(items.len());
     for raw in items {
         match Item::of(object, raw) {
-            Ok(item) => records.push(map(item)),
+            Ok(item) => records.extend(landing(object, map(item), rejected)),
             Err(rejection) => rejected.push(rejection),
         }
     }
     records
+}
+
+/// The record, whatever could not be read of it; see [`Mutation`].
+pub(super) fn landing<T>(
+    object: Object,
+    record: Record<T>,
+    rejected: &mut Vec<Rejected>,
+) -> Option<Record<T>> {
+    match record.unread.first() {
+        Some(field) if mutation::on(Mutation::UnreadFieldRejects) => {
+            let malformed = Malformed::new(field, "it can't be read");
+            rejected.push(rejection(object, Some(record.id), &malformed));
+            None
+        }
+        _ => Some(record),
+    }
 }
 
 fn user(item: Item<'_>) -> Record<User> {

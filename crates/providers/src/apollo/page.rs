@@ -58,7 +58,8 @@ impl Unusable {
 
 pub(super) fn page_size_kept(listed: Listed<'_>, asked: u32) -> Result<Listed<'_>, Unusable> {
     let returned = listed.items.len();
-    if u32::try_from(returned).is_ok_and(|returned| returned <= asked) {
+    let is_kept = u32::try_from(returned).is_ok_and(|returned| returned <= asked);
+    if is_kept || mutation::on(Mutation::OversizedIsStored) {
         Ok(listed)
     } else {
         Err(Unusable::Oversized { returned, asked })
