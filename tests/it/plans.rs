@@ -6,7 +6,7 @@
 //! keeps history, fill it in [`with_history`] and name it in [`HISTORY`].
 
 use chrono::TimeDelta;
-use syncline_store::{PageRequest, RunFilter, SyncFilter};
+use syncline_store::{Old, PageRequest, RunFilter, SyncFilter};
 
 use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, reads_of_history};
 
@@ -62,6 +62,17 @@ on_both_databases! {
             let page = PageRequest { limit: 50, ..PageRequest::default() };
             let syncs = tenant.list_syncs(&SyncFilter::default(), &page).await.unwrap();
             tenant.last_runs(&syncs).await.unwrap();
+        })
+        .await;
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    async fn a_bite_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
+        let app = with_history(database).await;
+        let faults = reads_of_history(&app.database, &HISTORY, async {
+            for old in [Old::Runs, Old::History] {
+                app.store.forget(old, app.now(), "").await.unwrap();
+            }
         })
         .await;
         assert!(faults.is_empty(), "{faults:#?}");

@@ -239,6 +239,9 @@ impl Store {
     }
 
     /// What explains the present state stays, however old it is: the last return, and what came after.
+    ///
+    /// Each old entry counts the later returns of its record by the index. PostgreSQL would answer an
+    /// EXISTS by a join with all returns that there are.
     async fn forget_history(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
         const IDS: &str =
             "SELECT id FROM record_history WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
@@ -246,11 +249,11 @@ impl Store {
             DELETE FROM record_history WHERE id IN (
                 SELECT h.id FROM record_history h
                 WHERE h.id > $1 AND h.id <= $2 AND h.recorded_at < $3
-                  AND EXISTS (
-                    SELECT 1 FROM record_history n
+                  AND (
+                    SELECT count(*) FROM record_history n
                     WHERE n.connection_id = h.connection_id AND n.object = h.object
                       AND n.record_id = h.record_id AND n.id > h.id
-                      AND n.event IN ('seen_again', 'restored') AND n.recorded_at < $3))";
+                      AND n.event IN ('seen_again', 'restored') AND n.recorded_at < $3) > 0)";
         self.forget_stretch(IDS, ENTRIES, before, after).await
     }
 
