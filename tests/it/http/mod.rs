@@ -3,6 +3,7 @@
 mod bad_input;
 mod connections;
 mod crowds;
+mod deadlocks;
 mod docs;
 mod documents;
 mod headers;
