@@ -23,6 +23,11 @@ use crate::{
 pub(crate) const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
 
 impl Store {
+    /// Whatever is stamped later than this was stamped by a clock that was ahead.
+    pub(crate) fn latest_stamp(&self) -> Time {
+        self.now() + TOLERANCE
+    }
+
     /// Takes back what can't be: starts, leases and waits that were stamped in the future. A lease
     /// lasts for `lease` at most.
     pub async fn take_back_the_future(&self, lease: TimeDelta) -> Result<(), StoreError> {

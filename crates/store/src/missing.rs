@@ -69,7 +69,7 @@ impl Store {
         let sql = format!(
             "SELECT t.id, CAST({carrier} AS text) AS carrier FROM {} t
              WHERE t.connection_id = $1 AND NOT t.is_deleted AND t.id NOT IN ({})
-               AND (t.written_at IS NULL OR t.written_at < $4)",
+               AND (t.written_at IS NULL OR t.written_at < $4 OR t.written_at > $5)",
             run.object.table(),
             seen_sql!(&self.db)
         );
@@ -81,6 +81,7 @@ impl Store {
             .bind(at(
                 scan.checkpoint.began_at.unwrap_or(scan.started_at) - INDEX_LAG
             ))
+            .bind(at(self.latest_stamp()))
             .fetch_all(c)
             .await)?;
         drop(reader);

@@ -12,7 +12,6 @@ use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, swe
 
 use crate::{
     Store, StoreError,
-    clock_ahead::TOLERANCE,
     db::{KeySet, Tx, run},
     endings::Ending,
     history::HistoryEntry,
@@ -242,7 +241,7 @@ impl Store {
                 .bind(run.object.as_str())
                 .bind(&run.id)
                 .bind(at(now - WORD_HOLDS_FOR))
-                .bind(at(now + TOLERANCE));
+                .bind(at(self.latest_stamp()));
             if sql == CARRIED {
                 query
                     .bind(&connection.application_id)

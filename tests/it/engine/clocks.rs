@@ -1,7 +1,7 @@
 //! A clock that was ahead for a while, and is right again, holds nothing up.
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_model::{RunState, WaitReason};
 use syncline_sim::{Action, Fault, Match};
 
@@ -113,6 +113,48 @@ on_both_databases! {
         let later = app.all_records(&format!("contacts?modified_after={first}")).await;
         assert_eq!(later.len(), 1, "a reader that saw the first sees the second");
     }
+
+    async fn a_write_of_a_clock_that_was_ahead_keeps_no_scan_from_its_row(database: Database) {
+        let app = App::synced(database, 10).await;
+        let [changed, deleted] = app.apollo.read(0, |team| {
+            let ids = team.contact_ids();
+            [ids[1].clone(), ids[2].clone()]
+        });
+        app.clock.advance(AHEAD[1]);
+        write_title(&app, &changed, "Pilot").await;
+        write_title(&app, &deleted, "Pilot").await;
+        app.clock.advance(-AHEAD[1]);
+        retitle(&app, 1);
+        app.apollo.edit(0, |team| team.delete_contact(&deleted).unwrap());
+        for _ in 0..2 {
+            app.after(TimeDelta::minutes(61)).await;
+        }
+        assert_eq!(contact(&app, &changed).await["job_title"], "Astronaut");
+        assert_eq!(contact(&app, &deleted).await["is_deleted"], true);
+    }
+
+    async fn a_write_of_a_clock_that_was_ahead_hides_no_later_one(database: Database) {
+        let app = App::synced(database, 10).await;
+        let id = app.apollo.read(0, |team| team.contact_ids()[1].clone());
+        app.clock.advance(AHEAD[1]);
+        write_title(&app, &id, "Pilot").await;
+        app.clock.advance(-AHEAD[1]);
+        write_title(&app, &id, "Astronaut").await;
+        assert_eq!(contact(&app, &id).await["job_title"], "Astronaut");
+    }
+}
+
+async fn contact(app: &App, id: &str) -> Value {
+    let url = format!("/engagement/v2/contacts/{id}?read_from_cache=true");
+    app.get(&url).await.ok()
+}
+
+async fn write_title(app: &App, id: &str, title: &str) {
+    let body = json!({"record": {"job_title": title}});
+    let url = format!("/engagement/v2/contacts/{id}");
+    app.send(reqwest::Method::PATCH, &url, Some(body))
+        .await
+        .ok();
 }
 
 fn retitle(app: &App, nth: usize) {

@@ -28,6 +28,8 @@ pub(super) struct Source<'a> {
     pub(super) run_id: Option<&'a str>,
     pub(super) stamp: Time,
     pub(super) origin: Origin,
+    /// Whatever is stamped later is of a clock that was ahead.
+    pub(super) latest_stamp: Time,
 }
 
 /// The hot path. PostgreSQL takes a page as one array per column, SQLite as a list of values: each
@@ -42,6 +44,7 @@ pub(super) async fn upsert<T: Table>(
         run_id,
         stamp,
         origin,
+        latest_stamp,
     } = *source;
     match tx.connection()? {
         db::Connection::Pg(c) => {
@@ -60,13 +63,13 @@ pub(super) async fn upsert<T: Table>(
                 .bind(column(records, |record| Json(&*record.raw)));
             let mut query = T::bind_arrays(query, records);
             if let Some(cutoff) = origin.cutoff() {
-                query = query.bind(at(cutoff));
+                query = query.bind(at(cutoff)).bind(at(latest_stamp));
             }
             query.execute(c).await?;
         }
         db::Connection::Lite(c) => {
             let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
-            for chunk in records.chunks((SQLITE_VARIABLES - 1) / columns) {
+            for chunk in records.chunks((SQLITE_VARIABLES - 2) / columns) {
                 sqlite_upsert(source, chunk)
                     .build()
                     .execute(&mut *c)
@@ -128,6 +131,7 @@ fn sqlite_upsert<'r, T: Table>(
         run_id,
         stamp,
         origin,
+        latest_stamp,
     } = *source;
     let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
     query.push(" VALUES ");
@@ -152,10 +156,14 @@ fn sqlite_upsert<'r, T: Table>(
         query.push(")");
     }
     query.push(on_conflict::<T>());
-    let (before, after) = still_stands::<T>(origin);
-    query.push(before);
     if let Some(cutoff) = origin.cutoff() {
-        query.push_bind(at(cutoff)).push(after);
+        let [cutoff_test, latest_test, rest] = overwrites::<T>();
+        query
+            .push(cutoff_test)
+            .push_bind(at(cutoff))
+            .push(latest_test)
+            .push_bind(at(latest_stamp))
+            .push(rest);
     }
     query
 }
@@ -199,29 +207,32 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
         names.join(", "),
         on_conflict::<T>()
     );
-    let (before, after) = still_stands::<T>(origin);
-    sql.push_str(&before);
     if origin.cutoff().is_some() {
-        write!(sql, "${}{after}", arrays.len() + 7).expect("writing to a string can't fail");
+        let [cutoff_test, latest_test, rest] = overwrites::<T>();
+        let cutoff = arrays.len() + 7;
+        let latest_stamp = cutoff + 1;
+        write!(
+            sql,
+            "{cutoff_test}${cutoff}{latest_test}${latest_stamp}{rest}"
+        )
+        .expect("writing to a string can't fail");
     }
     sql
 }
 
-/// What the comparison said (`write.rs`) holds for the row as it is now: somebody may have written it since
-/// it was compared. Before and after [`Origin::cutoff`].
-fn still_stands<T: Table>(origin: Origin) -> (String, String) {
+/// Which rows a page overwrites. What the comparison said (`write.rs`) holds for the row as it is now:
+/// somebody may have written it since it was compared. Between the parts come [`Origin::cutoff`] and
+/// [`Source::latest_stamp`]. A write is compared and written under the sync's lock.
+fn overwrites<T: Table>() -> [String; 3] {
     let table = T::OBJECT.table();
-    match origin {
-        Origin::Page { .. } => (
-            format!(" WHERE {table}.written_at IS NULL OR {table}.written_at <= "),
-            format!(
-                " OR excluded.updated_at > {table}.updated_at
-                  OR (excluded.updated_at IS NOT NULL AND {table}.updated_at IS NULL)"
-            ),
+    [
+        format!(" WHERE {table}.written_at IS NULL OR {table}.written_at <= "),
+        format!(" OR {table}.written_at > "),
+        format!(
+            " OR excluded.updated_at > {table}.updated_at
+              OR (excluded.updated_at IS NOT NULL AND {table}.updated_at IS NULL)"
         ),
-        // A write is compared and written under the sync's lock.
-        Origin::Write { .. } => (String::new(), String::new()),
-    }
+    ]
 }
 
 fn on_conflict<T: Table>() -> String {

@@ -70,7 +70,7 @@ struct Known {
     content_hash: i64,
     is_deleted: bool,
     updated_at: Option<Timestamp>,
-    last_modified_at: Timestamp,
+    last_modified_at: Option<Timestamp>,
     written_at: Option<Timestamp>,
     write_asked_at: Option<Timestamp>,
 }
@@ -111,7 +111,11 @@ impl Store {
         if records.is_empty() {
             return Ok(changes);
         }
-        let known = known_rows::<T>(tx, connection, records).await?;
+        let mut known = known_rows::<T>(tx, connection, records).await?;
+        let latest = self.latest_stamp();
+        for row in known.values_mut() {
+            row.ignore_the_future(latest);
+        }
         for (place, record) in last_of_each_id(records) {
             let was_deleted = match known.get(&record.id) {
                 None => {
@@ -169,6 +173,7 @@ impl Store {
             run_id: writing.run_id,
             stamp,
             origin: writing.origin,
+            latest_stamp: self.latest_stamp(),
         };
         let refused = if writing.without_refused {
             upsert_all_but_refused(tx, &source, &to_write).await?
@@ -236,7 +241,8 @@ impl Store {
             "UPDATE {} SET is_deleted = true, deleted_at = $5, last_modified_at = $5
              WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                AND id IN (SELECT key FROM json_each($4)) AND NOT is_deleted
-               AND (written_at IS NULL OR CAST($6 AS {}) IS NULL OR written_at <= $6)
+               AND (written_at IS NULL OR CAST($6 AS {}) IS NULL OR written_at <= $6
+                    OR written_at > $7)
              RETURNING id",
             object.table(),
             // SQLite would cast a time to a number.
@@ -253,6 +259,7 @@ impl Store {
             .bind(KeySet::new(ids))
             .bind(at(stamp))
             .bind(at(unless_written_after))
+            .bind(at(self.latest_stamp()))
             .fetch_all(c)
             .await)?;
         run!(tx, |c| sqlx::query(KNOWN)
@@ -338,6 +345,17 @@ impl Changes {
 }
 
 impl Known {
+    /// Stamps of a clock that was ahead say nothing about what came first.
+    fn ignore_the_future(&mut self, latest: Time) {
+        for stamp in [
+            &mut self.last_modified_at,
+            &mut self.written_at,
+            &mut self.write_asked_at,
+        ] {
+            stamp.take_if(|stamp| stamp.0 > latest);
+        }
+    }
+
     fn is_as<T>(&self, record: &Record<T>) -> bool {
         let is_same = self.content_hash == record.hash || self.has_former_hash_of(record);
         is_same && self.is_deleted == record.is_deleted
@@ -347,7 +365,9 @@ impl Known {
     /// write's own `updated_at` is no measure: the next one may be answered by a server whose clock is
     /// behind.
     fn is_of_a_page_since(&self, asked_at: Time, updated_at: Option<Time>) -> bool {
-        let recorded = self.last_modified_at.0;
+        let Some(Timestamp(recorded)) = self.last_modified_at else {
+            return false;
+        };
         let by_a_write = self.written_at.is_some_and(|written| written.0 >= recorded);
         let newer = updated_at.is_some() && self.updated_at.map(Into::into) > updated_at;
         recorded > asked_at && !by_a_write && newer

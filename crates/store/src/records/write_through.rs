@@ -176,9 +176,10 @@ impl Store {
         }
         let mark = format!(
             "UPDATE {} SET
-                written_at = CASE WHEN last_modified_at > $5 THEN last_modified_at ELSE $5 END,
-                write_asked_at =
-                    CASE WHEN write_asked_at > $6 THEN write_asked_at ELSE $6 END
+                written_at = CASE WHEN last_modified_at > $5 AND last_modified_at <= $7
+                    THEN last_modified_at ELSE $5 END,
+                write_asked_at = CASE WHEN write_asked_at > $6 AND write_asked_at <= $7
+                    THEN write_asked_at ELSE $6 END
              WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                AND id IN (SELECT key FROM json_each($4))",
             object.table()
@@ -191,6 +192,7 @@ impl Store {
             .bind(KeySet::new(ids))
             .bind(at(now))
             .bind(at(asked_at))
+            .bind(at(self.latest_stamp()))
             .execute(c)
             .await
             .map(drop))?;
