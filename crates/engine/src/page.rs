@@ -281,6 +281,7 @@ impl Engine {
         report::page(scan, page.returned, &committed.written);
         walk.requests = 0;
         walk.grant = committed.next;
+        walk.granted_at = self.clock.now();
         if !mutation::on(Mutation::LimitsOfTheLease) {
             walk.scan.limits = committed.limits;
         }

@@ -18,6 +18,9 @@ use crate::{
     walk::Walk,
 };
 
+/// What a clock may be set back by as long as it is right.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
+
 /// What an answer of unknown size may have grown by since it was last read.
 const GROWTH: i64 = 100;
 
@@ -68,15 +71,24 @@ impl Engine {
     /// What the scan's connection may read. Where a permit came along with the last page, that page's
     /// transaction has looked.
     async fn limits_by_now(&self, walk: &mut Walk) -> Result<VolumeLimits, StoreError> {
-        let has_permit = match &walk.grant {
-            Some(Grant::Permit(permit)) => permit.is_good(self.clock.now()),
-            Some(Grant::Refused(_)) => true,
-            None => false,
-        };
-        if !has_permit && !mutation::on(Mutation::LimitsOfTheLease) {
+        if !self.has_answer(walk) && !mutation::on(Mutation::LimitsOfTheLease) {
             walk.scan.limits = self.store.limits_of(&walk.scan).await?;
         }
         Ok(self.limits_of(&walk.scan))
+    }
+
+    /// Whether the answer that came along with the last page still says anything. One of the future is
+    /// of a clock that went back: a permit would be good for longer than it is, and a refusal would put
+    /// the scan off until a time for which nobody has to wait.
+    fn has_answer(&self, walk: &Walk) -> bool {
+        let now = self.clock.now();
+        let of_the_future = walk.granted_at > now + CLOCKS_DIFFER;
+        !of_the_future
+            && match &walk.grant {
+                Some(Grant::Permit(permit)) => now <= permit.send_by,
+                Some(Grant::Refused(_)) => true,
+                None => false,
+            }
     }
 
     async fn permit(
@@ -84,20 +96,14 @@ impl Engine {
         walk: &mut Walk,
         ask: &RequestAsk<'_>,
     ) -> Result<Permission, StoreError> {
-        match walk.grant.take() {
-            Some(Grant::Refused(refusal)) => return Ok(Permission::Wait(refusal)),
-            Some(Grant::Permit(permit)) if permit.is_good(self.clock.now()) => {
-                return Ok(Permission::Permit(permit));
-            }
-            late => walk.grant = late,
+        if self.has_answer(walk)
+            && let Some(grant) = walk.grant.take()
+        {
+            return Ok(permission_of(grant));
         }
         self.drop_permit(walk).await?;
-        Ok(
-            match self.store.reserve(&walk.scan.account.id, ask).await? {
-                Grant::Permit(permit) => Permission::Permit(permit),
-                Grant::Refused(refusal) => Permission::Wait(refusal),
-            },
-        )
+        let grant = self.store.reserve(&walk.scan.account.id, ask).await?;
+        Ok(permission_of(grant))
     }
 
     /// Gives back a permit that no request used.
@@ -209,6 +215,13 @@ impl Engine {
         report::waits(scan, until, reason);
         self.store.save_waiting(scan, &state, walk.requests).await?;
         Ok(ScanEnd::Waiting)
+    }
+}
+
+fn permission_of(grant: Grant) -> Permission {
+    match grant {
+        Grant::Permit(permit) => Permission::Permit(permit),
+        Grant::Refused(refusal) => Permission::Wait(refusal),
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Walk {
     pub scan: Scan,
     /// The answer to the request for a permit that went along with the last page.
     pub(crate) grant: Option<Grant>,
+    /// When that answer came.
+    pub(crate) granted_at: Time,
     /// Requests that were not counted with a page yet.
     pub(crate) requests: i64,
     /// What its reading has seen, as far as that is known here.
@@ -53,6 +55,7 @@ impl Walk {
         Self {
             scan,
             grant: None,
+            granted_at: Time::UNIX_EPOCH,
             requests: 0,
             seen: None,
             repeats: 0,

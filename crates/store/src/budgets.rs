@@ -19,7 +19,6 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    clock_ahead::TOLERANCE,
     connections::Account,
     db::{Tx, run},
 };
@@ -42,16 +41,8 @@ pub struct RequestAsk<'a> {
 pub struct Permit {
     id: String,
     /// It must be sent before this; later its answer might come after the time it was reserved for.
-    send_by: Time,
+    pub send_by: Time,
     budget: Versioned,
-}
-
-impl Permit {
-    /// Whether its request may still leave. A permit of the future is one of a clock that went back:
-    /// nobody knows how old it is.
-    pub fn is_good(&self, now: Time) -> bool {
-        now <= self.send_by && self.send_by <= now + SEND_WITHIN + TOLERANCE
-    }
 }
 
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
+use syncline_engine::Step;
 use syncline_model::RecordWindow;
 use syncline_sim::{Action, Fault, Match, Window};
 
@@ -43,6 +44,21 @@ on_both_databases! {
         app.clock.advance(-ahead);
         let hour = app.budget().await.records_used(RecordWindow::Hour, app.now());
         assert_eq!((hour.used, hour.reserved), (400, 100));
+    }
+
+    async fn a_refusal_that_came_while_the_clock_was_ahead_puts_nothing_off_for_days(database: Database) {
+        let app = contacts_under(database, 250, per_hour(150)).await;
+        app.connect(CUSTOMER, MASTER_KEY).await;
+        let ahead = TimeDelta::days(19);
+        app.clock.advance(ahead);
+        app.engine.tick().await.unwrap();
+        let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+        // The refusal of the next page comes with this one.
+        app.engine.step(&mut walk).await.unwrap();
+        app.clock.advance(-ahead);
+        while !matches!(app.engine.step(&mut walk).await.unwrap(), Step::End(_)) {}
+        let run = app.newest_run(CUSTOMER, "contact").await;
+        assert!(waiting_until(&run) <= app.now() + TimeDelta::minutes(65), "{run}");
     }
 
     async fn a_429_of_a_clock_that_was_ahead_holds_as_long_as_it_said(database: Database) {
