@@ -3,9 +3,9 @@
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
 //! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`,
 //! `access`),
-//! `packaging` holds the files that people start from against the binary, and `compat` the published
-//! operations against the documents. `plans` reads how the database carries out what is done all the
-//! time.
+//! `packaging` holds the files that people start from against the binary, `compat` the published
+//! operations against the documents, and `tables_doc` docs/tables.md against the schema. `plans` reads
+//! how the database carries out what is done all the time.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,4 +24,5 @@ mod packaging;
 mod plans;
 mod serve;
 mod support;
+mod tables_doc;
 mod webhooks;
