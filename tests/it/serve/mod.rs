@@ -14,6 +14,7 @@ mod monitoring;
 mod no_room;
 mod open_files;
 mod outage;
+mod pages;
 mod pooler;
 mod readme;
 mod secrets;

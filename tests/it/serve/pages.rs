@@ -1,0 +1,110 @@
+//! The commands in the pages for people who look for help: each block is pasted, with a customer that
+//! is connected, a run, a webhook endpoint and the ids that the page speaks of.
+
+use std::{path::PathBuf, process::Stdio};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use syncline_sim::Simulator;
+use tokio::process::Command;
+
+use crate::support::{
+    API_KEY, App, Database, MASTER_KEY, Process, Receiver, quiet_apollo, syncline,
+};
+
+/// The customer of the pages.
+const CUSTOMER: &str = "acme";
+
+#[tokio::test]
+async fn the_commands_for_troubleshooting_work() {
+    assert!(run_blocks("docs/troubleshooting.md").await > 15);
+}
+
+/// Runs a page's shell blocks in one shell and says how many there were.
+async fn run_blocks(page: &str) -> usize {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let parts = text.split("```sh\n").skip(1);
+    let blocks: Vec<&str> = parts
+        .filter_map(|it| Some(it.split_once("```")?.0))
+        .collect();
+
+    let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
+    let database = Database::sqlite();
+    let mut command = syncline();
+    command
+        .env("SYNCLINE_API_KEY", API_KEY)
+        .env("SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true");
+    let process = Process::start(&mut command, &database, &apollo.base_url()).await;
+    let receiver = Receiver::start().await;
+    let endpoint = json!({"url": receiver.url()});
+    let endpoint = process.post("/mgmt/v2/webhook_endpoints", &endpoint).await;
+    let mut command = shell(&database, &apollo.base_url());
+    command.env("ENDPOINT", text_of(&endpoint, "id"));
+    let customer = json!({"customer_id": CUSTOMER, "name": "Acme", "email": "ops@acme.example"});
+    process.put("/mgmt/v2/customers", &customer).await;
+    // Whoever moves makes the connection by the page itself.
+    if !page.contains("moving") {
+        let connection =
+            json!({"provider_name": "apollo", "category": "engagement", "api_key": MASTER_KEY});
+        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections");
+        process.post(&path, &connection).await;
+        let run = process.until_synced().await;
+        let contacts = process.of_customer(Method::GET, "/engagement/v2/contacts", CUSTOMER);
+        let contacts = App::answer(contacts).await.ok();
+        command
+            .env("RUN", text_of(&run, "id"))
+            .env("CONTACT", text_of(&contacts["records"][0], "id"));
+    }
+
+    let prelude = "set -euo pipefail
+        curl() { command curl --silent --show-error --fail-with-body \"$@\"; echo; }\n";
+    let script = blocks
+        .join("\n")
+        .replace("http://localhost:8080", "localhost:8080");
+    let script = script.replace("localhost:8080", &process.base);
+    let output = command
+        .args(["-c", &format!("{prelude}{script}")])
+        .env("OLD", &process.base)
+        .output()
+        .await
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{page}: {out}\n{err}");
+    blocks.len()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn text_of(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap().to_owned()
+}
+
+/// A shell with the program under test, and the settings of its service.
+fn shell(database: &Database, apollo: &str) -> Command {
+    let program = syncline();
+    let directory = PathBuf::from(program.as_std().get_program());
+    let directory = directory.parent().unwrap().to_str().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new("bash");
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(database.data_dir())
+        .env("PATH", format!("{directory}:{path}"))
+        .env("SYNCLINE_DATA_DIR", database.data_dir())
+        .env("SYNCLINE_DATABASE_URL", &database.url)
+        .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo)
+        .env("NO_PROXY", "*")
+        .env("KEY", API_KEY)
+        .env("OLD_KEY", API_KEY)
+        .env("APOLLO_KEY", MASTER_KEY)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
