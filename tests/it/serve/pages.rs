@@ -20,6 +20,11 @@ async fn the_commands_for_troubleshooting_work() {
     assert!(run_blocks("docs/troubleshooting.md").await > 15);
 }
 
+#[tokio::test]
+async fn the_commands_for_moving_from_supaglue_work() {
+    assert!(run_blocks("docs/moving-from-supaglue.md").await > 5);
+}
+
 /// Runs a page's shell blocks in one shell and says how many there were.
 async fn run_blocks(page: &str) -> usize {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
