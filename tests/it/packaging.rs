@@ -113,8 +113,10 @@ fn the_image_has_the_binary_and_the_port_that_compose_uses() {
 #[test]
 fn the_settings_in_the_documents_exist() {
     let mut names = BTreeSet::new();
-    for file in ["README.md", "docs/configuration.md", "Dockerfile"] {
-        names.extend(setting_names(&read(file)));
+    // A changelog may speak of settings that are gone.
+    let pages = documents().into_iter().filter(|it| it != "CHANGELOG.md");
+    for file in pages.chain(["Dockerfile".to_owned()]) {
+        names.extend(setting_names(&read(&file)));
     }
     assert!(names.contains("SYNCLINE_PROVIDERS__APOLLO__BASE_URL"));
     let dir = tempfile::tempdir().unwrap();
@@ -158,24 +160,66 @@ fn the_commands_of_the_readme_exist() {
 
 #[test]
 fn the_links_between_the_documents_lead_somewhere() {
-    for file in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "docs/guarantees.md",
-        "docs/compatibility.md",
-        "docs/configuration.md",
-    ] {
-        let text = read(file);
-        let beside = root().join(file);
-        for target in text.split("](").skip(1) {
-            let target = target.split([')', '#']).next().unwrap_or_default();
-            if target.is_empty() || target.contains("://") {
-                continue;
-            }
-            let path = beside.parent().unwrap().join(target);
+    let documents = documents();
+    assert!(documents.len() > 15, "{documents:?}");
+    for file in documents {
+        let beside = root().join(&file);
+        for target in links(&read(&file)) {
+            let (path, heading) = target.split_once('#').unwrap_or((&target, ""));
+            let path = match path {
+                "" => beside.clone(),
+                path => beside.parent().unwrap().join(path),
+            };
             assert!(path.exists(), "{file} links to {target}");
+            if !heading.is_empty() {
+                let there = headings(&fs::read_to_string(path).unwrap());
+                let is_there = there.contains(heading);
+                assert!(
+                    is_there,
+                    "{file} links to {target}, and {there:?} are there"
+                );
+            }
         }
     }
+}
+
+/// The pages that people read.
+fn documents() -> Vec<String> {
+    let mut documents: Vec<String> = ["", "docs", "examples", "migrations"]
+        .iter()
+        .flat_map(|dir| {
+            let entries = fs::read_dir(root().join(dir)).unwrap();
+            let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+            let pages =
+                names.filter(|name| Path::new(name).extension().is_some_and(|it| it == "md"));
+            pages.map(move |name| format!("{dir}/{name}").trim_start_matches('/').to_owned())
+        })
+        .collect();
+    documents.sort();
+    documents
+}
+
+/// Where a page's links lead, less those to other sites.
+fn links(markdown: &str) -> Vec<String> {
+    let parts = markdown.split("](").skip(1);
+    let targets = parts.filter_map(|part| Some(part.split_once(')')?.0));
+    let ours = targets.filter(|target| !target.contains("://"));
+    ours.map(str::to_owned).collect()
+}
+
+/// What a page's headings are called in links to them.
+fn headings(markdown: &str) -> BTreeSet<String> {
+    let lines = markdown.lines().filter(|line| line.starts_with('#'));
+    let words = lines.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    let kept = |it: &char| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_');
+    words
+        .map(|it| {
+            it.chars()
+                .filter(kept)
+                .collect::<String>()
+                .replace(' ', "-")
+        })
+        .collect()
 }
 
 #[test]
