@@ -118,6 +118,10 @@ impl Parts {
         } else {
             (None, None)
         };
+        let had_key = match &key_file {
+            Some(file) => file.is_there()?,
+            None => true,
+        };
         let keys = match &key_file {
             // A new one would open nothing of what is there.
             Some(file) if missing == Missing::Refused => file.open()?,
@@ -138,7 +142,17 @@ impl Parts {
             .migrate()
             .await
             .context("the database can't be used")?;
-        check_encryption_keys(&store, key_file.as_ref()).await?;
+        let checked = check_encryption_keys(&store, key_file.as_ref()).await;
+        if let (Err(_), Some(file), false) = (&checked, &key_file, had_key) {
+            // Whoever backs the directory up must not keep a key that opens nothing.
+            file.remove()?;
+            bail!(
+                "there is no {}, and the database is sealed with the key that was in it: put that file \
+                 back, or set SYNCLINE_ENCRYPTION_KEY to its key",
+                file.path().display()
+            );
+        }
+        checked?;
         let (recorder, writer) = Recorder::new(store.clone());
         // Ends with the process; who has to know that all is written asks for it.
         tokio::spawn(writer);

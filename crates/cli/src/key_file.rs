@@ -51,7 +51,10 @@ impl KeyFile {
     /// The keys, of which there must be one.
     pub(crate) fn open(&self) -> anyhow::Result<EncryptionKeys> {
         if !self.is_there()? {
-            bail!("there is no {}", self.path.display());
+            bail!(
+                "there is no {}: put it back, or set SYNCLINE_ENCRYPTION_KEY to its key",
+                self.path.display()
+            );
         }
         Ok(EncryptionKeys::in_file(&self.path)?)
     }
@@ -77,7 +80,11 @@ impl KeyFile {
         self.write(&keys)
     }
 
-    fn is_there(&self) -> anyhow::Result<bool> {
+    pub(crate) fn remove(&self) -> anyhow::Result<()> {
+        fs::remove_file(&self.path).with_context(|| self.cannot("be removed"))
+    }
+
+    pub(crate) fn is_there(&self) -> anyhow::Result<bool> {
         self.path
             .try_exists()
             .with_context(|| self.cannot("be read"))

@@ -137,6 +137,33 @@ async fn a_wrong_encryption_key_is_refused_at_the_start() {
 }
 
 #[tokio::test]
+async fn a_lost_encryption_key_is_asked_for_and_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().to_str().unwrap();
+    let made = output(
+        &["keys", "create", "--name", "a", "--data-dir", data_dir],
+        &[],
+    )
+    .await;
+    assert!(made.status.success(), "{made:?}");
+    let key = dir.path().join("encryption.key");
+    let kept = dir.path().join("kept");
+    std::fs::rename(&key, &kept).unwrap();
+    for _ in 0..2 {
+        let refused = output(&["serve", "--data-dir", data_dir], &[]).await;
+        assert_refused(&refused, "encryption.key, and the database is sealed");
+        assert!(!key.exists());
+    }
+    std::fs::rename(&kept, &key).unwrap();
+    let made = output(
+        &["keys", "create", "--name", "b", "--data-dir", data_dir],
+        &[],
+    )
+    .await;
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_there_is_refused() {
     let key = [("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)];
     for (url, words) in [
