@@ -228,6 +228,24 @@ fn the_tests_that_the_guarantees_name_exist() {
 }
 
 #[test]
+fn each_guarantee_has_a_number_of_its_own() {
+    let mut numbers = BTreeSet::new();
+    for line in read("docs/guarantees.md").lines() {
+        let number = line
+            .strip_prefix("| ")
+            .and_then(|it| it.split(" | ").next());
+        let Some(number) = number.filter(|it| it.starts_with(|c: char| c.is_ascii_digit())) else {
+            continue;
+        };
+        assert!(
+            numbers.insert(number.to_owned()),
+            "{number} stands there twice"
+        );
+    }
+    assert!(numbers.len() > 100);
+}
+
+#[test]
 fn the_tests_that_the_threat_model_names_exist() {
     each_named_test_exists("docs/security.md");
 }
