@@ -115,6 +115,8 @@ pub(crate) async fn write_history(open: &mut Open, sizes: &Sizes) -> anyhow::Res
         .map(|column| match column.as_str() {
             "id" | "scan_id" => id.as_str(),
             "due_at" | "created_at" | "started_at" | "finished_at" => at.as_str(),
+            // The run that comes next takes the pages of the one before it away.
+            "keeps_pages" => "false",
             _ => column,
         })
         .collect();
