@@ -247,10 +247,17 @@ fn clean_text(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
     let mut copied = 0;
     let mut at = 0;
+    // Up to where a broken escape would reach: what is taken out of it must not make it whole.
+    let mut broken_until = 0;
     while let Some(found) = memchr::memchr2(b'\\', 0, &bytes[at..]) {
         at += found;
         let (length, replacement) = escape_at(&bytes[at..]);
+        if is_broken(&bytes[at..]) {
+            broken_until = at + 6;
+        }
         if let Some(replacement) = replacement {
+            let in_broken = at < broken_until && replacement.is_empty();
+            let replacement = if in_broken { "\u{FFFD}" } else { replacement };
             cleaned.push_str(&text[copied..at]);
             cleaned.push_str(replacement);
             copied = at + length;
@@ -270,6 +277,7 @@ fn escape_at(bytes: &[u8]) -> (usize, Option<&'static str>) {
         return (1, Some(""));
     }
     match unit(bytes) {
+        None if bytes.get(1) == Some(&0) => (1, None),
         // Any other escape has two characters; of an escaped backslash that is all, so that the `u`
         // after it begins nothing.
         None => (2, None),
@@ -278,6 +286,11 @@ fn escape_at(bytes: &[u8]) -> (usize, Option<&'static str>) {
         Some(0xD800..=0xDFFF) => (6, Some("\u{FFFD}")),
         Some(_) => (6, None),
     }
+}
+
+/// An escape that a NUL interrupts, or that is no `\uXXXX`.
+fn is_broken(bytes: &[u8]) -> bool {
+    bytes[0] == b'\\' && matches!(bytes.get(1), Some(b'u' | 0)) && unit(bytes).is_none()
 }
 
 /// The UTF-16 unit of a `\uXXXX`.

@@ -143,3 +143,15 @@ fn cut_off_escapes_do_no_harm() {
         let _ = clean(text.as_bytes());
     }
 }
+
+#[test]
+fn what_is_taken_out_of_a_broken_escape_does_not_make_it_whole() {
+    for (dirty, expected) in [
+        ("\"\\\0u0000\"", "\"\\\u{FFFD}u0000\""),
+        ("\"\\u00\x0000\"", "\"\\u00\u{FFFD}00\""),
+        (r#""\u00\u000000""#, "\"\\u00\u{FFFD}00\""),
+        ("\"\\n\0\"", r#""\n""#),
+    ] {
+        assert_eq!(clean(dirty.as_bytes()), expected, "{dirty:?}");
+    }
+}
