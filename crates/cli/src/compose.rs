@@ -2,7 +2,7 @@
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
@@ -142,8 +142,10 @@ impl Parts {
             .migrate()
             .await
             .context("the database can't be used")?;
-        let checked = check_encryption_keys(&store, key_file.as_ref()).await;
-        if let (Err(_), Some(file), false) = (&checked, &key_file, had_key) {
+        let checked = store.check_encryption_keys().await;
+        if let (Err(error), Some(file), false) = (&checked, &key_file, had_key)
+            && are_wrong_keys(error)
+        {
             // Whoever backs the directory up must not keep a key that opens nothing.
             file.remove()?;
             bail!(
@@ -152,7 +154,7 @@ impl Parts {
                 file.path().display()
             );
         }
-        checked?;
+        checked.map_err(|error| about_keys(error, key_file.as_ref()))?;
         let (recorder, writer) = Recorder::new(store.clone());
         // Ends with the process; who has to know that all is written asks for it.
         tokio::spawn(writer);
@@ -368,21 +370,27 @@ pub(crate) async fn check_encryption_keys(
     store: &Store,
     file: Option<&KeyFile>,
 ) -> anyhow::Result<()> {
-    let Err(error) = store.check_encryption_keys().await else {
-        return Ok(());
-    };
-    let wrong = matches!(
+    let checked = store.check_encryption_keys().await;
+    checked.map_err(|error| about_keys(error, file))
+}
+
+/// Something is stored that none of the keys opens; otherwise it is the database that failed.
+fn are_wrong_keys(error: &StoreError) -> bool {
+    matches!(
         error,
         StoreError::UnknownEncryptionKey { .. } | StoreError::Inconsistent { .. }
-    );
-    if !wrong {
-        return Err(error.into());
+    )
+}
+
+fn about_keys(error: StoreError, file: Option<&KeyFile>) -> anyhow::Error {
+    if !are_wrong_keys(&error) {
+        return error.into();
     }
     let keys = match file {
         Some(file) => file.path().display().to_string(),
         None => "SYNCLINE_ENCRYPTION_KEY".to_owned(),
     };
-    bail!(
+    anyhow!(
         "the stored secrets can't be opened with {keys}: {error}. Start with the key that sealed \
          them, behind the newest one if there are several"
     )

@@ -163,6 +163,29 @@ async fn a_lost_encryption_key_is_asked_for_and_not_replaced() {
     assert!(made.status.success(), "{made:?}");
 }
 
+/// What is already sealed with it could not be opened without it.
+#[tokio::test]
+async fn a_first_key_stays_when_the_database_fails_while_it_is_checked() {
+    let database = Database::sqlite();
+    database.with_schema().await;
+    database
+        .execute(
+            "CREATE TRIGGER fails BEFORE INSERT ON encryption_check
+             BEGIN SELECT RAISE(ABORT, 'no'); END",
+        )
+        .await;
+    let data_dir = database.data_dir();
+    let args = [
+        "serve",
+        "--database-url",
+        &database.url,
+        "--data-dir",
+        data_dir.to_str().unwrap(),
+    ];
+    assert!(!output(&args, &[]).await.status.success());
+    assert!(data_dir.join("encryption.key").exists());
+}
+
 #[tokio::test]
 async fn a_database_that_is_not_there_is_refused() {
     let key = [("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)];
