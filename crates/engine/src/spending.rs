@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
+    CLOCKS_DIFFER_BY, Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
     budget::Refusal,
     mutation::{self, Mutation},
 };
@@ -17,9 +17,6 @@ use crate::{
     scan::{ScanEnd, resume_at, running},
     walk::Walk,
 };
-
-/// What a clock may be set back by as long as it is right.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
 
 /// What an answer of unknown size may have grown by since it was last read.
 const GROWTH: i64 = 100;
@@ -82,7 +79,7 @@ impl Engine {
     /// the scan off until a time for which nobody has to wait.
     fn has_answer(&self, walk: &Walk) -> bool {
         let now = self.clock.now();
-        let of_the_future = walk.granted_at > now + CLOCKS_DIFFER;
+        let of_the_future = walk.granted_at > now + CLOCKS_DIFFER_BY;
         !of_the_future
             && match &walk.grant {
                 Some(Grant::Permit(permit)) => now <= permit.send_by,

@@ -19,14 +19,13 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Time, VolumeLimits, WaitReason,
+    CLOCKS_DIFFER_BY, Time, VolumeLimits, WaitReason,
     mutation::{self, Mutation},
     request_windows::{EndpointWindows, Refused, RequestWindow, Told, WindowState, WindowUsage},
 };
 
-/// How much longer than its window a record counts: the clocks of two processes may be 5 s fast
-/// and 5 s slow.
-const CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(10);
+/// How much longer than its window a record counts.
+const CLOCK_MARGIN: TimeDelta = CLOCKS_DIFFER_BY;
 
 /// Whoever reads every hour has a silence of an hour at most.
 const ABOUT_A_DAY: i64 = 23 * 60;

@@ -47,6 +47,10 @@ impl Clock for SystemClock {
     }
 }
 
+/// The clocks of two processes differ by less: each may be 5 s fast or slow. What is stamped later than
+/// that is none of theirs.
+pub const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::seconds(10);
+
 /// A clock that stands still until it is told to move.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Time>);

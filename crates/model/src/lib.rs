@@ -33,7 +33,7 @@ pub mod webhook;
 pub use access::{ApiKey, Beyond, InvalidRule, Policy, Role, Rule};
 pub use audit::AuditResult;
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{CLOCKS_DIFFER_BY, Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use health::{Health, HealthStatus};

@@ -41,9 +41,6 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// An endpoint at which nothing has arrived for so long is disabled.
 pub const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(5);
 
-/// The clocks of two processes differ by less; what is stamped later than that is none of theirs.
-pub const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::seconds(10);
-
 /// How long the secrets before a rotation still sign.
 pub const SECRETS_OVERLAP: TimeDelta = TimeDelta::hours(24);
 

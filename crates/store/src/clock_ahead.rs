@@ -8,7 +8,7 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    Time,
+    CLOCKS_DIFFER_BY, Time,
     mutation::{self, Mutation},
 };
 
@@ -19,13 +19,10 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// What the clocks of several processes may differ by.
-pub(crate) const TOLERANCE: TimeDelta = TimeDelta::seconds(10);
-
 impl Store {
     /// Whatever is stamped later than this was stamped by a clock that was ahead.
     pub(crate) fn latest_stamp(&self) -> Time {
-        self.now() + TOLERANCE
+        self.now() + CLOCKS_DIFFER_BY
     }
 
     /// Takes back what can't be: starts, leases and waits that were stamped in the future. A lease
@@ -66,7 +63,7 @@ impl Store {
         }
         for (period_ms, latest) in self.latest_of_periods().await? {
             let allowed = now + TimeDelta::milliseconds(period_ms);
-            if latest > allowed + TOLERANCE {
+            if latest > allowed + CLOCKS_DIFFER_BY {
                 self.take_back_starts(period_ms, allowed).await?;
             }
         }
@@ -92,9 +89,9 @@ impl Store {
                           AND next_run_at > $3) AS probes";
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
-            .bind(at(now + TOLERANCE))
-            .bind(at(now + lease + TOLERANCE))
-            .bind(at(now + PROBE_EVERY + TOLERANCE))
+            .bind(at(now + CLOCKS_DIFFER_BY))
+            .bind(at(now + lease + CLOCKS_DIFFER_BY))
+            .bind(at(now + PROBE_EVERY + CLOCKS_DIFFER_BY))
             .fetch_one(c)
             .await)?)
     }
@@ -123,7 +120,7 @@ impl Store {
     async fn take_back(&self, sql: &'static str, allowed: Time) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(sql)
-            .bind(at(allowed + TOLERANCE))
+            .bind(at(allowed + CLOCKS_DIFFER_BY))
             .bind(at(allowed))
             .execute(c)
             .await?
@@ -140,7 +137,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(SQL)
             .bind(period_ms)
-            .bind(at(allowed + TOLERANCE))
+            .bind(at(allowed + CLOCKS_DIFFER_BY))
             .bind(at(allowed))
             .execute(c)
             .await?

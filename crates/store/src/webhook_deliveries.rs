@@ -15,9 +15,9 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Time,
+    CLOCKS_DIFFER_BY, Time,
     event::{WEBHOOK_ENDPOINT_DISABLED, WebhookEndpointDisabled},
-    webhook::{Attempt, CLOCKS_DIFFER_BY, Next, reason_to_disable},
+    webhook::{Attempt, Next, reason_to_disable},
 };
 
 use crate::{

@@ -7,7 +7,7 @@
 
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
-use syncline_model::webhook::CLOCKS_DIFFER_BY;
+use syncline_model::CLOCKS_DIFFER_BY;
 
 use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG, timestamp::at};
 
