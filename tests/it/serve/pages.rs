@@ -1,7 +1,7 @@
 //! The commands in the pages for people who look for help: each block is pasted, with a customer that
 //! is connected, a run, a webhook endpoint and the ids that the page speaks of.
 
-use std::{path::PathBuf, process::Stdio};
+use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use syncline_sim::Simulator;
 use tokio::process::Command;
 
 use crate::support::{
-    API_KEY, App, Database, MASTER_KEY, Process, Receiver, quiet_apollo, syncline,
+    API_KEY, App, Database, MASTER_KEY, Process, Receiver, quiet_apollo, shell, syncline,
 };
 
 /// The customer of the pages.
@@ -43,7 +43,7 @@ async fn run_blocks(page: &str) -> usize {
     let receiver = Receiver::start().await;
     let endpoint = json!({"url": receiver.url()});
     let endpoint = process.post("/mgmt/v2/webhook_endpoints", &endpoint).await;
-    let mut command = shell(&database, &apollo.base_url());
+    let mut command = shell_of(&database, &apollo.base_url());
     command.env("ENDPOINT", text_of(&endpoint, "id"));
     let customer = json!({"customer_id": CUSTOMER, "name": "Acme", "email": "ops@acme.example"});
     process.put("/mgmt/v2/customers", &customer).await;
@@ -87,29 +87,17 @@ fn text_of(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap().to_owned()
 }
 
-/// A shell with the program under test, and the settings of its service.
-fn shell(database: &Database, apollo: &str) -> Command {
-    let program = syncline();
-    let directory = PathBuf::from(program.as_std().get_program());
-    let directory = directory.parent().unwrap().to_str().unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("bash");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
-        command.env_remove(name);
-    }
+/// A shell with the settings of the service.
+fn shell_of(database: &Database, apollo: &str) -> Command {
+    let mut command = shell();
     command
         .current_dir(database.data_dir())
-        .env("PATH", format!("{directory}:{path}"))
         .env("SYNCLINE_DATA_DIR", database.data_dir())
         .env("SYNCLINE_DATABASE_URL", &database.url)
         .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo)
         .env("NO_PROXY", "*")
         .env("KEY", API_KEY)
         .env("OLD_KEY", API_KEY)
-        .env("APOLLO_KEY", MASTER_KEY)
-        .kill_on_drop(true)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .env("APOLLO_KEY", MASTER_KEY);
     command
 }

@@ -1,10 +1,8 @@
 //! The README's blocks, pasted one after the other by somebody who has just cloned the repository.
 
-use std::{net::TcpListener, path::PathBuf, process::Stdio};
+use std::{net::TcpListener, path::PathBuf};
 
-use tokio::process::Command;
-
-use crate::support::syncline;
+use crate::support::shell;
 
 /// One that the others don't build on, and that would run this test again.
 const LEFT_OUT: &str = "tests/run";
@@ -16,7 +14,7 @@ async fn the_blocks_of_the_readme_work_in_their_order() {
     assert!(blocks.len() > 10, "{blocks:?}");
     let [api, apollo] = [free_port(), free_port()];
     let dir = tempfile::tempdir().unwrap();
-    let output = command()
+    let output = shell()
         .current_dir(dir.path())
         .args(["-c", &script(&blocks, api, apollo)])
         .env("SYNCLINE_LISTEN", format!("127.0.0.1:{api}"))
@@ -88,26 +86,6 @@ fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
     }
     script.push_str("wait\n");
     script
-}
-
-/// A shell that finds the program under test, as it finds the one that was built.
-fn command() -> Command {
-    let program = syncline();
-    let directory = PathBuf::from(program.as_std().get_program());
-    let directory = directory.parent().unwrap().to_str().unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("bash");
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
-        command.env_remove(name);
-    }
-    command
-        .env_remove("RUST_LOG")
-        .env("PATH", format!("{directory}:{path}"))
-        .kill_on_drop(true)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
 }
 
 /// One that nobody listens on now.

@@ -21,7 +21,7 @@ pub(crate) use limits::{
 };
 pub(crate) use operations::{Operation, operations};
 pub(crate) use plans::{explaining, reads_of_history};
-pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, syncline};
+pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, shell, syncline};
 pub(crate) use receiver::{Delivery, Receiver, Reply};
 pub(crate) use upstream::Upstream;
 pub(crate) use wire::{Way, Wire};

@@ -17,7 +17,20 @@ use super::{CUSTOMER, Database, MASTER_KEY};
 
 /// `syncline` with nothing of this process's settings; the caller adds arguments.
 pub(crate) fn syncline() -> Command {
-    let mut command = Command::new(binary());
+    clean(Command::new(binary()))
+}
+
+/// A shell that finds the program under test, as it finds the one that was built.
+pub(crate) fn shell() -> Command {
+    let program = binary();
+    let directory = program.parent().unwrap().to_str().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = clean(Command::new("bash"));
+    command.env("PATH", format!("{directory}:{path}"));
+    command
+}
+
+fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
         command.env_remove(name);
     }
