@@ -349,6 +349,10 @@ impl Budget {
     /// none.
     fn first_kept(&self, now: Time) -> i64 {
         let mut first = minute_of(now - RecordWindow::Day.length() - CLOCK_MARGIN);
+        let counts = |it: &Reservation| minute_of(it.latest) >= first;
+        if self.spent.range(..first).next().is_none() && self.open.iter().all(counts) {
+            return first;
+        }
         let (mut later, mut lasted, mut silence) = (minute_of(now), 0, 0);
         for minute in self.minutes().into_keys().rev() {
             let gap = (later - minute).max(0);
