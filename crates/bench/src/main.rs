@@ -194,7 +194,8 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     let mut measured: Vec<Round> = Vec::new();
     for number in 1..=rounds {
         progress(&format!("round {number} of {rounds}"));
-        measured.push(round::run(number, &syncline, &simulator, &server, scratch.path()).await?);
+        let round = round::run(number, &syncline, &simulator, &server, scratch.path());
+        measured.push(Box::pin(round).await?);
     }
     print(&Report {
         world: simulator.world(),
