@@ -3,13 +3,16 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use syncline_store::Batch;
+use syncline_store::{Batch, PageRequest};
 use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, ApiResult},
     texts::check_json,
 };
+
+/// The most rows of a page of the management API.
+pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
 
 /// A position in a list: the id of a row and the way to go from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,6 +107,53 @@ impl<T> Page<T> {
             }
         }
     }
+}
+
+/// Where a list goes on; `None` at its beginning.
+pub(crate) fn position(cursor: Option<&str>, list: &str) -> ApiResult<Option<Position>> {
+    let position: Option<Position> = cursor.map(decode).transpose()?;
+    if position
+        .as_ref()
+        .is_some_and(|position| position.list != list)
+    {
+        return Err(foreign());
+    }
+    Ok(position)
+}
+
+/// One row more than the page shows, to know whether there are more.
+pub(crate) fn page_request(position: Option<&Position>, size: i64) -> PageRequest {
+    PageRequest {
+        cursor: position.map(|position| position.id.clone()),
+        reverse: position.is_some_and(|position| position.reverse),
+        limit: size + 1,
+    }
+}
+
+pub(crate) fn cut<T>(rows: Vec<T>, size: i64, position: Option<&Position>) -> Page<T> {
+    let reverse = position.is_some_and(|position| position.reverse);
+    Page::cut(rows, size, position.is_some(), reverse)
+}
+
+/// The cursors to the pages around this one.
+pub(crate) fn links<T>(
+    page: &Page<T>,
+    list: &str,
+    id: fn(&T) -> &str,
+) -> (Option<String>, Option<String>) {
+    let cursor = |row: Option<&T>, reverse| {
+        row.map(|row| {
+            encode(&Position {
+                list: list.to_owned(),
+                id: id(row).to_owned(),
+                reverse,
+            })
+        })
+    };
+    (
+        cursor(page.rows.last().filter(|_| page.has_next), false),
+        cursor(page.rows.first().filter(|_| page.has_previous), true),
+    )
 }
 
 /// The management API's list.

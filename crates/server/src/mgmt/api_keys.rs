@@ -6,10 +6,9 @@ use syncline_model::{ApiKey, Beyond, Policy, Role, Time};
 use syncline_store::NewApiKey;
 use utoipa::{IntoParams, ToSchema};
 
-use super::syncs::{MAX_PAGE_SIZE, cut, links, page_request, position};
 use crate::{
     AppState,
-    cursor::{self, ResultList},
+    cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path, Query},
     texts::check_name,

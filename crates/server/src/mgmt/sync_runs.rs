@@ -10,12 +10,10 @@ use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason}
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
-use super::syncs::{
-    MAX_PAGE_SIZE, check_filter_values, check_object_filter, cut, links, page_request, position,
-};
+use super::syncs::{check_filter_values, check_object_filter};
 use crate::{
     AppState,
-    cursor::{self, ResultList},
+    cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Path, Query},
     openapi::ObjectName,

@@ -3,19 +3,18 @@
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{Coverage, Object, ProviderName, Time};
-use syncline_store::{PageRequest, RunsOfSync, Sync, SyncFilter, SyncRun};
+use syncline_store::{RunsOfSync, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
 use super::next_run::NextRun;
 use crate::{
     AppState,
-    cursor::{self, Page, Position, ResultList},
+    cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, ManagedConnection, Query},
     openapi::ObjectName,
 };
 
-pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
 /// The list that this module's cursors belong to.
 const LIST: &str = "syncs";
 
@@ -378,50 +377,4 @@ pub(crate) fn check_filter_values(
             .map_err(|error| ApiError::validation("object", error.to_string()))?;
     }
     Ok(())
-}
-
-pub(crate) fn position(cursor: Option<&str>, list: &str) -> ApiResult<Option<Position>> {
-    let position: Option<Position> = cursor.map(cursor::decode).transpose()?;
-    if position
-        .as_ref()
-        .is_some_and(|position| position.list != list)
-    {
-        return Err(cursor::foreign());
-    }
-    Ok(position)
-}
-
-/// One row more than the page shows, to know whether there are more.
-pub(crate) fn page_request(position: Option<&Position>, size: i64) -> PageRequest {
-    PageRequest {
-        cursor: position.map(|position| position.id.clone()),
-        reverse: position.is_some_and(|position| position.reverse),
-        limit: size + 1,
-    }
-}
-
-pub(crate) fn cut<T>(rows: Vec<T>, size: i64, position: Option<&Position>) -> Page<T> {
-    let reverse = position.is_some_and(|position| position.reverse);
-    Page::cut(rows, size, position.is_some(), reverse)
-}
-
-/// The cursors to the pages around this one.
-pub(crate) fn links<T>(
-    page: &Page<T>,
-    list: &str,
-    id: fn(&T) -> &str,
-) -> (Option<String>, Option<String>) {
-    let cursor = |row: Option<&T>, reverse| {
-        row.map(|row| {
-            cursor::encode(&Position {
-                list: list.to_owned(),
-                id: id(row).to_owned(),
-                reverse,
-            })
-        })
-    };
-    (
-        cursor(page.rows.last().filter(|_| page.has_next), false),
-        cursor(page.rows.first().filter(|_| page.has_previous), true),
-    )
 }

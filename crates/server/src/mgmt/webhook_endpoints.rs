@@ -8,13 +8,10 @@ use syncline_store::{WebhookEndpoint, WebhookEndpointChange};
 use syncline_webhooks::parse_target;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    syncs::{MAX_PAGE_SIZE, cut, links, page_request, position},
-    webhook_messages::{WebhookMessageBody, message_body},
-};
+use super::webhook_messages::{WebhookMessageBody, message_body};
 use crate::{
     AppState,
-    cursor::{self, ResultList},
+    cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path, Query},
 };

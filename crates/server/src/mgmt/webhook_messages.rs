@@ -9,9 +9,8 @@ use syncline_model::Time;
 use syncline_store::{MessageFilter, WebhookAttempt, WebhookDelivery, WebhookMessage};
 use utoipa::{IntoParams, ToSchema};
 
-use super::syncs::{cut, links, page_request, position};
 use crate::{
-    cursor::{self, ResultList},
+    cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Path, Query},
 };
@@ -19,7 +18,6 @@ use crate::{
 /// The list that this module's cursors belong to.
 const LIST: &str = "webhook_messages";
 const PAGE_SIZE: i64 = 100;
-const MAX_PAGE_SIZE: i64 = 1000;
 const STATUSES: [&str; 3] = ["pending", "delivered", "failed"];
 
 #[derive(Serialize, ToSchema)]
