@@ -6,7 +6,7 @@
 //! keeps history, fill it in [`with_history`] and name it in [`HISTORY`].
 
 use chrono::TimeDelta;
-use syncline_store::{Old, PageRequest, RunFilter, SyncFilter};
+use syncline_store::{Expired, PageRequest, RunFilter, SyncFilter};
 
 use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, reads_of_history};
 
@@ -35,8 +35,8 @@ on_both_databases! {
         });
         let faults = reads_of_history(&app.database, &HISTORY, async {
             app.engine.tick().await.unwrap();
-            let walks = app.engine.claim(1).await.unwrap();
-            let scan = &walks[0].scan;
+            let scans = app.engine.claim(1).await.unwrap();
+            let scan = &scans[0].scan;
             assert!(app.store.extend_lease(scan, TimeDelta::seconds(30)).await.unwrap());
             app.store.others_are_due(scan).await.unwrap();
             assert!(app.store.release_scan(scan).await.unwrap());
@@ -70,8 +70,8 @@ on_both_databases! {
     async fn a_bite_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
         let app = with_history(database).await;
         let faults = reads_of_history(&app.database, &HISTORY, async {
-            for old in [Old::Runs, Old::History] {
-                app.store.forget(old, app.now(), "").await.unwrap();
+            for old in [Expired::Runs, Expired::History] {
+                app.store.purge(old, app.now(), "").await.unwrap();
             }
         })
         .await;

@@ -406,17 +406,17 @@ pub(crate) fn metrics() -> anyhow::Result<Metrics> {
 /// Serves `router` until the process stops, and then until its last request is done.
 pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router, parts: &Parts) {
     let (guard, recorder) = (parts.guard.clone(), parts.recorder.clone());
-    let stopping = lifecycle.clone();
+    let shutdown = lifecycle.clone();
     let limits = connection_limits(open_files::raise_limit());
     lifecycle.spawn(async move {
         let answered = async {
-            syncline_server::serve(listener, router, limits, stopping.stopping()).await;
+            syncline_server::serve(listener, router, limits, shutdown.requested()).await;
             guard.finished().await;
         };
         // A caller who doesn't let go must not cost the audit log its last entries.
         tokio::select! {
             () = answered => {}
-            () = stopping.answered_long_enough() => {}
+            () = shutdown.drained() => {}
         }
         recorder.flush().await;
     });
@@ -435,22 +435,22 @@ fn connection_limits(files: Option<u64>) -> ConnectionLimits {
 
 /// Schedules and works until the process stops.
 pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
-    let stopping = lifecycle.clone();
+    let shutdown = lifecycle.clone();
     lifecycle.spawn(async move {
         tokio::join!(engine.run(), async {
-            stopping.stopping().await;
-            engine.stop();
+            shutdown.requested().await;
+            engine.shutdown();
         });
     });
 }
 
 /// Delivers webhooks until the process stops.
 pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
-    let stopping = lifecycle.clone();
+    let shutdown = lifecycle.clone();
     lifecycle.spawn(async move {
         tokio::join!(webhooks.run(), async {
-            stopping.stopping().await;
-            webhooks.stop();
+            shutdown.requested().await;
+            webhooks.shutdown();
         });
     });
 }

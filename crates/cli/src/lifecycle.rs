@@ -1,22 +1,22 @@
-//! Starting and stopping: one signal stops everything, in order, within ten seconds.
+//! Graceful shutdown: one signal stops everything, in order, within ten seconds.
 
 use std::{future::Future, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What a stop may take in all.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// What of it callers have until their answers are complete.
-const ANSWER_WITHIN: Duration = Duration::from_secs(6);
+/// What a shutdown may take in all.
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+/// What of it callers have until their answers are complete: no new request is taken meanwhile.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 /// What closing the database may take after that.
-pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The long-running parts of a process.
 #[derive(Clone, Default)]
 pub(crate) struct Lifecycle {
     tasks: TaskTracker,
-    stopping: CancellationToken,
+    shutdown: CancellationToken,
 }
 
 impl Lifecycle {
@@ -24,22 +24,22 @@ impl Lifecycle {
         self.tasks.spawn(task);
     }
 
-    /// Resolves when the process is to stop.
-    pub(crate) async fn stopping(&self) {
-        self.stopping.cancelled().await;
+    /// Resolves when the process is to shut down.
+    pub(crate) async fn requested(&self) {
+        self.shutdown.cancelled().await;
     }
 
-    /// Resolves when callers have had their time after the process was asked to stop.
-    pub(crate) async fn answered_long_enough(&self) {
-        self.stopping().await;
-        tokio::time::sleep(ANSWER_WITHIN).await;
+    /// Resolves when callers have had their time after that.
+    pub(crate) async fn drained(&self) {
+        self.requested().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
     }
 
     /// Asks every part to stop and waits for them.
-    pub(crate) async fn stop(&self) {
-        self.stopping.cancel();
+    pub(crate) async fn shutdown(&self) {
+        self.shutdown.cancel();
         self.tasks.close();
-        if tokio::time::timeout(STOP_WITHIN, self.tasks.wait())
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.tasks.wait())
             .await
             .is_err()
         {

@@ -9,7 +9,7 @@ use syncline_model::Object;
 use syncline_queue::Leases;
 use syncline_store::StoreError;
 
-use crate::{Engine, Walk, scan::Failure};
+use crate::{Engine, LeasedScan, scan::Failure};
 
 /// How often it is looked whether a run that waits may go on, or one of a service has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,12 +37,12 @@ impl Engine {
         let mut scans = scans_of(objects);
         let mut runs: Vec<String> = Vec::new();
         loop {
-            if self.stopping.is_cancelled() {
+            if self.shutdown.is_cancelled() {
                 self.interrupt(connection_id).await?;
                 return Ok(ForegroundEnd::Interrupted);
             }
-            if let Some(walk) = self.claim_in_foreground(connection_id, false).await? {
-                self.work_on(walk).await;
+            if let Some(leased) = self.claim_in_foreground(connection_id, false).await? {
+                self.work_on(leased).await;
                 continue;
             }
             let begun = self.start_next(connection_id, &mut scans).await?;
@@ -58,7 +58,7 @@ impl Engine {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = self.stopping.cancelled() => {}
+                () = self.shutdown.cancelled() => {}
             }
         }
     }
@@ -86,13 +86,13 @@ impl Engine {
         &self,
         connection_id: &str,
         waiting_too: bool,
-    ) -> Result<Option<Walk>, StoreError> {
+    ) -> Result<Option<LeasedScan>, StoreError> {
         let owner = &self.config.worker_name;
         let scan = self
             .store
             .claim_foreground_scan(owner, self.lease(), connection_id, waiting_too)
             .await?;
-        Ok(scan.map(Walk::new))
+        Ok(scan.map(LeasedScan::new))
     }
 
     /// Leaves nothing behind that somebody would have to work on. What was read stays good.
@@ -101,8 +101,8 @@ impl Engine {
             resumable: true,
             ..Failure::new("it was interrupted; the next run goes on where it was".to_owned())
         };
-        while let Some(walk) = self.claim_in_foreground(connection_id, true).await? {
-            self.fail(&walk, &failure).await?;
+        while let Some(leased) = self.claim_in_foreground(connection_id, true).await? {
+            self.fail(&leased, &failure).await?;
         }
         Ok(())
     }

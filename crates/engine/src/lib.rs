@@ -2,11 +2,12 @@
 //!
 //! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
 //! the tick that writes runs, `queue` hands due scans to workers, `foreground` reads one connection
-//! for a command, `scan` walks one scan from its checkpoint to its end, `page` is one step of that
-//! walk, `spending` what such a step may cost, and `sweep` what becomes of the rows that the scan
-//! didn't see. Beside them, `maintenance` forgets what is old.
+//! for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is one step of
+//! that, `spending` what such a step may cost, and `sweep` what becomes of the rows that the scan
+//! didn't see. Beside them, `maintenance` purges what has expired.
 
 mod foreground;
+mod leased_scan;
 mod maintenance;
 mod page;
 mod queue;
@@ -16,7 +17,6 @@ mod schedule;
 mod seen;
 mod spending;
 mod sweep;
-mod walk;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,9 +28,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use foreground::ForegroundEnd;
+pub use leased_scan::LeasedScan;
 pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
-pub use walk::Walk;
 
 /// How the engine works; the defaults are for production.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     config: Arc<EngineConfig>,
     wake: Wake,
-    stopping: CancellationToken,
+    shutdown: CancellationToken,
 }
 
 /// Makes the next look at what is due come now. Nothing depends on it: each comes anyway, once a tick.
@@ -144,7 +144,7 @@ impl Engine {
             clock,
             config: Arc::new(config),
             wake: Wake::default(),
-            stopping: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         }
     }
 
@@ -162,8 +162,8 @@ impl Engine {
     }
 
     /// Takes no more work. [`run`](Self::run) returns when the pages in flight are committed.
-    pub fn stop(&self) {
-        self.stopping.cancel();
+    pub fn shutdown(&self) {
+        self.shutdown.cancel();
     }
 
     fn lease(&self) -> TimeDelta {

@@ -1,73 +1,77 @@
-//! Maintenance: what is old is forgotten, beside everything else that happens.
+//! Maintenance: what is old is purged, beside everything else that happens.
 //!
-//! It is a task of its own, so that nobody who is due waits for it, and it works in bites with pauses
-//! between them (`store/retention.rs`), so that nobody who writes waits for it for longer than a bite.
+//! It is a task of its own, so that nobody who is due waits for it, and it works in batches with pauses
+//! between them (`store/retention.rs`), so that nobody who writes waits for it for longer than a batch.
 //! Like the tick it has no memory: whichever process does it, and however often, the same is left.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use syncline_model::Time;
-use syncline_store::{Old, StoreError};
+use syncline_store::{Expired, StoreError};
 use tokio::time::Instant;
 
 use crate::Engine;
 
 /// How often what is old is looked for.
 const EVERY: Duration = Duration::from_hours(1);
-/// What others have between two bites, at least.
+/// What others have between two batches, at least.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A bite that took long is followed by a pause that is longer by as much: an embedded database's only
+/// A batch that took long is followed by a pause that is longer by as much: an embedded database's only
 /// writer, and a server's disk, are for others most of the time.
-const PAUSE_FOR_BITE: u32 = 4;
+const PAUSE_FOR_BATCH: u32 = 4;
 
-const ALL: [Old; 10] = [
-    Old::Runs,
-    Old::Messages,
-    Old::AuditLog,
-    Old::History,
-    Old::Accounts,
-    Old::MagicLinks,
-    Old::Secrets,
-    Old::Answers,
-    Old::WriteLocks,
-    Old::Deliveries,
+const ALL: [Expired; 10] = [
+    Expired::Runs,
+    Expired::Messages,
+    Expired::AuditLog,
+    Expired::History,
+    Expired::Accounts,
+    Expired::MagicLinks,
+    Expired::Secrets,
+    Expired::Answers,
+    Expired::WriteLocks,
+    Expired::Deliveries,
 ];
 
 impl Engine {
     /// Forgets all of this kind whose time is over, and tells how many that were.
-    pub async fn forget_old(&self, old: Old) -> Result<u64, StoreError> {
-        let mut forgotten = 0;
+    pub async fn purge(&self, old: Expired) -> Result<u64, StoreError> {
+        let mut purged = 0;
         let mut after = Some(String::new());
         while let (Some(from), Some(before)) = (after, self.oldest(old)) {
             let began = Instant::now();
-            let bite = self.store.forget(old, before, &from).await?;
-            forgotten += bite.forgotten;
-            after = bite.next;
+            let batch = self.store.purge(old, before, &from).await?;
+            purged += batch.purged;
+            after = batch.next;
             if after.is_some() && !self.pause_after(began.elapsed()).await {
                 break;
             }
         }
-        Ok(forgotten)
+        Ok(purged)
     }
 
     /// What was before that time is old; `None`: nothing is.
-    fn oldest(&self, old: Old) -> Option<Time> {
+    fn oldest(&self, old: Expired) -> Option<Time> {
         let keep = match old {
-            Old::Runs | Old::History | Old::Accounts | Old::MagicLinks => self.config.keep_runs,
-            Old::Messages => self.config.keep_messages,
-            Old::AuditLog => self.config.keep_audit_log,
-            Old::Secrets | Old::Answers | Old::WriteLocks | Old::Deliveries => Duration::ZERO,
+            Expired::Runs | Expired::History | Expired::Accounts | Expired::MagicLinks => {
+                self.config.keep_runs
+            }
+            Expired::Messages => self.config.keep_messages,
+            Expired::AuditLog => self.config.keep_audit_log,
+            Expired::Secrets | Expired::Answers | Expired::WriteLocks | Expired::Deliveries => {
+                Duration::ZERO
+            }
         };
         let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
         self.clock.now().checked_sub_signed(keep)
     }
 
     /// `false` when the engine is to stop.
-    async fn pause_after(&self, bite: Duration) -> bool {
+    async fn pause_after(&self, batch: Duration) -> bool {
         tokio::select! {
-            () = self.stopping.cancelled() => false,
-            () = tokio::time::sleep(PAUSE.max(bite * PAUSE_FOR_BITE)) => true,
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(PAUSE.max(batch * PAUSE_FOR_BATCH)) => true,
         }
     }
 
@@ -76,7 +80,7 @@ impl Engine {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.stopping.cancelled() => return,
+                () = self.shutdown.cancelled() => return,
                 _ = interval.tick() => {}
             }
             self.maintain().await;
@@ -86,13 +90,13 @@ impl Engine {
     async fn maintain(&self) {
         for old in ALL {
             tokio::select! {
-                () = self.stopping.cancelled() => return,
+                () = self.shutdown.cancelled() => return,
                 () = self.store.reachable() => {}
             }
-            if let Err(error) = self.forget_old(old).await {
+            if let Err(error) = self.purge(old).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "what is old could not be forgotten: {old:?}"
+                    "what is old could not be purged: {old:?}"
                 );
             }
         }

@@ -13,14 +13,15 @@ use syncline_providers::{
 use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 
 use crate::{
-    Engine, report,
+    Engine,
+    leased_scan::LeasedScan,
+    report,
     scan::{Failure, ScanEnd, Step},
     seen::{News, Seen},
     spending::{Permission, cost_of_failure},
-    walk::Walk,
 };
 
-/// How long a stopping process waits for the answer in flight.
+/// How long a shutdown waits for the answer in flight.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How often a page is asked for that is an earlier one once more.
@@ -32,28 +33,28 @@ const MOST_BARREN_PAGES: u32 = 3;
 
 impl Engine {
     /// Sends one request of the scan, or ends it.
-    pub async fn step(&self, walk: &mut Walk) -> Result<Step, StoreError> {
-        let facts = &walk.scan.checkpoint.facts;
+    pub async fn step(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
+        let facts = &leased.scan.checkpoint.facts;
         if facts.reached_end || facts.capped {
-            return self.conclude(walk).await;
+            return self.conclude(leased).await;
         }
-        let credentials = match self.credentials_of(walk).await? {
+        let credentials = match self.credentials_of(leased).await? {
             Ok(credentials) => credentials,
             Err(end) => return Ok(Step::End(end)),
         };
-        self.begin(walk, &credentials).await?;
-        match self.permit_page(walk).await? {
-            Permission::Permit(permit) => self.read_page(walk, &credentials, permit).await,
+        self.begin(leased, &credentials).await?;
+        match self.permit_page(leased).await? {
+            Permission::Permit(permit) => self.read_page(leased, &credentials, permit).await,
             Permission::Wait(refusal) => {
-                let end = self.wait(walk, refusal.until, refusal.reason).await?;
+                let end = self.wait(leased, refusal.until, refusal.reason).await?;
                 Ok(Step::End(end))
             }
             Permission::Capped => {
-                let facts = &mut walk.scan.checkpoint.facts;
+                let facts = &mut leased.scan.checkpoint.facts;
                 // The total that stands on the only page may be that page's own length.
                 facts.reached_end = facts.pages > 1 && facts.totals_are_met();
                 facts.capped = !facts.reached_end;
-                self.conclude(walk).await
+                self.conclude(leased).await
             }
         }
     }
@@ -65,33 +66,37 @@ impl Engine {
     /// The scan's credentials, or its end where the stored ones can't be used.
     pub(crate) async fn credentials_of(
         &self,
-        walk: &Walk,
+        leased: &LeasedScan,
     ) -> Result<Result<Credentials, ScanEnd>, StoreError> {
-        match &walk.scan.credentials {
+        match &leased.scan.credentials {
             Ok(api_key) => Ok(Ok(Credentials {
                 api_key: api_key.clone(),
             })),
             Err(reason) => {
                 let failure = Failure::new(reason.clone());
-                Ok(Err(self.fail(walk, &failure).await?))
+                Ok(Err(self.fail(leased, &failure).await?))
             }
         }
     }
 
-    /// Before a walk's first request: whose budget it draws from; and, before a scan's, in which
+    /// Before the worker's first request: whose budget it draws from; and, before the scan's, in which
     /// order it reads.
-    async fn begin(&self, walk: &mut Walk, credentials: &Credentials) -> Result<(), StoreError> {
-        if std::mem::replace(&mut walk.has_begun, true) {
+    async fn begin(
+        &self,
+        leased: &mut LeasedScan,
+        credentials: &Credentials,
+    ) -> Result<(), StoreError> {
+        if std::mem::replace(&mut leased.has_begun, true) {
             return Ok(());
         }
-        let scan = &mut walk.scan;
+        let scan = &mut leased.scan;
         if scan.checkpoint == Checkpoint::default() {
             scan.checkpoint.order = self.first_order(scan);
         }
         if scan.account.known {
             return Ok(());
         }
-        walk.requests += 1;
+        leased.requests += 1;
         // What keeps the provider from telling will show again with the first page.
         if let Ok(team) = self.provider_of(scan).account(credentials).await {
             let name = scan.connection.provider;
@@ -103,18 +108,18 @@ impl Engine {
 
     async fn read_page(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         credentials: &Credentials,
         permit: Permit,
     ) -> Result<Step, StoreError> {
         let asked_at = self.clock.now();
-        walk.requests += 1;
-        walk.tries_from(asked_at);
+        leased.requests += 1;
+        leased.tries_from(asked_at);
         let (answer, repeated) = tokio::select! {
-            answer = counted(self.ask(&walk.scan, credentials)) => answer,
-            () = self.grace_is_over() => return Ok(Step::End(self.give_back(walk).await)),
+            answer = counted(self.ask(&leased.scan, credentials)) => answer,
+            () = self.grace_is_over() => return Ok(Step::End(self.give_back(leased).await)),
         };
-        walk.requests += repeated;
+        leased.requests += repeated;
         let answered_at = if mutation::on(Mutation::StampAtRequest) {
             asked_at
         } else {
@@ -122,18 +127,18 @@ impl Engine {
         };
         match answer {
             Ok(page) => {
-                walk.answered();
+                leased.answered();
                 let exchange = Exchange {
                     permit,
                     asked_at,
                     answered_at,
                 };
-                self.take_page(walk, page, exchange).await
+                self.take_page(leased, page, exchange).await
             }
             Err(error) => {
-                self.settle_failure(&walk.scan, Call::List(walk.scan.object), permit, &error)
+                self.settle_failure(&leased.scan, Call::List(leased.scan.object), permit, &error)
                     .await?;
-                self.after_failure(walk, credentials, error).await
+                self.after_failure(leased, credentials, error).await
             }
         }
     }
@@ -149,50 +154,54 @@ impl Engine {
     }
 
     async fn grace_is_over(&self) {
-        self.stopping.cancelled().await;
+        self.shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
     }
 
     /// Writes a page, unless it is an earlier one once more.
     async fn take_page(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         page: Page,
         exchange: Exchange,
     ) -> Result<Step, StoreError> {
-        let ids = ids_of(&page, walk.scan.object);
-        let news = self.seen(walk).await?.news_of(&ids);
+        let ids = ids_of(&page, leased.scan.object);
+        let news = self.seen(leased).await?.news_of(&ids);
         if news == News::Repeated {
-            return self.take_repeated(walk, &page, exchange).await;
+            return self.take_repeated(leased, &page, exchange).await;
         }
-        let is_barren = news == News::Nothing && self.is_full(&walk.scan, &page);
-        self.commit(walk, page, exchange).await?;
-        if let Some(seen) = &mut walk.seen {
-            seen.committed(&ids, &walk.scan.checkpoint);
+        let is_barren = news == News::Nothing && self.is_full(&leased.scan, &page);
+        self.commit(leased, page, exchange).await?;
+        if let Some(seen) = &mut leased.seen {
+            seen.committed(&ids, &leased.scan.checkpoint);
         }
-        walk.repeats = 0;
-        walk.barren_pages = if is_barren { walk.barren_pages + 1 } else { 0 };
-        if walk.barren_pages == MOST_BARREN_PAGES && !walk.scan.checkpoint.facts.reached_end {
+        leased.repeats = 0;
+        leased.barren_pages = if is_barren {
+            leased.barren_pages + 1
+        } else {
+            0
+        };
+        if leased.barren_pages == MOST_BARREN_PAGES && !leased.scan.checkpoint.facts.reached_end {
             let error = format!(
                 "{MOST_BARREN_PAGES} pages in a row, up to page {}, came with records of earlier \
                  pages only",
-                walk.scan.checkpoint.next_page - 1
+                leased.scan.checkpoint.next_page - 1
             );
-            return Ok(Step::End(self.stall(walk, &error).await?));
+            return Ok(Step::End(self.stall(leased, &error).await?));
         }
         Ok(Step::Page)
     }
 
     /// What the scan's reading has seen; from the database, where another worker began it.
-    async fn seen<'w>(&self, walk: &'w mut Walk) -> Result<&'w Seen, StoreError> {
-        let checkpoint = &walk.scan.checkpoint;
-        let known = walk.seen.take().filter(|seen| seen.is_at(checkpoint));
+    async fn seen<'w>(&self, leased: &'w mut LeasedScan) -> Result<&'w Seen, StoreError> {
+        let checkpoint = &leased.scan.checkpoint;
+        let known = leased.seen.take().filter(|seen| seen.is_at(checkpoint));
         let seen = match known {
             Some(seen) => seen,
             None if checkpoint.next_page == 1 => Seen::by(checkpoint, &[]),
-            None => Seen::by(checkpoint, &self.store.pages_read(&walk.scan).await?),
+            None => Seen::by(checkpoint, &self.store.pages_read(&leased.scan).await?),
         };
-        Ok(walk.seen.insert(seen))
+        Ok(leased.seen.insert(seen))
     }
 
     fn is_full(&self, scan: &Scan, page: &Page) -> bool {
@@ -202,28 +211,28 @@ impl Engine {
 
     async fn take_repeated(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         page: &Page,
         exchange: Exchange,
     ) -> Result<Step, StoreError> {
-        let endpoint = self.list_endpoint(&walk.scan);
+        let endpoint = self.list_endpoint(&leased.scan);
         self.store
             .settle(&exchange.spending(page, endpoint))
             .await?;
-        walk.scan.checkpoint.records_asked += page.returned;
-        walk.repeats += 1;
-        if walk.repeats < ASKS_OF_A_REPEATED_PAGE {
+        leased.scan.checkpoint.records_asked += page.returned;
+        leased.repeats += 1;
+        if leased.repeats < ASKS_OF_A_REPEATED_PAGE {
             let after = self.config.retry.first_delay;
-            let what = format!("page {}", walk.scan.checkpoint.next_page);
+            let what = format!("page {}", leased.scan.checkpoint.next_page);
             report::retry(
-                &walk.scan,
+                &leased.scan,
                 &what,
                 &"it came with earlier records only",
                 after,
             );
             return Ok(Step::Again { after });
         }
-        let facts = &mut walk.scan.checkpoint.facts;
+        let facts = &mut leased.scan.checkpoint.facts;
         if !facts.more_is_reported() {
             // It was asked for on the chance that there is more than the provider says.
             facts.reached_end = true;
@@ -231,18 +240,18 @@ impl Engine {
         }
         let error = format!(
             "page {} came with the records of an earlier page only, {ASKS_OF_A_REPEATED_PAGE} times",
-            walk.scan.checkpoint.next_page
+            leased.scan.checkpoint.next_page
         );
-        Ok(Step::End(self.stall(walk, &error).await?))
+        Ok(Step::End(self.stall(leased, &error).await?))
     }
 
     async fn commit(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         mut page: Page,
         exchange: Exchange,
     ) -> Result<(), StoreError> {
-        let scan = &walk.scan;
+        let scan = &leased.scan;
         self.settle_statistics(scan, &mut page).await?;
         let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
         report_rejected(&page);
@@ -265,7 +274,7 @@ impl Engine {
             records: &page.records,
             rejected: &page.rejected,
             checkpoint: &checkpoint,
-            requests: walk.requests,
+            requests: leased.requests,
             lease: self.lease(),
             spending: &spending,
             next: &next,
@@ -279,13 +288,13 @@ impl Engine {
             }
         };
         report::page(scan, page.returned, &committed.written);
-        walk.requests = 0;
-        walk.grant = committed.next;
-        walk.granted_at = self.clock.now();
+        leased.requests = 0;
+        leased.grant = committed.next;
+        leased.granted_at = self.clock.now();
         if !mutation::on(Mutation::LimitsOfTheLease) {
-            walk.scan.limits = committed.limits;
+            leased.scan.limits = committed.limits;
         }
-        walk.scan.checkpoint = checkpoint;
+        leased.scan.checkpoint = checkpoint;
         Ok(())
     }
 
@@ -387,15 +396,15 @@ impl Engine {
     /// Tries again, puts off or ends a scan whose next page can't be had.
     pub(crate) async fn after_failure(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         credentials: &Credentials,
         error: ProviderError,
     ) -> Result<Step, StoreError> {
         if error.is_temporary() {
             let now = self.clock.now();
-            if let Some(after) = walk.next_try(&self.config.retry, now) {
-                let what = format!("page {}", walk.scan.checkpoint.next_page);
-                report::retry(&walk.scan, &what, &error, after);
+            if let Some(after) = leased.next_try(&self.config.retry, now) {
+                let what = format!("page {}", leased.scan.checkpoint.next_page);
+                report::retry(&leased.scan, &what, &error, after);
                 return Ok(Step::Again { after });
             }
         }
@@ -403,9 +412,9 @@ impl Engine {
             ErrorKind::RateLimited(window) => {
                 let (_, until) = self.refused_until(window, &error);
                 let reason = syncline_model::WaitReason::ProviderRateLimit;
-                return Ok(Step::End(self.wait(walk, until, reason).await?));
+                return Ok(Step::End(self.wait(leased, until, reason).await?));
             }
-            ErrorKind::Unauthorized => self.pause_for_rejected_key(walk, credentials).await,
+            ErrorKind::Unauthorized => self.pause_for_rejected_key(leased, credentials).await,
             ErrorKind::Forbidden(denial) => Some(Pause::Object {
                 denial,
                 reason: denial_in_words(denial, &error),
@@ -417,17 +426,17 @@ impl Engine {
             resumable: error.is_temporary(),
             ..Failure::new(error.to_string())
         };
-        Ok(Step::End(self.fail(walk, &failure).await?))
+        Ok(Step::End(self.fail(leased, &failure).await?))
     }
 
     /// One 401 may be the provider's mistake, so the key is asked about once more.
     async fn pause_for_rejected_key(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         credentials: &Credentials,
     ) -> Option<Pause> {
-        walk.requests += 1;
-        match self.provider_of(&walk.scan).check(credentials).await {
+        leased.requests += 1;
+        match self.provider_of(&leased.scan).check(credentials).await {
             KeyCheck::Rejected { reason } => Some(Pause::Connection {
                 reason: format!("Connection no longer authenticated: {reason}"),
             }),

@@ -1,4 +1,4 @@
-//! Due scans as a queue: leased from `sync_runs`, walked, and kept alive meanwhile.
+//! Due scans as a queue: leased from `sync_runs`, worked on, and kept alive meanwhile.
 //!
 //! A scan whose worker went silent is due again when its lease expires.
 
@@ -6,32 +6,32 @@ use syncline_queue::{Leases, Workers};
 use syncline_store::{Scan, StoreError};
 use tracing::Instrument;
 
-use crate::{Engine, ScanEnd, Walk, report};
+use crate::{Engine, LeasedScan, ScanEnd, report};
 
 impl Leases for Engine {
-    type Job = Walk;
+    type Job = LeasedScan;
     type Error = StoreError;
 
-    async fn lease_due(&self, limit: i64) -> Result<Vec<Walk>, StoreError> {
+    async fn lease_due(&self, limit: i64) -> Result<Vec<LeasedScan>, StoreError> {
         self.store.reachable().await;
         self.claim(limit).await
     }
 
-    /// Walks the scan and keeps its lease alive meanwhile.
+    /// Takes the scan step by step and keeps its lease alive meanwhile.
     ///
-    /// Both are polled side by side: a heartbeat may have to wait for the very row that the walk's
-    /// transaction holds, and the walk must go on for it to get it.
-    async fn work_on(&self, mut walk: Walk) {
-        let leased = walk.scan.clone();
-        let span = report::span_of(&leased);
+    /// Both are polled side by side: a heartbeat may have to wait for the very row that the scan's
+    /// transaction holds, and the scan must go on for it to get it.
+    async fn work_on(&self, mut leased: LeasedScan) {
+        let scan = leased.scan.clone();
+        let span = report::span_of(&scan);
         let work = async {
             tokio::select! {
-                end = self.walk(&mut walk) => {
+                end = self.run_steps(&mut leased) => {
                     if end != ScanEnd::Abandoned {
                         self.wake.scan_left();
                     }
                 }
-                () = self.keep_lease(&leased) => {
+                () = self.keep_lease(&scan) => {
                     tracing::warn!("another worker has taken this reading over, and goes on with it");
                 }
             }
@@ -47,7 +47,7 @@ impl Engine {
             concurrency: self.config.concurrency,
             tick: self.config.tick,
             wake: self.wake.queue.clone(),
-            stopping: self.stopping.clone(),
+            shutdown: self.shutdown.clone(),
         };
         workers.work_off(self.clone()).await;
     }

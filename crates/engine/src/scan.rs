@@ -1,7 +1,7 @@
 //! One scan, from its checkpoint to its end.
 //!
-//! The walk is a loop of [`step`](Engine::step)s, each a request or an ending; between two of them the
-//! database holds everything, so the walk may stop anywhere and another worker goes on.
+//! A scan is a loop of [`step`](Engine::step)s, each a request or an ending; between two of them the
+//! database holds everything, so the scan may stop anywhere and another worker goes on.
 
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use syncline_store::{Ending, Pause, Scan, StoreError};
 use tokio::time::Instant;
 
 use crate::{
-    Engine, report,
+    Engine,
+    leased_scan::{Judged, LeasedScan},
+    report,
     sweep::empty_and_complete,
-    walk::{Judged, Walk},
 };
 
-/// Why a walk returned.
+/// Why a worker lets go of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanEnd {
     /// Its runs ended, one way or the other.
@@ -60,60 +61,68 @@ impl Failure {
 }
 
 impl Engine {
-    /// Leases what is due and walks it, one scan after the other, until nothing is due: the whole
+    /// Leases what is due and scans it, one scan after the other, until nothing is due: the whole
     /// engine without its workers.
     pub async fn work_off(&self) -> Result<usize, StoreError> {
-        let mut walked = 0;
+        let mut worked_on = 0;
         loop {
             self.tick().await?;
-            let walks = self.claim(1).await?;
-            if walks.is_empty() {
-                return Ok(walked);
+            let scans = self.claim(1).await?;
+            if scans.is_empty() {
+                return Ok(worked_on);
             }
-            for walk in walks {
-                self.work_on(walk).await;
-                walked += 1;
+            for leased in scans {
+                self.work_on(leased).await;
+                worked_on += 1;
             }
         }
     }
 
     /// Leases at most `limit` due scans for this engine.
-    pub async fn claim(&self, limit: i64) -> Result<Vec<Walk>, StoreError> {
+    pub async fn claim(&self, limit: i64) -> Result<Vec<LeasedScan>, StoreError> {
         let only = self.config.only_connection.as_deref();
         let scans = self
             .store
             .claim_scans(&self.config.worker_name, self.lease(), limit, only)
             .await?;
-        Ok(scans.into_iter().map(Walk::new).collect())
+        Ok(scans.into_iter().map(LeasedScan::new).collect())
     }
 
     /// Reads the scan's pages until it ends, waits, or this process stops. From time to time it
     /// makes room for other customers' scans.
-    pub(crate) async fn walk(&self, walk: &mut Walk) -> ScanEnd {
-        let (objects, page) = (walk.scan.object.plural(), walk.scan.checkpoint.next_page);
+    pub(crate) async fn run_steps(&self, leased: &mut LeasedScan) -> ScanEnd {
+        let (objects, page) = (
+            leased.scan.object.plural(),
+            leased.scan.checkpoint.next_page,
+        );
         tracing::info!(page, "reading {objects} from page {page} on");
         let mut turn_ends = Instant::now() + self.config.turn;
         loop {
-            if self.stopping.is_cancelled() {
-                return self.give_back(walk).await;
+            if self.shutdown.is_cancelled() {
+                return self.give_back(leased).await;
             }
-            match self.step(walk).await {
+            match self.step(leased).await {
                 Ok(Step::Page) => {}
                 Ok(Step::Again { after }) => self.pause(after).await,
                 Ok(Step::End(end)) => return end,
-                Err(error) if error.refuses_data() => return self.give_up(walk, &error).await,
+                Err(error) if error.refuses_data() => return self.give_up(leased, &error).await,
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "this reading is abandoned and goes on from its checkpoint, as soon as the \
                          database answers or when the lease is over: {error}",
                     );
-                    return self.abandon(walk, &error).await;
+                    return self.abandon(leased, &error).await;
                 }
             }
             if Instant::now() >= turn_ends {
-                if self.store.others_are_due(&walk.scan).await.unwrap_or(false) {
-                    return self.give_back(walk).await;
+                if self
+                    .store
+                    .others_are_due(&leased.scan)
+                    .await
+                    .unwrap_or(false)
+                {
+                    return self.give_back(leased).await;
                 }
                 turn_ends = Instant::now() + self.config.turn;
             }
@@ -123,83 +132,91 @@ impl Engine {
     async fn pause(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
-            () = self.stopping.cancelled() => {}
+            () = self.shutdown.cancelled() => {}
         }
     }
 
     /// Leaves a scan whose last step nobody knows the end of: the database knows, and whoever leases
     /// the scan goes by that. Where the database was away, that is as soon as it is back; otherwise
     /// when the lease expires.
-    async fn abandon(&self, walk: &mut Walk, error: &StoreError) -> ScanEnd {
+    async fn abandon(&self, leased: &mut LeasedScan, error: &StoreError) -> ScanEnd {
         if !error.is_unavailable() {
             return ScanEnd::Abandoned;
         }
         tokio::select! {
-            () = self.store.reachable() => self.give_back(walk).await,
-            () = self.stopping.cancelled() => ScanEnd::Abandoned,
+            () = self.store.reachable() => self.give_back(leased).await,
+            () = self.shutdown.cancelled() => ScanEnd::Abandoned,
         }
     }
 
     /// Ends a scan whose page the database will never take.
-    async fn give_up(&self, walk: &Walk, error: &StoreError) -> ScanEnd {
+    async fn give_up(&self, leased: &LeasedScan, error: &StoreError) -> ScanEnd {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let failure = Failure::new(format!(
             "page {} can't be stored: {}",
-            walk.scan.checkpoint.next_page,
+            leased.scan.checkpoint.next_page,
             cause.unwrap_or_else(|| error.to_string())
         ));
-        self.fail(walk, &failure)
+        self.fail(leased, &failure)
             .await
             .unwrap_or(ScanEnd::Abandoned)
     }
 
     /// Frees a scan for whoever comes next; it goes on at its checkpoint.
-    pub async fn give_back(&self, walk: &mut Walk) -> ScanEnd {
-        if let Err(error) = self.drop_permit(walk).await {
+    pub async fn give_back(&self, leased: &mut LeasedScan) -> ScanEnd {
+        if let Err(error) = self.drop_permit(leased).await {
             tracing::warn!(
                 "records that were reserved and not read count as read for a while: {error}"
             );
         }
-        match self.store.release_scan(&walk.scan).await {
+        match self.store.release_scan(&leased.scan).await {
             Ok(true) => ScanEnd::Released,
             Ok(false) | Err(_) => ScanEnd::Abandoned,
         }
     }
 
     /// Ends the runs of a scan that read its last page, or as many as it may.
-    pub(crate) async fn finish(&self, walk: &Walk) -> Result<ScanEnd, StoreError> {
+    pub(crate) async fn finish(&self, leased: &LeasedScan) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
-        let succeed = |coverage| running(&walk.scan).succeed(now, coverage);
-        self.end_runs(walk, succeed, None, false).await
+        let succeed = |coverage| running(&leased.scan).succeed(now, coverage);
+        self.end_runs(leased, succeed, None, false).await
     }
 
     /// Ends the runs of a scan that can't go on.
-    pub(crate) async fn fail(&self, walk: &Walk, failure: &Failure) -> Result<ScanEnd, StoreError> {
+    pub(crate) async fn fail(
+        &self,
+        leased: &LeasedScan,
+        failure: &Failure,
+    ) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
-        let fail = |coverage| running(&walk.scan).fail(now, coverage, failure.error.clone());
-        self.end_runs(walk, fail, failure.pause.as_ref(), failure.resumable)
+        let fail = |coverage| running(&leased.scan).fail(now, coverage, failure.error.clone());
+        self.end_runs(leased, fail, failure.pause.as_ref(), failure.resumable)
             .await
     }
 
     /// Ends the runs of a scan that makes no progress.
-    pub(crate) async fn stall(&self, walk: &Walk, error: &str) -> Result<ScanEnd, StoreError> {
+    pub(crate) async fn stall(
+        &self,
+        leased: &LeasedScan,
+        error: &str,
+    ) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
-        let stall = |coverage| running(&walk.scan).stall(now, coverage, error.to_owned());
-        self.end_runs(walk, stall, None, false).await
+        let stall = |coverage| running(&leased.scan).stall(now, coverage, error.to_owned());
+        self.end_runs(leased, stall, None, false).await
     }
 
     /// Judges the scan's runs and ends them; again where another run joined meanwhile.
     async fn end_runs(
         &self,
-        walk: &Walk,
+        leased: &LeasedScan,
         end: impl Fn(Coverage) -> Result<RunState, InvalidTransition>,
         pause: Option<&Pause>,
         resumable: bool,
     ) -> Result<ScanEnd, StoreError> {
-        let scan = &walk.scan;
+        let scan = &leased.scan;
         loop {
             let mut endings = Vec::new();
-            for own in self.judge(walk).await? {
+            for own in self.judge(leased).await? {
                 let empty_answer = empty_and_complete(&own);
                 let Judged {
                     run,
@@ -218,7 +235,7 @@ impl Engine {
             }
             match self
                 .store
-                .finish_scan(scan, &endings, pause, walk.requests)
+                .finish_scan(scan, &endings, pause, leased.requests)
                 .await
             {
                 Err(StoreError::Joined { .. }) => {}
@@ -242,7 +259,7 @@ fn doubted(coverage: Coverage, scan: &Scan) -> Coverage {
     }
 }
 
-/// The state that a leased scan's runs are in.
+/// The state that a scan scan's runs are in.
 pub(crate) fn running(scan: &Scan) -> RunState {
     RunState::Running {
         lease: scan.lease.clone(),

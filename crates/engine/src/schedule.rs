@@ -21,12 +21,12 @@ impl Engine {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.stopping.cancelled() => return,
+                () = self.shutdown.cancelled() => return,
                 () = self.wake.schedule.notified() => {}
                 _ = interval.tick() => {}
             }
             tokio::select! {
-                () = self.stopping.cancelled() => return,
+                () = self.shutdown.cancelled() => return,
                 () = self.store.reachable() => {}
             }
             match self.tick().await {

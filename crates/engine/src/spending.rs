@@ -13,9 +13,10 @@ use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
 use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
 
 use crate::{
-    Engine, report,
+    Engine,
+    leased_scan::LeasedScan,
+    report,
     scan::{ScanEnd, resume_at, running},
-    walk::Walk,
 };
 
 /// What an answer of unknown size may have grown by since it was last read.
@@ -36,52 +37,55 @@ impl Engine {
     }
 
     /// A permit for the next page: the one that came with the last page, or a new one.
-    pub(crate) async fn permit_page(&self, walk: &mut Walk) -> Result<Permission, StoreError> {
-        let limits = self.limits_by_now(walk).await?;
-        let Some(records) = self.page_records(&walk.scan, &limits).await? else {
-            self.drop_permit(walk).await?;
+    pub(crate) async fn permit_page(
+        &self,
+        leased: &mut LeasedScan,
+    ) -> Result<Permission, StoreError> {
+        let limits = self.limits_by_now(leased).await?;
+        let Some(records) = self.page_records(&leased.scan, &limits).await? else {
+            self.drop_permit(leased).await?;
             return Ok(Permission::Capped);
         };
-        let ask = self.list_ask(&walk.scan, records, limits);
-        self.permit(walk, &ask).await
+        let ask = self.list_ask(&leased.scan, records, limits);
+        self.permit(leased, &ask).await
     }
 
     /// A permit for the by-id read of one record.
     pub(crate) async fn permit_lookup(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         object: Object,
     ) -> Result<Permission, StoreError> {
-        let limits = self.limits_by_now(walk).await?;
-        if walk.scan.checkpoint.records_asked >= limits.records_per_object {
-            self.drop_permit(walk).await?;
+        let limits = self.limits_by_now(leased).await?;
+        if leased.scan.checkpoint.records_asked >= limits.records_per_object {
+            self.drop_permit(leased).await?;
             return Ok(Permission::Capped);
         }
         let ask = RequestAsk {
-            endpoint: self.provider_of(&walk.scan).endpoint(Call::Get(object)),
+            endpoint: self.provider_of(&leased.scan).endpoint(Call::Get(object)),
             records: 1,
-            ..self.list_ask(&walk.scan, 1, limits)
+            ..self.list_ask(&leased.scan, 1, limits)
         };
-        self.permit(walk, &ask).await
+        self.permit(leased, &ask).await
     }
 
     /// What the scan's connection may read. Where a permit came along with the last page, that page's
     /// transaction has looked.
-    async fn limits_by_now(&self, walk: &mut Walk) -> Result<VolumeLimits, StoreError> {
-        if !self.has_answer(walk) && !mutation::on(Mutation::LimitsOfTheLease) {
-            walk.scan.limits = self.store.limits_of(&walk.scan).await?;
+    async fn limits_by_now(&self, leased: &mut LeasedScan) -> Result<VolumeLimits, StoreError> {
+        if !self.has_answer(leased) && !mutation::on(Mutation::LimitsOfTheLease) {
+            leased.scan.limits = self.store.limits_of(&leased.scan).await?;
         }
-        Ok(self.limits_of(&walk.scan))
+        Ok(self.limits_of(&leased.scan))
     }
 
     /// Whether the answer that came along with the last page still says anything. One of the future is
     /// of a clock that went back: a permit would be good for longer than it is, and a refusal would put
     /// the scan off until a time for which nobody has to wait.
-    fn has_answer(&self, walk: &Walk) -> bool {
+    fn has_answer(&self, leased: &LeasedScan) -> bool {
         let now = self.clock.now();
-        let of_the_future = walk.granted_at > now + CLOCKS_DIFFER_BY;
+        let of_the_future = leased.granted_at > now + CLOCKS_DIFFER_BY;
         !of_the_future
-            && match &walk.grant {
+            && match &leased.grant {
                 Some(Grant::Permit(permit)) => now <= permit.send_by,
                 Some(Grant::Refused(_)) => true,
                 None => false,
@@ -90,22 +94,22 @@ impl Engine {
 
     async fn permit(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         ask: &RequestAsk<'_>,
     ) -> Result<Permission, StoreError> {
-        if self.has_answer(walk)
-            && let Some(grant) = walk.grant.take()
+        if self.has_answer(leased)
+            && let Some(grant) = leased.grant.take()
         {
             return Ok(permission_of(grant));
         }
-        self.drop_permit(walk).await?;
-        let grant = self.store.reserve(&walk.scan.account.id, ask).await?;
+        self.drop_permit(leased).await?;
+        let grant = self.store.reserve(&leased.scan.account.id, ask).await?;
         Ok(permission_of(grant))
     }
 
     /// Gives back a permit that no request used.
-    pub(crate) async fn drop_permit(&self, walk: &mut Walk) -> Result<(), StoreError> {
-        if let Some(Grant::Permit(permit)) = walk.grant.take() {
+    pub(crate) async fn drop_permit(&self, leased: &mut LeasedScan) -> Result<(), StoreError> {
+        if let Some(Grant::Permit(permit)) = leased.grant.take() {
             self.store
                 .settle(&Spending {
                     permit,
@@ -199,18 +203,20 @@ impl Engine {
     /// Puts the scan off. It holds no worker meanwhile.
     pub(crate) async fn wait(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         until: Time,
         reason: WaitReason,
     ) -> Result<ScanEnd, StoreError> {
-        self.drop_permit(walk).await?;
-        self.sweep_so_far(walk).await?;
-        let scan = &walk.scan;
+        self.drop_permit(leased).await?;
+        self.sweep_so_far(leased).await?;
+        let scan = &leased.scan;
         let state = running(scan)
             .wait(until, reason)
             .expect("a leased scan's runs are running");
         report::waits(scan, until, reason);
-        self.store.save_waiting(scan, &state, walk.requests).await?;
+        self.store
+            .save_waiting(scan, &state, leased.requests)
+            .await?;
         Ok(ScanEnd::Waiting)
     }
 }

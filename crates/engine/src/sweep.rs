@@ -12,10 +12,11 @@ use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
 use syncline_store::{NextLookup, PassNote, Permit, Scan, ScanRun, Spending, StoreError};
 
 use crate::{
-    Engine, report,
+    Engine,
+    leased_scan::{Judged, LeasedScan},
+    report,
     scan::Step,
     spending::Permission,
-    walk::{Judged, Walk},
 };
 
 /// An object of at most so many pages is read again in the same run.
@@ -28,32 +29,32 @@ const MOST_PASSES: u32 = 3;
 
 impl Engine {
     /// One step towards the end of a scan whose pages are read.
-    pub(crate) async fn conclude(&self, walk: &mut Walk) -> Result<Step, StoreError> {
-        let judged = self.judged(walk).await?;
-        if let Some(error) = self.round_trip(walk, &judged) {
-            return Ok(Step::End(self.stall(walk, &error).await?));
+    pub(crate) async fn conclude(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
+        let judged = self.judged(leased).await?;
+        if let Some(error) = self.round_trip(leased, &judged) {
+            return Ok(Step::End(self.stall(leased, &error).await?));
         }
         if judged.iter().any(|own| own.coverage.reached_end()) {
-            if !walk.scan.checkpoint.sweep.noted {
-                if self.note_unseen(walk, &judged).await? {
+            if !leased.scan.checkpoint.sweep.noted {
+                if self.note_unseen(leased, &judged).await? {
                     return Ok(Step::Page);
                 }
-            } else if let Some((run, next)) = self.next_lookup(walk, &judged).await? {
-                return self.look_up(walk, &run, &next).await;
-            } else if self.wants_another_pass(walk, &judged).await? {
-                let again = walk.scan.checkpoint.again(walk.scan.checkpoint.order);
-                self.store.save_checkpoint(&walk.scan, &again).await?;
-                walk.scan.checkpoint = again;
-                walk.judged = None;
+            } else if let Some((run, next)) = self.next_lookup(leased, &judged).await? {
+                return self.look_up(leased, &run, &next).await;
+            } else if self.wants_another_pass(leased, &judged).await? {
+                let again = leased.scan.checkpoint.again(leased.scan.checkpoint.order);
+                self.store.save_checkpoint(&leased.scan, &again).await?;
+                leased.scan.checkpoint = again;
+                leased.judged = None;
                 return Ok(Step::Page);
             }
         }
-        Ok(Step::End(self.finish(walk).await?))
+        Ok(Step::End(self.finish(leased).await?))
     }
 
     /// Pages without an order that brought a whole page of records again have gone in a circle.
-    fn round_trip(&self, walk: &Walk, judged: &[Judged]) -> Option<String> {
-        let scan = &walk.scan;
+    fn round_trip(&self, leased: &LeasedScan, judged: &[Judged]) -> Option<String> {
+        let scan = &leased.scan;
         let facts = &scan.checkpoint.facts;
         let size = self.provider_of(scan).support(scan.object).page_size?;
         let own = judged.iter().find(|own| own.run.object == scan.object)?;
@@ -65,18 +66,18 @@ impl Engine {
     }
 
     /// The judgement of the newest pass, made once.
-    async fn judged(&self, walk: &mut Walk) -> Result<Vec<Judged>, StoreError> {
-        if walk.judged.is_none() {
-            walk.judged = Some(self.judge(walk).await?);
+    async fn judged(&self, leased: &mut LeasedScan) -> Result<Vec<Judged>, StoreError> {
+        if leased.judged.is_none() {
+            leased.judged = Some(self.judge(leased).await?);
         }
-        Ok(walk.judged.clone().unwrap_or_default())
+        Ok(leased.judged.clone().unwrap_or_default())
     }
 
     /// Each run with its coverage and the number of valid records it read; the scanned object's
     /// first. Records that come inside others are covered no better than those, whether or not
     /// those have a run of their own.
-    pub(crate) async fn judge(&self, walk: &Walk) -> Result<Vec<Judged>, StoreError> {
-        let scan = &walk.scan;
+    pub(crate) async fn judge(&self, leased: &LeasedScan) -> Result<Vec<Judged>, StoreError> {
+        let scan = &leased.scan;
         let facts = scan.checkpoint.facts;
         let mut judged = Vec::new();
         let mut carriers = None;
@@ -110,43 +111,47 @@ impl Engine {
                 .iter_mut()
                 .filter(|own| own.run.object != scan.object)
             {
-                own.coverage = covered_no_better(own.coverage.clone(), &carriers, walk);
+                own.coverage = covered_no_better(own.coverage.clone(), &carriers, leased);
             }
         }
         Ok(judged)
     }
 
     /// Writes down which rows the pass didn't see; `false` where there are none.
-    async fn note_unseen(&self, walk: &mut Walk, judged: &[Judged]) -> Result<bool, StoreError> {
+    async fn note_unseen(
+        &self,
+        leased: &mut LeasedScan,
+        judged: &[Judged],
+    ) -> Result<bool, StoreError> {
         let mut notes = Vec::new();
         for own in judged.iter().filter(|own| own.coverage.reached_end()) {
             notes.push(PassNote {
                 run: &own.run,
                 complete: own.coverage.verdict == Verdict::Complete
                     || mutation::on(Mutation::SweepAfterCapped),
-                unseen: self.store.unseen(&walk.scan, &own.run).await?,
+                unseen: self.store.unseen(&leased.scan, &own.run).await?,
             });
         }
         if notes.iter().all(|note| note.unseen.is_empty()) {
             return Ok(false);
         }
-        let mut checkpoint = walk.scan.checkpoint.clone();
+        let mut checkpoint = leased.scan.checkpoint.clone();
         checkpoint.sweep.noted = true;
         self.store
-            .note_unseen(&walk.scan, &checkpoint, &notes)
+            .note_unseen(&leased.scan, &checkpoint, &notes)
             .await?;
-        walk.scan.checkpoint = checkpoint;
+        leased.scan.checkpoint = checkpoint;
         Ok(true)
     }
 
     /// What to ask the provider about missing rows, as far as this run may ask at all. An answer with
-    /// nothing in it is not questioned row by row: its deletions wait for somebody's word.
+    /// nothing in it is not questioned row by row: its deletions wait for approval.
     async fn next_lookup(
         &self,
-        walk: &Walk,
+        leased: &LeasedScan,
         judged: &[Judged],
     ) -> Result<Option<(ScanRun, NextLookup)>, StoreError> {
-        let scan = &walk.scan;
+        let scan = &leased.scan;
         let checkpoint = &scan.checkpoint;
         let progress = &checkpoint.sweep;
         let exhausted = progress.lookups >= self.config.lookups_per_run
@@ -170,31 +175,31 @@ impl Engine {
 
     async fn look_up(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         run: &ScanRun,
         next: &NextLookup,
     ) -> Result<Step, StoreError> {
-        let object = walk.scan.object;
-        let credentials = match self.credentials_of(walk).await? {
+        let object = leased.scan.object;
+        let credentials = match self.credentials_of(leased).await? {
             Ok(credentials) => credentials,
             Err(end) => return Ok(Step::End(end)),
         };
-        let permit = match self.permit_lookup(walk, object).await? {
+        let permit = match self.permit_lookup(leased, object).await? {
             Permission::Permit(permit) => permit,
             Permission::Wait(refusal) => {
-                let end = self.wait(walk, refusal.until, refusal.reason).await?;
+                let end = self.wait(leased, refusal.until, refusal.reason).await?;
                 return Ok(Step::End(end));
             }
-            Permission::Capped => return Ok(Step::End(self.finish(walk).await?)),
+            Permission::Capped => return Ok(Step::End(self.finish(leased).await?)),
         };
-        walk.requests += 1;
-        walk.tries_from(self.clock.now());
-        let provider = self.provider_of(&walk.scan);
+        leased.requests += 1;
+        leased.tries_from(self.clock.now());
+        let provider = self.provider_of(&leased.scan);
         match provider.get(&credentials, object, &next.id).await {
             Ok(Lookup { found, usage }) => {
-                walk.answered();
+                leased.answered();
                 let outcome = outcome_of(found);
-                self.note_lookup(walk, run, &next.rows, &outcome, &usage, permit)
+                self.note_lookup(leased, run, &next.rows, &outcome, &usage, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -205,23 +210,23 @@ impl Engine {
                     "a {object} that was not seen stays missing, the provider does not tell of it: \
                      {error}"
                 );
-                walk.answered();
+                leased.answered();
                 let outcome = LookupOutcome::Unclear;
-                self.note_lookup(walk, run, &next.rows, &outcome, &error.usage, permit)
+                self.note_lookup(leased, run, &next.rows, &outcome, &error.usage, permit)
                     .await?;
                 Ok(Step::Page)
             }
             Err(error) => {
-                self.settle_failure(&walk.scan, Call::Get(object), permit, &error)
+                self.settle_failure(&leased.scan, Call::Get(object), permit, &error)
                     .await?;
-                self.after_failed_lookup(walk, &credentials, error).await
+                self.after_failed_lookup(leased, &credentials, error).await
             }
         }
     }
 
     async fn note_lookup(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         run: &ScanRun,
         rows: &[String],
         outcome: &LookupOutcome,
@@ -230,7 +235,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let is_found = *outcome == LookupOutcome::Found;
         let records = i64::from(is_found);
-        let mut checkpoint = walk.scan.checkpoint.clone();
+        let mut checkpoint = leased.scan.checkpoint.clone();
         checkpoint.sweep.lookups += 1;
         checkpoint.sweep.gone += u32::from(matches!(outcome, LookupOutcome::Gone(_)));
         checkpoint.sweep.found += u32::from(is_found);
@@ -240,15 +245,15 @@ impl Engine {
             records: Some(records),
             at: self.clock.now(),
             endpoint: self
-                .provider_of(&walk.scan)
-                .endpoint(Call::Get(walk.scan.object)),
+                .provider_of(&leased.scan)
+                .endpoint(Call::Get(leased.scan.object)),
             usage,
             refused: None,
         };
         self.store
-            .note_lookup(&walk.scan, &checkpoint, run, rows, outcome, &spending)
+            .note_lookup(&leased.scan, &checkpoint, run, rows, outcome, &spending)
             .await?;
-        walk.scan.checkpoint = checkpoint;
+        leased.scan.checkpoint = checkpoint;
         Ok(())
     }
 
@@ -256,7 +261,7 @@ impl Engine {
     /// what is still missing stays so until the next one.
     async fn after_failed_lookup(
         &self,
-        walk: &mut Walk,
+        leased: &mut LeasedScan,
         credentials: &Credentials,
         error: syncline_providers::ProviderError,
     ) -> Result<Step, StoreError> {
@@ -265,33 +270,33 @@ impl Engine {
             ErrorKind::Unauthorized | ErrorKind::RateLimited(_)
         );
         if about_the_key {
-            return self.after_failure(walk, credentials, error).await;
+            return self.after_failure(leased, credentials, error).await;
         }
         if error.is_temporary()
-            && let Some(after) = walk.next_try(&self.config.retry, self.clock.now())
+            && let Some(after) = leased.next_try(&self.config.retry, self.clock.now())
         {
-            report::retry(&walk.scan, "a missing one", &error, after);
+            report::retry(&leased.scan, "a missing one", &error, after);
             return Ok(Step::Again { after });
         }
         tracing::warn!(
             "records that were not seen can't be asked about, they stay as they are until the next \
              run: {error}"
         );
-        let progress = &mut walk.scan.checkpoint.sweep;
+        let progress = &mut leased.scan.checkpoint.sweep;
         progress.forbidden = matches!(error.kind, ErrorKind::Forbidden(_));
         progress.unanswered = !progress.forbidden;
         Ok(Step::Page)
     }
 
     /// Deletes what is proven to be gone before the scan waits, unless it could be too much.
-    pub(crate) async fn sweep_so_far(&self, walk: &Walk) -> Result<(), StoreError> {
-        if !walk.scan.checkpoint.sweep.noted {
+    pub(crate) async fn sweep_so_far(&self, leased: &LeasedScan) -> Result<(), StoreError> {
+        if !leased.scan.checkpoint.sweep.noted {
             return Ok(());
         }
-        let judged = self.judge(walk).await?.into_iter();
+        let judged = self.judge(leased).await?.into_iter();
         let whole = judged.filter(|own| own.coverage.reached_end());
         let runs: Vec<ScanRun> = whole.map(|own| own.run).collect();
-        self.store.sweep_so_far(&walk.scan, &runs).await
+        self.store.sweep_so_far(&leased.scan, &runs).await
     }
 
     /// Whether two complete scans that lack a row prove that it is gone, though nobody asked for it by
@@ -306,8 +311,12 @@ impl Engine {
         run.object == scan.object && (progress.forbidden || speaks_for_others)
     }
 
-    async fn wants_another_pass(&self, walk: &Walk, judged: &[Judged]) -> Result<bool, StoreError> {
-        let scan = &walk.scan;
+    async fn wants_another_pass(
+        &self,
+        leased: &LeasedScan,
+        judged: &[Judged],
+    ) -> Result<bool, StoreError> {
+        let scan = &leased.scan;
         let checkpoint = &scan.checkpoint;
         let support = self.provider_of(scan).support(scan.object);
         let pages = checkpoint.next_page.saturating_sub(1);
@@ -340,9 +349,9 @@ pub(crate) fn empty_and_complete(own: &Judged) -> bool {
     own.empty_answer && own.coverage.verdict == Verdict::Complete
 }
 
-fn covered_no_better(own: Coverage, carriers: &Coverage, walk: &Walk) -> Coverage {
-    let object = walk.scan.object;
-    let rejected = walk.scan.checkpoint.facts.rejected;
+fn covered_no_better(own: Coverage, carriers: &Coverage, leased: &LeasedScan) -> Coverage {
+    let object = leased.scan.object;
+    let rejected = leased.scan.checkpoint.facts.rejected;
     if carriers.verdict == Verdict::Drifted {
         own.drifted(format!("{}: {}", object.plural(), carriers.reason))
     } else if rejected > 0 {

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     CLOCKS_DIFFER_BY, Time, VolumeLimits, WaitReason,
     mutation::{self, Mutation},
-    request_windows::{EndpointWindows, Refused, RequestWindow, Told, WindowState, WindowUsage},
+    request_windows::{
+        EndpointWindows, Refused, RequestWindow, UsedInWindows, WindowState, WindowUsage,
+    },
 };
 
 /// How much longer than its window a record counts.
@@ -58,7 +60,7 @@ struct Reservation {
     latest: Time,
     /// Of its endpoint's windows, when it left.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    told: Told,
+    told: UsedInWindows,
 }
 
 /// One request that is asked for.

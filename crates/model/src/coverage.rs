@@ -134,7 +134,7 @@ impl ScanFacts {
             .is_none_or(|total| total > self.returned)
     }
 
-    /// What kept the set from holding still, as far as the pages betray it.
+    /// What changed the set while it was read, as far as the pages show it.
     ///
     /// In the order of creation a new record goes behind the last page, so the total may grow by
     /// those and by nothing else. A deletion shifts every record behind it by one place, and the one

@@ -28,7 +28,7 @@ pub enum HealthStatus {
     /// Every sync that is not paused keeps its rhythm.
     #[default]
     Healthy,
-    /// Something is late, kept from being read, or waits for somebody's word.
+    /// Something is late, kept from being read, or waits for approval.
     Degraded,
     /// The credentials are rejected, or an object has not been read for two periods and its runs fail.
     Failing,

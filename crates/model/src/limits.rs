@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::ProviderName;
 
-/// What nobody means to read within an hour, a day or a run. More is a slip of the keyboard.
+/// What nobody means to read within an hour, a day or a run. More is taken for a typing error.
 const MOST_RECORDS: i64 = 10_000_000;
 
 /// How many records may be read.

@@ -116,7 +116,7 @@ struct Instance {
 }
 
 /// What answers had told when a request left.
-pub(crate) type Told = BTreeMap<RequestWindow, i64>;
+pub(crate) type UsedInWindows = BTreeMap<RequestWindow, i64>;
 
 impl EndpointWindows {
     /// When to ask again, if a request may not leave now.
@@ -132,7 +132,7 @@ impl EndpointWindows {
     }
 
     /// Counts a request that leaves now and is answered by `answer_by`.
-    pub(crate) fn count(&mut self, now: Time, answer_by: Time) -> Told {
+    pub(crate) fn count(&mut self, now: Time, answer_by: Time) -> UsedInWindows {
         for (window, instance) in &mut self.known {
             if now >= instance.holds_until(self.refused.get(window)) {
                 *instance = Instance::unseen(instance.limit);
@@ -149,7 +149,7 @@ impl EndpointWindows {
     }
 
     /// The request that left when this was told is answered: what is learned next is of its answer.
-    pub(crate) fn answered(&mut self, told: &Told) {
+    pub(crate) fn answered(&mut self, told: &UsedInWindows) {
         for (window, instance) in &mut self.known {
             instance.floor = told.get(window).copied().unwrap_or_default();
         }

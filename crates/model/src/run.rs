@@ -121,7 +121,7 @@ pub struct Counters {
     pub records_rejected: i64,
     /// Rows that the provider no longer shows, and of which it is not sure yet that they are gone.
     pub records_missing: i64,
-    /// Deletions that wait for somebody's word.
+    /// Deletions that wait for approval.
     pub deletes_held: i64,
     pub requests_made: i64,
 }

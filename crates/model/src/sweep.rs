@@ -103,9 +103,9 @@ impl MissingRow {
     }
 }
 
-/// Whether so many deletions at once want a human's word: more than half of the live rows and more
+/// Whether so many deletions at once need approval: more than half of the live rows and more
 /// than ten, or all that there are because the provider answered with nothing.
-pub fn wants_a_word(deletions: i64, live: i64, empty_answer: bool) -> bool {
+pub fn needs_approval(deletions: i64, live: i64, empty_answer: bool) -> bool {
     deletions > 0 && (empty_answer || (deletions > 10 && deletions * 2 > live))
 }
 
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn more_than_half_and_more_than_ten_wants_a_word() {
-        assert!(!wants_a_word(10, 10, false));
-        assert!(wants_a_word(11, 21, false));
-        assert!(!wants_a_word(11, 22, false));
-        assert!(wants_a_word(1, 1, true));
-        assert!(!wants_a_word(0, 0, true));
+        assert!(!needs_approval(10, 10, false));
+        assert!(needs_approval(11, 21, false));
+        assert!(!needs_approval(11, 22, false));
+        assert!(needs_approval(1, 1, true));
+        assert!(!needs_approval(0, 0, true));
     }
 }

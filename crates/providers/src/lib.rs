@@ -28,4 +28,4 @@ pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
 };
 pub use session::{Answered, Meter, Request, Session};
-pub use unified::{Told, Unified};
+pub use unified::{RateLimitInfo, Unified};

@@ -164,12 +164,12 @@ pub trait Unified: Provider {
 
     /// What the answer to such a request tells of the provider's request limits; its body is empty
     /// where nobody has read it.
-    fn told(&self, answer: &Response) -> Told;
+    fn rate_limit_info(&self, answer: &Response) -> RateLimitInfo;
 }
 
 /// What an answer tells of the provider's request limits.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct RateLimitInfo {
     pub usage: Vec<WindowUsage>,
     /// A refusal, where the answer is one.
     pub refusal: Option<ProviderError>,

@@ -51,15 +51,15 @@ pub struct Workers {
     pub tick: Duration,
     /// Makes the next look come now. Nothing depends on it: the tick comes anyway.
     pub wake: Arc<Notify>,
-    pub stopping: CancellationToken,
+    pub shutdown: CancellationToken,
 }
 
 impl Workers {
     /// Works until it is stopped; then lets the jobs at work come to their next halt.
     pub async fn work_off<L: Leases>(self, leases: L) {
-        let stopping = self.stopping.clone();
+        let shutdown = self.shutdown.clone();
         let stopped = async move {
-            stopping.cancelled().await;
+            shutdown.cancelled().await;
             Ok::<_, std::io::Error>(())
         };
         let name = self.name.clone();

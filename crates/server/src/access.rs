@@ -82,7 +82,7 @@ enum Need {
     Write,
     /// A rule in `passthrough`, whichever it is.
     Forward,
-    /// Leave to spend the customer's credits.
+    /// RequestPermit to spend the customer's credits.
     Spend,
 }
 

@@ -62,7 +62,7 @@ pub(crate) enum ApiError {
     Unavailable(String),
     /// More requests are at work than this process takes.
     Overloaded,
-    /// The caller has sent too many; in so many seconds he may send one more.
+    /// The caller has sent too many; in so many seconds they may send one more.
     TooMany {
         reason: String,
         retry_after: u64,

@@ -66,9 +66,9 @@ impl FromRequestParts<AppState> for Caller {
         let key = header(&parts.headers, "x-api-key")
             .map_err(|_| unknown.clone())?
             .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
-        let presented = state.guard.hear(key, &parts.extensions)?;
+        let presented = state.guard.check_throttle(key, &parts.extensions)?;
         let Some(known) = state.store.authenticate(key).await? else {
-            state.guard.refuse(presented);
+            state.guard.record_wrong_key(presented);
             if let Some(former) = state.store.former_key(key).await? {
                 CallContext::of(&parts.extensions).set_former_key(former);
             }
@@ -128,7 +128,7 @@ async fn selected(
     ) else {
         return Ok(None);
     };
-    let presented = state.guard.hear(key, &parts.extensions)?;
+    let presented = state.guard.check_throttle(key, &parts.extensions)?;
     let found = state.store.connection_of_key(key, customer_id, provider);
     let found = found.await?;
     Ok(found.map(|(tenant, key, connection)| (presented, (tenant, key), connection)))

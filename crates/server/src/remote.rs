@@ -1,7 +1,7 @@
 //! A connection's provider, as a caller's request reaches it: with the connection's credentials and
 //! under its request limits, which it shares with the syncs.
 //!
-//! Callers may use what syncs leave. When a window is used up they are told so, with the time to come
+//! Callers may use what syncs permit. When a window is used up they are told so, with the time to come
 //! back, before anything is sent.
 
 use std::sync::{
@@ -16,9 +16,9 @@ use syncline_providers::{
     Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session, Unified, Window,
     counted,
 };
-use syncline_store::{Connection, Lesson, StoreError};
+use syncline_store::{Connection, RateLimitUpdate, StoreError};
 
-use crate::{AppState, Guard, error::ApiResult, request_gate::Leave};
+use crate::{AppState, Guard, error::ApiResult, request_gate::RequestPermit};
 
 pub(crate) struct Remote {
     state: AppState,
@@ -67,15 +67,15 @@ impl Remote {
         Time::from_timestamp_millis(asked_at).unwrap_or_else(|| self.state.clock.now())
     }
 
-    /// Leave for one request, or the refusal that the provider would answer with.
-    pub(crate) async fn permit(&self, endpoint: &str) -> Result<Leave, ProviderError> {
+    /// A permit for one request, or the refusal that the provider would answer with.
+    pub(crate) async fn permit(&self, endpoint: &str) -> Result<RequestPermit, ProviderError> {
         let limits = self.state.limits_of(&self.connection);
         let gate = &self.state.request_gate;
         match gate
             .enter(&self.state, self.account(), endpoint, &limits)
             .await
         {
-            Ok(Ok(leave)) => Ok(leave),
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(refusal)) => Err(self.used_up(endpoint, &refusal)),
             Err(error) => Err(not_counted(&error)),
         }
@@ -84,21 +84,21 @@ impl Remote {
     /// Writes down what a request's answer told, be it a refusal, and that it was sent more than once.
     pub(crate) async fn settle(
         &self,
-        leave: Leave,
+        permit: RequestPermit,
         repeated: i64,
         usage: &[WindowUsage],
         failure: Option<&ProviderError>,
     ) {
         let now = self.state.clock.now();
-        let lesson = Lesson {
-            endpoint: leave.endpoint.clone(),
+        let update = RateLimitUpdate {
+            endpoint: permit.endpoint.clone(),
             usage: usage.to_vec(),
             at: now,
             refused: failure.and_then(|error| refused_until(error, now)),
         };
         let gate = &self.state.request_gate;
         let written = gate
-            .leave(&self.state, self.account(), leave, repeated, lesson)
+            .record_answer(&self.state, self.account(), permit, repeated, update)
             .await;
         // The provider has answered already, and so is the caller; what was not written down is
         // learned from the next answer.
@@ -127,7 +127,7 @@ impl Remote {
 #[async_trait]
 impl Meter for Remote {
     async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let leave = self.permit(endpoint).await?;
+        let permit = self.permit(endpoint).await?;
         let now = self.state.clock.now().timestamp_millis();
         self.asked_at.store(now, Ordering::Relaxed);
         let (answered, repeated) = counted(request).await;
@@ -135,7 +135,7 @@ impl Meter for Remote {
             Ok(answered) => (&answered.usage, None),
             Err(error) => (&error.usage, Some(error)),
         };
-        self.settle(leave, repeated, usage, failure).await;
+        self.settle(permit, repeated, usage, failure).await;
         answered
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use chrono::TimeDelta;
 use syncline_model::{Ask, Budget, Time, VolumeLimits, WindowUsage, budget::Refusal};
 use syncline_providers::ANSWER_WITHIN;
-use syncline_store::{Lesson, StoreError};
+use syncline_store::{RateLimitUpdate, StoreError};
 
 use crate::AppState;
 
@@ -35,12 +35,12 @@ struct Copy {
     /// When it was last compared with the database.
     synced_at: Time,
     /// What answers told since, the latest of each endpoint.
-    unwritten: HashMap<String, Lesson>,
+    unwritten: HashMap<String, RateLimitUpdate>,
 }
 
-/// The leave for one request.
+/// The permit for one request.
 #[derive(Debug)]
-pub(crate) struct Leave {
+pub(crate) struct RequestPermit {
     id: String,
     pub(crate) endpoint: String,
 }
@@ -53,17 +53,17 @@ impl RequestGate {
         account_id: &str,
         endpoint: &str,
         limits: &VolumeLimits,
-    ) -> Result<Result<Leave, Refusal>, StoreError> {
+    ) -> Result<Result<RequestPermit, Refusal>, StoreError> {
         let now = state.clock.now();
         if !self.is_fresh(account_id, now) {
             self.sync(state, account_id, now).await?;
         }
-        let leave = Leave {
+        let permit = RequestPermit {
             id: state.ids.id(now),
             endpoint: endpoint.to_owned(),
         };
         let ask = Ask {
-            id: &leave.id,
+            id: &permit.id,
             endpoint,
             // What callers read is not what syncs may read.
             records: 0,
@@ -74,37 +74,37 @@ impl RequestGate {
         let mut copies = self.copies();
         let copy = copies.entry(account_id.to_owned()).or_default();
         copy.budget.take_back(now);
-        Ok(copy.budget.reserve(&ask, now).map(|()| leave))
+        Ok(copy.budget.reserve(&ask, now).map(|()| permit))
     }
 
     /// Learns from a request's answer, and counts how often it was sent again.
-    pub(crate) async fn leave(
+    pub(crate) async fn record_answer(
         &self,
         state: &AppState,
         account_id: &str,
-        leave: Leave,
+        permit: RequestPermit,
         repeated: i64,
-        lesson: Lesson,
+        update: RateLimitUpdate,
     ) -> Result<(), StoreError> {
-        let now = lesson.at;
-        let matters = lesson.refused.is_some() || lesson.usage.iter().any(is_nearly_used_up);
+        let now = update.at;
+        let matters = update.refused.is_some() || update.usage.iter().any(is_nearly_used_up);
         {
             let mut copies = self.copies();
             let copy = copies.entry(account_id.to_owned()).or_default();
             for _ in 0..repeated {
-                copy.budget.count_again(&leave.endpoint, now);
+                copy.budget.count_again(&permit.endpoint, now);
             }
-            copy.budget.settle(&leave.id, 0, now);
-            copy.budget.learn(&lesson.endpoint, &lesson.usage, now);
-            if let Some((window, until)) = lesson.refused {
+            copy.budget.settle(&permit.id, 0, now);
+            copy.budget.learn(&update.endpoint, &update.usage, now);
+            if let Some((window, until)) = update.refused {
                 copy.budget
-                    .refused(&lesson.endpoint, window, until, lesson.at);
+                    .refused(&update.endpoint, window, until, update.at);
             }
-            if lesson.refused.is_none() && lesson.usage.is_empty() {
+            if update.refused.is_none() && update.usage.is_empty() {
                 return Ok(());
             }
             let is_first = copy.unwritten.is_empty();
-            copy.keep(lesson);
+            copy.keep(update);
             if !matters {
                 if is_first {
                     write_soon(state.clone(), account_id.to_owned());
@@ -124,7 +124,7 @@ impl RequestGate {
 
     /// Writes what is unwritten, and takes in what the database knows.
     async fn sync(&self, state: &AppState, account_id: &str, now: Time) -> Result<(), StoreError> {
-        let lessons: Vec<Lesson> = {
+        let updates: Vec<RateLimitUpdate> = {
             let mut copies = self.copies();
             copies.retain(|_, copy| now - copy.synced_at < KEPT_FOR || !copy.unwritten.is_empty());
             let copy = copies.entry(account_id.to_owned()).or_default();
@@ -132,12 +132,12 @@ impl RequestGate {
                 // Whoever comes meanwhile goes by what is there.
                 copy.synced_at = now;
             }
-            copy.unwritten.drain().map(|(_, lesson)| lesson).collect()
+            copy.unwritten.drain().map(|(_, update)| update).collect()
         };
-        let known = if lessons.is_empty() {
+        let known = if updates.is_empty() {
             state.store.budget(account_id).await
         } else {
-            state.store.learn(account_id, &lessons).await
+            state.store.learn(account_id, &updates).await
         };
         let mut copies = self.copies();
         let copy = copies.entry(account_id.to_owned()).or_default();
@@ -149,8 +149,8 @@ impl RequestGate {
             }
             Err(error) => {
                 // They are written with the next ones.
-                for lesson in lessons {
-                    copy.keep_older(lesson);
+                for update in updates {
+                    copy.keep_older(update);
                 }
                 Err(error)
             }
@@ -164,17 +164,17 @@ impl RequestGate {
 
 impl Copy {
     /// A refusal stays, whatever other answers of its endpoint told after it.
-    fn keep(&mut self, mut lesson: Lesson) {
-        let before = self.unwritten.remove(&lesson.endpoint);
-        lesson.refused = lesson.refused.or(before.and_then(|it| it.refused));
-        self.unwritten.insert(lesson.endpoint.clone(), lesson);
+    fn keep(&mut self, mut update: RateLimitUpdate) {
+        let before = self.unwritten.remove(&update.endpoint);
+        update.refused = update.refused.or(before.and_then(|it| it.refused));
+        self.unwritten.insert(update.endpoint.clone(), update);
     }
 
-    fn keep_older(&mut self, lesson: Lesson) {
-        match self.unwritten.get_mut(&lesson.endpoint) {
-            Some(newer) => newer.refused = newer.refused.or(lesson.refused),
+    fn keep_older(&mut self, update: RateLimitUpdate) {
+        match self.unwritten.get_mut(&update.endpoint) {
+            Some(newer) => newer.refused = newer.refused.or(update.refused),
             None => {
-                self.unwritten.insert(lesson.endpoint.clone(), lesson);
+                self.unwritten.insert(update.endpoint.clone(), update);
             }
         }
     }

@@ -62,7 +62,7 @@ pub fn health_router(state: AppState) -> Router {
     in_layers(health_routes(), state)
 }
 
-/// Never turned away: they must say how it is when nothing else can be answered.
+/// Exempt from the limit of concurrent requests: they must answer when the process is overloaded.
 fn health_routes() -> Router<AppState> {
     Router::new()
         .route("/healthz", get(health::healthz))

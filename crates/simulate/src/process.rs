@@ -4,7 +4,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use chrono::TimeDelta;
-use syncline_engine::{Engine, EngineConfig, Step, Walk};
+use syncline_engine::{Engine, EngineConfig, LeasedScan, Step};
 use syncline_model::{Clock, Ids, ProviderLimits, Time};
 use syncline_providers::{ApolloConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
@@ -15,7 +15,7 @@ use crate::{
     dice::Dice,
     scenario::Scenario,
     transport::ToProvider,
-    wire::{Errand, Point, Wire},
+    wire::{Point, StepRequest, Wire},
 };
 
 /// 32 bytes in base64. What it seals is thrown away with the run.
@@ -37,7 +37,7 @@ pub(crate) struct Live {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) providers: Providers,
-    pub(crate) walks: Vec<Held>,
+    pub(crate) scans: Vec<Held>,
     /// Nothing was due when it last looked, and nothing has happened since.
     pub(crate) idle: Idle,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Idle {
     pub(crate) claimed: bool,
 }
 
-/// A leased scan.
+/// A scan scan.
 pub(crate) struct Held {
     pub(crate) scan: Scan,
     pub(crate) stage: Stage,
@@ -59,20 +59,21 @@ pub(crate) struct Held {
 }
 
 pub(crate) enum Stage {
-    Ready(Box<Walk>),
+    Ready(Box<LeasedScan>),
     /// The engine said to step again after a while.
-    Resting(Box<Walk>, Time),
+    Resting(Box<LeasedScan>, Time),
     Parked {
         step: StepFuture,
         resume: oneshot::Sender<()>,
         point: Point,
-        errand: Errand,
+        step_request: StepRequest,
     },
     /// In the driver's hands.
     Taken,
 }
 
-pub(crate) type StepFuture = Pin<Box<dyn Future<Output = (Box<Walk>, Result<Step, StoreError>)>>>;
+pub(crate) type StepFuture =
+    Pin<Box<dyn Future<Output = (Box<LeasedScan>, Result<Step, StoreError>)>>>;
 
 /// Where all processes work.
 pub(crate) struct Surroundings {
@@ -137,7 +138,7 @@ impl Process {
             store,
             engine,
             providers,
-            walks: Vec::new(),
+            scans: Vec::new(),
             idle: Idle::default(),
         });
         Ok(())
@@ -147,9 +148,9 @@ impl Process {
     /// answered, and nobody knows.
     pub(crate) async fn die(&mut self, wire: &Wire) {
         let Some(live) = self.live.take() else { return };
-        for held in live.walks {
-            if let Stage::Parked { errand, .. } = held.stage {
-                wire.excuse(Some(errand));
+        for held in live.scans {
+            if let Stage::Parked { step_request, .. } = held.stage {
+                wire.excuse(Some(step_request));
             }
         }
         drop(live.engine);
@@ -160,8 +161,8 @@ impl Process {
     /// Goes on after it was held up. Some of its scans step before they look at their leases.
     pub(crate) fn thaw(&mut self, dice: &mut Dice) {
         self.frozen_until = None;
-        let walks = self.live.iter_mut().flat_map(|live| &mut live.walks);
-        for held in walks {
+        let scans = self.live.iter_mut().flat_map(|live| &mut live.scans);
+        for held in scans {
             held.unaware = dice.chance(6_000);
         }
     }
@@ -187,29 +188,29 @@ impl Process {
         let mut any = false;
         let lease = TimeDelta::from_std(EngineConfig::default().lease)?;
         let mut kept = Vec::new();
-        for mut held in std::mem::take(&mut live.walks) {
+        for mut held in std::mem::take(&mut live.scans) {
             if !held.unaware && now - held.kept_at >= lease / 3 {
                 held.kept_at = now;
                 any = true;
                 if !live.store.extend_lease(&held.scan, lease).await? {
-                    if let Stage::Parked { errand, .. } = held.stage {
-                        wire.excuse(Some(errand));
+                    if let Stage::Parked { step_request, .. } = held.stage {
+                        wire.excuse(Some(step_request));
                     }
                     continue;
                 }
             }
             kept.push(held);
         }
-        live.walks = kept;
+        live.scans = kept;
         Ok(any)
     }
 }
 
 impl Held {
-    pub(crate) fn new(walk: Walk, now: Time) -> Self {
+    pub(crate) fn new(leased: LeasedScan, now: Time) -> Self {
         Self {
-            scan: walk.scan.clone(),
-            stage: Stage::Ready(Box::new(walk)),
+            scan: leased.scan.clone(),
+            stage: Stage::Ready(Box::new(leased)),
             kept_at: now,
             unaware: false,
         }
@@ -234,10 +235,10 @@ impl Held {
         matches!(self.stage, Stage::Parked { .. })
     }
 
-    /// Takes the walk for its next step.
-    pub(crate) fn take(&mut self) -> Option<Box<Walk>> {
+    /// Takes the scan for its next step.
+    pub(crate) fn take(&mut self) -> Option<Box<LeasedScan>> {
         match std::mem::replace(&mut self.stage, Stage::Taken) {
-            Stage::Ready(walk) | Stage::Resting(walk, _) => Some(walk),
+            Stage::Ready(leased) | Stage::Resting(leased, _) => Some(leased),
             other => {
                 self.stage = other;
                 None
@@ -246,12 +247,12 @@ impl Held {
     }
 }
 
-/// What the walk's next step is about.
-pub(crate) fn errand_of(walk: &Walk) -> Errand {
-    Errand {
-        scan_id: walk.scan.id.clone(),
-        object: walk.scan.object,
-        pass: walk.scan.checkpoint.pass,
-        page: walk.scan.checkpoint.next_page,
+/// What the scan's next step is about.
+pub(crate) fn step_request_of(leased: &LeasedScan) -> StepRequest {
+    StepRequest {
+        scan_id: leased.scan.id.clone(),
+        object: leased.scan.object,
+        pass: leased.scan.checkpoint.pass,
+        page: leased.scan.checkpoint.next_page,
     }
 }

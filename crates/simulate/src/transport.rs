@@ -14,7 +14,7 @@ use syncline_sim::{Action, Fault, Match, SimReply, SimRequest};
 
 use crate::{
     edits,
-    wire::{Asked, Errand, Lie, Loss, PATIENCE, Passage, Point, Served, Wire},
+    wire::{Asked, Lie, Loss, PATIENCE, Passage, Point, Served, StepRequest, Wire},
     world::World,
 };
 
@@ -34,7 +34,7 @@ pub(crate) struct ToProvider {
 /// A request on its way.
 struct Sent {
     asked: Asked,
-    errand: Option<Errand>,
+    step_request: Option<StepRequest>,
     key: String,
     request: SimRequest,
     at: Time,
@@ -78,11 +78,11 @@ impl ToProvider {
         let key = request.headers.get("x-api-key");
         let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
         let asked = Asked::of(request.url.path());
-        let errand = self.wire.errand();
-        let before = self.wire.note_request(errand.as_ref());
+        let step_request = self.wire.step_request();
+        let before = self.wire.note_request(step_request.as_ref());
         Sent {
             asked,
-            errand,
+            step_request,
             before,
             key: key.to_owned(),
             at: self.wire.world.now(),
@@ -107,7 +107,10 @@ impl ToProvider {
         if let Some(team) = edits.filter(|_| before) {
             edits::batch(world, &mut dice, team);
         }
-        let page = sent.errand.as_ref().map(|errand| errand.page);
+        let page = sent
+            .step_request
+            .as_ref()
+            .map(|step_request| step_request.page);
         let struck = self.wire.strike(sent.asked, page);
         let faults = world.sim.faults();
         faults.clear();
@@ -151,7 +154,7 @@ impl ToProvider {
                 .furthest_of(self.process, sent.at - PERMIT_MAY_LIE),
             more,
             asked: sent.asked,
-            errand: sent.errand.clone(),
+            step_request: sent.step_request.clone(),
             account: world.account_of(&sent.key),
             status: reply.status,
             records: i64::try_from(records).unwrap_or(i64::MAX),
@@ -159,7 +162,7 @@ impl ToProvider {
             lie: lie.filter(|_| reply.status == 200),
         });
         if struck.is_some() {
-            self.wire.excuse(sent.errand.clone());
+            self.wire.excuse(sent.step_request.clone());
         }
         if let Some(team) = edits.filter(|_| !before) {
             edits::batch(world, &mut dice, team);
@@ -171,16 +174,16 @@ impl ToProvider {
         self.pass(sent.passage.back);
         match sent.passage.loss {
             Some(Loss::Answer) => {
-                self.wire.excuse(sent.errand.clone());
+                self.wire.excuse(sent.step_request.clone());
                 Err(self.give_up(sent))
             }
             Some(Loss::Broken) => {
-                self.wire.excuse(sent.errand.clone());
+                self.wire.excuse(sent.step_request.clone());
                 Err(no_answer(ErrorKind::Connection, "the connection broke"))
             }
             // A process that was held up finds either the answer or the end of its patience.
             _ if self.is_late(sent) && !sent.passage.late_answer_counts => {
-                self.wire.excuse(sent.errand.clone());
+                self.wire.excuse(sent.step_request.clone());
                 Err(self.give_up(sent))
             }
             _ => Ok(response(reply)),
@@ -208,7 +211,10 @@ fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) 
         return false;
     };
     let is_paged = matches!(object, Object::Contact | Object::Account | Object::User);
-    let page = sent.errand.as_ref().map_or(0, |errand| errand.page);
+    let page = sent
+        .step_request
+        .as_ref()
+        .map_or(0, |step_request| step_request.page);
     let page = usize::try_from(page).unwrap_or_default();
     if !is_paged || records < FULL_PAGE || world.lag > TimeDelta::zero() {
         return false;

@@ -1,7 +1,7 @@
 //! What lies between the processes and the provider: what is drawn for each request, who waits
 //! there, and the books of what was served.
 //!
-//! One step is polled at a time, so whoever sends belongs to the errand that was announced last.
+//! One step is polled at a time, so whoever sends belongs to the step that was announced last.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 
 /// What a step is about, as far as its requests are concerned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Errand {
+pub(crate) struct StepRequest {
     pub(crate) scan_id: String,
     pub(crate) object: Object,
     pub(crate) pass: u32,
@@ -86,7 +86,7 @@ pub(crate) struct Served {
     /// It was a full page, and more records were behind it.
     pub(crate) more: bool,
     pub(crate) asked: Asked,
-    pub(crate) errand: Option<Errand>,
+    pub(crate) step_request: Option<StepRequest>,
     /// Whose records they were; see [`World::account_of`].
     pub(crate) account: String,
     pub(crate) status: u16,
@@ -117,15 +117,15 @@ pub(crate) struct Wire {
 struct State {
     dice: Dice,
     rates: Rates,
-    errand: Option<Errand>,
+    step_request: Option<StepRequest>,
     /// Whether the step that is being made may be left at a request.
     may_park: bool,
     waiting: Option<ParkedRequest>,
     armed: Vec<Armed>,
     /// Since the checker looked last.
     served: Vec<Served>,
-    excused: Vec<Errand>,
-    requests: Vec<Errand>,
+    excused: Vec<StepRequest>,
+    requests: Vec<StepRequest>,
     /// When each scan's newest request left.
     left: BTreeMap<String, Time>,
     /// The newest request provably never left.
@@ -168,7 +168,7 @@ impl Wire {
             state: Mutex::new(State {
                 dice,
                 rates,
-                errand: None,
+                step_request: None,
                 may_park: false,
                 waiting: None,
                 armed: Vec::new(),
@@ -182,15 +182,15 @@ impl Wire {
     }
 
     /// Whose requests follow, and whether one of them may be left waiting.
-    pub(crate) fn announce(&self, errand: Option<Errand>, may_park: bool) {
+    pub(crate) fn announce(&self, step_request: Option<StepRequest>, may_park: bool) {
         let mut state = self.state();
-        state.errand = errand;
+        state.step_request = step_request;
         state.may_park = may_park;
         state.unsent = false;
     }
 
-    pub(crate) fn errand(&self) -> Option<Errand> {
-        self.state().errand.clone()
+    pub(crate) fn step_request(&self) -> Option<StepRequest> {
+        self.state().step_request.clone()
     }
 
     pub(crate) fn set_rates(&self, rates: Rates) {
@@ -278,18 +278,18 @@ impl Wire {
     }
 
     /// A page that was served but could not be used: it may be asked for once more.
-    pub(crate) fn excuse(&self, errand: Option<Errand>) {
-        self.state().excused.extend(errand);
+    pub(crate) fn excuse(&self, step_request: Option<StepRequest>) {
+        self.state().excused.extend(step_request);
     }
 
     /// A request is about to leave; tells when the scan's one before it did.
-    pub(crate) fn note_request(&self, errand: Option<&Errand>) -> Option<Time> {
+    pub(crate) fn note_request(&self, step_request: Option<&StepRequest>) -> Option<Time> {
         let now = self.world.now();
         let mut state = self.state();
         state.unsent = false;
-        let errand = errand?;
-        state.requests.push(errand.clone());
-        state.left.insert(errand.scan_id.clone(), now)
+        let step_request = step_request?;
+        state.requests.push(step_request.clone());
+        state.left.insert(step_request.scan_id.clone(), now)
     }
 
     pub(crate) fn note_unsent(&self) {
@@ -305,11 +305,11 @@ impl Wire {
         std::mem::take(&mut self.state().served)
     }
 
-    pub(crate) fn take_excused(&self) -> Vec<Errand> {
+    pub(crate) fn take_excused(&self) -> Vec<StepRequest> {
         std::mem::take(&mut self.state().excused)
     }
 
-    pub(crate) fn take_requests(&self) -> Vec<Errand> {
+    pub(crate) fn take_requests(&self) -> Vec<StepRequest> {
         std::mem::take(&mut self.state().requests)
     }
 

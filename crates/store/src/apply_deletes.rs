@@ -1,4 +1,4 @@
-//! Somebody's word on deletions that a run held.
+//! Approval of deletions that a run held.
 
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;

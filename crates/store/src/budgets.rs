@@ -68,7 +68,7 @@ pub struct Spending<'a> {
 
 /// What an answer told of its endpoint's request windows.
 #[derive(Debug, Clone)]
-pub struct Lesson {
+pub struct RateLimitUpdate {
     pub endpoint: String,
     pub usage: Vec<WindowUsage>,
     pub at: Time,
@@ -112,16 +112,20 @@ impl Store {
     }
 
     /// Takes in what answers told of the request windows, and gives back what is known now.
-    pub async fn learn(&self, account_id: &str, lessons: &[Lesson]) -> Result<Budget, StoreError> {
+    pub async fn learn(
+        &self,
+        account_id: &str,
+        updates: &[RateLimitUpdate],
+    ) -> Result<Budget, StoreError> {
         let mut tx = self.db.begin().await?;
         loop {
             let mut changed = self.read_budget(&mut tx, account_id).await?;
             let budget = &mut changed.budget.0;
             budget.take_back(self.now());
-            for lesson in lessons {
-                budget.learn(&lesson.endpoint, &lesson.usage, lesson.at);
-                if let Some((window, until)) = lesson.refused {
-                    budget.refused(&lesson.endpoint, window, until, lesson.at);
+            for update in updates {
+                budget.learn(&update.endpoint, &update.usage, update.at);
+                if let Some((window, until)) = update.refused {
+                    budget.refused(&update.endpoint, window, until, update.at);
                 }
             }
             if self.write_budget(&mut tx, &mut changed).await? {

@@ -14,7 +14,7 @@ use crate::{
     timestamp::at,
 };
 
-/// How long the provider's word on a record counts: it may come back while a run waits. What was
+/// How long the provider's answer about a record counts: it may come back while a run waits. What was
 /// said before is asked again by the next run.
 pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
 

@@ -1,4 +1,4 @@
-//! PostgreSQL, which may go away without a word and come back.
+//! PostgreSQL, which may become unreachable and come back.
 //!
 //! One watcher per process ([`PgServer::watch`]) asks it every second on a connection of its own.
 //! Where no answer comes, every statement in flight is given up at once, and so is everybody who waits

@@ -1,6 +1,6 @@
 //! What readers of `modified_after` have to be told after a restore.
 //!
-//! A reader keeps the greatest `last_modified_at` that he saw. A backup is older than what he saw, so
+//! A reader keeps the greatest `last_modified_at` that they saw. A backup is older than what they saw, so
 //! its rows would stay behind that for good: what was changed and changed back meanwhile, and what came
 //! and went. So after a restore every row counts as changed; and what the database that is replaced
 //! knew beyond the backup is taken over, for the next scan to confirm or to find gone.

@@ -1,8 +1,8 @@
-//! What would grow for ever is kept for a time, and forgotten in small bites.
+//! What would grow for ever is kept for a time, and purged in small batches.
 //!
-//! A bite is one short transaction of a bounded number of rows, found by an index: an embedded
-//! database has one writer, and what has to be written now comes between two bites. Each bite says
-//! where the next one goes on, so that what stays is looked at once in a pass and not in every bite.
+//! A batch is one short transaction of a bounded number of rows, found by an index: an embedded
+//! database has one writer, and what has to be written now comes between two batches. Each batch says
+//! where the next one goes on, so that what stays is looked at once in a pass and not in every batch.
 
 use syncline_model::{Time, first_id_of};
 
@@ -12,12 +12,12 @@ use crate::{
     timestamp::at,
 };
 
-/// Rows that a bite looks at, and that it deletes of each table.
-pub const BITE: i64 = 200;
+/// Rows that a batch looks at, and that it deletes of each table.
+pub const PURGE_BATCH: i64 = 200;
 
 /// What is not kept for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Old {
+pub enum Expired {
     /// Finished runs with their pages, but for the last of each sync, which says what the sync last
     /// did, and those that hold deletions, which somebody may still apply.
     Runs,
@@ -40,17 +40,17 @@ pub enum Old {
     Deliveries,
 }
 
-/// What became of one bite.
+/// What became of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bite {
-    /// How many were forgotten, not counting what belongs to them.
-    pub forgotten: u64,
-    /// Where the next bite goes on; `None` at the end of the pass.
+pub struct PurgeBatch {
+    /// How many were purged, not counting what belongs to them.
+    pub purged: u64,
+    /// Where the next batch goes on; `None` at the end of the pass.
     pub next: Option<String>,
 }
 
-/// A stretch of a table in the order of its keys, and which of its rows are old enough.
-struct Stretch {
+/// A range of a table in the order of its keys, and which of its rows are old enough.
+struct KeyRange {
     after: String,
     until: String,
     before: Time,
@@ -58,40 +58,40 @@ struct Stretch {
     is_last: bool,
 }
 
-impl Stretch {
+impl KeyRange {
     /// It is done.
-    fn bite(self, forgotten: u64) -> Bite {
-        Bite {
-            forgotten,
+    fn batch(self, purged: u64) -> PurgeBatch {
+        PurgeBatch {
+            purged,
             next: (!self.is_last).then_some(self.until),
         }
     }
 
     /// There is more of what belongs to its rows.
-    fn again(self) -> Bite {
-        Bite {
-            forgotten: 0,
+    fn again(self) -> PurgeBatch {
+        PurgeBatch {
+            purged: 0,
             next: Some(self.after),
         }
     }
 }
 
-/// Deletes in a stretch, and tells how many rows that were: `$1` and `$2` are its ends, `$3` is the
+/// Deletes in a range, and tells how many rows that were: `$1` and `$2` are its ends, `$3` is the
 /// time, and the limit is `$4` where the statement has one.
 macro_rules! delete {
-    ($tx:expr, $sql:expr, $stretch:expr) => {
+    ($tx:expr, $sql:expr, $range:expr) => {
         run!($tx, |c| sqlx::query($sql)
-            .bind(&$stretch.after)
-            .bind(&$stretch.until)
-            .bind(at($stretch.before))
+            .bind(&$range.after)
+            .bind(&$range.until)
+            .bind(at($range.before))
             .execute(c)
             .await?
             .rows_affected())
     };
-    ($tx:expr, $sql:expr, $stretch:expr, $limit:expr) => {
+    ($tx:expr, $sql:expr, $range:expr, $limit:expr) => {
         run!($tx, |c| sqlx::query($sql)
-            .bind(&$stretch.after)
-            .bind(&$stretch.until)
+            .bind(&$range.after)
+            .bind(&$range.until)
             .bind($limit)
             .execute(c)
             .await?
@@ -100,39 +100,44 @@ macro_rules! delete {
 }
 
 impl Store {
-    /// Forgets one bite of what is older than `before`. A pass begins with an empty `after` and goes on
-    /// where the last bite says.
-    pub async fn forget(&self, old: Old, before: Time, after: &str) -> Result<Bite, StoreError> {
+    /// Forgets one batch of what is older than `before`. A pass begins with an empty `after` and goes on
+    /// where the last batch says.
+    pub async fn purge(
+        &self,
+        old: Expired,
+        before: Time,
+        after: &str,
+    ) -> Result<PurgeBatch, StoreError> {
         match old {
-            Old::Runs => self.forget_runs(before, after).await,
-            Old::Messages => self.forget_messages(before, after).await,
-            Old::AuditLog => self.forget_audit_log(before, after).await,
-            Old::History => self.forget_history(before, after).await,
-            Old::Accounts => self.forget_accounts(before, after).await,
-            Old::MagicLinks => self.forget_magic_links(before, after).await,
-            Old::Secrets => self.forget_secrets(before, after).await,
-            Old::Answers => self.forget_answers(before).await,
-            Old::WriteLocks => self.forget_write_locks(before).await,
-            Old::Deliveries => self.forget_deliveries(after).await,
+            Expired::Runs => self.purge_runs(before, after).await,
+            Expired::Messages => self.purge_messages(before, after).await,
+            Expired::AuditLog => self.purge_audit_log(before, after).await,
+            Expired::History => self.purge_history(before, after).await,
+            Expired::Accounts => self.purge_accounts(before, after).await,
+            Expired::MagicLinks => self.purge_magic_links(before, after).await,
+            Expired::Secrets => self.purge_secrets(before, after).await,
+            Expired::Answers => self.purge_answers(before).await,
+            Expired::WriteLocks => self.purge_write_locks(before).await,
+            Expired::Deliveries => self.purge_deliveries(after).await,
         }
     }
 
     /// Ids sort by age, so `sql` looks at old rows alone: from `$1` to `$2`, `$3` of them.
-    async fn stretch(
+    async fn range(
         &self,
         sql: &'static str,
         before: Time,
         after: &str,
-    ) -> Result<Option<Stretch>, StoreError> {
+    ) -> Result<Option<KeyRange>, StoreError> {
         let mut reader = self.db.read().await?;
         let ids: Vec<String> = run!(reader, |c| sqlx::query_scalar(sql)
             .bind(after)
             .bind(first_id_of(before))
-            .bind(BITE)
+            .bind(PURGE_BATCH)
             .fetch_all(c)
             .await)?;
-        let is_last = ids.len() < usize::try_from(BITE).unwrap_or(usize::MAX);
-        Ok(ids.into_iter().next_back().map(|until| Stretch {
+        let is_last = ids.len() < usize::try_from(PURGE_BATCH).unwrap_or(usize::MAX);
+        Ok(ids.into_iter().next_back().map(|until| KeyRange {
             after: after.to_owned(),
             until,
             before,
@@ -140,7 +145,7 @@ impl Store {
         }))
     }
 
-    async fn forget_runs(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_runs(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str = "SELECT id FROM sync_runs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         macro_rules! old_runs {
             () => {
@@ -162,28 +167,28 @@ impl Store {
             ") LIMIT $4)"
         );
         const RUNS: &str = concat!("DELETE FROM sync_runs WHERE id IN (", old_runs!(), ")");
-        let Some(stretch) = self.stretch(IDS, before, after).await? else {
-            return Ok(Bite::nothing());
+        let Some(range) = self.range(IDS, before, after).await? else {
+            return Ok(PurgeBatch::nothing());
         };
         let mut tx = self.db.begin().await?;
         let pages = run!(tx, |c| sqlx::query(PAGES)
-            .bind(&stretch.after)
-            .bind(&stretch.until)
+            .bind(&range.after)
+            .bind(&range.until)
             .bind(at(before))
-            .bind(BITE)
+            .bind(PURGE_BATCH)
             .execute(c)
             .await?
             .rows_affected());
         if is_full(pages) {
             tx.commit().await?;
-            return Ok(stretch.again());
+            return Ok(range.again());
         }
-        let forgotten = delete!(tx, RUNS, stretch);
+        let purged = delete!(tx, RUNS, range);
         tx.commit().await?;
-        Ok(stretch.bite(forgotten))
+        Ok(range.batch(purged))
     }
 
-    async fn forget_messages(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_messages(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str = "SELECT id FROM outbox WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         const ATTEMPTS: &str = "
             DELETE FROM webhook_attempts WHERE id IN (
@@ -194,55 +199,55 @@ impl Store {
                 SELECT id FROM webhook_deliveries WHERE message_id > $1 AND message_id <= $2
                 LIMIT $3)";
         const MESSAGES: &str = "DELETE FROM outbox WHERE id > $1 AND id <= $2";
-        let Some(stretch) = self.stretch(IDS, before, after).await? else {
-            return Ok(Bite::nothing());
+        let Some(range) = self.range(IDS, before, after).await? else {
+            return Ok(PurgeBatch::nothing());
         };
         for sql in [ATTEMPTS, DELIVERIES] {
             let mut tx = self.db.begin().await?;
-            let deleted = delete!(tx, sql, stretch, BITE);
+            let deleted = delete!(tx, sql, range, PURGE_BATCH);
             tx.commit().await?;
             if is_full(deleted) {
-                return Ok(stretch.again());
+                return Ok(range.again());
             }
         }
         let mut tx = self.db.begin().await?;
-        let forgotten = run!(tx, |c| sqlx::query(MESSAGES)
-            .bind(&stretch.after)
-            .bind(&stretch.until)
+        let purged = run!(tx, |c| sqlx::query(MESSAGES)
+            .bind(&range.after)
+            .bind(&range.until)
             .execute(c)
             .await?
             .rows_affected());
         tx.commit().await?;
-        Ok(stretch.bite(forgotten))
+        Ok(range.batch(purged))
     }
 
-    async fn forget_audit_log(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_audit_log(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str = "SELECT id FROM audit_log WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         const ENTRIES: &str = "DELETE FROM audit_log WHERE id > $1 AND id <= $2 AND at < $3";
-        self.forget_stretch(IDS, ENTRIES, before, after).await
+        self.purge_range(IDS, ENTRIES, before, after).await
     }
 
-    async fn forget_magic_links(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_magic_links(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str =
             "SELECT id FROM magic_links WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         const LINKS: &str = "
             DELETE FROM magic_links WHERE id > $1 AND id <= $2 AND expires_at < $3";
-        self.forget_stretch(IDS, LINKS, before, after).await
+        self.purge_range(IDS, LINKS, before, after).await
     }
 
-    async fn forget_secrets(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_secrets(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str =
             "SELECT id FROM webhook_secrets WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         const SECRETS: &str = "
             DELETE FROM webhook_secrets WHERE id > $1 AND id <= $2 AND expires_at <= $3";
-        self.forget_stretch(IDS, SECRETS, before, after).await
+        self.purge_range(IDS, SECRETS, before, after).await
     }
 
     /// What explains the present state stays, however old it is: the last return, and what came after.
     ///
     /// Each old entry counts the later returns of its record by the index. PostgreSQL would answer an
     /// EXISTS by a join with all returns that there are.
-    async fn forget_history(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_history(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str =
             "SELECT id FROM record_history WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
         const ENTRIES: &str = "
@@ -254,29 +259,29 @@ impl Store {
                     WHERE n.connection_id = h.connection_id AND n.object = h.object
                       AND n.record_id = h.record_id AND n.id > h.id
                       AND n.event IN ('seen_again', 'restored') AND n.recorded_at < $3) > 0)";
-        self.forget_stretch(IDS, ENTRIES, before, after).await
+        self.purge_range(IDS, ENTRIES, before, after).await
     }
 
-    /// One statement on a stretch of a table whose ids sort by age.
-    async fn forget_stretch(
+    /// One statement on a range of a table whose ids sort by age.
+    async fn purge_range(
         &self,
         ids: &'static str,
         delete: &'static str,
         before: Time,
         after: &str,
-    ) -> Result<Bite, StoreError> {
-        let Some(stretch) = self.stretch(ids, before, after).await? else {
-            return Ok(Bite::nothing());
+    ) -> Result<PurgeBatch, StoreError> {
+        let Some(range) = self.range(ids, before, after).await? else {
+            return Ok(PurgeBatch::nothing());
         };
         let mut tx = self.db.begin().await?;
-        let forgotten = delete!(tx, delete, stretch);
+        let purged = delete!(tx, delete, range);
         tx.commit().await?;
-        Ok(stretch.bite(forgotten))
+        Ok(range.batch(purged))
     }
 
-    /// An account is forgotten when no connection has drawn from it for that time. Until then what it
+    /// An account is purged when no connection has drawn from it for that time. Until then what it
     /// spent counts, should somebody connect it again.
-    async fn forget_accounts(&self, before: Time, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_accounts(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str = "
             SELECT id FROM provider_accounts WHERE id > $1 ORDER BY id LIMIT $2";
         const USED: &str = "
@@ -298,12 +303,12 @@ impl Store {
         let mut reader = self.db.read().await?;
         let ids: Vec<String> = run!(reader, |c| sqlx::query_scalar(IDS)
             .bind(after)
-            .bind(BITE)
+            .bind(PURGE_BATCH)
             .fetch_all(c)
             .await)?;
         drop(reader);
         let Some(until) = ids.last() else {
-            return Ok(Bite::nothing());
+            return Ok(PurgeBatch::nothing());
         };
         let now = self.now();
         let mut tx = self.db.begin().await?;
@@ -320,7 +325,7 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        let forgotten = run!(tx, |c| sqlx::query(ACCOUNTS)
+        let purged = run!(tx, |c| sqlx::query(ACCOUNTS)
             .bind(after)
             .bind(until)
             .bind(at(before))
@@ -329,13 +334,13 @@ impl Store {
             .rows_affected());
         tx.commit().await?;
         let is_last = !is_full(ids.len() as u64);
-        Ok(Bite {
-            forgotten,
+        Ok(PurgeBatch {
+            purged,
             next: (!is_last).then(|| until.clone()),
         })
     }
 
-    async fn forget_answers(&self, before: Time) -> Result<Bite, StoreError> {
+    async fn purge_answers(&self, before: Time) -> Result<PurgeBatch, StoreError> {
         const SQL: &str = "
             DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
                 SELECT connection_id, idempotency_key FROM idempotency_keys
@@ -343,7 +348,7 @@ impl Store {
         self.forget_expired(SQL, before).await
     }
 
-    async fn forget_write_locks(&self, before: Time) -> Result<Bite, StoreError> {
+    async fn purge_write_locks(&self, before: Time) -> Result<PurgeBatch, StoreError> {
         const SQL: &str = "
             DELETE FROM write_locks WHERE (connection_id, name) IN (
                 SELECT connection_id, name FROM write_locks
@@ -352,23 +357,27 @@ impl Store {
     }
 
     /// What is found by when it expired, and of which nothing old stays.
-    async fn forget_expired(&self, sql: &'static str, before: Time) -> Result<Bite, StoreError> {
+    async fn forget_expired(
+        &self,
+        sql: &'static str,
+        before: Time,
+    ) -> Result<PurgeBatch, StoreError> {
         let mut tx = self.db.begin().await?;
-        let forgotten = run!(tx, |c| sqlx::query(sql)
+        let purged = run!(tx, |c| sqlx::query(sql)
             .bind(at(before))
-            .bind(BITE)
+            .bind(PURGE_BATCH)
             .execute(c)
             .await?
             .rows_affected());
         tx.commit().await?;
-        Ok(Bite {
-            forgotten,
-            next: is_full(forgotten).then(String::new),
+        Ok(PurgeBatch {
+            purged,
+            next: is_full(purged).then(String::new),
         })
     }
 
     /// Jumps from endpoint to endpoint; `after` is the last one that was looked at.
-    async fn forget_deliveries(&self, after: &str) -> Result<Bite, StoreError> {
+    async fn purge_deliveries(&self, after: &str) -> Result<PurgeBatch, StoreError> {
         const NEXT: &str = "
             SELECT d.endpoint_id,
                    EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.id = d.endpoint_id) AS there
@@ -380,39 +389,39 @@ impl Store {
             .await)?;
         drop(reader);
         let Some((endpoint_id, there)) = next else {
-            return Ok(Bite::nothing());
+            return Ok(PurgeBatch::nothing());
         };
         if there {
-            return Ok(Bite {
-                forgotten: 0,
+            return Ok(PurgeBatch {
+                purged: 0,
                 next: Some(endpoint_id),
             });
         }
         let mut tx = self.db.begin().await?;
-        let forgotten = delete_deliveries_to(&mut tx, &endpoint_id).await?;
+        let purged = delete_deliveries_to(&mut tx, &endpoint_id).await?;
         tx.commit().await?;
-        let next = if is_full(forgotten) {
+        let next = if is_full(purged) {
             after.to_owned()
         } else {
             endpoint_id
         };
-        Ok(Bite {
-            forgotten,
+        Ok(PurgeBatch {
+            purged,
             next: Some(next),
         })
     }
 }
 
-impl Bite {
+impl PurgeBatch {
     fn nothing() -> Self {
         Self {
-            forgotten: 0,
+            purged: 0,
             next: None,
         }
     }
 }
 
-/// Deletes one bite of what is, or was, on its way to an endpoint.
+/// Deletes one batch of what is, or was, on its way to an endpoint.
 pub(crate) async fn delete_deliveries_to(
     tx: &mut Tx,
     endpoint_id: &str,
@@ -422,13 +431,13 @@ pub(crate) async fn delete_deliveries_to(
             SELECT id FROM webhook_deliveries WHERE endpoint_id = $1 LIMIT $2)";
     Ok(run!(tx, |c| sqlx::query(SQL)
         .bind(endpoint_id)
-        .bind(BITE)
+        .bind(PURGE_BATCH)
         .execute(c)
         .await?
         .rows_affected()))
 }
 
-/// Whether that were all that a bite may be: there may be more.
+/// Whether that were all that a batch may be: there may be more.
 fn is_full(rows: u64) -> bool {
-    rows >= BITE.unsigned_abs()
+    rows >= PURGE_BATCH.unsigned_abs()
 }

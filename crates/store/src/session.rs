@@ -1,13 +1,13 @@
 //! Connections to PostgreSQL, and what each of them is told first.
 //!
 //! It is told by statements and not by startup parameters: a pooler in between refuses those that it
-//! doesn't know, or leaves them out without a word.
+//! doesn't know, or silently leaves them out.
 
 use std::str::FromStr;
 
 use sqlx::{Connection as _, Error, PgConnection, postgres::PgConnectOptions};
 
-/// - A process that dies without a word must not hold its locks for as long as TCP waits.
+/// - A process that dies without closing its connections must not hold its locks for as long as TCP waits.
 /// - A statement takes no longer than anybody waits for its answer (`link.rs`).
 /// - Compiling a statement takes longer than any of ours.
 /// - Statements are written for one isolation level, whatever the server's own default is.

@@ -30,8 +30,8 @@ struct UnfinishedScan {
     checkpoint: Json<Checkpoint>,
 }
 
-/// A scan that starts, with a run for each sync that takes part. The run that leads it lends it its
-/// id: claiming the leader claims the scan.
+/// A scan that starts, with a run for each sync that takes part. Its id is the
+/// id of the run that leads it: claiming the leader claims the scan.
 struct NewScan {
     id: String,
     runs: Vec<NewRun>,

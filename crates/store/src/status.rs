@@ -195,7 +195,7 @@ impl Store {
         rows.into_iter().map(WhoseRow::parsed).collect()
     }
 
-    /// Deletions that wait for somebody's word, by connection and object; at most `limit`.
+    /// Deletions that wait for approval, by connection and object; at most `limit`.
     pub async fn held_deletions(&self, limit: i64) -> Result<Vec<HeldDeletions>, StoreError> {
         const SQL: &str = "
             SELECT a.name AS application, c.customer_id, c.provider_name, m.object,

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;
-use syncline_model::{Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::wants_a_word};
+use syncline_model::{
+    Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::needs_approval,
+};
 
 use crate::{
     Store, StoreError,
@@ -39,12 +41,12 @@ struct MissingColumns {
     was_gone: bool,
     /// The record that carries it is marked as deleted.
     carrier_deleted: bool,
-    /// The deletion of the record that carries it waits for somebody's word.
+    /// The deletion of the record that carries it waits for approval.
     carrier_held: bool,
 }
 
 impl Store {
-    /// Marks as deleted what is proven to be gone, or holds it for somebody's word.
+    /// Marks as deleted what is proven to be gone, or holds it for approval.
     pub(crate) async fn sweep(
         &self,
         tx: &mut Tx,
@@ -72,7 +74,7 @@ impl Store {
         let left = count(missing.len());
         let live = self.live_rows(tx, scan, run.object).await?;
         let threatened = threatened(&missing, &doomed, proof, verdict);
-        if wants_a_word(count(threatened.len()), live, empty_answer) {
+        if needs_approval(count(threatened.len()), live, empty_answer) {
             self.hold(tx, scan, run, &threatened).await?;
             tracing::warn!(
                 "run {} would delete {} of {live} {} and holds that until somebody says so: look at \
@@ -96,7 +98,7 @@ impl Store {
         })
     }
 
-    /// Marks as deleted what is proven to be gone so far, before a scan waits: the provider's word
+    /// Marks as deleted what is proven to be gone so far, before a scan waits: the provider's answer
     /// does not hold until it goes on. Nothing yet, if the rows still to be asked about could make
     /// it too much at once.
     pub async fn sweep_so_far(&self, scan: &Scan, runs: &[ScanRun]) -> Result<(), StoreError> {
@@ -112,7 +114,7 @@ impl Store {
             let proven: Vec<(&MissingColumns, String)> = missing
                 .iter()
                 .filter(is_proven)
-                .map(|row| (row, row.word()))
+                .map(|row| (row, row.stated_reason()))
                 .collect();
             let hidden = |row: &&MissingColumns| row.lookup.as_deref() == Some("hidden");
             let at_stake = missing.len() - missing.iter().filter(hidden).count();
@@ -120,7 +122,7 @@ impl Store {
                 continue;
             }
             let live = self.live_rows(&mut tx, scan, run.object).await?;
-            if wants_a_word(count(at_stake), live, false) {
+            if needs_approval(count(at_stake), live, false) {
                 continue;
             }
             let deleted = self.delete_doomed(&mut tx, scan, run, &proven).await?;
@@ -286,7 +288,7 @@ impl Store {
             .fetch_all(c)
             .await)?;
         let held: Vec<&str> = held.iter().map(String::as_str).collect();
-        let entry = HistoryEntry::new("held", "so many deletions at once wait for somebody's word");
+        let entry = HistoryEntry::new("held", "so many deletions at once wait for approval");
         self.write_history(tx, &scan.connection, run.object, &run.id, &held, &entry)
             .await
     }
@@ -328,8 +330,8 @@ struct Proof {
 }
 
 impl Proof {
-    /// Only the provider's word can settle the row, and there is none yet.
-    fn needs_a_word(self, row: &MissingColumns) -> bool {
+    /// Only the provider's answer about its id can decide on the row, and there is none yet.
+    fn needs_lookup(self, row: &MissingColumns) -> bool {
         (self.some_are_hidden || !self.by_absence) && row.lookup.is_none()
     }
 }
@@ -346,13 +348,13 @@ fn doomed(
     let mut doomed = Vec::new();
     for row in missing {
         let reason = if row.carrier_deleted {
-            Some(row.word())
+            Some(row.stated_reason())
         } else if row.carrier_held {
             held_along += 1;
             None
         } else if empty_answer {
             Some("the provider answered with nothing".to_owned())
-        } else if proof.needs_a_word(row) {
+        } else if proof.needs_lookup(row) {
             None
         } else {
             row.reason_to_delete(verdict)
@@ -380,7 +382,7 @@ fn threatened<'m>(
         .iter()
         .filter(|row| {
             is_doomed.contains(row.record_id.as_str())
-                || (row.is_unsettled() && (row.was_gone || may_follow))
+                || (row.is_undecided() && (row.was_gone || may_follow))
         })
         .map(|row| row.record_id.as_str())
         .collect()
@@ -392,12 +394,12 @@ fn count(n: usize) -> i64 {
 
 impl MissingColumns {
     /// Another read that lacks it may prove that it is gone.
-    fn is_unsettled(&self) -> bool {
+    fn is_undecided(&self) -> bool {
         matches!(self.lookup.as_deref(), None | Some("another"))
     }
 
     /// Why it goes without the run's verdict.
-    fn word(&self) -> String {
+    fn stated_reason(&self) -> String {
         if self.carrier_deleted {
             return "its contact was deleted".to_owned();
         }

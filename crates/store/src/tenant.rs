@@ -1,7 +1,7 @@
 //! One application's part of the database: the one place where callers are kept apart.
 //!
 //! Whatever a caller names (an id, a customer, a filter) is looked up through a [`Tenant`], which comes
-//! with his key. Its statements are [`Scoped`]: a text that doesn't begin with the application does
+//! with their key. Its statements are [`Scoped`]: a text that doesn't begin with the application does
 //! not compile, and `run!` binds the application's id as `$1` before anything else is bound. A
 //! [`Scope`], which is what a tenant reads and writes through, takes no other statements. So a query
 //! without the scope can't be written by accident.

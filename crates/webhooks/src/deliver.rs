@@ -107,7 +107,7 @@ impl Webhooks {
                 return Ok(made);
             }
             let hung = !attempt.succeeded() && attempt.duration >= SLOW;
-            if hung || self.stopping.is_cancelled() || Instant::now() >= turn {
+            if hung || self.shutdown.is_cancelled() || Instant::now() >= turn {
                 break;
             }
         }

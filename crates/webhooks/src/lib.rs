@@ -69,7 +69,7 @@ pub struct Webhooks {
     config: Arc<WebhooksConfig>,
     places: Places,
     wake: Arc<Notify>,
-    stopping: CancellationToken,
+    shutdown: CancellationToken,
 }
 
 impl Webhooks {
@@ -86,7 +86,7 @@ impl Webhooks {
             clock,
             config: Arc::new(config),
             places: Places::default(),
-            stopping: CancellationToken::new(),
+            shutdown: CancellationToken::new(),
         })
     }
 
@@ -97,13 +97,13 @@ impl Webhooks {
             concurrency: self.config.concurrency,
             tick: self.config.tick,
             wake: self.wake.clone(),
-            stopping: self.stopping.clone(),
+            shutdown: self.shutdown.clone(),
         };
         workers.work_off(self.clone()).await;
     }
 
     /// Takes no more work.
-    pub fn stop(&self) {
-        self.stopping.cancel();
+    pub fn shutdown(&self) {
+        self.shutdown.cancel();
     }
 }

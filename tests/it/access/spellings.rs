@@ -95,7 +95,7 @@ on_both_databases! {
         }
         assert_eq!(app.apollo.ledger().len(), 0);
         App::answer(json().body("{}")).await.ok();
-        // Who has no rules may send what he likes.
+        // Who has no rules may send anything.
         let plain = request(&app, &app.api_key, &Method::POST, &proxied);
         App::answer(plain.header("content-type", form).body("page=1")).await;
         assert_eq!(app.apollo.ledger().len(), 2);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use syncline_engine::{Engine, EngineConfig, ScanEnd, Step, Walk};
+use syncline_engine::{Engine, EngineConfig, LeasedScan, ScanEnd, Step};
 use syncline_sim::{Options, TeamOptions};
 
 use crate::support::{App, CONTACTS, Database, on_both_databases, pages_of};
@@ -20,11 +20,11 @@ on_both_databases! {
         app.engine.tick().await.unwrap();
 
         let mut customers = Vec::new();
-        let mut walks = Vec::new();
+        let mut scans = Vec::new();
         for _ in 0..3 {
             let mut claimed = app.engine.claim(1).await.unwrap();
             customers.extend(claimed.iter().map(customer));
-            walks.append(&mut claimed);
+            scans.append(&mut claimed);
         }
         assert_eq!(customers[..2], ["c1", "c2"], "{customers:?}");
         assert_eq!(customers[2], "c1", "the other one has no more");
@@ -80,7 +80,7 @@ on_both_databases! {
             "UPDATE sync_runs SET application_id = {other}, customer_id = 'c1' WHERE customer_id = 'c2'"
         )).await;
         let claimed = app.engine.claim(2).await.unwrap();
-        let accounts: Vec<_> = claimed.iter().map(|walk| walk.scan.account.id.clone()).collect();
+        let accounts: Vec<_> = claimed.iter().map(|leased| leased.scan.account.id.clone()).collect();
         assert_ne!(accounts[0], accounts[1]);
     }
 
@@ -162,16 +162,16 @@ on_both_databases! {
         }
     }
 
-    async fn stepping_by_hand_ends_as_a_walk_does(database: Database) {
+    async fn stepping_by_hand_ends_as_a_worker_does(database: Database) {
         let app = teams(database, 1, 150).await;
         app.sync_only(CONTACTS).await;
         connect(&app, 1).await;
         app.engine.tick().await.unwrap();
-        let mut walks = app.engine.claim(10).await.unwrap();
-        assert_eq!(walks.len(), 1);
+        let mut scans = app.engine.claim(10).await.unwrap();
+        assert_eq!(scans.len(), 1);
         let mut steps = Vec::new();
         loop {
-            let step = app.engine.step(&mut walks[0]).await.unwrap();
+            let step = app.engine.step(&mut scans[0]).await.unwrap();
             steps.push(step);
             if matches!(step, Step::End(_)) {
                 break;
@@ -203,8 +203,8 @@ async fn connect(app: &App, n: usize) {
         .await;
 }
 
-fn customer(walk: &Walk) -> String {
-    walk.scan.connection.customer_id.clone()
+fn customer(leased: &LeasedScan) -> String {
+    leased.scan.connection.customer_id.clone()
 }
 
 /// A request takes as long as Apollo's do, so that nothing is due at the very same moment.

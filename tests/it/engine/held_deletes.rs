@@ -1,4 +1,4 @@
-//! Too many deletions at once wait for somebody's word.
+//! Too many deletions at once wait for approval.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

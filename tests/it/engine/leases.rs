@@ -96,7 +96,7 @@ on_both_databases! {
         );
         tokio::time::timeout(Duration::from_mins(1), engine.work_off())
             .await
-            .expect("no heartbeat stops its own walk")
+            .expect("no heartbeat stops its own scan")
             .unwrap();
         assert_eq!(app.runs("contact").await[0]["status"], "SUCCESS");
         assert_eq!(app.runs("contact").await[0]["num_records_synced"], 1500);

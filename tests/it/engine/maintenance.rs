@@ -1,11 +1,11 @@
-//! What is old is forgotten beside everything else, in bites that nobody waits for.
+//! What is old is purged beside everything else, in bites that nobody waits for.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 use syncline_model::first_id_of;
-use syncline_store::{BITE, Old};
+use syncline_store::{Expired, PURGE_BATCH};
 
 use crate::support::{App, CUSTOMER, Database, Receiver, on_both_databases};
 
@@ -27,21 +27,21 @@ on_both_databases! {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(entries(&app.database).await > 0, "the sync didn't wait for the last entry");
-        app.engine.stop();
+        app.engine.shutdown();
         running.await.unwrap();
     }
 
     async fn a_bite_is_bounded_and_the_next_one_goes_on_behind_it(database: Database) {
         let app = App::with_contacts(database, 0).await;
-        write_old_audit_log(&app, 2 * BITE + 1).await;
+        write_old_audit_log(&app, 2 * PURGE_BATCH + 1).await;
         let mut bites = Vec::new();
         let mut after = Some(String::new());
         while let Some(from) = after {
-            let bite = app.store.forget(Old::AuditLog, a_year_before(&app), &from).await.unwrap();
-            bites.push(bite.forgotten);
-            after = bite.next;
+            let batch = app.store.purge(Expired::AuditLog, a_year_before(&app), &from).await.unwrap();
+            bites.push(batch.purged);
+            after = batch.next;
         }
-        let full = BITE.unsigned_abs();
+        let full = PURGE_BATCH.unsigned_abs();
         assert_eq!(bites, [full, full, 1]);
         assert_eq!(entries(&app.database).await, 0);
     }
@@ -49,7 +49,7 @@ on_both_databases! {
     async fn runs_with_many_pages_go_in_bites_too(database: Database) {
         let app = App::synced(database, 5).await;
         app.after(TimeDelta::hours(1)).await;
-        let pages = BITE + 10;
+        let pages = PURGE_BATCH + 10;
         app.database.execute(&format!(
             "WITH RECURSIVE n (page) AS (SELECT 1000 UNION ALL SELECT page + 1 FROM n WHERE page < 1000 + {pages})
              INSERT INTO sync_run_pages (run_id, pass, page, ids)
@@ -57,9 +57,9 @@ on_both_databases! {
         )).await;
         app.clock.advance(TimeDelta::days(91));
         let before = app.now() - TimeDelta::days(90);
-        let first = app.store.forget(Old::Runs, before, "").await.unwrap();
-        assert_eq!((first.forgotten, first.next), (0, Some(String::new())), "pages go first");
-        assert_eq!(app.engine.forget_old(Old::Runs).await.unwrap(), 6);
+        let first = app.store.purge(Expired::Runs, before, "").await.unwrap();
+        assert_eq!((first.purged, first.next), (0, Some(String::new())), "pages go first");
+        assert_eq!(app.engine.purge(Expired::Runs).await.unwrap(), 6);
         let left = "SELECT count(*) FROM sync_run_pages WHERE run_id NOT IN (SELECT id FROM sync_runs)";
         assert_eq!(app.database.count(left).await, 0);
     }
@@ -70,13 +70,13 @@ on_both_databases! {
         let endpoint = crate::webhooks::endpoint(&app, &receiver).await;
         let id = endpoint["id"].as_str().unwrap();
         let path = format!("/mgmt/v2/webhook_endpoints/{id}");
-        for _ in 0..BITE + 5 {
+        for _ in 0..PURGE_BATCH + 5 {
             app.post(&format!("{path}/_test"), json!({})).await.ok();
         }
         app.delete(&path).await.ok();
         let owed = "SELECT count(*) FROM webhook_deliveries";
-        assert_eq!(app.database.count(owed).await, 5, "a request deletes no more than a bite");
-        assert_eq!(app.engine.forget_old(Old::Deliveries).await.unwrap(), 5);
+        assert_eq!(app.database.count(owed).await, 5, "a request deletes no more than a batch");
+        assert_eq!(app.engine.purge(Expired::Deliveries).await.unwrap(), 5);
         assert_eq!(app.database.count(owed).await, 0);
         assert_eq!(app.deliver().await, 0);
     }
@@ -87,11 +87,11 @@ on_both_databases! {
         let of_both = app.database.count(accounts).await;
         assert!(of_both > 0);
         app.delete(&format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo")).await.ok();
-        assert_eq!(app.engine.forget_old(Old::Accounts).await.unwrap(), 0, "it has just been used");
+        assert_eq!(app.engine.purge(Expired::Accounts).await.unwrap(), 0, "it has just been used");
         app.clock.advance(TimeDelta::days(89));
-        assert_eq!(app.engine.forget_old(Old::Accounts).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::Accounts).await.unwrap(), 0);
         app.clock.advance(TimeDelta::days(2));
-        assert!(app.engine.forget_old(Old::Accounts).await.unwrap() > 0);
+        assert!(app.engine.purge(Expired::Accounts).await.unwrap() > 0);
     }
 
     async fn answers_and_locks_are_forgotten_when_they_have_expired(database: Database) {
@@ -107,10 +107,10 @@ on_both_databases! {
                 .json(&body);
             App::answer(request).await.ok();
         }
-        assert_eq!(app.engine.forget_old(Old::Answers).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::Answers).await.unwrap(), 0);
         app.clock.advance(TimeDelta::hours(25));
-        assert_eq!(app.engine.forget_old(Old::Answers).await.unwrap(), 2);
-        assert_eq!(app.engine.forget_old(Old::WriteLocks).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::Answers).await.unwrap(), 2);
+        assert_eq!(app.engine.purge(Expired::WriteLocks).await.unwrap(), 0);
     }
 }
 

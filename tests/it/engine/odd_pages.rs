@@ -133,11 +133,11 @@ on_both_databases! {
         app.sync_only(&["contact"]).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
-        let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+        let mut leased = app.engine.claim(1).await.unwrap().remove(0);
         for _ in 0..3 {
-            app.engine.step(&mut walk).await.unwrap();
+            app.engine.step(&mut leased).await.unwrap();
         }
-        app.engine.give_back(&mut walk).await;
+        app.engine.give_back(&mut leased).await;
         app.work_off().await;
         assert_eq!(pages_asked(&app, "contacts/search"), [1, 2, 3, 4, 4, 4]);
         assert_eq!(run_of(&app, "contact").await["state"], "stalled");

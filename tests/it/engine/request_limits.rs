@@ -258,13 +258,13 @@ on_both_databases! {
         let app = contacts_of(database, 1500, quota(None, Some(20), None)).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
-        let mut walks = app.engine.claim(1).await.unwrap();
+        let mut scans = app.engine.claim(1).await.unwrap();
         for _ in 0..3 {
-            assert_eq!(app.engine.step(&mut walks[0]).await.unwrap(), Step::Page);
+            assert_eq!(app.engine.step(&mut scans[0]).await.unwrap(), Step::Page);
         }
         use_up(&app, 12);
-        assert_eq!(app.engine.step(&mut walks[0]).await.unwrap(), Step::Page);
-        assert_eq!(app.engine.step(&mut walks[0]).await.unwrap(), Step::End(ScanEnd::Waiting));
+        assert_eq!(app.engine.step(&mut scans[0]).await.unwrap(), Step::Page);
+        assert_eq!(app.engine.step(&mut scans[0]).await.unwrap(), Step::End(ScanEnd::Waiting));
         let run = app.newest_run(CUSTOMER, "contact").await;
         assert_eq!(waiting_until(&run), app.now() + HOUR);
         app.until_nothing_waits().await;

@@ -15,7 +15,7 @@ on_both_databases! {
     async fn a_scan_that_lost_its_worker_goes_on_from_its_checkpoint(database: Database) {
         let app = App::with_contacts(database, 450).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
-        // The third page never arrives: the walk is dropped while it waits, as a crash would.
+        // The third page never arrives: the scan is dropped while it waits, as a crash would.
         let gate = app.apollo.gate(Match::path("contacts/search").page(3));
         tokio::select! {
             _ = app.work_off() => panic!("the third page was held back"),

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use syncline_store::Old;
+use syncline_store::Expired;
 
 use super::evidence::{contact_ids, next_period, row};
 use crate::support::{App, CUSTOMER, on_both_databases};
@@ -16,14 +16,14 @@ on_both_databases! {
         assert_eq!(app.runs("contact").await.len(), 2);
         let pages = app.database.count("SELECT count(*) FROM sync_run_pages").await;
         app.clock.advance(KEPT - TimeDelta::hours(1));
-        assert_eq!(app.engine.forget_old(Old::Runs).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::Runs).await.unwrap(), 0);
         app.clock.advance(TimeDelta::hours(1) + TimeDelta::seconds(1));
         // Those of all six objects.
-        assert_eq!(app.engine.forget_old(Old::Runs).await.unwrap(), 6);
+        assert_eq!(app.engine.purge(Expired::Runs).await.unwrap(), 6);
         assert_eq!(app.runs("contact").await.len(), 1);
         assert!(app.database.count("SELECT count(*) FROM sync_run_pages").await <= pages);
         app.clock.advance(TimeDelta::days(365));
-        assert_eq!(app.engine.forget_old(Old::Runs).await.unwrap(), 0, "the newest stays");
+        assert_eq!(app.engine.purge(Expired::Runs).await.unwrap(), 0, "the newest stays");
         let syncs = app.get("/mgmt/v2/syncs").await.ok();
         let syncs = syncs["results"].as_array().unwrap().clone();
         assert!(syncs.iter().all(|sync| sync["last_run"]["state"] == "succeeded"));
@@ -44,7 +44,7 @@ on_both_databases! {
         assert!(app.runs("contact").await[0]["deletes_held"].as_i64().unwrap() > 0);
         next_period(&app).await;
         app.clock.advance(KEPT + TimeDelta::hours(3));
-        app.engine.forget_old(Old::Runs).await.unwrap();
+        app.engine.purge(Expired::Runs).await.unwrap();
         let apply = format!("/mgmt/v2/sync-runs/{held}/_apply_deletes");
         app.post(&apply, serde_json::json!({})).await.ok();
         assert_eq!(row(&app, "contacts", &ids[0]).await["is_deleted"], true);

@@ -48,7 +48,7 @@ async fn two_workers_on_one_postgres_never_run_the_same_object_twice() {
         .await
         .expect("the runs end");
     for engine in &engines {
-        engine.stop();
+        engine.shutdown();
     }
     for task in running {
         task.await.unwrap();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use syncline_engine::{Step, Walk};
+use syncline_engine::{LeasedScan, Step};
 use syncline_model::Object;
 use syncline_sim::{Options, TeamOptions};
 
@@ -186,19 +186,19 @@ on_both_databases! {
             app.clock.advance(TimeDelta::seconds(1));
         }
         // However many slots are free: what comes after the small one waits for its end.
-        let objects = |walks: &[Walk]| -> Vec<Object> {
-            walks.iter().map(|walk| walk.scan.object).collect()
+        let objects = |scans: &[LeasedScan]| -> Vec<Object> {
+            scans.iter().map(|leased| leased.scan.object).collect()
         };
         let mut claimed = Vec::new();
         loop {
-            let mut walks = app.engine.claim(10).await.unwrap();
-            if walks.is_empty() {
+            let mut scans = app.engine.claim(10).await.unwrap();
+            if scans.is_empty() {
                 break;
             }
             assert!(app.engine.claim(10).await.unwrap().is_empty());
-            claimed.extend(objects(&walks));
-            for walk in &mut walks {
-                while !matches!(app.engine.step(walk).await.unwrap(), Step::End(_)) {}
+            claimed.extend(objects(&scans));
+            for leased in &mut scans {
+                while !matches!(app.engine.step(leased).await.unwrap(), Step::End(_)) {}
             }
         }
         assert_eq!(claimed, [Object::User, Object::Account, Object::Contact]);

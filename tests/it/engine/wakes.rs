@@ -129,8 +129,8 @@ impl Running {
     }
 
     async fn stop(self) {
-        self.engine.stop();
-        self.webhooks.stop();
+        self.engine.shutdown();
+        self.webhooks.shutdown();
         self.task.await.unwrap();
     }
 }

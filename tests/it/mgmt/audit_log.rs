@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use syncline_model::Role;
 use syncline_sim::Simulator;
-use syncline_store::{NewApiKey, Old};
+use syncline_store::{Expired, NewApiKey};
 
 use crate::{
     access::key,
@@ -182,9 +182,9 @@ on_both_databases! {
         app.database.execute(&fresh).await;
         assert!(refuses(&app.database, "DELETE FROM audit_log WHERE id = 'zz'").await, "a delete");
         app.clock.advance(chrono::TimeDelta::days(364));
-        assert_eq!(app.engine.forget_old(Old::AuditLog).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::AuditLog).await.unwrap(), 0);
         app.clock.advance(chrono::TimeDelta::days(2));
-        assert_eq!(app.engine.forget_old(Old::AuditLog).await.unwrap(), 1);
+        assert_eq!(app.engine.purge(Expired::AuditLog).await.unwrap(), 1);
         assert_eq!(written(&app.database).await, 1);
     }
 

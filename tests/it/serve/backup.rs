@@ -278,7 +278,7 @@ async fn syncline_made(file: &Path, sql: &'static str) {
     c.close().await.unwrap();
 }
 
-/// Somebody who keeps what he has read, and the greatest `last_modified_at` of it.
+/// Somebody who keeps what they have read, and the greatest `last_modified_at` of it.
 #[derive(Default)]
 struct Reader {
     seen: BTreeMap<String, Value>,

@@ -72,7 +72,7 @@ on_both_databases! {
         let others = lines.iter().filter(|line| line["span"].is_null());
         for line in others {
             let message = line["fields"]["message"].as_str().unwrap();
-            let of_the_process = ["listening on", "stopping", "Worker serve-"].iter().any(|it| message.contains(it));
+            let of_the_process = ["listening on", "shutting down", "Worker serve-"].iter().any(|it| message.contains(it));
             assert!(of_the_process, "nobody knows whose this is: {line}");
         }
     }

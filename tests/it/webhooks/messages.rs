@@ -3,7 +3,7 @@
 use axum::http::Method;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use syncline_store::Old;
+use syncline_store::Expired;
 
 use super::{MESSAGES, another_event, endpoint, endpoint_for, messages, one_event, patch, path_of};
 use crate::support::{App, Receiver, Reply, on_both_databases};
@@ -117,9 +117,9 @@ on_both_databases! {
         app.clock.advance(TimeDelta::days(89));
         another_event(&app).await;
         app.deliver().await;
-        assert_eq!(app.engine.forget_old(Old::Messages).await.unwrap(), 0);
+        assert_eq!(app.engine.purge(Expired::Messages).await.unwrap(), 0);
         app.clock.advance(TimeDelta::days(2));
-        assert_eq!(app.engine.forget_old(Old::Messages).await.unwrap(), 1);
+        assert_eq!(app.engine.purge(Expired::Messages).await.unwrap(), 1);
         let left = messages(&app).await;
         assert_eq!(left.len(), 1);
         assert_eq!(left[0]["event_type"], "connection.deleted");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use syncline_model::{first_id_of, webhook::Attempt};
-use syncline_store::{AuditFilter, MessageFilter, Old, PageRequest};
+use syncline_store::{AuditFilter, Expired, MessageFilter, PageRequest};
 
 use super::endpoint;
 use crate::support::{App, Receiver, explaining, on_both_databases, reads_of_history};
@@ -74,10 +74,10 @@ on_both_databases! {
         write_history(&app, &id).await;
         let faults = reads_of_history(&app.database, &HISTORY, async {
             for old in [
-                Old::Runs, Old::Messages, Old::AuditLog, Old::History, Old::Accounts, Old::MagicLinks,
-                Old::Secrets, Old::Answers, Old::WriteLocks, Old::Deliveries,
+                Expired::Runs, Expired::Messages, Expired::AuditLog, Expired::History, Expired::Accounts, Expired::MagicLinks,
+                Expired::Secrets, Expired::Answers, Expired::WriteLocks, Expired::Deliveries,
             ] {
-                app.store.forget(old, app.now(), "").await.unwrap();
+                app.store.purge(old, app.now(), "").await.unwrap();
             }
         })
         .await;

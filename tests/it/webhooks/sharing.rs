@@ -115,7 +115,7 @@ impl Worker {
     }
 
     async fn stop(self) {
-        self.webhooks.stop();
+        self.webhooks.shutdown();
         self.task.await.unwrap();
     }
 

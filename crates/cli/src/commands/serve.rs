@@ -9,7 +9,7 @@ use crate::{
     cli::{Role, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{CLOSE_WITHIN, Lifecycle, Signals},
+    lifecycle::{CLOSE_TIMEOUT, Lifecycle, Signals},
     logging,
 };
 
@@ -51,11 +51,11 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let watch = tokio::spawn(parts.clone().watch_database());
 
     signals.received().await;
-    tracing::info!("stopping");
+    tracing::info!("shutting down");
     watch.abort();
-    lifecycle.stop().await;
+    lifecycle.shutdown().await;
     // A connection that never comes back must not keep the process.
-    let _ = tokio::time::timeout(CLOSE_WITHIN, parts.store.close()).await;
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, parts.store.close()).await;
     Ok(())
 }
 

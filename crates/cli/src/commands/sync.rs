@@ -29,7 +29,7 @@ use crate::{
     cli::SyncArgs,
     compose::{self, Exclusive, Parts},
     config::{Config, LogFormat},
-    lifecycle::{STOP_WITHIN, Signals},
+    lifecycle::{SHUTDOWN_TIMEOUT, Signals},
     logging,
 };
 
@@ -129,8 +129,8 @@ async fn read(
         end = &mut reading => end?,
         never = watch(parts, connection, &started, &mut progress) => match never {},
         () = signals.received() => {
-            engine.stop();
-            let stopped = tokio::time::timeout(STOP_WITHIN, reading).await;
+            engine.shutdown();
+            let stopped = tokio::time::timeout(SHUTDOWN_TIMEOUT, reading).await;
             stopped.unwrap_or(Ok(ForegroundEnd::Interrupted))?
         }
     };

@@ -180,7 +180,7 @@ const ACCOUNT_ORDER: SortFields = SortFields {
 
 /// Oldest first is the one order that holds still: a new record goes behind the last page and a
 /// changed one stays where it is. Only a deletion (or its undoing) shifts a page, and the total
-/// betrays that. Without a sort field Apollo promises no order at all.
+/// shows that. Without a sort field Apollo promises no order at all.
 fn sorted(page: u32, per_page: u32, order: Order, fields: SortFields) -> Value {
     let (field, ascending) = match order {
         Order::OldestFirst => (fields.created, true),

@@ -16,8 +16,8 @@ use crate::{
     passthrough::Passthrough,
     session::Session,
     unified::{
-        Enrichment, Enrolled, Enrolment, LivePage, PageAsk, SequenceWithSteps, TaskFilter,
-        TaskPage, Told, Unified, Wrote,
+        Enrichment, Enrolled, Enrolment, LivePage, PageAsk, RateLimitInfo, SequenceWithSteps,
+        TaskFilter, TaskPage, Unified, Wrote,
     },
 };
 
@@ -196,8 +196,8 @@ impl Unified for Apollo {
         credits::may_cost(path)
     }
 
-    fn told(&self, answer: &Response) -> Told {
-        Told {
+    fn rate_limit_info(&self, answer: &Response) -> RateLimitInfo {
+        RateLimitInfo {
             usage: usage::usage_of(answer),
             refusal: error::refusal_of(answer),
         }

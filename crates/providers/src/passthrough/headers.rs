@@ -1,6 +1,6 @@
 //! Which headers cross the passthrough, in either direction.
 //!
-//! Headers of one connection end here, and so does what a caller proves himself with: the provider
+//! Headers of one connection end here, and so does what a caller authenticates with: the provider
 //! learns nothing of it, and the caller nothing of the credential that takes its place.
 
 use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};

@@ -17,7 +17,7 @@ use syncline_providers::{
 };
 use utoipa::ToSchema;
 
-use super::retry::Patience;
+use super::retry::RetryDeadline;
 use crate::{
     AppState,
     access::{self, Forwarding},
@@ -92,30 +92,30 @@ pub(crate) async fn send_passthrough_request(
     Json(request): Json<PassthroughRequest>,
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
     let remote = Remote::of(&state, &caller.connection)?;
-    let patience = Patience::of(&headers)?;
-    let mut errand = Errand::of(&remote, &request)?;
+    let deadline = RetryDeadline::of(&headers)?;
+    let mut forward_request = ForwardRequest::of(&remote, &request)?;
     let call = &caller.caller.call;
-    call.set_provider_request(&errand.method, &errand.target);
-    errand.check(&caller.caller)?;
-    access::restrict_headers(&caller.caller, &mut errand.headers);
+    call.set_provider_request(&forward_request.method, &forward_request.target);
+    forward_request.check(&caller.caller)?;
+    access::restrict_headers(&caller.caller, &mut forward_request.headers);
     loop {
-        let (refusal, result) = match errand.run().await {
+        let (refusal, result) = match forward_request.run().await {
             Ok((answer, refusal)) => (refusal, Ok(answer)),
             Err(error) => (Some(error.clone()), Err(error)),
         };
-        let next = patience
+        let next = deadline
             .as_ref()
             .zip(refusal.as_ref())
-            .and_then(|(patience, refusal)| patience.next_try(refusal));
+            .and_then(|(deadline, refusal)| deadline.next_try(refusal));
         match next {
             Some(next) => tokio::time::sleep_until(next).await,
-            None => return Ok(JsonBody(errand.in_envelope(&result?))),
+            None => return Ok(JsonBody(forward_request.in_envelope(&result?))),
         }
     }
 }
 
 /// A request that may be sent more than once.
-struct Errand<'r> {
+struct ForwardRequest<'r> {
     remote: &'r Remote,
     endpoint: String,
     method: Method,
@@ -124,7 +124,7 @@ struct Errand<'r> {
     body: Option<Bytes>,
 }
 
-impl<'r> Errand<'r> {
+impl<'r> ForwardRequest<'r> {
     fn of(remote: &'r Remote, request: &PassthroughRequest) -> ApiResult<Self> {
         let query = request.query.iter();
         let query = query.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -166,11 +166,11 @@ impl<'r> Errand<'r> {
         let (result, repeated) = counted(self.ask()).await;
         match &result {
             Ok(answer) => {
-                let told = self.remote.provider().told(answer);
+                let limits = self.remote.provider().rate_limit_info(answer);
                 self.remote
-                    .settle(permit, repeated, &told.usage, told.refusal.as_ref())
+                    .settle(permit, repeated, &limits.usage, limits.refusal.as_ref())
                     .await;
-                result.map(|answer| (answer, told.refusal))
+                result.map(|answer| (answer, limits.refusal))
             }
             Err(error) => {
                 self.remote.settle(permit, repeated, &[], Some(error)).await;

@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use syncline_providers::{
-    Forward, Forwarded, ProviderError, Response as Answered, Target, Told, counted,
+    Forward, Forwarded, ProviderError, RateLimitInfo, Response as Answered, Target, counted,
     http::Method as Verb,
 };
 
-use super::retry::{Patience, RETRY_FOR};
+use super::retry::{RETRY_FOR, RetryDeadline};
 use crate::{
     AppState,
     access::{self, Forwarding},
@@ -60,9 +60,9 @@ pub(crate) async fn proxy(
     }
     let remote = Remote::of(&state, &caller.connection)?;
     let target = target_of(&remote, request.uri())?;
-    let patience = Patience::of(request.headers())?;
+    let deadline = RetryDeadline::of(request.headers())?;
     let (parts, body) = request.into_parts();
-    let mut errand = Errand {
+    let mut forward_request = ForwardRequest {
         endpoint: remote.provider().endpoint_of(&parts.method, &target.path),
         remote,
         method: parts.method,
@@ -71,19 +71,19 @@ pub(crate) async fn proxy(
         place: Place::of(&parts.extensions),
     };
     let call = &caller.caller.call;
-    call.set_provider_request(&errand.method, &errand.target);
+    call.set_provider_request(&forward_request.method, &forward_request.target);
     let body = (!body.is_end_stream()).then_some(body);
     let forwarding = Forwarding {
-        method: &errand.method,
-        target: &errand.target,
-        headers: &errand.headers,
+        method: &forward_request.method,
+        target: &forward_request.target,
+        headers: &forward_request.headers,
         has_body: body.is_some(),
     };
-    access::check_forward(&caller.caller, &errand.remote, &forwarding)?;
-    access::restrict_headers(&caller.caller, &mut errand.headers);
-    let answer = match patience {
-        None => errand.run(body).await?.0,
-        Some(patience) => errand.run_within(&patience, body).await?,
+    access::check_forward(&caller.caller, &forward_request.remote, &forwarding)?;
+    access::restrict_headers(&caller.caller, &mut forward_request.headers);
+    let answer = match deadline {
+        None => forward_request.run(body).await?.0,
+        Some(deadline) => forward_request.run_within(&deadline, body).await?,
     };
     Ok(as_it_is(answer))
 }
@@ -103,7 +103,7 @@ fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
 }
 
 /// A request that may be sent more than once.
-struct Errand {
+struct ForwardRequest {
     remote: Remote,
     endpoint: String,
     method: Verb,
@@ -112,9 +112,9 @@ struct Errand {
     place: Place,
 }
 
-impl Errand {
+impl ForwardRequest {
     /// Sends it once, counted. Its answer is learned from before its body has come.
-    async fn run(&self, body: Option<Body>) -> Result<(Forwarded, Told), ProviderError> {
+    async fn run(&self, body: Option<Body>) -> Result<(Forwarded, RateLimitInfo), ProviderError> {
         let remote = &self.remote;
         let permit = remote.permit(&self.endpoint).await?;
         let forward = Forward {
@@ -127,14 +127,16 @@ impl Errand {
         let (answer, repeated) = counted(way.send(remote.credentials(), forward)).await;
         match answer {
             Ok(answer) => {
-                let told = remote.provider().told(&Answered {
+                let limits = remote.provider().rate_limit_info(&Answered {
                     status: answer.status,
                     headers: answer.headers.clone(),
                     body: Bytes::new(),
                 });
-                let refusal = told.refusal.as_ref();
-                remote.settle(permit, repeated, &told.usage, refusal).await;
-                Ok((answer, told))
+                let refusal = limits.refusal.as_ref();
+                remote
+                    .settle(permit, repeated, &limits.usage, refusal)
+                    .await;
+                Ok((answer, limits))
             }
             Err(error) => {
                 remote.settle(permit, repeated, &[], Some(&error)).await;
@@ -155,21 +157,27 @@ impl Errand {
     }
 
     /// Sends it until it isn't refused, as long as the caller waits.
-    async fn run_within(&self, patience: &Patience, body: Option<Body>) -> ApiResult<Forwarded> {
+    async fn run_within(
+        &self,
+        deadline: &RetryDeadline,
+        body: Option<Body>,
+    ) -> ApiResult<Forwarded> {
         let kept = match body {
             Some(body) => Some(self.keep(body).await?),
             None => None,
         };
         loop {
             let next = match self.run(kept.clone().map(Body::from)).await {
-                Ok((answer, told)) => {
-                    let next = told.refusal.and_then(|refusal| patience.next_try(&refusal));
+                Ok((answer, limits)) => {
+                    let next = limits
+                        .refusal
+                        .and_then(|refusal| deadline.next_try(&refusal));
                     match next {
                         Some(next) => next,
                         None => return Ok(answer),
                     }
                 }
-                Err(error) => patience.next_try(&error).ok_or(error)?,
+                Err(error) => deadline.next_try(&error).ok_or(error)?,
             };
             tokio::time::sleep_until(next).await;
         }

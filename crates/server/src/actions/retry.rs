@@ -14,11 +14,11 @@ const MOST_SECONDS: u64 = 60;
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Until when a caller waits.
-pub(super) struct Patience {
+pub(super) struct RetryDeadline {
     until: Instant,
 }
 
-impl Patience {
+impl RetryDeadline {
     /// `None` where the caller asks for none.
     pub(super) fn of(headers: &HeaderMap) -> ApiResult<Option<Self>> {
         let Some(value) = headers.get(RETRY_FOR) else {
@@ -54,10 +54,10 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn patience(value: &'static str) -> ApiResult<Option<Patience>> {
+    fn deadline(value: &'static str) -> ApiResult<Option<RetryDeadline>> {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_FOR, value.parse().unwrap());
-        Patience::of(&headers)
+        RetryDeadline::of(&headers)
     }
 
     fn refusal(window: Window, seconds: Option<u64>) -> ProviderError {
@@ -68,9 +68,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_try_waits_as_long_as_it_was_told_and_no_longer_than_it_may() {
-        let patience = patience("10").unwrap().unwrap();
+        let deadline = deadline("10").unwrap().unwrap();
         let now = Instant::now();
-        for (window, told, waits) in [
+        for (window, limits, waits) in [
             (Window::Minute, Some(3), Some(3)),
             (Window::Minute, Some(10), Some(10)),
             (Window::Minute, Some(11), None),
@@ -78,22 +78,22 @@ mod tests {
             (Window::AlreadyProcessing, None, Some(1)),
             (Window::AlreadyProcessing, Some(2), Some(2)),
         ] {
-            let next = patience.next_try(&refusal(window, told));
+            let next = deadline.next_try(&refusal(window, limits));
             let waited = next.map(|next| (next - now).as_secs());
-            assert_eq!(waited, waits, "{window:?} {told:?}");
+            assert_eq!(waited, waits, "{window:?} {limits:?}");
         }
         let other = ProviderError::new(ErrorKind::Unavailable, Some(503), "no");
-        assert!(patience.next_try(&other).is_none());
+        assert!(deadline.next_try(&other).is_none());
     }
 
     #[tokio::test]
     async fn a_time_that_is_none_is_refused_by_name() {
         for value in ["", "61", "-1", "1.5", "soon", "1s"] {
-            let Err(ApiError::Validation { field, .. }) = patience(value) else {
+            let Err(ApiError::Validation { field, .. }) = deadline(value) else {
                 panic!("{value} was taken");
             };
             assert_eq!(field, RETRY_FOR);
         }
-        assert!(Patience::of(&HeaderMap::new()).unwrap().is_none());
+        assert!(RetryDeadline::of(&HeaderMap::new()).unwrap().is_none());
     }
 }

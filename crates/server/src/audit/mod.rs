@@ -1,4 +1,4 @@
-//! The audit log: who did what, with whose credentials, and what he was refused.
+//! The audit log: who did what, with whose credentials, and what was refused.
 //!
 //! The layer ([`write_down`]) is around all handlers of the APIs. It writes down every write of the
 //! management API, every use of a connection's credential that is not reading (engagement writes,
@@ -31,7 +31,7 @@ use crate::{
 /// How much depends on an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// It has to be in the database before the caller has his answer.
+    /// It has to be in the database before the caller has the answer.
     Before,
     Soon,
     /// The same, but nothing was done: of these the first of each minute will do.

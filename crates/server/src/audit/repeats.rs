@@ -1,5 +1,5 @@
 //! What one key is refused again and again: the first of each minute are written down one by one, the
-//! others counted, and told in one entry. So nobody can fill the database with what he may not do.
+//! others counted, and told in one entry. So nobody can fill the database with calls that they may not make.
 
 use std::{
     collections::HashMap,

@@ -112,7 +112,7 @@ pub(crate) async fn create_sequence_states(
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = leave_sequence)]
-pub(crate) struct Leave {
+pub(crate) struct LeaveSequence {
     sequence_id: String,
     /// At most 1000.
     #[schema(min_items = 1, max_items = 1000)]
@@ -146,13 +146,13 @@ pub(crate) struct Left {
 
 /// Stops contacts in a sequence, lets them finish it, or takes them out.
 #[utoipa::path(post, path = "/sequence_states/_leave", tag = "SequenceStates",
-    operation_id = "leaveSequence", request_body = Leave,
+    operation_id = "leaveSequence", request_body = LeaveSequence,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     responses((status = 200, description = "What became of the contacts", body = Left)))]
 pub(crate) async fn leave_sequence(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
-    Json(body): Json<Leave>,
+    Json(body): Json<LeaveSequence>,
 ) -> ApiResult<JsonBody<Left>> {
     filled("sequence_id", &body.sequence_id)?;
     if body.contact_ids.is_empty() {

@@ -1,4 +1,4 @@
-//! Update or create: whoever looks for the same account waits for his turn, so that of two callers
+//! Update or create: whoever looks for the same account waits for their turn, so that of two callers
 //! only the first one creates it.
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::{
 
 /// Longer than all requests of an upsert can take: some thirty, of half a minute each.
 const LOCK_FOR: TimeDelta = TimeDelta::minutes(20);
-/// How often, and how many times, a caller looks whether it is his turn: half a minute.
+/// How often, and how many times, a caller looks whether it is their turn: half a minute.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 600;
 

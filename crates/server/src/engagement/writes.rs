@@ -1,5 +1,5 @@
 //! What all writes have in common: the provider's answer goes into the tables before the caller gets
-//! his, and what went wrong after the provider took the write is a warning, never an error that
+//! it, and what went wrong after the provider took the write is a warning, never an error that
 //! invites a second one.
 
 use serde::{Deserialize, Serialize};

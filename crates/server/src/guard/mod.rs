@@ -1,12 +1,12 @@
 //! What stands between a connection and the handlers, so that no request costs more than its share:
 //! an id for each (`request_id`), a place for each (`admission`, `place`), of which each key has a share
-//! (`shares`), a bound for its body (`body`), a rate for each key (`rates`), an end to guessing
-//! (`guesses`), an answer when a handler panics (`panics`), and what browsers must not make of any answer
-//! (`shield`).
+//! (`shares`), a bound for its body (`body`), a rate for each key (`rates`), a limit of wrong
+//! keys (`auth_throttle`), an answer when a handler panics (`panics`), and what browsers must not make of
+//! any answer (`shield`).
 
 mod admission;
+mod auth_throttle;
 mod body;
-mod guesses;
 mod panics;
 mod place;
 mod rates;
@@ -19,7 +19,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use axum::http::Extensions;
 use syncline_model::ApiKey;
 
-use self::{guesses::Guesses, place::BODY_PIECE, rates::Rates, shares::Shares};
+use self::{auth_throttle::AuthThrottle, place::BODY_PIECE, rates::Rates, shares::Shares};
 use crate::{
     call::CallContext,
     error::{ApiError, ApiResult},
@@ -28,8 +28,8 @@ use crate::{
 pub use panics::report_panics;
 pub(crate) use {
     admission::admit,
+    auth_throttle::Presented,
     body::read_body,
-    guesses::Presented,
     panics::answer_panics,
     place::Place,
     rates::{Share, tell_share},
@@ -75,7 +75,7 @@ pub struct Guard {
     places: Arc<Shares>,
     bodies: Arc<Shares>,
     rates: Option<Arc<Rates>>,
-    guesses: Arc<Guesses>,
+    auth_throttle: Arc<AuthThrottle>,
 }
 
 impl Guard {
@@ -86,7 +86,7 @@ impl Guard {
             rates: limits
                 .requests_per_minute
                 .map(|it| Arc::new(Rates::new(it))),
-            guesses: Arc::new(Guesses::new(limits.wrong_keys_per_minute)),
+            auth_throttle: Arc::new(AuthThrottle::new(limits.wrong_keys_per_minute)),
             limits,
         }
     }
@@ -97,13 +97,13 @@ impl Guard {
     }
 
     /// Whether a presented key may be looked up; who presents it is in the request's extensions.
-    pub(crate) fn hear(&self, key: &str, of: &Extensions) -> ApiResult<Presented> {
-        self.guesses.hear(key, of)
+    pub(crate) fn check_throttle(&self, key: &str, of: &Extensions) -> ApiResult<Presented> {
+        self.auth_throttle.check(key, of)
     }
 
     /// Nobody has this key.
-    pub(crate) fn refuse(&self, presented: Presented) {
-        self.guesses.note_wrong(presented);
+    pub(crate) fn record_wrong_key(&self, presented: Presented) {
+        self.auth_throttle.record_wrong(presented);
     }
 
     /// The key of this call is known. Counts the call, once; an error where the key has sent too many,
@@ -114,7 +114,7 @@ impl Guard {
         call: &CallContext,
         place: &Place,
     ) -> ApiResult<()> {
-        self.guesses.note_right(presented);
+        self.auth_throttle.record_right(presented);
         let Some(key) = call.key() else {
             return Ok(());
         };

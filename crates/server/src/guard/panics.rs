@@ -43,7 +43,7 @@ pub(crate) async fn answer_panics(request: Request, next: Next) -> Response {
 fn said(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("without a word")
+    text.unwrap_or("no message")
 }
 
 #[cfg(test)]

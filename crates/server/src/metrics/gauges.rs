@@ -141,7 +141,7 @@ fn of_syncs(gauges: &Gauges) -> Vec<Family> {
         },
         Family::single(
             "syncline_held_deletions",
-            "Rows whose deletion waits for somebody's word; counted to 100000.",
+            "Rows whose deletion waits for approval; counted to 100000.",
             number(gauges.held_deletions),
         ),
     ]

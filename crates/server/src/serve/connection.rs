@@ -33,7 +33,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
 
 /// What a connection without a request in flight gets to write what is left, when it has to go.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Acceptor {
     router: Router,
@@ -101,7 +101,7 @@ impl Acceptor {
             }
             connection.as_mut().graceful_shutdown();
             loop {
-                let last = tokio::time::timeout(LAST_WORDS, connection.as_mut()).await;
+                let last = tokio::time::timeout(DRAIN_TIMEOUT, connection.as_mut()).await;
                 if last.is_ok() || progress.phase() != Phase::Serving {
                     return;
                 }
@@ -110,7 +110,7 @@ impl Acceptor {
     }
 }
 
-/// The peer's machine may vanish without a word.
+/// The peer's machine may vanish without closing the connection.
 fn keep_watch(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new()
         .with_time(PROBE_AFTER)

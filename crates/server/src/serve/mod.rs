@@ -1,7 +1,7 @@
 //! The listener: HTTP/1.1 for callers who may be slow, silent, broken or hostile.
 //!
 //! Each connection has a slot, and every wait in it a bound: for the head of a request, between two
-//! requests, and for a caller to take his answer. (How long a body and an answer may take is a matter
+//! requests, and for a caller to take the answer. (How long a body and an answer may take is a matter
 //! of `guard`.) When all slots are taken, a connection without a request in flight makes room for a
 //! new one: at once one that has never sent a request, though it had time to, else the longest waiting. So
 //! whoever opens connections and says nothing keeps nobody out.
@@ -30,7 +30,7 @@ pub struct ConnectionLimits {
     pub head_within: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
-    /// How long a caller may take nothing of what is written to him.
+    /// How long a caller may take nothing of what is written to them.
     pub write_stall: Duration,
 }
 
@@ -52,20 +52,20 @@ const REST: Duration = Duration::from_millis(100);
 /// How long a connection may take to make room until another one has to.
 const NEXT_VICTIM: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stopping` resolves; then takes no more connections, answers the requests in
+/// Serves `router` until `shutdown` resolves; then takes no more connections, answers the requests in
 /// flight, and returns.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
-    stopping: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let waiting = Waiting::default();
     let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
     let acceptor = Acceptor::new(router, limits, waiting.clone(), stop.clone());
     tokio::select! {
-        () = stopping => {}
+        () = shutdown => {}
         () = async {
             loop {
                 let (stream, peer) = accept(&listener).await;

@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     trace::Trace,
-    wire::{Errand, Lie, Served, Wire},
+    wire::{Lie, Served, StepRequest, Wire},
     world::World,
 };
 
@@ -104,7 +104,7 @@ pub(crate) struct Moment {
     /// The run whose held deletions were applied by hand.
     pub(crate) applied: Option<String>,
     /// Pages that were served and wait between the provider and their process.
-    pub(crate) waiting: Vec<Errand>,
+    pub(crate) waiting: Vec<StepRequest>,
     /// A process has looked at what is due: the time on its clock.
     pub(crate) ticked: Option<Time>,
     /// The step's request provably never left.
@@ -261,8 +261,8 @@ impl Checker {
 /// Answers that lied about a scan's object, and how.
 fn lies_of(served: &[Served]) -> impl Iterator<Item = (&str, Lie)> {
     served.iter().filter_map(|it| {
-        let errand = it.errand.as_ref()?;
-        Some((errand.scan_id.as_str(), it.lie?))
+        let step_request = it.step_request.as_ref()?;
+        Some((step_request.scan_id.as_str(), it.lie?))
     })
 }
 

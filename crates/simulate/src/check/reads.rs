@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_model::Verdict;
 
 use super::{Checker, lies_of, tables::Run};
-use crate::wire::{Asked, Errand, Served};
+use crate::wire::{Asked, Served, StepRequest};
 
 #[derive(Default)]
 pub(crate) struct Reads {
     /// How often each page was served, and how often something kept it from being used.
-    pages: BTreeMap<Errand, Page>,
+    pages: BTreeMap<StepRequest, Page>,
     /// Pages that were served again, until it is known why.
-    suspects: BTreeSet<Errand>,
+    suspects: BTreeSet<StepRequest>,
     /// Per scan, the last page that was served, and whether it was full and followed by more. A worker
     /// that was overtaken may be served an earlier one later.
     followed: BTreeMap<String, (u32, u32, bool)>,
@@ -29,61 +29,68 @@ struct Page {
 
 impl Checker {
     pub(super) fn look_at_reads(&mut self, served: &[Served]) {
-        for errand in self.wire.take_requests() {
-            *self.runs.requests.entry(errand.scan_id).or_default() += 1;
+        for step_request in self.wire.take_requests() {
+            *self.runs.requests.entry(step_request.scan_id).or_default() += 1;
         }
         for (scan, lie) in lies_of(served) {
             self.runs.lies.entry(scan.to_owned()).or_default().push(lie);
         }
         let by_id = served.iter().filter(|it| matches!(it.asked, Asked::Get(_)));
         for it in by_id.filter(|it| it.is_struck || !matches!(it.status, 200 | 422)) {
-            let scan = it.errand.iter().map(|errand| errand.scan_id.clone());
+            let scan = it
+                .step_request
+                .iter()
+                .map(|step_request| step_request.scan_id.clone());
             self.runs.unanswered.extend(scan);
         }
         for it in served {
-            if let (Asked::List(_), 200, Some(errand)) = (it.asked, it.status, &it.errand) {
-                let page = self.reads.pages.entry(errand.clone()).or_default();
+            if let (Asked::List(_), 200, Some(step_request)) =
+                (it.asked, it.status, &it.step_request)
+            {
+                let page = self.reads.pages.entry(step_request.clone()).or_default();
                 page.served += 1;
                 page.records = it.records;
-                let served = (errand.pass, errand.page, it.more);
-                let last = self.reads.followed.entry(errand.scan_id.clone());
+                let served = (step_request.pass, step_request.page, it.more);
+                let last = self.reads.followed.entry(step_request.scan_id.clone());
                 let last = last.or_insert(served);
-                if (last.0, last.1) <= (errand.pass, errand.page) {
+                if (last.0, last.1) <= (step_request.pass, step_request.page) {
                     *last = served;
                 }
             }
         }
         // An answer that couldn't be used is no part of what the run has read.
-        for errand in self.wire.take_excused() {
-            let page = self.reads.pages.entry(errand).or_default();
+        for step_request in self.wire.take_excused() {
+            let page = self.reads.pages.entry(step_request).or_default();
             page.excused += 1;
             page.records = 0;
         }
         for it in served {
-            if let Some(errand) = &it.errand {
-                self.object_limit_holds(errand, it);
+            if let Some(step_request) = &it.step_request {
+                self.object_limit_holds(step_request, it);
             }
         }
     }
 
-    fn object_limit_holds(&mut self, errand: &Errand, it: &Served) {
-        let first = Errand {
+    fn object_limit_holds(&mut self, step_request: &StepRequest, it: &Served) {
+        let first = StepRequest {
             pass: 0,
             page: 0,
-            ..errand.clone()
+            ..step_request.clone()
         };
         let pages = self.reads.pages.range(first..);
-        let own = pages.take_while(|(it, _)| it.scan_id == errand.scan_id);
+        let own = pages.take_while(|(it, _)| it.scan_id == step_request.scan_id);
         let records: i64 = own.map(|(_, page)| page.records).sum();
-        let run = self.active_runs().find(|run| run.scan_id == errand.scan_id);
+        let run = self
+            .active_runs()
+            .find(|run| run.scan_id == step_request.scan_id);
         let connection = run.map(|run| run.connection_id.clone());
         let connection = connection.and_then(|id| self.connections.get(&id));
         let limit = connection.map_or(i64::MAX, |own| own.limits_for(it).records_per_object);
         if records > limit {
             let text = format!(
                 "scan {} of {} was served {records}, the limit is {limit}",
-                errand.scan_id,
-                errand.object.plural()
+                step_request.scan_id,
+                step_request.object.plural()
             );
             self.violated("no run reads more records than its object may have", text);
         }
@@ -105,22 +112,27 @@ impl Checker {
 
     /// A page is read again only after something kept its answer from being used. As long as an
     /// answer waits between the provider and its process, nobody knows what becomes of it.
-    pub(super) fn pages_are_read_once(&mut self, served: &[Served], waiting: &[Errand]) {
-        let again = served.iter().filter_map(|it| it.errand.clone());
+    pub(super) fn pages_are_read_once(&mut self, served: &[Served], waiting: &[StepRequest]) {
+        let again = served.iter().filter_map(|it| it.step_request.clone());
         self.reads.suspects.extend(again);
-        for errand in std::mem::take(&mut self.reads.suspects) {
-            let page = self.reads.pages.get(&errand);
+        for step_request in std::mem::take(&mut self.reads.suspects) {
+            let page = self.reads.pages.get(&step_request);
             let Some(page) = page.filter(|page| page.served > 1 + page.excused) else {
                 continue;
             };
-            if waiting.contains(&errand) {
-                self.reads.suspects.insert(errand);
+            if waiting.contains(&step_request) {
+                self.reads.suspects.insert(step_request);
                 continue;
             }
             let text = format!(
                 "page {} of pass {} of scan {} ({}) was served {} times, with {} reasons to ask \
                  again",
-                errand.page, errand.pass, errand.scan_id, errand.object, page.served, page.excused
+                step_request.page,
+                step_request.pass,
+                step_request.scan_id,
+                step_request.object,
+                page.served,
+                page.excused
             );
             self.violated("a page is read again only after a loss", text);
         }

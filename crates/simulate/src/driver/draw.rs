@@ -56,7 +56,7 @@ impl Driver {
                 moves.push((Move::Start(index), START));
             }
             if let Some(live) = process.acting(now) {
-                for (place, held) in live.walks.iter().enumerate() {
+                for (place, held) in live.scans.iter().enumerate() {
                     if held.is_ready(now) {
                         moves.push((Move::Step(index, place), STEP));
                         if self.scenario.rates != Rates::default() {
@@ -133,7 +133,7 @@ impl Driver {
         let due = ahead.flat_map(|ahead| by_clock.iter().map(move |due| *due - ahead));
         let frozen = self.processes.iter().filter_map(|it| it.frozen_until);
         let resting = self.processes.iter().filter_map(|it| it.live.as_ref());
-        let resting = resting.flat_map(|live| live.walks.iter().filter_map(Held::rests_until));
+        let resting = resting.flat_map(|live| live.scans.iter().filter_map(Held::rests_until));
         let all = due.chain(frozen).chain(resting).chain(self.right_again);
         all.filter(|due| *due > now).min()
     }

@@ -23,7 +23,7 @@ use crate::{
     scenario::{Rates, Scenario},
     template,
     trace::Trace,
-    wire::{Errand, Point, Wire},
+    wire::{Point, StepRequest, Wire},
     world::World,
 };
 
@@ -146,15 +146,15 @@ impl Driver {
     }
 
     /// Pages that were served and wait between the provider and their process.
-    fn waiting(&self) -> Vec<Errand> {
+    fn waiting(&self) -> Vec<StepRequest> {
         let live = self.processes.iter().filter_map(|it| it.live.as_ref());
-        let held = live.flat_map(|live| &live.walks);
+        let held = live.flat_map(|live| &live.scans);
         held.filter_map(|held| match &held.stage {
             Stage::Parked {
                 point: Point::AfterProvider,
-                errand,
+                step_request,
                 ..
-            } => Some(errand.clone()),
+            } => Some(step_request.clone()),
             _ => None,
         })
         .collect()

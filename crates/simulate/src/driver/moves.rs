@@ -1,14 +1,14 @@
 //! The moves themselves. Each gives back a line for the trace.
 
 use chrono::TimeDelta;
-use syncline_engine::{Step, Walk};
+use syncline_engine::{LeasedScan, Step};
 use syncline_store::StoreError;
 
 use super::{Driver, draw::Move};
 use crate::{
     edits, faults,
-    process::{Held, Idle, Stage, StepFuture, errand_of},
-    wire::Errand,
+    process::{Held, Idle, Stage, StepFuture, step_request_of},
+    wire::StepRequest,
 };
 
 /// Database calls that a crash inside a move may come after.
@@ -18,7 +18,7 @@ const CALLS: i64 = 24;
 struct Stepping {
     process: usize,
     place: usize,
-    errand: Errand,
+    step_request: StepRequest,
     future: StepFuture,
     /// The process dies at some database call of it.
     dying: bool,
@@ -93,11 +93,11 @@ impl Driver {
             return Ok(String::new());
         };
         let claimed = live.engine.claim(limit).await;
-        live.idle.claimed = matches!(&claimed, Ok(walks) if walks.is_empty());
-        let claimed = claimed.map(|walks| {
-            let names: Vec<_> = walks.iter().map(named).collect();
-            live.walks
-                .extend(walks.into_iter().map(|walk| Held::new(walk, now)));
+        live.idle.claimed = matches!(&claimed, Ok(scans) if scans.is_empty());
+        let claimed = claimed.map(|scans| {
+            let names: Vec<_> = scans.iter().map(named).collect();
+            live.scans
+                .extend(scans.into_iter().map(|leased| Held::new(leased, now)));
             names.join(", ")
         });
         self.came_out(process, dying, "claims", claimed).await
@@ -108,21 +108,21 @@ impl Driver {
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let Some(walk) = live.walks[place].take() else {
+        let Some(leased) = live.scans[place].take() else {
             return Ok(String::new());
         };
-        let errand = errand_of(&walk);
+        let step_request = step_request_of(&leased);
         let engine = live.engine.clone();
-        let mut walk = walk;
+        let mut leased = leased;
         let future: StepFuture = Box::pin(async move {
-            let result = engine.step(&mut walk).await;
-            (walk, result)
+            let result = engine.step(&mut leased).await;
+            (leased, result)
         });
-        self.wire.announce(Some(errand.clone()), !dying);
+        self.wire.announce(Some(step_request.clone()), !dying);
         self.poll(Stepping {
             process,
             place,
-            errand,
+            step_request,
             future,
             dying,
         })
@@ -134,24 +134,24 @@ impl Driver {
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let stage = std::mem::replace(&mut live.walks[place].stage, Stage::Taken);
+        let stage = std::mem::replace(&mut live.scans[place].stage, Stage::Taken);
         let Stage::Parked {
             step,
             resume,
-            errand,
+            step_request,
             ..
         } = stage
         else {
-            live.walks[place].stage = stage;
+            live.scans[place].stage = stage;
             return Ok(String::new());
         };
-        self.wire.announce(Some(errand.clone()), !dying);
+        self.wire.announce(Some(step_request.clone()), !dying);
         // It may be the request of a step that was dropped; then nobody listens.
         let _ = resume.send(());
         self.poll(Stepping {
             process,
             place,
-            errand,
+            step_request,
             future: step,
             dying,
         })
@@ -163,19 +163,19 @@ impl Driver {
         let Stepping {
             process,
             place,
-            errand,
+            step_request,
             dying,
             ..
         } = &stepping;
         let (process, place, dying) = (*process, *place, *dying);
         let what = format!(
             "process {process} {} {} page {}.{}",
-            errand.object,
-            short(&errand.scan_id),
-            errand.pass,
-            errand.page
+            step_request.object,
+            short(&step_request.scan_id),
+            step_request.pass,
+            step_request.page
         );
-        let errand = errand.clone();
+        let step_request = step_request.clone();
         self.note_overtaken(process, place);
         let ended = tokio::select! {
             biased;
@@ -183,8 +183,8 @@ impl Driver {
             parked = self.wire.parked() => Err(parked),
         };
         match ended {
-            Ok((walk, result)) => {
-                self.came_back(process, place, walk, &errand, &result, dying);
+            Ok((leased, result)) => {
+                self.came_back(process, place, leased, &step_request, &result, dying);
                 self.came_out(
                     process,
                     dying,
@@ -197,11 +197,11 @@ impl Driver {
                 let Some(live) = self.processes[process].live.as_mut() else {
                     return Ok(String::new());
                 };
-                live.walks[place].stage = Stage::Parked {
+                live.scans[place].stage = Stage::Parked {
                     step: stepping.future,
                     resume: request.resume,
                     point: request.point,
-                    errand,
+                    step_request,
                 };
                 let waits = format!("{what} waits {:?}", request.point);
                 if dying {
@@ -214,39 +214,39 @@ impl Driver {
         }
     }
 
-    /// Puts a walk back for its next step, or lets go of it.
+    /// Puts a scan back for its next step, or lets go of it.
     fn came_back(
         &mut self,
         process: usize,
         place: usize,
-        walk: Box<Walk>,
-        errand: &Errand,
+        leased: Box<LeasedScan>,
+        step_request: &StepRequest,
         result: &Result<Step, StoreError>,
         dying: bool,
     ) {
         if dying || !matches!(result, Ok(Step::Page | Step::End(_))) {
-            self.wire.excuse(Some(errand.clone()));
+            self.wire.excuse(Some(step_request.clone()));
         }
         let now = self.world.now();
         let Some(live) = self.processes[process].live.as_mut() else {
             return;
         };
-        live.walks[place].unaware = false;
+        live.scans[place].unaware = false;
         // Nothing but that request was sent in the step.
         self.moment.unsent = self.wire.was_unsent() && !dying && result.is_ok();
         let stage = match result {
-            Ok(Step::Page) => Stage::Ready(walk),
+            Ok(Step::Page) => Stage::Ready(leased),
             Ok(Step::Again { after }) => {
                 let after = TimeDelta::from_std(*after).unwrap_or(TimeDelta::MAX);
-                Stage::Resting(walk, now + after)
+                Stage::Resting(leased, now + after)
             }
             Ok(Step::End(_)) | Err(_) => {
-                live.walks.remove(place);
+                live.scans.remove(place);
                 self.news();
                 return;
             }
         };
-        live.walks[place].stage = stage;
+        live.scans[place].stage = stage;
     }
 
     /// Whether the lease of a scan was somebody else's before its worker steps.
@@ -254,7 +254,7 @@ impl Driver {
         let Some(live) = self.processes[process].live.as_ref() else {
             return;
         };
-        let scan = &live.walks[place].scan;
+        let scan = &live.scans[place].scan;
         let overtaken = self
             .checker
             .run(&scan.id)
@@ -308,14 +308,14 @@ impl Driver {
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let mut held = live.walks.remove(place);
-        let Some(mut walk) = held.take() else {
-            live.walks.insert(place, held);
+        let mut held = live.scans.remove(place);
+        let Some(mut leased) = held.take() else {
+            live.scans.insert(place, held);
             return Ok(String::new());
         };
-        let end = live.engine.give_back(&mut walk).await;
+        let end = live.engine.give_back(&mut leased).await;
         self.news();
-        let what = format!("process {process} gives {} back", named(&walk));
+        let what = format!("process {process} gives {} back", named(&leased));
         let result = Ok(format!("{end:?}"));
         self.came_out(process, dying, &what, result).await
     }
@@ -411,8 +411,8 @@ impl Driver {
     }
 }
 
-fn named(walk: &Walk) -> String {
-    format!("{} {}", walk.scan.object, short(&walk.scan.id))
+fn named(leased: &LeasedScan) -> String {
+    format!("{} {}", leased.scan.object, short(&leased.scan.id))
 }
 
 /// The last of an id is what tells it from others.

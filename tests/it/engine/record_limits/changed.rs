@@ -1,7 +1,7 @@
 //! Limits that are changed while something runs or waits, and writers that missed a change.
 
 use serde_json::{Value, json};
-use syncline_engine::{Step, Walk};
+use syncline_engine::{LeasedScan, Step};
 use syncline_model::{RecordWindow, VolumeLimits};
 use syncline_store::{Grant, Permit, Spending};
 
@@ -13,9 +13,9 @@ const CONNECTION: &str = "/mgmt/v2/customers/customer-1/connections/apollo";
 on_both_databases! {
     async fn a_limit_that_is_lowered_is_kept_by_the_run_that_reads(database: Database) {
         let app = contacts_under(database, 3_000, VolumeLimits::default()).await;
-        let mut walk = reading(&app, 7).await;
+        let mut leased = reading(&app, 7).await;
         set(&app, json!({"records_per_hour": 1_000})).await;
-        read_on(&app, &mut walk).await;
+        read_on(&app, &mut leased).await;
         assert!(app.contact_pages().len() <= 11, "{:?}", app.contact_pages());
         let run = app.newest_run(CUSTOMER, "contact").await;
         assert_eq!(run["waiting_reason"], "records_per_hour", "{run}");
@@ -27,9 +27,9 @@ on_both_databases! {
     async fn a_limit_that_is_lowered_below_what_was_read_lets_one_page_pass_at_most(database: Database) {
         for (limit, reason) in [("records_per_hour", "records_per_hour"), ("records_per_day", "records_per_day")] {
             let app = contacts_under(database.another().await, 2_000, VolumeLimits::default()).await;
-            let mut walk = reading(&app, 7).await;
+            let mut leased = reading(&app, 7).await;
             set(&app, json!({limit: 300})).await;
-            read_on(&app, &mut walk).await;
+            read_on(&app, &mut leased).await;
             assert!(app.contact_pages().len() <= 8, "{limit}: {:?}", app.contact_pages());
             assert_eq!(app.newest_run(CUSTOMER, "contact").await["waiting_reason"], reason);
         }
@@ -37,9 +37,9 @@ on_both_databases! {
 
     async fn a_lowered_limit_per_object_caps_the_run_that_reads(database: Database) {
         let app = contacts_under(database, 2_000, VolumeLimits::default()).await;
-        let mut walk = reading(&app, 7).await;
+        let mut leased = reading(&app, 7).await;
         set(&app, json!({"records_per_object": 500})).await;
-        read_on(&app, &mut walk).await;
+        read_on(&app, &mut leased).await;
         assert!(app.contact_pages().len() <= 8, "{:?}", app.contact_pages());
         assert_eq!(app.newest_run(CUSTOMER, "contact").await["coverage"]["verdict"], "capped");
     }
@@ -56,13 +56,13 @@ on_both_databases! {
         app.apollo.ledger().reset();
         app.trigger("contact").await;
         app.engine.tick().await.unwrap();
-        let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+        let mut leased = app.engine.claim(1).await.unwrap().remove(0);
         let asked = || app.apollo.ledger().requests_to("/contacts/").len() - app.contact_pages().len();
         while asked() < 2 {
-            app.engine.step(&mut walk).await.unwrap();
+            app.engine.step(&mut leased).await.unwrap();
         }
         set(&app, json!({"records_per_object": 200})).await;
-        read_on(&app, &mut walk).await;
+        read_on(&app, &mut leased).await;
         assert_eq!(asked(), 2);
     }
 
@@ -71,12 +71,12 @@ on_both_databases! {
         let other = app.another_process(limited_to(VolumeLimits::default())).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         other.tick().await.unwrap();
-        let mut walk = other.claim(1).await.unwrap().remove(0);
+        let mut leased = other.claim(1).await.unwrap().remove(0);
         for _ in 0..5 {
-            other.step(&mut walk).await.unwrap();
+            other.step(&mut leased).await.unwrap();
         }
         set(&app, json!({"records_per_hour": 800})).await;
-        while !matches!(other.step(&mut walk).await.unwrap(), Step::End(_)) {}
+        while !matches!(other.step(&mut leased).await.unwrap(), Step::End(_)) {}
         assert!(app.contact_pages().len() <= 8, "{:?}", app.contact_pages());
     }
 
@@ -122,19 +122,19 @@ on_both_databases! {
     }
 }
 
-/// A walk over the contacts that has read so many pages.
-async fn reading(app: &App, pages: usize) -> Walk {
+/// A scan over the contacts that has read so many pages.
+async fn reading(app: &App, pages: usize) -> LeasedScan {
     app.connect(CUSTOMER, MASTER_KEY).await;
     app.engine.tick().await.unwrap();
-    let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+    let mut leased = app.engine.claim(1).await.unwrap().remove(0);
     while app.contact_pages().len() < pages {
-        app.engine.step(&mut walk).await.unwrap();
+        app.engine.step(&mut leased).await.unwrap();
     }
-    walk
+    leased
 }
 
-async fn read_on(app: &App, walk: &mut Walk) {
-    while !matches!(app.engine.step(walk).await.unwrap(), Step::End(_)) {}
+async fn read_on(app: &App, leased: &mut LeasedScan) {
+    while !matches!(app.engine.step(leased).await.unwrap(), Step::End(_)) {}
 }
 
 async fn set(app: &App, limits: Value) {

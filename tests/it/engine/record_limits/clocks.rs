@@ -52,11 +52,11 @@ on_both_databases! {
         let ahead = TimeDelta::days(19);
         app.clock.advance(ahead);
         app.engine.tick().await.unwrap();
-        let mut walk = app.engine.claim(1).await.unwrap().remove(0);
+        let mut leased = app.engine.claim(1).await.unwrap().remove(0);
         // The refusal of the next page comes with this one.
-        app.engine.step(&mut walk).await.unwrap();
+        app.engine.step(&mut leased).await.unwrap();
         app.clock.advance(-ahead);
-        while !matches!(app.engine.step(&mut walk).await.unwrap(), Step::End(_)) {}
+        while !matches!(app.engine.step(&mut leased).await.unwrap(), Step::End(_)) {}
         let run = app.newest_run(CUSTOMER, "contact").await;
         assert!(waiting_until(&run) <= app.now() + TimeDelta::minutes(65), "{run}");
     }

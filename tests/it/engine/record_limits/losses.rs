@@ -121,14 +121,14 @@ on_both_databases! {
         let app = contacts_under(database, 300, per_hour(500)).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.engine.tick().await.unwrap();
-        let mut walks = app.engine.claim(1).await.unwrap();
-        app.engine.step(&mut walks[0]).await.unwrap();
+        let mut scans = app.engine.claim(1).await.unwrap();
+        app.engine.step(&mut scans[0]).await.unwrap();
         assert_eq!(app.records_this_hour().await, 200, "one page is read and one reserved");
         // The next request leaves later than the permit allows: it needs a new one.
         app.clock.advance(TimeDelta::seconds(20));
-        app.engine.step(&mut walks[0]).await.unwrap();
+        app.engine.step(&mut scans[0]).await.unwrap();
         assert_eq!(app.records_this_hour().await, 300, "two are read and one is reserved");
-        while !matches!(app.engine.step(&mut walks[0]).await.unwrap(), syncline_engine::Step::End(_)) {}
+        while !matches!(app.engine.step(&mut scans[0]).await.unwrap(), syncline_engine::Step::End(_)) {}
         assert_eq!(app.records_this_hour().await, 300);
         assert_eq!(app.contact_pages(), pages(1, 3));
     }

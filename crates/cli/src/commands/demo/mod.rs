@@ -62,7 +62,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         demo.print_serving(second, &dir.path().join("syncline.db"));
         signals.received().await;
     }
-    lifecycle.stop().await;
+    lifecycle.shutdown().await;
     parts.store.close().await;
     shown.map(drop)
 }

@@ -34,7 +34,7 @@ async fn look(report: &mut Report, store: &Store) -> Result<(), StoreError> {
             endpoints.len()
         ),
     );
-    // Somebody who disabled one himself knows.
+    // Whoever disabled one knows.
     for endpoint in endpoints.iter().filter(|endpoint| !endpoint.enabled) {
         if let Some(reason) = &endpoint.disabled_reason {
             report.note(NAME, format!("{} is disabled: {reason}", endpoint.id));

@@ -280,10 +280,7 @@ impl Overview {
             (rejected, "connections have a key that the provider rejects"),
             (self.syncs.failing, "syncs failed in their newest run"),
             (self.syncs.behind, "syncs had no success for two periods"),
-            (
-                self.held_deletions.records,
-                "deletions wait for somebody's word",
-            ),
+            (self.held_deletions.records, "deletions wait for approval"),
             (
                 self.webhooks.disabled_endpoints,
                 "webhook endpoints are disabled",

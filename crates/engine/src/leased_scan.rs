@@ -1,4 +1,4 @@
-//! One scan in work: what its worker remembers between two steps.
+//! A leased scan: what its worker remembers between two steps.
 //!
 //! Nothing here is needed to go on after a crash; the database has all of that. It only saves asking
 //! again.
@@ -13,8 +13,8 @@ use syncline_store::{Grant, Scan, ScanRun};
 
 use crate::{RetryConfig, seen::Seen};
 
-/// A leased scan on its way.
-pub struct Walk {
+/// A scan that a worker holds the lease of.
+pub struct LeasedScan {
     pub scan: Scan,
     /// The answer to the request for a permit that went along with the last page.
     pub(crate) grant: Option<Grant>,
@@ -50,7 +50,7 @@ struct Tries {
     delays: Option<ExponentialBackoff>,
 }
 
-impl Walk {
+impl LeasedScan {
     pub(crate) fn new(scan: Scan) -> Self {
         Self {
             scan,

@@ -1,8 +1,8 @@
-//! Whoever tries wrong keys is slowed down before the database is asked.
+//! Limits how many wrong API keys an address may try a minute.
 //!
-//! Each address has so many wrong keys a minute; then its calls are refused unheard for the rest of
-//! that minute. Keys that have been right in this process pass all the same: behind a proxy all callers
-//! have its address, and one who guesses must not lock out the others.
+//! Beyond that, its calls are answered with 429 for the rest of the minute, without a look-up in the
+//! database. Keys that were right once in this process pass all the same: behind a proxy all callers have
+//! its address, and one who guesses keys must not lock out the others.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +24,7 @@ const ADDRESSES: usize = 10_000;
 /// Right keys that are remembered.
 const KEYS: usize = 100_000;
 
-pub(super) struct Guesses {
+pub(super) struct AuthThrottle {
     /// Wrong keys of one address in a minute.
     most: u32,
     state: Mutex<State>,
@@ -50,7 +50,7 @@ pub(crate) struct Presented {
     from: Option<IpAddr>,
 }
 
-impl Guesses {
+impl AuthThrottle {
     pub(super) fn new(most: u32) -> Self {
         Self {
             most,
@@ -60,7 +60,7 @@ impl Guesses {
     }
 
     /// Whether the key may be looked up at all.
-    pub(super) fn hear(&self, key: &str, of: &Extensions) -> Result<Presented, ApiError> {
+    pub(super) fn check(&self, key: &str, of: &Extensions) -> Result<Presented, ApiError> {
         let from = of.get::<ConnectInfo<SocketAddr>>();
         let presented = Presented {
             key: self.hasher.hash_one(key),
@@ -80,14 +80,14 @@ impl Guesses {
         })
     }
 
-    pub(super) fn note_right(&self, presented: Presented) {
+    pub(super) fn record_right(&self, presented: Presented) {
         let mut state = self.state();
         if state.right.len() < KEYS {
             state.right.insert(presented.key);
         }
     }
 
-    pub(super) fn note_wrong(&self, presented: Presented) {
+    pub(super) fn record_wrong(&self, presented: Presented) {
         let Some(from) = presented.from else {
             return;
         };
@@ -138,18 +138,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_has_so_many_wrong_keys_a_minute_and_right_ones_pass() {
-        let guesses = Guesses::new(3);
+        let throttle = AuthThrottle::new(3);
         let here = from("2001:db8::1");
-        guesses.note_right(guesses.hear("right", &here).ok().unwrap());
+        throttle.record_right(throttle.check("right", &here).ok().unwrap());
         for guess in 0..3 {
-            let presented = guesses.hear(&guess.to_string(), &here).ok().unwrap();
-            guesses.note_wrong(presented);
+            let presented = throttle.check(&guess.to_string(), &here).ok().unwrap();
+            throttle.record_wrong(presented);
         }
-        assert!(guesses.hear("one more", &here).is_err());
-        assert!(guesses.hear("one more", &from("2001:db8::2")).is_err());
-        assert!(guesses.hear("one more", &from("192.0.2.1")).is_ok());
-        assert!(guesses.hear("right", &here).is_ok());
+        assert!(throttle.check("one more", &here).is_err());
+        assert!(throttle.check("one more", &from("2001:db8::2")).is_err());
+        assert!(throttle.check("one more", &from("192.0.2.1")).is_ok());
+        assert!(throttle.check("right", &here).is_ok());
         tokio::time::advance(WINDOW).await;
-        assert!(guesses.hear("one more", &here).is_ok());
+        assert!(throttle.check("one more", &here).is_ok());
     }
 }
