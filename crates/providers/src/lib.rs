@@ -15,6 +15,7 @@ pub mod json;
 mod kept;
 pub mod passthrough;
 pub mod provider;
+mod registry;
 pub mod session;
 pub mod unified;
 
@@ -25,7 +26,8 @@ pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{
-    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Providers, Support,
+    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Support,
 };
+pub use registry::Providers;
 pub use session::{Answered, Meter, Request, Session};
 pub use unified::{RateLimitInfo, Unified};

@@ -1,22 +1,17 @@
-//! What the engine may ask of a provider, and the registry in which it finds one.
+//! What the engine may ask of a provider.
 //!
 //! No method has a default body: a provider that forgets one does not compile. What a provider can
 //! do is data ([`Support`]), so "not supported" is answered by the caller from a table and never by
 //! trying.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, WindowUsage};
 
-use crate::{
-    apollo::{Apollo, ApolloConfig},
-    error::{ProviderError, SetupError},
-    http::Response,
-    unified::Unified,
-};
+use crate::{error::ProviderError, http::Response};
 
 /// What a connection proves itself with. Wiped from memory when dropped, and never printed.
 #[derive(Debug, Clone)]
@@ -167,32 +162,6 @@ pub enum Found {
     },
     /// The answer is another record, or leads to one: they were merged, perhaps.
     Another,
-}
-
-/// The providers of this process, one of each.
-#[derive(Clone)]
-pub struct Providers {
-    apollo: Arc<dyn Unified>,
-}
-
-impl Providers {
-    pub fn new(apollo: ApolloConfig) -> Result<Self, SetupError> {
-        Ok(Self {
-            apollo: Arc::new(Apollo::new(apollo)?),
-        })
-    }
-
-    pub fn get(&self, name: ProviderName) -> &Arc<dyn Unified> {
-        match name {
-            ProviderName::Apollo => &self.apollo,
-        }
-    }
-}
-
-impl fmt::Debug for Providers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(ProviderName::ALL).finish()
-    }
 }
 
 #[cfg(test)]
