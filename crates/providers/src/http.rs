@@ -65,7 +65,7 @@ impl fmt::Debug for Outgoing {
 }
 
 /// An answer of any status, read to its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,

@@ -1,5 +1,6 @@
-//! `/actions/v2`: requests that the caller writes himself, in an envelope or as they are.
+//! `/actions/v2`: requests that callers write themselves, in an envelope or as they are.
 
+mod forward;
 pub(crate) mod passthrough;
 pub(crate) mod proxy;
 mod retry;

@@ -1,6 +1,6 @@
 //! A request to a provider and its answer, each in an envelope.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
     Json as JsonBody,
@@ -12,17 +12,19 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use syncline_providers::{
-    Credentials, ErrorKind, Forward, Forwarded, ProviderError, Response, Target, counted,
-    http::Method, passthrough::without_secret,
+    Credentials, ErrorKind, Forwarded, ProviderError, Response, Target, http::Method,
+    passthrough::without_secret,
 };
 use utoipa::ToSchema;
 
-use super::retry::RetryDeadline;
+use super::{
+    forward::{Answer, ForwardRequest},
+    retry::RetryDeadline,
+};
 use crate::{
     AppState,
-    access::{self, Forwarding},
     error::{ApiError, ApiResult},
-    extract::{Caller, ConnectionCaller, Json},
+    extract::{ConnectionCaller, Json},
     remote::Remote,
 };
 
@@ -93,140 +95,67 @@ pub(crate) async fn send_passthrough_request(
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
     let remote = Remote::of(&state, &caller.connection)?;
     let deadline = RetryDeadline::of(&headers)?;
-    let mut forward_request = ForwardRequest::of(&remote, &request)?;
-    let call = &caller.caller.call;
-    call.set_provider_request(&forward_request.method, &forward_request.target);
-    forward_request.check(&caller.caller)?;
-    access::restrict_headers(&caller.caller, &mut forward_request.headers);
-    loop {
-        let (refusal, result) = match forward_request.run().await {
-            Ok((answer, refusal)) => (refusal, Ok(answer)),
-            Err(error) => (Some(error.clone()), Err(error)),
-        };
-        let next = deadline
-            .as_ref()
-            .zip(refusal.as_ref())
-            .and_then(|(deadline, refusal)| deadline.next_try(refusal));
-        match next {
-            Some(next) => tokio::time::sleep_until(next).await,
-            None => return Ok(JsonBody(forward_request.in_envelope(&result?))),
-        }
-    }
+    let target = target_of(&remote, &request)?;
+    let body = body_of(request.body.as_deref())?;
+    let headers = headers_of(&request.headers, body.is_some())?;
+    let method = request.method.into();
+    let has_body = body.is_some();
+    let forward =
+        ForwardRequest::allowed(&caller.caller, &remote, method, target, headers, has_body)?;
+    let body = || body.clone().map(Body::from);
+    let answer: Response = forward.send(deadline.as_ref(), body).await?;
+    Ok(JsonBody(PassthroughResponse {
+        url: forward.target().url.to_string(),
+        status: answer.status,
+        headers: answered_headers(&answer),
+        body: answered_body(&answer, remote.credentials()),
+    }))
 }
 
-/// A request that may be sent more than once.
-struct ForwardRequest<'r> {
-    remote: &'r Remote,
-    endpoint: String,
-    method: Method,
-    target: Target,
-    headers: HeaderMap,
-    body: Option<Bytes>,
+fn target_of(remote: &Remote, request: &PassthroughRequest) -> ApiResult<Target> {
+    let query = request.query.iter();
+    let query = query.map(|(name, value)| (name.as_str(), value.as_str()));
+    let target = remote.provider().passthrough().target(&request.path, query);
+    target.map_err(|reason| ApiError::validation("path", reason))
 }
 
-impl<'r> ForwardRequest<'r> {
-    fn of(remote: &'r Remote, request: &PassthroughRequest) -> ApiResult<Self> {
-        let query = request.query.iter();
-        let query = query.map(|(name, value)| (name.as_str(), value.as_str()));
-        let way = remote.provider().passthrough();
-        let target = way
-            .target(&request.path, query)
-            .map_err(|reason| ApiError::validation("path", reason))?;
-        let mut headers = headers_of(&request.headers)?;
-        let body = body_of(request.body.as_deref())?;
-        if body.is_some() {
-            let json = HeaderValue::from_static("application/json");
-            headers.entry(header::CONTENT_TYPE).or_insert(json);
-        }
-        let method = request.method.into();
-        Ok(Self {
-            endpoint: remote.provider().endpoint_of(&method, &target.path),
-            remote,
-            method,
-            target,
-            headers,
-            body,
-        })
-    }
-
-    /// Whether the caller's key lets it pass.
-    fn check(&self, caller: &Caller) -> ApiResult<()> {
-        let forwarding = Forwarding {
-            method: &self.method,
-            target: &self.target,
-            headers: &self.headers,
-            has_body: self.body.is_some(),
-        };
-        access::check_forward(caller, self.remote, &forwarding)
-    }
-
-    /// Sends it once, counted. The refusal is the provider's 429.
-    async fn run(&self) -> Result<(Response, Option<ProviderError>), ProviderError> {
-        let permit = self.remote.permit(&self.endpoint).await?;
-        let (result, repeated) = counted(self.ask()).await;
-        match &result {
-            Ok(answer) => {
-                let limits = self.remote.provider().rate_limit_info(answer);
-                self.remote
-                    .settle(permit, repeated, &limits.usage, limits.refusal.as_ref())
-                    .await;
-                result.map(|answer| (answer, limits.refusal))
-            }
-            Err(error) => {
-                self.remote.settle(permit, repeated, &[], Some(error)).await;
-                result.map(|answer| (answer, None))
-            }
-        }
-    }
-
-    async fn ask(&self) -> Result<Response, ProviderError> {
-        let forward = Forward {
-            method: self.method.clone(),
-            target: self.target.clone(),
-            headers: self.headers.clone(),
-            body: self.body.clone().map(Body::from),
-        };
-        let way = self.remote.provider().passthrough();
-        let Forwarded {
-            status,
-            headers,
-            body,
-        } = way.send(self.remote.credentials(), forward).await?;
-        let body = body.read_up_to(MOST_ANSWERED).await?;
+/// Read whole, so that it fits into the envelope.
+impl Answer for Response {
+    async fn read(answer: Forwarded) -> Result<Self, ProviderError> {
+        let body = answer.body.read_up_to(MOST_ANSWERED).await?;
         let body = body.ok_or_else(|| {
             let message = format!(
                 "the answer is larger than {MOST_ANSWERED} bytes; /actions/v2/proxy streams it"
             );
             ProviderError::new(ErrorKind::Garbage, None, &message)
         })?;
-        Ok(Response {
-            status,
-            headers,
+        Ok(Self {
+            status: answer.status,
+            headers: answer.headers,
             body,
         })
     }
 
-    fn in_envelope(&self, answer: &Response) -> PassthroughResponse {
-        let mut headers: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in &answer.headers {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            headers
-                .entry(name.as_str().to_owned())
-                .and_modify(|known| *known = format!("{known}, {value}"))
-                .or_insert_with(|| value.into_owned());
-        }
-        PassthroughResponse {
-            url: self.target.url.to_string(),
-            status: answer.status,
-            headers,
-            body: answered_body(answer, self.remote.credentials()),
-        }
+    fn for_limits(&self) -> Cow<'_, Response> {
+        Cow::Borrowed(self)
     }
+}
+
+fn answered_headers(answer: &Response) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in &answer.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|known| *known = format!("{known}, {value}"))
+            .or_insert_with(|| value.into_owned());
+    }
+    headers
 }
 
 /// As they were given, but for what describes a body that is ours to write, or asks for one that can't
 /// be shown in JSON.
-fn headers_of(given: &BTreeMap<String, String>) -> ApiResult<HeaderMap> {
+fn headers_of(given: &BTreeMap<String, String>, has_body: bool) -> ApiResult<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(given.len());
     for (name, value) in given {
         let wrong = |reason: &str| ApiError::validation(format!("headers.{name}"), reason);
@@ -243,6 +172,10 @@ fn headers_of(given: &BTreeMap<String, String>) -> ApiResult<HeaderMap> {
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("identity"),
     );
+    if has_body {
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(header::CONTENT_TYPE).or_insert(json);
+    }
     Ok(headers)
 }
 

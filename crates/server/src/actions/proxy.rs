@@ -1,20 +1,21 @@
 //! Any request to a provider, streamed through as it is.
 
+use std::borrow::Cow;
+
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use syncline_providers::{
-    Forward, Forwarded, ProviderError, RateLimitInfo, Response as Answered, Target, counted,
-    http::Method as Verb,
-};
+use syncline_providers::{Forwarded, ProviderError, Response as Answered, Target};
 
-use super::retry::{RETRY_FOR, RetryDeadline};
+use super::{
+    forward::{Answer, ForwardRequest},
+    retry::{RETRY_FOR, RetryDeadline},
+};
 use crate::{
     AppState,
-    access::{self, Forwarding},
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
     guard::{Place, read_body},
@@ -62,30 +63,59 @@ pub(crate) async fn proxy(
     let target = target_of(&remote, request.uri())?;
     let deadline = RetryDeadline::of(request.headers())?;
     let (parts, body) = request.into_parts();
-    let mut forward_request = ForwardRequest {
-        endpoint: remote.provider().endpoint_of(&parts.method, &target.path),
-        remote,
-        method: parts.method,
-        target,
-        headers: parts.headers,
-        place: Place::of(&parts.extensions),
-    };
-    let call = &caller.caller.call;
-    call.set_provider_request(&forward_request.method, &forward_request.target);
     let body = (!body.is_end_stream()).then_some(body);
-    let forwarding = Forwarding {
-        method: &forward_request.method,
-        target: &forward_request.target,
-        headers: &forward_request.headers,
-        has_body: body.is_some(),
+    let has_body = body.is_some();
+    let (caller, method) = (&caller.caller, parts.method);
+    let forward =
+        ForwardRequest::allowed(caller, &remote, method, target, parts.headers, has_body)?;
+    let place = Place::of(&parts.extensions);
+    let mut body = match (body, &deadline) {
+        (Some(body), Some(_)) => ProxyBody::Kept(keep(&remote, &place, body).await?),
+        (body, _) => ProxyBody::Streamed(body),
     };
-    access::check_forward(&caller.caller, &forward_request.remote, &forwarding)?;
-    access::restrict_headers(&caller.caller, &mut forward_request.headers);
-    let answer = match deadline {
-        None => forward_request.run(body).await?.0,
-        Some(deadline) => forward_request.run_within(&deadline, body).await?,
-    };
+    let answer: Forwarded = forward.send(deadline.as_ref(), || body.next_try()).await?;
     Ok(as_it_is(answer))
+}
+
+/// A body that is sent once as it comes, or again as it was kept.
+enum ProxyBody {
+    Streamed(Option<Body>),
+    Kept(Bytes),
+}
+
+impl ProxyBody {
+    fn next_try(&mut self) -> Option<Body> {
+        match self {
+            Self::Streamed(body) => body.take(),
+            Self::Kept(body) => Some(Body::from(body.clone())),
+        }
+    }
+}
+
+async fn keep(remote: &Remote, place: &Place, body: Body) -> ApiResult<Bytes> {
+    let kept = read_body(remote.guard(), place, body, MOST_KEPT).await;
+    kept.map_err(|error| match error {
+        ApiError::TooLarge => {
+            let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");
+            ApiError::validation(RETRY_FOR, reason)
+        }
+        other => other,
+    })
+}
+
+/// Its body is streamed, so its limits are read from its head.
+impl Answer for Forwarded {
+    async fn read(answer: Forwarded) -> Result<Self, ProviderError> {
+        Ok(answer)
+    }
+
+    fn for_limits(&self) -> Cow<'_, Answered> {
+        Cow::Owned(Answered {
+            status: self.status,
+            headers: self.headers.clone(),
+            body: Bytes::new(),
+        })
+    }
 }
 
 fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
@@ -100,88 +130,6 @@ fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
     };
     let target = remote.provider().passthrough().target(&path, []);
     target.map_err(|reason| ApiError::validation("path", reason))
-}
-
-/// A request that may be sent more than once.
-struct ForwardRequest {
-    remote: Remote,
-    endpoint: String,
-    method: Verb,
-    target: Target,
-    headers: HeaderMap,
-    place: Place,
-}
-
-impl ForwardRequest {
-    /// Sends it once, counted. Its answer is learned from before its body has come.
-    async fn run(&self, body: Option<Body>) -> Result<(Forwarded, RateLimitInfo), ProviderError> {
-        let remote = &self.remote;
-        let permit = remote.permit(&self.endpoint).await?;
-        let forward = Forward {
-            method: self.method.clone(),
-            target: self.target.clone(),
-            headers: self.headers.clone(),
-            body,
-        };
-        let way = remote.provider().passthrough();
-        let (answer, repeated) = counted(way.send(remote.credentials(), forward)).await;
-        match answer {
-            Ok(answer) => {
-                let limits = remote.provider().rate_limit_info(&Answered {
-                    status: answer.status,
-                    headers: answer.headers.clone(),
-                    body: Bytes::new(),
-                });
-                let refusal = limits.refusal.as_ref();
-                remote
-                    .settle(permit, repeated, &limits.usage, refusal)
-                    .await;
-                Ok((answer, limits))
-            }
-            Err(error) => {
-                remote.settle(permit, repeated, &[], Some(&error)).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn keep(&self, body: Body) -> ApiResult<Bytes> {
-        let kept = read_body(self.remote.guard(), &self.place, body, MOST_KEPT).await;
-        kept.map_err(|error| match error {
-            ApiError::TooLarge => {
-                let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");
-                ApiError::validation(RETRY_FOR, reason)
-            }
-            other => other,
-        })
-    }
-
-    /// Sends it until it isn't refused, as long as the caller waits.
-    async fn run_within(
-        &self,
-        deadline: &RetryDeadline,
-        body: Option<Body>,
-    ) -> ApiResult<Forwarded> {
-        let kept = match body {
-            Some(body) => Some(self.keep(body).await?),
-            None => None,
-        };
-        loop {
-            let next = match self.run(kept.clone().map(Body::from)).await {
-                Ok((answer, limits)) => {
-                    let next = limits
-                        .refusal
-                        .and_then(|refusal| deadline.next_try(&refusal));
-                    match next {
-                        Some(next) => next,
-                        None => return Ok(answer),
-                    }
-                }
-                Err(error) => deadline.next_try(&error).ok_or(error)?,
-            };
-            tokio::time::sleep_until(next).await;
-        }
-    }
 }
 
 fn as_it_is(answer: Forwarded) -> Response {

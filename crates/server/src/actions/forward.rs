@@ -1,0 +1,125 @@
+//! A request that a caller wrote, on its way to a provider: allowed by their key, counted, and sent again
+//! while the provider refuses it, as long as the caller waits.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method},
+};
+use syncline_providers::{
+    Forward, Forwarded, ProviderError, RateLimitInfo, Response, Target, counted,
+};
+
+use super::retry::RetryDeadline;
+use crate::{
+    access::{self, Forwarding},
+    error::ApiResult,
+    extract::Caller,
+    remote::Remote,
+};
+
+/// An answer as far as it is read before its caller gets it.
+pub(super) trait Answer: Sized {
+    fn read(answer: Forwarded) -> impl Future<Output = Result<Self, ProviderError>> + Send;
+
+    /// What the provider's request limits are read from.
+    fn for_limits(&self) -> Cow<'_, Response>;
+}
+
+/// What is forwarded, without its body.
+pub(super) struct ForwardRequest<'r> {
+    remote: &'r Remote,
+    endpoint: String,
+    method: Method,
+    target: Target,
+    headers: HeaderMap,
+}
+
+impl<'r> ForwardRequest<'r> {
+    /// The request as the caller's key lets it pass, noted for the audit log; otherwise the refusal.
+    pub(super) fn allowed(
+        caller: &Caller,
+        remote: &'r Remote,
+        method: Method,
+        target: Target,
+        mut headers: HeaderMap,
+        has_body: bool,
+    ) -> ApiResult<Self> {
+        caller.call.set_provider_request(&method, &target);
+        let forwarding = Forwarding {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            has_body,
+        };
+        access::check_forward(caller, remote, &forwarding)?;
+        access::restrict_headers(caller, &mut headers);
+        Ok(Self {
+            endpoint: remote.provider().endpoint_of(&method, &target.path),
+            remote,
+            method,
+            target,
+            headers,
+        })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends it until the provider doesn't refuse it, as long as the deadline allows; without one, once.
+    /// `body` makes the body of each try.
+    pub(super) async fn send<A: Answer>(
+        &self,
+        deadline: Option<&RetryDeadline>,
+        mut body: impl FnMut() -> Option<Body>,
+    ) -> Result<A, ProviderError> {
+        loop {
+            let (result, refusal) = match self.send_once(body()).await {
+                Ok((answer, limits)) => (Ok(answer), limits.refusal),
+                Err(error) => (Err(error.clone()), Some(error)),
+            };
+            let next = deadline
+                .zip(refusal.as_ref())
+                .and_then(|(deadline, refusal)| deadline.next_try(refusal));
+            match next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => return result,
+            }
+        }
+    }
+
+    async fn send_once<A: Answer>(
+        &self,
+        body: Option<Body>,
+    ) -> Result<(A, RateLimitInfo), ProviderError> {
+        let permit = self.remote.permit(&self.endpoint).await?;
+        let provider = self.remote.provider();
+        let exchange = async {
+            let credentials = self.remote.credentials();
+            let forward = self.forward(body);
+            A::read(provider.passthrough().send(credentials, forward).await?).await
+        };
+        let (result, repeated) = counted(exchange).await;
+        let result = result.map(|answer| {
+            let limits = provider.rate_limit_info(&answer.for_limits());
+            (answer, limits)
+        });
+        let (usage, refusal) = match &result {
+            Ok((_, limits)) => (limits.usage.as_slice(), limits.refusal.as_ref()),
+            Err(error) => (&[][..], Some(error)),
+        };
+        self.remote.settle(permit, repeated, usage, refusal).await;
+        result
+    }
+
+    fn forward(&self, body: Option<Body>) -> Forward<Body> {
+        Forward {
+            method: self.method.clone(),
+            target: self.target.clone(),
+            headers: self.headers.clone(),
+            body,
+        }
+    }
+}
