@@ -1,8 +1,7 @@
-//! The words Syncline is written in: names, common records, the run state machine, coverage and
-//! events.
+//! The domain: names, common records, the run state machine, limits, coverage and events.
 //!
-//! Everything here is pure: no I/O, no async, no clock of its own. Every other crate knows this one
-//! and this one knows nobody, so a rule that lives here can be tested without a database or a
+//! Everything here is pure: no I/O, no async, no clock of its own. Every other crate depends on this one
+//! and this one on none of them, so a rule that lives here can be tested without a database or a
 //! provider.
 
 pub mod access;
@@ -14,6 +13,7 @@ pub mod coverage;
 pub mod draft;
 pub mod event;
 pub mod health;
+pub mod http_time;
 pub mod ids;
 pub mod limits;
 pub mod line;

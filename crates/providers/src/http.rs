@@ -10,7 +10,6 @@ use std::{error::Error as _, fmt, fmt::Write as _, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::DateTime;
 use reqwest::{
     ClientBuilder,
     header::{ACCEPT, CONTENT_TYPE, HeaderValue},
@@ -19,7 +18,10 @@ use reqwest::{
 pub use reqwest::{Method, Url, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use syncline_model::Time;
+use syncline_model::{
+    Time,
+    http_time::{parse_http_date, retry_after},
+};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
@@ -84,18 +86,12 @@ impl Response {
 
     /// The provider's own time.
     pub fn date(&self) -> Option<Time> {
-        http_date(self.header("date")?)
+        parse_http_date(self.header("date")?)
     }
 
-    /// How long the provider asks to be left alone. A point in time is one of its clock, so without
-    /// a `date` beside it, it says nothing.
+    /// How long the provider asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
-        let told = self.header("retry-after")?;
-        if let Ok(seconds) = told.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let wait = http_date(told)? - self.date()?;
-        Some(wait.to_std().unwrap_or_default())
+        retry_after(self.header("retry-after")?, self.header("date"))
     }
 }
 
@@ -296,11 +292,6 @@ pub(crate) fn key_header(key: &SecretString) -> Result<HeaderValue, ProviderErro
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// `Wed, 21 Oct 2026 07:28:00 GMT`. The two older forms of HTTP have not been sent for decades.
-fn http_date(text: &str) -> Option<Time> {
-    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }
 
 pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {

@@ -5,13 +5,7 @@
 //! followed, no proxy of the environment is used, no connection is kept for the next attempt, and of
 //! an answer only its beginning is read.
 
-use std::{
-    error::Error,
-    fmt::Write,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{error::Error, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Response, Url,
@@ -19,6 +13,8 @@ use reqwest::{
     header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
+
+use syncline_model::http_time;
 
 use crate::address::{is_global, private_host};
 
@@ -172,16 +168,9 @@ async fn beginning_of_body(mut response: Response) -> String {
     String::from_utf8_lossy(&body).replace('\0', "")
 }
 
-/// Seconds, or a point in time by the endpoint's own clock.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let time = |text| -> Option<SystemTime> { httpdate::parse_http_date(text).ok() };
-    let wait = time(asked)?.duration_since(time(text(DATE)?)?);
-    Some(wait.unwrap_or_default())
+    http_time::retry_after(text(RETRY_AFTER)?, text(DATE))
 }
 
 #[cfg(test)]
