@@ -5,14 +5,31 @@
 //! header is refused with a reason, also where it would be harmless here: the servers behind may read
 //! it otherwise. What is left is joined, parsed, and compared with the base.
 
-use std::fmt::Write as _;
-
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use syncline_model::access::plain;
 use url::{Url, form_urlencoded};
 
-/// What stands in a path as it is, beside letters, digits and escapes.
-const PLAIN: &[u8] = b"-._~!$&'()*+,;=:@/";
+/// What is escaped in a path. Escapes stay as they are: they have been looked at.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/')
+    .remove(b'%');
 
 /// The most that a URL may have. Longer ones are no requests that anybody answers.
 const LONGEST_URL: usize = 16 * 1024;
@@ -47,7 +64,7 @@ pub(super) fn join<'q>(
     let path = path.strip_prefix('/').unwrap_or(path);
     check_text(path)?;
     check_segments(path)?;
-    let path = encoded(path);
+    let path = utf8_percent_encode(path, ESCAPED).to_string();
     let whole = format!("{}/{path}", base.path().trim_end_matches('/'));
     let mut url = base.clone();
     url.set_path(&whole);
@@ -147,19 +164,6 @@ fn byte_of(digits: &str) -> Option<u8> {
     // The parser would take a sign, too.
     let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
-}
-
-/// Escapes stay as they are: they have been looked at.
-fn encoded(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'%' || PLAIN.contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 fn refused(reason: &str) -> Result<(), String> {
