@@ -6,10 +6,12 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::time::Instant;
 
 use crate::{StoreError, migrate};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Copies the database as it is at one moment, while others write to it. `into` must not be there,
 /// or be empty.
@@ -68,14 +70,21 @@ async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
 pub struct Settled(SqliteConnection);
 
 impl Settled {
-    /// [`StoreError::InUse`] if somebody else has it open, and keeps it for more than a moment.
+    /// [`StoreError::InUse`] if somebody else has it open, and keeps it for longer than five seconds.
     pub async fn settle(database: &Path) -> Result<Self, StoreError> {
+        let deadline = Instant::now() + BUSY_TIMEOUT;
         let mut c = connect(database).await?;
-        match keep_alone(&mut c).await {
-            Ok(()) => Ok(Self(c)),
-            Err(error) => {
-                c.close().await?;
-                Err(if error.is_locked() { in_use() } else { error })
+        loop {
+            match keep_alone(&mut c).await {
+                Ok(()) => return Ok(Self(c)),
+                // SQLite doesn't wait by itself for others to leave a log.
+                Err(error) if error.is_in_use() && Instant::now() < deadline => {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(error) => {
+                    c.close().await?;
+                    return Err(if error.is_in_use() { in_use() } else { error });
+                }
             }
         }
     }

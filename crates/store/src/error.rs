@@ -103,6 +103,11 @@ impl StoreError {
         matches!(self.sqlite_code(), Some(SQLITE_BUSY | SQLITE_LOCKED))
     }
 
+    /// Another connection has the embedded database, or a lock of it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse(_)) || self.is_locked()
+    }
+
     fn postgres_code(&self) -> Option<&str> {
         match self {
             Self::Database(sqlx::Error::Database(cause)) => {

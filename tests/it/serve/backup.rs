@@ -1,6 +1,9 @@
 //! `backup` beside a `serve` at work, and `restore` in its place.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
+use std::{
+    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Output,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use syncline_model::SystemClock;
@@ -142,6 +145,30 @@ async fn a_database_that_is_damaged_is_replaced_too() {
     let file = database.data_dir().join("syncline.db");
     fs::write(&file, "no database any more").unwrap();
     succeeded(&run("restore", &backup, database.data_dir()).await);
+    let process = Process::serve(&database, NOWHERE).await;
+    assert_eq!(customers(&process).await, ["before"]);
+}
+
+#[tokio::test]
+async fn a_database_that_somebody_has_open_for_another_moment_is_replaced() {
+    use sqlx::{Connection, SqliteConnection};
+    let database = Database::sqlite();
+    let mut process = Process::serve(&database, NOWHERE).await;
+    put_customer(&process, "before").await;
+    let backup = database.data_dir().join("backup.db");
+    succeeded(&run("backup", &backup, database.data_dir()).await);
+    process.kill().await;
+    let file = database.data_dir().join("syncline.db");
+    let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap();
+    let customers_there = sqlx::query("SELECT COUNT(*) FROM customers");
+    customers_there.fetch_all(&mut other).await.unwrap();
+    let (restored, ()) = tokio::join!(run("restore", &backup, database.data_dir()), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        other.close().await.unwrap();
+    });
+    succeeded(&restored);
     let process = Process::serve(&database, NOWHERE).await;
     assert_eq!(customers(&process).await, ["before"]);
 }
