@@ -42,7 +42,7 @@ impl Engine {
                 return Ok(ForegroundEnd::Interrupted);
             }
             if let Some(leased) = self.claim_in_foreground(connection_id, false).await? {
-                self.work_on(leased).await;
+                Box::pin(self.work_on(leased)).await;
                 continue;
             }
             let begun = self.start_next(connection_id, &mut scans).await?;

@@ -152,7 +152,7 @@ impl Engine {
         self.wake.clone()
     }
 
-    /// Schedules, works and keeps house until [`stop`](Self::stop); then lets the pages in flight commit.
+    /// Schedules, works and keeps house until [`shutdown`](Self::shutdown); then lets the pages in flight commit.
     pub async fn run(&self) {
         tokio::join!(
             self.run_schedule(),

@@ -23,7 +23,6 @@ impl Leases for Engine {
     /// transaction holds, and the scan must go on for it to get it.
     async fn work_on(&self, mut leased: LeasedScan) {
         let scan = leased.scan.clone();
-        let span = report::span_of(&scan);
         let work = async {
             tokio::select! {
                 end = self.run_steps(&mut leased) => {
@@ -36,7 +35,7 @@ impl Leases for Engine {
                 }
             }
         };
-        work.instrument(span).await;
+        work.instrument(report::span_of(&scan)).await;
     }
 }
 

@@ -72,7 +72,7 @@ impl Engine {
                 return Ok(worked_on);
             }
             for leased in scans {
-                self.work_on(leased).await;
+                Box::pin(self.work_on(leased)).await;
                 worked_on += 1;
             }
         }

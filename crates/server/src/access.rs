@@ -82,7 +82,7 @@ enum Need {
     Write,
     /// A rule in `passthrough`, whichever it is.
     Forward,
-    /// RequestPermit to spend the customer's credits.
+    /// A permission to spend the customer's credits.
     Spend,
 }
 

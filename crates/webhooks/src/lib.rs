@@ -90,7 +90,7 @@ impl Webhooks {
         })
     }
 
-    /// Delivers until [`stop`](Self::stop); then lets the attempts in flight come to their end.
+    /// Delivers until [`shutdown`](Self::shutdown); then lets the attempts in flight come to their end.
     pub async fn run(&self) {
         let workers = Workers {
             name: format!("{}-webhooks", self.config.worker_name),
