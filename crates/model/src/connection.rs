@@ -62,7 +62,7 @@ pub struct Capability {
     #[serde(default)]
     #[schema(required = true)]
     pub denial: Option<Denial>,
-    /// Why it is not readable, in the provider's answers.
+    /// Why it is not readable, in the provider's words.
     #[serde(default)]
     #[schema(required = true)]
     pub reason: Option<String>,
