@@ -74,11 +74,18 @@ impl Settled {
     pub async fn settle(database: &Path) -> Result<Self, StoreError> {
         let deadline = Instant::now() + BUSY_TIMEOUT;
         let mut c = connect(database).await?;
+        let mut told = false;
         loop {
             match keep_alone(&mut c).await {
                 Ok(()) => return Ok(Self(c)),
                 // SQLite doesn't wait by itself for others to leave a log.
                 Err(error) if error.is_in_use() && Instant::now() < deadline => {
+                    if !std::mem::replace(&mut told, true) {
+                        let (file, seconds) = (database.display(), BUSY_TIMEOUT.as_secs());
+                        tracing::warn!(
+                            "{file} is open elsewhere: waiting for up to {seconds} seconds"
+                        );
+                    }
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
                 Err(error) => {

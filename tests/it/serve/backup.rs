@@ -1,13 +1,20 @@
 //! `backup` beside a `serve` at work, and `restore` in its place.
 
 use std::{
-    collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Output,
-    time::Duration,
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
 };
 
 use serde_json::{Value, json};
 use syncline_model::SystemClock;
 use syncline_sim::{Match, Simulator};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 use super::{start::assert_refused, upgrade::as_the_first_version_left_it};
 use crate::support::{App, CUSTOMER, Database, Process, quiet_apollo, syncline};
@@ -136,12 +143,7 @@ async fn a_reader_of_changes_is_right_again_after_a_restore() {
 
 #[tokio::test]
 async fn a_database_that_is_damaged_is_replaced_too() {
-    let database = Database::sqlite();
-    let mut process = Process::serve(&database, NOWHERE).await;
-    put_customer(&process, "before").await;
-    let backup = database.data_dir().join("backup.db");
-    succeeded(&run("backup", &backup, database.data_dir()).await);
-    process.kill().await;
+    let (database, backup) = killed_after_a_backup().await;
     let file = database.data_dir().join("syncline.db");
     fs::write(&file, "no database any more").unwrap();
     succeeded(&run("restore", &backup, database.data_dir()).await);
@@ -152,23 +154,24 @@ async fn a_database_that_is_damaged_is_replaced_too() {
 #[tokio::test]
 async fn a_database_that_somebody_has_open_for_another_moment_is_replaced() {
     use sqlx::{Connection, SqliteConnection};
-    let database = Database::sqlite();
-    let mut process = Process::serve(&database, NOWHERE).await;
-    put_customer(&process, "before").await;
-    let backup = database.data_dir().join("backup.db");
-    succeeded(&run("backup", &backup, database.data_dir()).await);
-    process.kill().await;
+    let (database, backup) = killed_after_a_backup().await;
     let file = database.data_dir().join("syncline.db");
     let mut other = SqliteConnection::connect(&format!("sqlite://{}", file.display()))
         .await
         .unwrap();
     let customers_there = sqlx::query("SELECT COUNT(*) FROM customers");
     customers_there.fetch_all(&mut other).await.unwrap();
-    let (restored, ()) = tokio::join!(run("restore", &backup, database.data_dir()), async {
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        other.close().await.unwrap();
-    });
-    succeeded(&restored);
+    let mut restore = command("restore", &backup, database.data_dir());
+    let mut restore = restore.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(restore.stderr.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap();
+        if line.expect("it waits").contains("is open elsewhere") {
+            break;
+        }
+    }
+    other.close().await.unwrap();
+    assert!(restore.wait().await.unwrap().success());
     let process = Process::serve(&database, NOWHERE).await;
     assert_eq!(customers(&process).await, ["before"]);
 }
@@ -279,14 +282,32 @@ async fn postgres_is_left_to_its_own_tools() {
     }
 }
 
+/// A database with one customer, whose `serve` was killed, and a backup of it.
+async fn killed_after_a_backup() -> (Database, PathBuf) {
+    let database = Database::sqlite();
+    let mut process = Process::serve(&database, NOWHERE).await;
+    put_customer(&process, "before").await;
+    let backup = database.data_dir().join("backup.db");
+    succeeded(&run("backup", &backup, database.data_dir()).await);
+    process.kill().await;
+    (database, backup)
+}
+
 async fn run(command: &str, file: &Path, data_dir: &Path) -> Output {
+    self::command(command, file, data_dir)
+        .output()
+        .await
+        .unwrap()
+}
+
+fn command(command: &str, file: &Path, data_dir: &Path) -> Command {
     let mut syncline = syncline();
     syncline
         .arg(command)
         .arg(file)
         .arg("--data-dir")
         .arg(data_dir);
-    syncline.output().await.unwrap()
+    syncline
 }
 
 #[track_caller]
