@@ -67,7 +67,7 @@ on_both_databases! {
         assert!(faults.is_empty(), "{faults:#?}");
     }
 
-    async fn a_bite_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
+    async fn a_batch_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
         let app = with_history(database).await;
         let faults = reads_of_history(&app.database, &HISTORY, async {
             for old in [Expired::Runs, Expired::History] {

@@ -416,7 +416,7 @@ pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router
         // A caller who doesn't let go must not cost the audit log its last entries.
         tokio::select! {
             () = answered => {}
-            () = shutdown.drained() => {}
+            () = shutdown.answer_time_is_over() => {}
         }
         recorder.flush().await;
     });

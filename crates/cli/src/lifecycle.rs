@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// What a shutdown may take in all.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// What of it callers have until their answers are complete: no new request is taken meanwhile.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
 /// What closing the database may take after that.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -30,9 +30,9 @@ impl Lifecycle {
     }
 
     /// Resolves when callers have had their time after that.
-    pub(crate) async fn drained(&self) {
+    pub(crate) async fn answer_time_is_over(&self) {
         self.requested().await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
+        tokio::time::sleep(ANSWER_TIMEOUT).await;
     }
 
     /// Asks every part to stop and waits for them.

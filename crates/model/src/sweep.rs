@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_half_and_more_than_ten_wants_a_word() {
+    fn more_than_half_and_more_than_ten_need_approval() {
         assert!(!needs_approval(10, 10, false));
         assert!(needs_approval(11, 21, false));
         assert!(!needs_approval(11, 22, false));

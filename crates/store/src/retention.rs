@@ -2,7 +2,7 @@
 //!
 //! A batch is one short transaction of a bounded number of rows, found by an index: an embedded
 //! database has one writer, and what has to be written now comes between two batches. Each batch says
-//! where the next one goes on, so that what stays is looked at once in a pass and not in every batch.
+//! where the next one goes on, so that what stays is looked at once a round and not in every batch.
 
 use syncline_model::{Time, first_id_of};
 
@@ -45,7 +45,7 @@ pub enum Expired {
 pub struct PurgeBatch {
     /// How many were purged, not counting what belongs to them.
     pub purged: u64,
-    /// Where the next batch goes on; `None` at the end of the pass.
+    /// Where the next batch goes on; `None` at the end of the round.
     pub next: Option<String>,
 }
 
@@ -100,7 +100,7 @@ macro_rules! delete {
 }
 
 impl Store {
-    /// Forgets one batch of what is older than `before`. A pass begins with an empty `after` and goes on
+    /// Deletes one batch of what is older than `before`. A round begins with an empty `after` and goes on
     /// where the last batch says.
     pub async fn purge(
         &self,
@@ -345,7 +345,7 @@ impl Store {
             DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
                 SELECT connection_id, idempotency_key FROM idempotency_keys
                 WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        self.forget_expired(SQL, before).await
+        self.purge_until(SQL, before).await
     }
 
     async fn purge_write_locks(&self, before: Time) -> Result<PurgeBatch, StoreError> {
@@ -353,15 +353,11 @@ impl Store {
             DELETE FROM write_locks WHERE (connection_id, name) IN (
                 SELECT connection_id, name FROM write_locks
                 WHERE forgotten_at <= $1 ORDER BY forgotten_at LIMIT $2)";
-        self.forget_expired(SQL, before).await
+        self.purge_until(SQL, before).await
     }
 
     /// What is found by when it expired, and of which nothing old stays.
-    async fn forget_expired(
-        &self,
-        sql: &'static str,
-        before: Time,
-    ) -> Result<PurgeBatch, StoreError> {
+    async fn purge_until(&self, sql: &'static str, before: Time) -> Result<PurgeBatch, StoreError> {
         let mut tx = self.db.begin().await?;
         let purged = run!(tx, |c| sqlx::query(sql)
             .bind(at(before))

@@ -1,4 +1,4 @@
-//! What is old is purged beside everything else, in bites that nobody waits for.
+//! What is old is purged beside everything else, in batches that nobody waits for.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use syncline_store::{Expired, PURGE_BATCH};
 
 use crate::support::{App, CUSTOMER, Database, Receiver, on_both_databases};
 
-/// Entries that take a pass many bites, and so some seconds of pauses.
+/// Entries that take a round many batches, and so some seconds of pauses.
 const OLD_ENTRIES: i64 = 100_000;
 
 on_both_databases! {
@@ -31,22 +31,22 @@ on_both_databases! {
         running.await.unwrap();
     }
 
-    async fn a_bite_is_bounded_and_the_next_one_goes_on_behind_it(database: Database) {
+    async fn a_batch_is_bounded_and_the_next_one_goes_on_behind_it(database: Database) {
         let app = App::with_contacts(database, 0).await;
         write_old_audit_log(&app, 2 * PURGE_BATCH + 1).await;
-        let mut bites = Vec::new();
+        let mut batches = Vec::new();
         let mut after = Some(String::new());
         while let Some(from) = after {
             let batch = app.store.purge(Expired::AuditLog, a_year_before(&app), &from).await.unwrap();
-            bites.push(batch.purged);
+            batches.push(batch.purged);
             after = batch.next;
         }
         let full = PURGE_BATCH.unsigned_abs();
-        assert_eq!(bites, [full, full, 1]);
+        assert_eq!(batches, [full, full, 1]);
         assert_eq!(entries(&app.database).await, 0);
     }
 
-    async fn runs_with_many_pages_go_in_bites_too(database: Database) {
+    async fn runs_with_many_pages_go_in_batches_too(database: Database) {
         let app = App::synced(database, 5).await;
         app.after(TimeDelta::hours(1)).await;
         let pages = PURGE_BATCH + 10;

@@ -66,7 +66,7 @@ on_both_databases! {
         assert!(faults.is_empty(), "{faults:#?}");
     }
 
-    async fn a_bite_of_what_is_old_reads_no_more_than_that(database: Database) {
+    async fn a_batch_of_what_is_old_reads_no_more_than_that(database: Database) {
         explaining(&database).await;
         let app = App::synced(database, 5).await;
         let receiver = Receiver::start().await;
