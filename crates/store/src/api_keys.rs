@@ -1,7 +1,8 @@
 //! API keys: who may call, and what for. A key belongs to one application and is stored as a hash.
 //!
 //! A presented key is found by the first digits of its hash, and its whole hash is compared in constant
-//! time: how long an answer takes tells nothing about the keys that are there.
+//! time: how long an answer takes tells nothing about the keys that are there. The hash is a plain
+//! SHA-256: a generated key is 32 random bytes, for which a slow hash adds nothing.
 
 use sha2::{Digest, Sha256};
 use sqlx::types::Json;

@@ -1,5 +1,9 @@
 //! One page, one transaction: the changed rows, the ids seen, the counters, the checkpoint and the
 //! proof that the lease still holds commit together or not at all.
+//!
+//! The ids seen are one JSON array per page and object, not a row per id: one insert a page, and never
+//! a write to a row that didn't change. The next page is not asked for while one commits: a crash
+//! could then cost two pages read again, and the promise is one.
 
 use std::collections::{BTreeMap, HashMap};
 

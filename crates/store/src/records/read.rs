@@ -1,4 +1,9 @@
 //! Rows into answers: lists by keyset, and single rows.
+//!
+//! A list with `modified_after` takes its upper bound from [`Store::newest_stamp`] on its first page
+//! and keeps it in the cursor. The index behind it begins with `connection_id`: with the columns of the
+//! key first, PostgreSQL took it for the key as long as a table had no statistics, and read all of the
+//! customer for every record.
 
 use serde_json::value::RawValue;
 use sqlx::{
