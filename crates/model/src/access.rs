@@ -1,8 +1,8 @@
-//! API keys: whose they are and what they may do.
+//! API keys: which application they belong to and what they may do.
 //!
-//! Reading takes no more than a valid key. Everything else takes a rule, and without one it is refused.
-//! A key's own policy has its rules; a key without a policy has those of its role, so the decision is
-//! made in one way for both ([`ApiKey::grants`]).
+//! Reading needs only a valid key. Everything else needs a rule that allows it and is refused
+//! without one. A key's own policy has its rules; a key without a policy has those of its role, so
+//! the decision is made in one way for both ([`ApiKey::grants`]).
 
 mod rule;
 
@@ -14,31 +14,31 @@ use utoipa::ToSchema;
 pub use self::rule::{InvalidRule, Rule, plain};
 use crate::Time;
 
-/// The most rules that a list may have.
+/// The maximum number of rules in a list.
 const MOST_RULES: usize = 100;
 
-/// Below these this service has something to write.
+/// Paths under these prefixes can be written to.
 const WRITABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
 
-/// An API key as it is known here: everything but the key itself.
+/// An API key as it is stored: everything except the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     pub id: String,
     pub application_id: String,
     pub name: String,
     pub role: Role,
-    /// Takes the place of what the role says of passthrough, writes and credits.
+    /// Replaces what the role allows for passthrough, writes and credits.
     pub policy: Option<Policy>,
     pub created_at: Time,
-    /// From then on it is nobody's key.
+    /// The key is invalid from this time on.
     pub expires_at: Option<Time>,
     pub revoked_at: Option<Time>,
-    /// To the minute.
+    /// With a precision of one minute.
     pub last_used_at: Option<Time>,
 }
 
 impl ApiKey {
-    /// The rules that it is held to.
+    /// The rules that apply to the key.
     pub fn grants(&self) -> Cow<'_, Policy> {
         match &self.policy {
             Some(own) => Cow::Borrowed(own),
@@ -46,7 +46,7 @@ impl ApiKey {
         }
     }
 
-    /// Whether a key of this role, policy and expiry could do nothing that this one can't.
+    /// Whether a key with this role, policy and expiry could do nothing that this one can't.
     pub fn outranks(
         &self,
         role: Role,
@@ -69,12 +69,12 @@ impl ApiKey {
     }
 }
 
-/// In what a key would go beyond the one that makes it.
+/// In which respect a new key would exceed the key that creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
     Role,
     Policy,
-    /// Until then the other one is valid.
+    /// The creating key is valid until this time.
     Expiry(Time),
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A name that is no role's.
+/// Not the name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is none of admin, read-only, passthrough")]
 pub struct UnknownRole(pub String);
@@ -186,25 +186,26 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether there is nothing that it forbids.
+    /// Whether it forbids nothing.
     pub fn is_unlimited(&self) -> bool {
         self.covers(&Self::of(Role::Admin))
     }
 
-    /// `path` is one of this service's, its segments decoded.
+    /// `path` is one of this service's paths, with its segments decoded.
     pub fn allows_write(&self, method: &str, path: &[&str]) -> bool {
         self.writes.iter().any(|rule| rule.allows(method, path))
     }
 
-    /// `path` is the provider's, as [`plain`] leaves it.
+    /// `path` is a provider's path, normalized by [`plain`].
     pub fn allows_passthrough(&self, method: &str, path: &str) -> bool {
         let path: Vec<&str> = path.split('/').collect();
         let mut rules = self.passthrough.iter();
         rules.any(|rule| rule.in_plain().allows(method, &path))
     }
 
-    /// Whether it allows all that the other one does. Each rule of the other must lie within one of
-    /// these; what only several of them cover together is not seen.
+    /// Whether it allows everything that the other one allows. Each rule of the other must be
+    /// covered by a single rule of this one; a rule that only several rules together cover counts
+    /// as not covered.
     fn covers(&self, other: &Self) -> bool {
         let within = |own: &[Rule], others: &[Rule]| {
             let covered = |other: &Rule| own.iter().any(|rule| rule.covers(other));

@@ -1,4 +1,4 @@
-//! What keys may do, by their rules.
+//! What keys may do under their rules.
 
 use super::*;
 

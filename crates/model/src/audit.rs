@@ -1,15 +1,15 @@
-//! What the audit log has of one call.
+//! The result of a call as the audit log stores it.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How a call that is written down went.
+/// The result of an audited call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuditResult {
     Ok,
-    /// The key may not.
+    /// The key isn't allowed to make the call.
     Denied,
     Failed,
 }
@@ -32,7 +32,7 @@ impl fmt::Display for AuditResult {
     }
 }
 
-/// A word that is no result.
+/// Not the name of a result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is none of ok, denied, failed")]
 pub struct UnknownAuditResult(pub String);

@@ -1,16 +1,16 @@
-//! What a provider account has spent and reserved, and whether one more request may leave.
+//! What a provider account has spent and reserved, and whether one more request may be sent.
 //!
-//! In no 60 minutes and in no 24 hours more records come from the provider than the limits say.
-//! So a request reserves the most that its answer can bring, and the answer settles that. What was
-//! reserved and never settled may have come at any moment until the last possible one; it counts
-//! as if it had come then. Records are kept per minute, and a minute counts until all of it is out
-//! of the window, and a little longer, since not all processes have quite the same time.
+//! The limits hold in every 60 minutes and in every 24 hours. So a request reserves the most
+//! records that its response can bring, and the response settles the reservation. An unsettled
+//! reservation counts as if its records came at the latest possible moment. Records are counted per
+//! minute, and a minute counts until all of it has left the window, plus a margin for differences
+//! between the clocks of processes.
 //!
-//! A clock may have been ahead for a while. What was noted then can't have happened later than now,
-//! and counts as of now ([`Budget::take_back`]); and what counted before a leap of the clock is kept
-//! until as much time has passed on the new time, in case it leaps back.
+//! A clock may have been ahead for a while. Times later than now can't be right, so they are set to
+//! now ([`Budget::take_back`]). What counted before the clock jumped ahead is kept until as much
+//! time has passed on the new time, in case the clock jumps back.
 //!
-//! The store keeps one budget per account and writes it over the version that it was made of;
+//! The store keeps one budget per account and writes it with compare-and-swap on its version;
 //! everything here is arithmetic. The requests themselves are counted in `request_windows`.
 
 use std::collections::BTreeMap;
@@ -26,86 +26,89 @@ use crate::{
     },
 };
 
-/// How much longer than its window a record counts.
+/// How much longer than its window a record counts, because clocks differ.
 const CLOCK_MARGIN: TimeDelta = CLOCKS_DIFFER_BY;
 
-/// Whoever reads every hour has a silence of an hour at most.
+/// An account that is read every hour has no gap longer than an hour.
 const ABOUT_A_DAY: i64 = 23 * 60;
 
-/// No request's answer comes later than this after it was granted.
+/// The latest that a response can come after its request was granted.
 pub(crate) const LONGEST_ANSWER: TimeDelta = TimeDelta::minutes(2);
-/// Endpoints of which request windows are kept. Every page of a sync writes the whole budget.
+/// The maximum number of endpoints whose request windows are kept: every page writes the whole
+/// budget.
 const MOST_ENDPOINTS: usize = 100;
 
-/// What an account has spent and reserved, and what its request windows say.
+/// What an account has spent and reserved, and what is known of its request windows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Budget {
-    /// Records by the minute since the epoch in which they came.
+    /// Records received, by minute since the epoch.
     spent: BTreeMap<i64, i64>,
     open: Vec<Reservation>,
     /// By endpoint.
     windows: BTreeMap<String, EndpointWindows>,
 }
 
-/// A request that was granted and has not been settled.
+/// A request that was granted and not yet settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Reservation {
     id: String,
     endpoint: String,
     records: i64,
-    /// The latest time its answer could come.
+    /// The latest time its response could come.
     #[serde(with = "crate::time::millis")]
     latest: Time,
-    /// Of its endpoint's windows, when it left.
+    /// The usage that its endpoint's windows had reported when the request was sent.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     told: UsedInWindows,
 }
 
-/// One request that is asked for.
+/// A request for permission to send one request.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// What its answer is settled under; no other request has it.
+    /// The unique id under which its response is settled.
     pub id: &'a str,
     pub endpoint: &'a str,
-    /// The most that its answer can bring.
+    /// The most records that its response can bring.
     pub records: i64,
     pub limits: &'a VolumeLimits,
-    /// Somebody waits for the answer, so it may use what syncs leave of a request window.
+    /// A caller waits for the response, so it may use the part of a request window that syncs leave
+    /// free.
     pub interactive: bool,
-    /// The latest time its answer could come, after now.
+    /// How long after now its response can come at the latest.
     pub answer_within: TimeDelta,
 }
 
-/// Not now.
+/// The request may not be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// When it would be granted, if nobody else spends anything until then.
+    /// When it would be granted, if nothing else is spent until then.
     pub until: Time,
     pub reason: WaitReason,
 }
 
-/// A window in which records are counted. It ends now, whenever that is.
+/// A rolling window over records, ending now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordWindow {
     Hour,
     Day,
 }
 
-/// What of a record window is used.
+/// How much of a record window is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowUse {
-    /// Records that came.
+    /// Records received.
     pub used: i64,
-    /// Records that may come, or may have come, with answers that nobody has told of.
+    /// Records of open reservations: they may still come, or may have come with a response that was
+    /// lost.
     pub reserved: i64,
-    /// When the first of both leaves; `None` when there is nothing.
+    /// When the first of both leaves the window; `None` when nothing counts.
     pub resets_at: Option<Time>,
 }
 
 impl Budget {
-    /// Reserves, or says when to ask again. Nothing changes on a refusal.
+    /// Makes a reservation, or returns when to ask again. A refusal changes nothing.
     pub fn reserve(&mut self, ask: &Ask<'_>, now: Time) -> Result<(), Refusal> {
         let records = ask.reserved();
         let refusals = [
@@ -129,8 +132,8 @@ impl Budget {
         Ok(())
     }
 
-    /// The answer came at `at` with that many records: they count from then on, and the reservation
-    /// is gone. Records of an unknown reservation count all the same.
+    /// The response came at `at` with that many records: they count from then on, and the
+    /// reservation is removed. Records of an unknown reservation count too.
     pub fn settle(&mut self, id: &str, records: i64, at: Time) {
         if let Some(index) = self.open.iter().position(|it| it.id == id) {
             let answered = self.open.remove(index);
@@ -142,15 +145,15 @@ impl Budget {
         self.prune(at);
     }
 
-    /// A request that was granted was sent once more.
+    /// A granted request was sent again.
     pub fn count_again(&mut self, endpoint: &str, at: Time) {
         if let Some(windows) = self.windows.get_mut(endpoint) {
             windows.count(at, at);
         }
     }
 
-    /// What an answer's headers said of the endpoint's request windows. Comes after the answer was
-    /// settled, in the same change: what is still open counts as on its way.
+    /// Takes in what a response's headers said of the endpoint's request windows. Call it after the
+    /// response is settled, in the same change: all open reservations count as in flight.
     pub fn learn(&mut self, endpoint: &str, usage: &[WindowUsage], at: Time) {
         let on_their_way = self.on_their_way(endpoint, at);
         if !usage.is_empty() {
@@ -162,17 +165,17 @@ impl Budget {
         self.prune(at);
     }
 
-    /// A 429 that came at `at`: nobody asks the endpoint until then, be it a sync or a person. Then
-    /// the window is taken to be open again, until an answer says otherwise.
+    /// A 429 that came at `at`: nothing is sent to the endpoint until `until`, neither by syncs nor
+    /// by callers. After that the window counts as open again, until a response says otherwise.
     pub fn refused(&mut self, endpoint: &str, window: RequestWindow, until: Time, at: Time) {
         let windows = self.windows.entry(endpoint.to_owned()).or_default();
         windows.refuse(window, Refused { at, until });
         self.bound();
     }
 
-    /// Takes back moments that can't be: the clock was ahead when they were noted. What happened
-    /// then counts as of now. Tells whether there were any: they count from this now only if that is
-    /// kept.
+    /// Corrects times in the future, which were noted while the clock was ahead: they are set to
+    /// now. Returns whether there were any; the correction only lasts if the caller stores the
+    /// budget.
     pub fn take_back(&mut self, now: Time) -> bool {
         if mutation::on(Mutation::FutureRecordsCount) {
             return false;
@@ -213,8 +216,8 @@ impl Budget {
             .flat_map(move |(endpoint, windows)| windows.states(endpoint, now))
     }
 
-    /// Takes over what another account spent, the larger of each minute's: credentials moved here.
-    /// Doing so again changes nothing. Its request windows are its own.
+    /// Takes over what another account spent, per minute the larger value, because credentials
+    /// moved here. Idempotent. The request windows are not taken over.
     pub fn inherit(&mut self, other: &Self) {
         for (minute, records) in other.minutes() {
             let ours = self.spent.entry(minute).or_default();
@@ -222,8 +225,8 @@ impl Budget {
         }
     }
 
-    /// Takes over what another copy of the same budget knows of the request windows: of each window,
-    /// what was seen later.
+    /// Merges in the request windows of another copy of the same budget: per window, the one that
+    /// was seen later.
     pub fn learn_from(&mut self, other: &Self) {
         for (endpoint, windows) in &other.windows {
             let ours = self.windows.entry(endpoint.clone()).or_default();
@@ -232,7 +235,8 @@ impl Budget {
         self.bound();
     }
 
-    /// Adds what another account spent: both turned out to be the same one. Reservations move along.
+    /// Adds what another account spent, because both are the same account. Its reservations are
+    /// moved here too.
     pub fn merge(&mut self, other: Self) {
         for (minute, records) in other.spent {
             add(&mut self.spent, minute, records);
@@ -280,7 +284,8 @@ impl Budget {
             excess <= 0
         });
         Some(Refusal {
-            // A limit under which nothing fits is refused where it is set; nothing is read under it.
+            // Limits that no page fits under are rejected when they are set, and nothing is read
+            // under them.
             until: enough_left.map_or(now + window.length(), |(minute, _)| window.left_by(*minute)),
             reason: window.reason(),
         })
@@ -317,7 +322,7 @@ impl Budget {
         i64::try_from(number).unwrap_or(i64::MAX)
     }
 
-    /// Forgets what no window will ask for again.
+    /// Removes what no window counts any more.
     fn prune(&mut self, now: Time) {
         let first = self.first_kept(now);
         self.spent = self.spent.split_off(&first);
@@ -328,7 +333,7 @@ impl Budget {
         self.bound();
     }
 
-    /// Forgets the endpoints whose windows close first, where there are too many.
+    /// If there are too many endpoints, removes those whose windows close first.
     fn bound(&mut self) {
         if self.windows.len() <= MOST_ENDPOINTS {
             return;
@@ -345,10 +350,9 @@ impl Budget {
         });
     }
 
-    /// The first minute that is kept: the first that counts. But after a silence, or a leap of the
-    /// clock, which nobody can tell from one, the day before it is kept until the new time has lasted
-    /// for about a day as well. So of the time that has passed since a minute, the longest silence is
-    /// none.
+    /// The first minute to keep: normally the first that counts. But a long gap may be a clock that
+    /// jumped ahead, so the day before a gap is kept until the time after it adds up to about a
+    /// day. That is why the longest gap is not counted as passed time.
     fn first_kept(&self, now: Time) -> i64 {
         let mut first = minute_of(now - RecordWindow::Day.length() - CLOCK_MARGIN);
         let counts = |it: &Reservation| minute_of(it.latest) >= first;
@@ -371,7 +375,8 @@ impl Budget {
 }
 
 impl Ask<'_> {
-    /// What it reserves: an answer of unknown size may not ask for more than could ever be granted.
+    /// The records to reserve: at most a whole window, so that a response of unknown size can be
+    /// granted at all.
     fn reserved(&self) -> i64 {
         let most = self
             .limits
@@ -396,7 +401,8 @@ impl RecordWindow {
         }
     }
 
-    /// When the clock's own hour or day began: nothing to go by, see [`Mutation`].
+    /// When the current hour or day of the clock began. Only used by
+    /// [`Mutation::ClockAlignedWindow`].
     fn opened(self, now: Time) -> Time {
         let length = self.length().num_seconds();
         let opened = now.timestamp().div_euclid(length) * length;
@@ -410,7 +416,7 @@ impl RecordWindow {
         }
     }
 
-    /// From when on what came in that minute doesn't count.
+    /// When records of that minute stop counting.
     fn left_by(self, minute: i64) -> Time {
         let end = minute.saturating_add(1).saturating_mul(60);
         let counts_for = (self.length() + CLOCK_MARGIN).num_seconds();

@@ -6,7 +6,7 @@ use super::*;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// A moment that many milliseconds after the beginning of some minute.
+/// A time this many milliseconds after the start of some minute.
 fn at(millis: i64) -> Time {
     Time::from_timestamp_millis(1_779_102_240_000 + millis).unwrap()
 }
@@ -253,15 +253,15 @@ struct Request {
     gap: i64,
     records: i64,
     answer_within: i64,
-    /// Percent of the time there is.
+    /// As a percentage of `answer_within`.
     answered_after: i64,
-    /// Percent of what was reserved; `None`: the answer brought all of it, and nobody settled that.
+    /// As a percentage of what was reserved; `None`: all of it came, but it was never settled.
     settled: Option<i64>,
-    /// How far the clock is off when it is granted and when it is answered.
+    /// How far the clock is off when the request is granted and when it is answered.
     skew: (i64, i64),
 }
 
-/// Gaps that often come close to whole minutes, where a minute's records begin to count.
+/// Gaps that are often close to whole minutes, where a minute's records begin to count.
 fn requests(longest_gap: i64) -> impl Strategy<Value = Vec<Request>> {
     let gap = prop_oneof![
         3 => 0..longest_gap,
@@ -295,9 +295,9 @@ enum Event {
     Settle(i64),
 }
 
-/// Lets the requests happen, refused ones again when they were told to, and returns what the
-/// provider sent and when. `drifting`: the clocks that the budget sees are off, so that its time
-/// steps back; otherwise the provider's is.
+/// Runs the requests, repeating refused ones when they were told to, and returns what the provider
+/// sent and when. `drifting`: the budget's clock is off, so its time can step back; otherwise the
+/// provider's clock is off.
 fn served(requests: &[Request], limits: &VolumeLimits, drifting: bool) -> Vec<(i64, i64)> {
     let read = |time: i64, skew: i64| at(time + if drifting { skew } else { 0 });
     let truth = |time: i64, skew: i64| time + if drifting { 0 } else { skew };
@@ -341,7 +341,7 @@ fn served(requests: &[Request], limits: &VolumeLimits, drifting: bool) -> Vec<(i
     served
 }
 
-/// The most that came in any interval of that length, its ends included.
+/// The most records in any interval of that length, both ends included.
 fn most_within(served: &[(i64, i64)], length: i64) -> i64 {
     let from = |begin: i64| {
         let within = served
@@ -353,7 +353,7 @@ fn most_within(served: &[(i64, i64)], length: i64) -> i64 {
     begins.max().unwrap_or_default()
 }
 
-/// Something that happens to a budget, at any time in any order.
+/// A change to a budget, at any time and in any order.
 #[derive(Debug, Clone)]
 enum Change {
     Reserve {
@@ -397,7 +397,7 @@ fn changes() -> impl Strategy<Value = Vec<(i64, Change)>> {
     vec((-DAY..DAY, change), 0..60)
 }
 
-/// `refused` sees each refusal with the budget that refused.
+/// Calls `refused` for each refusal, with the budget that refused.
 fn apply(changes: &[(i64, Change)], refused: impl Fn(&Budget, &Ask<'_>, Time, Refusal)) -> Budget {
     let limits = limits(300, 1_000);
     let mut budget = Budget::default();
@@ -560,7 +560,7 @@ fn what_was_read_for_hours_before_the_clock_leapt_ahead_is_not_forgotten() {
 fn the_present_is_not_taken_back() {
     let limits = limits(1_000, 5_000);
     let mut budget = Budget::default();
-    // Another process has the time 5 s later than this one.
+    // Another process's clock is 5 s ahead of this one's.
     budget.settle("theirs", 100, at(64_000));
     budget
         .reserve(&ask("open", 100, &limits), at(64_000))

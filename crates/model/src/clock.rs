@@ -9,16 +9,16 @@ use chrono::{DurationRound, TimeDelta};
 
 use crate::Time;
 
-/// Where the engine, the store and the server read the time.
+/// The source of time for the engine, the store and the server.
 pub trait Clock: Send + Sync + 'static {
     /// Now, in whole milliseconds: the precision of everything that is stored or shown.
     fn now(&self) -> Time;
 }
 
-/// The machine's clock, moved by the difference to the database's.
+/// The machine's clock, corrected by its difference to the database's clock.
 ///
-/// Several processes on one PostgreSQL must agree on what "expired" and "due" mean, so each of them
-/// measures its difference to the database's clock now and then and adds it to its own.
+/// Several processes on one PostgreSQL must agree on what is expired and what is due, so each of
+/// them regularly measures its difference to the database's clock and adds it to its own time.
 #[derive(Debug, Default)]
 pub struct SystemClock {
     offset_millis: AtomicI64,
@@ -31,7 +31,7 @@ impl SystemClock {
             .store(offset.num_milliseconds(), Ordering::Relaxed);
     }
 
-    /// The machine's own time, without the difference: what an offset is measured against.
+    /// The machine's own time without the correction; offsets are measured against it.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the machine's clock is read"
@@ -47,8 +47,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clocks of two processes differ by less: each may be 5 s fast or slow. What is stamped later than
-/// that is none of theirs.
+/// The clocks of two processes differ by less: each may be 5 s fast or slow. A timestamp further in
+/// the future was written by a clock that was wrong.
 pub const CLOCKS_DIFFER_BY: TimeDelta = TimeDelta::seconds(10);
 
 /// A clock that stands still until it is told to move.

@@ -86,5 +86,5 @@ impl Capability {
     }
 }
 
-/// Per object, as far as reads have told.
+/// Per object, as far as reads have shown.
 pub type Capabilities = BTreeMap<Object, Capability>;

@@ -1,7 +1,7 @@
-//! What a run may claim about the provider's whole set, judged from facts.
+//! What a run may claim about the provider's complete set of records, judged from facts.
 //!
-//! A scan that ended without an error has not necessarily seen everything: a page moves when a
-//! record behind the reader goes away. The verdict says which scans saw a set that held still.
+//! A scan that ended without an error has not necessarily seen everything: when a record is
+//! deleted, the pages behind it shift. The verdict says which scans read a set that did not change.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ pub enum Verdict {
     Interrupted,
 }
 
-/// What a reading of the pages noticed on its way.
+/// What was noticed while reading the pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(
@@ -46,19 +46,19 @@ pub enum Verdict {
 )]
 pub struct ScanFacts {
     pub reached_end: bool,
-    /// A limit ended it before its last page.
+    /// A limit ended the scan before the last page.
     pub capped: bool,
-    /// The provider's time when the first page was answered.
+    /// The provider's time when it answered the first page.
     pub began: Option<Time>,
-    /// The provider's total on the first and on the newest page, where it tells one.
+    /// The provider's total on the first and on the newest page, if it reports one.
     pub first_reported: Option<i64>,
     pub records_reported: Option<i64>,
-    /// The total went down between two pages: something was deleted, and a page shifted.
+    /// The total went down between two pages: something was deleted, and later pages shifted.
     pub total_shrank: bool,
     pub pages: u32,
-    /// Records on them, those that were kept out included.
+    /// Records on these pages, including rejected ones.
     pub returned: i64,
-    /// The pages were asked for in the order of creation.
+    /// The pages were requested in the order of creation.
     pub ordered: bool,
     /// The pages come in the order of the last update, the newest first.
     pub recent_first: bool,
@@ -68,27 +68,28 @@ pub struct ScanFacts {
     pub out_of_order: bool,
     /// Records that were created after the first page was answered.
     pub created_since: i64,
-    /// Records that were created so close to that moment that nobody can tell.
+    /// Records created so close to that moment that it can't be told whether before or after.
     pub created_about_then: i64,
-    /// Records that were kept out, and those of them that have no id.
+    /// Records that were rejected, and those of them without an id.
     pub rejected: i64,
     pub rejected_without_id: i64,
-    /// The same for the records that come inside those of the scanned object.
+    /// The same for records embedded in those of the scanned object.
     pub carried_rejected_without_id: i64,
 }
 
-/// The distinct records that a reading saw, and how often it met one again.
+/// The distinct records that a scan saw, and how many it saw again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeenCount {
     pub distinct: i64,
     pub repeated: i64,
 }
 
-/// How far apart a provider's clocks may be: the one that stamps records and the one that answers.
+/// How far apart the provider's clocks may be: the one that stamps records and the one that sets
+/// `Date`.
 const PROVIDER_CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(2);
 
 impl ScanFacts {
-    /// Takes in when a page's records were created, in the order in which they came.
+    /// Takes in the creation times of a page's records, in the page's order.
     pub fn note_created(&mut self, created: impl Iterator<Item = Time>) {
         for created in created {
             if self.last_created.is_some_and(|last| created < last) {
@@ -96,7 +97,7 @@ impl ScanFacts {
             }
             self.last_created = self.last_created.max(Some(created));
             let Some(began) = self.began else { continue };
-            // The answer's time is told in whole seconds.
+            // The response's time has whole seconds only.
             let surely_after = began + TimeDelta::seconds(1) + PROVIDER_CLOCK_MARGIN;
             if created >= surely_after {
                 self.created_since += 1;
@@ -106,7 +107,7 @@ impl ScanFacts {
         }
     }
 
-    /// Takes in the total that a page told.
+    /// Takes in the total that a page reported.
     pub fn note_total(&mut self, total: Option<i64>) {
         let Some(total) = total else { return };
         self.total_shrank |= self.records_reported.is_some_and(|before| total < before);
@@ -114,8 +115,8 @@ impl ScanFacts {
         self.records_reported = Some(total);
     }
 
-    /// Whether more came than the provider says that there is, or its totals changed on the way: then
-    /// they say nothing about where the records end.
+    /// Whether more records came than the provider reported, or its total changed on the way. Then
+    /// the total doesn't say where the records end.
     pub fn totals_are_doubtful(&self) -> bool {
         self.first_reported != self.records_reported
             || self
@@ -123,22 +124,22 @@ impl ScanFacts {
                 .is_some_and(|total| total < self.returned)
     }
 
-    /// Whether exactly as many came as the provider said all along.
+    /// Whether exactly as many records came as the provider reported on every page.
     pub fn totals_are_met(&self) -> bool {
         self.records_reported == Some(self.returned) && !self.totals_are_doubtful()
     }
 
-    /// Whether the provider says that there is more than what came.
+    /// Whether the provider reports more records than came.
     pub fn more_is_reported(&self) -> bool {
         self.records_reported
             .is_none_or(|total| total > self.returned)
     }
 
-    /// What changed the set while it was read, as far as the pages show it.
+    /// What changed in the set while it was read, as far as the pages show it.
     ///
-    /// In the order of creation a new record goes behind the last page, so the total may grow by
-    /// those and by nothing else. A deletion shifts every record behind it by one place, and the one
-    /// that moves across a page border is never shown; an undelete shows one twice.
+    /// In the order of creation new records go behind the last page, so the total may grow by those
+    /// and by nothing else. A deletion shifts every record behind it by one place, so the one that
+    /// moves across a page border is never shown; an undelete shows one twice.
     fn disturbance(&self, seen: SeenCount) -> Option<String> {
         let grown = self
             .records_reported
@@ -158,7 +159,7 @@ impl ScanFacts {
         } else if grown.is_some_and(|grown| grown != 0) && !self.ordered {
             Some("the provider's total changed during the scan".to_owned())
         } else if !self.ordered && self.pages > 1 && self.created_since > 0 {
-            // Nobody knows where it was put in, or what made room for it in the total.
+            // It is unknown where the record was inserted, and why the total didn't grow.
             Some(format!(
                 "{} records were created during the scan",
                 self.created_since
@@ -188,7 +189,7 @@ impl ScanFacts {
 }
 
 impl Coverage {
-    /// The verdict over a reading of the pages that saw these records.
+    /// The verdict on a scan's pass that saw these records.
     pub fn judge(facts: &ScanFacts, seen: SeenCount) -> Self {
         let (verdict, reason) = if facts.capped {
             (Verdict::Capped, capped(facts, seen))
@@ -202,7 +203,7 @@ impl Coverage {
         } else {
             let reason = match facts.records_reported {
                 Some(_) => "every record that the provider reported was read",
-                None => "the scan reached the last page; the provider tells no total",
+                None => "the scan reached the last page; the provider reports no total",
             };
             (Verdict::Complete, reason.to_owned())
         };
@@ -214,7 +215,7 @@ impl Coverage {
         }
     }
 
-    /// The scan reached its end, but it was not as quiet as it seemed.
+    /// The scan reached its end, but something changed while it read.
     pub fn drifted(self, reason: String) -> Self {
         match self.verdict {
             Verdict::Complete => Self {
@@ -226,14 +227,14 @@ impl Coverage {
         }
     }
 
-    /// The scan saw more than the provider says that there is.
+    /// The scan saw more records than the provider reports.
     pub fn is_disproved(&self) -> bool {
         self.records_reported
             .is_some_and(|total| total < self.records_seen)
     }
 
-    /// Whether the run may conclude anything from what it didn't see: its pages were read to their
-    /// end, quiet or not.
+    /// Whether the run may conclude anything from what it didn't see: its pages were read to the
+    /// end, with or without changes on the way.
     pub fn reached_end(&self) -> bool {
         matches!(self.verdict, Verdict::Complete | Verdict::Drifted)
             || (self.verdict == Verdict::Capped && mutation::on(Mutation::SweepAfterCapped))
@@ -254,8 +255,8 @@ fn capped(facts: &ScanFacts, seen: SeenCount) -> String {
             seen.distinct
         ),
         _ => format!(
-            "the limit of records per object was reached: {which} {} records were read, and nobody \
-             knows how many there are",
+            "the limit of records per object was reached: {which} {} records were read, and it is \
+             unknown how many there are",
             seen.distinct
         ),
     }

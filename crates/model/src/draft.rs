@@ -1,9 +1,9 @@
 //! What callers ask a provider to write: accounts, contacts, sequences with their steps, enrolments
 //! and tasks.
 //!
-//! Names and nullability are those of Supaglue's published engagement document. A field that is left
-//! out stays as it is; one that is null is cleared. `custom_fields` are the provider's own, under its
-//! own names, and nobody looks into them.
+//! Names and nullability are those of Supaglue's published engagement document. A field that is
+//! left out keeps its value; one that is null is cleared. `custom_fields` are the provider's own
+//! fields under its own names and are passed on unchecked.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{Address, EmailAddress, PhoneNumber, ShareType};
 
-/// `None`: left out. `Some(None)`: null.
+/// `None`: the field is absent. `Some(None)`: it is null.
 pub type Field<T> = Option<Option<T>>;
 
 /// Provider-native fields.
@@ -207,14 +207,14 @@ pub enum TaskPriority {
     Low,
 }
 
-/// Tells null from left out: serde calls it only where the field is there.
+/// Distinguishes null from absent: serde calls it only if the field is present.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Field<T>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
-/// A whole number, however it is written: the published document says no more than "number".
+/// A whole number in any JSON notation: the published document only says "number".
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,7 +1,7 @@
-//! What Syncline tells the outside: one event per fact, written in the fact's own transaction.
+//! The events that Syncline sends out: one per fact, written in the fact's own transaction.
 //!
-//! Payloads have the shapes Supaglue's webhooks had, with the run's coverage and counters added. Their
-//! types are also what the management API's document shows as its webhooks.
+//! Payloads have the shape of Supaglue's webhooks, with the run's coverage and counters added.
+//! Their types also describe the webhooks in the management API's document.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use utoipa::{
 
 use crate::{Category, Counters, Coverage, Object, ProviderName};
 
-/// utoipa takes a field of type `Object` for any JSON object.
+/// utoipa treats a field of type `Object` as any JSON object.
 type ObjectName = Object;
 
 pub const SYNC_COMPLETE: &str = "sync.complete";
@@ -20,10 +20,10 @@ pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
 pub const WEBHOOK_ENDPOINT_DISABLED: &str = "webhook_endpoint.disabled";
-/// Sent when somebody asks for it, and to one endpoint only: nobody subscribes to it.
+/// Sent on request, to one endpoint only; it can't be subscribed to.
 pub const WEBHOOK_TEST: &str = "webhook.test";
 
-/// Whose event it is.
+/// The connection that an event is about.
 #[derive(Debug, Clone)]
 pub struct ConnectionRef {
     pub application_id: String,

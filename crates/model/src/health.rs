@@ -1,7 +1,7 @@
-//! Whether a connection's data can be relied on, in a word and in a sentence.
+//! Whether a connection's data is reliable: a status and a reason.
 //!
-//! Pure rules over what the store keeps with each sync. A person's own pause is no fault, and neither
-//! is a first sync that is still under way.
+//! Pure rules over what the store keeps for each sync. A pause that a user asked for is not a
+//! fault, and neither is a first sync that is still running.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -50,36 +50,36 @@ impl HealthStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     pub status: HealthStatus,
-    /// What is wrong and what helps; `None` where nothing is.
+    /// What is wrong and how to fix it; `None` if nothing is.
     pub reason: Option<String>,
-    /// The newest success of any sync.
+    /// The newest success of any of its syncs.
     pub last_synced_at: Option<Time>,
 }
 
-/// What one of its syncs says.
+/// The health of one sync.
 #[derive(Debug, Clone)]
 pub struct SyncHealth {
     pub object: Object,
     pub paused: bool,
-    /// Paused because the key may not read the object, and what the provider said.
+    /// Paused because the key may not read the object: the provider's reason.
     pub forbidden: Option<String>,
     pub last_succeeded_at: Option<Time>,
-    /// Not paused, and without a success for two periods.
+    /// Not paused, and no success for two periods.
     pub behind: bool,
-    /// Since when its runs fail, and what the newest one said.
+    /// Since when its runs have been failing, and the newest error.
     pub failing: Option<(Time, String)>,
     pub holds_deletions: bool,
 }
 
 impl SyncHealth {
-    /// How the sync is, and why.
+    /// The sync's status and the reason for it.
     pub fn judge(&self) -> (HealthStatus, Option<String>) {
         let objects = self.object.plural();
         if self.paused {
             let Some(reason) = &self.forbidden else {
                 return (HealthStatus::Healthy, None);
             };
-            let said = format!("{objects} can't be read, a key that may read them helps: {reason}");
+            let said = format!("{objects} can't be read; use a key that may read them: {reason}");
             return (HealthStatus::Degraded, Some(said));
         }
         let (status, said) = match (&self.failing, self.behind) {
@@ -92,18 +92,18 @@ impl SyncHealth {
             ),
             (Some((_, error)), false) => (
                 HealthStatus::Degraded,
-                format!("the newest run of {objects} failed, the next one tries again: {error}"),
+                format!("the newest run of {objects} failed, the next one will retry: {error}"),
             ),
             (None, true) => (
                 HealthStatus::Degraded,
                 format!(
-                    "{objects} {}, twice their period ago or more",
+                    "{objects} {}: no success for twice their period or more",
                     self.last_read()
                 ),
             ),
             (None, false) if self.holds_deletions => (
                 HealthStatus::Degraded,
-                format!("deletions of {objects} are held until somebody says that they are right"),
+                format!("deletions of {objects} are held until they are approved"),
             ),
             (None, false) => return (HealthStatus::Healthy, None),
         };
@@ -113,13 +113,13 @@ impl SyncHealth {
     fn last_read(&self) -> String {
         match self.last_succeeded_at {
             Some(at) => format!("were last read at {}", at.format("%FT%TZ")),
-            None => "have never been read whole".to_owned(),
+            None => "have never been read completely".to_owned(),
         }
     }
 }
 
 impl Health {
-    /// The worst of what the connection and its syncs say.
+    /// The worst status of the connection and its syncs.
     pub fn of_connection(
         status: ConnectionStatus,
         last_synced_at: Option<Time>,
@@ -159,7 +159,7 @@ impl Health {
         worst
     }
 
-    /// The worst of a customer's connections; `None` where there is none.
+    /// The worst status of a customer's connections; `None` without connections.
     pub fn worst<'h>(connections: impl IntoIterator<Item = &'h Self>) -> Option<Self> {
         connections
             .into_iter()
@@ -248,7 +248,7 @@ mod tests {
         let (status, reason) = health(ConnectionStatus::Unverified, &[never]);
         assert_eq!(status, HealthStatus::Degraded);
         assert!(
-            reason.contains("users have never been read whole"),
+            reason.contains("users have never been read completely"),
             "{reason}"
         );
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::Time;
 
-/// In any of the three forms that HTTP has.
+/// Parses any of the three date formats of HTTP.
 pub fn parse_http_date(text: &str) -> Option<Time> {
     Some(httpdate::parse_http_date(text).ok()?.into())
 }
 
-/// How long `Retry-After` asks to wait: seconds, or until a time. That is a time by the sender's clock, so
-/// without a `Date` beside it, it says nothing.
+/// How long `Retry-After` asks to wait: in seconds, or until a date. The date is by the sender's
+/// clock, so it can only be used if there is a `Date` header too.
 pub fn retry_after(value: &str, date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

@@ -1,4 +1,4 @@
-//! Ids come from a seeded source, so that a simulation makes the same ones again.
+//! Ids come from a seeded source, so that a simulation is reproducible.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -9,26 +9,26 @@ use crate::Time;
 
 /// A source of UUIDs (version 7) and of random bytes for keys.
 ///
-/// Ids of one source sort by the order in which they were made, also within a millisecond: lists
-/// that are ordered by id are ordered by age.
+/// Ids of one source sort by creation order, even within a millisecond: lists ordered by id are
+/// ordered by age.
 #[derive(Debug)]
 pub struct Ids(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     rng: StdRng,
-    /// The newest id's time and its number within that millisecond.
+    /// The newest id's time and its sequence number within that millisecond.
     newest: (u64, u16),
 }
 
-/// No id that was made at this time or later sorts before it.
+/// The smallest id that can be made at this time or later.
 pub fn first_id_of(time: Time) -> String {
     let millis = u64::try_from(time.timestamp_millis()).unwrap_or_default();
     let first = Builder::from_unix_timestamp_millis(millis, &[0; 10]);
     first.into_uuid().to_string()
 }
 
-/// How many ids a millisecond has room for: version 7 leaves 12 bits beside the random ones.
+/// How many ids a millisecond can have: version 7 leaves 12 bits for a counter.
 const IDS_PER_MILLISECOND: u16 = 1 << 12;
 
 impl Ids {
@@ -67,7 +67,7 @@ impl Ids {
         Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 
-    /// A new id as the text that is stored and shown.
+    /// A new id in its text form, which is stored and shown.
     pub fn id(&self, now: Time) -> String {
         self.uuid(now).to_string()
     }

@@ -1,8 +1,7 @@
 //! The domain: names, common records, the run state machine, limits, coverage and events.
 //!
-//! Everything here is pure: no I/O, no async, no clock of its own. Every other crate depends on this one
-//! and this one on none of them, so a rule that lives here can be tested without a database or a
-//! provider.
+//! Everything here is pure: no I/O, no async, no clock of its own. It depends on no other crate of
+//! the workspace, so its rules can be tested without a database or a provider.
 
 pub mod access;
 pub mod audit;

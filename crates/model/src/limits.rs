@@ -1,7 +1,7 @@
-//! How many records may be read from a provider account, and which settings of it make sense.
+//! How many records may be read from a provider account, and which limits are valid.
 //!
-//! The numbers come from the configuration and from connections; `budget` enforces the hour's and
-//! the day's, a run keeps to its own.
+//! The values come from the configuration and from connections. `budget` enforces the limits per
+//! hour and day, the run enforces its own.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::ProviderName;
 
-/// What nobody means to read within an hour, a day or a run. More is taken for a typing error.
+/// The largest accepted limit per hour, day or run. A larger value is most likely a typing error.
 const MOST_RECORDS: i64 = 10_000_000;
 
 /// How many records may be read.
@@ -34,12 +34,12 @@ impl Default for VolumeLimits {
     }
 }
 
-/// What may be read from each provider; the default limits where it is not named.
+/// The limits of each provider; the defaults if a provider is not named.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderLimits(BTreeMap<ProviderName, VolumeLimits>);
 
 impl ProviderLimits {
-    /// What one of the provider's connections may read.
+    /// The limits of one of the provider's connections.
     pub fn of(&self, provider: ProviderName, overrides: LimitOverrides) -> VolumeLimits {
         let configured = self.0.get(&provider).copied();
         configured.unwrap_or_default().with(overrides)
@@ -64,7 +64,7 @@ pub struct LimitOverrides {
     pub records_per_day: Option<i64>,
 }
 
-/// A limit under which nothing could be read, or that can't be meant.
+/// A limit that is too small to read anything, or too large to be intended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {reason}")]
 pub struct InvalidLimit {
@@ -83,8 +83,8 @@ impl VolumeLimits {
         }
     }
 
-    /// `page_size`: the largest page of the provider; `most_listed`: the most records that its lists
-    /// show.
+    /// `page_size`: the provider's largest page; `most_listed`: the most records that its lists
+    /// return.
     pub fn check(&self, page_size: u32, most_listed: Option<i64>) -> Result<(), InvalidLimit> {
         let fields = [
             ("records_per_object", self.records_per_object),

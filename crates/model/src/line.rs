@@ -1,7 +1,7 @@
-//! What others have written, where it is quoted: in one line, and within a bound.
+//! Quoting foreign text: in one line and with a maximum length.
 
-/// `text` without what could break or disguise its line, cut to so many bytes; a `…` at the end says
-/// that something is missing.
+/// `text` without characters that break or disguise its line, truncated to `most` bytes; a `…` at
+/// the end shows that it was truncated.
 pub fn line(text: &str, most: usize) -> String {
     const CUT: char = '…';
     let mut line = String::with_capacity(text.len().min(most));
@@ -21,7 +21,7 @@ pub fn line(text: &str, most: usize) -> String {
     line
 }
 
-/// Control characters, and those that separate lines or turn the direction of the text.
+/// Control characters, line separators and characters that change the text direction.
 pub fn breaks_lines(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

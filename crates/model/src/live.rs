@@ -1,4 +1,4 @@
-//! What the unified API shows and no table holds: a sequence's steps, tasks, and what a provider
+//! What the unified API shows and no table stores: a sequence's steps, tasks, and what a provider
 //! knows of a person's company.
 
 use serde::{Deserialize, Serialize};

@@ -1,53 +1,53 @@
-//! Known bugs of sync engines, put back in one at a time to see whether the simulation finds them.
+//! Known bugs of sync engines, switched on one at a time to check that the simulation finds them.
 //!
-//! Each place that such a bug would change asks [`on`]. Only a build with debug assertions can put one
-//! in, and only a test does; in a release the answer is a constant `false`, and the compiler drops the
-//! question.
+//! Each place that such a bug would change calls [`on`]. Bugs can be switched on only in builds
+//! with debug assertions, and only by tests; in a release build `on` is a constant `false` that the
+//! compiler removes.
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    /// A run that ended at its limit deletes what it didn't read.
+    /// A run that was capped deletes what it didn't read.
     SweepAfterCapped,
-    /// A row that one scan didn't see is deleted.
+    /// A row that a single scan didn't see is deleted.
     DeleteWithoutConfirmation,
-    /// "Not authorized" is taken for "deleted".
+    /// "Not authorized" is treated as "deleted".
     NotAuthorizedConfirms,
     /// A page's records are counted after its transaction, not in it.
     SettleOutsideTransaction,
-    /// Records count from the moment of the request, not of the answer.
+    /// Records count from the time of the request instead of the response.
     StampAtRequest,
     /// The checkpoint moves before the page's rows are written.
     CheckpointBeforeRows,
-    /// A worker commits without proving its lease.
+    /// A worker commits without checking its lease.
     LeaseNotChecked,
-    /// The hour and the day begin on the clock's hour and day, not with each record.
+    /// The hour and the day are aligned to the clock instead of rolling.
     ClockAlignedWindow,
-    /// A sequence state keeps the provider's id, which other contacts' states have too.
+    /// A sequence state is stored under the provider's id, which is not unique across contacts.
     StateIdNotUnique,
-    /// A run that waited starts over.
+    /// A run that waited starts over instead of using its checkpoint.
     CheckpointIgnoredAfterWait,
-    /// The last page is where the provider's total says, whatever came.
+    /// The last page is computed from the provider's total only.
     TotalIsLaw,
-    /// A record out of order ends the list.
+    /// A record out of order ends the scan.
     OrderIsLaw,
-    /// A page that is larger than was asked for is stored.
+    /// A page that is larger than requested is stored.
     OversizedIsStored,
-    /// An optional field that can't be read keeps its record out.
+    /// An unreadable optional field rejects its record.
     UnreadFieldRejects,
-    /// Limits are read when a scan is leased, not with each page.
+    /// Limits are read once per lease instead of per page.
     LimitsOfTheLease,
-    /// A budget is written over whatever it is by now.
+    /// A budget is written without comparing its version.
     BudgetNotCompared,
-    /// A request that provably never left costs what it could have brought.
+    /// A request that was provably never sent is charged.
     UnsentIsCharged,
-    /// A request whose answer got lost costs nothing.
+    /// A request whose response got lost is free.
     LostIsFree,
-    /// What a clock that was ahead has stamped is never taken back.
+    /// Timestamps written by a clock that was ahead are never corrected.
     FutureIsKept,
-    /// A lease that ends in the future of the future holds until then.
+    /// A lease taken by a clock that was ahead is valid until its far-off end.
     FutureLeaseHolds,
-    /// Records that were read while a clock was ahead count as of that time.
+    /// Records read while a clock was ahead count as of that time.
     FutureRecordsCount,
 }
 
@@ -87,7 +87,7 @@ mod switch {
         static ACTIVE: Cell<Option<Mutation>> = const { Cell::new(None) };
     }
 
-    /// Puts a bug in, or takes it out again, for what runs on this thread.
+    /// Switches a bug on, or off with `None`, for this thread.
     pub fn activate(mutation: Option<Mutation>) {
         ACTIVE.set(mutation);
     }
@@ -100,7 +100,7 @@ mod switch {
 #[cfg(debug_assertions)]
 pub use switch::{activate, on};
 
-/// Whether this bug is in.
+/// Whether this bug is switched on.
 #[cfg(not(debug_assertions))]
 pub const fn on(_: Mutation) -> bool {
     false

@@ -21,8 +21,8 @@ pub enum Object {
 }
 
 impl Object {
-    /// In the order in which a connection's first syncs start: the small ones first, so that a
-    /// budget that doesn't last for everything is not spent on the largest.
+    /// In the order in which a connection's first syncs start: small objects first, so that a
+    /// limited budget is not spent on the largest one.
     pub const ALL: &[Self] = &[
         Self::User,
         Self::Mailbox,
@@ -43,7 +43,7 @@ impl Object {
         }
     }
 
-    /// The word for several, as in the paths of the engagement API.
+    /// The plural, as in the paths of the engagement API.
     pub fn plural(self) -> &'static str {
         match self {
             Self::User => "users",
@@ -55,7 +55,7 @@ impl Object {
         }
     }
 
-    /// The common-model table that holds the object's rows.
+    /// The table that holds the object's rows.
     pub fn table(self) -> &'static str {
         match self {
             Self::User => "engagement_users",
@@ -67,7 +67,7 @@ impl Object {
         }
     }
 
-    /// Its place among a connection's scans: those of a few pages go first.
+    /// Its priority among a connection's scans: objects with few pages go first.
     pub fn scan_rank(self) -> i64 {
         match self {
             Self::User | Self::Mailbox | Self::Sequence => 0,
@@ -76,8 +76,8 @@ impl Object {
         }
     }
 
-    /// The object whose pages carry this one's records. A sequence state comes inside its contact,
-    /// so one scan of the contact pages serves both.
+    /// The object whose pages contain this one's records. A sequence state is part of its contact,
+    /// so one scan of the contacts serves both.
     pub fn scanned_as(self) -> Self {
         match self {
             Self::SequenceState => Self::Contact,
@@ -92,7 +92,7 @@ impl fmt::Display for Object {
     }
 }
 
-/// The name belongs to no common object of the engagement category.
+/// Not the name of a common object of the engagement category.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown object '{0}': one of user, mailbox, sequence, account, contact, sequence_state is expected"

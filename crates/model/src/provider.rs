@@ -1,4 +1,4 @@
-//! The providers that Syncline connects to, and the categories their APIs are sorted in.
+//! The providers that Syncline connects to, and the categories of their APIs.
 
 use std::{fmt, str::FromStr};
 
@@ -29,7 +29,7 @@ impl ProviderName {
         }
     }
 
-    /// How a customer proves who it is: `api_key` or `oauth2`.
+    /// How a customer authenticates: `api_key` or `oauth2`.
     pub fn auth_type(self) -> &'static str {
         match self {
             Self::Apollo => "api_key",
@@ -43,9 +43,9 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// The name belongs to no provider that Syncline knows.
+/// Not the name of a supported provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider '{0}': the supported one is 'apollo'")]
+#[error("unknown provider '{0}': only 'apollo' is supported")]
 pub struct UnknownProvider(pub String);
 
 impl FromStr for ProviderName {

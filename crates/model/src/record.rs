@@ -1,8 +1,8 @@
-//! The common records: what a user, contact, sequence, … looks like whatever provider it comes from.
+//! The common records: users, contacts, sequences, … in the same shape for every provider.
 //!
-//! A provider's mapping makes a [`Record`] of its own JSON; the store writes it to the common-model
-//! table; the unified API shows it. Field names and nullability are those of Supaglue's published
-//! engagement schemas.
+//! A provider's mapping turns its JSON into a [`Record`], the store writes it to the object's
+//! table, and the unified API shows it. Field names and nullability are those of Supaglue's
+//! published engagement schemas.
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,25 @@ use crate::{Object, Time};
 #[derive(Debug, Clone)]
 pub struct Record<T> {
     pub id: String,
-    /// When the provider says that it was created and last changed.
+    /// The provider's times of creation and of the last change.
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
-    /// The provider itself calls the record deleted (an archived sequence, a removed user).
+    /// The provider marks the record as deleted (an archived sequence, a removed user).
     pub is_deleted: bool,
     pub fields: T,
-    /// The provider's own JSON, as it came.
+    /// The provider's own JSON, unchanged.
     pub raw: Box<RawValue>,
-    /// Over the mapped fields and what the raw data says, less the keys that differ only by endpoint or
-    /// moment: equal hashes mean that there is nothing to write.
+    /// A hash over the mapped fields and the raw data, without the keys that differ only by
+    /// endpoint or time. Equal hashes mean that there is nothing to write.
     pub hash: i64,
-    /// What an earlier version's hash of it was, where that version mapped it to the same fields.
+    /// The hash that an earlier version computed for it, if that version mapped it to the same
+    /// fields.
     pub former_hash: Option<i64>,
-    /// The provider's names of the fields that could not be read, each once.
+    /// The provider's names of the fields that could not be read, without duplicates.
     pub unread: Vec<String>,
 }
 
-/// A page's records, by object. A contact page carries the sequence states of its contacts.
+/// A page's records, by object. A page of contacts also has their sequence states.
 #[derive(Debug, Clone)]
 pub enum Records {
     Users(Vec<Record<User>>),
@@ -47,7 +48,7 @@ pub enum Records {
 }
 
 impl Records {
-    /// The ids of the scanned object's records and when they were created, in the page's order.
+    /// The ids of the scanned object's records and their creation times, in the page's order.
     pub fn scanned(&self) -> Vec<(&str, Option<Time>)> {
         fn of<T>(records: &[Record<T>]) -> Vec<(&str, Option<Time>)> {
             records
@@ -69,7 +70,7 @@ impl Records {
 pub trait Common: Sized {
     const OBJECT: Object;
 
-    /// The records of this kind among `records`; none where those are of another.
+    /// The records of this kind in `records`; empty if those are of another kind.
     fn of(records: Records) -> Vec<Record<Self>>;
 }
 
@@ -95,11 +96,11 @@ common!(Account, Object::Account, Records::Accounts(accounts) => accounts);
 common!(Contact, Object::Contact, Records::Contacts { contacts, .. } => contacts);
 common!(SequenceState, Object::SequenceState, Records::Contacts { states, .. } => states);
 
-/// A record that was kept out, with the reason: a malformed record never stops its page.
+/// A record that was rejected, with the reason. A malformed record never stops its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     pub object: Object,
-    /// `None` when not even the id could be read.
+    /// `None` if not even the id could be read.
     pub id: Option<String>,
     pub reason: String,
 }

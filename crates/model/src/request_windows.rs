@@ -1,10 +1,11 @@
 //! What is known of a provider's request windows, per endpoint.
 //!
 //! Providers count requests in fixed windows of a minute, an hour and a day. The first request
-//! after a window's end opens the next instance of it. An answer tells the window's limit and what
-//! is left, but not when it closes: that is at the latest one length after we first saw it.
-//! Everybody who uses the account counts, so what an answer says replaces what we reckoned, less
-//! the requests that are still on their way. Syncs leave a fifth to interactive calls.
+//! after a window's end opens the next instance of it. A response reports the window's limit and
+//! what is left, but not when the window closes: that is at the latest one window length after we
+//! first saw it. Other clients of the account count too, so what a response reports replaces our
+//! own count, minus the requests that are still in flight. Syncs leave a fifth to interactive
+//! calls.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ impl RequestWindow {
     }
 }
 
-/// What an answer said of a window, its own request included.
+/// What a response reported of a window, its own request included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowUsage {
     pub window: RequestWindow,
@@ -48,14 +49,14 @@ pub struct WindowUsage {
     pub left: i64,
 }
 
-/// A request window as far as it is known.
+/// What is known of a request window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowState<'a> {
     pub endpoint: &'a str,
     pub window: RequestWindow,
     pub limit: i64,
     pub left: i64,
-    /// When all of it will be there again, at the latest; `None` when it is there already.
+    /// When the whole limit is available again, at the latest; `None` if it already is.
     pub resets_at: Option<Time>,
 }
 
@@ -64,11 +65,11 @@ pub struct WindowState<'a> {
 #[serde(default)]
 pub(crate) struct EndpointWindows {
     known: BTreeMap<RequestWindow, Instance>,
-    /// Windows that answered 429, and until when nobody asks the endpoint.
+    /// Windows that answered 429, and until when nothing is sent to the endpoint.
     refused: BTreeMap<RequestWindow, Refused>,
 }
 
-/// A 429.
+/// A 429 response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredRefused")]
 pub(crate) struct Refused {
@@ -79,7 +80,7 @@ pub(crate) struct Refused {
     pub(crate) until: Time,
 }
 
-/// Earlier versions wrote the end alone.
+/// Earlier versions stored only the end.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredRefused {
@@ -104,22 +105,23 @@ impl From<StoredRefused> for Refused {
 #[serde(default)]
 struct Instance {
     limit: i64,
-    /// As it was told, without the requests that had no answer then and those that left since.
+    /// As reported, minus the requests that were in flight then and those sent since.
     left: i64,
     #[serde(with = "crate::time::millis")]
     closes_by: Time,
-    /// The largest usage that an answer told; 0 before the first one.
+    /// The largest usage that a response reported; 0 before the first response.
     told: i64,
-    /// What had been told when the request left that was settled last. Its answer tells less only
-    /// if the next instance has begun. (Less than `told` it tells also when another overtook it.)
+    /// What had been reported when the most recently settled request was sent. Its response reports
+    /// less than this only if the next instance has begun. (It can report less than `told` merely
+    /// because another response overtook it.)
     floor: i64,
 }
 
-/// What answers had told when a request left.
+/// What responses had reported when a request was sent.
 pub(crate) type UsedInWindows = BTreeMap<RequestWindow, i64>;
 
 impl EndpointWindows {
-    /// When to ask again, if a request may not leave now.
+    /// If a request may not be sent now, when to ask again.
     pub(crate) fn refusal(&self, interactive: bool, now: Time) -> Option<Time> {
         let full = self
             .known
@@ -131,14 +133,15 @@ impl EndpointWindows {
         full.chain(refused.filter(|it| *it > now)).max()
     }
 
-    /// Counts a request that leaves now and is answered by `answer_by`.
+    /// Counts a request that is sent now and answered by `answer_by`.
     pub(crate) fn count(&mut self, now: Time, answer_by: Time) -> UsedInWindows {
         for (window, instance) in &mut self.known {
             if now >= instance.holds_until(self.refused.get(window)) {
                 *instance = Instance::unseen(instance.limit);
             }
             if instance.told == 0 {
-                // Perhaps it is this request that opens the window, and just before its answer.
+                // This request may be the one that opens the window, as late as just before its
+                // response.
                 instance.closes_by = answer_by + window.length();
             }
             instance.left = instance.left.saturating_sub(1);
@@ -148,14 +151,16 @@ impl EndpointWindows {
         told.filter(|(_, told)| *told > 0).collect()
     }
 
-    /// The request that left when this was told is answered: what is learned next is of its answer.
+    /// The request that was sent when this was reported is answered; the next call of `learn` is
+    /// for its response.
     pub(crate) fn answered(&mut self, told: &UsedInWindows) {
         for (window, instance) in &mut self.known {
             instance.floor = told.get(window).copied().unwrap_or_default();
         }
     }
 
-    /// What an answer said, and how many other requests were on their way when it came.
+    /// Takes in what a response reported; `on_their_way` is how many other requests were in flight
+    /// when it came.
     pub(crate) fn learn(&mut self, usage: WindowUsage, on_their_way: i64, at: Time) {
         let WindowUsage { window, limit, .. } = usage;
         if limit <= 0 {
@@ -181,7 +186,7 @@ impl EndpointWindows {
         }
     }
 
-    /// What was learned while a clock was ahead was learned by now.
+    /// Corrects times in the future, which were noted while a clock was ahead.
     pub(crate) fn take_back(&mut self, now: Time, margin: TimeDelta) -> bool {
         let mut any = false;
         for (window, it) in &mut self.known {
@@ -224,7 +229,7 @@ impl EndpointWindows {
         })
     }
 
-    /// Takes over what the same endpoint's other record knows: of each window, what was seen later.
+    /// Merges in another record of the same endpoint: per window, the one that was seen later.
     pub(crate) fn merge(&mut self, other: Self) {
         for (window, theirs) in other.known {
             let ours = self.known.entry(window).or_insert(theirs);
@@ -237,14 +242,14 @@ impl EndpointWindows {
         }
     }
 
-    /// When the last of it is over.
+    /// When the last of its windows and refusals ends.
     pub(crate) fn known_until(&self) -> Time {
         let closes = self.known.values().map(|it| it.closes_by);
         let ends = closes.chain(self.refused.values().map(|refused| refused.until));
         ends.max().unwrap_or_default()
     }
 
-    /// Forgets what is of no use after `oldest`. `false`: nothing is left.
+    /// Removes what ended before `oldest`. `false`: nothing is left.
     pub(crate) fn prune(&mut self, oldest: Time) -> bool {
         self.known.retain(|_, it| it.closes_by > oldest);
         self.refused.retain(|_, it| it.until > oldest);
@@ -253,7 +258,7 @@ impl EndpointWindows {
 }
 
 impl Instance {
-    /// One of which no answer has told.
+    /// An instance that no response has reported yet.
     fn unseen(limit: i64) -> Self {
         Self {
             limit,
@@ -262,8 +267,8 @@ impl Instance {
         }
     }
 
-    /// With what an answer at `at` told: `answer`, if nothing else is known of its instance. Where
-    /// it may be of the instance before, it closes nothing too early and leaves nothing too much.
+    /// The state after the response `answer` at `at`. Where the response may belong to the previous
+    /// instance, the result neither closes too early nor leaves too much.
     fn after(self, answer: Self, at: Time) -> Self {
         let next_has_begun = answer.told < self.floor;
         let unseen = self.told == 0;
@@ -271,7 +276,7 @@ impl Instance {
             return answer;
         }
         if unseen {
-            // It left before this instance began.
+            // The request was sent before this instance began.
             return Self {
                 limit: answer.limit,
                 left: self.left.min(answer.left),
@@ -279,7 +284,8 @@ impl Instance {
             };
         }
         if at >= self.closes_by {
-            // It left before this instance ended; nobody knows whether it arrived before, too.
+            // The request was sent before this instance ended; it is unknown whether it also
+            // arrived before.
             return Self { told: 0, ..answer };
         }
         let overtaken_by = (self.told - answer.told).max(0);
@@ -291,8 +297,9 @@ impl Instance {
         }
     }
 
-    /// Until when it says anything. After a 429 that is until it is time to ask again, though it may
-    /// close later for all we know: the provider said so, or has to be asked to find out.
+    /// Until when the instance counts. After a 429 that is until the time to retry, even if the
+    /// instance might close later: either the provider named that time, or a request is needed to
+    /// find out.
     fn holds_until(&self, refused: Option<&Refused>) -> Time {
         refused.map_or(self.closes_by, |it| self.closes_by.min(it.until))
     }

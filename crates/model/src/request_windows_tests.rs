@@ -70,7 +70,7 @@ mod examples {
         answered(&mut budget, "a", (Hour, 200, 197), at(0));
         sync(&mut budget, "b", at(1)).unwrap();
         assert_eq!(left(&budget, at(2)), (196, Some(seconds(3_600))));
-        // Somebody else uses the account too.
+        // Another client uses the account too.
         answered(&mut budget, "b", (Hour, 200, 150), at(3));
         assert_eq!(left(&budget, at(4)), (150, Some(seconds(3_600))));
     }
@@ -138,7 +138,7 @@ mod examples {
         let mut budget = Budget::default();
         sync(&mut budget, "a", at(0)).unwrap();
         answered(&mut budget, "a", (Hour, 200, 100), at(1));
-        // Others had opened it long before we first saw it.
+        // Another client had opened it long before we first saw it.
         sync(&mut budget, "b", seconds(600)).unwrap();
         answered(&mut budget, "b", (Hour, 200, 199), seconds(601));
         assert_eq!(left(&budget, seconds(602)), (199, Some(seconds(4_201))));
@@ -160,7 +160,8 @@ mod examples {
         let mut budget = Budget::default();
         answered(&mut budget, "a", (Minute, 50, 40), at(0));
         sync(&mut budget, "b", seconds(59)).unwrap();
-        // Of the old instance or of the next: until that is known, what it left is all there is.
+        // It belongs to the old instance or the next one: until that is known, only what it
+        // reported is left.
         answered(&mut budget, "b", (Minute, 50, 39), seconds(61));
         assert_eq!(left(&budget, seconds(61)), (39, Some(seconds(121))));
         sync(&mut budget, "c", seconds(70)).unwrap();
@@ -226,7 +227,8 @@ mod examples {
             assert_eq!(left(&budget, at(1)), (0, Some(seconds(900))));
             assert_eq!(sync(&mut budget, "b", at(1)), until(seconds(900)));
             sync(&mut budget, "b", seconds(900)).unwrap();
-            // It was too early; an answer without a time would have the sync wait for the window.
+            // The retry was too early; a response without a time makes the sync wait for the
+            // window.
             answered(&mut budget, "b", (Hour, 200, 0), seconds(901));
             assert_eq!(sync(&mut budget, "c", seconds(902)), until(seconds(4_501)));
             budget.refused(ENDPOINT, Hour, seconds(1_801), seconds(0));
@@ -271,7 +273,7 @@ mod examples {
     }
 }
 
-/// A provider with fixed windows, each opened by the first request in it.
+/// A provider with fixed windows; the first request opens each.
 struct Provider(Vec<Counted>);
 
 struct Counted {
@@ -316,7 +318,7 @@ struct Trip {
     back: i64,
     /// Before the process asks again.
     pause: i64,
-    /// The process dies, and the next one asks in its stead.
+    /// The process crashes, and the next one continues.
     lost: bool,
 }
 
@@ -342,8 +344,8 @@ enum Event {
     Answer(usize, Vec<WindowUsage>),
 }
 
-/// Lets processes take the trips in turn, each with one request at a time and all through one
-/// budget, and returns what the provider said to each request.
+/// Runs the trips on several processes, each with one request at a time and all sharing one budget.
+/// Returns what the provider reported for each request.
 fn travel(trips: &[Trip], processes: usize, provider: &mut Provider) -> Vec<Vec<WindowUsage>> {
     let mut budget = Budget::default();
     let mut said = Vec::new();

@@ -1,12 +1,12 @@
-//! The life of a run.
+//! The state machine of a run.
 //!
 //! ```text
 //! Queued ──► Running ⇄ Waiting
 //!               └────► Succeeded | Failed | Stalled | Cancelled
 //! ```
 //!
-//! Transitions consume the old state, so a run that ended can't go on. The store writes a new state
-//! only over the lease that it was made under, so of two workers only one can win.
+//! Transitions consume the old state, so a run that ended can't continue. The store writes a new
+//! state only under the fence of the current lease, so only one of two workers can win.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,11 +16,11 @@ use crate::{Coverage, ScanFacts, Time};
 /// The right to work on a run until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The worker's name, for people who read the table.
+    /// The worker's name, only for people who read the table.
     pub owner: String,
     pub expires_at: Time,
-    /// Grows with every lease of the run. A worker that was overtaken holds a smaller one than the
-    /// row and can't commit.
+    /// Raised with every lease of the run. A worker that lost its lease holds a smaller value than
+    /// the row and can't commit.
     pub fence: i64,
 }
 
@@ -28,51 +28,51 @@ pub struct Lease {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Holds still while it is read: new records go behind the last page, changes move nothing.
+    /// Stable while it is read: new records go behind the last page, and changes move nothing.
     #[default]
     OldestFirst,
-    /// For a set that is larger than what may be read: the most recently updated records.
+    /// For a set that is larger than the limit: the most recently updated records.
     RecentFirst,
 }
 
-/// Where a run goes on after a pause, a wait or a crash. Committed with the page that it follows.
+/// Where a run continues after a pause, a wait or a crash. Committed together with the page before
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Checkpoint {
     /// The page to ask for next; the first is 1.
     pub next_page: u32,
-    /// Which reading of the pages this is, from 1: a small object is read again when rows are
-    /// missing.
+    /// The number of this pass, from 1: a small object is read again when rows are missing.
     pub pass: u32,
     pub order: Order,
-    /// Records that the provider was asked for, over all passes; what the limit per object counts.
+    /// Records requested from the provider over all passes; the limit per object applies to it.
     pub records_asked: i64,
-    /// When the first page was asked for, by our clock; by an earlier run where this one goes on
-    /// from that.
+    /// When the first page was requested, by our clock. If this run continues an earlier one, the
+    /// time of that run.
     pub began_at: Option<Time>,
-    /// The provider's total as it was told last, in whichever pass.
+    /// The provider's newest reported total, from any pass.
     pub reported: Option<i64>,
-    /// Of the pass.
+    /// Of the current pass.
     pub facts: ScanFacts,
-    /// What has been done about the rows that the pass didn't see.
+    /// Progress on the rows that the pass didn't see.
     pub sweep: SweepProgress,
 }
 
-/// How far a pass that reached its end has got with the rows that it didn't see.
+/// How far a pass that reached its end has handled the rows that it didn't see.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SweepProgress {
-    /// The missing rows are written down.
+    /// The missing rows have been recorded.
     pub noted: bool,
-    /// By-id reads of this run that were answered.
+    /// Lookups of this run that were answered.
     pub lookups: u32,
-    /// Those of them that said that the record is gone.
+    /// Of these, the number that said that the record is gone.
     pub gone: u32,
-    /// Rows that the pass missed though they are there.
+    /// Missing rows whose records still exist.
     pub found: u32,
-    /// By-id reads kept failing: the run asks no more.
+    /// Lookups kept failing: the run makes no more of them.
     pub unanswered: bool,
-    /// The key may not read by id.
+    /// The key may not look records up by id.
     pub forbidden: bool,
 }
 
@@ -92,7 +92,7 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Before the first page of a further reading, of which nothing is known yet.
+    /// The checkpoint before the first page of another pass.
     pub fn again(&self, order: Order) -> Self {
         Self {
             next_page: 1,
@@ -158,7 +158,7 @@ impl WaitReason {
     }
 }
 
-/// Where a run is, with what belongs to just that state.
+/// A run's state, with the data of that state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunState {
     Queued {
@@ -191,7 +191,7 @@ pub enum RunState {
     },
 }
 
-/// The run's state doesn't allow this step.
+/// The run's current state doesn't allow this transition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a run that is {from} can't become {to}")]
 pub struct InvalidTransition {
@@ -212,7 +212,7 @@ impl RunState {
         }
     }
 
-    /// The word Supaglue's clients know.
+    /// The status that Supaglue's clients know.
     pub fn status(&self) -> &'static str {
         match self {
             Self::Queued { .. } | Self::Running { .. } | Self::Waiting { .. } => "IN_PROGRESS",

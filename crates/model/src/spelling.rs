@@ -1,9 +1,9 @@
-//! Spellings that mean the same: of a domain, and of an e-mail address.
+//! Different spellings with the same meaning: of domains and of e-mail addresses.
 
 use std::borrow::Cow;
 
-/// The bare host in lower case: without a scheme, `www.`, a port, a path, or the dot at the end. Text
-/// that has no host stays as it is, less the white space around it.
+/// The bare host in lower case: without scheme, `www.`, port, path or trailing dot. Text without a
+/// host is returned as it is, with white space trimmed.
 pub fn bare_host(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim();
     let host = host_of(trimmed);
@@ -16,7 +16,7 @@ pub fn bare_host(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(without_www(host))
 }
 
-/// Addresses are compared without case and white space around them.
+/// Compares addresses without regard to case and surrounding white space.
 pub fn is_same_email(one: &str, other: &str) -> bool {
     let (one, other) = (one.trim(), other.trim());
     one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase()

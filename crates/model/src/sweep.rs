@@ -1,35 +1,36 @@
 //! Whether a row that a scan didn't see is gone.
 //!
-//! Absence from a scan is never proof: a page may have moved, a search index may lag. A row is
-//! deleted when the provider says so by id, or when two whole reads in a row, both quiet, lacked it.
+//! Absence from a scan is never proof: a page may have shifted, or a search index may lag. A row is
+//! deleted when the provider confirms it by id, or when two complete reads in a row, neither
+//! disturbed, did not have it.
 
 use crate::{
     Verdict,
     mutation::{self, Mutation},
 };
 
-/// What is known of a live row that a reading of the pages didn't see.
+/// What is known of a live row that a pass didn't see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingRow {
-    /// Whole quiet reads in a row that lacked it, this one included.
+    /// The number of complete reads in a row without it, this one included.
     pub complete_misses: i64,
-    /// What the provider said of it by id, in this run or, if the deletion is held, in an earlier
-    /// one.
+    /// What the provider said when asked by id, in this run or, if the deletion is held, in an
+    /// earlier one.
     pub lookup: Option<LookupOutcome>,
 }
 
-/// What asking for a record by its id told.
+/// The result of looking a record up by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupOutcome {
     /// The provider says that it is deleted or doesn't exist.
     Gone(String),
-    /// It is there: the scan missed it.
+    /// It exists: the scan missed it.
     Found,
-    /// The provider doesn't let this key see it, so it may well be there.
+    /// The provider doesn't let this key see it, so it may still exist.
     Hidden,
-    /// The answer says nothing of it.
+    /// The response doesn't say whether it exists.
     Unclear,
-    /// The answer is another record, or leads to one: this one was merged, perhaps.
+    /// The response is another record or redirects to one; perhaps this one was merged into it.
     Another,
 }
 
@@ -63,7 +64,7 @@ impl LookupOutcome {
     }
 }
 
-/// What becomes of a missing row.
+/// What happens to a missing row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// Marked as deleted, for this reason.
@@ -72,11 +73,11 @@ pub enum Fate {
     Keep,
 }
 
-/// Whole quiet reads in a row that prove an absence.
+/// How many complete reads in a row prove an absence.
 const PROOF: i64 = 2;
 
 impl MissingRow {
-    /// Its fate after a reading with this verdict.
+    /// What happens to it after a pass with this verdict.
     pub fn fate(&self, verdict: Verdict) -> Fate {
         if mutation::on(Mutation::DeleteWithoutConfirmation) && self.lookup.is_none() {
             return Fate::Delete("a scan did not see it".to_owned());
@@ -97,14 +98,14 @@ impl MissingRow {
             {
                 Fate::Delete("two complete scans in a row did not see it".to_owned())
             }
-            // Found, or perhaps there; or the reading can't tell what it didn't read.
+            // Found, or possibly there; or the verdict allows no conclusion from absence.
             _ => Fate::Keep,
         }
     }
 }
 
-/// Whether so many deletions at once need approval: more than half of the live rows and more
-/// than ten, or all that there are because the provider answered with nothing.
+/// Whether this many deletions at once need approval: more than ten that are also more than half of
+/// the live rows, or any if the provider returned no records at all.
 pub fn needs_approval(deletions: i64, live: i64, empty_answer: bool) -> bool {
     deletions > 0 && (empty_answer || (deletions > 10 && deletions * 2 > live))
 }

@@ -1,4 +1,4 @@
-//! What an application wants synced, how and how often.
+//! What an application wants to sync, how and how often.
 
 use std::collections::BTreeSet;
 
@@ -82,17 +82,17 @@ pub struct ConnectionObject {
     pub table: Option<String>,
 }
 
-/// Why a sync config can't be taken.
+/// Why a sync config is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidSyncConfig {
-    /// A path into the body, `config.default_config.period_ms`.
+    /// The path in the body, such as `config.default_config.period_ms`.
     pub field: String,
     pub reason: String,
 }
 
 impl SyncConfigData {
-    /// What a new application has for a provider: every object, fully, once an hour.
+    /// The default for a provider in a new application: every object, full syncs, once an hour.
     pub fn default_for_all_objects() -> Self {
         Self {
             default_config: SyncStrategyConfig {
@@ -115,7 +115,7 @@ impl SyncConfigData {
         }
     }
 
-    /// The objects to sync with the period of each, after checking everything.
+    /// Validates everything and returns the objects to sync with their periods.
     pub fn objects(&self) -> Result<Vec<(Object, i64)>, InvalidSyncConfig> {
         for (field, list) in [
             ("config.standard_objects", &self.standard_objects),

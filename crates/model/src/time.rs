@@ -1,4 +1,4 @@
-//! How times look on the wire: RFC 3339, UTC, milliseconds, `Z`.
+//! The format of times in APIs: RFC 3339, UTC, milliseconds, `Z`.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

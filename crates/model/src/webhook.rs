@@ -1,7 +1,6 @@
-//! When a webhook is tried again, and when its endpoint is given up.
+//! When a webhook delivery is retried, and when its endpoint is disabled.
 //!
-//! Pure arithmetic: the store keeps what it says, the webhooks' workers ask it. The schedule is the
-//! one that docs/guarantees.md promises.
+//! Pure arithmetic; the state is kept in the store. docs/guarantees.md promises this schedule.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::{
     },
 };
 
-/// The events that an endpoint can ask for.
+/// The events that an endpoint can subscribe to.
 pub const EVENT_TYPES: [&str; 5] = [
     SYNC_COMPLETE,
     SYNC_PAUSED,
@@ -24,7 +23,7 @@ pub const EVENT_TYPES: [&str; 5] = [
     WEBHOOK_ENDPOINT_DISABLED,
 ];
 
-/// The pauses between the attempts of one delivery; the first attempt comes at once.
+/// The pauses between the attempts of a delivery; the first attempt is made at once.
 const PAUSES: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -35,16 +34,16 @@ const PAUSES: [Duration; 7] = [
     Duration::from_hours(10),
 ];
 
-/// The longest that an endpoint may put off its next attempt.
+/// The longest pause that an endpoint can ask for with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
-/// An endpoint at which nothing has arrived for so long is disabled.
+/// An endpoint is disabled when nothing has been delivered to it for this long.
 pub const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(5);
 
-/// How long the secrets before a rotation still sign.
+/// How long the previous secrets keep signing after a rotation.
 pub const SECRETS_OVERLAP: TimeDelta = TimeDelta::hours(24);
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub attempted_at: Time,
@@ -55,15 +54,15 @@ pub struct Attempt {
     pub response_body: Option<String>,
     /// Why it failed; `None` for a success.
     pub error: Option<String>,
-    /// How long the endpoint asks to be left alone.
+    /// The pause that the endpoint asked for.
     pub retry_after: Option<Duration>,
 }
 
-/// What is to become of the delivery.
+/// What happens to the delivery next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     Delivered,
-    /// To be tried again then.
+    /// Retried at this time.
     At(Time),
     /// The last attempt has failed.
     GivenUp,
@@ -76,12 +75,12 @@ impl Attempt {
         self.error.is_none()
     }
 
-    /// The endpoint says that it is not there any more, and wants nothing further.
+    /// The endpoint answered that it no longer exists, so nothing more is sent to it.
     pub fn says_gone(&self) -> bool {
         self.response_status == Some(Self::GONE)
     }
 
-    /// What follows when so many attempts were made before this one.
+    /// What happens next, if `made_before` attempts were made before this one.
     pub fn next(&self, made_before: usize) -> Next {
         if self.succeeded() {
             return Next::Delivered;
@@ -95,8 +94,8 @@ impl Attempt {
     }
 }
 
-/// Why an endpoint is to be disabled after a failed attempt: nothing has arrived there since
-/// `failing_since`, this attempt included.
+/// Why an endpoint is disabled after a failed attempt, if it is: nothing has been delivered to it
+/// since `failing_since`, this attempt included.
 pub fn reason_to_disable(attempt: &Attempt, failing_since: Time) -> Option<String> {
     if attempt.says_gone() {
         return Some("it answered 410 Gone".to_owned());

@@ -20,7 +20,7 @@ on_both_databases! {
         assert_covered(&app, "account", "complete", (truth.accounts, Some(truth.accounts)), reported).await;
         assert_covered(&app, "user", "complete", (truth.users, Some(truth.users)), reported).await;
         assert_covered(&app, "sequence", "complete", (truth.sequences, Some(truth.sequences)), reported).await;
-        let untold = "the provider tells no total";
+        let untold = "the provider reports no total";
         assert_covered(&app, "mailbox", "complete", (truth.mailboxes, None), untold).await;
         assert_covered(&app, "sequence_state", "complete", (truth.states, None), untold).await;
     }

@@ -1,8 +1,8 @@
-//! Methods on paths, and when a request fits them.
+//! Methods on paths, and whether a request matches them.
 //!
-//! In a rule `*` stands for one segment and `**` at the end for all that are left, be it none. A path
-//! at a provider has many spellings that lead to one place, so rules and requests are both brought into
-//! one ([`plain`]) before they are compared. This service's own paths have one spelling only.
+//! In a rule `*` matches one segment, and `**` at the end matches all remaining ones, even none. A
+//! provider's path can be spelled in several ways, so rules and requests are both normalized
+//! ([`plain`]) before they are compared. This service's own paths have only one spelling.
 
 use std::str::FromStr;
 
@@ -28,11 +28,11 @@ pub struct Rule {
     pub path: String,
 }
 
-/// Why a rule makes no sense.
+/// Why a rule is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct InvalidRule {
-    /// Inside of the policy.
+    /// The path of the field within the policy.
     pub field: String,
     pub reason: String,
 }
@@ -69,7 +69,7 @@ impl Rule {
         }
     }
 
-    /// As [`plain`] leaves its path.
+    /// With its path normalized by [`plain`].
     pub(super) fn in_plain(&self) -> Self {
         Self {
             methods: self.methods.clone(),
@@ -81,12 +81,12 @@ impl Rule {
         self.takes(method) && fits(&self.segments(), path)
     }
 
-    /// Whether it allows all that the other one does.
+    /// Whether it allows everything that the other one allows.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let any = |rule: &Self| rule.methods.iter().any(|method| method == ANY_METHOD);
         let methods = any(self) || (!any(other) && other.methods.iter().all(|it| self.takes(it)));
-        // A pattern lies within another if it fits like a path does: its `*` is a segment like others,
-        // and its `**` fits into `**` only.
+        // The other rule's pattern is matched like a path: its `*` counts as an ordinary segment,
+        // and its `**` matches only `**`.
         methods && fits(&self.segments(), &other.segments())
     }
 
@@ -124,8 +124,8 @@ impl FromStr for Rule {
     }
 }
 
-/// A provider's path as it is compared: decoded before, in small letters, without the slashes around
-/// it, without the `api` before a version, and without `.json`.
+/// Normalizes a provider's path for comparison: lower case, without leading and trailing slashes,
+/// without `api` before a version, and without `.json`. The path is already decoded.
 pub fn plain(path: &str) -> String {
     let path = path.to_ascii_lowercase();
     let path = path.trim_matches('/');
@@ -165,12 +165,12 @@ fn wrong_in(path: &str) -> Option<&'static str> {
     None
 }
 
-/// Whether the segments of a path are those of a pattern.
+/// Whether a path matches a pattern.
 fn fits(pattern: &[&str], path: &[&str]) -> bool {
     match pattern {
         [REST] => true,
         [ONE, pattern @ ..] => match path {
-            // The end of a pattern stands for many segments, or for none.
+            // `**` stands for many segments or none, so `*` does not match it.
             [REST, ..] | [] => false,
             [first, path @ ..] => !first.is_empty() && fits(pattern, path),
         },
