@@ -1,18 +1,18 @@
-//! Transactions that PostgreSQL gives up for the sake of others are done again, whole. This is the one
-//! place: what a caller's write does in a transaction goes through it.
+//! Retries transactions that PostgreSQL aborted because of a deadlock or a serialization failure.
+//! Every write that a caller asked for goes through it.
 
 use std::{future::Future, time::Duration};
 
 use crate::StoreError;
 
-/// How long each further try waits for whoever was in the way.
+/// The pauses before each retry.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(10),
     Duration::from_millis(40),
     Duration::from_millis(160),
 ];
 
-/// `transaction` begins one and commits it, and does nothing else.
+/// `transaction` must begin a transaction, commit it, and have no other effect.
 pub(crate) async fn again<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -20,7 +20,7 @@ where
     for pause in PAUSES {
         match transaction().await {
             Err(error) if error.was_given_up() => {
-                tracing::debug!("a transaction is done again: {error}");
+                tracing::debug!("a transaction is retried: {error}");
                 tokio::time::sleep(pause).await;
             }
             done => return done,

@@ -1,8 +1,9 @@
-//! API keys: who may call, and what for. A key belongs to one application and is stored as a hash.
+//! API keys: who may call, and what they may do. A key belongs to one application and is stored as
+//! a hash.
 //!
-//! A presented key is found by the first digits of its hash, and its whole hash is compared in constant
-//! time: how long an answer takes tells nothing about the keys that are there. The hash is a plain
-//! SHA-256: a generated key is 32 random bytes, for which a slow hash adds nothing.
+//! A presented key is looked up by the first digits of its hash, and the whole hash is compared in
+//! constant time, so response times reveal nothing about the stored keys. The hash is a plain SHA-256:
+//! a generated key is 32 random bytes, for which a slow hash adds nothing.
 
 use sha2::{Digest, Sha256};
 use sqlx::types::Json;
@@ -17,7 +18,7 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// How many digits of the hash the index has.
+/// How many digits of the hash are indexed.
 const PREFIX: usize = 16;
 
 /// The columns of a [`KeyRow`]; the table is called `k`.
@@ -30,7 +31,8 @@ macro_rules! key_columns {
 }
 pub(crate) use key_columns;
 
-/// What a presented key is looked up by; the index `api_keys_by_prefix` has the same expression.
+/// The look-up condition for a presented key; the index `api_keys_by_prefix` has the same
+/// expression.
 macro_rules! key_prefix_is {
     ($parameter:literal) => {
         concat!("substr(k.key_hash, 1, 16) = ", $parameter)
@@ -92,14 +94,14 @@ impl Presented {
         self.0.as_bytes().ct_eq(row.key_hash.as_bytes()).into()
     }
 
-    /// Whether it is that key, and the key may be used still.
+    /// Whether it matches the row, and the key is neither revoked nor expired.
     pub(crate) fn opens(&self, row: &KeyRow, now: Time) -> bool {
         self.is(row) && row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end.0)
     }
 }
 
 impl Store {
-    /// Whose key it is. One that was revoked or has expired is nobody's.
+    /// The key's application and details; `None` if it is unknown, revoked or expired.
     pub async fn authenticate(&self, key: &str) -> Result<Option<(Tenant, ApiKey)>, StoreError> {
         let key = Presented::new(key);
         let now = self.now();
@@ -111,7 +113,7 @@ impl Store {
         Ok(Some((self.tenant(&key.application_id), key)))
     }
 
-    /// The key that it was, also if it was revoked or has expired. Opens nothing.
+    /// The key's details even if it was revoked or has expired. Grants no access.
     pub async fn former_key(&self, key: &str) -> Result<Option<ApiKey>, StoreError> {
         let key = Presented::new(key);
         let rows = self.keys_like(&key).await?;
@@ -140,8 +142,8 @@ impl Store {
         Ok(count > 0)
     }
 
-    /// Adds a key that may do everything in an application; a key that is there already stays as it
-    /// is, be it that it was revoked.
+    /// Adds a key that may do everything in an application. A key that exists already, even a
+    /// revoked one, is left unchanged.
     pub async fn add_api_key(
         &self,
         application_id: &str,
@@ -159,7 +161,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down that a key was used just now.
+    /// Records that a key was just used.
     pub async fn note_key_use(&self, id: &str, now: Time) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE api_keys SET last_used_at = $2
@@ -175,10 +177,10 @@ impl Store {
     }
 }
 
-/// A key that is to be made.
+/// A key to create.
 pub struct NewApiKey<'a> {
     pub name: &'a str,
-    /// The key itself, of which the hash is stored.
+    /// The key itself; only its hash is stored.
     pub key: &'a str,
     pub role: Role,
     pub policy: Option<&'a Policy>,
@@ -186,7 +188,7 @@ pub struct NewApiKey<'a> {
 }
 
 impl Tenant {
-    /// `None` when there is such a key already, in whichever application.
+    /// `None` if the key exists already, in any application.
     pub async fn create_api_key(&self, new: &NewApiKey<'_>) -> Result<Option<ApiKey>, StoreError> {
         match self.insert_api_key(new).await? {
             Some(id) => self.get_api_key(&id).await,
@@ -219,7 +221,7 @@ impl Tenant {
         Ok((inserted == 1).then_some(id))
     }
 
-    /// The newest first, revoked and expired ones included.
+    /// Newest first, including revoked and expired keys.
     pub async fn list_api_keys(&self, page: &PageRequest) -> Result<Vec<ApiKey>, StoreError> {
         const FORWARD: Scoped = scoped(concat!(
             "SELECT ",
@@ -265,8 +267,8 @@ impl Tenant {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// From now on the key is nobody's, in every process: each call asks for it. A second time
-    /// changes nothing. `false` when the application has no such key.
+    /// Revokes a key. It takes effect at once in every process, since each call looks the key up.
+    /// Idempotent. `false` if the application has no such key.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool, StoreError> {
         const SQL: Scoped = scoped(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)

@@ -1,4 +1,4 @@
-//! Applications: the tenants. Everything else belongs to one.
+//! Applications: the tenants. Everything else belongs to one of them.
 
 use sqlx_macros::FromRow;
 use syncline_model::{ProviderName, SyncConfigData};
@@ -18,15 +18,15 @@ pub struct Application {
 }
 
 impl Store {
-    /// All applications, by name: for who runs the service.
+    /// All applications, by name; for operators of the service.
     pub async fn list_applications(&self) -> Result<Vec<Application>, StoreError> {
         const SQL: &str = "SELECT id, name FROM applications ORDER BY name";
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
     }
 
-    /// The application of that name. A new one comes with every provider enabled and a sync config
-    /// for each, so that a connection syncs without further set-up.
+    /// Finds or creates the application of that name. A new one has every provider enabled, with a
+    /// sync config for each, so that connections sync without further set-up.
     pub async fn find_or_create_application(&self, name: &str) -> Result<Application, StoreError> {
         const INSERT: &str = "
             INSERT INTO applications (id, name, created_at) VALUES ($1, $2, $3)

@@ -29,9 +29,9 @@ struct HoldingRun {
 }
 
 impl Tenant {
-    /// Applies the deletions that a run held, less the rows that a later run has seen, and tells how
-    /// many rows are deleted now; with contacts go their sequence states. `None`: no such run, or it
-    /// hasn't ended.
+    /// Applies the deletions that a run held, except for rows that a later run has seen, and
+    /// returns how many rows were deleted. Deleting contacts also deletes their sequence states.
+    /// `None`: there is no such run, or it hasn't ended.
     pub async fn apply_deletes(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
         again(|| self.apply_deletes_once(run_id)).await
     }
@@ -82,7 +82,7 @@ impl Tenant {
 }
 
 impl Store {
-    /// What the run or an earlier one held and no later one has seen.
+    /// Rows that this run or an earlier one held, and that no later run has seen.
     async fn held_rows(&self, tx: &mut Tx, run: &HoldingRun) -> Result<Vec<String>, StoreError> {
         macro_rules! sql {
             ($ids:literal) => {
@@ -138,7 +138,7 @@ impl Store {
         Ok(i64::try_from(marked.len()).unwrap_or(i64::MAX))
     }
 
-    /// The states of deleted contacts: those that the scan held along.
+    /// Deletes the sequence states of deleted contacts that the scan held together with them.
     async fn apply_to_states(
         &self,
         tx: &mut Tx,

@@ -1,5 +1,5 @@
-//! The audit log: who did what. Rows are added and read; the database itself refuses to change one, or
-//! to delete one that is younger than a day.
+//! The audit log: who did what. Rows are only added and read; the database itself refuses to change
+//! a row, or to delete one that is younger than a day.
 
 use sqlx::QueryBuilder;
 use sqlx_macros::FromRow;
@@ -13,13 +13,13 @@ use crate::{
     totals::{Counted, total_sql},
 };
 
-/// Rows of one statement; SQLite takes 32766 parameters.
+/// Rows per statement; SQLite allows 32766 parameters.
 const BATCH: usize = 500;
-/// Of one column, in bytes. Callers write most of what is in an entry.
+/// The maximum length of a text column, in bytes. Most texts of an entry come from callers.
 const LONGEST_TEXT: usize = 512;
 const LONGEST_MESSAGE: usize = 1024;
 
-/// What was done, as it is written down.
+/// An action, as it is logged.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
     pub application_id: String,
@@ -35,7 +35,7 @@ pub struct AuditEntry {
     /// Method and path of the request to the provider, without a query.
     pub provider_request: Option<String>,
     pub result: AuditResult,
-    /// The answer's.
+    /// The HTTP status of the response.
     pub status: Option<u16>,
     pub request_id: Option<String>,
     /// One line of plain English.
@@ -48,12 +48,12 @@ pub enum Actor {
         id: String,
         name: String,
     },
-    /// Who may run commands on the machine.
+    /// Someone who runs commands on the machine.
     Cli,
 }
 
 impl AuditEntry {
-    /// As it is stored: each text in one line, and none longer than it needs to be.
+    /// With each text reduced to one line of limited length.
     fn bounded(&self) -> Self {
         let text = |text: &Option<String>| text.as_deref().map(|text| line(text, LONGEST_TEXT));
         Self {
@@ -100,7 +100,7 @@ impl Actor {
     }
 }
 
-/// A row, as people read it.
+/// A row for display.
 #[derive(Debug, Clone, FromRow)]
 pub struct AuditRow {
     pub id: String,
@@ -128,9 +128,9 @@ pub struct AuditFilter {
     pub customer_id: Option<String>,
     pub connection_id: Option<String>,
     pub result: Option<AuditResult>,
-    /// At that time or later.
+    /// At this time or later.
     pub from: Option<Time>,
-    /// Before that time.
+    /// Before this time.
     pub to: Option<Time>,
 }
 
@@ -141,7 +141,7 @@ macro_rules! columns {
     };
 }
 
-/// Times are bounds on the id, which sorts by time.
+/// The times are compared with the id, which sorts by time.
 macro_rules! filter {
     () => {
         "application_id = $1
@@ -168,7 +168,7 @@ macro_rules! bind_filter {
     };
 }
 
-/// The statement that writes entries, for the database that `execute` is called with.
+/// The statement that inserts entries, for the database that `execute` is called on.
 macro_rules! insert {
     ($rows:expr) => {{
         let head = concat!("INSERT INTO audit_log (application_id, ", columns!(), ") ");
@@ -198,7 +198,7 @@ macro_rules! insert {
 }
 
 impl Store {
-    /// Writes entries down, in one transaction.
+    /// Inserts entries in one transaction.
     pub async fn write_audit_log(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         for batch in entries.chunks(BATCH) {
@@ -211,7 +211,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Writes something down that concerns all applications.
+    /// Logs an action that concerns all applications.
     pub async fn write_audit_log_of_all(
         &self,
         entry: impl Fn(String) -> AuditEntry,

@@ -1,7 +1,7 @@
-//! Copies of an embedded database, and what a file must be to take its place.
+//! Copies of an embedded database, and the checks of a file that is to replace one.
 //!
-//! These work on files, not on a [`Store`](crate::Store): a backup is made before an upgrade, too,
-//! by a program that must not upgrade what it copies.
+//! These work on files, not on a [`Store`](crate::Store), which would need the current schema: a
+//! backup may be made before an upgrade and must not upgrade what it copies.
 
 use std::{path::Path, time::Duration};
 
@@ -13,8 +13,8 @@ use crate::{StoreError, migrate};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Copies the database as it is at one moment, while others write to it. `into` must not be there,
-/// or be empty.
+/// Copies a consistent snapshot of the database while others write to it. `into` must not exist, or
+/// be empty.
 pub async fn back_up(database: &Path, into: &Path) -> Result<(), StoreError> {
     let mut c = connect(database).await?;
     let into = into.to_string_lossy().into_owned();
@@ -27,7 +27,7 @@ pub async fn back_up(database: &Path, into: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the whole file is sound, and a database of Syncline's.
+/// Checks that the whole file is intact and a Syncline database.
 pub async fn examine(database: &Path) -> Result<(), StoreError> {
     let mut c = connect(database).await?;
     let examined = look_through(&mut c).await;
@@ -45,9 +45,9 @@ async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
         .await;
     match first {
         Ok(Some(first)) if first == checksum => {}
-        Ok(_) => return unusable("it is no database of Syncline's".to_owned()),
+        Ok(_) => return unusable("it is not a Syncline database".to_owned()),
         Err(sqlx::Error::Database(error)) => {
-            return unusable(format!("it is no database of Syncline's: {error}"));
+            return unusable(format!("it is not a Syncline database: {error}"));
         }
         Err(error) => return Err(error.into()),
     }
@@ -62,15 +62,16 @@ async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
     if orphans.is_empty() {
         Ok(())
     } else {
-        unusable("it is damaged: some rows belong to nothing".to_owned())
+        unusable("it is damaged: some rows refer to rows that don't exist".to_owned())
     }
 }
 
-/// An embedded database that nobody else has open, and all of which is in its one file.
+/// An embedded database that no other connection has open, with all of its data in the one file.
 pub struct Settled(SqliteConnection);
 
 impl Settled {
-    /// [`StoreError::InUse`] if somebody else has it open, and keeps it for longer than five seconds.
+    /// Fails with [`StoreError::InUse`] if another connection has it open for longer than five
+    /// seconds.
     pub async fn settle(database: &Path) -> Result<Self, StoreError> {
         let deadline = Instant::now() + BUSY_TIMEOUT;
         let mut c = connect(database).await?;
@@ -78,7 +79,7 @@ impl Settled {
         loop {
             match keep_alone(&mut c).await {
                 Ok(()) => return Ok(Self(c)),
-                // SQLite doesn't wait by itself for others to leave a log.
+                // SQLite's busy timeout doesn't apply to leaving WAL mode.
                 Err(error) if error.is_in_use() && Instant::now() < deadline => {
                     if !std::mem::replace(&mut told, true) {
                         let (file, seconds) = (database.display(), BUSY_TIMEOUT.as_secs());
@@ -96,13 +97,13 @@ impl Settled {
         }
     }
 
-    /// Lets others open it again.
+    /// Lets others open the database again.
     pub async fn release(self) -> Result<(), StoreError> {
         Ok(self.0.close().await?)
     }
 }
 
-/// The log can only be left behind by one who has the database open alone.
+/// Leaving WAL mode succeeds only for the sole connection.
 async fn keep_alone(c: &mut SqliteConnection) -> Result<(), StoreError> {
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode = DELETE")
         .fetch_one(&mut *c)

@@ -1,15 +1,15 @@
-//! As many rows of a list as may be in memory at once. Columns that callers or providers fill may be
-//! large, so it is their bytes that count, and not rows alone.
+//! How many rows of a list may be in memory at once. Columns that callers or providers fill may be
+//! large, so the limit is in bytes as well as in rows.
 
 use std::pin::pin;
 
 use futures::{Stream, TryStreamExt};
 
-/// Rows of a list that is read in parts.
+/// The maximum number of rows per batch.
 pub(crate) const ROWS: i64 = 2000;
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// Rows of a list, and whether there are more.
+/// Some rows of a list, and whether there are more.
 #[derive(Debug)]
 pub struct Batch<T> {
     pub rows: Vec<T>,
@@ -17,7 +17,7 @@ pub struct Batch<T> {
 }
 
 impl<T> Batch<T> {
-    /// Where the next part begins, if there is one.
+    /// The cursor of the next batch, if there is one.
     pub fn next_after(&self, id: impl Fn(&T) -> &String) -> Option<String> {
         let last = self.rows.last().filter(|_| self.more);
         last.map(|row| id(row).clone())
@@ -32,7 +32,7 @@ impl<T> Batch<T> {
     }
 }
 
-/// Of a statement that asks for one row more than [`ROWS`].
+/// The statement must ask for one row more than [`ROWS`].
 pub(crate) async fn take<T>(
     rows: impl Stream<Item = Result<T, sqlx::Error>>,
     weigh: impl Fn(&T) -> usize,
@@ -41,7 +41,7 @@ pub(crate) async fn take<T>(
     take_up_to(most, rows, weigh).await
 }
 
-/// The first `most` rows, or fewer where these are large; at least one.
+/// The first `most` rows, or fewer if they are large; at least one.
 pub(crate) async fn take_up_to<T>(
     most: usize,
     rows: impl Stream<Item = Result<T, sqlx::Error>>,

@@ -1,12 +1,11 @@
-//! What provider accounts may still spend: one row per account, shared by every process.
+//! What provider accounts may still spend: one row per account, shared by all processes.
 //!
-//! The arithmetic is `model::Budget`'s; this file only makes it atomic. A budget is written over the
-//! version that it was made of, so of two writers one reads again. A version is a random number: one
-//! that counts would come again after a failover that lost some, and its writer would overwrite what
-//! it never saw. A worker carries the version that it wrote last, and so most changes are one
-//! statement. Records are reserved before the request
-//! and settled in the transaction of the page that brought them; a reservation that nobody settles
-//! counts in full.
+//! The arithmetic is `model::Budget`'s; this file makes it atomic. A budget is written by
+//! compare-and-swap on its version, so that of two concurrent writers one retries. A version is a
+//! random number: a counter could repeat after a failover that lost some writes, and a writer could
+//! overwrite a change that it never saw. A worker keeps the version that it wrote last, so most
+//! changes are one statement. Records are reserved before the request and settled in the
+//! transaction of the page that brought them; an unsettled reservation counts in full.
 
 use chrono::TimeDelta;
 use sqlx::types::Json;
@@ -23,24 +22,24 @@ use crate::{
     db::{Tx, run},
 };
 
-/// A request that somebody wants to send.
+/// A request that is to be sent.
 #[derive(Debug, Clone)]
 pub struct RequestAsk<'a> {
     pub endpoint: &'a str,
-    /// The most records that its answer may have.
+    /// The most records that its response can bring.
     pub records: i64,
     pub limits: VolumeLimits,
-    /// A person or a program waits for it; it may use the share that syncs leave.
+    /// A person or a program waits for it, so it may use the share that syncs leave free.
     pub interactive: bool,
     /// The longest that it can take.
     pub answer_within: TimeDelta,
 }
 
-/// The right to send one request.
+/// Permission to send one request.
 #[derive(Debug, Clone)]
 pub struct Permit {
     id: String,
-    /// It must be sent before this; later its answer might come after the time it was reserved for.
+    /// The request must be sent before this, or its response might come later than reserved for.
     pub send_by: Time,
     budget: Versioned,
 }
@@ -51,32 +50,32 @@ pub enum Grant {
     Refused(Refusal),
 }
 
-/// What became of a permit.
+/// What became of a request with a permit.
 #[derive(Debug, Clone)]
 pub struct Spending<'a> {
     pub permit: Permit,
-    /// Records in the answer; `None` when nobody knows how many the provider sent.
+    /// Records in the response; `None` if it is unknown how many the provider sent.
     pub records: Option<i64>,
-    /// When the answer came.
+    /// When the response came.
     pub at: Time,
     pub endpoint: &'a str,
-    /// What it said of the request windows.
+    /// What the response said of the request windows.
     pub usage: &'a [WindowUsage],
-    /// A 429: which window, and when to ask again.
+    /// A 429: the window, and when to retry.
     pub refused: Option<(RequestWindow, Time)>,
 }
 
-/// What an answer told of its endpoint's request windows.
+/// What a response said of its endpoint's request windows.
 #[derive(Debug, Clone)]
 pub struct RateLimitUpdate {
     pub endpoint: String,
     pub usage: Vec<WindowUsage>,
     pub at: Time,
-    /// A 429: which window, and when to ask again.
+    /// A 429: the window, and when to retry.
     pub refused: Option<(RequestWindow, Time)>,
 }
 
-/// A budget as it was in this version of its row.
+/// A budget and the version of its row that it was read from.
 #[derive(Debug, Clone, FromRow)]
 struct Versioned {
     #[sqlx(rename = "id")]
@@ -88,11 +87,11 @@ struct Versioned {
 
 const READ: &str = "SELECT id, version, budget, moved_to FROM provider_accounts WHERE id = $1";
 
-/// How long a permit may lie before its request leaves.
+/// How long a request may be delayed after its permit.
 const SEND_WITHIN: TimeDelta = TimeDelta::seconds(10);
 
 impl Store {
-    /// Reserves for one request, or says when to ask again.
+    /// Reserves for one request, or returns when to retry.
     pub async fn reserve(
         &self,
         account_id: &str,
@@ -104,14 +103,15 @@ impl Store {
         Ok(grant)
     }
 
-    /// Counts what a request brought, outside of any page: it failed, or its page can't commit.
+    /// Settles a request outside of a page's transaction: it failed, or its page can't be
+    /// committed.
     pub async fn settle(&self, spending: &Spending<'_>) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         self.settle_in(&mut tx, spending, None).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Takes in what answers told of the request windows, and gives back what is known now.
+    /// Takes in what responses said of the request windows, and returns the resulting budget.
     pub async fn learn(
         &self,
         account_id: &str,
@@ -135,7 +135,7 @@ impl Store {
         }
     }
 
-    /// The account's budget as it is now.
+    /// The account's current budget.
     pub async fn budget(&self, account_id: &str) -> Result<Budget, StoreError> {
         let mut id = account_id.to_owned();
         let mut reader = self.db.read().await?;
@@ -158,8 +158,8 @@ impl Store {
         }
     }
 
-    /// Counts what a request brought, and reserves for the next one where one is asked for. Comes
-    /// last in a transaction: it holds the account's row, which other scans need too.
+    /// Settles a request, and reserves for the next one if there is one. Must come last in a
+    /// transaction: it locks the account's row, which other scans need too.
     pub(crate) async fn settle_in(
         &self,
         tx: &mut Tx,
@@ -227,8 +227,8 @@ impl Store {
         }
     }
 
-    /// The account's row, or that of the account it turned out to be. Makes it where it is missing,
-    /// so that whoever writes it next writes over a version.
+    /// The account's row, or that of the account it was merged into. Inserts a missing row, so that
+    /// every write has a version to compare.
     async fn read_budget(&self, tx: &mut Tx, account_id: &str) -> Result<Versioned, StoreError> {
         const MAKE: &str = "
             INSERT INTO provider_accounts (id, version, budget) VALUES ($1, 0, $2)
@@ -257,12 +257,12 @@ impl Store {
         }
     }
 
-    /// `false` when somebody else wrote it meanwhile.
+    /// `false` if another writer was faster.
     async fn write_budget(&self, tx: &mut Tx, changed: &mut Versioned) -> Result<bool, StoreError> {
         const SQL: &str = "
             UPDATE provider_accounts SET budget = $3, version = $4
             WHERE id = $1 AND version = $2 AND moved_to IS NULL";
-        // Whatever version it has.
+        // Without comparing the version.
         const UNCOMPARED: &str = "
             UPDATE provider_accounts SET budget = $3, version = $4
             WHERE id = $1 AND ($2 = $2) AND moved_to IS NULL";
@@ -284,8 +284,8 @@ impl Store {
         Ok(written == 1)
     }
 
-    /// Two names turned out to be one account: everybody who draws from the one goes on with the
-    /// other, and what both spent counts together. Who still knows the old name is led on.
+    /// Two names turned out to be the same account. Connections of the old one are moved, what both
+    /// spent is added up, and the old row forwards to the new one.
     pub(crate) async fn merge_accounts(
         &self,
         tx: &mut Tx,
@@ -317,8 +317,8 @@ impl Store {
         Ok(())
     }
 
-    /// A connection got credentials of another account. What it can have spent with the old ones
-    /// counts there too, so that new credentials don't start afresh.
+    /// A connection got credentials of another account. What the old account spent counts for the
+    /// new one too, so that new credentials don't start with an unused budget.
     pub(crate) async fn change_account(
         &self,
         tx: &mut Tx,
@@ -349,7 +349,7 @@ impl Store {
         self.learn_of_key(tx, account).await
     }
 
-    /// As soon as a key's team is known, what was spent in the key's own name is the team's.
+    /// Once a key's team is known, what was spent under the key's own name counts for the team.
     pub(crate) async fn learn_of_key(
         &self,
         tx: &mut Tx,
@@ -361,8 +361,7 @@ impl Store {
         Ok(())
     }
 
-    /// Both budgets, locked in the order of their names, so that two such pairs can't wait for each
-    /// other.
+    /// Both budgets, locked in the order of their names to avoid a deadlock with another such pair.
     async fn lock_budgets(
         &self,
         tx: &mut Tx,

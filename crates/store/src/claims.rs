@@ -1,8 +1,8 @@
-//! Which due scans a worker gets, and what it needs to know of them.
+//! Which due scans a worker gets, and the data that it needs for them.
 //!
-//! The price of a claim is that of what it takes, not of the queue behind it. It looks at the scans
-//! that have been due for longest, and at the other scans of *their* customers only: a customer has a
-//! few scans at a time, since a sync has at most one active run.
+//! The cost of a claim depends on what it takes, not on the length of the queue. It looks at the
+//! scans that have been due for longest, and at the other scans of *their* customers only: a
+//! customer has few scans at a time, since a sync has at most one active run.
 
 use std::collections::HashMap;
 
@@ -22,13 +22,13 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// Customers that are looked at for each scan that is wanted, so that processes that claim at the
-/// same time, and skip what the others have locked, find some for each.
+/// How many customers are considered per wanted scan, so that processes that claim at the same
+/// time, and skip each other's locked rows, all find some.
 const CUSTOMERS_PER_SCAN: i64 = 2;
-/// Due scans that a customer may have before another's are looked at.
+/// How many due scans of one customer are considered before those of other customers.
 const SCANS_PER_CUSTOMER: i64 = 5;
 
-/// A scan that nobody has taken up for so long after it was due is anybody's.
+/// A scan that has been due for this long without being claimed may be claimed by any process.
 const GONE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(FromRow)]
@@ -46,7 +46,7 @@ struct ClaimedRow {
     provider_name: String,
 }
 
-/// What a worker needs to know of the connection, and of the sync that leads the scan.
+/// The data of the connection, and of the sync whose run leads the scan.
 #[derive(FromRow)]
 struct LeaderRow {
     sync_id: String,
@@ -58,17 +58,17 @@ struct LeaderRow {
     last_coverage: Option<Json<Coverage>>,
 }
 
-/// Due scans in the order in which they are served. Customers take turns: a customer's scans come
-/// after as many of each other's as it has at work. Within a connection the small objects come
-/// first, so that a budget that doesn't last for everything is not spent on the largest: a scan
-/// waits while a smaller one of the connection is due or at work.
+/// Due scans in the order in which they are served. Customers take turns: a scan's turn is its
+/// position among its customer's due scans plus the number of that customer's running scans. Within
+/// a connection small objects come first, so that a limited budget is not spent on the largest one:
+/// a scan waits while a scan of a smaller object of the connection is due or running.
 ///
-/// `$customers` names the customers whose scans are looked at, `$scans` is how these are found.
+/// `$customers` selects the customers whose scans are considered, `$scans` how these are found.
 ///
-/// The texts leave planners no choice, because their statistics may be from a quiet moment: a look-up
-/// of one value is never turned into a join, `IS TRUE` hides a time from the indexes of times, what is
-/// at work is called what is neither queued nor waiting, which hides it from the index of leases, and
-/// what is known by its id is found without an index of active runs.
+/// The texts leave planners no choice, because their statistics may be from a quiet moment:
+/// look-ups of one value can't be turned into joins, `IS TRUE` keeps a time from using an index of
+/// times, "neither queued nor waiting" keeps running scans from using the index of leases, and rows
+/// found by id use no index of active runs.
 macro_rules! claim_sql {
     ($customers:literal, $scans:literal, $lock:literal) => {
         concat!(
@@ -102,9 +102,9 @@ macro_rules! claim_sql {
     };
 }
 
-/// The customers whose scans have been due for longest: first of those that have none at work, then
-/// of all, but for scans that a smaller one at work keeps waiting. So no more is passed over than
-/// the few scans of those that are at work.
+/// The customers whose scans have been due for longest: first among customers without a running
+/// scan, then among all, except for scans that wait for a running smaller one. So a claim skips no
+/// more than the few scans of customers that have one running.
 macro_rules! claim_from_all_sql {
     ($scans:literal, $lock:literal) => {
         claim_sql!(
@@ -168,7 +168,7 @@ macro_rules! on_postgres {
     };
 }
 
-/// One writer needs no lock.
+/// SQLite has one writer, so it needs no lock.
 macro_rules! on_sqlite {
     ($claim:ident) => {
         $claim!(
@@ -189,7 +189,7 @@ struct Wanted<'a> {
     now: Time,
 }
 
-/// Asks for the ids of due scans.
+/// Queries the ids of due scans.
 macro_rules! due_scans {
     ($on:expr, $sql:expr, $wanted:expr) => {
         run!($on, |c| sqlx::query_scalar($sql)
@@ -205,9 +205,9 @@ macro_rules! due_scans {
 }
 
 impl Store {
-    /// Leases at most `limit` scans that are due, of one connection where it is named: new ones,
-    /// ones whose window opened, and ones whose worker went silent. Those of a command in the
-    /// foreground are its own, unless it is gone.
+    /// Leases up to `limit` due scans, optionally of one connection: new ones, those whose window
+    /// has opened, and those whose lease expired. Scans of a foreground command are left to it,
+    /// unless it seems to have died.
     pub async fn claim_scans(
         &self,
         owner: &str,
@@ -236,9 +236,9 @@ impl Store {
         Ok(scans)
     }
 
-    /// Leases a scan for a command in the foreground that reads this connection: one that it started
-    /// and that is due, or one of the service's that nobody works on any more. Where the command can't
-    /// wait for what isn't due, one of its own that waits.
+    /// Leases a scan for a foreground command that reads this connection: one that it started and
+    /// that is due, or one of the service that has been abandoned. With `waiting_too` instead one
+    /// of its own that waits, because the command can't wait until it is due.
     pub async fn claim_foreground_scan(
         &self,
         owner: &str,
@@ -274,7 +274,7 @@ impl Store {
         Ok(leased)
     }
 
-    /// Leases the scans that these runs lead and that were found due in the transaction.
+    /// Leases the scans led by these runs, which were found due in the same transaction.
     async fn lease_scans(
         &self,
         tx: &mut Tx,
@@ -292,7 +292,7 @@ impl Store {
         self.leased_scans(tx, rows, &lease).await
     }
 
-    /// SQLite has one writer, and whoever only looks must not stand in its way.
+    /// SQLite has one writer, so a claim that finds nothing must not block it.
     async fn is_worth_a_lock(&self, wanted: Wanted<'_>) -> Result<bool, StoreError> {
         if matches!(self.db, Db::Pg(_)) {
             return Ok(true);
@@ -316,7 +316,7 @@ impl Store {
         Ok(due_scans!(tx, sql, wanted)?)
     }
 
-    /// A statement of its own: it sees whoever joined before the leaders were locked.
+    /// A separate statement, so that it sees runs that joined before the leaders were locked.
     async fn lease(
         &self,
         tx: &mut Tx,
@@ -339,8 +339,8 @@ impl Store {
             .bind(KeySet::new(leaders))
             .fetch_all(c)
             .await)?;
-        // They come in any order. The scans keep that of their turns; the scanned object's run goes
-        // first, because only it was told a total.
+        // The rows come in any order. The scans keep the order of their turns; the scanned object's
+        // run goes first, because only it gets a total from the provider.
         let turn: HashMap<&str, usize> = leaders
             .iter()
             .enumerate()
@@ -403,7 +403,8 @@ impl Store {
         let provider: ProviderName = parse_provider("sync_runs", &row.scan_id, &row.provider_name)?;
         let sealed = leader.credentials;
         Ok(Scan {
-            // One connection's damage must not keep the others from being leased.
+            // Credentials that can't be decrypted must not keep other connections' scans from being
+            // leased.
             credentials: self
                 .unseal(&CREDENTIALS, &row.connection_id, &sealed)
                 .map_err(|error| error.to_string()),

@@ -1,10 +1,10 @@
-//! What a clock that was ahead has written is taken back as soon as the clock is right again.
+//! Corrects times that a clock wrote while it was ahead, as soon as the clock is right again.
 //!
-//! A clock may be hours or days ahead for a while: a machine's, or the database's. What was written
-//! meanwhile would hold everything up until that time comes. But a sync's next start is a period
-//! away at most, a lease expires a lease from now at most, and nothing was put off or queued later
-//! than now. Whatever is beyond that counts as of now. Each look begins behind what can be, by an
-//! index: it costs the same whether there are ten syncs or a million.
+//! A machine's or the database's clock may be ahead by hours or days for a while. Times written
+//! then would block syncs until they come. But a sync's next start is at most one period away, a
+//! lease expires at most one lease from now, and nothing was queued or postponed later than now.
+//! Later times are set to now. Each check starts its index scan at the latest valid time, so it
+//! costs the same for ten syncs as for a million.
 
 use chrono::TimeDelta;
 use syncline_model::{
@@ -20,13 +20,13 @@ use crate::{
 };
 
 impl Store {
-    /// Whatever is stamped later than this was stamped by a clock that was ahead.
+    /// A timestamp later than this was written by a clock that was ahead.
     pub(crate) fn latest_stamp(&self) -> Time {
         self.now() + CLOCKS_DIFFER_BY
     }
 
-    /// Takes back what can't be: starts, leases and waits that were stamped in the future. A lease
-    /// lasts for `lease` at most.
+    /// Corrects starts, leases and waits that are too far in the future. `lease` is the longest
+    /// lease.
     pub async fn take_back_the_future(&self, lease: TimeDelta) -> Result<(), StoreError> {
         const QUEUED: &str = "
             UPDATE sync_runs SET due_at = $2
@@ -36,7 +36,7 @@ impl Store {
             UPDATE sync_runs SET due_at = $2
             WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
               AND state = 'running' AND due_at > $1";
-        // Its window may open sooner than it was told: it asks again.
+        // Its window may open sooner than the stored time: it asks again.
         const PUT_OFF: &str = "
             UPDATE sync_runs SET due_at = $2, put_off_at = $2
             WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
@@ -70,7 +70,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether there is anything that can't be, of each kind.
+    /// Whether there are such times, of each kind.
     async fn future(
         &self,
         now: Time,
@@ -96,7 +96,7 @@ impl Store {
             .await)?)
     }
 
-    /// Of each period that syncs have, the latest start: there are few, and each is one look.
+    /// For each period in use, the latest start: there are few periods, and each costs one look-up.
     async fn latest_of_periods(&self) -> Result<Vec<(i64, Time)>, StoreError> {
         const SQL: &str = "
             WITH RECURSIVE periods (period_ms) AS (
@@ -150,6 +150,6 @@ impl Store {
 
 fn report(moved: u64) {
     if moved > 0 {
-        tracing::warn!("a clock was ahead: {moved} moments that can't be were taken back");
+        tracing::warn!("a clock was ahead: {moved} times in the future were set back");
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection sets beside its provider's sync config.
+//! A connection's own settings, in addition to its provider's sync config.
 
 use sqlx::types::Json;
 use syncline_model::ConnectionSyncConfig;
@@ -6,7 +6,7 @@ use syncline_model::ConnectionSyncConfig;
 use crate::{Connection, Store, StoreError, db::run};
 
 impl Store {
-    /// Takes the place of the config that was set before.
+    /// Replaces the connection's current config.
     pub async fn set_connection_sync_config(
         &self,
         connection: &Connection,
@@ -26,7 +26,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// `false` when none is set.
+    /// `false` if none is set.
     pub async fn delete_connection_sync_config(
         &self,
         connection: &Connection,

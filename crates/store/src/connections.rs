@@ -39,18 +39,18 @@ pub struct Connection {
     pub provider: ProviderName,
     pub status: ConnectionStatus,
     pub capabilities: Capabilities,
-    /// The provider account whose budget it draws from.
+    /// The provider account whose budget it uses.
     pub account_id: String,
-    /// What it may read, where that differs from the configuration.
+    /// Its limits, where they differ from the configuration.
     pub limits: LimitOverrides,
-    /// What it sets beside its provider's sync config.
+    /// Its own settings, in addition to its provider's sync config.
     pub sync_config: Option<ConnectionSyncConfig>,
     pub created_at: Time,
     pub last_synced_at: Option<Time>,
     credentials: Sealed,
 }
 
-/// Credentials as they are stored.
+/// Credentials in their stored, encrypted form.
 #[derive(Clone)]
 struct Sealed(String);
 
@@ -68,17 +68,17 @@ pub struct NewConnection<'a> {
     pub status: ConnectionStatus,
     pub account: Account<'a>,
     pub limits: LimitOverrides,
-    /// Whether its syncs run as their config says. Otherwise they are paused until somebody resumes
-    /// them: `syncline sync` reads the connection when it is told to.
+    /// Whether its syncs run as their config says. Otherwise they are paused until resumed:
+    /// `syncline sync` then reads the connection on demand.
     pub scheduled: bool,
 }
 
-/// New credentials for a connection that is there.
+/// New credentials for an existing connection.
 pub struct CredentialsUpdate<'a> {
     pub api_key: &'a SecretString,
     pub status: ConnectionStatus,
     pub account: Account<'a>,
-    /// `None` leaves them as they are.
+    /// `None` leaves the limits unchanged.
     pub limits: Option<LimitOverrides>,
 }
 
@@ -86,9 +86,9 @@ pub struct CredentialsUpdate<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
     pub id: &'a str,
-    /// The name that the key's own account has as long as nobody knows whose it is.
+    /// The account name that is derived from the key, used until the real account is known.
     pub key: &'a str,
-    /// The provider was asked for it; otherwise it is the key's own, until it can be asked.
+    /// Whether the provider was asked for the account; otherwise `id` is the key's own name.
     pub known: bool,
 }
 
@@ -153,7 +153,7 @@ impl Connection {
     }
 }
 
-/// A connection with the key that selected it.
+/// A connection, with the API key of the request.
 #[derive(FromRow)]
 struct ConnectionOfKey {
     #[sqlx(flatten)]
@@ -219,7 +219,7 @@ impl Tenant {
             .find(|connection| connection.provider == provider))
     }
 
-    /// Creates a connection and the syncs that its provider's config asks for, due at once.
+    /// Creates a connection and its syncs according to the provider's sync config, due at once.
     pub async fn create_connection(
         &self,
         new: &NewConnection<'_>,
@@ -299,8 +299,8 @@ impl Tenant {
 }
 
 impl Store {
-    /// The connection that a caller's key and headers select, with the key, by one query: most
-    /// requests begin with it. `None` says nothing about which of the three is wrong.
+    /// The connection selected by a caller's key and headers, with the key, in one query, since
+    /// most requests begin with it. `None` doesn't say which of the three is wrong.
     pub async fn connection_of_key(
         &self,
         key: &str,
@@ -350,12 +350,12 @@ impl Store {
             UPDATE connections
             SET credentials = $2, status = $3, capabilities = $4, limits = COALESCE($5, limits)
             WHERE id = $1";
-        // A scan that ends meanwhile has ended before this, or ends after it.
+        // Serializes with scans that are ending: each ends either before this or after it.
         const LOCK_SCANS: &str = "
             UPDATE sync_runs SET due_at = due_at
             WHERE connection_id = $1 AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')";
-        // What other credentials read is no part of what these read.
+        // What the old credentials read may differ from what the new ones read.
         const FORGET: &str = "
             UPDATE sync_runs SET resumable = false
             WHERE resumable AND id IN (SELECT last_run_id FROM syncs WHERE connection_id = $1)";
@@ -394,7 +394,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Runs that wait for records look whether they still have to.
+    /// Makes runs that wait for records check again whether they must wait.
     async fn ask_again(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $2
@@ -410,8 +410,8 @@ impl Store {
         Ok(())
     }
 
-    /// Scans that are under way begin another pass: what they have read is another account's. A page
-    /// in flight finds another fence and doesn't commit.
+    /// Restarts active scans with another pass, because what they read belongs to another account.
+    /// The fence is raised, so a page in flight doesn't commit.
     async fn restart_scans(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
         const SCANS: &str = "
             SELECT scan_id, checkpoint FROM sync_runs
@@ -443,8 +443,8 @@ impl Store {
         Ok(())
     }
 
-    /// Sets what a connection may read, where it differs from the configuration. Runs that read keep
-    /// to it from their next page on, and runs that wait for records ask again.
+    /// Sets a connection's limits, where they differ from the configuration. Running scans apply
+    /// them from their next page on, and runs that wait for records check again.
     pub async fn set_limits(
         &self,
         connection: &Connection,
@@ -460,7 +460,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
-        // Runs before their connection, as everywhere.
+        // Lock order: runs before their connection.
         self.ask_again(&mut tx, &connection.id).await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
@@ -471,8 +471,8 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Deletes a connection. When this returns, its syncs are gone, no page in flight can commit,
-    /// and its rows have left the common-model tables.
+    /// Deletes a connection. When this returns, its syncs and rows are deleted and no page in
+    /// flight can commit.
     pub async fn delete_connection(&self, connection: &Connection) -> Result<(), StoreError> {
         again(|| self.delete_connection_once(connection)).await
     }
@@ -483,8 +483,8 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Runs go first: a page in flight holds their rows until it commits, and one that comes later
-    /// finds them gone.
+    /// Deletes the runs first: a page in flight locks them until it commits, and a later one
+    /// doesn't find them.
     pub(crate) async fn delete_connection_in(
         &self,
         tx: &mut Tx,
@@ -515,7 +515,7 @@ impl Store {
         Ok(())
     }
 
-    /// The key with which the provider is asked for a connection.
+    /// The decrypted API key of a connection.
     pub fn credentials_of(&self, connection: &Connection) -> Result<SecretString, StoreError> {
         self.unseal(&CREDENTIALS, &connection.id, &connection.credentials.0)
     }

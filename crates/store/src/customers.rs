@@ -1,4 +1,4 @@
-//! Customers: whose data a connection reads.
+//! Customers: the owners of connections.
 
 use sqlx_macros::FromRow;
 
@@ -19,7 +19,7 @@ pub struct Customer {
     pub email: String,
 }
 
-/// What a customer is told to be.
+/// The data of a customer to create or update.
 #[derive(Debug, Clone, Copy)]
 pub struct NewCustomer<'a> {
     pub customer_id: &'a str,
@@ -28,7 +28,7 @@ pub struct NewCustomer<'a> {
 }
 
 impl Tenant {
-    /// By id, those after this one; the empty id is before all.
+    /// Ordered by id, starting after `after`; the empty id sorts first.
     pub async fn list_customers(&self, after: &str) -> Result<Batch<Customer>, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT application_id, customer_id, name, email FROM customers
@@ -81,8 +81,8 @@ impl Tenant {
         Ok(customer)
     }
 
-    /// Deletes a customer with its connections, their rows included, in one transaction. `false`
-    /// when there is no such customer.
+    /// Deletes a customer with its connections and their rows, in one transaction. `false` if there
+    /// is no such customer.
     pub async fn delete_customer(&self, customer_id: &str) -> Result<bool, StoreError> {
         again(|| self.delete_customer_once(customer_id)).await
     }
@@ -108,8 +108,8 @@ impl Tenant {
         Ok(true)
     }
 
-    /// Holds the customer until the transaction ends: its connections are neither created nor
-    /// deleted by anybody else meanwhile. `false` when there is no such customer.
+    /// Locks the customer until the transaction ends, so that no one else creates or deletes its
+    /// connections meanwhile. `false` if there is no such customer.
     pub(crate) async fn lock_customer(
         &self,
         tx: &mut Scope<Tx>,

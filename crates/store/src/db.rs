@@ -1,8 +1,8 @@
-//! The two databases behind one way of asking.
+//! One interface to both databases.
 //!
-//! [`Db`] is an enum of pools. The `run!` macro sends one statement text to whichever is live, so
-//! statements are written once. SQLite has one writer: its write pool holds one connection, and
-//! transactions begin with `BEGIN IMMEDIATE`, so they never fail half-way for a lock.
+//! [`Db`] is an enum of pools. The `run!` macro sends a statement text to the database in use, so
+//! statements are written once. SQLite has one writer: its write pool has one connection, and
+//! transactions begin with `BEGIN IMMEDIATE`, so they never fail half-way because of a lock.
 
 use std::{
     str::FromStr,
@@ -54,10 +54,10 @@ pub(crate) enum Reader {
     Lite(PoolConnection<Sqlite>, Fuse),
 }
 
-/// A transaction. Dropped without [`commit`](Tx::commit), it leaves no trace.
+/// A transaction. It is rolled back if it is dropped without [`commit`](Tx::commit).
 pub(crate) struct Tx {
     begun: Begun,
-    /// Who has something to do when it is committed.
+    /// Notified when the transaction commits.
     wakes: Option<Arc<Notify>>,
 }
 
@@ -66,7 +66,7 @@ enum Begun {
     Lite(Transaction<'static, Sqlite>, Fuse),
 }
 
-/// Cuts this process off from its database at a chosen call, as if it had died there: for the
+/// Simulates a crash: cuts this process off from its database at a chosen call. For the
 /// deterministic simulation, which runs on the embedded database.
 #[derive(Clone, Default)]
 pub(crate) struct Fuse(Arc<AtomicU64>);
@@ -74,7 +74,7 @@ pub(crate) struct Fuse(Arc<AtomicU64>);
 impl Fuse {
     const NEVER: u64 = 0;
 
-    /// The `calls`-th call from now, counted from 1, fails, and so does every later one.
+    /// Makes the `calls`-th call from now, counted from 1, and every later one fail.
     pub(crate) fn set(&self, calls: u64) {
         self.0.store(calls, Ordering::Relaxed);
     }
@@ -96,11 +96,11 @@ impl Fuse {
     }
 }
 
-/// How a database is used.
+/// Options of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatabaseOptions {
-    /// The most connections to PostgreSQL that are open at once, one that watches it aside. An
-    /// embedded database has its own.
+    /// The maximum number of open connections to PostgreSQL, not counting the one that monitors it.
+    /// Ignored for an embedded database.
     pub max_connections: u32,
 }
 
@@ -112,7 +112,7 @@ impl Default for DatabaseOptions {
     }
 }
 
-/// Connections to the database that this process holds.
+/// The pool's connections in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
     /// `all` with PostgreSQL, `read` or `write` with SQLite.
@@ -134,7 +134,7 @@ impl PoolUse {
     }
 }
 
-/// Gets a connection, and counts how long that takes.
+/// Gets a connection and records how long that takes.
 async fn waited<T>(
     pool: &'static str,
     connection: impl Future<Output = Result<T, sqlx::Error>>,
@@ -146,7 +146,7 @@ async fn waited<T>(
     connection
 }
 
-/// Metrics that are there from the start.
+/// Describes the metrics at the start.
 pub fn describe_metrics() {
     metrics::describe_histogram!(
         "syncline_database_pool_wait_seconds",
@@ -162,10 +162,10 @@ pub(crate) enum Connection<'c> {
     Lite(&'c mut SqliteConnection),
 }
 
-/// Runs one statement text on whichever database is live:
+/// Runs one statement text on the database in use:
 /// `run!(tx, |c| sqlx::query(SQL).bind(id).execute(c).await)?`.
 ///
-/// A tenant's statements (`tenant.rs`) have the application's id bound already, as `$1`:
+/// For a tenant's statements (`tenant.rs`) the application's id is already bound as `$1`:
 /// `run!(tx, query(SCOPED), |q, c| q.bind(id).execute(c).await)?`.
 macro_rules! run {
     ($on:expr, $kind:ident($sql:expr), |$q:ident, $c:ident| $query:expr) => {{
@@ -223,8 +223,8 @@ impl Db {
             })?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A page is one fsync. With NORMAL a power cut forgets the last commits, and with them
-            // what was already spent and told to others.
+            // A page is one fsync. With NORMAL a power failure could lose the last commits,
+            // including what was spent and what was sent to webhooks.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
@@ -237,8 +237,8 @@ impl Db {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .before_acquire(|c, _| Box::pin(is_between_transactions(c)));
-        // Of processes that open a new file at once, one turns the log on, and the others are told
-        // that it is locked, without the busy timeout.
+        // When several processes open a new file at once, one switches to WAL mode, and the others
+        // fail with "locked" without waiting for the busy timeout.
         let mut tried = 1;
         let write = loop {
             match writer.clone().connect_with(options.clone()).await {
@@ -256,7 +256,7 @@ impl Db {
         let read = SqlitePoolOptions::new()
             .max_connections(SQLITE_READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            // The file doesn't go away.
+            // A file doesn't disconnect.
             .test_before_acquire(false)
             .connect_lazy_with(options.read_only(true));
         Ok(Self::Lite {
@@ -285,7 +285,7 @@ impl Db {
         })
     }
 
-    /// The connection that writes, outside of a transaction.
+    /// The write connection, outside of a transaction.
     pub(crate) async fn writer(&self) -> Result<Reader, sqlx::Error> {
         match self {
             Self::Lite { write, fuse, .. } => {
@@ -310,11 +310,11 @@ impl Db {
         Ok(Tx { begun, wakes: None })
     }
 
-    /// Reads a bounded part of each index that changed much. The readers know of it when their
-    /// connections are next opened, within half an hour.
+    /// Analyzes a bounded part of each index that changed a lot. Readers see the new statistics
+    /// when their connections are next opened, within half an hour.
     pub(crate) async fn refresh_statistics(&self) -> Result<(), StoreError> {
         const LIMIT: &str = "PRAGMA analysis_limit = 1000";
-        // All tables, not only those that this connection has asked.
+        // All tables, not only those that this connection has queried.
         const REFRESH: &str = "PRAGMA optimize(0x10002)";
         if let Self::Lite { .. } = self {
             let mut writer = self.writer().await?;
@@ -324,7 +324,7 @@ impl Db {
         Ok(())
     }
 
-    /// Resolves when the database can be reached, as far as [`watch`](Self::watch) knows.
+    /// Resolves when the database is reachable, according to [`watch`](Self::watch).
     pub(crate) async fn reachable(&self) {
         match self {
             Self::Pg(postgres) => postgres.reachable().await,
@@ -332,7 +332,7 @@ impl Db {
         }
     }
 
-    /// Keeps an eye on a database that may go away. Never returns.
+    /// Monitors a database that may become unreachable. Never returns.
     pub(crate) async fn watch(&self) {
         match self {
             Self::Pg(postgres) => postgres.watch().await,
@@ -387,7 +387,7 @@ impl Tx {
         matches!(self.begun, Begun::Pg(..))
     }
 
-    /// Applies migrations in it, however long they take.
+    /// Applies migrations, without a time limit.
     pub(crate) async fn migrate(&mut self, migrator: &Migrator) -> Result<(), MigrateError> {
         match &mut self.begun {
             Begun::Pg(tx, _) => migrator.run(&mut **tx).await,
@@ -395,7 +395,7 @@ impl Tx {
         }
     }
 
-    /// Sends PostgreSQL a statement, however long its answer takes.
+    /// Sends PostgreSQL a statement, without a time limit.
     pub(crate) async fn wait_for(&mut self, sql: String) -> Result<(), sqlx::Error> {
         if let Begun::Pg(tx, _) = &mut self.begun {
             sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -405,8 +405,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets none of the transaction's statements take long: they belong to the queue, which asks again.
-    /// Whoever gave one up would otherwise leave PostgreSQL working on it.
+    /// Limits the time of the transaction's statements: they belong to the queue, which retries.
+    /// Otherwise PostgreSQL would continue a statement that the client has given up.
     pub(crate) async fn answer_soon(&mut self) -> Result<(), sqlx::Error> {
         if let Connection::Pg(c) = self.connection()? {
             sqlx::query("SET LOCAL statement_timeout = '10s'")
@@ -416,22 +416,22 @@ impl Tx {
         Ok(())
     }
 
-    /// The commit is to wake whoever waits there.
+    /// Makes the commit notify this waiter.
     pub(crate) fn wakes(&mut self, waiting: &Arc<Notify>) {
         self.wakes = Some(waiting.clone());
     }
 
-    /// From here on the transaction can be taken back without giving up what came before.
+    /// Sets a savepoint to roll back to without losing what came before.
     pub(crate) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.control("SAVEPOINT part").await
     }
 
-    /// Keeps what was done since the savepoint.
+    /// Keeps the changes since the savepoint.
     pub(crate) async fn keep(&mut self) -> Result<(), sqlx::Error> {
         self.control("RELEASE SAVEPOINT part").await
     }
 
-    /// Takes back what was done since the savepoint.
+    /// Rolls back to the savepoint.
     pub(crate) async fn take_back(&mut self) -> Result<(), sqlx::Error> {
         self.control("ROLLBACK TO SAVEPOINT part").await?;
         self.keep().await
@@ -441,8 +441,8 @@ impl Tx {
         run!(self, |c| sqlx::query(sql).execute(c).await.map(drop))
     }
 
-    /// Gives up the transaction's locks now. A transaction that is dropped gives them up as well, but
-    /// only when its connection is next used.
+    /// Releases the transaction's locks now. Dropping a transaction releases them only when its
+    /// connection is next used.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.begun {
             Begun::Pg(tx, link) => link.answer(Box::pin(tx.rollback())).await,
@@ -456,7 +456,7 @@ impl Tx {
             Begun::Lite(tx, fuse) => {
                 fuse.burn()?;
                 tx.commit().await?;
-                // Whoever dies here has committed and doesn't know it.
+                // A crash here simulates a commit whose confirmation is lost.
                 fuse.burn()?;
             }
         }
@@ -467,11 +467,11 @@ impl Tx {
     }
 }
 
-/// The type `json` in every PostgreSQL.
+/// The OID of the type `json` in every PostgreSQL.
 const JSON_OID: Oid = Oid(114);
 
 /// A set of keys as one parameter: a JSON object, so that `SELECT key FROM json_each($1)` is the
-/// same text on both databases. PostgreSQL's `json_each` wants `json`, SQLite's wants text.
+/// same text on both databases. PostgreSQL's `json_each` needs `json`, SQLite's needs text.
 pub(crate) struct KeySet(String);
 
 impl KeySet {
@@ -497,7 +497,7 @@ impl KeySet {
         Self(serde_json::Value::Object(object).to_string())
     }
 
-    /// For a parameter that is cast to what it is.
+    /// For a parameter that the statement casts.
     pub(crate) fn into_text(self) -> String {
         self.0
     }
@@ -528,17 +528,17 @@ impl sqlx::Encode<'_, Sqlite> for KeySet {
     }
 }
 
-/// Where there is no room, SQLite itself gives up a transaction that was to commit. sqlx takes the
-/// connection to be in it still, and would never begin another one on it.
+/// When the disk is full, SQLite itself rolls back a transaction that was to commit. sqlx believes
+/// the connection is still in it, and would never begin another one.
 async fn is_between_transactions(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     if c.is_in_transaction() {
-        // The rollback of a dropped transaction may be under way: this waits for it.
+        // The rollback of a dropped transaction may still be running; the ping waits for it.
         c.ping().await?;
     }
     Ok(!c.is_in_transaction())
 }
 
-/// The URL as it may be shown: its scheme, since a password may be anywhere behind it.
+/// The URL for display: only its scheme, since a password may be anywhere after it.
 fn without_password(url: &str) -> String {
     let scheme = url.split(':').next().unwrap_or_default();
     format!("{scheme}:…")

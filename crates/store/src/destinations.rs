@@ -1,11 +1,11 @@
-//! Destinations: where records are written. There is one, this database's own tables, in every
-//! application; it needs no row.
+//! Destinations: where records are written. Every application has the same one, this database's own
+//! tables; it needs no row.
 
 use sha2::{Digest, Sha256};
 
 use crate::{Store, Tenant};
 
-/// The name of the destination that is always there: this database's own tables.
+/// The name of the built-in destination: this database's own tables.
 pub(crate) const BUILT_IN_DESTINATION: &str = "Syncline";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Tenant {
     }
 }
 
-/// Looks like every other id, and stays the same for an application.
+/// An id that looks like every other and is constant for an application.
 fn built_in_id(application_id: &str) -> String {
     let hash = Sha256::digest(format!("destination of {application_id}"));
     let mut bytes = [0; 16];

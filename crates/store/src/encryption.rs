@@ -1,5 +1,5 @@
-//! The master keys against what is stored: are the right ones configured, what is sealed by which,
-//! and all of it under the newest.
+//! Checks the encryption keys against the stored secrets, reports which key encrypted what, and
+//! re-encrypts everything under the newest key.
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::AssertSqlSafe;
@@ -11,7 +11,7 @@ use crate::{
     timestamp::at,
 };
 
-/// A value that is there from the first start on.
+/// A value that is stored at the first start, to detect wrong keys.
 pub(crate) const CHECK: SealedColumn = SealedColumn {
     table: "encryption_check",
     column: "sealed",
@@ -20,36 +20,36 @@ pub(crate) const CHECK: SealedColumn = SealedColumn {
 const CHECK_ROW: &str = "first start";
 const CHECK_TEXT: &str = "the encryption keys are the right ones";
 
-/// How many rows `rewrap_secrets` looks at in one query.
+/// How many rows `rewrap_secrets` reads per query.
 const BATCH: i64 = 200;
-/// How often it looks again. Enough for whatever was in flight; a process that goes on sealing with
-/// an older key would keep it busy for ever.
+/// The maximum number of passes. It is enough for concurrent writes; a process that keeps
+/// encrypting under an older key would otherwise make the loop endless.
 const PASSES: usize = 20;
 
-/// How many values one master key sealed in a column.
+/// How many values of a column were encrypted under one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBy {
     /// `table.column`
     pub place: String,
-    /// `None` where the values have no format that is known.
+    /// `None` if the values have an unknown format.
     pub key_id: Option<String>,
     pub values: i64,
 }
 
-/// What became of the secrets when they were put under the newest key.
+/// The result of re-encrypting the secrets under the newest key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rewrapped {
     pub values: u64,
-    /// Those that no configured key opens, and why. They are left as they were.
+    /// Why secrets could not be decrypted by any configured key. They are left unchanged.
     pub unopened: Vec<String>,
 }
 
-/// A stored secret, with the name of its row.
+/// The name of a row, and its stored secret.
 type SealedRow = (String, String);
 
 impl Store {
-    /// Every key that sealed something is configured. Asked at the start, so that a wrong key shows
-    /// there and not in the first sync.
+    /// Checks that every key in use is configured. Called at the start, so that a wrong key is
+    /// noticed there and not in the first sync.
     pub async fn check_encryption_keys(&self) -> Result<(), StoreError> {
         for found in self.sealed_by().await? {
             if let Some(key_id) = found.key_id.filter(|id| !self.keys.has(id)) {
@@ -70,8 +70,8 @@ impl Store {
         })
     }
 
-    /// Writes the check value where there is none. Of processes that start at once with different
-    /// keys, the first one's stays.
+    /// Stores the check value if there is none. If processes start at once with different keys, the
+    /// first one's value stays.
     async fn make_check(&self) -> Result<(), StoreError> {
         const THERE: &str = "SELECT count(*) FROM encryption_check WHERE name = $1";
         const MAKE: &str = "
@@ -107,7 +107,7 @@ impl Store {
             .await)?)
     }
 
-    /// How much is sealed by which key, in every column that holds secrets.
+    /// How many values are encrypted under which key, in every column with secrets.
     pub async fn sealed_by(&self) -> Result<Vec<SealedBy>, StoreError> {
         let mut reader = self.db.read().await?;
         let mut found = Vec::new();
@@ -125,8 +125,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Puts every secret under the newest key, row by row, while others go on working: a value that
-    /// changes meanwhile is left alone and looked at again.
+    /// Re-encrypts every secret under the newest key, row by row, while others keep working: a
+    /// value that changes meanwhile is left alone and retried in the next pass.
     pub async fn rewrap_secrets(&self) -> Result<Rewrapped, StoreError> {
         let mut all = Rewrapped::default();
         for _ in 0..PASSES {
@@ -171,7 +171,7 @@ impl Store {
         }
     }
 
-    /// Rows whose value is not under the newest key, in the order of their names.
+    /// Rows whose value is not encrypted under the newest key, ordered by name.
     async fn under_other_keys(
         &self,
         column: &SealedColumn,
@@ -188,7 +188,7 @@ impl Store {
             .await)?)
     }
 
-    /// `false` where the row is gone, or has another value by now.
+    /// `false` if the row is gone or its value has changed.
     async fn replace(
         &self,
         column: &SealedColumn,
@@ -209,7 +209,7 @@ impl Store {
         Ok(replaced == 1)
     }
 
-    /// Opens every secret and gives back why, for those that don't open.
+    /// Tries to decrypt every secret, and returns the errors.
     pub async fn unopened_secrets(&self) -> Result<Vec<String>, StoreError> {
         let mut unopened = Vec::new();
         for column in SEALED_COLUMNS {
@@ -236,22 +236,22 @@ impl Store {
         Ok(unopened)
     }
 
-    /// What the configured keys are called, newest first.
+    /// The ids of the configured keys, newest first.
     pub fn encryption_key_ids(&self) -> Vec<String> {
         self.keys.ids()
     }
 }
 
-/// One walk through every column.
+/// One pass over every column.
 #[derive(Default)]
 struct Pass {
     rewrapped: u64,
-    /// Somebody else wrote them in between.
+    /// Values that changed in the meantime.
     overtaken: u64,
     unopened: Vec<String>,
 }
 
-/// The statements of a column. Its names are ours, not a caller's.
+/// The column's statements. Its names are constants, never a caller's input.
 impl SealedColumn {
     fn count_by_head(&self) -> String {
         let Self { table, column, .. } = self;

@@ -1,5 +1,5 @@
-//! How scans end: each run's outcome, its event, and what the outcome means for the connection, in
-//! one transaction.
+//! How scans end: each run's outcome, its event, and the consequences for the connection, in one
+//! transaction.
 
 use std::collections::HashSet;
 
@@ -29,27 +29,28 @@ pub struct Ending {
     pub state: RunState,
     /// Distinct valid records that it read.
     pub num_records_synced: i64,
-    /// The provider answered with no record at all.
+    /// The provider returned no records at all.
     pub empty_answer: bool,
-    /// Two complete scans that lack a row prove that it is gone.
+    /// If two complete scans in a row don't see a row, it is gone.
     pub absence_proves: bool,
-    /// It failed for a reason that passes: the next run may go on from its checkpoint.
+    /// It failed for a transient reason: the next run may continue from its checkpoint.
     pub resumable: bool,
 }
 
-/// What else ends with a run that the provider refused.
+/// What is paused when the provider rejects a run's credentials.
 #[derive(Debug, Clone)]
 pub enum Pause {
-    /// The credentials are rejected: every sync of the connection stops.
+    /// The credentials are rejected: every sync of the connection is paused.
     Connection { reason: String },
-    /// The credentials may not read this object: its syncs stop, but for a try a day.
+    /// The credentials may not read this object: its syncs are paused, except for one attempt a
+    /// day.
     Object { denial: Denial, reason: String },
 }
 
-/// How often a sync that was stopped because the credentials may not read its object tries again.
+/// How often a sync that is paused because the credentials may not read its object is retried.
 pub(crate) const PROBE_EVERY: TimeDelta = TimeDelta::hours(24);
 
-/// How long the pages of runs are kept that no later run has seen all of.
+/// How long pages of earlier runs are kept while no later run has seen everything.
 const PAGES_KEPT_FOR: TimeDelta = TimeDelta::days(7);
 
 #[derive(FromRow)]
@@ -59,20 +60,21 @@ struct FinishedRow {
     num_records_synced: i64,
 }
 
-/// Which of a run's records were distinct.
+/// How many distinct records a run saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// By the newest pass. Malformed ones that have an id included: they were there.
+    /// In the newest pass, including malformed records that have an id.
     pub pass: SeenCount,
-    /// The records that carried them, by the newest pass, where no other run keeps those.
+    /// The records that contained them, in the newest pass, if no other run stores those.
     pub carriers: SeenCount,
-    /// By the whole run.
+    /// In the whole run.
     pub distinct: i64,
-    /// Without the malformed ones.
+    /// In the whole run, without malformed ones.
     pub valid: i64,
 }
 
-/// The pass, the ids of a page, what was kept out of it, and what carried its records.
+/// The pass, the ids on a page, the rejected records, and the ids of the records that contained the
+/// page's own.
 type SeenPage = (
     i64,
     Json<Vec<String>>,
@@ -80,7 +82,7 @@ type SeenPage = (
     Option<Json<Vec<String>>>,
 );
 
-/// Counts records and those that came before.
+/// Counts ids and their repetitions.
 #[derive(Default)]
 struct Tally<'a> {
     read: usize,
@@ -106,7 +108,7 @@ fn count(n: usize) -> i64 {
 }
 
 impl Store {
-    /// Counts what a run saw, over all of its pages.
+    /// Counts what a run saw over all of its pages.
     pub async fn count_seen(&self, run_id: &str, pass: u32) -> Result<Seen, StoreError> {
         const SQL: &str = "
             SELECT pass, ids, rejected, carriers FROM sync_run_pages
@@ -163,7 +165,8 @@ impl Store {
             self.finish_run(&mut tx, scan, ending, requests).await?;
         }
         if pause.is_some() {
-            // All of them before any: two scans of the connection may end like this at once.
+            // Lock all of them first: two scans of the connection may end like this at the same
+            // time.
             self.lock_syncs(&mut tx, &scan.connection.connection_id)
                 .await?;
         }
@@ -253,9 +256,9 @@ impl Store {
         self.write_event(tx, &scan.connection, &event).await
     }
 
-    /// What earlier runs saw is of no use once a run has seen everything; what they kept out stays
-    /// with them. A run that ended at its limit leaves the earlier ones' for a while: they may tell
-    /// when a record beyond it was seen last.
+    /// Once a run has seen everything, the pages of earlier runs are of no use, except for their
+    /// rejected records. A capped run keeps them for a while: they can show when a record beyond
+    /// the limit was last seen.
     async fn forget_older_pages(
         &self,
         tx: &mut Tx,
@@ -286,8 +289,8 @@ impl Store {
         Ok(())
     }
 
-    /// The next run is told what this one was: whether the account is larger than the limit decides
-    /// in which order it is read.
+    /// Stores the coverage for the next run: whether the account is larger than the limit decides
+    /// the reading order.
     async fn note_coverage(
         &self,
         tx: &mut Tx,
@@ -325,7 +328,8 @@ impl Store {
             .await
     }
 
-    /// A sync that was stopped because its object could not be read has just read it.
+    /// Resumes a sync that was paused because its object could not be read, now that it has been
+    /// read.
     async fn resume_after_probe(&self, tx: &mut Tx, sync_id: &str) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE syncs
@@ -360,7 +364,7 @@ impl Store {
         Ok(())
     }
 
-    /// Syncs first, then their connection: the order in which everybody locks them.
+    /// Lock order: syncs, then their connection.
     async fn pause_after(
         &self,
         tx: &mut Tx,
@@ -377,7 +381,7 @@ impl Store {
             .fetch_one(c)
             .await)?;
         if !same_value(&sealed, &scan.sealed) {
-            // What the old credentials may not do says nothing of the new ones: try those.
+            // The rejection of the old credentials says nothing about the new ones: try those.
             return self.run_again(tx, endings).await;
         }
         let (Pause::Connection { reason } | Pause::Object { reason, .. }) = pause;
@@ -429,8 +433,8 @@ impl Store {
         Ok(())
     }
 
-    /// What a run showed of the key: it can read the run's object, or why not. A key that can't read
-    /// everything makes its connection `limited`.
+    /// Stores what a run showed about the key: that it can read the run's object, or why not. A key
+    /// that can't read every object makes its connection `limited`.
     async fn note_capability(
         &self,
         tx: &mut Tx,
@@ -440,7 +444,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const LOCK: &str = "
             UPDATE connections SET status = status WHERE id = $1 RETURNING capabilities";
-        // Only new credentials end `unauthorized`.
+        // The status `unauthorized` is only cleared by new credentials.
         const SQL: &str = "
             UPDATE connections
             SET capabilities = $2,

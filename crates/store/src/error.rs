@@ -1,4 +1,4 @@
-//! What can go wrong in the store.
+//! The store's errors.
 
 use std::error::Error;
 
@@ -10,7 +10,8 @@ const SQLITE_IOERR: i32 = 10;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_CANTOPEN: i32 = 14;
 
-/// A caller's mistake is never here: an absent row is an `Option`, a duplicate its own variant.
+/// Mistakes of callers are not errors here: an absent row is an `Option`, a duplicate its own
+/// variant.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the database could not be used")]
@@ -20,31 +21,31 @@ pub enum StoreError {
     Migration(#[from] MigrateError),
 
     #[error(
-        "the database schema has version {found}, and this program knows none after {known}: a newer \
-         Syncline was here. Start that one, or restore a backup from before"
+        "the database schema has version {found}, but this program supports none after {known}: a \
+         newer Syncline was here. Start that version, or restore a backup from before"
     )]
     NewerSchema { found: i64, known: i64 },
 
-    /// A file that was to take a database's place can't.
+    /// A file can't be used as a database.
     #[error("{0}")]
     Unusable(String),
 
-    #[error("the database URL '{url}' is not understood: {reason}")]
+    #[error("the database URL '{url}' is invalid: {reason}")]
     Url { url: String, reason: String },
 
-    /// The row that was to be created is there already.
+    /// The row to create exists already.
     #[error("{0} exists already")]
     Duplicate(&'static str),
 
-    /// The row that something was to be added to is gone.
-    #[error("{0} is not there")]
+    /// A row that the change depends on doesn't exist.
+    #[error("{0} does not exist")]
     Missing(&'static str),
 
-    /// What is there already leaves no room for it.
+    /// It conflicts with existing data.
     #[error("{0}")]
     Conflict(String),
 
-    /// What a statement needs to hold didn't: the row is still in use.
+    /// The row is still in use, so it can't be changed or deleted.
     #[error("{0}")]
     InUse(String),
 
@@ -52,14 +53,14 @@ pub enum StoreError {
     #[error("the lease on scan {scan_id} is lost")]
     LeaseLost { scan_id: String },
 
-    /// A run joined the scan since its runs were looked at: look again.
+    /// A run joined the scan since its runs were read: read them again.
     #[error("another run joined scan {scan_id}")]
     Joined { scan_id: String },
 
     #[error("the schema is at another version than this program: run `syncline migrate`")]
     NotMigrated,
 
-    /// Something is sealed with a key that isn't there.
+    /// A secret is encrypted with a key that is not configured.
     #[error("{place} is sealed with the encryption key {key_id}, which is not configured")]
     UnknownEncryptionKey { place: String, key_id: String },
 
@@ -73,9 +74,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The database will refuse the same data again: a value that its types can't hold, more of them
-    /// than it takes, or what a constraint or a trigger of the table's says no to. Everything else may
-    /// pass by itself.
+    /// Whether the database will refuse the same data every time: a value that its types can't
+    /// hold, too many values, or a violated constraint or trigger. Other errors may be transient.
     pub fn refuses_data(&self) -> bool {
         if let Some(code) = self.postgres_code() {
             return REFUSED_BY_POSTGRES.iter().any(|it| code.starts_with(it));
@@ -87,7 +87,7 @@ impl StoreError {
         self.sqlite_code().is_some() && REFUSED_BY_SQLITE.contains(&&*code)
     }
 
-    /// In which words the database refuses data.
+    /// The database's message when it refuses data.
     pub(crate) fn refusal(&self) -> String {
         const MOST: usize = 200;
         let said = match self {
@@ -98,12 +98,12 @@ impl StoreError {
         format!("the database refuses it: {said}")
     }
 
-    /// Somebody else holds the embedded database.
+    /// Another connection holds a lock on the embedded database.
     pub fn is_locked(&self) -> bool {
         matches!(self.sqlite_code(), Some(SQLITE_BUSY | SQLITE_LOCKED))
     }
 
-    /// Another connection has the embedded database, or a lock of it.
+    /// Another connection has the embedded database open, or a lock on it.
     pub(crate) fn is_in_use(&self) -> bool {
         matches!(self, Self::InUse(_)) || self.is_locked()
     }
@@ -117,7 +117,7 @@ impl StoreError {
         }
     }
 
-    /// The first byte of SQLite's code says what it is about.
+    /// The low byte of SQLite's code is the primary result code.
     fn sqlite_code(&self) -> Option<i32> {
         let Self::Database(sqlx::Error::Database(cause)) = self else {
             return None;
@@ -127,7 +127,7 @@ impl StoreError {
         Some(code & 0xff)
     }
 
-    /// The database could not be reached, had no time, or no room. The same may work a little later.
+    /// The database could not be reached, timed out, or is full. A retry later may succeed.
     pub fn is_unavailable(&self) -> bool {
         self.is_locked()
             || self.is_full()
@@ -145,28 +145,28 @@ impl StoreError {
             )
     }
 
-    /// PostgreSQL rolled the transaction back because of others that ran beside it: a deadlock, or writes
-    /// that can't have happened one after the other. Done again, it will mostly work.
+    /// PostgreSQL rolled the transaction back because of concurrent ones: a deadlock, or a
+    /// serialization failure. A retry will mostly succeed.
     pub(crate) fn was_given_up(&self) -> bool {
         const DEADLOCK: &str = "40P01";
         const NOT_SERIALIZABLE: &str = "40001";
         matches!(self.postgres_code(), Some(DEADLOCK | NOT_SERIALIZABLE))
     }
 
-    /// What those are told who wanted something of a database that is unavailable.
+    /// The message for callers when the database is unavailable.
     pub fn outage(&self) -> &'static str {
         if self.is_full() {
             "the database's disk is full: nothing can be stored until there is room"
         } else if self.is_locked() {
             "another process keeps the database locked; try again"
         } else if matches!(self.sqlite_code(), Some(SQLITE_IOERR | SQLITE_CANTOPEN)) {
-            "the database's file can't be read or written: look at its disk"
+            "the database's file can't be read or written: check its disk"
         } else {
             "the database can't be used; try again"
         }
     }
 
-    /// The disk under the database has no room left.
+    /// The disk that the database is on is full.
     fn is_full(&self) -> bool {
         matches!(self.sqlite_code(), Some(SQLITE_FULL)) || self.postgres_code() == Some("53100")
     }
@@ -188,14 +188,14 @@ impl StoreError {
         }
     }
 
-    /// A row that another one names is not there, or was to go while another one names it.
+    /// A foreign key is violated: a referenced row doesn't exist, or is being deleted.
     pub fn breaks_reference(&self) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(cause))
             if cause.is_foreign_key_violation())
     }
 }
 
-/// What the database itself said, if this is that: without where in its source it was said.
+/// The database's own message, if the error has one, without positions in its source.
 pub fn said_by_database(error: &(dyn Error + 'static)) -> Option<String> {
     let database = match error.downcast_ref::<sqlx::Error>() {
         Some(error) => error.as_database_error()?,
@@ -209,15 +209,16 @@ pub fn said_by_database(error: &(dyn Error + 'static)) -> Option<String> {
     Some(database.message().to_owned())
 }
 
-/// PostgreSQL's codes for: values that its types can't hold, limits of the program, NOT NULL, CHECK, an
-/// exception of a trigger's.
+/// PostgreSQL's codes for: invalid values, exceeded limits, NOT NULL, CHECK, an exception from a
+/// trigger.
 const REFUSED_BY_POSTGRES: [&str; 5] = ["22", "54", "23502", "23514", "P0001"];
-/// SQLite's codes for: too big, a mismatch, and constraints: CHECK, NOT NULL, a trigger, a type.
+/// SQLite's codes for: too big, type mismatch, and constraints: CHECK, NOT NULL, trigger, data
+/// type.
 const REFUSED_BY_SQLITE: [&str; 6] = ["18", "20", "275", "1299", "1811", "3091"];
 
-/// PostgreSQL's codes for: the connection broke, it starts or stops, it lacks memory, room, or connections,
-/// it is a stand-by that takes no writes, a lock was waited for in vain, a statement or a transaction
-/// took too long, and the transaction was given up for the sake of another one.
+/// PostgreSQL's codes for: connection failure, starting or stopping, out of memory, disk or
+/// connections, a read-only standby, a lock timeout, a statement or transaction timeout, and a
+/// rollback because of a concurrent transaction.
 fn is_passing(code: &str) -> bool {
     const PASSING: [&str; 9] = [
         "08", "57P", "53", "25006", "55P03", "57014", "25P03", "25P04", "40",

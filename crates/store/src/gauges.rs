@@ -1,7 +1,7 @@
-//! What somebody on call asks of the database: what is late, what waits, what fails, what is held.
+//! Metrics from the database: what is late, waiting, failing or held.
 //!
-//! Asked again and again, so every statement reads what is active, or an index of what is wrong, and
-//! never what is past. What could still be much is counted up to a bound.
+//! They are queried often, so every statement reads only active rows or an index of problems, never
+//! history. Counts that could still be large are capped.
 
 use std::time::Duration;
 
@@ -18,17 +18,17 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// Nothing is counted further.
+/// Counts stop at this number.
 pub const COUNTED_TO: i64 = 100_000;
 
-/// One look at the database.
+/// The results of one collection.
 #[derive(Debug, Clone)]
 pub struct Gauges {
     pub at: Time,
-    /// How long a statement without any work took, the wait for a connection included.
+    /// How long a trivial statement took, including the wait for a connection.
     pub round_trip: Duration,
     pub pools: Vec<PoolUse>,
-    /// Since when the longest waiting run, or sync, could have been worked on; `None` where nobody
+    /// Since when the run or sync that has waited longest could have been processed; `None` if none
     /// waits for a worker.
     pub due_since: Option<Time>,
     pub runs: Vec<ActiveRuns>,
@@ -36,7 +36,7 @@ pub struct Gauges {
     /// Syncs whose newest run failed.
     pub failing: i64,
     pub connections: Vec<(ConnectionStatus, i64)>,
-    /// Of the accounts that syncs used last.
+    /// Of recently used accounts.
     pub budgets: Vec<AccountBudget>,
     pub held_deletions: i64,
     pub webhooks: WebhookBacklog,
@@ -56,20 +56,22 @@ pub struct ObjectSyncs {
     pub object: Object,
     /// Without a success for two periods.
     pub behind: i64,
-    /// Of the sync that is behind most, or will be first: its last success, or its creation.
+    /// Of the sync that is, or will first be, the furthest behind: its last success, or its
+    /// creation.
     pub oldest_success: Option<Time>,
 }
 
 #[derive(Debug, Clone)]
 pub struct AccountBudget {
-    /// One that draws from it.
+    /// A customer that uses the account.
     pub customer_id: String,
     pub provider: ProviderName,
     pub limits: LimitOverrides,
     pub budget: Budget,
 }
 
-/// What enabled endpoints are still owed, and how many are disabled for their failures.
+/// Undelivered messages of enabled endpoints, and how many endpoints are disabled because of
+/// failures.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookBacklog {
     pub messages: i64,
@@ -86,7 +88,7 @@ struct AccountRow {
 }
 
 impl Store {
-    /// Asks for all of them.
+    /// Collects all of them.
     pub async fn gauges(&self) -> Result<Gauges, StoreError> {
         let began = Instant::now();
         let mut reader = self.db.read().await?;
@@ -110,8 +112,9 @@ impl Store {
         })
     }
 
-    /// Runs that may be leased, and syncs that should have a run. What their account or an active run
-    /// holds up is not late. Of many due syncs the first thousand are looked at.
+    /// Runs that may be leased, and syncs that should have a run. A sync is not late while its
+    /// account's limits or an active run hold it up. At most the first thousand due syncs are
+    /// checked.
     async fn due_since(&self, reader: &mut Reader) -> Result<Option<Time>, StoreError> {
         const RUN: &str = "
             SELECT min(due_at) FROM sync_runs
@@ -215,7 +218,7 @@ async fn connections_by_status(
     Ok(rows.into_iter().filter_map(known).collect())
 }
 
-/// Accounts of runs that wait or are at work, and of the newest runs; some hundred of them.
+/// The accounts of waiting and running runs and of the newest runs, a few hundred at most.
 async fn recent_budgets(reader: &mut Reader) -> Result<Vec<AccountBudget>, StoreError> {
     const ACCOUNTS: &str = "
         SELECT c.account_id, c.customer_id, c.provider_name, c.limits FROM connections c WHERE c.id IN (
@@ -267,7 +270,8 @@ async fn held_deletions(reader: &mut Reader) -> Result<i64, StoreError> {
         .await)?)
 }
 
-/// How many messages enabled endpoints are owed, and when the oldest was written. Ids grow with time.
+/// The number of undelivered messages of enabled endpoints, and when the oldest was written. Ids
+/// grow with time.
 macro_rules! owed {
     ($which:literal) => {
         concat!(
@@ -290,7 +294,7 @@ macro_rules! owed {
 }
 
 async fn webhook_backlog(reader: &mut Reader) -> Result<WebhookBacklog, StoreError> {
-    // Each by an index of its own.
+    // Each uses its own index.
     const UNTRIED: &str = owed!("d.state = 'pending' AND d.attempts_made = 0");
     const RETRIED: &str = owed!("d.state = 'pending' AND d.attempts_made > 0");
     const DISABLED: &str = "

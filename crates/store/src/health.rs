@@ -1,5 +1,5 @@
-//! Which syncs are behind, failing or stopped: kept with the sync as its runs end, so that nobody has
-//! to look for it in their history.
+//! Which syncs are behind, failing or paused. This is stored with the sync when its runs end, so
+//! that it can be read without their history.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// From when on a sync is behind, in milliseconds since 1970: two periods after it succeeded last (or
-/// was created), and an hour at least. Literally what the index `syncs_behind` has.
+/// When a sync is behind, in milliseconds since 1970: two periods after its last success (or its
+/// creation), and at least an hour. Must match the expression of the index `syncs_behind`.
 macro_rules! behind_at_ms {
     ($syncs:literal) => {
         concat!(
@@ -35,7 +35,7 @@ macro_rules! behind_at_ms {
 }
 pub(crate) use behind_at_ms;
 
-/// Of a connection, the syncs that have something to say.
+/// By connection, the syncs with something to report.
 type Noted = BTreeMap<String, Vec<SyncHealth>>;
 
 #[derive(FromRow)]
@@ -57,7 +57,7 @@ impl SyncRow {
     fn health(self) -> Result<SyncHealth, StoreError> {
         Ok(SyncHealth {
             object: parse_object("syncs", &self.id, &self.object)?,
-            // Somebody's own pause is no fault.
+            // A pause that a user asked for is not a fault.
             forbidden: (self.paused && self.paused_cause.as_deref() == Some("forbidden"))
                 .then(|| self.paused_reason.unwrap_or_default()),
             paused: self.paused,
@@ -89,7 +89,7 @@ macro_rules! select {
 }
 
 impl Tenant {
-    /// The health of these connections, by id. One query, however many they are.
+    /// The health of these connections, by id, in one query.
     pub async fn health_of(
         &self,
         connections: &[Connection],
@@ -127,8 +127,8 @@ struct ConnectionRow {
 }
 
 impl Tenant {
-    /// The health of every customer that has a connection, by the customer's id. Reads the syncs that
-    /// have something to say, by an index for each of the things that they may say.
+    /// The health of every customer that has a connection, by the customer's id. Reads only the
+    /// syncs with something to report, using one index for each kind of problem.
     pub async fn health_of_customers(&self) -> Result<BTreeMap<String, Health>, StoreError> {
         const CONNECTIONS: Scoped = scoped(
             "SELECT id, customer_id, status, last_synced_at FROM connections
@@ -182,7 +182,7 @@ fn grouped(rows: Vec<SyncRow>) -> Result<Noted, StoreError> {
         let of = noted.entry(row.connection_id.clone()).or_default();
         of.push(row.health()?);
     }
-    // Of those that are as bad, always the same one is named.
+    // Makes the choice between equally bad ones deterministic.
     for syncs in noted.values_mut() {
         syncs.sort_by_key(|sync| sync.object);
     }
@@ -190,7 +190,7 @@ fn grouped(rows: Vec<SyncRow>) -> Result<Noted, StoreError> {
 }
 
 impl Store {
-    /// Notes with each sync how its run ended. Before anything locks their connection.
+    /// Stores the outcome of each run with its sync. Call it before their connection is locked.
     pub(crate) async fn note_outcomes(
         &self,
         tx: &mut Tx,

@@ -1,7 +1,7 @@
-//! What happened to a row's presence, and why: when it went missing, was deleted or came back.
+//! The history of a row's presence: when and why it went missing, was deleted or came back.
 //!
-//! A record that is simply there leaves no entry. Its first sighting is on the row, its last one is
-//! derived from the newest scan whose pages name it.
+//! A record that is simply present has no entry. The run that saw it first is stored on the row,
+//! the one that saw it last is derived from the pages of runs.
 
 use sqlx_macros::FromRow;
 use syncline_model::{Object, Time, event::ConnectionRef};
@@ -13,16 +13,16 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// Stands in place of a run where a write through the unified API did it.
+/// Used instead of a run's id for writes through the unified API.
 pub(crate) const NO_RUN: &str = "";
 
-/// One kind of entry, for however many records.
+/// One kind of entry, for any number of records.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HistoryEntry<'a> {
     /// `missing`, `seen_again`, `held`, `deleted` or `restored`.
     event: &'static str,
     reason: &'a str,
-    /// Of records that go missing: the run that saw them last.
+    /// For missing records: the run that saw them last.
     last_seen_by: Option<&'a str>,
 }
 
@@ -43,28 +43,28 @@ impl<'a> HistoryEntry<'a> {
     }
 }
 
-/// Something that happened to a record's presence.
+/// A change of a record's presence.
 #[derive(Debug, Clone, FromRow)]
 pub struct PresenceEvent {
     pub event: String,
     pub reason: String,
-    /// Empty where a write through the unified API did it.
+    /// Empty for writes through the unified API.
     pub run_id: String,
     pub recorded_at: Timestamp,
 }
 
-/// Where a row comes from and why it is as it is.
+/// Where a row comes from and how its presence changed.
 #[derive(Debug, Clone)]
 pub struct Provenance {
     pub is_deleted: bool,
     pub deleted_at: Option<Time>,
     pub last_modified_at: Time,
-    /// The run that inserted it; unknown for rows of an earlier version.
+    /// The run that inserted it; `None` for rows of an earlier version.
     pub first_seen_by: Option<String>,
-    /// The newest run whose pages named it, as far as pages are kept.
+    /// The newest run whose stored pages contain it.
     pub last_seen_by: Option<String>,
     pub missing_since: Option<Time>,
-    /// Newest last.
+    /// Oldest first.
     pub events: Vec<PresenceEvent>,
 }
 
@@ -75,7 +75,7 @@ struct PresenceRow {
     last_modified_at: Timestamp,
     first_seen_by: Option<String>,
     missing_since: Option<Timestamp>,
-    /// Of one that went missing, or was deleted after that.
+    /// For records that went missing, whether or not they were then deleted.
     last_seen_by: Option<String>,
 }
 
@@ -114,7 +114,7 @@ impl Store {
         Ok(())
     }
 
-    /// `None` where there is no such row.
+    /// `None` if there is no such row.
     pub async fn provenance(
         &self,
         connection: &Connection,
@@ -170,7 +170,7 @@ impl Store {
         }))
     }
 
-    /// The newest run of the object whose kept pages name the record.
+    /// The newest run of the object whose stored pages contain the record.
     async fn last_seen(
         &self,
         connection_id: &str,

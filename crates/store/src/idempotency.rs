@@ -1,24 +1,24 @@
-//! Answers that are given again: a write that is repeated with the same idempotency key is carried
-//! out once.
+//! Stored responses for idempotency keys: a write that is repeated with the same key is carried out
+//! once.
 //!
-//! The key is taken before the write and gets its answer afterwards. A process that dies in between
-//! leaves it taken and without an answer, for as long as answers are kept: nobody knows whether the
-//! write was carried out, and it must not be carried out twice.
+//! The key is stored before the write, and its response afterwards. If the process dies in between,
+//! the key stays without a response until it expires: it is unknown whether the write was carried
+//! out, and it must not be carried out twice.
 
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
 
 use crate::{Connection, Store, StoreError, db::run, timestamp::at};
 
-/// A request that may come again.
+/// A request with an idempotency key.
 #[derive(Debug, Clone, Copy)]
 pub struct Repeatable<'a> {
     pub key: &'a str,
-    /// Over everything that makes it this request.
+    /// A hash over everything that identifies the request.
     pub request_hash: &'a str,
 }
 
-/// An answer as it was given the first time.
+/// The stored response to the first request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub status: u16,
@@ -27,13 +27,13 @@ pub struct Kept {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Nobody has sent it before: carry it out.
+    /// The key is new: carry the request out.
     First,
-    /// It was carried out.
+    /// It was carried out already.
     Again(Kept),
-    /// It is being carried out, or nobody is left to say whether it was.
+    /// It is being carried out, or it is unknown whether it was.
     Unanswered,
-    /// The key belongs to another request.
+    /// The key was used for a different request.
     OfAnother,
 }
 
@@ -45,14 +45,14 @@ struct KeyRow {
 }
 
 impl Store {
-    /// Takes the key for that time, or tells what became of the request that has it.
+    /// Stores the key for that time, or returns the state of the earlier request with the same key.
     pub async fn begin_repeatable(
         &self,
         connection: &Connection,
         request: Repeatable<'_>,
         for_time: TimeDelta,
     ) -> Result<Begun, StoreError> {
-        // The others that have expired are maintenance's.
+        // Other expired keys are deleted by maintenance.
         const FORGET: &str = "
             DELETE FROM idempotency_keys
             WHERE connection_id = $1 AND idempotency_key = $2 AND expires_at <= $3";
@@ -100,7 +100,7 @@ impl Store {
         })
     }
 
-    /// Keeps the answer for that time.
+    /// Stores the response for that time.
     pub async fn keep_answer(
         &self,
         connection: &Connection,
@@ -125,7 +125,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Gives the key back: nothing was carried out.
+    /// Deletes the key, because nothing was carried out.
     pub async fn release_repeatable(
         &self,
         connection: &Connection,

@@ -1,4 +1,4 @@
-//! A due sync may still take part in a scan of its pages that has committed none of them.
+//! Lets a due sync join a scan of its pages that has not committed any of them.
 
 use sqlx::types::Json;
 use syncline_model::{Checkpoint, Object};
@@ -11,18 +11,18 @@ use crate::{
 };
 
 impl Store {
-    /// Lets a due sync join the active scan of the pages that it is read from, with a run of its
-    /// own, if that scan has not committed its first page yet.
+    /// Adds a run for a due sync to the active scan of the pages that contain its object, if that
+    /// scan has not committed its first page yet.
     ///
-    /// Locks in the order of a page's transaction: the leading run, then the sync. A page commits
-    /// before this or after the transaction, and then sees the run that joined.
+    /// Lock order as for a page: the leading run, then the sync. So a page commits either before
+    /// this, or after it and then sees the run that joined.
     pub(crate) async fn join_scan(&self, due: &Due) -> Result<usize, StoreError> {
         if !self.may_be_joined(due).await? {
             return Ok(0);
         }
         let mut tx = self.db.begin().await?;
         let joined = self.join_in(&mut tx, due).await?;
-        // The scan may be claimed at once: its leading run must not stay locked.
+        // Don't leave the leading run locked: the scan may be claimed right now.
         if joined {
             tx.commit().await?;
         } else {
@@ -31,7 +31,8 @@ impl Store {
         Ok(usize::from(joined))
     }
 
-    /// Without a lock: most scans are under way, and those that wait for them ask every second.
+    /// Checks without a lock: most scans have begun, and syncs that wait for them check every
+    /// second.
     async fn may_be_joined(&self, due: &Due) -> Result<bool, StoreError> {
         const SQL: &str = "
             SELECT checkpoint FROM sync_runs
@@ -138,7 +139,7 @@ fn is_fresh(checkpoint: &Checkpoint) -> bool {
     checkpoint.next_page <= 1 && checkpoint.pass <= 1
 }
 
-/// The objects that are read from the same pages; the same one twice where it stands alone.
+/// The objects that are read from the same pages; a single object is given twice.
 fn scan_group(object: Object) -> (Object, Object) {
     match object.scanned_as() {
         Object::Contact => (Object::Contact, Object::SequenceState),

@@ -1,10 +1,10 @@
-//! Everything Syncline knows, in SQL: embedded SQLite or PostgreSQL.
+//! The database: all of Syncline's SQL, for embedded SQLite or PostgreSQL.
 //!
-//! One file per resource, each with its statements next to the rows they return. A statement is
-//! written once, in the dialect that both databases speak; where one needs another for speed, the
-//! two stand side by side. Nothing outside this crate knows SQL. What callers ask for goes through a
-//! [`Tenant`], one application's part of it (`tenant`); the engine's own questions and the rows that a
-//! tenant has found are the [`Store`]'s.
+//! One file per resource, with each statement next to the rows that it returns. A statement is
+//! written once, in the dialect of both databases; if one needs another text for speed, the two
+//! stand side by side. There is no SQL outside of this crate. What callers ask for goes through a
+//! [`Tenant`], which is limited to one application (`tenant`). The engine's queries, and methods on
+//! rows that a tenant has found, are on the [`Store`].
 
 mod again;
 mod api_keys;
@@ -111,14 +111,14 @@ use crate::{db::Db, writable::Writable};
 /// A list's next rows: those after (or, backwards, before) an id.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {
-    /// The id of the row that the last page ended with.
+    /// The id of the last row of the previous page.
     pub cursor: Option<String>,
-    /// Walk backwards from the cursor.
+    /// Read backwards from the cursor.
     pub reverse: bool,
     pub limit: i64,
 }
 
-/// The one way to the database. Cheap to clone.
+/// The handle to the database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
@@ -127,12 +127,13 @@ pub struct Store {
     keys: EncryptionKeys,
     writable: Writable,
     told: Arc<Notify>,
-    /// Where the last tick stopped to look for due syncs, if it didn't see all.
+    /// Where the last tick stopped looking for due syncs, if it didn't see all.
     left_off: Arc<Mutex<Option<schedule::Behind>>>,
 }
 
 impl Store {
-    /// Connects to `url` (`sqlite://PATH` or `postgres://…`); the schema is [`migrate`](Self::migrate)'s.
+    /// Connects to `url` (`sqlite://PATH` or `postgres://…`). [`migrate`](Self::migrate) brings the
+    /// schema up to date.
     pub async fn open(
         url: &str,
         clock: Arc<dyn Clock>,
@@ -142,7 +143,7 @@ impl Store {
         Self::open_with(url, DatabaseOptions::default(), clock, ids, keys).await
     }
 
-    /// The same with other options than the defaults.
+    /// Like [`open`](Self::open), with options.
     pub async fn open_with(
         url: &str,
         options: DatabaseOptions,
@@ -166,8 +167,8 @@ impl Store {
         self.db.migrate().await
     }
 
-    /// The database answers, its schema is the one this program was built for, and an embedded one
-    /// can be written.
+    /// Checks that the database answers, that its schema matches this program, and that an embedded
+    /// one can be written.
     pub async fn ready(&self) -> Result<(), StoreError> {
         self.db.ready().await?;
         if self.is_embedded() {
@@ -176,18 +177,18 @@ impl Store {
         Ok(())
     }
 
-    /// Whether nobody has made the schema here.
+    /// Whether the database has no schema yet.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         self.db.is_empty().await
     }
 
-    /// The database server's own time; `None` where the database runs in this process.
+    /// The database server's own time; `None` for an embedded database.
     pub async fn database_time(&self) -> Result<Option<Time>, StoreError> {
         self.db.server_time().await
     }
 
-    /// Notified when this process has written an event that endpoints are to be told of. Only sooner
-    /// than otherwise: a delivery is due, whoever looks.
+    /// Notified when this process has written an event for webhook endpoints. It only speeds
+    /// delivery up: due deliveries are also found by polling.
     pub fn told(&self) -> Arc<Notify> {
         self.told.clone()
     }
@@ -196,32 +197,31 @@ impl Store {
         matches!(self.db, Db::Lite { .. })
     }
 
-    /// Resolves when the database can be reached, as far as [`watch`](Self::watch) knows: what has
-    /// work to do again and again waits here, instead of failing again and again.
+    /// Resolves when the database is reachable, according to [`watch`](Self::watch). Loops wait
+    /// here instead of failing repeatedly.
     pub async fn reachable(&self) {
         self.db.reachable().await;
     }
 
-    /// Keeps an eye on a database that may go away, so that nobody waits for what won't come. Never
-    /// returns; one per process.
+    /// Monitors a database that may become unreachable, so that callers fail fast instead of
+    /// waiting for a response that won't come. Never returns; one per process.
     pub async fn watch(&self) {
         self.db.watch().await;
     }
 
-    /// Has an embedded database look at how its tables have grown, as a server does by itself: plans
-    /// are made of that.
+    /// Updates the planner statistics of an embedded database; a server does so by itself.
     pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
         self.db.refresh_statistics().await
     }
 
-    /// Waits for the statements in flight and closes every connection.
+    /// Waits for statements in flight and closes all connections.
     pub async fn close(&self) {
         self.db.close().await;
     }
 
-    /// Cuts this process off from an embedded database at the `calls`-th call from now, counted from
-    /// 1, as if it had died there: before a statement, before a commit, or just after one. For the
-    /// deterministic simulation; only opening the database again helps.
+    /// Simulates a crash: cuts this process off from an embedded database at the `calls`-th call
+    /// from now, counted from 1: before a statement, before a commit, or just after one. For the
+    /// deterministic simulation; the database must be opened again afterwards.
     pub fn crash_at(&self, calls: u64) {
         if let Db::Lite { fuse, .. } = &self.db {
             fuse.set(calls);

@@ -1,4 +1,4 @@
-//! A statement's way to PostgreSQL, which may break for good while its answer is waited for.
+//! Aborts statements on PostgreSQL connections that broke while their response is awaited.
 
 use std::{
     future::Future,
@@ -19,7 +19,8 @@ use sqlx::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A single connection may break while the others go on; then nobody but its statement can tell.
+/// A single connection may break while the others work; then only a timeout of its statement can
+/// tell.
 const STATEMENT_WITHIN: Duration = Duration::from_mins(2);
 
 /// Shared by the connections between two outages.
@@ -35,7 +36,7 @@ impl Link {
         self.0.is_cancelled()
     }
 
-    /// The answer, unless it is clear that none will come.
+    /// The statement's result, or an error as soon as no response can come.
     pub(crate) async fn answer<T>(
         &self,
         statement: impl Future<Output = Result<T, Error>>,
@@ -49,7 +50,7 @@ impl Link {
     }
 
     async fn broken(&self) {
-        // Either way nothing will come.
+        // The result doesn't matter: in both cases no response will come.
         let _ = tokio::time::timeout(STATEMENT_WITHIN, self.0.cancelled()).await;
     }
 }
@@ -61,7 +62,7 @@ pub(crate) fn no_answer() -> Error {
     ))
 }
 
-/// A connection whose statements are waited for as long as its link holds.
+/// A connection whose statements are aborted when its link is cut.
 #[derive(Debug)]
 pub(crate) struct Linked<'c> {
     connection: &'c mut PgConnection,

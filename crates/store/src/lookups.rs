@@ -1,6 +1,6 @@
-//! Asking the provider about missing rows one by one, and what it said of them.
+//! Lookups of missing rows at the provider, and their results.
 //!
-//! Each answer is committed with the checkpoint and the budget, like a page.
+//! Each result is committed with the checkpoint and the budget, like a page.
 
 use chrono::TimeDelta;
 use syncline_model::{Checkpoint, LookupOutcome};
@@ -14,12 +14,12 @@ use crate::{
     timestamp::at,
 };
 
-/// How long the provider's answer about a record counts: it may come back while a run waits. What was
-/// said before is asked again by the next run.
+/// How long a lookup's result is valid: the record may come back while a run waits. After that the
+/// next run looks it up again.
 pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
 
-/// What to ask the provider for, and the missing rows that its answer tells about: the record itself,
-/// or what it carries.
+/// The record to look up, and the missing rows that the result applies to: the record itself, or
+/// the records that it contains.
 #[derive(Debug, Clone)]
 pub struct NextLookup {
     pub id: String,
@@ -27,8 +27,8 @@ pub struct NextLookup {
 }
 
 impl Store {
-    /// What to ask the provider for next: first what was never asked for, then what was asked for
-    /// longest ago. Nothing that this run has asked for.
+    /// What to look up next: first what was never looked up, then what was looked up longest ago.
+    /// Nothing is looked up twice in a run.
     pub async fn next_lookup(
         &self,
         scan: &Scan,
@@ -39,8 +39,8 @@ impl Store {
             WHERE m.connection_id = $1 AND m.object = $2 AND m.last_missed_by = $3
               AND (m.looked_up_by IS NULL OR m.looked_up_by <> $3)
             ORDER BY COALESCE(m.looked_up_by, ''), m.missing_since, m.record_id LIMIT 1";
-        // What comes inside another record is asked about by that one's id, once for all of it. A
-        // record that this scan judges by a run of its own has been asked for there.
+        // Records contained in another record are looked up by that one's id, once for all of them.
+        // If this scan has a run for the containing record, that run has looked it up already.
         const CARRIED: &str = "
             WITH open AS (
                 SELECT own.contact_id AS id, m.record_id, m.looked_up_by, m.missing_since
@@ -91,8 +91,8 @@ impl Store {
         Ok(Some(NextLookup { id, rows }))
     }
 
-    /// Writes down what the provider said of missing rows. What is hidden stays so until it says
-    /// something clear.
+    /// Stores what the provider said about missing rows. A `hidden` row stays so until a lookup is
+    /// conclusive.
     pub async fn note_lookup(
         &self,
         scan: &Scan,
@@ -146,7 +146,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Whether rows that the run missed are neither proven to be gone nor known to be there.
+    /// Whether the run has missing rows that are neither proven to be gone nor known to exist.
     pub async fn is_undecided(&self, scan: &Scan, run: &ScanRun) -> Result<bool, StoreError> {
         const SQL: &str = "
             SELECT EXISTS (

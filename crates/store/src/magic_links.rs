@@ -1,4 +1,5 @@
-//! Magic links: URLs under which a customer connects its own account, once and for a time.
+//! Magic links: URLs under which customers connect their own account, usable once and until they
+//! expire.
 
 use sqlx_macros::FromRow;
 use syncline_model::{ProviderName, Time};
@@ -13,7 +14,7 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// Not `Debug`: whoever knows the token may use the link.
+/// Not `Debug`: the token grants the use of the link.
 #[derive(Clone)]
 pub struct MagicLink {
     pub id: String,
@@ -67,7 +68,7 @@ impl TryFrom<MagicLinkRow> for MagicLink {
 }
 
 impl Tenant {
-    /// The newest last; those after this id.
+    /// Ordered by id, oldest first, starting after `after`.
     pub async fn list_magic_links(&self, after: &str) -> Result<Batch<MagicLink>, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
@@ -132,7 +133,7 @@ impl Tenant {
         Ok(link)
     }
 
-    /// `false` when the application has no such link.
+    /// `false` if the application has no such link.
     pub async fn delete_magic_link(&self, id: &str) -> Result<bool, StoreError> {
         const SQL: Scoped = scoped("DELETE FROM magic_links WHERE application_id = $1 AND id = $2");
         let mut tx = self.begin().await?;

@@ -1,8 +1,8 @@
-//! The schema: forward only, by one process at a time, and all of it or nothing.
+//! Schema migrations: forward only, by one process at a time, and all or nothing.
 //!
-//! Everything that is missing is applied in one transaction. On SQLite that transaction is the lock
-//! as well; on PostgreSQL it takes one that nobody else asks for. So processes that start at once
-//! agree, and a migration that fails leaves the schema as it was.
+//! All missing migrations are applied in one transaction. On SQLite that transaction is also the
+//! lock; on PostgreSQL it takes an advisory lock. So processes that start at once agree, and a
+//! failed migration leaves the schema unchanged.
 
 use sqlx::migrate::{MigrateError, Migrator};
 
@@ -15,18 +15,18 @@ static COMMON: Migrator = sqlx_macros::migrate!("../../migrations");
 static SQLITE_ONLY: Migrator = sqlx_macros::migrate!("../../migrations/sqlite");
 static POSTGRES_ONLY: Migrator = sqlx_macros::migrate!("../../migrations/postgres");
 
-/// Any number that no other program on the same database uses for its locks.
+/// An arbitrary number that no other program on the same database uses for its locks.
 const LOCK: i64 = 0x5359_4e43_4c49_4e45;
-/// How often SQLite's lock is asked for, each time as long as its busy timeout.
+/// How often SQLite's lock is tried, each time for as long as its busy timeout.
 const TRIES: usize = 12;
 
-/// The schema that is there, as this program sees it.
+/// The state of the database's schema, compared with this program.
 #[derive(Debug, PartialEq, Eq)]
 enum Schema {
     Current,
-    /// Something is missing, or differs.
+    /// A migration is missing or differs.
     Other,
-    /// A newer program was here.
+    /// A newer program migrated it.
     Newer {
         found: i64,
     },
@@ -46,7 +46,7 @@ impl Db {
             Err(error) => {
                 tx.rollback().await?;
                 Err(match error {
-                    // It came while this waited for the lock.
+                    // Another process migrated while this one waited for the lock.
                     MigrateError::VersionMissing(found) if found > newest(&migrator) => {
                         newer(&migrator, found)
                     }
@@ -65,17 +65,17 @@ impl Db {
         }
     }
 
-    /// Nobody has made the schema here, whatever its version.
+    /// Whether there is no schema at all, of any version.
     pub(crate) async fn is_empty(&self) -> Result<bool, StoreError> {
         let applied = applied(&mut self.writer().await?).await?;
         Ok(applied.is_none_or(|applied| applied.is_empty()))
     }
 
-    /// A transaction that no other process migrates beside.
+    /// Begins a transaction with the migration lock.
     async fn begin_alone(&self) -> Result<Tx, StoreError> {
         if matches!(self, Self::Pg(_)) {
             let mut tx = self.begin().await?;
-            // Another process may have a lot to migrate.
+            // Another process may take long to migrate.
             for sql in [
                 "SET LOCAL statement_timeout = 0",
                 "SET LOCAL lock_timeout = '10min'",
@@ -95,7 +95,7 @@ impl Db {
         }
     }
 
-    /// The migrations of both databases, with this one's own among them.
+    /// The common migrations, merged with those of this database.
     fn migrator(&self) -> Migrator {
         let own = match self {
             Self::Pg(_) => &POSTGRES_ONLY,
@@ -110,7 +110,7 @@ impl Db {
     }
 }
 
-/// The migrations that were applied, with the checksums of their texts; `None` without their table.
+/// The applied migrations with their checksums; `None` if their table doesn't exist.
 async fn applied(reader: &mut Reader) -> Result<Option<Vec<(i64, Vec<u8>)>>, StoreError> {
     const APPLIED: &str = "
         SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
@@ -119,7 +119,7 @@ async fn applied(reader: &mut Reader) -> Result<Option<Vec<(i64, Vec<u8>)>>, Sto
     match applied.map_err(StoreError::from) {
         Ok(applied) => Ok(Some(applied)),
         Err(error) if error.is_unavailable() => Err(error),
-        // The database answers, but the table isn't there.
+        // The database answers, but the table doesn't exist.
         Err(StoreError::Database(sqlx::Error::Database(_))) => Ok(None),
         Err(error) => Err(error),
     }
@@ -141,7 +141,7 @@ async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, Store
     })
 }
 
-/// The migration that every database of Syncline has, with the checksum of its text.
+/// The first migration, which every Syncline database has, with its checksum.
 pub(crate) fn first() -> (i64, &'static [u8]) {
     let first = &COMMON.migrations[0];
     (first.version, &first.checksum)

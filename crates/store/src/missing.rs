@@ -1,8 +1,8 @@
-//! Rows that a scan didn't see, noted as missing.
+//! Records rows as missing that a scan didn't see.
 //!
-//! What a scan knows of a missing row is in `missing_records` and committed step by step, so that
-//! after a crash it goes on like a page. `lookups` asks about the rows; what becomes of them is
-//! `sweep`'s, at the end.
+//! What a scan knows of missing rows is in `missing_records` and committed step by step, so that it
+//! continues after a crash like a page does. `lookups` asks the provider about them; `sweep`
+//! decides about them at the end.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,15 +23,16 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Unseen {
     pub id: String,
-    /// Where its absence is settled already: the record that carried it was read without it.
+    /// The reason, if it is already certain that it is gone: the record that contained it was read
+    /// without it.
     pub gone: Option<String>,
 }
 
-/// What one run has to write down of a pass that reached its end.
+/// What to record for one run after a pass that reached its end.
 #[derive(Debug)]
 pub struct PassNote<'a> {
     pub run: &'a ScanRun,
-    /// The pass was quiet.
+    /// Whether the pass was complete.
     pub complete: bool,
     pub unseen: Vec<Unseen>,
 }
@@ -42,7 +43,7 @@ struct UnseenRow {
     carrier: Option<String>,
 }
 
-/// The ids that a pass of a run saw, as a sub-select of one column.
+/// The ids that a run's pass saw, as a subquery of one column.
 macro_rules! seen_sql {
     ($db:expr) => {
         match $db {
@@ -59,8 +60,8 @@ macro_rules! seen_sql {
 }
 
 impl Store {
-    /// The live rows of a run's object that this pass of it didn't see. A row that was written
-    /// through the unified API since the scan began is none of them.
+    /// The live rows of a run's object that this pass didn't see, except for rows that were written
+    /// through the unified API since the scan began.
     pub async fn unseen(&self, scan: &Scan, run: &ScanRun) -> Result<Vec<Unseen>, StoreError> {
         let carrier = match run.object {
             Object::SequenceState => "contact_id",
@@ -95,7 +96,8 @@ impl Store {
         self.without_their_carriers(scan, run, rows).await
     }
 
-    /// Tells the rows whose carriers were read without them from those whose carriers weren't read.
+    /// Distinguishes rows whose containing record was read without them from those whose containing
+    /// record wasn't read.
     async fn without_their_carriers(
         &self,
         scan: &Scan,
@@ -116,7 +118,7 @@ impl Store {
         Ok(unseen.collect())
     }
 
-    /// The ids of the records that carry a run's own and were read whole.
+    /// The ids of the containing records that were read completely.
     async fn carriers_read(
         &self,
         scan: &Scan,
@@ -156,7 +158,7 @@ impl Store {
         Ok(read)
     }
 
-    /// Writes down which rows a pass missed, and forgets those that it saw again.
+    /// Records which rows a pass missed, and deletes the entries of those that it saw again.
     pub async fn note_unseen(
         &self,
         scan: &Scan,
@@ -172,7 +174,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Missing rows that a pass has seen are missing no longer, whatever its verdict.
+    /// Deletes the entries of missing rows that a pass saw, whatever its verdict.
     pub(crate) async fn forget_seen(
         &self,
         tx: &mut Tx,
@@ -258,7 +260,7 @@ impl Store {
         self.write_gone(tx, scan, note).await
     }
 
-    /// The records by the earlier run that saw them last, as far as pages are kept.
+    /// The records, grouped by the earlier run that saw them last, as far as pages are kept.
     async fn last_sightings(
         &self,
         tx: &mut Tx,
@@ -338,7 +340,7 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a scan to another checkpoint without a page: over its own fence.
+    /// Moves a scan's checkpoint without a page, checked against its fence.
     pub async fn save_checkpoint(
         &self,
         scan: &Scan,
@@ -371,7 +373,8 @@ impl Store {
         Ok(())
     }
 
-    /// The rows of the scan's object, deleted ones included: how many the provider has shown.
+    /// The number of rows of the scan's object, including deleted ones: how many records the
+    /// provider has ever shown.
     pub async fn count_rows(&self, scan: &Scan) -> Result<i64, StoreError> {
         let sql = format!(
             "SELECT count(*) FROM {} WHERE connection_id = $1",

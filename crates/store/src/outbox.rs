@@ -1,6 +1,6 @@
-//! The events that Syncline owes to the outside. Each is written in the transaction of its fact, with
-//! a delivery for every endpoint that asked for it: there is an event, and somebody who owes it, if and
-//! only if the fact was committed.
+//! The outbox of webhook events. Each event is written in the transaction of its fact, with a
+//! delivery for every subscribed endpoint. So an event and its deliveries exist if and only if the
+//! fact was committed.
 
 use serde_json::Value;
 use sqlx::types::Json;
@@ -19,7 +19,7 @@ struct Subscriber {
     event_types: Json<Vec<String>>,
 }
 
-/// Whether an endpoint with these event types wants this one.
+/// Whether an endpoint with these event types is subscribed to this one.
 pub(crate) fn wants(event_types: &[String], event_type: &str) -> bool {
     event_types.is_empty() || event_types.iter().any(|wanted| wanted == event_type)
 }
@@ -40,7 +40,7 @@ impl Store {
         .await
     }
 
-    /// An event for every endpoint that asked for its kind.
+    /// Writes an event, with a delivery for every subscribed endpoint.
     pub(crate) async fn tell(
         &self,
         tx: &mut Tx,
@@ -65,7 +65,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a message that nobody is told yet, and returns its id.
+    /// Writes a message without deliveries, and returns its id.
     pub(crate) async fn write_message(
         &self,
         tx: &mut Tx,
@@ -89,7 +89,7 @@ impl Store {
         Ok(id)
     }
 
-    /// A delivery of a message to an endpoint, due now. One that is there begins anew.
+    /// Creates a delivery of a message to an endpoint, due now. An existing one starts over.
     pub(crate) async fn owe(
         &self,
         tx: &mut Tx,

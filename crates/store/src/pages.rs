@@ -1,8 +1,8 @@
 //! One page, one transaction: the changed rows, the ids seen, the counters, the checkpoint and the
-//! proof that the lease still holds commit together or not at all.
+//! check of the lease commit together or not at all.
 //!
 //! The ids seen are one JSON array per page and object, not a row per id: one insert a page, and never
-//! a write to a row that didn't change. The next page is not asked for while one commits: a crash
+//! a write to a row that didn't change. The next page is not requested while one commits: a crash
 //! could then cost two pages read again, and the promise is one.
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,35 +27,35 @@ use crate::{
 };
 
 pub struct PageCommit<'a> {
-    /// Which reading of the pages it belongs to, and its number in it, both from 1.
+    /// The pass that it belongs to, and its number in it, both from 1.
     pub pass: u32,
     pub page: u32,
-    /// When it was asked for.
+    /// When it was requested.
     pub asked_at: Time,
     pub records: &'a Records,
     pub rejected: &'a [Rejected],
-    /// Where the scan goes on after this page.
+    /// Where the scan continues after this page.
     pub checkpoint: &'a Checkpoint,
     /// Requests that this page took, retries included.
     pub requests: i64,
     pub lease: TimeDelta,
     /// What the page's request cost.
     pub spending: &'a Spending<'a>,
-    /// The request for the next page under what the connection sets by now, where there is one: it
-    /// is reserved along.
+    /// The request for the next page, if there is one, under the connection's current limits: it is
+    /// reserved in the same transaction.
     pub next: &'a (dyn Fn(LimitOverrides) -> Option<RequestAsk<'a>> + Send + Sync),
 }
 
-/// What a page's transaction did.
+/// The result of a page's transaction.
 #[derive(Debug)]
 pub struct PageCommitted {
     pub written: Vec<Written>,
-    /// What the connection may read by now, where it differs from the configuration.
+    /// The connection's current limits, where they differ from the configuration.
     pub limits: LimitOverrides,
     pub next: Option<Grant>,
 }
 
-/// What it wrote of one object.
+/// What was written of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub object: Object,
@@ -64,14 +64,14 @@ pub struct Written {
     pub unchanged: i64,
 }
 
-/// One object's share of a page, compared with what is stored.
+/// One object's part of a page, compared with the stored rows.
 struct Share {
     object: Object,
     ids: Vec<String>,
     /// `[{"id", "reason"}]`.
     rejected: Vec<Value>,
     changes: Changes,
-    /// The names of fields that could not be read, and in how many records.
+    /// The names of fields that could not be read, with the number of records.
     unread: BTreeMap<String, i64>,
 }
 
@@ -88,13 +88,13 @@ struct HeldRun {
 /// How a page's rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
-    /// All at once.
+    /// All rows at once.
     Whole,
-    /// Without the records that the database refuses.
+    /// Skipping the records that the database refuses.
     WithoutRefused,
 }
 
-/// Calls a generic method with the records of an object's share of the page.
+/// Calls a generic method with an object's records of the page.
 macro_rules! with_records {
     ($object:expr, $records:expr, |$own:ident| $call:expr) => {
         match ($object, $records) {
@@ -110,8 +110,8 @@ macro_rules! with_records {
 }
 
 impl Store {
-    /// Writes a page. A record that the database refuses is kept out alone: the page is tried as a whole
-    /// first, since that is what it costs least and what nearly every page is.
+    /// Writes a page. If the database refuses a record, only that record is rejected. The page is
+    /// tried as a whole first, which is cheapest and nearly always works.
     pub async fn commit_page(
         &self,
         scan: &Scan,
@@ -125,7 +125,7 @@ impl Store {
         }
     }
 
-    /// Compares, proves the lease while it counts, and writes what changed.
+    /// Compares, checks the lease while it updates the counters, and writes what changed.
     async fn try_page(
         &self,
         scan: &Scan,
@@ -235,7 +235,7 @@ impl Store {
         })
     }
 
-    /// Records that the database refused were counted as written.
+    /// Corrects the counters, which counted the refused records as written.
     async fn note_kept_out(
         &self,
         tx: &mut Tx,
@@ -259,7 +259,7 @@ impl Store {
             tracing::warn!(
                 run.id,
                 record.id = id,
-                "a {} was kept out: {reason}",
+                "a {} was rejected: {reason}",
                 share.object
             );
             share.ids.retain(|seen| *seen != id);
@@ -276,8 +276,8 @@ impl Store {
         Ok(())
     }
 
-    /// A reading begins to count anew: one that comes after it has the same fields, and may have pages
-    /// that it didn't get to.
+    /// Each pass counts from zero: a later pass sees the same fields again, and may have pages that
+    /// the earlier one didn't reach.
     async fn note_unread(
         &self,
         tx: &mut Tx,
@@ -307,7 +307,7 @@ impl Store {
     }
 
     /// A run may join a scan until its first page commits, and locks the leading run to do so.
-    /// Waiting for that lock in a statement of its own lets the next one see whoever joined.
+    /// Locking that row in a separate statement lets the next one see all runs that joined.
     pub(crate) async fn close_to_joiners(
         &self,
         tx: &mut Tx,
@@ -322,9 +322,10 @@ impl Store {
         Ok(())
     }
 
-    /// Moves the checkpoint and counts, over the scan's own fence: that proves the lease and locks
-    /// the runs until the end. One statement for both runs of a contact page. The lease moves when a
-    /// third of it is over: it is in an index, and a page that leaves it alone touches none.
+    /// Moves the checkpoint and updates the counters, checked against the scan's fence: that proves
+    /// the lease and locks the runs until the end. One statement for both runs of a contact page.
+    /// The lease is extended only after a third of it: it is indexed, and a page that doesn't
+    /// change it updates no index.
     async fn hold_runs(
         &self,
         tx: &mut Tx,
@@ -393,7 +394,7 @@ impl Store {
         Ok(runs)
     }
 
-    /// A record that was kept out but has an id was seen all the same.
+    /// A rejected record that has an id counts as seen.
     async fn write_seen(
         &self,
         tx: &mut Tx,
@@ -429,9 +430,10 @@ impl Store {
         Ok(())
     }
 
-    /// The ids on each page that the scan's newest reading has read.
+    /// The ids on each page of the scan's newest pass.
     pub async fn pages_read(&self, scan: &Scan) -> Result<Vec<Vec<String>>, StoreError> {
-        // Where the scanned object has no run of its own, its ids stand beside those that it carried.
+        // If the scanned object has no run of its own, its ids are stored as the carriers of those
+        // that it contained.
         const SQL: &str = "
             SELECT CASE r.object WHEN $3 THEN p.ids ELSE p.carriers END
             FROM sync_runs r JOIN sync_run_pages p ON p.run_id = r.id
@@ -458,7 +460,7 @@ impl Store {
     }
 }
 
-/// What their connection sets.
+/// The limits that their connection sets.
 fn limits_of(runs: &[HeldRun]) -> LimitOverrides {
     let limits = runs.first().and_then(|run| run.limits.as_ref());
     limits.map(|limits| limits.0).unwrap_or_default()
@@ -470,7 +472,7 @@ fn origin_of(commit: &PageCommit<'_>) -> Origin {
     }
 }
 
-/// The records that carried an object's own, where no other run of the scan writes them down.
+/// The records that contained an object's own, if no other run of the scan stores them.
 fn carriers<'s>(shares: &'s [Share], runs: &[HeldRun], object: Object) -> Option<&'s [String]> {
     let carrier = object.scanned_as();
     let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());

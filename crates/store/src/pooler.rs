@@ -1,4 +1,4 @@
-//! What stands between this program and PostgreSQL, found out by how it behaves, and how many
+//! Detects by its behaviour whether a pooler is between this program and PostgreSQL, and how many
 //! connections the server has. For `doctor`.
 
 use std::time::Duration;
@@ -8,37 +8,37 @@ use tokio::time::timeout;
 
 use crate::{StoreError, session};
 
-/// Connections that are held to see whether another one keeps its place at the server.
+/// How many connections are held to see whether another one keeps its server connection.
 const HELD: usize = 4;
-/// A pool that has no more connections lets callers wait.
+/// A pool without free connections makes clients wait.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-/// A statement that was prepared is not there, or is there already.
+/// SQLSTATEs: a prepared statement doesn't exist, or exists already.
 const LOST_STATEMENT: [&str; 2] = ["26000", "42P05"];
 
 /// A pooler between a client and the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pooler {
-    /// A client keeps its connection to the server until it leaves.
+    /// A client keeps its server connection until it disconnects.
     Session,
-    /// A client has one only for a transaction.
+    /// A client has a server connection only for a transaction.
     Transaction {
-        /// What it prepared is found in the next transaction.
+        /// Prepared statements are still there in the next transaction.
         keeps_statements: bool,
     },
 }
 
-/// What `doctor` wants to know of a PostgreSQL.
+/// What `doctor` needs to know about a PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostgresFacts {
     pub pooler: Option<Pooler>,
-    /// That the server gives to users who are not its administrators.
+    /// The maximum for users other than administrators.
     pub max_connections: i64,
     pub used_connections: i64,
-    /// What a connection that has just been made is told about locks by the server.
+    /// Whether the server sets a lock timeout for new connections.
     pub locks_are_bounded: bool,
 }
 
-/// Looks at the PostgreSQL that the URL leads to.
+/// Examines the PostgreSQL behind the URL.
 pub async fn examine_postgres(url: &str) -> Result<PostgresFacts, StoreError> {
     const CONNECTIONS: &str = "
         SELECT CAST(current_setting('max_connections') AS bigint)
@@ -65,7 +65,7 @@ pub async fn examine_postgres(url: &str) -> Result<PostgresFacts, StoreError> {
     })
 }
 
-/// Whether a parameter that only PostgreSQL itself understands arrives.
+/// Whether a startup parameter that only PostgreSQL itself understands arrives.
 async fn is_direct(options: &PgConnectOptions) -> Result<bool, Error> {
     let odd = options.clone().options([("syncline.probe", "arrived")]);
     let mut connection = match PgConnection::connect_with(&odd).await {
@@ -84,8 +84,8 @@ async fn is_direct(options: &PgConnectOptions) -> Result<bool, Error> {
     Ok(arrived.as_deref() == Some("arrived"))
 }
 
-/// A client that comes back while others hold what it had before gets something else, unless it was
-/// its own.
+/// Detects the pooler's mode: while others hold the server connections, a client that comes back
+/// gets the same one only in session mode.
 async fn mode(options: &PgConnectOptions) -> Result<Pooler, Error> {
     let mut connection = PgConnection::connect_with(options).await?;
     let (first, _) = (backend(&mut connection).await?, add(&mut connection).await?);
@@ -119,7 +119,7 @@ async fn backend(connection: &mut PgConnection) -> Result<i32, Error> {
         .await
 }
 
-/// A statement that stays prepared.
+/// Runs a statement that stays prepared.
 async fn add(connection: &mut PgConnection) -> Result<i32, Error> {
     sqlx::query_scalar("SELECT CAST($1 AS int) + 1")
         .bind(1)
@@ -127,7 +127,7 @@ async fn add(connection: &mut PgConnection) -> Result<i32, Error> {
         .await
 }
 
-/// Begins a transaction that ends with the connection.
+/// Begins a transaction that lasts until the connection is closed.
 async fn hold(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::raw_sql("BEGIN; SELECT 1")
         .execute(connection)

@@ -1,10 +1,10 @@
 //! PostgreSQL, which may become unreachable and come back.
 //!
-//! One watcher per process ([`PgServer::watch`]) asks it every second on a connection of its own.
-//! Where no answer comes, every statement in flight is given up at once, and so is everybody who waits
-//! for a connection: a packet that a broken network swallowed is waited for by nobody. What comes
-//! later is refused at once, until the watcher gets an answer again. Connections that were there
-//! before are never used again: behind some of them there may be nothing.
+//! One watcher per process ([`PgServer::watch`]) pings it every second on its own connection. If
+//! there is no response, all statements in flight and all waits for a connection fail at once, so
+//! nothing waits for a packet that was lost in a broken network. Later calls fail fast until the
+//! watcher gets a response again. Connections from before an outage are never used again: some of
+//! them may be dead.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,11 +25,11 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// What waiting for a connection may take, be it that others have them all.
+/// The longest wait for a connection, for example while all are in use.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an idle connection is taken to be alive.
+/// How long an idle connection is trusted without a ping.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// How often the watcher asks, and how long it waits for an answer.
+/// How often the watcher pings, and how long it waits for a response.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
@@ -53,7 +53,7 @@ struct Reach {
 impl PgServer {
     pub(crate) async fn open(url: &str, max_connections: u32) -> Result<Self, Error> {
         let options = session::options(url)?;
-        // A pool would go on trying and say at last that it timed out; this says why.
+        // A pool would keep trying and finally report a timeout; this reports the cause.
         let first = timeout(ACQUIRE_TIMEOUT, session::connect(&options));
         first.await.map_err(|_| no_answer())??.close().await?;
         let reach = watch::Sender::new(Reach::new(&options, max_connections));
@@ -89,14 +89,14 @@ impl PgServer {
         self.pool().close().await;
     }
 
-    /// Resolves when it can be reached, as far as the watcher knows.
+    /// Resolves when it is reachable, according to the watcher.
     pub(crate) async fn reachable(&self) {
         let mut reach = self.0.reach.subscribe();
-        // The sender is here.
+        // Can't fail: the sender lives as long as `self`.
         let _ = reach.wait_for(|reach| !reach.link.is_cut()).await;
     }
 
-    /// Asks it again and again. Never returns.
+    /// Pings it in a loop. Never returns.
     pub(crate) async fn watch(&self) {
         let mut watcher = Watcher {
             options: self.0.options.clone(),
@@ -141,7 +141,7 @@ impl Reach {
             .max_connections(max_connections)
             .after_connect(|connection, _| Box::pin(session::set_up(connection)))
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A ping before every use is a round trip more for each query.
+            // A ping before every use would add a round trip to each query.
             .test_before_acquire(false)
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
@@ -161,19 +161,19 @@ impl Reach {
 
     fn end(&mut self) {
         self.link.cut();
-        // Marks it as closed, so that no connection goes back to it; there is nothing to wait for.
+        // Marks the pool as closed, so that no connection returns to it; no need to wait.
         drop(self.pool.close());
     }
 }
 
-/// Who asks whether it is there.
+/// Checks whether PostgreSQL can be reached.
 struct Watcher {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
 }
 
 impl Watcher {
-    /// Whether it answers, on a new connection where the old one is of no use any more.
+    /// Pings, on a new connection if the old one doesn't work any more.
     async fn ask(&mut self) -> Result<(), Error> {
         if let Some(mut connection) = self.connection.take()
             && let Ok(Ok(())) = timeout(ANSWER_WITHIN, connection.ping()).await
@@ -191,7 +191,7 @@ impl Watcher {
                 self.connection = Some(connection);
                 Ok(())
             }
-            // It is there, and others have all of its connections.
+            // The server is up, but all of its connections are in use.
             Err(error) if code(&error).as_deref() == Some(TOO_MANY_CONNECTIONS) => Ok(()),
             Err(error) => Err(error),
         }

@@ -96,7 +96,8 @@ impl Tenant {
                 provider.id
             )));
         }
-        // The connections' foreign key says so, also of one that is being created now.
+        // The connections' foreign key decides, which includes a connection that is being created
+        // right now.
         run!(tx, query(DELETE), |q, c| q
             .bind(&provider.id)
             .execute(c)
@@ -112,8 +113,8 @@ impl Tenant {
         Ok(tx.commit().await?)
     }
 
-    /// Holds the provider until the transaction ends, so that nobody deletes it meanwhile. `false`
-    /// when the application has not enabled it.
+    /// Locks the provider until the transaction ends, so that it can't be deleted meanwhile.
+    /// `false` if the application has not enabled it.
     pub(crate) async fn lock_provider(
         &self,
         tx: &mut Scope<Tx>,

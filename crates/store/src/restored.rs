@@ -1,9 +1,9 @@
-//! What readers of `modified_after` have to be told after a restore.
+//! Makes readers of `modified_after` consistent again after a restore.
 //!
-//! A reader keeps the greatest `last_modified_at` that they saw. A backup is older than what they saw, so
-//! its rows would stay behind that for good: what was changed and changed back meanwhile, and what came
-//! and went. So after a restore every row counts as changed; and what the database that is replaced
-//! knew beyond the backup is taken over, for the next scan to confirm or to find gone.
+//! A reader keeps the greatest `last_modified_at` that it saw. A backup is older, so readers would
+//! never see its rows again: those that were changed and changed back in between, and those that
+//! were added and deleted. So after a restore every row counts as changed. Rows of the replaced
+//! database that the backup lacks are taken over, and the next scan confirms or deletes them.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use syncline_model::{Object, Time};
 use crate::{Store, StoreError, backup::connect, db::run, timestamp::Timestamp};
 
 impl Store {
-    /// Gives every row a stamp that is greater than any that was given, as far as that is known.
-    /// Costs one rewrite of every row.
+    /// Gives every row a stamp that is greater than all known earlier stamps. Rewrites every row
+    /// once.
     pub async fn restamp(&self) -> Result<(), StoreError> {
-        // Takes the locks that the next stamps need.
+        // Takes the locks that new stamps need.
         const LOCK: &str = "UPDATE syncs SET last_stamp_ms = last_stamp_ms";
         const NEWEST: &str = "SELECT COALESCE(MAX(last_stamp_ms), 0) FROM syncs";
         const GIVE: &str = "UPDATE syncs SET last_stamp_ms = $1";
@@ -48,8 +48,8 @@ impl Store {
     }
 }
 
-/// Takes over into a restored database what the one that it replaces knew beyond it: rows of its
-/// connections, and how far their stamps had come. All of it or nothing.
+/// Copies into a restored database what only the replaced one has: rows of its connections, and the
+/// newest stamps. All or nothing.
 pub async fn take_over(restored: &Path, replaced: &Path) -> Result<(), StoreError> {
     let mut c = connect(restored).await?;
     let taken = take_over_on(&mut c, replaced).await;
@@ -61,7 +61,7 @@ async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), S
     const STAMPS: &str = "
         UPDATE syncs SET last_stamp_ms = MAX(last_stamp_ms, COALESCE(
             (SELECT it.last_stamp_ms FROM replaced.syncs it WHERE it.id = syncs.id), 0))";
-    // Rows of another version may be written differently.
+    // Another version may store rows differently.
     const SAME_VERSION: &str = "
         SELECT (SELECT MAX(version) FROM main._sqlx_migrations)
              = (SELECT MAX(version) FROM replaced._sqlx_migrations)";
@@ -71,7 +71,9 @@ async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), S
         .await?;
     let same: bool = sqlx::query_scalar(SAME_VERSION).fetch_one(&mut *c).await?;
     if !same {
-        return Err(StoreError::Unusable("it is of another version".to_owned()));
+        return Err(StoreError::Unusable(
+            "it is from another version of Syncline".to_owned(),
+        ));
     }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *c).await?;
     for object in Object::ALL {

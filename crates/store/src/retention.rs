@@ -1,8 +1,8 @@
-//! What would grow for ever is kept for a time, and purged in small batches.
+//! Retention: what would grow without limit is kept for a time and then purged in small batches.
 //!
-//! A batch is one short transaction of a bounded number of rows, found by an index: an embedded
-//! database has one writer, and what has to be written now comes between two batches. Each batch says
-//! where the next one goes on, so that what stays is looked at once a round and not in every batch.
+//! A batch is one short transaction over a bounded number of rows, found by an index: an embedded
+//! database has only one writer, and other writes run between two batches. Each batch returns a
+//! cursor for the next one, so that rows that stay are read once per round and not in every batch.
 
 use syncline_model::{Time, first_id_of};
 
@@ -12,54 +12,54 @@ use crate::{
     timestamp::at,
 };
 
-/// Rows that a batch looks at, and that it deletes of each table.
+/// The maximum number of rows that a batch examines, and that it deletes per table.
 pub const PURGE_BATCH: i64 = 200;
 
-/// What is not kept for ever.
+/// What is purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
-    /// Finished runs with their pages, but for the last of each sync, which says what the sync last
-    /// did, and those that hold deletions, which somebody may still apply.
+    /// Finished runs with their pages, except for each sync's last run, which shows the sync's
+    /// current state, and for runs with held deletions, which may still be applied.
     Runs,
     /// Webhook messages, with their deliveries and attempts.
     Messages,
     AuditLog,
-    /// What happened to a record's presence before its last return.
+    /// The history of a record's presence before its last return.
     History,
-    /// Budgets of provider accounts that no connection draws from.
+    /// Budgets of provider accounts that no connection uses.
     Accounts,
-    /// Magic links, counted from when they expired.
+    /// Magic links, by when they expired.
     MagicLinks,
-    /// Webhook secrets, counted from when they stopped to sign.
+    /// Webhook secrets, by when they stopped signing.
     Secrets,
-    /// Answers to requests with an idempotency key, counted from when they expired.
+    /// Responses to requests with an idempotency key, by when they expired.
     Answers,
-    /// Locks of writes, counted from when they were last of use.
+    /// Locks of writes, by when they were last used.
     WriteLocks,
     /// Deliveries to endpoints that were deleted.
     Deliveries,
 }
 
-/// What became of one batch.
+/// The result of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeBatch {
-    /// How many were purged, not counting what belongs to them.
+    /// The number of purged entries, not counting rows that belong to them.
     pub purged: u64,
-    /// Where the next batch goes on; `None` at the end of the round.
+    /// The cursor of the next batch; `None` at the end of the round.
     pub next: Option<String>,
 }
 
-/// A range of a table in the order of its keys, and which of its rows are old enough.
+/// A range of a table in key order, and the age from which its rows are deleted.
 struct KeyRange {
     after: String,
     until: String,
     before: Time,
-    /// Nothing follows it.
+    /// No rows follow it.
     is_last: bool,
 }
 
 impl KeyRange {
-    /// It is done.
+    /// The range is done.
     fn batch(self, purged: u64) -> PurgeBatch {
         PurgeBatch {
             purged,
@@ -67,7 +67,7 @@ impl KeyRange {
         }
     }
 
-    /// There is more of what belongs to its rows.
+    /// More dependent rows of the range have to be deleted first.
     fn again(self) -> PurgeBatch {
         PurgeBatch {
             purged: 0,
@@ -76,8 +76,8 @@ impl KeyRange {
     }
 }
 
-/// Deletes in a range, and tells how many rows that were: `$1` and `$2` are its ends, `$3` is the
-/// time, and the limit is `$4` where the statement has one.
+/// Deletes in a range and returns the number of rows. `$1` and `$2` are its bounds, `$3` is the
+/// time or the limit; with both, the limit is `$4`.
 macro_rules! delete {
     ($tx:expr, $sql:expr, $range:expr) => {
         run!($tx, |c| sqlx::query($sql)
@@ -100,8 +100,8 @@ macro_rules! delete {
 }
 
 impl Store {
-    /// Deletes one batch of what is older than `before`. A round begins with an empty `after` and goes on
-    /// where the last batch says.
+    /// Deletes one batch of what is older than `before`. A round begins with an empty `after` and
+    /// continues with the cursor of the previous batch.
     pub async fn purge(
         &self,
         old: Expired,
@@ -122,7 +122,7 @@ impl Store {
         }
     }
 
-    /// Ids sort by age, so `sql` looks at old rows alone: from `$1` to `$2`, `$3` of them.
+    /// Ids sort by age, so `sql` reads only old rows: from `$1` to `$2`, at most `$3` of them.
     async fn range(
         &self,
         sql: &'static str,
@@ -243,10 +243,11 @@ impl Store {
         self.purge_range(IDS, SECRETS, before, after).await
     }
 
-    /// What explains the present state stays, however old it is: the last return, and what came after.
+    /// Entries that explain the current state stay, however old: the last return, and what came
+    /// after it.
     ///
-    /// Each old entry counts the later returns of its record by the index. PostgreSQL would answer an
-    /// EXISTS by a join with all returns that there are.
+    /// Each old entry counts the later returns of its record by the index. PostgreSQL would turn an
+    /// EXISTS into a join with all returns.
     async fn purge_history(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str =
             "SELECT id FROM record_history WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3";
@@ -262,7 +263,7 @@ impl Store {
         self.purge_range(IDS, ENTRIES, before, after).await
     }
 
-    /// One statement on a range of a table whose ids sort by age.
+    /// Runs one statement on a range of a table whose ids sort by age.
     async fn purge_range(
         &self,
         ids: &'static str,
@@ -279,8 +280,8 @@ impl Store {
         Ok(range.batch(purged))
     }
 
-    /// An account is purged when no connection has drawn from it for that time. Until then what it
-    /// spent counts, should somebody connect it again.
+    /// Deletes accounts that no connection has used for that time. Until then their spending
+    /// counts, in case they are connected again.
     async fn purge_accounts(&self, before: Time, after: &str) -> Result<PurgeBatch, StoreError> {
         const IDS: &str = "
             SELECT id FROM provider_accounts WHERE id > $1 ORDER BY id LIMIT $2";
@@ -356,7 +357,7 @@ impl Store {
         self.purge_until(SQL, before).await
     }
 
-    /// What is found by when it expired, and of which nothing old stays.
+    /// Purges a table by its expiry time, without exceptions.
     async fn purge_until(&self, sql: &'static str, before: Time) -> Result<PurgeBatch, StoreError> {
         let mut tx = self.db.begin().await?;
         let purged = run!(tx, |c| sqlx::query(sql)
@@ -372,7 +373,7 @@ impl Store {
         })
     }
 
-    /// Jumps from endpoint to endpoint; `after` is the last one that was looked at.
+    /// Goes from endpoint to endpoint; `after` is the last one that was examined.
     async fn purge_deliveries(&self, after: &str) -> Result<PurgeBatch, StoreError> {
         const NEXT: &str = "
             SELECT d.endpoint_id,
@@ -417,7 +418,7 @@ impl PurgeBatch {
     }
 }
 
-/// Deletes one batch of what is, or was, on its way to an endpoint.
+/// Deletes one batch of an endpoint's deliveries.
 pub(crate) async fn delete_deliveries_to(
     tx: &mut Tx,
     endpoint_id: &str,
@@ -433,7 +434,7 @@ pub(crate) async fn delete_deliveries_to(
         .rows_affected()))
 }
 
-/// Whether that were all that a batch may be: there may be more.
+/// Whether the batch was full, so that there may be more rows.
 fn is_full(rows: u64) -> bool {
     rows >= PURGE_BATCH.unsigned_abs()
 }

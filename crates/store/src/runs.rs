@@ -1,4 +1,4 @@
-//! Sync runs as people read them.
+//! Sync runs, for display.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub struct SyncRun {
     pub counters: Counters,
     pub coverage: Option<Coverage>,
     pub error_message: Option<String>,
-    /// The names of fields that could not be read, and in how many records.
+    /// The names of fields that could not be read, with the number of records.
     pub fields_unread: BTreeMap<String, i64>,
     /// The provider's total and the pages read so far, as of the checkpoint.
     pub records_reported: Option<i64>,
@@ -75,7 +75,7 @@ pub struct RunFilter {
     pub finished: Option<TimeBound>,
 }
 
-/// The columns that count, wherever a run is read.
+/// The counter columns, shared by all queries of runs.
 #[derive(FromRow)]
 pub(crate) struct CounterColumns {
     records_read: i64,
@@ -140,7 +140,7 @@ impl TryFrom<RunRow> for SyncRun {
             waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
             started_at: row.started_at.unwrap_or(row.created_at).into(),
             finished_at: row.finished_at.map(Into::into),
-            // While a run goes on, what it has read so far is the best answer.
+            // For an active run, the number of records read so far.
             num_records_synced: row.num_records_synced.or(Some(row.counters.records_read)),
             counters: row.counters.into(),
             fields_unread: row.fields_unread.0,
@@ -167,8 +167,8 @@ macro_rules! columns {
     };
 }
 
-/// The runs of all customers, or of one. A text of its own for one: with a condition that may be none,
-/// no index is taken.
+/// The runs of all customers, or of one. One customer has a separate statement text: with an
+/// optional condition no index would be used.
 macro_rules! filter {
     (all) => {
         filter!("CAST($2 AS text) IS NULL")
@@ -194,8 +194,9 @@ macro_rules! filter {
     };
 }
 
-/// Binds a [`RunFilter`] to `filter!()`, behind the application. A time is bound twice: as text to ask whether there is
-/// one, because SQLite's cast of a time isn't PostgreSQL's, and as itself.
+/// Binds a [`RunFilter`] to `filter!()`, after the application. A time is bound twice: as text to
+/// check whether it is set, because SQLite casts times differently from PostgreSQL, and as the time
+/// itself.
 macro_rules! bind_filter {
     ($query:expr, $filter:expr) => {{
         let started_after = TimeBound::after($filter.started);
@@ -297,7 +298,7 @@ impl Tenant {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// The last run of each of these syncs that has one.
+    /// The last run of each of these syncs, if it has one.
     pub async fn last_runs(&self, syncs: &[Sync]) -> Result<Vec<SyncRun>, StoreError> {
         const SQL: Scoped = scoped(concat!(
             "SELECT ",
@@ -316,7 +317,7 @@ impl Tenant {
 }
 
 impl Store {
-    /// Whether none of these runs is active any more.
+    /// Whether all of these runs have ended.
     pub async fn have_ended(&self, run_ids: &[String]) -> Result<bool, StoreError> {
         const SQL: &str = "
             SELECT NOT EXISTS (
@@ -329,7 +330,7 @@ impl Store {
             .await)?)
     }
 
-    /// The records that a run kept out, with the reasons; at most `limit`.
+    /// The records that a run rejected, with the reasons; at most `limit`.
     pub async fn rejections(
         &self,
         run: &SyncRun,

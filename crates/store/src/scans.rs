@@ -1,7 +1,8 @@
-//! The worker's half of the queue: what was leased (`claims.rs`) is kept, given back and put off.
+//! The worker's half of the queue: extending, releasing and postponing leased scans (`claims.rs`
+//! leases them).
 //!
 //! A scan is one reading of an object's pages; the runs that it serves share its lease. Every
-//! statement that moves a scan names the fence it was leased under, so a worker that was overtaken
+//! statement that changes a scan names the fence of its lease, so a worker that lost the lease
 //! changes nothing.
 
 use chrono::TimeDelta;
@@ -15,14 +16,14 @@ use syncline_model::{
 
 use crate::{Store, StoreError, db::run, syncs::parse_object, timestamp::at};
 
-/// A leased scan: all that a worker needs to go on with it.
+/// A leased scan, with everything that a worker needs to continue it.
 #[derive(Debug, Clone)]
 pub struct Scan {
     pub id: String,
     pub connection: ConnectionRef,
-    /// Or why the stored ones can't be used.
+    /// The decrypted credentials, or why they can't be used.
     pub credentials: Result<SecretString, String>,
-    /// The credentials as they are stored: tells whether they were replaced meanwhile.
+    /// The stored form of the credentials, to detect that they were replaced.
     pub(crate) sealed: String,
     /// The object whose pages are read.
     pub object: Object,
@@ -30,15 +31,15 @@ pub struct Scan {
     pub checkpoint: Checkpoint,
     pub started_at: Time,
     pub account: ScanAccount,
-    /// What the connection may read, where it differs from the configuration.
+    /// The connection's limits, where they differ from the configuration.
     pub limits: LimitOverrides,
-    /// Of the sync's last run that came to its end.
+    /// Of the sync's last successful run.
     pub last_coverage: Option<Coverage>,
-    /// The runs that it serves, as they were when the lease was taken.
+    /// The runs that it served when the lease was taken.
     pub runs: Vec<ScanRun>,
 }
 
-/// The provider account whose budget a scan draws from.
+/// The provider account whose budget a scan uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanAccount {
     pub id: String,
@@ -54,20 +55,21 @@ pub struct ScanRun {
 }
 
 impl Store {
-    /// Keeps a scan for another lease. `false` when it belongs to somebody else by now.
+    /// Extends the lease of a scan. `false` if another worker has leased it by now.
     pub async fn extend_lease(&self, scan: &Scan, lease: TimeDelta) -> Result<bool, StoreError> {
         let until = self.now() + lease;
         self.move_due(scan, until).await
     }
 
-    /// Gives a scan back, so that another worker goes on with it at once.
+    /// Releases a scan, so that another worker can continue it at once.
     pub async fn release_scan(&self, scan: &Scan) -> Result<bool, StoreError> {
         let now = self.now();
         self.move_due(scan, now).await
     }
 
-    /// Frees what earlier processes of this kind left leased. Only for one that knows that it is
-    /// alone, as `serve` on an embedded database does: it need not wait for leases to expire.
+    /// Releases leases left by earlier processes of this kind. Only for a process that is known to
+    /// be alone, such as `serve` on an embedded database: it need not wait for the leases to
+    /// expire.
     pub async fn free_leases_of(&self, owner_prefix: &str) -> Result<u64, StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $1
@@ -86,7 +88,7 @@ impl Store {
         Ok(freed)
     }
 
-    /// Whether somebody else's scan is due: one of another customer than this scan's.
+    /// Whether a scan of another customer is due.
     pub async fn others_are_due(&self, scan: &Scan) -> Result<bool, StoreError> {
         const SQL: &str = "
             SELECT EXISTS (
@@ -103,7 +105,7 @@ impl Store {
             .await)?)
     }
 
-    /// What the scan's connection may read by now, where it differs from the configuration.
+    /// The current limits of the scan's connection, where they differ from the configuration.
     pub async fn limits_of(&self, scan: &Scan) -> Result<LimitOverrides, StoreError> {
         const SQL: &str = "SELECT limits FROM connections WHERE id = $1";
         let mut reader = self.db.read().await?;
@@ -115,7 +117,7 @@ impl Store {
         Ok(limits.flatten().map(|limits| limits.0).unwrap_or_default())
     }
 
-    /// Puts a leased scan's connection under the account that its key belongs to.
+    /// Assigns a leased scan's connection to the account that its key belongs to.
     pub async fn learn_account(
         &self,
         scan: &mut Scan,
@@ -148,7 +150,7 @@ impl Store {
         Ok(moved > 0)
     }
 
-    /// Puts a scan off. It holds no worker meanwhile and goes on from its checkpoint.
+    /// Postpones a scan. It occupies no worker meanwhile, and continues from its checkpoint.
     pub async fn save_waiting(
         &self,
         scan: &Scan,
@@ -187,7 +189,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// The scan's runs as they are now: one may have joined since the lease was taken.
+    /// The scan's current runs: one may have joined since the lease was taken.
     pub async fn runs_of(&self, scan: &Scan) -> Result<Vec<ScanRun>, StoreError> {
         const SQL: &str = "
             SELECT id, sync_id, object FROM sync_runs

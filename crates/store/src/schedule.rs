@@ -1,13 +1,13 @@
 //! The tick's half of the queue: which syncs are due and may start.
 //!
-//! Nothing here depends on who calls it or how often. A sync is due when it was triggered, or when
-//! it isn't paused and its time has come, and no run of it is active. `starts.rs` gives new scans to
-//! those that are due, `joins.rs` lets them take part in one that has just begun.
+//! The result doesn't depend on who calls it or how often. A sync is due when it was triggered, or
+//! when it isn't paused and its time has come, and it has no active run. `starts.rs` creates new
+//! scans for due syncs, `joins.rs` adds them to scans that have just begun.
 //!
-//! The price is that of what is due, not of what there is: one indexed look for each way of being
-//! due, and a few look-ups for each sync that it finds. Those that may not start yet stay due, so the
-//! next look begins behind them. Where there are very many, the next tick goes on where this one left
-//! off: that is remembered by this process alone, and nothing is lost with it.
+//! The cost depends on the number of due syncs, not of all syncs: one indexed query per kind of
+//! being due, and a few look-ups per due sync. Syncs that may not start yet stay due, so the next
+//! query begins after them. If there are very many, the next tick continues where this one stopped;
+//! that position is only kept in memory, and losing it does no harm.
 
 use std::{collections::BTreeMap, sync::MutexGuard};
 
@@ -22,12 +22,12 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// Due syncs that one look takes of each way of being due.
+/// The maximum number of due syncs per query and kind.
 const BATCH: i64 = 500;
-/// Looks in a row that start nothing, in one tick.
+/// The maximum number of consecutive queries in a tick that start nothing.
 const VAIN_LOOKS: usize = 4;
 
-/// A sync that is due, as it was when it was looked at.
+/// A due sync, as the query found it.
 #[derive(FromRow)]
 pub(crate) struct Due {
     way: i64,
@@ -35,9 +35,9 @@ pub(crate) struct Due {
     pub(crate) connection_id: String,
     object: String,
     next_run_at: Timestamp,
-    /// The sync that is read from the same pages.
+    /// The sync whose object is read from the same pages.
     pub(crate) sibling_id: Option<String>,
-    /// No run of it is active, and nothing of its account goes first.
+    /// It has no active run, and no waiting run of its account blocks it.
     may_start: bool,
     sibling_is_active: bool,
 }
@@ -67,19 +67,19 @@ impl LockedSync {
         self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at.0 <= now)
     }
 
-    /// Whether it gets a run from a scan that starts now.
+    /// Whether a scan that starts now includes a run of it.
     pub(crate) fn takes_part(&self, now: Time) -> bool {
         self.triggered_at.is_some() || self.may_run(now)
     }
 
-    /// One that its credentials may not read tries again when its time comes.
+    /// A sync that its credentials may not read is retried when its time comes.
     fn may_run(&self, now: Time) -> bool {
         let probes = self.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE);
         !self.paused || (probes && self.next_run_at.0 <= now)
     }
 
-    /// When it runs after a start now. A trigger doesn't move the sync's rhythm; periods that were
-    /// missed are left out.
+    /// When it runs next after a start now. A trigger doesn't change the sync's rhythm; missed
+    /// periods are skipped.
     pub(crate) fn next_run_after(&self, now: Time) -> Time {
         let period = TimeDelta::milliseconds(self.period_ms);
         let Timestamp(was_due) = self.next_run_at;
@@ -89,14 +89,14 @@ impl LockedSync {
         } else if in_rhythm > now && was_due <= now {
             in_rhythm
         } else {
-            // Periods were missed, or a sync that is read from the same pages was due: the two
-            // keep step from now on.
+            // Periods were missed, or a sync that is read from the same pages was due: from now on
+            // the two have the same schedule.
             now + period
         }
     }
 }
 
-/// Behind which sync a look begins, for each way of being due.
+/// The sync after which a query begins, for each kind of being due.
 pub(crate) struct Behind([(Time, String); 3]);
 
 impl Behind {
@@ -104,7 +104,7 @@ impl Behind {
         Self(std::array::from_fn(|_| (Time::UNIX_EPOCH, String::new())))
     }
 
-    /// Where the next look begins, unless this one saw everything.
+    /// Where the next query begins, unless this one returned everything.
     fn last_of(due: &[Due]) -> Option<Self> {
         let mut seen: BTreeMap<i64, Vec<&Due>> = BTreeMap::new();
         for sync in due {
@@ -119,18 +119,18 @@ impl Behind {
     }
 }
 
-/// Later than any sync is due.
+/// Later than any sync's due time.
 fn the_end() -> Time {
     DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(Time::MAX_UTC)
 }
 
-/// The due syncs of `$candidates`, and whether they may start. Each look-up stops at the first row it
-/// finds, and stays one: a planner doesn't turn a subquery of one value into a join with the whole
-/// table.
+/// The due syncs of `$candidates`, and whether they may start. Each look-up stops at the first row
+/// that it finds, and stays a look-up: a planner doesn't turn a scalar subquery into a join with
+/// the whole table.
 ///
-/// While a run waits for records to read, no other of its account starts: it could only wait as
-/// well, and the first to come would not be the first served. A connection that waits for less than
-/// others may read holds up only those like it.
+/// While a run waits for records, no other run of its account starts: it could only wait as well,
+/// and the order of service would be lost. A connection with its own, lower limits blocks only
+/// connections with the same limits.
 macro_rules! due_sql {
     ($candidates:literal, $waits_for_us:literal) => {
         concat!(
@@ -173,11 +173,12 @@ macro_rules! due_sql {
 }
 
 impl Store {
-    /// Writes the runs of all due syncs, of one connection where it is named, and tells how many
-    /// runs there are now more.
+    /// Creates the runs of all due syncs, optionally of one connection, and returns how many runs
+    /// were created.
     ///
-    /// What waits for records holds up the others of its account until it is leased again, unless it
-    /// is another connection's than the named one: nobody may be there to lease it.
+    /// Runs that wait for records block others of their account until they are leased again. With a
+    /// named connection, overdue waiting runs of other connections don't block it: there may be no
+    /// worker to lease them.
     pub async fn start_due_runs(&self, connection_id: Option<&str>) -> Result<usize, StoreError> {
         if let Some(connection_id) = connection_id {
             let due = self.due_of(connection_id).await?;

@@ -1,16 +1,17 @@
-//! Connections to PostgreSQL, and what each of them is told first.
+//! Connections to PostgreSQL, and their session settings.
 //!
-//! It is told by statements and not by startup parameters: a pooler in between refuses those that it
-//! doesn't know, or silently leaves them out.
+//! The settings are sent as statements and not as startup parameters: a pooler rejects parameters
+//! that it doesn't know, or silently drops them.
 
 use std::str::FromStr;
 
 use sqlx::{Connection as _, Error, PgConnection, postgres::PgConnectOptions};
 
-/// - A process that dies without closing its connections must not hold its locks for as long as TCP waits.
-/// - A statement takes no longer than anybody waits for its answer (`link.rs`).
-/// - Compiling a statement takes longer than any of ours.
-/// - Statements are written for one isolation level, whatever the server's own default is.
+/// - A process that dies without closing its connections must not keep its locks until TCP times
+///   out.
+/// - A statement takes no longer than its response is awaited (`link.rs`).
+/// - JIT compilation would take longer than any of our statements.
+/// - Statements are written for one isolation level, whatever the server's default is.
 const SETTINGS: &str = "
     SET idle_in_transaction_session_timeout = '30s';
     SET lock_timeout = '30s';
@@ -18,7 +19,7 @@ const SETTINGS: &str = "
     SET jit = off;
     SET default_transaction_isolation = 'read committed'";
 
-/// Where the URL leads, with nothing that a pooler would refuse.
+/// The connection options of the URL, without parameters that a pooler would reject.
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions, Error> {
     let options = PgConnectOptions::from_str(url)?;
     Ok(options

@@ -1,4 +1,4 @@
-//! New scans for due syncs, of many connections in one transaction.
+//! Creates new scans for due syncs, for many connections in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,13 +16,13 @@ use crate::{
     timestamp::at,
 };
 
-/// Syncs of one transaction: others want to write as well.
+/// Syncs per transaction, limited so that other writers don't wait long.
 const TOGETHER: usize = 250;
 
-/// How old the first page before a checkpoint may be to go on from there.
+/// How old a checkpoint's first page may be for a new run to continue from it.
 const SOUND_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// A scan that failed on its way for a reason that passes.
+/// A scan that failed before its end for a transient reason.
 #[derive(FromRow)]
 struct UnfinishedScan {
     sync_id: String,
@@ -30,8 +30,8 @@ struct UnfinishedScan {
     checkpoint: Json<Checkpoint>,
 }
 
-/// A scan that starts, with a run for each sync that takes part. Its id is the
-/// id of the run that leads it: claiming the leader claims the scan.
+/// A new scan, with a run for each sync that it serves. Its id is the id of its leading run:
+/// claiming the leader claims the scan.
 struct NewScan {
     id: String,
     runs: Vec<NewRun>,
@@ -43,14 +43,14 @@ struct NewRun {
 }
 
 impl Store {
-    /// Starts scans for these syncs and for those that are read from the same pages; tells how many
-    /// runs that were.
+    /// Starts scans for these syncs and for those that are read from the same pages; returns the
+    /// number of runs.
     pub(crate) async fn start_all(&self, due: &[Due]) -> usize {
         let mut started = 0;
         for together in due.chunks(TOGETHER) {
             match self.start_together(together).await {
                 Ok(runs) => started += runs,
-                // One sync's trouble must not keep the others from starting.
+                // A failure of one sync must not keep the others from starting.
                 Err(error) if together.len() > 1 && !error.is_unavailable() => {
                     started += self.start_one_by_one(together).await;
                 }
@@ -87,8 +87,8 @@ impl Store {
         Ok(scans.iter().map(|scan| scan.runs.len()).sum())
     }
 
-    /// The scans that start. Whatever changed since the look is left to the next one: a sync that
-    /// somebody else has locked, one that is due no longer, one that has a run by now.
+    /// The scans to start. Syncs that changed since the query are left to the next tick: those that
+    /// are locked, no longer due, or have an active run by now.
     async fn new_scans(
         &self,
         tx: &mut Tx,
@@ -105,7 +105,7 @@ impl Store {
         let locked = self.lock_free_syncs(tx, &wanted).await?;
         let active = self.with_active_runs(tx, &wanted).await?;
         let found: HashSet<&str> = locked.iter().map(|sync| sync.id.as_str()).collect();
-        // Both of two syncs that share their pages, or neither.
+        // Two syncs that share their pages start together or not at all.
         let torn: HashSet<(&str, Object)> = due
             .iter()
             .filter(|sync| {
@@ -133,9 +133,9 @@ impl Store {
             .collect())
     }
 
-    /// Starts one scan for those of the wanted objects that are read from the same pages, whatever
-    /// their schedule says and without a change to it: the command that asks for it reads it itself.
-    /// Gives back the runs' ids; none while a run of one of them is active.
+    /// Starts one scan for those wanted objects that are read from the same pages, regardless of
+    /// their schedule and without changing it: the calling command reads it itself. Returns the ids
+    /// of the runs; none while one of these syncs has an active run.
     pub async fn start_foreground_scan(
         &self,
         connection_id: &str,
@@ -172,7 +172,7 @@ impl Store {
         Ok(scan.runs.into_iter().map(|run| run.id).collect())
     }
 
-    /// Locks a connection's syncs of these objects, waiting for whoever has them.
+    /// Locks a connection's syncs of these objects, waiting for other holders of the locks.
     async fn lock_wanted(
         &self,
         tx: &mut Tx,
@@ -208,8 +208,8 @@ impl Store {
         }
     }
 
-    /// Locks those of the syncs that nobody else has locked, with their connections. It waits for
-    /// nobody, so no order of locks matters.
+    /// Locks those syncs, with their connections, that are not locked by others. It never waits, so
+    /// the lock order doesn't matter.
     async fn lock_free_syncs(
         &self,
         tx: &mut Tx,
@@ -239,7 +239,7 @@ impl Store {
             .await)?)
     }
 
-    /// A statement of its own: it sees the runs of whoever had the locks before.
+    /// A separate statement, so that it sees the runs of previous lock holders.
     async fn with_active_runs(
         &self,
         tx: &mut Tx,
@@ -295,9 +295,9 @@ impl Store {
         Ok(())
     }
 
-    /// Takes up the scans that failed on their way: those that all of a scan's syncs took part in
-    /// last, where what was read before is less than a day old, the credentials are the same, and
-    /// nobody asked to begin anew.
+    /// Continues scans that failed before their end: those that were the last scan of all of the
+    /// new scan's syncs, that began less than a day ago with the same credentials, and for which no
+    /// full refresh was requested.
     async fn go_on_with_unfinished(
         &self,
         tx: &mut Tx,
@@ -336,7 +336,7 @@ impl Store {
         unfinished: &UnfinishedScan,
     ) -> Result<(), StoreError> {
         const CHECKPOINT: &str = "UPDATE sync_runs SET checkpoint = $2 WHERE scan_id = $1";
-        // What the failed run saw, its successor has seen.
+        // What the failed run saw counts as seen by the new one.
         const PAGES: &str = "
             INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
             SELECT $1, p.pass, p.page, p.ids, p.rejected, p.carriers
@@ -360,7 +360,8 @@ impl Store {
         Ok(())
     }
 
-    /// Each database in the way that is fast there: one statement, or no round trips.
+    /// Uses the fastest way for each database: one statement on PostgreSQL, several without round
+    /// trips on SQLite.
     async fn schedule_next(
         &self,
         tx: &mut Tx,
@@ -401,7 +402,7 @@ impl Store {
 }
 
 impl NewScan {
-    /// The scan that it goes on with.
+    /// The failed scan that this one continues, if any.
     fn unfinished<'u>(
         &self,
         last: &BTreeMap<&str, &'u UnfinishedScan>,
@@ -413,13 +414,13 @@ impl NewScan {
             !run.sync.full_refresh && last.is_some_and(|last| last.scan_id == found.scan_id)
         });
         let began = found.checkpoint.began_at?;
-        // A scan that began in the future began nobody knows when.
+        // If it began in the future, its real age is unknown.
         let is_sound = began > now - SOUND_FOR && began <= now;
         (all_took_part && is_sound && found.checkpoint.next_page > 1).then_some(found)
     }
 }
 
-/// The objects that are read from the same pages as these.
+/// All objects that are read from the same pages as these.
 fn same_pages(objects: &[Object]) -> Vec<Object> {
     let scanned: Vec<Object> = objects.iter().map(|object| object.scanned_as()).collect();
     let all = Object::ALL.iter().copied();

@@ -1,5 +1,5 @@
-//! What people are shown of an installation: what is at work, what is wrong, and whose it is. Across
-//! applications, for who has the database itself.
+//! The data of `status`: what is running and what is wrong, with owners. It covers all
+//! applications, for operators with access to the database.
 
 use sqlx_macros::FromRow;
 use syncline_model::{
@@ -12,7 +12,7 @@ use crate::{
     syncs::parse_object, timestamp::Timestamp,
 };
 
-/// Whose something is.
+/// The owner of something.
 #[derive(Debug, Clone)]
 pub struct Whose {
     pub application: String,
@@ -26,13 +26,13 @@ pub struct RunAtWork {
     pub object: Object,
     pub run_id: String,
     pub state: String,
-    /// When a waiting run goes on.
+    /// When a waiting run continues.
     pub until: Option<Time>,
     pub waiting_reason: Option<WaitReason>,
     pub records_read: i64,
 }
 
-/// A sync that is not as it should be.
+/// A sync that fails or is behind.
 #[derive(Debug, Clone)]
 pub struct TroubledSync {
     pub whose: Whose,
@@ -47,7 +47,7 @@ pub struct HeldDeletions {
     pub whose: Whose,
     pub object: Object,
     pub records: i64,
-    /// The newest run that held them, whose deletions can be applied.
+    /// The newest run that held them; its deletions can be applied.
     pub run_id: String,
 }
 
@@ -102,7 +102,7 @@ impl WhoseRow {
 }
 
 impl Store {
-    /// Runs that have not ended, those at work first; at most `limit`.
+    /// Runs that have not ended, running ones first; at most `limit`.
     pub async fn runs_at_work(&self, limit: i64) -> Result<Vec<RunAtWork>, StoreError> {
         const SQL: &str = "
             SELECT a.name AS application, r.customer_id, r.provider_name, r.id, r.object, r.state,
@@ -130,7 +130,7 @@ impl Store {
         rows.into_iter().map(run).collect()
     }
 
-    /// Syncs that fail or are behind, the failing ones first; at most `limit`.
+    /// Syncs that fail or are behind, failing ones first; at most `limit`.
     pub async fn troubled_syncs(&self, limit: i64) -> Result<Vec<TroubledSync>, StoreError> {
         const SQL: &str = concat!(
             "SELECT a.name AS application, c.customer_id, c.provider_name, s.id, s.object, ",
@@ -222,7 +222,7 @@ impl Store {
         rows.into_iter().map(held).collect()
     }
 
-    /// The applications that have this customer, by name, each as its own part of the store.
+    /// The applications that have this customer, by name, with their tenants.
     pub async fn applications_of_customer(
         &self,
         customer_id: &str,

@@ -1,8 +1,8 @@
-//! The end of a scan for the rows that it didn't see: deleted where that is proven, held where it is
-//! too much at once, still missing otherwise.
+//! The end of a scan for the rows that it didn't see: deleted if that is proven, held if too many
+//! at once, otherwise still missing.
 //!
-//! What becomes of a row is `model::sweep`'s to say. This file gathers the evidence that `missing`
-//! wrote down and writes the consequences, in the transaction that ends the run.
+//! `model::sweep` decides what happens to a row. This file reads the evidence that `missing`
+//! recorded and writes the results, in the transaction that ends the run.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,7 +23,7 @@ use crate::{
     timestamp::at,
 };
 
-/// What a run's sweep did, or left.
+/// The results of a run's sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     pub(crate) deleted: i64,
@@ -37,16 +37,16 @@ struct MissingColumns {
     complete_misses: i64,
     lookup: Option<String>,
     lookup_reason: Option<String>,
-    /// The provider said that it is gone, be it a while ago.
+    /// The provider has said that it is gone, possibly a while ago.
     was_gone: bool,
-    /// The record that carries it is marked as deleted.
+    /// The record that contains it is marked as deleted.
     carrier_deleted: bool,
-    /// The deletion of the record that carries it waits for approval.
+    /// The deletion of the record that contains it waits for approval.
     carrier_held: bool,
 }
 
 impl Store {
-    /// Marks as deleted what is proven to be gone, or holds it for approval.
+    /// Marks rows as deleted that are proven to be gone, or holds them for approval.
     pub(crate) async fn sweep(
         &self,
         tx: &mut Tx,
@@ -77,7 +77,7 @@ impl Store {
         if needs_approval(count(threatened.len()), live, empty_answer) {
             self.hold(tx, scan, run, &threatened).await?;
             tracing::warn!(
-                "run {} would delete {} of {live} {} and holds that until somebody says so: look at \
+                "run {} would delete {} of {live} {} and waits for approval: check \
                  the provider, then POST /mgmt/v2/sync-runs/{}/_apply_deletes, or wait for the \
                  records to come back",
                 run.id,
@@ -98,9 +98,9 @@ impl Store {
         })
     }
 
-    /// Marks as deleted what is proven to be gone so far, before a scan waits: the provider's answer
-    /// does not hold until it goes on. Nothing yet, if the rows still to be asked about could make
-    /// it too much at once.
+    /// Marks rows as deleted that are proven to be gone so far, before a scan waits: the lookups'
+    /// results would expire meanwhile. Does nothing if the rows still to be looked up could make it
+    /// too many at once.
     pub async fn sweep_so_far(&self, scan: &Scan, runs: &[ScanRun]) -> Result<(), StoreError> {
         const COUNT: &str = "
             UPDATE sync_runs SET records_deleted = records_deleted + $3
@@ -164,7 +164,8 @@ impl Store {
         Ok(deleted)
     }
 
-    /// A pass that found rows by their ids was not as quiet as it seemed.
+    /// If lookups found missing records, the pass was disturbed: its misses don't count as
+    /// complete.
     async fn doubt_misses(
         &self,
         tx: &mut Tx,
@@ -190,11 +191,11 @@ impl Store {
         scan: &Scan,
         run: &ScanRun,
     ) -> Result<Vec<MissingColumns>, StoreError> {
-        // Only rows that this run missed: the others it didn't get to.
+        // Only rows that this run missed: it may not have reached the others.
         macro_rules! lookup {
             () => {
-                // That a record is gone counts if this run was told so, and just now; what a clock
-                // that was ahead has stamped was said nobody knows when.
+                // "Gone" counts only if this run was told so, recently. Times written by a clock
+                // that was ahead are unknown and don't count.
                 "CASE WHEN m.lookup = 'gone'
                            AND (m.looked_up_by <> $3 OR m.looked_up_at < $4 OR m.looked_up_at > $5)
                       THEN NULL ELSE m.lookup END AS lookup, m.lookup_reason,
@@ -288,7 +289,7 @@ impl Store {
             .fetch_all(c)
             .await)?;
         let held: Vec<&str> = held.iter().map(String::as_str).collect();
-        let entry = HistoryEntry::new("held", "so many deletions at once wait for approval");
+        let entry = HistoryEntry::new("held", "too many deletions at once, waiting for approval");
         self.write_history(tx, &scan.connection, run.object, &run.id, &held, &entry)
             .await
     }
@@ -319,25 +320,25 @@ impl Store {
     }
 }
 
-/// When two reads that lack a row are proof.
+/// When two reads without a row prove that it is gone.
 #[derive(Clone, Copy)]
 struct Proof {
     by_absence: bool,
-    /// The records come inside others, whose own run asks about them.
+    /// The records are part of others, which have their own lookups.
     goes_with_carrier: bool,
-    /// The provider keeps some records from the key.
+    /// The provider hides some records from the key.
     some_are_hidden: bool,
 }
 
 impl Proof {
-    /// Only the provider's answer about its id can decide on the row, and there is none yet.
+    /// Only a lookup can decide about the row, and there is none yet.
     fn needs_lookup(self, row: &MissingColumns) -> bool {
         (self.some_are_hidden || !self.by_absence) && row.lookup.is_none()
     }
 }
 
-/// The rows that a run may delete, with the reasons, and how many more are held along with the
-/// records that carry them.
+/// The rows that a run may delete, with the reasons, and how many more are held together with the
+/// records that contain them.
 fn doomed(
     missing: &[MissingColumns],
     proof: Proof,
@@ -353,7 +354,7 @@ fn doomed(
             held_along += 1;
             None
         } else if empty_answer {
-            Some("the provider answered with nothing".to_owned())
+            Some("the provider returned no records".to_owned())
         } else if proof.needs_lookup(row) {
             None
         } else {
@@ -364,8 +365,8 @@ fn doomed(
     (doomed, held_along)
 }
 
-/// The rows that this run deletes, or the next one like it will: what a human should see at once
-/// when it is so much, and not in parts.
+/// The rows that this run or the next one like it would delete. They are held together, so that a
+/// person sees all of them at once instead of in parts.
 fn threatened<'m>(
     missing: &'m [MissingColumns],
     doomed: &[(&'m MissingColumns, String)],
@@ -393,12 +394,12 @@ fn count(n: usize) -> i64 {
 }
 
 impl MissingColumns {
-    /// Another read that lacks it may prove that it is gone.
+    /// Another read without it may prove that it is gone.
     fn is_undecided(&self) -> bool {
         matches!(self.lookup.as_deref(), None | Some("another"))
     }
 
-    /// Why it goes without the run's verdict.
+    /// The reason for its deletion that doesn't depend on the run's verdict.
     fn stated_reason(&self) -> String {
         if self.carrier_deleted {
             return "its contact was deleted".to_owned();

@@ -1,4 +1,4 @@
-//! Sync configs: what an application wants synced from a provider, and the syncs that follow.
+//! Sync configs: what an application syncs from a provider, and the resulting syncs.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,7 @@ impl Tenant {
             .find(|config| config.id == id))
     }
 
-    /// Creates a provider's config and the syncs of the connections that are there already.
+    /// Creates a provider's config, and the syncs of existing connections.
     pub async fn create_sync_config(
         &self,
         provider: ProviderName,
@@ -128,7 +128,7 @@ impl Tenant {
         Ok(id)
     }
 
-    /// The config of a provider, for the syncs of a new connection.
+    /// The provider's config, for the syncs of a new connection.
     pub(crate) async fn sync_config_of(
         &self,
         tx: &mut Scope<Tx>,
@@ -147,8 +147,9 @@ impl Tenant {
 }
 
 impl Store {
-    /// Replaces the config's body; its syncs follow. Syncs of objects that it no longer names are
-    /// deleted only when `force`d, otherwise nothing changes and the answer says how many there are.
+    /// Replaces the config's body and updates its syncs. Syncs of objects that it no longer
+    /// contains are deleted only with `force`; otherwise nothing changes and the error says how
+    /// many there are.
     pub async fn update_sync_config(
         &self,
         current: &SyncConfig,
@@ -223,7 +224,7 @@ impl Store {
     }
 }
 
-/// The objects a config names with their periods. A config that is stored was checked before.
+/// The config's objects with their periods. Stored configs are already validated.
 pub(crate) fn wanted(config: &SyncConfigData) -> BTreeMap<Object, i64> {
     config.objects().unwrap_or_default().into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! Syncs: one per connection and object, with when it runs next and why it doesn't.
+//! Syncs: one per connection and object, with its schedule and pauses.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ pub struct Sync {
     pub object: Object,
     pub paused: bool,
     pub paused_reason: Option<String>,
-    /// Paused, but for a try a day: its object could not be read.
+    /// Paused except for one attempt a day, because its object could not be read.
     pub probes: bool,
     pub next_run_at: Time,
-    /// When somebody asked for a run that hasn't started yet.
+    /// When a run was requested that hasn't started yet.
     pub triggered_at: Option<Time>,
-    /// Until when a run of its provider account waits for records; others of the account don't
+    /// Until when a run of its provider account waits for records; other runs of the account don't
     /// start before.
     pub account_waits_until: Option<Time>,
     pub customer_id: String,
@@ -47,16 +47,16 @@ pub struct SyncFilter {
     pub runs: RunsOfSync,
 }
 
-/// Syncs by how their runs are.
+/// Filters syncs by the state of their runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RunsOfSync {
     #[default]
     Any,
-    /// A run is `queued`, `running` or `waiting`, or any of these.
+    /// A run is active: in this state, or in any of `queued`, `running` and `waiting`.
     Active(Option<&'static str>),
-    /// No run is active, and none starts by itself.
+    /// No run is active, and none will start by itself.
     Paused,
-    /// No run is active; the next one starts by itself.
+    /// No run is active; the next one will start by itself.
     Idle,
     /// No run is active, and the newest one succeeded.
     Succeeded,
@@ -101,7 +101,7 @@ impl TryFrom<SyncRow> for Sync {
     }
 }
 
-/// Syncs with their connection, and with what their account waits for (`schedule.rs`).
+/// Syncs with their connection, and until when their account waits (`schedule.rs`).
 macro_rules! select {
     () => {
         "SELECT s.id, s.connection_id, s.sync_config_id, s.object, s.paused, s.paused_reason,
@@ -120,7 +120,7 @@ macro_rules! select {
     };
 }
 
-/// The texts of one kind of list.
+/// The statement texts of one kind of list.
 struct ListStatements {
     forward: Scoped,
     backward: Scoped,
@@ -138,8 +138,8 @@ macro_rules! filtered {
     };
 }
 
-/// The list of the syncs of which `$runs` holds; it may ask for a state, which is `$5`. A text of its
-/// own for each, so that each has its index.
+/// The list of syncs that match `$runs`, which may use a state as `$5`. Each has a separate text,
+/// so that each uses its own index.
 macro_rules! list_of {
     ($runs:literal) => {
         ListStatements {
@@ -211,22 +211,22 @@ impl RunsOfSync {
     }
 }
 
-/// The cause of a pause that new credentials end.
+/// The cause of a pause that ends with new credentials.
 pub(crate) const CREDENTIALS_CAUSE: &str = "credentials";
-/// The cause of a pause that also ends when a try, once a day, succeeds.
+/// The cause of a pause that ends with new credentials, or when one of the daily attempts succeeds.
 pub(crate) const FORBIDDEN_CAUSE: &str = "forbidden";
 
-/// How new syncs begin that don't run by themselves.
+/// The initial pause of new syncs that don't run by themselves.
 #[derive(Clone, Copy)]
 pub(crate) struct NewPause {
     cause: &'static str,
     reason: &'static str,
 }
 
-/// Of a connection that `syncline sync` made.
+/// For a connection that `syncline sync` created.
 pub(crate) const FOREGROUND_PAUSE: NewPause = NewPause {
     cause: "foreground",
-    reason: "`syncline sync` reads it when it is told to; resume it to have it synced on its schedule",
+    reason: "`syncline sync` reads it on demand; resume it to have it synced on its schedule",
 };
 
 pub(crate) fn pause_of_config(config: &SyncConfig) -> Option<NewPause> {
@@ -294,8 +294,8 @@ impl Tenant {
 }
 
 impl Store {
-    /// Stops a sync from starting runs. A run that is under way goes on. The event is written once,
-    /// however often this is called.
+    /// Stops a sync from starting runs. An active run continues. Idempotent: the event is written
+    /// only once.
     pub async fn pause_sync(
         &self,
         sync: &Sync,
@@ -329,7 +329,7 @@ impl Store {
         const SQL: &str = "
             UPDATE syncs SET paused = true, paused_reason = $2, paused_cause = $3
             WHERE id = $1 AND NOT paused";
-        // Somebody's own pause outlasts whatever would end the one that was there.
+        // A pause by a user replaces an automatic one, so that it doesn't end automatically.
         const BY_HAND: &str = "
             UPDATE syncs SET paused_reason = $2, paused_cause = $3
             WHERE id = $1 AND paused AND $3 = 'manual'";
@@ -357,7 +357,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a sync run again from its next due time on, a period from now at the latest.
+    /// Resumes a sync at its next due time, at most one period from now.
     pub async fn resume_sync(&self, sync: &Sync) -> Result<(), StoreError> {
         again(|| self.resume_sync_once(sync)).await
     }
@@ -384,8 +384,8 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Asks for a run as soon as none is active; works while the sync is paused. A full refresh
-    /// that was asked for stays asked for until a run starts with it.
+    /// Requests a run as soon as none is active; also while the sync is paused. A requested full
+    /// refresh stays requested until a run starts with it.
     pub async fn trigger_sync(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
         again(|| self.trigger_sync_once(sync, full_refresh)).await
     }
@@ -405,7 +405,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// The syncs that a config asks for on one connection, due at once.
+    /// Creates a config's syncs on one connection, due at once.
     pub(crate) async fn create_syncs(
         &self,
         tx: &mut Tx,
@@ -425,7 +425,8 @@ impl Store {
                                    ELSE syncs.next_run_at END";
         for (object, period_ms) in wanted(&config.config) {
             let (id, now) = (self.new_id(), self.now());
-            // Rows that an earlier sync of the object left keep their stamps; the new one's follow.
+            // Rows of an earlier sync of the object keep their stamps; new stamps continue after
+            // them.
             let newest = self.newest_row(tx, connection_id, object).await?;
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&id)
@@ -448,7 +449,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives every connection of the config's provider the syncs that it asks for.
+    /// Creates or updates the config's syncs on every connection of its provider.
     pub(crate) async fn follow_config(
         &self,
         tx: &mut Tx,
@@ -476,8 +477,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the config's syncs of other objects than the `wanted` ones and tells how many. A
-    /// scan that serves a deleted sync is dropped whole; the sync that it also served runs again.
+    /// Deletes the config's syncs of objects that are not `wanted`, and returns how many. A scan
+    /// that serves a deleted sync is dropped as a whole; the other sync that it served runs again.
     pub(crate) async fn delete_syncs_outside(
         &self,
         tx: &mut Tx,
@@ -497,7 +498,7 @@ impl Store {
         const SYNCS: &str = "
             DELETE FROM syncs
             WHERE sync_config_id = $1 AND object IN (SELECT key FROM json_each($2))";
-        // A scan that started between the two deletes lost its leader with its sync.
+        // A scan that started between the two deletes has lost its leading run.
         const LEADERLESS: &str = "
             DELETE FROM sync_runs
             WHERE state IN ('queued', 'running', 'waiting')
@@ -535,7 +536,7 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Holds a connection's syncs until the transaction ends.
+    /// Locks a connection's syncs until the transaction ends.
     pub(crate) async fn lock_syncs(
         &self,
         tx: &mut Tx,

@@ -1,14 +1,14 @@
-//! One application's part of the database: the one place where callers are kept apart.
+//! One application's view of the database: the place that isolates tenants from each other.
 //!
-//! Whatever a caller names (an id, a customer, a filter) is looked up through a [`Tenant`], which comes
-//! with their key. Its statements are [`Scoped`]: a text that doesn't begin with the application does
-//! not compile, and `run!` binds the application's id as `$1` before anything else is bound. A
-//! [`Scope`], which is what a tenant reads and writes through, takes no other statements. So a query
-//! without the scope can't be written by accident.
+//! Everything that a caller names (an id, a customer, a filter) is looked up through a [`Tenant`],
+//! which comes from their key. Its statements are [`Scoped`]: a text that doesn't filter by the
+//! application does not compile, and `run!` binds the application's id as `$1` before all other
+//! parameters. A [`Scope`], through which a tenant reads and writes, accepts no other statements.
+//! So a query without the filter can't be written by accident.
 //!
-//! A row that was found through a tenant (a `Connection`, a `Sync`, a `SyncConfig`, …) stands for
-//! itself: what takes one is a method of [`Store`] and asks by the row's own id. Ids that came from
-//! outside never go there.
+//! A row that was found through a tenant (a `Connection`, a `Sync`, a `SyncConfig`, …) needs no
+//! further check: methods that take one are on [`Store`] and query by the row's own id. Ids from
+//! callers are never passed there.
 
 use std::{fmt, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     db::{Connection, Reader, Tx},
 };
 
-/// The store as one application may see it. Cheap to clone.
+/// The store, limited to one application. Cheap to clone.
 #[derive(Clone)]
 pub struct Tenant {
     store: Store,
@@ -31,8 +31,8 @@ impl fmt::Debug for Tenant {
 }
 
 impl Store {
-    /// The application's part, for who has its id from the database or the configuration. Callers
-    /// come by theirs with a key: see [`Store::authenticate`].
+    /// The application's view, for code that has the id from the database or the configuration. For
+    /// callers it comes from their key: see [`Store::authenticate`].
     pub fn tenant(&self, application_id: &str) -> Tenant {
         Tenant {
             store: self.clone(),
@@ -46,7 +46,7 @@ impl Tenant {
         &self.application_id
     }
 
-    /// For what is done with rows that this tenant has found.
+    /// For operations on rows that this tenant has found.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -62,7 +62,7 @@ impl Tenant {
         Ok(self.scope(self.store.db.begin().await?))
     }
 
-    /// Goes on in a transaction that somebody else has begun.
+    /// Continues a transaction that was begun elsewhere.
     pub(crate) fn scope(&self, tx: Tx) -> Scope<Tx> {
         Scope {
             on: tx,
@@ -71,26 +71,26 @@ impl Tenant {
     }
 }
 
-/// A connection or a transaction that takes the application's statements only.
+/// A connection or transaction that only accepts the application's statements.
 pub(crate) struct Scope<T> {
     on: T,
     application_id: Arc<str>,
 }
 
 impl Scope<Reader> {
-    /// What `run!` sends a scoped statement with.
+    /// Used by `run!` for scoped statements.
     pub(crate) fn parts(&mut self) -> Result<(&str, Connection<'_>), sqlx::Error> {
         Ok((&self.application_id, self.on.connection()?))
     }
 }
 
 impl Scope<Tx> {
-    /// What `run!` sends a scoped statement with.
+    /// Used by `run!` for scoped statements.
     pub(crate) fn parts(&mut self) -> Result<(&str, Connection<'_>), sqlx::Error> {
         Ok((&self.application_id, self.on.connection()?))
     }
 
-    /// The transaction itself, for what is done with rows that were found under this scope.
+    /// The transaction itself, for operations on rows that were found under this scope.
     pub(crate) fn of_found_rows(&mut self) -> &mut Tx {
         &mut self.on
     }
@@ -100,7 +100,7 @@ impl Scope<Tx> {
     }
 }
 
-/// A statement that names the application, as its `$1`.
+/// A statement that filters by or inserts the application as `$1`.
 #[derive(Clone, Copy)]
 pub(crate) struct Scoped(&'static str);
 
@@ -110,8 +110,8 @@ impl Scoped {
     }
 }
 
-/// Takes a text that filters by `application_id = $1`, or inserts it as the first column. Meant for
-/// constants: any other text is an error of compilation there.
+/// Accepts a text that filters by `application_id = $1`, or inserts it as the first column. In a
+/// constant, any other text is a compile error.
 pub(crate) const fn scoped(sql: &'static str) -> Scoped {
     let text = sql.as_bytes();
     let filters = contains(text, b"application_id = $1");
@@ -125,7 +125,7 @@ pub(crate) const fn scoped(sql: &'static str) -> Scoped {
     Scoped(sql)
 }
 
-/// Whether `text` has `part` in it, followed by no digit: `$1` is not `$10`.
+/// Whether `text` contains `part`, not followed by a digit: `$1` is not `$10`.
 const fn contains(text: &[u8], part: &[u8]) -> bool {
     let mut at = 0;
     while at + part.len() <= text.len() {

@@ -1,8 +1,8 @@
-//! Times as the two databases hold them, both with millisecond precision.
+//! How times are stored in both databases, with millisecond precision.
 //!
-//! SQLite's tables have the API's own form, `2026-01-31T09:30:00.000Z`, so that text compares as
-//! moments do, and a value of an answer can be asked for. That is why sqlx's own encoding of
-//! chrono's times (other widths, `+00:00`) is switched off: without [`at`] a time can't be bound.
+//! SQLite's tables use the API's format, `2026-01-31T09:30:00.000Z`, so that text sorts like times,
+//! and a value from a response can be used in queries. sqlx's own encoding of chrono's times
+//! (different widths, `+00:00`) is disabled for this reason: a time can only be bound with [`at`].
 
 use chrono::DateTime;
 use sqlx::{
@@ -21,7 +21,7 @@ const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 /// PostgreSQL counts microseconds from 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// A time as it is read from a row.
+/// A time read from a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub Time);
 
@@ -41,7 +41,7 @@ impl Type<Sqlite> for Timestamp {
         <str as Type<Sqlite>>::type_info()
     }
 
-    /// The declared type is PostgreSQL's name, of which SQLite makes nothing.
+    /// The declared type is PostgreSQL's name, which means nothing to SQLite.
     fn compatible(_: &SqliteTypeInfo) -> bool {
         true
     }
@@ -82,11 +82,11 @@ impl Encode<'_, Postgres> for Timestamp {
 impl<'r> Decode<'r, Postgres> for Timestamp {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         if value.format() == PgValueFormat::Text {
-            return Err("a time that came as text".into());
+            return Err("expected a binary timestamp, got text".into());
         }
         let micros = <i64 as Decode<'r, Postgres>>::decode(value)?;
         DateTime::from_timestamp_micros(micros.saturating_add(POSTGRES_EPOCH))
             .map(Self)
-            .ok_or_else(|| format!("{micros} microseconds are no time").into())
+            .ok_or_else(|| format!("{micros} microseconds are not a valid time").into())
     }
 }

@@ -1,21 +1,21 @@
-//! How many rows a list has, counted as far as that costs little.
+//! The number of rows in a list, counted as far as that is cheap.
 //!
-//! A list can have millions of rows, and each of its pages says how many. So matches are counted up to
-//! [`COUNTED`], among the newest rows that one look may take ([`LOOKED_AT`]); what is beyond is said
-//! to be more.
+//! A list can have millions of rows, and each of its pages shows the total. So at most [`COUNTED`]
+//! matches are counted, among at most [`LOOKED_AT`] newest rows; beyond that the total is a lower
+//! bound.
 
 use sqlx_macros::FromRow;
 
-/// More than so many are not counted.
+/// The maximum count.
 const COUNTED: i64 = 10_000;
-/// Rows among which matches of a filter are counted: the newest ones. `total_sql!` says it in SQL.
+/// The number of newest rows among which a filter's matches are counted. Repeated in `total_sql!`.
 const LOOKED_AT: i64 = 50_000;
 
 /// The length of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
     pub count: i64,
-    /// Otherwise there are at least as many.
+    /// If `false`, there are at least this many.
     pub is_exact: bool,
 }
 
@@ -28,12 +28,12 @@ impl Total {
     }
 }
 
-/// What `total_sql!` answers.
+/// The result of `total_sql!`.
 #[derive(FromRow)]
 pub(crate) struct Counted {
-    /// One more than [`COUNTED`] at most.
+    /// At most one more than [`COUNTED`].
     matching: i64,
-    /// One more than [`LOOKED_AT`] at most.
+    /// At most one more than [`LOOKED_AT`].
     there: i64,
 }
 
@@ -46,8 +46,8 @@ impl From<Counted> for Total {
     }
 }
 
-/// Counts the rows of a table that are `$there`, and, among their newest ones, those that are
-/// `$matching`, which sees these columns.
+/// Counts a table's rows that match `$there`, and the newest of them that match `$matching`, which
+/// can use these columns.
 macro_rules! total_sql {
     ($table:literal, $columns:literal, $there:expr, $matching:expr) => {
         concat!(

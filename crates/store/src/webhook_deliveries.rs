@@ -1,13 +1,13 @@
-//! Deliveries: events on their way to endpoints, as the workers see them.
+//! Webhook deliveries, from the workers' side.
 //!
-//! What is leased is an endpoint, not a delivery. Whoever holds it delivers what is due there one by
-//! one, in the order of the events, so a slow endpoint takes one worker and delays no other. A
-//! delivery that failed waits for its next attempt and lets the later ones pass.
+//! Workers lease an endpoint, not a delivery. The holder sends its due deliveries one by one, in
+//! the order of the events, so a slow endpoint occupies one worker and delays no other. A failed
+//! delivery waits for its next attempt, and later ones are sent before it.
 //!
-//! What waits is found by partial indexes that hold nothing else: those never tried, in the order of
-//! their events, and those tried in vain, by when they are due. So neither a backlog nor what was
-//! delivered costs anything. What a clock that was ahead has stamped is taken back as it is met: a
-//! lease longer than a lease is none, and what was tried in the future is due.
+//! Pending deliveries are found by partial indexes that contain nothing else: untried ones in the
+//! order of their events, and failed ones by their due time. So neither a backlog nor delivered
+//! messages slow it down. Times written by a clock that was ahead are ignored: a lease that ends
+//! too far in the future doesn't hold, and a delivery that was tried in the future is due.
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -26,14 +26,14 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// An endpoint that is held for this process.
+/// An endpoint that this process has leased.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct LeasedEndpoint {
     pub id: String,
     fence: i64,
 }
 
-/// An endpoint that nobody holds, where something is due.
+/// An unleased endpoint with due deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct DueEndpoint {
     pub id: String,
@@ -42,13 +42,13 @@ pub struct DueEndpoint {
     pub failing: bool,
 }
 
-/// The next delivery to an endpoint. Not `Debug`: it has the secrets.
+/// The next delivery to an endpoint. Not `Debug`, because it contains secrets.
 pub struct DueDelivery {
     pub message_id: String,
     pub event_type: String,
     pub payload: Value,
     pub url: String,
-    /// Those that still sign, the newest first.
+    /// The secrets that sign, newest first.
     pub secrets: Vec<SecretString>,
     pub attempts_made: usize,
     id: String,
@@ -74,17 +74,17 @@ struct HeldRow {
 }
 
 impl Store {
-    /// At most `limit` of the endpoints where something is due and that nobody holds. Applications
-    /// take turns, whichever held the fewest endpoints first; within one, those whose last attempt
-    /// succeeded, and then those that had no turn for the longest time. `lease` is what a lease is
-    /// taken for at most.
+    /// Up to `limit` endpoints with due deliveries that are not leased. Applications take turns,
+    /// starting with those that hold the fewest leases; within an application, first endpoints
+    /// whose last attempt succeeded, then those that have waited longest for a turn. `lease` is the
+    /// longest duration of a lease.
     pub async fn due_endpoints(
         &self,
         lease: TimeDelta,
         limit: i64,
     ) -> Result<Vec<DueEndpoint>, StoreError> {
-        // Jumps from endpoint to endpoint, so it costs what there are endpoints that are owed
-        // something.
+        // Skips from endpoint to endpoint, so the cost depends on the number of endpoints with
+        // pending deliveries.
         const SQL: &str = "
             WITH RECURSIVE untried (id) AS (
                 SELECT min(endpoint_id) FROM webhook_deliveries
@@ -139,8 +139,8 @@ impl Store {
             .await)?)
     }
 
-    /// Takes these endpoints for that time, but for those that somebody else took meanwhile, or that
-    /// are disabled or gone.
+    /// Leases these endpoints, except for those that are leased by others meanwhile, disabled or
+    /// deleted.
     pub async fn lease_endpoints(
         &self,
         ids: &[&str],
@@ -164,7 +164,7 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        // SQLite has one writer and needs no lock.
+        // SQLite has one writer, so it needs no lock.
         let sql = match &self.db {
             Db::Pg(_) => sql!("FOR UPDATE OF e SKIP LOCKED"),
             Db::Lite { .. } => sql!(""),
@@ -183,9 +183,9 @@ impl Store {
         Ok(leased)
     }
 
-    /// The oldest event that is due at an endpoint, of those that were never tried and the one whose
-    /// next attempt is due first; `None` when nothing is, or when the endpoint is
-    /// disabled, gone or somebody else's by now.
+    /// The oldest due event of an endpoint, among the untried ones and the failed one that is due
+    /// first. `None` if nothing is due, or if the endpoint is disabled, deleted, or leased by
+    /// another worker by now.
     pub async fn next_delivery(
         &self,
         endpoint: &LeasedEndpoint,
@@ -241,8 +241,8 @@ impl Store {
         }))
     }
 
-    /// Writes down what became of an attempt and what follows, and keeps the endpoint until
-    /// `leased_until`. `false`: it is somebody else's by now, and nothing was written.
+    /// Stores the result of an attempt and what follows, and extends the lease to `leased_until`.
+    /// `false`: another worker has the lease by now, and nothing was written.
     pub async fn record_attempt(
         &self,
         endpoint: &LeasedEndpoint,
@@ -300,7 +300,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets others have the endpoint. The end of the lease stays, as the time of the last turn.
+    /// Releases the endpoint. The end of the lease is kept as the time of its last turn.
     pub async fn release_endpoint(&self, endpoint: &LeasedEndpoint) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE webhook_endpoints SET leased_until = $3, lease_owner = NULL
@@ -317,7 +317,7 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Frees the endpoints that processes of this name left behind.
+    /// Releases endpoints that processes with this name prefix left leased.
     pub async fn free_endpoints_of(&self, owner_prefix: &str) -> Result<u64, StoreError> {
         const SQL: &str = "
             UPDATE webhook_endpoints SET leased_until = $1, lease_owner = NULL
@@ -365,8 +365,8 @@ impl Store {
         Ok(())
     }
 
-    /// What waits for it stays: it goes on when somebody enables the endpoint again. The others are
-    /// told.
+    /// Disables an endpoint. Its pending deliveries stay and are sent when it is enabled again. The
+    /// application's other endpoints get an event.
     async fn disable_endpoint(
         &self,
         tx: &mut Tx,

@@ -1,4 +1,4 @@
-//! Webhook endpoints: where an application is told of its events.
+//! Webhook endpoints: the URLs that an application's events are sent to.
 
 use secrecy::SecretString;
 use sqlx::types::Json;
@@ -13,7 +13,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Each event becomes a delivery to each of them.
+/// The limit per application, because each event becomes a delivery to each endpoint.
 const MOST_ENDPOINTS: i64 = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -21,15 +21,15 @@ pub struct WebhookEndpoint {
     pub id: String,
     pub url: String,
     pub description: String,
-    /// None: all.
+    /// Empty: all types.
     pub event_types: Json<Vec<String>>,
     pub enabled: bool,
-    /// Why Syncline disabled it; `None` where somebody else did.
+    /// Why Syncline disabled it; `None` if a user did.
     pub disabled_reason: Option<String>,
     pub created_at: Timestamp,
 }
 
-/// What an endpoint is told to be; `None` leaves it as it is.
+/// The fields to change; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct WebhookEndpointChange {
     pub url: Option<String>,
@@ -49,7 +49,7 @@ macro_rules! endpoints_sql {
 }
 
 impl Tenant {
-    /// The oldest first.
+    /// Oldest first.
     pub async fn list_webhook_endpoints(
         &self,
         page: &PageRequest,
@@ -88,8 +88,7 @@ impl Tenant {
             .await)?)
     }
 
-    /// A new endpoint and its secret, which can't be read back. It is told of what happens from now
-    /// on.
+    /// Creates an endpoint and its secret, which can't be read again. It gets events from now on.
     pub async fn create_webhook_endpoint(
         &self,
         url: &str,
@@ -134,8 +133,8 @@ impl Tenant {
         Ok((endpoint, secret))
     }
 
-    /// Changes what is named. An endpoint that is enabled, or moved, begins anew: its failures so far
-    /// don't count any more, and what waited for it is sent.
+    /// Changes the given fields. An endpoint that is enabled, or gets another URL, starts over: its
+    /// earlier failures don't count, and pending deliveries are sent.
     pub async fn update_webhook_endpoint(
         &self,
         id: &str,
@@ -166,9 +165,8 @@ impl Tenant {
         Ok(updated)
     }
 
-    /// `false` when the application has no such endpoint. What was on its way there is not sent any
-    /// more; an attempt that has begun comes to its end. Where a great deal was, maintenance deletes
-    /// the rest.
+    /// `false` if the application has no such endpoint. Pending deliveries are not sent any more; a
+    /// running attempt completes. If there are many deliveries, maintenance deletes the rest.
     pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<bool, StoreError> {
         const SQL: Scoped =
             scoped("DELETE FROM webhook_endpoints WHERE application_id = $1 AND id = $2");
@@ -185,7 +183,7 @@ impl Tenant {
         Ok(deleted == 1)
     }
 
-    /// Gives the endpoint a new secret; the old ones sign along for a day.
+    /// Gives the endpoint a new secret; the old ones keep signing too for a day.
     pub async fn rotate_webhook_secret(
         &self,
         id: &str,
@@ -202,7 +200,7 @@ impl Tenant {
         Ok(Some((endpoint, secret)))
     }
 
-    /// Writes a message for this endpoint alone, and returns its id.
+    /// Writes a test message for this endpoint only, and returns its id.
     pub async fn test_webhook_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
@@ -219,7 +217,7 @@ impl Tenant {
         Ok(message_id)
     }
 
-    /// The endpoint, locked: two rotations of it come one after the other.
+    /// The endpoint, locked, so that concurrent rotations run one after the other.
     async fn lock_webhook_endpoint(
         &self,
         tx: &mut Scope<Tx>,

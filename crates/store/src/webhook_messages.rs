@@ -1,4 +1,4 @@
-//! Webhook messages as callers see them: what was told, to whom, and what became of each attempt.
+//! Webhook messages from the callers' side: their content, deliveries and attempts.
 
 use serde_json::Value;
 use sqlx::types::Json;
@@ -14,7 +14,7 @@ use crate::{
     totals::{Counted, total_sql},
 };
 
-/// Messages that one transaction of a replay takes.
+/// Messages per transaction of a replay.
 const REPLAY_BATCH: i64 = 500;
 
 #[derive(Debug, Clone, FromRow)]
@@ -25,14 +25,14 @@ pub struct WebhookMessage {
     pub created_at: Timestamp,
 }
 
-/// A message's way to one endpoint.
+/// The delivery of a message to one endpoint.
 #[derive(Debug, Clone, FromRow)]
 pub struct WebhookDelivery {
     pub message_id: String,
     pub endpoint_id: String,
     /// `pending`, `delivered` or `failed`.
     pub state: String,
-    /// Of a pending one: when the next attempt is due.
+    /// For a pending one: when the next attempt is due.
     pub due_at: Timestamp,
 }
 
@@ -48,13 +48,13 @@ pub struct WebhookAttempt {
     pub next_attempt_at: Option<Timestamp>,
 }
 
-/// Which messages a list shows; `None` shows all.
+/// Filters a list of messages; `None` matches all.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
     pub event_type: Option<String>,
-    /// Those with a delivery to this endpoint.
+    /// Messages with a delivery to this endpoint.
     pub endpoint_id: Option<String>,
-    /// Those with a delivery in this state.
+    /// Messages with a delivery in this state.
     pub state: Option<String>,
 }
 
@@ -82,7 +82,7 @@ macro_rules! messages_sql {
 }
 
 impl Tenant {
-    /// The newest first.
+    /// Newest first.
     pub async fn list_webhook_messages(
         &self,
         filter: &MessageFilter,
@@ -143,7 +143,7 @@ impl Tenant {
             .await)?)
     }
 
-    /// The deliveries of these messages, in no order.
+    /// The deliveries of these messages.
     pub async fn webhook_deliveries(
         &self,
         message_ids: &[&str],
@@ -161,7 +161,7 @@ impl Tenant {
             .await)?)
     }
 
-    /// Every attempt at these messages, the oldest first.
+    /// All attempts to deliver these messages, oldest first.
     pub async fn webhook_attempts(
         &self,
         message_ids: &[&str],
@@ -180,8 +180,8 @@ impl Tenant {
             .await)?)
     }
 
-    /// Sends a message again, under its id, to every enabled endpoint that asks for its kind or had it
-    /// before; tells to how many.
+    /// Sends a message again, under its id, to every enabled endpoint that is subscribed to its
+    /// type or got it before; returns the number of endpoints.
     pub async fn replay_webhook_message(
         &self,
         message: &WebhookMessage,
@@ -213,8 +213,8 @@ impl Tenant {
         Ok(told)
     }
 
-    /// Sends an endpoint everything it asks for that was written since then again, or only what never
-    /// arrived there; tells how many messages that is.
+    /// Sends an endpoint again all subscribed messages since then, or only those that were never
+    /// delivered to it; returns the number of messages.
     pub async fn replay_to_webhook_endpoint(
         &self,
         endpoint: &WebhookEndpoint,

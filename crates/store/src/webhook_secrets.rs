@@ -1,5 +1,5 @@
-//! The secrets that sign webhooks, sealed. A rotated one goes on signing for a while, beside the new
-//! one, so that receivers can change over without losing an event.
+//! The encrypted secrets that sign webhooks. After a rotation the old secret keeps signing for a
+//! while besides the new one, so that receivers can switch without losing an event.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::SecretString;
@@ -13,9 +13,9 @@ use crate::{
     timestamp::at,
 };
 
-/// What Standard Webhooks begins a secret with.
+/// The prefix of secrets in Standard Webhooks.
 const PREFIX: &str = "whsec_";
-/// As many may sign at once: each makes the header longer.
+/// The maximum number of secrets that sign at once: each makes the header longer.
 const MOST: i64 = 10;
 
 pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
@@ -31,7 +31,7 @@ struct SecretRow {
 }
 
 impl Store {
-    /// Those that still sign, the newest first.
+    /// The secrets that sign, newest first.
     pub(crate) async fn signing_secrets(
         &self,
         endpoint_id: &str,
@@ -52,7 +52,7 @@ impl Store {
             .collect()
     }
 
-    /// A new secret for an endpoint. Whoever has it can sign in our name: it is shown once.
+    /// Creates a secret for an endpoint. It is returned only once, because it can sign in our name.
     pub(crate) async fn new_signing_secret(
         &self,
         tx: &mut Tx,

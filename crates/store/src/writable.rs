@@ -1,5 +1,5 @@
-//! Whether an embedded database can be written: a disk that is full, or a lock that somebody else
-//! holds, is not seen by reading.
+//! Checks whether an embedded database can be written: reading doesn't reveal a full disk, or a
+//! lock held by another process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,18 +12,18 @@ use crate::{
     db::{Db, run},
 };
 
-/// How long a write proves that the next one works, too. Anybody may ask, and a write costs a sync of
-/// the disk.
+/// How long a successful write is trusted. Anyone may request the check, and each write costs an
+/// fsync.
 const PROVES_FOR: Duration = Duration::from_secs(1);
 
-/// When it was written last for the sake of knowing.
+/// The time of the last successful check.
 #[derive(Clone, Default)]
 pub(crate) struct Writable(Arc<Mutex<Option<Instant>>>);
 
 impl Writable {
-    /// Writes into the file's header, to a field that is the program's own, the time of this check: a
-    /// row that stays as it is would not be written. One at a time: those who ask meanwhile wait for
-    /// its answer.
+    /// Writes the time of this check to the file header's field for applications; writing an
+    /// unchanged row would not touch the disk. Concurrent callers wait for one check and share its
+    /// result.
     pub(crate) async fn check(&self, db: &Db, now: Time) -> Result<(), StoreError> {
         let mut last = self.0.lock().await;
         if last.is_some_and(|last| last.elapsed() < PROVES_FOR) {

@@ -1,9 +1,9 @@
-//! Locks for writes that look first: two callers that upsert the same record take turns, over all
-//! processes.
+//! Locks for upserts that search first: two callers that upsert the same record take turns, across
+//! all processes.
 //!
-//! A lock is a row with an expiry, not a lock of the database's: it is held while the provider is
-//! asked, and no transaction should be open as long as that. It also hands on what the last holder
-//! wrote, because the provider's search may not know of it yet.
+//! A lock is a row with an expiry, not a database lock: it is held during requests to the provider,
+//! and no transaction should stay open that long. It also passes on the id that its last holder
+//! wrote, because the provider's search may not show that record yet.
 
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
@@ -11,25 +11,25 @@ use syncline_model::CLOCKS_DIFFER_BY;
 
 use crate::{Connection, Store, StoreError, db::run, records::INDEX_LAG, timestamp::at};
 
-/// A lock that is held; it opens by itself when it expires.
+/// A held lock; it is released automatically when it expires.
 #[derive(Debug, FromRow)]
 pub struct WriteLock {
     connection_id: String,
     name: String,
     owner: String,
-    /// The record that was written last under this lock, in the last two minutes.
+    /// The record that was last written under this lock, within the last two minutes.
     pub record_id: Option<String>,
 }
 
 impl Store {
-    /// `None` while somebody else has it.
+    /// `None` while another caller holds it.
     pub async fn lock_write(
         &self,
         connection: &Connection,
         name: &str,
         expires_in: TimeDelta,
     ) -> Result<Option<WriteLock>, StoreError> {
-        // The others that are of no use any more are maintenance's.
+        // Other unused locks are deleted by maintenance.
         const FORGET: &str = "
             DELETE FROM write_locks
             WHERE connection_id = $1 AND name = $2 AND forgotten_at <= $3";
@@ -57,7 +57,7 @@ impl Store {
             .bind(&owner)
             .bind(at(now + expires_in))
             .bind(at(now))
-            // No lock is longer than a lock: a clock that was ahead has made it.
+            // A lock that ends later than this was made by a clock that was ahead.
             .bind(at(now + expires_in + CLOCKS_DIFFER_BY))
             .fetch_optional(c)
             .await)?;
@@ -65,7 +65,7 @@ impl Store {
         Ok(lock)
     }
 
-    /// Opens the lock for the next one, and tells it what was written.
+    /// Releases the lock, and stores which record was written.
     pub async fn unlock_write(
         &self,
         lock: WriteLock,

@@ -214,15 +214,12 @@ async fn what_can_not_be_restored_is_refused_and_changes_nothing() {
 
     let text = dir.join("text.db");
     fs::write(&text, "some text").unwrap();
-    assert_refused(
-        &run("restore", &text, dir).await,
-        "no database of Syncline's",
-    );
+    assert_refused(&run("restore", &text, dir).await, "not a Syncline database");
     let other = dir.join("other.db");
     syncline_made(&other, "CREATE TABLE t (x)").await;
     assert_refused(
         &run("restore", &other, dir).await,
-        "no database of Syncline's",
+        "not a Syncline database",
     );
     assert_refused(
         &run("restore", &dir.join("nothing"), dir).await,

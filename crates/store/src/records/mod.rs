@@ -1,5 +1,5 @@
-//! The common-model tables: how records become rows (`write`) and rows become answers (`read`);
-//! what callers write at the provider is shown at once (`write_through`).
+//! The objects' tables: `write` turns records into rows, `read` lists rows, and `write_through`
+//! stores what callers wrote at the provider.
 
 mod read;
 mod tables;

@@ -1,4 +1,4 @@
-//! Rows into answers: lists by keyset, and single rows.
+//! Reads rows: lists with keyset pagination, and single rows.
 //!
 //! A list with `modified_after` takes its upper bound from [`Store::newest_stamp`] on its first page
 //! and keeps it in the cursor. The index behind it begins with `connection_id`: with the columns of the
@@ -30,25 +30,25 @@ pub struct Row<T> {
     pub is_deleted: bool,
     pub deleted_at: Option<Time>,
     pub last_modified_at: Time,
-    /// Only when it was asked for.
+    /// Only if it was asked for.
     pub raw_data: Option<Box<RawValue>>,
 }
 
-/// Which rows of which connection a list shows.
+/// The rows that a list shows.
 #[derive(Debug, Clone)]
 pub struct RecordQuery<'a> {
     pub connection: &'a Connection,
-    /// Rows that changed after this moment and up to that one, deleted ones included, in the order
-    /// of their change. `None`: the live rows, by id.
+    /// Rows that changed after the first and up to the second time, including deleted ones, in the
+    /// order of their change. `None`: the live rows, by id.
     pub modified: Option<(Time, Time)>,
     pub include_deleted: bool,
     pub include_raw_data: bool,
-    /// Narrows the list; not with `modified`.
+    /// Filters the list; not supported together with `modified`.
     pub search: Option<Search<'a>>,
-    /// The row that the last page ended with: its stamp (for `modified`) and id.
+    /// The last row of the previous page: its stamp (for `modified`) and id.
     pub cursor: Option<(Time, String)>,
     pub reverse: bool,
-    /// The most rows; fewer come where they are large.
+    /// The maximum number of rows; fewer are returned if they are large.
     pub limit: i64,
 }
 
@@ -58,8 +58,7 @@ impl RecordQuery<'_> {
     }
 }
 
-/// What a cached search looks for, in fields that the object has. Text is compared without regard to
-/// case.
+/// A search of the cached rows, in fields that the object has. Text is compared case-insensitively.
 #[derive(Debug, Clone, Copy)]
 pub enum Search<'a> {
     /// Contacts with one of these addresses.
@@ -77,7 +76,8 @@ pub enum Search<'a> {
 }
 
 impl Search<'_> {
-    /// The condition, over two parameters of which this is the first; [`Self::values`] gives them.
+    /// The SQL condition. It uses two parameters, starting at `first`; [`Self::values`] returns
+    /// their values.
     fn condition(&self, db: &Db, first: usize) -> String {
         let (one, other) = (format!("${first}"), format!("${}", first + 1));
         match (self, db) {
@@ -135,8 +135,8 @@ impl Store {
         if let Some(search) = &query.search {
             sql.push_str(&search.condition(&self.db, 10));
         }
-        // $4 to $8 are named even where they are not used: PostgreSQL wants every parameter typed,
-        // and sqlx sends the types along.
+        // $4 to $8 are named even if they are not used: PostgreSQL needs the type of every
+        // parameter, and sqlx sends the types along.
         let (after_cursor, order) = if query.modified.is_some() {
             (
                 format!(" AND (last_modified_at, id) {compare} ($7, $8)"),
@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    /// How many rows the query's list has in all.
+    /// The total number of rows in the query's list.
     pub async fn count_records(
         &self,
         object: Object,
@@ -242,7 +242,7 @@ impl Store {
         })
     }
 
-    /// The live states of contacts in a sequence: contact and state, by their ids.
+    /// The live states of contacts in a sequence, as pairs of contact id and state id.
     pub async fn states_in(
         &self,
         connection: &Connection,
@@ -266,8 +266,8 @@ impl Store {
             .await)?)
     }
 
-    /// The newest change of an object of a connection: everything up to it is committed, because
-    /// stamps are given in commit order. `None` when the object isn't synced.
+    /// The stamp of the newest change of a connection's object. Every change up to it is committed,
+    /// because stamps are given in commit order. `None` if the object isn't synced.
     pub async fn newest_stamp(
         &self,
         connection: &Connection,
@@ -301,7 +301,7 @@ fn select<T: Table>(with_raw_data: bool) -> String {
 }
 
 /// $1 to $4: the connection, by its key and by its id; $5 and $6: the bounds of `modified`. Each
-/// order has the index that begins with what it filters by.
+/// order has an index that begins with the columns it filters by.
 fn filter(query: &RecordQuery<'_>) -> String {
     if query.modified.is_some() {
         return String::from(
@@ -341,7 +341,7 @@ macro_rules! row {
     };
 }
 
-/// What a row takes, about.
+/// The approximate size of a row.
 fn pg_bytes(row: &PgRow) -> usize {
     let values = (0..row.len()).filter_map(|column| row.try_get_raw(column).ok());
     values

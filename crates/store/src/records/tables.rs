@@ -1,6 +1,6 @@
-//! Which columns each object's table has beside the common ones, and how a record fills them.
+//! Each object's own columns, besides the common ones, and how a record fills them.
 //!
-//! One line per object says it all: the `table!` macro makes the column list, the binding of a
+//! One line per object defines them: the `table!` macro generates the column list, the binding of a
 //! page's records (as arrays on PostgreSQL, as values on SQLite) and the reading of a row.
 
 use sqlx::{
@@ -17,13 +17,13 @@ use syncline_model::{
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 pub(crate) type Values<'q, 'a> = sqlx::query_builder::Separated<'q, Sqlite, &'a str>;
 
-/// A column of the object's own, with PostgreSQL's name for the type of an array of it.
+/// A column of one object, with PostgreSQL's type for an array of it.
 pub struct Column {
     pub(crate) name: &'static str,
     pub(crate) array_type: &'static str,
 }
 
-/// A common record that has a table.
+/// A common record that has its own table.
 pub trait Table: Common + Send + Sync + Unpin + 'static {
     #[doc(hidden)]
     const COLUMNS: &'static [Column];

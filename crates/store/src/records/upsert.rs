@@ -1,4 +1,4 @@
-//! The statement that writes records: new rows, and those that changed.
+//! The upsert of records: new rows, and changed ones.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::{
     timestamp::at,
 };
 
-/// The columns that every table has, in the order in which they are bound.
+/// The columns of every table, in the order in which they are bound.
 const COMMON: [(&str, &str); 6] = [
     ("id", "text[]"),
     ("created_at", "timestamptz[]"),
@@ -22,18 +22,18 @@ const COMMON: [(&str, &str); 6] = [
     ("raw_data", "jsonb[]"),
 ];
 
-/// Where a page's rows come from, and when they are recorded.
+/// Where a page's rows come from, and their stamp.
 pub(super) struct Source<'a> {
     pub(super) connection: &'a ConnectionRef,
     pub(super) run_id: Option<&'a str>,
     pub(super) stamp: Time,
     pub(super) origin: Origin,
-    /// Whatever is stamped later is of a clock that was ahead.
+    /// A later timestamp was written by a clock that was ahead.
     pub(super) latest_stamp: Time,
 }
 
-/// The hot path. PostgreSQL takes a page as one array per column, SQLite as a list of values: each
-/// is what its database does fastest.
+/// The hot path. PostgreSQL gets a page as one array per column, SQLite as a list of values,
+/// because that is the fastest way for each.
 pub(super) async fn upsert<T: Table>(
     tx: &mut Tx,
     source: &Source<'_>,
@@ -80,13 +80,14 @@ pub(super) async fn upsert<T: Table>(
     Ok(())
 }
 
-/// A record that the database doesn't take, by its place, and why.
+/// A record that the database refuses: its index, and the reason.
 pub(crate) struct Refused {
     pub(crate) place: usize,
     pub(crate) reason: String,
 }
 
-/// Writes the records that the database takes, half by half where it refuses one of them.
+/// Writes the records that the database accepts. If it refuses a batch, the batch is split in half
+/// until the refused records are found.
 pub(super) async fn upsert_all_but_refused<T: Table>(
     tx: &mut Tx,
     source: &Source<'_>,
@@ -117,9 +118,9 @@ pub(super) async fn upsert_all_but_refused<T: Table>(
     Ok(refused)
 }
 
-/// The variables that one statement of SQLite's may have.
+/// The maximum number of variables in a statement on SQLite.
 const SQLITE_VARIABLES: usize = 32_766;
-/// What `insert_head` names beside the record's own columns.
+/// The columns in `insert_head` besides the record's own.
 const CONNECTION_COLUMNS: usize = 7;
 
 fn sqlite_upsert<'r, T: Table>(
@@ -220,9 +221,10 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
     sql
 }
 
-/// Which rows a page overwrites. What the comparison said (`write.rs`) holds for the row as it is now:
-/// somebody may have written it since it was compared. Between the parts come [`Origin::cutoff`] and
-/// [`Source::latest_stamp`]. A write is compared and written under the sync's lock.
+/// The condition for overwriting a row by a page. It repeats the check of the comparison
+/// (`write.rs`) on the current row, which a caller may have written since. [`Origin::cutoff`] and
+/// [`Source::latest_stamp`] go between the parts. A caller's write doesn't need it: it is compared
+/// and written under the sync's lock.
 fn overwrites<T: Table>() -> [String; 3] {
     let table = T::OBJECT.table();
     [

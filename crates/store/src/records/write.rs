@@ -1,8 +1,8 @@
-//! Records into rows.
+//! Writes records to rows.
 //!
-//! A page first asks which of its ids have another hash and sends only those, so a page without
-//! changes writes nothing. All rows of a transaction get one stamp (`last_modified_at`), taken under
-//! the sync's row lock: stamps grow strictly and in commit order.
+//! A page first asks which of its ids have another hash and writes only those, so a page without
+//! changes writes nothing. All rows of a transaction get the same stamp (`last_modified_at`), taken
+//! under the sync's row lock: stamps grow strictly, in commit order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,23 +23,23 @@ use crate::{
     timestamp::{Timestamp, at},
 };
 
-/// How a page's records differ from the rows.
+/// How a page's records differ from the stored rows.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) created: i64,
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
-    /// The places in the page of the records to write.
+    /// The indexes in the page of the records to write.
     pub(super) places: Vec<usize>,
-    /// Those of them that have no row yet.
+    /// Those of them without a row.
     new: HashSet<usize>,
-    /// The places of unchanged records whose rows have the hash of an earlier version.
+    /// The indexes of unchanged records whose rows have a hash of an earlier version.
     rehashed: Vec<usize>,
-    /// Those whose presence changed: they were deleted, or they are back.
+    /// Records whose presence changed: they were deleted, or they are back.
     turned: Vec<Turned>,
 }
 
-/// Records that the database would not take.
+/// Records that the database refused.
 #[derive(Debug, Default)]
 pub(crate) struct KeptOut {
     /// `(id, reason)`.
@@ -47,17 +47,17 @@ pub(crate) struct KeptOut {
     pub(crate) new: i64,
 }
 
-/// How changes are written, and for whom.
+/// How and for whom changes are written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Writing<'a> {
     pub(crate) run_id: Option<&'a str>,
     pub(crate) sync_id: &'a str,
     pub(crate) origin: Origin,
-    /// What the database refuses is kept out, instead of being an error of the whole.
+    /// Skip records that the database refuses, instead of failing as a whole.
     pub(crate) without_refused: bool,
 }
 
-/// A record that the provider shows differently than the row: as deleted, or as there again.
+/// A record whose deletion state differs from the row's.
 #[derive(Debug)]
 struct Turned {
     place: usize,
@@ -75,17 +75,17 @@ struct Known {
     write_asked_at: Option<Timestamp>,
 }
 
-/// Where records come from that are compared with their rows.
+/// The source of records that are compared with their rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
-    /// A list's page that was asked for at that time. It may lag behind.
+    /// A page of a list that was requested at this time. It may be outdated.
     Page { asked_at: Time },
-    /// The provider's answer to a write whose request left at that time.
+    /// The provider's response to a write that was sent at this time.
     Write { asked_at: Time },
 }
 
 impl Origin {
-    /// A page overwrites what callers wrote up to then.
+    /// The latest time of callers' writes that a page overwrites.
     pub(super) fn cutoff(self) -> Option<Time> {
         match self {
             Self::Page { asked_at } => Some(asked_at - INDEX_LAG),
@@ -94,12 +94,12 @@ impl Origin {
     }
 }
 
-/// How long after a write through the unified API a page may still show what was before: search
-/// indexes lag.
+/// How long after a write through the unified API a page may still show the state before it,
+/// because search indexes lag.
 pub(crate) const INDEX_LAG: TimeDelta = TimeDelta::minutes(2);
 
 impl Store {
-    /// Asks which of the records have another hash than their rows, or no row yet.
+    /// Checks which records have another hash than their rows, or no row yet.
     pub(crate) async fn compare<T: Table>(
         &self,
         tx: &mut Tx,
@@ -146,7 +146,7 @@ impl Store {
         Ok(changes)
     }
 
-    /// Writes the records that changed, all under one stamp, which it gives back.
+    /// Writes the changed records under one stamp, and returns it.
     pub(crate) async fn write_changes<T: Table>(
         &self,
         tx: &mut Tx,
@@ -200,7 +200,7 @@ impl Store {
         Ok((Some(stamp), changes.kept_out(records, kept_out)))
     }
 
-    /// The next `last_modified_at` of a sync: now, or a millisecond after the newest one given.
+    /// The next `last_modified_at` of a sync: now, or a millisecond after the newest stamp.
     pub(crate) async fn take_stamp(&self, tx: &mut Tx, sync_id: &str) -> Result<Time, StoreError> {
         const SQL: &str = "
             UPDATE syncs
@@ -222,9 +222,9 @@ impl Store {
         })
     }
 
-    /// Marks rows as deleted and gives back the ids of those that were live. They are missing no
-    /// longer: it is known that they are gone. What callers wrote after `unless_written_after` stays:
-    /// that was known before they did.
+    /// Marks rows as deleted and returns the ids of those that were live. Their `missing_records`
+    /// entries are removed. Rows that callers wrote after `unless_written_after` are left alone,
+    /// because the deletion was determined before that write.
     pub(crate) async fn mark_deleted(
         &self,
         tx: &mut Tx,
@@ -290,7 +290,7 @@ impl Store {
         Ok(newest.map(Into::into))
     }
 
-    /// Removes a connection's rows of one object.
+    /// Deletes a connection's rows of one object.
     pub(crate) async fn delete_records(
         &self,
         tx: &mut Tx,
@@ -345,7 +345,7 @@ impl Changes {
 }
 
 impl Known {
-    /// Stamps of a clock that was ahead say nothing about what came first.
+    /// Timestamps of a clock that was ahead say nothing about the order of events.
     fn ignore_the_future(&mut self, latest: Time) {
         for stamp in [
             &mut self.last_modified_at,
@@ -361,9 +361,9 @@ impl Known {
         is_same && self.is_deleted == record.is_deleted
     }
 
-    /// Whether a page has shown a newer state than a write's answer, since the write was asked for. A
-    /// write's own `updated_at` is no measure: the next one may be answered by a server whose clock is
-    /// behind.
+    /// Whether a page has shown a state newer than the write's response, after the write was sent.
+    /// A write's own `updated_at` is not enough: the next write may be answered by a server whose
+    /// clock is behind.
     fn is_of_a_page_since(&self, asked_at: Time, updated_at: Option<Time>) -> bool {
         let Some(Timestamp(recorded)) = self.last_modified_at else {
             return false;
@@ -379,7 +379,7 @@ impl Known {
 
     fn is_ahead_of<T>(&self, record: &Record<T>, origin: Origin) -> bool {
         match origin {
-            // Written through the unified API so recently that the page may not know of it.
+            // It was written through the unified API so recently that the page may be outdated.
             Origin::Page { asked_at } => {
                 let newer = record.updated_at > self.updated_at.map(Into::into);
                 !newer
@@ -387,7 +387,7 @@ impl Known {
                         .written_at
                         .is_some_and(|written| asked_at < written.0 + INDEX_LAG)
             }
-            // Of two writes the answers may come in the other order.
+            // The responses of two writes may arrive in the other order.
             Origin::Write { asked_at } => {
                 self.write_asked_at.is_some_and(|other| other.0 > asked_at)
                     || self.is_of_a_page_since(asked_at, record.updated_at)
@@ -396,8 +396,8 @@ impl Known {
     }
 }
 
-/// The records with their places. A page may name a record twice (it moved while the page was made):
-/// the later one counts.
+/// The records with their indexes. A page may contain a record twice (it moved while the page was
+/// built): the later one counts.
 fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Record<T>)> {
     let places: HashMap<&str, usize> = records
         .iter()
@@ -410,8 +410,8 @@ fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Re
         .filter(move |(place, record)| places[record.id.as_str()] == *place)
 }
 
-/// Rows that an earlier version wrote, and that say what the records say, get the hash of this one. Their
-/// stamps don't move. Rows are written under the sync's lock, which is taken first.
+/// Updates the hashes of rows that an earlier version wrote and whose content is unchanged. Their
+/// stamps don't change. Rows are written under the sync's lock, which is taken first.
 async fn rehash<'r, T: Table>(
     tx: &mut Tx,
     connection: &ConnectionRef,
@@ -451,8 +451,8 @@ async fn known_rows<T: Table>(
     let table = T::OBJECT.table();
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
     let rows: Vec<Known> = match tx.connection()? {
-        // A join with the array scans the tenant's whole prefix while the table has no statistics;
-        // LATERAL makes every id its own lookup by the full key.
+        // A join with the array would scan the tenant's whole prefix while the table has no
+        // statistics; LATERAL makes each id a separate look-up by the full key.
         db::Connection::Pg(c) => {
             let sql = format!(
                 "SELECT r.* FROM UNNEST($4::text[]) AS wanted (id)

@@ -1,8 +1,8 @@
-//! What a caller wrote at the provider, in the tables at once.
+//! Stores what a caller wrote at the provider, immediately.
 //!
-//! The rows are marked with the time of the write. For two minutes after it no page of a scan undoes
-//! them, because the provider's search may not know of the write yet (see `write` and
-//! [`Store::unseen`]). An object that isn't synced has no rows to show.
+//! The rows are marked with the time of the write. For two minutes after it no page of a scan
+//! overwrites them, because the provider's search may not show the write yet (see `write` and
+//! [`Store::unseen`]). An object that isn't synced has no rows and is skipped.
 
 use sqlx::AssertSqlSafe;
 use syncline_model::{Object, Record, Records, SequenceState, Time, event::ConnectionRef};
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Store {
-    /// `asked_at` is when the request of the write left; `removed` are the ids of sequence states that are
-    /// no more.
+    /// `asked_at` is when the write's request was sent; `removed` are the ids of sequence states
+    /// that no longer exist.
     pub async fn write_through(
         &self,
         connection: &Connection,
@@ -90,7 +90,7 @@ impl Store {
             .await
     }
 
-    /// Of a contact's states only those that the write changed are ahead of what a page shows.
+    /// Of a contact's states only those that the write changed are marked as written.
     async fn show_states(
         &self,
         tx: &mut Tx,
@@ -141,7 +141,8 @@ impl Store {
             .await
     }
 
-    /// The object's sync, locked: stamps are taken under it. `None` where the object isn't synced.
+    /// The object's sync, locked, because stamps are taken under that lock. `None` if the object
+    /// isn't synced.
     async fn hold_sync(
         &self,
         tx: &mut Tx,
@@ -158,7 +159,7 @@ impl Store {
             .await)?)
     }
 
-    /// What was just written is not missing, whatever a scan has noted.
+    /// Marks rows as just written, and removes their `missing_records` entries.
     async fn mark_written(
         &self,
         tx: &mut Tx,

@@ -1,11 +1,12 @@
-//! How one secret is sealed: XChaCha20-Poly1305, with a data key of its own.
+//! Encrypts one secret with XChaCha20-Poly1305 and its own data key (envelope encryption).
 //!
-//! `v2.<master key's id>.<data key, sealed by the master key>.<secret, sealed by the data key>`
+//! `v2.<id of the master key>.<data key, encrypted by the master key>.<secret, encrypted by the
+//! data key>`
 //!
-//! Another master key means to seal the data key again; the secret's own part stays as it is. Both
-//! parts are bound to their row and column (they are authenticated along), so a value that is copied
-//! elsewhere doesn't open. In the first format, `v1.<id>.<secret>`, the master key sealed the secret
-//! itself; such values open, and become the second when they are sealed again.
+//! Changing the master key only re-encrypts the data key; the part with the secret stays the same.
+//! Both parts are bound to their row and column as associated data, so a value that is copied
+//! elsewhere can't be decrypted. In the first format, `v1.<id>.<secret>`, the master key encrypted
+//! the secret itself; such values can be read and are converted when they are written again.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ const ENVELOPE: &str = "v2";
 const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
 
-/// Why a sealed value doesn't open.
+/// Why a sealed value can't be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OpenError {
     #[error("it was sealed with the encryption key {0}, which is not configured")]
@@ -36,7 +37,7 @@ pub(crate) enum OpenError {
     Damaged,
 }
 
-/// A stored value, cut into its parts.
+/// A stored value, split into its parts.
 enum Parts<'a> {
     First {
         key_id: &'a str,
@@ -76,14 +77,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What the master key of a stored value is called; its head is enough.
+/// The id of a stored value's master key; the beginning of the value is enough.
 pub(crate) fn key_id(sealed: &str) -> Option<&str> {
     let (version, rest) = sealed.split_once('.')?;
     let (key_id, _) = rest.split_once('.')?;
     [FIRST, ENVELOPE].contains(&version).then_some(key_id)
 }
 
-/// Whether two stored values are one, at most under another master key.
+/// Whether two stored values contain the same encrypted secret, possibly under different master
+/// keys.
 pub(crate) fn same_value(one: &str, other: &str) -> bool {
     match (Parts::of(one), Parts::of(other)) {
         (Ok(one), Ok(other)) => one.secret() == other.secret(),
@@ -127,7 +129,7 @@ pub(super) fn open(
     Ok(SecretString::from(secret))
 }
 
-/// The value under the newest master key; `None` where it is that already.
+/// The value re-encrypted under the newest master key; `None` if it already is.
 pub(super) fn rewrap(
     keys: &EncryptionKeys,
     column: &SealedColumn,
@@ -153,7 +155,7 @@ pub(super) fn rewrap(
     }
 }
 
-/// How a value under the newest master key begins.
+/// The prefix of values under the newest master key.
 pub(super) fn newest_head(keys: &EncryptionKeys) -> String {
     format!("{ENVELOPE}.{}.", keys.newest().id)
 }
@@ -184,12 +186,12 @@ fn open_data_key(
     Ok(Zeroizing::new(*key))
 }
 
-/// What a data key is bound to: never to what a secret is.
+/// The associated data of a data key; it differs from that of any secret.
 fn of_data_key(place: &str) -> String {
     format!("the data key of {place}")
 }
 
-/// A nonce and the ciphertext, in base64.
+/// The nonce and the ciphertext, in base64.
 fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], place: &str, ids: &Ids) -> String {
     let nonce = ids.bytes::<NONCE_BYTES>();
     let payload = Payload {
@@ -245,7 +247,7 @@ mod tests {
         keys.join(",").parse().unwrap()
     }
 
-    /// As the first format was written.
+    /// In the first format.
     fn first_format(keys: &EncryptionKeys, row: &str, secret: &str, ids: &Ids) -> String {
         let master = keys.newest();
         let place = format!("doors.key/{row}");
@@ -277,7 +279,7 @@ mod tests {
         let (_, secret) = other.rsplit_once('.').unwrap();
         let mixed = format!("{head}.{secret}");
         assert_eq!(opened(&keys, "front", &mixed), Err(OpenError::Damaged));
-        // A sealed data key is no secret of the first format.
+        // A sealed data key can't pass as a secret of the first format.
         let data_key = one.split('.').nth(2).unwrap();
         let posed = format!("v1.{}.{data_key}", keys.newest().id);
         assert_eq!(opened(&keys, "front", &posed), Err(OpenError::Damaged));

@@ -1,9 +1,9 @@
-//! The master keys. The first one seals, every one opens, so a new key can be put in front of an
-//! old one.
+//! The master keys. The first one encrypts, all of them decrypt, so a new key can be put in front
+//! of an old one.
 //!
-//! Keys that are kept in a file may change while the process runs: `encryption rotate` puts a new
-//! one in front. So the file is read again before something is sealed, and when a value names a key
-//! that isn't known yet.
+//! Keys in a file may change while the process runs, because `encryption rotate` puts a new one in
+//! front. So the file is read again before something is encrypted, and when a value names an
+//! unknown key.
 
 use std::{
     fmt,
@@ -18,10 +18,10 @@ use secrecy::zeroize::Zeroizing;
 use sha2::{Digest, Sha256};
 use syncline_model::Ids;
 
-/// How many hex digits of its SHA-256 name a key.
+/// A key's id is this many hex digits of its SHA-256.
 const ID_DIGITS: usize = 8;
 
-/// The keys, newest first. `Debug` shows none of them. A clone shares them.
+/// The keys, newest first. `Debug` shows only their ids. Clones share them.
 #[derive(Clone)]
 pub struct EncryptionKeys {
     keys: Arc<RwLock<Vec<Arc<MasterKey>>>>,
@@ -29,7 +29,7 @@ pub struct EncryptionKeys {
 }
 
 pub(super) struct MasterKey {
-    /// Tells which key sealed a value.
+    /// Identifies the key that encrypted a value.
     pub(super) id: String,
     pub(super) cipher: XChaCha20Poly1305,
 }
@@ -82,7 +82,7 @@ impl EncryptionKeys {
         BASE64_STANDARD.encode(ids.bytes::<32>())
     }
 
-    /// The keys of a file, which may get new ones while this process runs.
+    /// The keys of a file, which may change while this process runs.
     pub fn in_file(path: &Path) -> Result<Self, KeyFileError> {
         Ok(Self {
             keys: Arc::new(RwLock::new(read(path)?)),
@@ -90,7 +90,7 @@ impl EncryptionKeys {
         })
     }
 
-    /// What the keys are called, newest first. Not secret.
+    /// The ids of the keys, newest first. Not secret.
     pub fn ids(&self) -> Vec<String> {
         self.read_again();
         self.known_ids()
@@ -101,7 +101,7 @@ impl EncryptionKeys {
         keys.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// The key that seals.
+    /// The key that encrypts.
     pub(super) fn newest(&self) -> Arc<MasterKey> {
         self.read_again();
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -124,8 +124,8 @@ impl EncryptionKeys {
         keys.iter().find(|key| key.id == id).cloned()
     }
 
-    /// Takes in what the file has now. A key that left it stays known to this process: what it
-    /// sealed a moment ago must open.
+    /// Loads the file's current keys. A key that was removed from the file stays known to this
+    /// process, because it may just have encrypted a value.
     fn read_again(&self) {
         let Some(path) = &self.file else {
             return;
@@ -140,7 +140,7 @@ impl EncryptionKeys {
                 }
                 *keys = newer;
             }
-            Err(error) => tracing::warn!("the known encryption keys stay in use: {error}"),
+            Err(error) => tracing::warn!("the loaded encryption keys stay in use: {error}"),
         }
     }
 }
@@ -167,7 +167,7 @@ fn read(path: &Path) -> Result<Vec<Arc<MasterKey>>, KeyFileError> {
     })
 }
 
-/// Keys with commas or line ends between them.
+/// Keys separated by commas or line breaks.
 fn parse(keys: &str) -> Result<Vec<Arc<MasterKey>>, InvalidEncryptionKey> {
     keys.split([',', '\n'])
         .map(|key| {

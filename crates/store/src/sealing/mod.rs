@@ -1,8 +1,8 @@
-//! Secrets at rest: which columns hold them, and the one way in and out.
+//! Secrets at rest: which columns have them, and how they are encrypted and decrypted.
 //!
-//! `envelope` is how a value is sealed, `keys` is with what. A new kind of secret is a
+//! `envelope` is the format of a value, `keys` has the master keys. A new kind of secret is a
 //! [`SealedColumn`] in [`SEALED_COLUMNS`]: the check at the start, `encryption rotate` and `doctor`
-//! walk that list, so none can be forgotten.
+//! go through that list, so none is forgotten.
 
 mod envelope;
 mod keys;
@@ -17,26 +17,26 @@ pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 use self::envelope::OpenError;
 use crate::{Store, StoreError, connections, encryption, webhook_secrets::WEBHOOK_SECRET};
 
-/// A column whose values are sealed; null where there is none.
+/// A column whose values are encrypted, or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SealedColumn {
     pub(crate) table: &'static str,
     pub(crate) column: &'static str,
-    /// The column that names a row of the table.
+    /// The column that identifies a row of the table.
     pub(crate) key: &'static str,
 }
 
-/// Every column that holds secrets.
+/// Every column with secrets.
 pub(crate) const SEALED_COLUMNS: &[SealedColumn] =
     &[connections::CREDENTIALS, WEBHOOK_SECRET, encryption::CHECK];
 
 impl SealedColumn {
-    /// What a value of the row is bound to: it opens nowhere else.
+    /// The associated data of a row's value; it can't be decrypted for another place.
     fn place(&self, row: &str) -> String {
         format!("{self} of {row}")
     }
 
-    /// The place as the first format wrote it.
+    /// The associated data in the first format.
     fn first_place(&self, row: &str) -> String {
         format!("{self}/{row}")
     }
@@ -49,12 +49,12 @@ impl fmt::Display for SealedColumn {
 }
 
 impl Store {
-    /// The secret as it may be stored, in this column of this row and nowhere else.
+    /// Encrypts a secret for this column and row.
     pub(crate) fn seal(&self, column: &SealedColumn, row: &str, secret: &SecretString) -> String {
         envelope::seal(&self.keys, column, row, secret, &self.ids)
     }
 
-    /// The secret behind what is stored there.
+    /// Decrypts the stored secret of this column and row.
     pub(crate) fn unseal(
         &self,
         column: &SealedColumn,
@@ -65,7 +65,7 @@ impl Store {
             .map_err(|error| unreadable(column, row, &error))
     }
 
-    /// What is stored there, under the newest master key; `None` where it is that already.
+    /// The stored value re-encrypted under the newest master key; `None` if it already is.
     pub(crate) fn rewrap(
         &self,
         column: &SealedColumn,
@@ -76,7 +76,7 @@ impl Store {
             .map_err(|error| unreadable(column, row, &error))
     }
 
-    /// How a value under the newest master key begins.
+    /// The prefix of values under the newest master key.
     pub(crate) fn newest_head(&self) -> String {
         envelope::newest_head(&self.keys)
     }
