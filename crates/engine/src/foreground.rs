@@ -1,7 +1,7 @@
-//! One connection, read once by a command in the foreground.
+//! Reads one connection once, for a command in the foreground.
 //!
-//! Its runs are rows like all others, but no worker takes them, and the sync's schedule knows nothing
-//! of them. They are started when their turn comes: none waits in a queue.
+//! Its runs are rows like all others, but workers don't claim them, and the sync's schedule isn't
+//! affected. A run is only created when it can start; none waits in a queue.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,23 +11,23 @@ use syncline_store::StoreError;
 
 use crate::{Engine, LeasedScan, scan::Failure};
 
-/// How often it is looked whether a run that waits may go on, or one of a service has ended.
+/// How often to check whether a waiting run may continue, or a service's run has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How reading in the foreground came to its end.
+/// How reading in the foreground ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForegroundEnd {
-    /// Every run has ended, one way or the other.
+    /// Every run has ended, successfully or not.
     Done,
-    /// The engine was stopped: what was under way has failed, and a later run goes on there.
+    /// The engine was shut down: active runs have failed, and a later run continues them.
     Interrupted,
 }
 
 impl Engine {
-    /// Reads these objects of a connection, the small ones first, and returns when their runs have
-    /// ended. `started` is told of each run.
+    /// Reads these objects of a connection, small ones first, and returns when their runs have
+    /// ended. `started` is called with the id of each run.
     ///
-    /// Where a service's run of an object is under way, this waits for its end.
+    /// If a run of the service is active for an object, this waits until it ends.
     pub async fn read_in_foreground(
         &self,
         connection_id: &str,
@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Starts the first scan that nothing stands in the way of.
+    /// Starts the first scan that nothing blocks.
     async fn start_next(
         &self,
         connection_id: &str,
@@ -95,11 +95,13 @@ impl Engine {
         Ok(scan.map(LeasedScan::new))
     }
 
-    /// Leaves nothing behind that somebody would have to work on. What was read stays good.
+    /// Fails the active runs, so that no worker has to finish them. What was read stays valid.
     async fn interrupt(&self, connection_id: &str) -> Result<(), StoreError> {
         let failure = Failure {
             resumable: true,
-            ..Failure::new("it was interrupted; the next run goes on where it was".to_owned())
+            ..Failure::new(
+                "it was interrupted; the next run continues from its checkpoint".to_owned(),
+            )
         };
         while let Some(leased) = self.claim_in_foreground(connection_id, true).await? {
             self.fail(&leased, &failure).await?;
@@ -108,7 +110,7 @@ impl Engine {
     }
 }
 
-/// What is read from the same pages stands together; the small objects come first.
+/// Groups objects that are read from the same pages; small objects come first.
 fn scans_of(objects: &[Object]) -> VecDeque<Vec<Object>> {
     let mut scans: Vec<Vec<Object>> = Vec::new();
     for object in objects {

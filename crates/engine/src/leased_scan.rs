@@ -1,7 +1,6 @@
-//! A leased scan: what its worker remembers between two steps.
+//! A leased scan: what its worker keeps in memory between two steps.
 //!
-//! Nothing here is needed to go on after a crash; the database has all of that. It only saves asking
-//! again.
+//! It is a cache: everything that is needed to continue after a crash is in the database.
 
 use std::time::Duration;
 
@@ -13,38 +12,38 @@ use syncline_store::{Grant, Scan, ScanRun};
 
 use crate::{RetryConfig, seen::Seen};
 
-/// A scan that a worker holds the lease of.
+/// A scan whose lease this worker holds.
 pub struct LeasedScan {
     pub scan: Scan,
-    /// The answer to the request for a permit that went along with the last page.
+    /// The result of the permit request that was made in the last page's transaction.
     pub(crate) grant: Option<Grant>,
-    /// When that answer came.
+    /// When that permit was decided.
     pub(crate) granted_at: Time,
-    /// Requests that were not counted with a page yet.
+    /// Requests that are not yet counted with a page.
     pub(crate) requests: i64,
-    /// What its reading has seen, as far as that is known here.
+    /// What its pass has seen, if it is loaded.
     pub(crate) seen: Option<Seen>,
-    /// How often the page that is due was answered with an earlier one.
+    /// How often the requested page came with an earlier page's records.
     pub(crate) repeats: u32,
-    /// Full pages in a row that brought nothing new.
+    /// Consecutive full pages without new records.
     pub(crate) barren_pages: u32,
     pub(crate) has_begun: bool,
     tries: Option<Tries>,
     pub(crate) judged: Option<Vec<Judged>>,
 }
 
-/// A run with what may be said of its newest pass.
+/// A run with the evaluation of its newest pass.
 #[derive(Debug, Clone)]
 pub(crate) struct Judged {
     pub(crate) run: ScanRun,
     pub(crate) coverage: Coverage,
     pub(crate) num_records_synced: i64,
-    /// Records that the pass met again.
+    /// Records that the pass saw more than once.
     pub(crate) repeated: i64,
     pub(crate) empty_answer: bool,
 }
 
-/// Tries of one request.
+/// The attempts of one request.
 struct Tries {
     began: Time,
     delays: Option<ExponentialBackoff>,
@@ -66,7 +65,7 @@ impl LeasedScan {
         }
     }
 
-    /// A request leaves now; it is the first of its tries, unless one has failed before it.
+    /// Records the start of the attempts, unless an earlier attempt has failed.
     pub(crate) fn tries_from(&mut self, now: Time) {
         self.tries.get_or_insert(Tries {
             began: now,
@@ -74,7 +73,7 @@ impl LeasedScan {
         });
     }
 
-    /// How long to wait before the next try; `None` when the last one was enough.
+    /// How long to wait before the next attempt; `None` if there are no more attempts.
     pub(crate) fn next_try(&mut self, retry: &RetryConfig, now: Time) -> Option<Duration> {
         let tries = self.tries.as_mut()?;
         let delays = tries.delays.get_or_insert_with(|| {
@@ -88,7 +87,7 @@ impl LeasedScan {
         (so_far + delay + ANSWER_WITHIN <= retry.within).then_some(delay)
     }
 
-    /// A request got a usable answer, so the next one starts with all of its tries.
+    /// A request succeeded, so the next one starts with all of its attempts.
     pub(crate) fn answered(&mut self) {
         self.tries = None;
     }

@@ -1,10 +1,10 @@
 //! The sync engine: decides when a run starts, leases it, reads it page by page and ends it.
 //!
-//! The database holds the whole truth of a run; everything here only makes it move. `schedule` is
-//! the tick that writes runs, `queue` hands due scans to workers, `foreground` reads one connection
-//! for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is one step of
-//! that, `spending` what such a step may cost, and `sweep` what becomes of the rows that the scan
-//! didn't see. Beside them, `maintenance` purges what has expired.
+//! The complete state of a run is in the database; the code here only advances it. `schedule` is
+//! the tick that creates runs, `queue` hands due scans to workers, `foreground` reads one
+//! connection for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is
+//! one step of that, `spending` gets permits for such a step, and `sweep` handles the rows that the
+//! scan didn't see. `maintenance` purges what has expired.
 
 mod foreground;
 mod leased_scan;
@@ -32,26 +32,26 @@ pub use leased_scan::LeasedScan;
 pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
 
-/// How the engine works; the defaults are for production.
+/// The engine's settings; the defaults are for production.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// This process's name in the leases.
     pub worker_name: String,
-    /// Work for this connection alone; `None`: for all.
+    /// Only work for this connection; `None`: for all.
     pub only_connection: Option<String>,
-    /// Scans at work at once in this process.
+    /// The maximum number of scans that this process works on at once.
     pub concurrency: usize,
-    /// How long a scan belongs to a worker that says nothing. A page extends it, and so does a
-    /// heartbeat every third of it.
+    /// How long a lease lasts without renewal. A page extends it, and so does a heartbeat every
+    /// third of it.
     pub lease: Duration,
-    /// How often due times are compared.
+    /// How often due times are checked.
     pub tick: Duration,
-    /// How a request that failed for a passing reason is repeated.
+    /// How a request is retried after a transient failure.
     pub retry: RetryConfig,
     pub limits: ProviderLimits,
-    /// By-id reads of one run, to settle what it didn't see.
+    /// The maximum number of lookups of one run, for rows that it didn't see.
     pub lookups_per_run: u32,
-    /// How long a scan is worked on before others get their turn.
+    /// How long a worker stays with a scan before other customers' scans get their turn.
     pub turn: Duration,
     /// How long finished runs are kept.
     pub keep_runs: Duration,
@@ -63,11 +63,11 @@ pub struct EngineConfig {
 
 #[derive(Debug, Clone)]
 pub struct RetryConfig {
-    /// Requests in all, the first included.
+    /// Attempts in total, including the first one.
     pub tries: usize,
-    /// Before the second try; doubled after each.
+    /// The delay before the second attempt; doubled after each.
     pub first_delay: Duration,
-    /// All tries and delays together.
+    /// The limit for all attempts and delays together.
     pub within: Duration,
 }
 
@@ -100,7 +100,7 @@ impl Default for RetryConfig {
     }
 }
 
-/// Cheap to clone; every clone is the same engine.
+/// Cheap to clone; clones share the same engine.
 #[derive(Clone)]
 pub struct Engine {
     store: Store,
@@ -111,7 +111,8 @@ pub struct Engine {
     shutdown: CancellationToken,
 }
 
-/// Makes the next look at what is due come now. Nothing depends on it: each comes anyway, once a tick.
+/// Triggers the next check of what is due immediately. It only saves time: checks also happen at
+/// every tick.
 #[derive(Clone, Default)]
 pub struct Wake {
     schedule: Arc<Notify>,
@@ -124,7 +125,7 @@ impl Wake {
         self.schedule.notify_one();
     }
 
-    /// A scan left its place: what had to let it go first may be leased, or started.
+    /// A scan was finished or released, so scans or syncs that waited for it may proceed.
     fn scan_left(&self) {
         self.queue.notify_one();
         self.schedule.notify_one();
@@ -152,7 +153,8 @@ impl Engine {
         self.wake.clone()
     }
 
-    /// Schedules, works and keeps house until [`shutdown`](Self::shutdown); then lets the pages in flight commit.
+    /// Runs the schedule, the workers and maintenance until [`shutdown`](Self::shutdown), then
+    /// waits for the pages in flight to commit.
     pub async fn run(&self) {
         tokio::join!(
             self.run_schedule(),
@@ -161,7 +163,8 @@ impl Engine {
         );
     }
 
-    /// Takes no more work. [`run`](Self::run) returns when the pages in flight are committed.
+    /// Begins a graceful shutdown: no more work is taken, and [`run`](Self::run) returns when the
+    /// pages in flight are committed.
     pub fn shutdown(&self) {
         self.shutdown.cancel();
     }

@@ -1,8 +1,8 @@
-//! Maintenance: what is old is purged, beside everything else that happens.
+//! Maintenance: purges old rows in the background.
 //!
-//! It is a task of its own, so that nobody who is due waits for it, and it works in batches with pauses
-//! between them (`store/retention.rs`), so that nobody who writes waits for it for longer than a batch.
-//! Like the tick it has no memory: whichever process does it, and however often, the same is left.
+//! It is a separate task, so that due work doesn't wait for it, and it works in batches with pauses
+//! between them (`store/retention.rs`), so that writers wait for one batch at most. Like the tick
+//! it has no state: it doesn't matter which process does it, or how often.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use crate::Engine;
 
-/// How often what is old is looked for.
+/// How often to purge.
 const EVERY: Duration = Duration::from_hours(1);
-/// What others have between two batches, at least.
+/// The shortest pause between two batches.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A batch that took long is followed by a pause that is longer by as much: an embedded database's only
-/// writer, and a server's disk, are for others most of the time.
+/// A longer batch is followed by a proportionally longer pause, so that an embedded database's only
+/// writer, and a server's disk, are mostly free for others.
 const PAUSE_FOR_BATCH: u32 = 4;
 
 const ALL: [Expired; 10] = [
@@ -35,7 +35,7 @@ const ALL: [Expired; 10] = [
 ];
 
 impl Engine {
-    /// Forgets all of this kind whose time is over, and tells how many that were.
+    /// Purges everything of this kind that has expired, and returns how many entries were deleted.
     pub async fn purge(&self, old: Expired) -> Result<u64, StoreError> {
         let mut purged = 0;
         let mut after = Some(String::new());
@@ -51,7 +51,7 @@ impl Engine {
         Ok(purged)
     }
 
-    /// What was before that time is old; `None`: nothing is.
+    /// Entries from before this time have expired; `None`: none have.
     fn oldest(&self, old: Expired) -> Option<Time> {
         let keep = match old {
             Expired::Runs | Expired::History | Expired::Accounts | Expired::MagicLinks => {
@@ -67,7 +67,7 @@ impl Engine {
         self.clock.now().checked_sub_signed(keep)
     }
 
-    /// `false` when the engine is to stop.
+    /// `false` if the engine is shutting down.
     async fn pause_after(&self, batch: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => false,
@@ -96,7 +96,7 @@ impl Engine {
             if let Err(error) = self.purge(old).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "what is old could not be purged: {old:?}"
+                    "expired rows could not be purged: {old:?}"
                 );
             }
         }

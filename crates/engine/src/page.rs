@@ -1,4 +1,4 @@
-//! One step of a scan: ask for a page and write it, or come to an end.
+//! One step of a scan: requests a page and writes it, or ends the scan.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
     spending::{Permission, cost_of_failure},
 };
 
-/// How long a shutdown waits for the answer in flight.
+/// How long a shutdown waits for the response in flight.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often a page is asked for that is an earlier one once more.
+/// How often a page is requested that comes with an earlier page's records.
 const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
 
-/// So many full pages in a row with nothing new: the list goes in a circle, though it never shows the
-/// same page twice.
+/// After this many consecutive full pages without new records the list must be going in a circle,
+/// even if it never returns the same page twice.
 const MOST_BARREN_PAGES: u32 = 3;
 
 impl Engine {
@@ -51,7 +51,7 @@ impl Engine {
             }
             Permission::Capped => {
                 let facts = &mut leased.scan.checkpoint.facts;
-                // The total that stands on the only page may be that page's own length.
+                // The total on a single page may just be that page's own length.
                 facts.reached_end = facts.pages > 1 && facts.totals_are_met();
                 facts.capped = !facts.reached_end;
                 self.conclude(leased).await
@@ -63,7 +63,7 @@ impl Engine {
         self.providers.get(scan.connection.provider).as_ref()
     }
 
-    /// The scan's credentials, or its end where the stored ones can't be used.
+    /// The scan's credentials, or the end of the scan if they can't be decrypted.
     pub(crate) async fn credentials_of(
         &self,
         leased: &LeasedScan,
@@ -79,8 +79,8 @@ impl Engine {
         }
     }
 
-    /// Before the worker's first request: whose budget it draws from; and, before the scan's, in which
-    /// order it reads.
+    /// Before the worker's first request: finds the account whose budget it uses. Before the scan's
+    /// first request: chooses the reading order.
     async fn begin(
         &self,
         leased: &mut LeasedScan,
@@ -97,7 +97,7 @@ impl Engine {
             return Ok(());
         }
         leased.requests += 1;
-        // What keeps the provider from telling will show again with the first page.
+        // An error is ignored here; it will appear again with the first page.
         if let Ok(team) = self.provider_of(scan).account(credentials).await {
             let name = scan.connection.provider;
             let account_id = syncline_providers::account_id(name, team.as_deref(), credentials);
@@ -158,7 +158,7 @@ impl Engine {
         tokio::time::sleep(GRACE).await;
     }
 
-    /// Writes a page, unless it is an earlier one once more.
+    /// Writes a page, unless it repeats an earlier one.
     async fn take_page(
         &self,
         leased: &mut LeasedScan,
@@ -183,8 +183,8 @@ impl Engine {
         };
         if leased.barren_pages == MOST_BARREN_PAGES && !leased.scan.checkpoint.facts.reached_end {
             let error = format!(
-                "{MOST_BARREN_PAGES} pages in a row, up to page {}, came with records of earlier \
-                 pages only",
+                "{MOST_BARREN_PAGES} pages in a row, up to page {}, contained only records of \
+                 earlier pages",
                 leased.scan.checkpoint.next_page - 1
             );
             return Ok(Step::End(self.stall(leased, &error).await?));
@@ -192,7 +192,7 @@ impl Engine {
         Ok(Step::Page)
     }
 
-    /// What the scan's reading has seen; from the database, where another worker began it.
+    /// What the scan's pass has seen; loaded from the database if another worker began it.
     async fn seen<'w>(&self, leased: &'w mut LeasedScan) -> Result<&'w Seen, StoreError> {
         let checkpoint = &leased.scan.checkpoint;
         let known = leased.seen.take().filter(|seen| seen.is_at(checkpoint));
@@ -227,19 +227,19 @@ impl Engine {
             report::retry(
                 &leased.scan,
                 &what,
-                &"it came with earlier records only",
+                &"it contained only records of earlier pages",
                 after,
             );
             return Ok(Step::Again { after });
         }
         let facts = &mut leased.scan.checkpoint.facts;
         if !facts.more_is_reported() {
-            // It was asked for on the chance that there is more than the provider says.
+            // It was only requested in case there is more than the provider reports.
             facts.reached_end = true;
             return Ok(Step::Page);
         }
         let error = format!(
-            "page {} came with the records of an earlier page only, {ASKS_OF_A_REPEATED_PAGE} times",
+            "page {} contained only an earlier page's records, {ASKS_OF_A_REPEATED_PAGE} times",
             leased.scan.checkpoint.next_page
         );
         Ok(Step::End(self.stall(leased, &error).await?))
@@ -282,7 +282,7 @@ impl Engine {
         let committed = match self.store.commit_page(scan, &commit).await {
             Ok(committed) => committed,
             Err(error) => {
-                // The page is lost, the records are not unread.
+                // The page is lost, but its records were read and count.
                 self.store.settle(&spending).await?;
                 return Err(error);
             }
@@ -302,7 +302,7 @@ impl Engine {
         self.provider_of(scan).endpoint(Call::List(scan.object))
     }
 
-    /// A statistic that the provider is still computing doesn't erase the one that is known.
+    /// Keeps the stored statistics while the provider is still computing new ones.
     async fn settle_statistics(&self, scan: &Scan, page: &mut Page) -> Result<(), StoreError> {
         if !page.loading.is_empty() {
             let known = self
@@ -314,8 +314,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the scan stands after `page`, and what it noticed on it. A first page that tells of
-    /// more than may be read, or of less than was expected, starts the reading in the other order.
+    /// The checkpoint after `page`, with what was noticed on it. If the first page reports more
+    /// records than may be read, or fewer than expected, the scan starts over in the other order.
     fn next_checkpoint(&self, scan: &Scan, page: &Page, asked_at: Time) -> Checkpoint {
         let before = &scan.checkpoint;
         let after = Checkpoint {
@@ -335,7 +335,7 @@ impl Engine {
         }
     }
 
-    /// What the scan knows of its reading after `page`.
+    /// The facts of the pass after `page`.
     fn facts_after(&self, scan: &Scan, page: &Page, asked_at: Time) -> ScanFacts {
         let before = &scan.checkpoint;
         let without_id = |of_scanned: bool| {
@@ -376,7 +376,7 @@ impl Engine {
         error: &ProviderError,
     ) -> Result<(), StoreError> {
         let refused = match error.kind {
-            // Being busy with an equal request says nothing of the others.
+            // A conflict with an identical request says nothing about other requests.
             ErrorKind::RateLimited(Window::AlreadyProcessing) => None,
             ErrorKind::RateLimited(window) => Some(self.refused_until(window, error)),
             _ => None,
@@ -393,7 +393,7 @@ impl Engine {
             .await
     }
 
-    /// Tries again, puts off or ends a scan whose next page can't be had.
+    /// Retries, postpones or ends a scan after its request failed.
     pub(crate) async fn after_failure(
         &self,
         leased: &mut LeasedScan,
@@ -429,7 +429,7 @@ impl Engine {
         Ok(Step::End(self.fail(leased, &failure).await?))
     }
 
-    /// One 401 may be the provider's mistake, so the key is asked about once more.
+    /// A single 401 may be the provider's mistake, so the key is checked again.
     async fn pause_for_rejected_key(
         &self,
         leased: &mut LeasedScan,
@@ -445,7 +445,7 @@ impl Engine {
     }
 }
 
-/// A request and its answer.
+/// A request and its response.
 struct Exchange {
     permit: Permit,
     asked_at: Time,
@@ -465,7 +465,7 @@ impl Exchange {
     }
 }
 
-/// The ids on a page, those of records that were kept out included.
+/// The ids on a page, including those of rejected records.
 fn ids_of(page: &Page, object: Object) -> Vec<String> {
     let kept_out = page.rejected.iter().filter(|it| it.object == object);
     let mapped = page.records.scanned().into_iter().map(|(id, _)| id);
@@ -479,7 +479,7 @@ fn report_rejected(page: &Page) {
     for rejected in &page.rejected {
         tracing::warn!(
             record.id = rejected.id,
-            "a {} was kept out: {}",
+            "a {} was rejected: {}",
             rejected.object,
             rejected.reason
         );

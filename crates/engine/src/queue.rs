@@ -1,6 +1,6 @@
-//! Due scans as a queue: leased from `sync_runs`, worked on, and kept alive meanwhile.
+//! Due scans as a queue: leased from `sync_runs`, worked on, and renewed meanwhile.
 //!
-//! A scan whose worker went silent is due again when its lease expires.
+//! If a worker dies, its scan is due again when the lease expires.
 
 use syncline_queue::{Leases, Workers};
 use syncline_store::{Scan, StoreError};
@@ -17,10 +17,10 @@ impl Leases for Engine {
         self.claim(limit).await
     }
 
-    /// Takes the scan step by step and keeps its lease alive meanwhile.
+    /// Runs the scan step by step and renews its lease meanwhile.
     ///
-    /// Both are polled side by side: a heartbeat may have to wait for the very row that the scan's
-    /// transaction holds, and the scan must go on for it to get it.
+    /// Both futures are polled together: a heartbeat may have to wait for a row that the scan's
+    /// transaction has locked, and the scan must make progress to release it.
     async fn work_on(&self, mut leased: LeasedScan) {
         let scan = leased.scan.clone();
         let work = async {
@@ -31,7 +31,7 @@ impl Leases for Engine {
                     }
                 }
                 () = self.keep_lease(&scan) => {
-                    tracing::warn!("another worker has taken this reading over, and goes on with it");
+                    tracing::warn!("another worker has taken over this scan and continues it");
                 }
             }
         };
@@ -51,7 +51,7 @@ impl Engine {
         workers.work_off(self.clone()).await;
     }
 
-    /// Returns when the lease is somebody else's.
+    /// Returns when another worker has the lease.
     async fn keep_lease(&self, scan: &Scan) {
         loop {
             tokio::time::sleep(self.config.lease / 3).await;
@@ -60,7 +60,7 @@ impl Engine {
                 Ok(false) => return,
                 Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the lease could not be extended, it is tried again: {error}"
+                    "the lease could not be extended and will be retried: {error}"
                 ),
             }
         }

@@ -1,7 +1,7 @@
-//! What is logged and counted of a scan.
+//! Logs and metrics of scans.
 //!
-//! Every line about a scan is inside its span, so it names the customer, the connection, the object
-//! and the runs whatever it says itself.
+//! Every log line about a scan is inside its span, so it includes the customer, the connection, the
+//! object and the runs.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use syncline_model::{Object, RunState, Time, WaitReason};
 use syncline_store::{Ending, Pause, Scan, Written};
 use tracing::Span;
 
-/// Metrics that are there from the start, so that their absence means something.
+/// Registers the metrics at the start, so that a missing metric means something.
 pub fn describe_metrics() {
     use metrics::{counter, describe_counter};
     describe_counter!(
@@ -26,7 +26,7 @@ pub fn describe_metrics() {
     );
     describe_counter!(
         "syncline_request_retries_total",
-        "Requests of syncs that are sent again after a failure that passes, by object."
+        "Requests of syncs that are retried after a transient failure, by object."
     );
     describe_counter!(
         "syncline_runs_finished_total",
@@ -49,8 +49,8 @@ pub fn describe_metrics() {
     }
 }
 
-/// Around everything that is done for the scan. At the highest level, so that it is there whatever is
-/// logged.
+/// The span around all work for the scan. It has the highest level, so that it exists at every log
+/// level.
 pub(crate) fn span_of(scan: &Scan) -> Span {
     let runs: Vec<&str> = scan.runs.iter().map(|run| run.id.as_str()).collect();
     tracing::error_span!(
@@ -63,19 +63,19 @@ pub(crate) fn span_of(scan: &Scan) -> Span {
     )
 }
 
-/// A request is sent again.
+/// A request will be retried.
 pub(crate) fn retry(scan: &Scan, what: &str, error: &dyn std::fmt::Display, after: Duration) {
     let object = scan.object.as_str();
     metrics::counter!("syncline_request_retries_total", "object" => object).increment(1);
     tracing::warn!(
         ?after,
-        "{what} of {} is asked for again in {after:?}: {error}",
+        "retrying {what} of {} in {after:?}: {error}",
         scan.object.plural()
     );
 }
 
-/// A scan goes on later. That its own limits are used up is as it should be; a provider that refuses
-/// is worth a look.
+/// A scan will continue later. Reaching the own limits is normal (info); a rate limit of the
+/// provider deserves attention (warning).
 pub(crate) fn waits(scan: &Scan, until: Time, reason: WaitReason) {
     let until = until.format("%FT%TZ");
     let objects = scan.object.plural();
@@ -88,12 +88,12 @@ pub(crate) fn waits(scan: &Scan, until: Time, reason: WaitReason) {
             };
             tracing::info!(
                 %until,
-                "reading {objects} goes on at {until}: the account has read what a {window} allows"
+                "reading {objects} pauses until {until}: the record limit per {window} is reached"
             );
         }
         WaitReason::ProviderRateLimit => tracing::warn!(
             %until,
-            "reading {objects} is tried again at {until}: the provider's request limit is reached"
+            "reading {objects} pauses until {until}: the provider's rate limit is reached"
         ),
     }
 }
@@ -139,17 +139,17 @@ pub(crate) fn ended(endings: &[Ending], pause: Option<&Pause>) {
     }
 }
 
-/// What becomes of a sync after a failed run, and what somebody can do about it.
+/// What happens to a sync after a failed run, and what can be done about it.
 fn what_follows(pause: Option<&Pause>) -> &'static str {
     match pause {
-        None => "The next period tries again",
+        None => "It is retried in the next period",
         Some(Pause::Connection { .. }) => {
-            "All syncs of the connection are paused until it gets a key that is accepted (PUT it to \
-             the connection)"
+            "All syncs of the connection are paused until the connection gets a valid key (PUT it \
+             to the connection)"
         }
         Some(Pause::Object { .. }) => {
-            "The object is tried once a day until the key may read it; a key that may (PUT it to the \
-             connection) is tried at once"
+            "The object is retried once a day; to resume it at once, PUT a key that may read it to \
+             the connection"
         }
     }
 }

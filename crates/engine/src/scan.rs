@@ -1,7 +1,7 @@
-//! One scan, from its checkpoint to its end.
+//! Runs one scan, from its checkpoint to its end.
 //!
-//! A scan is a loop of [`step`](Engine::step)s, each a request or an ending; between two of them the
-//! database holds everything, so the scan may stop anywhere and another worker goes on.
+//! A scan is a loop of [`step`](Engine::step)s, each a request or an ending. Between two steps all
+//! state is in the database, so the scan may stop anywhere and another worker continues it.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ use crate::{
     sweep::empty_and_complete,
 };
 
-/// Why a worker lets go of a scan.
+/// Why a worker stops working on a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanEnd {
-    /// Its runs ended, one way or the other.
+    /// Its runs ended, successfully or not.
     Finished,
-    /// Put off until its window opens.
+    /// Postponed until its window opens.
     Waiting,
-    /// Given back, because this process stops.
+    /// Released, because this process shuts down or other customers' scans are due.
     Released,
-    /// The lease is somebody else's, or the database could not be reached.
+    /// Another worker has the lease, or the database could not be reached.
     Abandoned,
 }
 
-/// What one step led to.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// A page, or a part of the sweep, is committed; there is more.
+    /// A page, or a part of the sweep, was committed; there is more to do.
     Page,
-    /// The request failed for a reason that passes: ask again after this time.
+    /// The request failed for a transient reason: retry after this time.
     Again {
         after: Duration,
     },
@@ -46,7 +46,7 @@ pub enum Step {
 pub(crate) struct Failure {
     pub(crate) error: String,
     pub(crate) pause: Option<Pause>,
-    /// The reason passes, and what was read stays good.
+    /// The reason is transient, and what was read stays valid.
     pub(crate) resumable: bool,
 }
 
@@ -61,8 +61,8 @@ impl Failure {
 }
 
 impl Engine {
-    /// Leases what is due and scans it, one scan after the other, until nothing is due: the whole
-    /// engine without its workers.
+    /// Leases and runs due scans, one after the other, until none is due: the whole engine without
+    /// its workers.
     pub async fn work_off(&self) -> Result<usize, StoreError> {
         let mut worked_on = 0;
         loop {
@@ -88,8 +88,8 @@ impl Engine {
         Ok(scans.into_iter().map(LeasedScan::new).collect())
     }
 
-    /// Reads the scan's pages until it ends, waits, or this process stops. From time to time it
-    /// makes room for other customers' scans.
+    /// Reads the scan's pages until it ends, waits, or this process shuts down. Regularly releases
+    /// the scan if other customers' scans are due.
     pub(crate) async fn run_steps(&self, leased: &mut LeasedScan) -> ScanEnd {
         let (objects, page) = (
             leased.scan.object.plural(),
@@ -109,8 +109,8 @@ impl Engine {
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "this reading is abandoned and goes on from its checkpoint, as soon as the \
-                         database answers or when the lease is over: {error}",
+                        "this scan is abandoned and continues from its checkpoint as soon as the \
+                         database answers or the lease expires: {error}",
                     );
                     return self.abandon(leased, &error).await;
                 }
@@ -136,9 +136,9 @@ impl Engine {
         }
     }
 
-    /// Leaves a scan whose last step nobody knows the end of: the database knows, and whoever leases
-    /// the scan goes by that. Where the database was away, that is as soon as it is back; otherwise
-    /// when the lease expires.
+    /// Abandons a scan whose last step may or may not have been committed: the next worker
+    /// continues from what the database has. If the database was unavailable, the scan is released
+    /// as soon as it is back; otherwise its lease expires.
     async fn abandon(&self, leased: &mut LeasedScan, error: &StoreError) -> ScanEnd {
         if !error.is_unavailable() {
             return ScanEnd::Abandoned;
@@ -149,7 +149,7 @@ impl Engine {
         }
     }
 
-    /// Ends a scan whose page the database will never take.
+    /// Ends a scan whose page the database will always refuse.
     async fn give_up(&self, leased: &LeasedScan, error: &StoreError) -> ScanEnd {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let failure = Failure::new(format!(
@@ -162,11 +162,11 @@ impl Engine {
             .unwrap_or(ScanEnd::Abandoned)
     }
 
-    /// Frees a scan for whoever comes next; it goes on at its checkpoint.
+    /// Releases a scan; the next worker continues it from its checkpoint.
     pub async fn give_back(&self, leased: &mut LeasedScan) -> ScanEnd {
         if let Err(error) = self.drop_permit(leased).await {
             tracing::warn!(
-                "records that were reserved and not read count as read for a while: {error}"
+                "reserved records that were not read count as read for a while: {error}"
             );
         }
         match self.store.release_scan(&leased.scan).await {
@@ -175,14 +175,14 @@ impl Engine {
         }
     }
 
-    /// Ends the runs of a scan that read its last page, or as many as it may.
+    /// Ends the runs of a scan that read its last page, or as many pages as allowed.
     pub(crate) async fn finish(&self, leased: &LeasedScan) -> Result<ScanEnd, StoreError> {
         let now = self.clock.now();
         let succeed = |coverage| running(&leased.scan).succeed(now, coverage);
         self.end_runs(leased, succeed, None, false).await
     }
 
-    /// Ends the runs of a scan that can't go on.
+    /// Ends the runs of a scan that can't continue.
     pub(crate) async fn fail(
         &self,
         leased: &LeasedScan,
@@ -205,7 +205,7 @@ impl Engine {
         self.end_runs(leased, stall, None, false).await
     }
 
-    /// Judges the scan's runs and ends them; again where another run joined meanwhile.
+    /// Evaluates the scan's runs and ends them; repeats that if another run joined meanwhile.
     async fn end_runs(
         &self,
         leased: &LeasedScan,
@@ -249,24 +249,24 @@ impl Engine {
     }
 }
 
-/// A pass that missed rows which are there was not as quiet as it seemed.
+/// If records were found by lookups, the pass was disturbed: it missed existing records.
 fn doubted(coverage: Coverage, scan: &Scan) -> Coverage {
     match scan.checkpoint.sweep.found {
         0 => coverage,
         found => coverage.drifted(format!(
-            "{found} records that the scan did not see are there by their ids"
+            "lookups found {found} records that the scan did not see"
         )),
     }
 }
 
-/// The state that a scan scan's runs are in.
+/// The state of a leased scan's runs.
 pub(crate) fn running(scan: &Scan) -> RunState {
     RunState::Running {
         lease: scan.lease.clone(),
     }
 }
 
-/// When a scan that met a limit goes on.
+/// When a scan that met a limit continues.
 pub(crate) fn resume_at(now: Time, after: std::time::Duration) -> Time {
     now + chrono::TimeDelta::from_std(after).unwrap_or(chrono::TimeDelta::hours(1))
 }

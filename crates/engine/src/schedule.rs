@@ -1,15 +1,15 @@
-//! The tick: once a second, and sooner when woken, what is due gets a run.
+//! The tick: once a second, and sooner when woken, creates the runs that are due.
 //!
-//! It has no input and no memory, so it doesn't matter which process's tick it is, or whether one
-//! was missed.
+//! It has no input and no state, so it doesn't matter which process runs it, or whether a tick was
+//! missed.
 
 use syncline_store::StoreError;
 
 use crate::Engine;
 
 impl Engine {
-    /// Writes the runs that are due now and tells how many. What a clock that was ahead has stamped
-    /// is taken back before.
+    /// Creates the runs that are due now and returns how many. First corrects times that were
+    /// written by a clock that was ahead.
     pub async fn tick(&self) -> Result<usize, StoreError> {
         self.store.take_back_the_future(self.lease()).await?;
         let only = self.config.only_connection.as_deref();
@@ -32,11 +32,11 @@ impl Engine {
             match self.tick().await {
                 Ok(0) => {}
                 Ok(_) => self.wake.queue.notify_one(),
-                // An outage of the database ends by itself; the next tick asks again.
+                // A database outage ends by itself; the next tick retries.
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "due syncs could not be looked for, the next look is in a second: {error}"
+                        "due syncs could not be started, retrying in a second: {error}"
                     );
                 }
             }

@@ -1,6 +1,7 @@
-//! Which records and pages a reading has seen: a list that goes in a circle is noticed by that.
+//! Which records and pages a pass has seen, to detect a list that goes in a circle.
 //!
-//! The database has it (`sync_run_pages`); a worker reads it once and keeps it as digests.
+//! The ids are in the database (`sync_run_pages`); a worker loads them once and keeps digests of
+//! them.
 
 use std::{
     collections::HashSet,
@@ -9,28 +10,28 @@ use std::{
 
 use syncline_model::Checkpoint;
 
-/// What one reading of an object's pages has seen so far.
+/// What one pass over an object's pages has seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The reading, and the page that comes next in it.
+    /// The pass, and its next page.
     at: (u32, u32),
     records: HashSet<u64>,
     pages: HashSet<u64>,
 }
 
-/// What a page brings to its reading.
+/// What a page adds to its pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
-    /// Records that no earlier page had, or none that could be told apart.
+    /// New records, or no records at all.
     Some,
-    /// Only records that earlier pages had, but no earlier page had just these.
+    /// Only records of earlier pages, but not exactly those of any one page.
     Nothing,
-    /// The very records of an earlier page.
+    /// Exactly the records of an earlier page.
     Repeated,
 }
 
 impl Seen {
-    /// By a reading that stands at this checkpoint and has read these pages.
+    /// For a pass that is at this checkpoint and has read these pages.
     pub(crate) fn by(checkpoint: &Checkpoint, pages: &[Vec<String>]) -> Self {
         let mut seen = Self {
             at: position(checkpoint),
@@ -57,7 +58,7 @@ impl Seen {
         }
     }
 
-    /// A page with these ids is committed, and the reading stands at this checkpoint.
+    /// A page with these ids was committed, and the pass is now at this checkpoint.
     pub(crate) fn committed<I: AsRef<str>>(&mut self, ids: &[I], checkpoint: &Checkpoint) {
         if self.at.0 == checkpoint.pass {
             self.add(ids);
@@ -87,7 +88,7 @@ fn digests<I: AsRef<str>>(ids: &[I]) -> Vec<u64> {
     ids.iter().map(digest).collect()
 }
 
-/// The same for the same records, in whichever order they come.
+/// Independent of the order of the records.
 fn together(digests: &[u64]) -> u64 {
     digests.iter().fold(0, |sum, it| sum.wrapping_add(*it))
 }

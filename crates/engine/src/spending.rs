@@ -1,7 +1,7 @@
-//! Permits: no request for records leaves without one.
+//! Permits: every request for records needs one.
 //!
-//! The next page's permit comes with the transaction of the page before; only a scan's first
-//! request, and one after a pause, asks for its own. See `store/src/budgets.rs`.
+//! The next page's permit is reserved in the transaction of the page before it; only a scan's first
+//! request, and one after a pause, reserves separately. See `store/src/budgets.rs`.
 
 use chrono::TimeDelta;
 use syncline_model::{
@@ -19,10 +19,10 @@ use crate::{
     scan::{ScanEnd, resume_at, running},
 };
 
-/// What an answer of unknown size may have grown by since it was last read.
+/// How many records a list without pages may have gained since it was last read.
 const GROWTH: i64 = 100;
 
-/// The right to send the scan's next request, or that it has to wait.
+/// A permit for the scan's next request, or why there is none.
 pub(crate) enum Permission {
     Permit(Permit),
     Wait(Refusal),
@@ -31,12 +31,12 @@ pub(crate) enum Permission {
 }
 
 impl Engine {
-    /// What the scan's connection may read.
+    /// The limits of the scan's connection.
     pub(crate) fn limits_of(&self, scan: &Scan) -> VolumeLimits {
         self.config.limits.of(scan.connection.provider, scan.limits)
     }
 
-    /// A permit for the next page: the one that came with the last page, or a new one.
+    /// A permit for the next page: the one reserved with the last page, or a new one.
     pub(crate) async fn permit_page(
         &self,
         leased: &mut LeasedScan,
@@ -50,7 +50,7 @@ impl Engine {
         self.permit(leased, &ask).await
     }
 
-    /// A permit for the by-id read of one record.
+    /// A permit for the lookup of one record.
     pub(crate) async fn permit_lookup(
         &self,
         leased: &mut LeasedScan,
@@ -69,8 +69,8 @@ impl Engine {
         self.permit(leased, &ask).await
     }
 
-    /// What the scan's connection may read. Where a permit came along with the last page, that page's
-    /// transaction has looked.
+    /// The current limits of the scan's connection. If a permit was reserved with the last page,
+    /// that page's transaction has already read them.
     async fn limits_by_now(&self, leased: &mut LeasedScan) -> Result<VolumeLimits, StoreError> {
         if !self.has_answer(leased) && !mutation::on(Mutation::LimitsOfTheLease) {
             leased.scan.limits = self.store.limits_of(&leased.scan).await?;
@@ -78,9 +78,9 @@ impl Engine {
         Ok(self.limits_of(&leased.scan))
     }
 
-    /// Whether the answer that came along with the last page still says anything. One of the future is
-    /// of a clock that went back: a permit would be good for longer than it is, and a refusal would put
-    /// the scan off until a time for which nobody has to wait.
+    /// Whether the result of the reservation with the last page is still valid. If it lies in the
+    /// future, the clock went back: a permit would be valid for too long, and a refusal would
+    /// postpone the scan until a time that is too late.
     fn has_answer(&self, leased: &LeasedScan) -> bool {
         let now = self.clock.now();
         let of_the_future = leased.granted_at > now + CLOCKS_DIFFER_BY;
@@ -107,7 +107,7 @@ impl Engine {
         Ok(permission_of(grant))
     }
 
-    /// Gives back a permit that no request used.
+    /// Settles a permit that no request used.
     pub(crate) async fn drop_permit(&self, leased: &mut LeasedScan) -> Result<(), StoreError> {
         if let Some(Grant::Permit(permit)) = leased.grant.take() {
             self.store
@@ -124,8 +124,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The request for the scan's next page, so that it can be reserved along with this one. `None`
-    /// where no further page may be asked for.
+    /// The request for the scan's next page, to be reserved with the current one. `None` if the
+    /// limit allows no further page.
     pub(crate) fn next_ask(
         &self,
         scan: &Scan,
@@ -147,7 +147,7 @@ impl Engine {
         }
     }
 
-    /// The most records that the next page may bring; `None` when so many may not be asked for.
+    /// The most records that the next page can bring; `None` if the limit doesn't allow that many.
     async fn page_records(
         &self,
         scan: &Scan,
@@ -162,8 +162,8 @@ impl Engine {
         Ok((asked + size <= limits.records_per_object).then_some(size))
     }
 
-    /// The order in which a scan that has read nothing yet begins: as much as the last run knew to
-    /// be there decides whether all of it may be read.
+    /// The order in which a new scan begins, depending on whether the last run's total exceeds the
+    /// limit.
     pub(crate) fn first_order(&self, scan: &Scan) -> Order {
         let coverage = scan.last_coverage.as_ref();
         let reported = coverage.and_then(|it| it.records_reported);
@@ -172,7 +172,7 @@ impl Engine {
 
     pub(crate) fn order_for(&self, scan: &Scan, total: i64) -> Order {
         let coverage = scan.last_coverage.as_ref();
-        // Where the last run met its limit and had more than the total even so, totals say nothing.
+        // The last run was capped and saw more records than the total, so totals can't be trusted.
         let read = coverage.filter(|it| it.verdict == Verdict::Capped && it.is_disproved());
         let total = read.map_or(total, |_| i64::MAX);
         let support = self.provider_of(scan).support(scan.object);
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// When to ask again after a 429, and which of the provider's windows it spoke of.
+    /// After a 429: which of the provider's windows it is about, and when to retry.
     pub(crate) fn refused_until(
         &self,
         window: Window,
@@ -200,7 +200,7 @@ impl Engine {
         )
     }
 
-    /// Puts the scan off. It holds no worker meanwhile.
+    /// Postpones the scan. It occupies no worker meanwhile.
     pub(crate) async fn wait(
         &self,
         leased: &mut LeasedScan,
@@ -228,8 +228,8 @@ fn permission_of(grant: Grant) -> Permission {
     }
 }
 
-/// Records that a failed request may have cost: none where it never left or the provider answered
-/// with a refusal, nobody knows how many where its answer got lost.
+/// How many records a failed request may have cost: none if it was never sent or the provider
+/// refused it; `None` (unknown) if its response was lost.
 pub(crate) fn cost_of_failure(error: &ProviderError) -> Option<i64> {
     let certain = error.records;
     if mutation::on(Mutation::UnsentIsCharged) && error.kind == ErrorKind::Connection {

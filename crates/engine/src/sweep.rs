@@ -1,8 +1,8 @@
-//! The end of a scan: what became of the rows that it didn't see.
+//! The end of a scan: what happens to the rows that it didn't see.
 //!
-//! A scan that saw every live row ends here at once. Otherwise the rows are noted as missing, and
-//! the provider is asked about them one by one; an object that it can't be asked about so is read
-//! again, if that takes a few pages only. Each of these is a step of its own, committed like a page.
+//! A scan that saw every live row ends here immediately. Otherwise the rows are recorded as missing
+//! and looked up at the provider one by one. An object without lookups is read again, if it has
+//! only a few pages. Each of these is a separate step, committed like a page.
 
 use syncline_model::{
     Coverage, LookupOutcome, ScanFacts, Verdict, WindowUsage,
@@ -19,16 +19,16 @@ use crate::{
     spending::Permission,
 };
 
-/// An object of at most so many pages is read again in the same run.
+/// An object with at most this many pages is read again in the same run.
 const FEW_PAGES: u32 = 5;
-/// So many answers by id, each of them that the record is gone, and two complete scans speak for the
-/// rows that could not be asked about as well. Fewer could have met none of the hidden ones.
+/// If this many lookups all said that the record is gone, two complete scans prove it for the
+/// remaining rows too. Fewer lookups might have missed hidden records.
 const ENOUGH_ANSWERS: u32 = 100;
-/// Readings of a small object in one run.
+/// The maximum number of passes over a small object in one run.
 const MOST_PASSES: u32 = 3;
 
 impl Engine {
-    /// One step towards the end of a scan whose pages are read.
+    /// One step towards the end of a scan whose pages have been read.
     pub(crate) async fn conclude(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
         let judged = self.judged(leased).await?;
         if let Some(error) = self.round_trip(leased, &judged) {
@@ -52,7 +52,8 @@ impl Engine {
         Ok(Step::End(self.finish(leased).await?))
     }
 
-    /// Pages without an order that brought a whole page of records again have gone in a circle.
+    /// Detects unordered pages that went in a circle: at least a whole page of records was
+    /// repeated.
     fn round_trip(&self, leased: &LeasedScan, judged: &[Judged]) -> Option<String> {
         let scan = &leased.scan;
         let facts = &scan.checkpoint.facts;
@@ -62,10 +63,10 @@ impl Engine {
             && !facts.ordered
             && !facts.recent_first
             && own.repeated >= i64::from(size);
-        in_a_circle.then(|| format!("the pages brought {} records again", own.repeated))
+        in_a_circle.then(|| format!("the pages repeated {} records", own.repeated))
     }
 
-    /// The judgement of the newest pass, made once.
+    /// The evaluation of the newest pass, computed once.
     async fn judged(&self, leased: &mut LeasedScan) -> Result<Vec<Judged>, StoreError> {
         if leased.judged.is_none() {
             leased.judged = Some(self.judge(leased).await?);
@@ -73,9 +74,9 @@ impl Engine {
         Ok(leased.judged.clone().unwrap_or_default())
     }
 
-    /// Each run with its coverage and the number of valid records it read; the scanned object's
-    /// first. Records that come inside others are covered no better than those, whether or not
-    /// those have a run of their own.
+    /// Each run with its coverage and the number of valid records that it read, the scanned
+    /// object's run first. The coverage of contained records is never better than that of the
+    /// records that contain them, even if those have no run.
     pub(crate) async fn judge(&self, leased: &LeasedScan) -> Result<Vec<Judged>, StoreError> {
         let scan = &leased.scan;
         let facts = scan.checkpoint.facts;
@@ -117,7 +118,7 @@ impl Engine {
         Ok(judged)
     }
 
-    /// Writes down which rows the pass didn't see; `false` where there are none.
+    /// Records which rows the pass didn't see; `false` if there are none.
     async fn note_unseen(
         &self,
         leased: &mut LeasedScan,
@@ -144,8 +145,8 @@ impl Engine {
         Ok(true)
     }
 
-    /// What to ask the provider about missing rows, as far as this run may ask at all. An answer with
-    /// nothing in it is not questioned row by row: its deletions wait for approval.
+    /// What to look up next, if this run may look up more. If the provider returned no records at
+    /// all, nothing is looked up: those deletions wait for approval.
     async fn next_lookup(
         &self,
         leased: &LeasedScan,
@@ -203,11 +204,11 @@ impl Engine {
                     .await?;
                 Ok(Step::Page)
             }
-            // It won't tell of this record; that says nothing of the others.
+            // The provider rejects the request for this record; that says nothing about the others.
             Err(error) if error.kind == ErrorKind::Rejected => {
                 tracing::warn!(
                     record.id = next.id,
-                    "a {object} that was not seen stays missing, the provider does not tell of it: \
+                    "a {object} that was not seen stays missing, the provider rejected its lookup: \
                      {error}"
                 );
                 leased.answered();
@@ -257,8 +258,8 @@ impl Engine {
         Ok(())
     }
 
-    /// A by-id read that fails for good ends the questions, not the run: its pages are read, and
-    /// what is still missing stays so until the next one.
+    /// A permanently failing lookup ends the lookups, not the run: its pages have been read, and
+    /// missing rows stay missing until the next run.
     async fn after_failed_lookup(
         &self,
         leased: &mut LeasedScan,
@@ -275,11 +276,11 @@ impl Engine {
         if error.is_temporary()
             && let Some(after) = leased.next_try(&self.config.retry, self.clock.now())
         {
-            report::retry(&leased.scan, "a missing one", &error, after);
+            report::retry(&leased.scan, "a lookup", &error, after);
             return Ok(Step::Again { after });
         }
         tracing::warn!(
-            "records that were not seen can't be asked about, they stay as they are until the next \
+            "records that were not seen can't be looked up and stay missing until the next \
              run: {error}"
         );
         let progress = &mut leased.scan.checkpoint.sweep;
@@ -288,7 +289,8 @@ impl Engine {
         Ok(Step::Page)
     }
 
-    /// Deletes what is proven to be gone before the scan waits, unless it could be too much.
+    /// Deletes rows that are proven to be gone before the scan waits, unless that might be too many
+    /// at once.
     pub(crate) async fn sweep_so_far(&self, leased: &LeasedScan) -> Result<(), StoreError> {
         if !leased.scan.checkpoint.sweep.noted {
             return Ok(());
@@ -299,8 +301,8 @@ impl Engine {
         self.store.sweep_so_far(&leased.scan, &runs).await
     }
 
-    /// Whether two complete scans that lack a row prove that it is gone, though nobody asked for it by
-    /// its id. What comes inside other records goes with those.
+    /// Whether two complete scans without a row prove that it is gone without a lookup. Contained
+    /// records are decided by the records that contain them.
     pub(crate) fn absence_proves(&self, scan: &Scan, run: &ScanRun) -> bool {
         let progress = &scan.checkpoint.sweep;
         if !self.provider_of(scan).support(scan.object).get {
@@ -344,7 +346,7 @@ fn outcome_of(found: Found) -> LookupOutcome {
     }
 }
 
-/// The provider answered, quietly and to the end, that there is nothing.
+/// The provider returned no records, in a complete scan.
 pub(crate) fn empty_and_complete(own: &Judged) -> bool {
     own.empty_answer && own.coverage.verdict == Verdict::Complete
 }
@@ -361,8 +363,8 @@ fn covered_no_better(own: Coverage, carriers: &Coverage, leased: &LeasedScan) ->
     }
 }
 
-/// What the facts of a scan say of the records that come inside the scanned ones: no total and no
-/// order of their own.
+/// The facts of a scan, reduced to what applies to contained records: they have no total and no
+/// order.
 fn of_carried(facts: ScanFacts) -> ScanFacts {
     ScanFacts {
         first_reported: None,

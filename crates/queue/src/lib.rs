@@ -1,9 +1,8 @@
-//! The tables as a queue: due rows are leased from the database and handed to apalis workers.
+//! A queue on top of database tables: due rows are leased and handed to apalis workers.
 //!
-//! There is no job table beside the rows that are due, so there is nothing that could differ from
-//! them. apalis gives the workers: concurrency, tracing and an orderly shutdown. What is leased, and
-//! what its work is, says an implementation of [`Leases`]: the sync engine's scans, and the webhooks'
-//! endpoints.
+//! There is no separate job table that could get out of sync with the due rows. apalis provides the
+//! workers: concurrency, tracing and graceful shutdown. An implementation of [`Leases`] defines
+//! what is leased and how it is processed: the sync engine's scans, and the webhooks' endpoints.
 
 use std::{
     collections::VecDeque,
@@ -25,37 +24,37 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
-/// Rows that become due, and the work on one of them.
+/// Rows that become due, and how one of them is processed.
 pub trait Leases: Clone + Send + Sync + Unpin + 'static {
     /// A leased row.
     type Job: Send + Unpin + 'static;
     type Error: Error + Send + 'static;
 
-    /// Leases at most `limit` of the rows that are due now.
+    /// Leases at most `limit` rows that are due now.
     fn lease_due(
         &self,
         limit: i64,
     ) -> impl Future<Output = Result<Vec<Self::Job>, Self::Error>> + Send;
 
-    /// Does what is due, and gives the lease back or lets it expire.
+    /// Processes a row, and releases the lease or lets it expire.
     fn work_on(&self, job: Self::Job) -> impl Future<Output = ()> + Send;
 }
 
-/// How a queue is worked off.
+/// The settings of a queue's workers.
 pub struct Workers {
     /// This process's name in the leases.
     pub name: String,
-    /// Jobs at work at once.
+    /// The maximum number of concurrent jobs.
     pub concurrency: usize,
-    /// How often due times are compared.
+    /// How often due times are checked.
     pub tick: Duration,
-    /// Makes the next look come now. Nothing depends on it: the tick comes anyway.
+    /// Triggers the next check immediately. It only saves time: the tick comes anyway.
     pub wake: Arc<Notify>,
     pub shutdown: CancellationToken,
 }
 
 impl Workers {
-    /// Works until it is stopped; then lets the jobs at work come to their next halt.
+    /// Works until shutdown, then waits until the running jobs stop.
     pub async fn work_off<L: Leases>(self, leases: L) {
         let shutdown = self.shutdown.clone();
         let stopped = async move {
@@ -72,7 +71,7 @@ impl Workers {
     }
 }
 
-/// A leased row with the slot that it is worked on in.
+/// A leased row with its concurrency slot.
 struct Job<J> {
     leased: J,
     slot: OwnedSemaphorePermit,
@@ -88,8 +87,8 @@ struct DueRows<L: Leases> {
     leasing: BoxFuture<'static, Vec<Job<L::Job>>>,
 }
 
-/// Each job is a task of its own: jobs share the cores, and one that panics takes nobody along. Its
-/// lease expires, and the row is due again.
+/// Runs each job in its own task: jobs run in parallel, and a panic affects no other job. Its lease
+/// expires, and the row is due again.
 async fn work<L: Leases>(leases: L, job: Job<L::Job>) -> Result<(), BoxDynError> {
     tokio::spawn(async move {
         let Job { leased, slot } = job;
@@ -115,7 +114,7 @@ impl<L: Leases> DueRows<L> {
     }
 }
 
-/// Leases due rows as soon as there are any and slots are free.
+/// Waits until slots are free and rows are due, and leases them.
 async fn next_jobs<L: Leases>(
     leases: L,
     slots: Arc<Semaphore>,
@@ -143,7 +142,7 @@ async fn next_jobs<L: Leases>(
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn Error,
-                    "due work could not be looked for, the next look is in {tick:?}: {error}"
+                    "due work could not be leased, retrying in {tick:?}: {error}"
                 );
             }
         }
@@ -183,7 +182,8 @@ impl<L: Leases> Backend for DueRows<L> {
         }
     }
 
-    /// What was leased but not begun is due again when its lease expires; nothing is lost.
+    /// Rows that were leased but not processed are due again when their lease expires; nothing is
+    /// lost.
     fn poll_close(
         &mut self,
         _: &mut Context<'_>,

@@ -103,7 +103,7 @@ on_both_databases! {
             }
         });
         next_period(&app).await;
-        assert_covered(&app, "contact", "drifted", (249, Some(249)), "are there by their ids").await;
+        assert_covered(&app, "contact", "drifted", (249, Some(249)), "scan did not see").await;
         assert_eq!(run_of(&app, "contact").await["records_missing"], 0);
         assert_eq!(row(&app, "contacts", &id).await["is_deleted"], false);
     }

@@ -66,7 +66,7 @@ on_both_databases! {
                 words.iter().all(|word| message.contains(word))
             })
         };
-        assert!(said("WARN", &["page 2 of contacts is asked for again in 1s", "503"]), "{log}");
+        assert!(said("WARN", &["retrying page 2 of contacts in 1s", "503"]), "{log}");
         assert!(said("WARN", &["of users failed", "not authorized", "once a day"]), "{log}");
         assert!(said("INFO", &["read 120 contacts"]), "{log}");
         let others = lines.iter().filter(|line| line["span"].is_null());
