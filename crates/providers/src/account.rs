@@ -6,8 +6,8 @@ use syncline_model::ProviderName;
 
 use crate::Credentials;
 
-/// The name of the account behind some credentials: that of the team, which all its keys share, or,
-/// as long as nobody knows the team, one of the key's own. A key can't be read back from it.
+/// The name of the account behind some credentials: that of the team, which all its keys share, or
+/// of the key itself while the team is unknown. The key can't be derived from it.
 pub fn account_id(provider: ProviderName, team: Option<&str>, credentials: &Credentials) -> String {
     if let Some(team) = team {
         return format!("{provider}:team:{team}");

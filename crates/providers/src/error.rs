@@ -1,7 +1,7 @@
-//! What can go wrong with a provider, classified once at the edge.
+//! Errors of providers, classified in one place.
 //!
-//! Each provider's `error.rs` turns its own statuses and texts into a [`ProviderError`]; everyone
-//! else only looks at the kind or asks [`ProviderError::is_temporary`].
+//! Each provider's `error.rs` turns its statuses and messages into a [`ProviderError`]; other code
+//! only uses the kind or [`ProviderError::is_temporary`].
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use syncline_model::{Denial, RequestWindow, WindowUsage};
 const MAX_MESSAGE_CHARS: usize = 500;
 const MAX_BODY_CHARS: usize = 4_000;
 
-/// However short or long the provider says that it should be left alone.
+/// Bounds for the wait that a provider asks for.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// A request that did not end in a readable success.
+/// A request that did not result in a readable success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ProviderError {
     pub kind: ErrorKind,
-    /// The HTTP status, when there was an answer.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// The provider's own words where it had some.
+    /// The provider's own message, if it sent one.
     pub message: String,
-    /// How long the provider asked to be left alone.
+    /// How long the provider asked to wait.
     pub retry_after: Option<Duration>,
-    /// What the answer told of the endpoint's request windows.
+    /// The usage of the endpoint's request windows, from the response's headers.
     pub usage: Vec<WindowUsage>,
-    /// The beginning of the answer's body.
+    /// The beginning of the response's body.
     pub body: Option<String>,
-    /// How many records the request brought, where that is certain: none if it never left.
+    /// How many records the provider sent, if that is certain: none if the request was never sent.
     pub records: Option<i64>,
 }
 
@@ -39,12 +39,12 @@ pub struct ProviderError {
 pub enum ErrorKind {
     /// 401: the key is not accepted.
     Unauthorized,
-    /// 403: the key is good, but not for this.
+    /// 403: the key is valid, but not for this.
     Forbidden(Denial),
     NotFound,
-    /// What the request would cost is used up.
+    /// The account has no credits left for the request.
     OutOfCredits,
-    /// The provider understood the request and won't do it; any other 4xx.
+    /// The provider understood the request and refuses it; any other 4xx.
     Rejected,
     /// 429.
     RateLimited(Window),
@@ -52,25 +52,26 @@ pub enum ErrorKind {
     Unavailable,
     Timeout,
     Connection,
-    /// A success that can't be read.
+    /// A success whose body can't be parsed.
     Garbage,
-    /// A list with more records than were asked for.
+    /// A list with more records than requested.
     Oversized,
 }
 
-/// Which limit a 429 speaks of.
+/// The limit that a 429 is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     Minute,
     Hour,
     Day,
-    /// No quota: the provider is still busy with an equal request, and a short wait is enough.
+    /// Not a rate limit: the provider is still processing an identical request, and a short wait is
+    /// enough.
     AlreadyProcessing,
     Unknown,
 }
 
 impl Window {
-    /// The provider's quota that is used up, if it is one of those that are counted.
+    /// The rate limit window that is used up, if it is one of those that are counted.
     pub fn request_window(self) -> Option<RequestWindow> {
         match self {
             Self::Minute => Some(RequestWindow::Minute),
@@ -121,8 +122,7 @@ impl ProviderError {
         self
     }
 
-    /// Whether the same request may well succeed a little later. A rate limit is not meant: it has a
-    /// time of its own.
+    /// Whether a retry may succeed soon. Rate limits are excluded: they have their own wait.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self.kind,
@@ -133,13 +133,13 @@ impl ProviderError {
         )
     }
 
-    /// The same failure, seen as another kind.
+    /// The same error with another kind.
     pub fn as_kind(self, kind: ErrorKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// When to ask again after a 429, and for how long at least and at most: where the provider
-    /// doesn't say, its window does.
+    /// How long to wait after a 429, within bounds: what the provider asks for, or else a default
+    /// for the window.
     pub fn refused_for(&self, window: Window) -> Duration {
         let told = self.retry_after.unwrap_or(match window {
             Window::AlreadyProcessing => Duration::from_secs(5),
@@ -150,8 +150,9 @@ impl ProviderError {
         told.clamp(SHORTEST_WAIT, LONGEST_WAIT)
     }
 
-    /// Takes the key out of whatever the provider echoed, and shortens the rest: messages are
-    /// stored, logged and shown. In this order, or a cut could leave half a key behind.
+    /// Removes the key from everything that the provider echoed, and then truncates the texts,
+    /// since messages are stored, logged and shown. In this order, because truncating first could
+    /// leave part of a key.
     pub fn without_secret(mut self, secret: &SecretString) -> Self {
         let secret = secret.expose_secret();
         let redact = |text: String| match secret {
@@ -166,7 +167,7 @@ impl ProviderError {
     }
 }
 
-/// A provider's client could not be made from its configuration.
+/// A provider's client could not be created from its configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error("the base URL of {provider} is not usable: {reason}")]

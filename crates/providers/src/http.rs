@@ -1,10 +1,10 @@
-//! The place from which every request to a provider starts that this program thought of; what others
-//! wrote leaves by `passthrough`.
+//! Sends all requests to providers that this program creates itself; callers' own requests are sent
+//! by `passthrough`.
 //!
-//! [`Transport::send`] is one function from request to response: the network in production, and
-//! whatever a test or a simulation puts in its place. Nothing here knows any provider: an answer of
-//! any status is a [`Response`], and only a request that got no whole answer is an error. The
-//! credential travels in one header, and the only host that a request can name is the configured one.
+//! [`Transport::send`] is one function from request to response: the network in production, and a
+//! substitute in tests and simulations. Nothing here is specific to a provider: a response with any
+//! status is a [`Response`], and only a request without a complete response is an error. The
+//! credential is sent in one header, and only to the configured host.
 
 use std::{error::Error as _, fmt, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -28,35 +28,34 @@ use crate::{
     kept::Clients,
 };
 
-/// The longest that a request can take, from connecting to the last byte of its answer.
+/// The maximum time of a request, from connecting to the last byte of the response.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS_PER_HOST: usize = 32;
-/// A page is some hundred kilobytes; a body beyond this is no page.
+/// A page has some hundred kilobytes; a larger body than this is not a page.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
 pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What carries a request to its provider and brings the answer back. It owns the time that this
-/// may take: nobody sets a timer around it.
+/// Sends requests to a provider. It is responsible for timeouts: callers set no timers around it.
 #[async_trait]
 pub trait Transport: Send + Sync {
     async fn send(&self, request: Outgoing) -> Result<Response, ProviderError>;
 }
 
-/// A request as it leaves.
+/// A request, ready to send.
 pub struct Outgoing {
     pub method: Method,
     pub url: Url,
-    /// With the credential.
+    /// Including the credential.
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
 }
 
-/// Neither the headers, which carry the key, nor the body, which may carry people.
+/// Omits the headers, which contain the key, and the body, which may contain personal data.
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
@@ -66,7 +65,7 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// An answer of any status, read to its end.
+/// A complete response with any status.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
@@ -79,17 +78,17 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// A header's text, if it is there and has one.
+    /// A header's value, if present and readable as text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    /// The provider's own time.
+    /// The provider's time, from the `Date` header.
     pub fn date(&self) -> Option<Time> {
         parse_http_date(self.header("date")?)
     }
 
-    /// How long the provider asks to be left alone.
+    /// How long the provider asks to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(self.header("retry-after")?, self.header("date"))
     }
@@ -106,7 +105,7 @@ pub struct Request<'a> {
     pub api_key: &'a SecretString,
 }
 
-/// A transport, bound to a provider's base URL.
+/// A transport with a provider's base URL.
 #[derive(Clone)]
 pub struct Http {
     transport: Arc<dyn Transport>,
@@ -114,7 +113,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// Over the network.
+    /// Uses the network.
     pub fn new(provider: &'static str, base_url: &str) -> Result<Self, SetupError> {
         Self::over(provider, base_url, Arc::new(Network::new(ANSWER_WITHIN)?))
     }
@@ -129,7 +128,7 @@ impl Http {
         Ok(Self { transport, base })
     }
 
-    /// One request, one answer. No error repeats the key, whoever wrote it.
+    /// Sends one request. Errors never contain the key.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, ProviderError> {
         let secret = request.api_key;
         self.transport
@@ -138,7 +137,7 @@ impl Http {
             .map_err(|error| error.without_secret(secret))
     }
 
-    /// What the base URL itself answers to somebody unknown.
+    /// The response of the base URL itself, without credentials.
     pub async fn reach(&self) -> Result<Response, ProviderError> {
         let request = Outgoing {
             method: Method::GET,
@@ -168,7 +167,7 @@ impl Http {
         })
     }
 
-    /// Only the path changes, whatever it looks like, so the origin is always the configured one.
+    /// Only replaces the path, so the origin is always the configured one.
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!(
@@ -187,8 +186,8 @@ impl fmt::Debug for Http {
     }
 }
 
-/// Any text as one segment of a path; `None` where no segment can say it. URLs take dots for steps
-/// up, even encoded ones, and nothing for no segment at all.
+/// Encodes any text as one path segment; `None` if that is impossible. In URLs dot segments are
+/// navigation even when encoded, and an empty segment is none.
 pub fn segment(text: &str) -> Option<String> {
     if matches!(text, "" | "." | "..") {
         return None;
@@ -204,7 +203,7 @@ pub fn segment(text: &str) -> Option<String> {
     Some(encoded)
 }
 
-/// The network itself, on connections that are kept.
+/// The network, with connections that are kept alive.
 struct Network {
     clients: Clients,
     answer_within: Duration,
@@ -212,20 +211,20 @@ struct Network {
 
 impl Network {
     fn new(answer_within: Duration) -> Result<Self, SetupError> {
-        // The binary installs it first; a test or a tool that doesn't gets the same one here. The
-        // error only says that there is one already.
+        // The binary installs it first; for tests and tools the same one is installed here. An
+        // error only means that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
             ClientBuilder::new()
                 .user_agent(USER_AGENT)
-                // Of the whole exchange: a body that trickles or stops is given up as well.
+                // For the whole exchange, so that a slow or stalled body times out too.
                 .timeout(answer_within)
                 .connect_timeout(CONNECT_TIMEOUT)
                 .pool_idle_timeout(IDLE_CONNECTION_TIMEOUT)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
                 .tcp_nodelay(true)
                 .gzip(true)
-                // Following one would carry the key to wherever the answer points.
+                // Following a redirect would send the key to another address.
                 .redirect(redirect::Policy::none())
                 .referer(false)
         };
@@ -319,10 +318,12 @@ pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The whole chain in one line: reqwest's own text only says that sending failed. Without a
-/// connection (no such name, refused, no TLS) nothing has left, and so nothing was brought.
+/// The whole chain of causes in one line, because reqwest's own message only says that sending
+/// failed. Without a connection (DNS failure, refused, TLS failure) nothing was sent, so no records
+/// came.
 pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
-    // A body that breaks off is a connection's fault as well, though reqwest calls it undecodable.
+    // A body that breaks off is a connection error, although reqwest reports it as a decoding
+    // error.
     let kind = if error.is_timeout() {
         ErrorKind::Timeout
     } else {
@@ -330,7 +331,7 @@ pub(crate) fn no_answer(error: reqwest::Error) -> ProviderError {
     };
     let never_left = error.is_connect();
     let error = error.without_url();
-    let mut message = format!("the provider could not be asked: {error}");
+    let mut message = format!("the request to the provider failed: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
         let _ = write!(message, ": {cause}");

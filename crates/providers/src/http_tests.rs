@@ -1,4 +1,4 @@
-//! What leaves, what comes back, and when it is given up.
+//! What is sent, what is received, and when a request times out.
 
 use std::time::Instant;
 
@@ -141,7 +141,7 @@ fn printing_a_request_shows_no_key() {
     let http = http("https://api.apollo.io");
     let mut outgoing = http.outgoing(request("a", &key)).unwrap();
     assert_eq!(outgoing.headers[API_KEY_HEADER], "key-0f1e2d");
-    // Not even one that somebody made without marking the header.
+    // Not even one that was created without marking the header as sensitive.
     let bare = HeaderValue::from_static("key-0f1e2d");
     for _ in 0..2 {
         let shown = format!("{outgoing:?} {http:?}");
@@ -175,7 +175,7 @@ fn retry_after_is_a_number_of_seconds_or_a_time_of_the_providers_clock() {
         wait(&[until("Wed, 21 Oct 2026 07:30:05 GMT"), date]),
         Some(125)
     );
-    // It has passed already.
+    // The time has passed already.
     assert_eq!(
         wait(&[until("Wed, 21 Oct 2026 07:00:00 GMT"), date]),
         Some(0)
@@ -186,7 +186,7 @@ fn retry_after_is_a_number_of_seconds_or_a_time_of_the_providers_clock() {
     }
 }
 
-/// Asks a simulator for its users, with a fault on that request, and gives it up after a moment.
+/// Requests a simulator's users, with a fault on that request, and a short timeout.
 async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
     let sim = Simulator::new(Options::default());
     let fault = Fault::new(Match::path("users/search"), Action::Wire(fault));

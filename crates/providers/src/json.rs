@@ -1,10 +1,10 @@
 //! Lenient reading of providers' JSON, without building a tree of it.
 //!
 //! A page is split into raw slices, and a record into its top-level pairs ([`Fields`]); only the
-//! fields that a mapping asks for are ever decoded. Reading is lenient about form (a missing key is
-//! null, `"7"` is a number where one is expected, 7 is text where text is expected) and strict about
-//! sense: what can't be meant is [`Malformed`], with the field's name. Where a record has to land all
-//! the same, its fields are read through a [`reading::Reading`].
+//! fields that a mapping uses are ever decoded. Reading is lenient about form (a missing key is
+//! null, `"7"` is accepted as a number, 7 as text) and strict about meaning: other values are
+//! [`Malformed`], with the field's name. If a record must be kept even so, its fields are read
+//! through a [`reading::Reading`].
 
 pub mod canonical;
 pub mod reading;
@@ -19,7 +19,7 @@ use serde::{
 use serde_json::{Number, value::RawValue};
 use syncline_model::Time;
 
-/// A field that can't be understood.
+/// A field with an unusable value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct Malformed {
@@ -36,12 +36,12 @@ impl Malformed {
     }
 }
 
-/// An object's top-level pairs, in the order in which they came.
+/// An object's top-level pairs, in their original order.
 #[derive(Debug)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// `None` when the value is no object.
+    /// `None` if the value is not an object.
     pub fn of(value: &'a RawValue) -> Option<Self> {
         Self::parse(value.get())
     }
@@ -54,8 +54,8 @@ impl<'a> Fields<'a> {
         self.0.iter().map(|(key, value)| (key.as_ref(), *value))
     }
 
-    /// The value of a key, unless it is null. Of a repeated key the last one counts, as it does in
-    /// the databases.
+    /// The value of a key, unless it is null. If a key is repeated the last value counts, as in the
+    /// databases.
     pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.0.iter().rev().find(|(key, _)| key == name)?;
         (value.get() != "null").then_some(*value)
@@ -65,12 +65,12 @@ impl<'a> Fields<'a> {
         self.raw(name).map(|value| text_of(name, value)).transpose()
     }
 
-    /// Text that says something: blank text is none.
+    /// Text that is not blank; blank text counts as none.
     pub fn filled_text(&self, name: &str) -> Result<Option<String>, Malformed> {
         Ok(self.text(name)?.filter(|text| !text.trim().is_empty()))
     }
 
-    /// An id: text that says something, or a whole number.
+    /// An id: non-blank text, or a whole number.
     pub fn id(&self, name: &str) -> Result<String, Malformed> {
         let value = self
             .raw(name)
@@ -138,7 +138,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An absent list is an empty one.
+    /// An absent list counts as empty.
     pub fn list(&self, name: &str) -> Result<Vec<&'a RawValue>, Malformed> {
         let Some(value) = self.raw(name) else {
             return Ok(Vec::new());
@@ -165,7 +165,7 @@ pub fn text_of(name: &str, value: &RawValue) -> Result<String, Malformed> {
     }
 }
 
-/// The text of a JSON string, borrowed where it has no escapes.
+/// The text of a JSON string, borrowed if it has no escapes.
 pub fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
     if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
@@ -213,7 +213,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                // A contact has some 80 keys.
+                // A contact has about 80 keys.
                 let mut pairs = Vec::with_capacity(96);
                 while let Some(Key(key)) = map.next_key()? {
                     pairs.push((key, map.next_value()?));
@@ -229,9 +229,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A body as text that both serde and PostgreSQL's `jsonb` take: invalid UTF-8 replaced, NULs taken
-/// out, and each half of a surrogate pair that lost the other replaced by U+FFFD. Borrowed if there
-/// is nothing to do.
+/// Turns a body into text that both serde and PostgreSQL's `jsonb` accept: invalid UTF-8 is
+/// replaced, NULs are removed, and unpaired surrogates are replaced by U+FFFD. Borrowed if nothing
+/// changes.
 pub fn clean(body: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(body) {
         Cow::Borrowed(text) => clean_text(text),
@@ -247,7 +247,7 @@ fn clean_text(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::new();
     let mut copied = 0;
     let mut at = 0;
-    // Up to where a broken escape would reach: what is taken out of it must not make it whole.
+    // Where a broken escape would end: removing something from it must not make it valid.
     let mut broken_until = 0;
     while let Some(found) = memchr::memchr2(b'\\', 0, &bytes[at..]) {
         at += found;
@@ -271,15 +271,15 @@ fn clean_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(cleaned)
 }
 
-/// The length of what begins here, an escape or a raw NUL, and what must stand in its place.
+/// The length of the escape or raw NUL at the start, and its replacement.
 fn escape_at(bytes: &[u8]) -> (usize, Option<&'static str>) {
     if bytes[0] == 0 {
         return (1, Some(""));
     }
     match unit(bytes) {
         None if bytes.get(1) == Some(&0) => (1, None),
-        // Any other escape has two characters; of an escaped backslash that is all, so that the `u`
-        // after it begins nothing.
+        // Any other escape has two characters. That includes an escaped backslash, so a `u` after
+        // it begins no escape.
         None => (2, None),
         Some(0) => (6, Some("")),
         Some(0xD800..=0xDBFF) if matches!(unit(&bytes[6..]), Some(0xDC00..=0xDFFF)) => (12, None),
@@ -288,12 +288,12 @@ fn escape_at(bytes: &[u8]) -> (usize, Option<&'static str>) {
     }
 }
 
-/// An escape that a NUL interrupts, or that is no `\uXXXX`.
+/// An escape that is interrupted by a NUL, or an invalid `\u`.
 fn is_broken(bytes: &[u8]) -> bool {
     bytes[0] == b'\\' && matches!(bytes.get(1), Some(b'u' | 0)) && unit(bytes).is_none()
 }
 
-/// The UTF-16 unit of a `\uXXXX`.
+/// The UTF-16 code unit of a `\uXXXX`.
 fn unit(bytes: &[u8]) -> Option<u16> {
     let digits = bytes.get(..6)?.strip_prefix(b"\\u")?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -1,4 +1,4 @@
-//! Reading leniently, and what cleaning does to a body.
+//! Lenient reading, and cleaning of bodies.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn a_missing_key_reads_as_null_in_every_form() {
     for text in [
         "{}",
         r#"{"a":null}"#,
-        // The last of a repeated key counts.
+        // The last value of a repeated key counts.
         r#"{"a":1,"a":null}"#,
     ] {
         read(text, |fields| {

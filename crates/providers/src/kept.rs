@@ -1,9 +1,9 @@
-//! Connections that are kept, and that the other side may close just as the next request arrives.
+//! Kept-alive connections, which the server may close just as the next request arrives.
 //!
-//! A request that was sent on a kept connection and got no byte of an answer may have been carried out
-//! or not. One that may be repeated (RFC 9110, 9.2.2) is sent once more, on a new connection, so that
-//! the second try can't meet the same; any other never. Whoever counts requests asks [`counted`] how
-//! many that were.
+//! If a request on a kept-alive connection gets no byte of a response, it is unknown whether it was
+//! carried out. An idempotent request (RFC 9110, 9.2.2) is retried once, on a new connection, so
+//! that it can't fail in the same way; other requests are never retried. [`counted`] returns the
+//! number of these retries to callers that count requests.
 
 use std::{
     cell::Cell,
@@ -18,13 +18,13 @@ use reqwest::{Client, ClientBuilder, Error, Method, Request, Response};
 use tower::{Layer, Service};
 
 tokio::task_local! {
-    /// Whether a connection was opened for the request that is being sent.
+    /// Whether a connection was opened for the current request.
     static OPENED: Cell<bool>;
-    /// Requests that were sent once more.
+    /// The number of retried requests.
     static REPEATED: Cell<i64>;
 }
 
-/// What the work comes to, and how many requests were sent beyond those it meant to send.
+/// The result of `work`, and how many additional requests were sent as retries.
 pub async fn counted<T>(work: impl Future<Output = T>) -> (T, i64) {
     let work = async {
         let result = work.await;
@@ -33,7 +33,7 @@ pub async fn counted<T>(work: impl Future<Output = T>) -> (T, i64) {
     REPEATED.scope(Cell::new(0), work).await
 }
 
-/// A client that keeps its connections, and one that keeps none.
+/// A client with kept-alive connections, and one that opens a new connection for each request.
 #[derive(Debug)]
 pub(crate) struct Clients {
     keeping: Client,
@@ -52,7 +52,7 @@ impl Clients {
         self.keeping.request(method, url)
     }
 
-    /// `within`: the time for both tries together.
+    /// `within`: the timeout for both attempts together.
     pub(crate) async fn send(
         &self,
         request: Request,
@@ -62,7 +62,7 @@ impl Clients {
             return self.keeping.execute(request).await;
         }
         let Some(mut again) = request.try_clone() else {
-            // Its body is there only once.
+            // Its body can be sent only once.
             return self.fresh.execute(request).await;
         };
         let begun = Instant::now();
@@ -89,7 +89,7 @@ fn is_idempotent(method: &Method) -> bool {
     )
 }
 
-/// The connection ended, and no answer had begun.
+/// Whether the connection ended before a response had begun.
 fn ended_without_an_answer(error: &Error) -> bool {
     if error.is_timeout() {
         return false;
@@ -116,8 +116,8 @@ fn is_end(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Notes that a connection was opened. Where another becomes free first, the request goes there, and the
-/// new one is opened for later by somebody else.
+/// Records that a connection was opened. If another connection becomes free first, the request uses
+/// that one, and the new one is opened for later requests.
 #[derive(Clone, Copy)]
 struct Watch;
 

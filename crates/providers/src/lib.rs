@@ -1,11 +1,10 @@
-//! The providers: the only outgoing provider HTTP client, what each provider can do, and how its
-//! JSON becomes the common records.
+//! The providers: the only HTTP client for requests to providers, what each provider supports, and
+//! how its JSON is mapped to the common records.
 //!
-//! The engine asks [`Providers`] for a [`Provider`] and then reads pages of [`syncline_model`]
-//! records from it. Everything that is peculiar to one provider (paths, paging, error texts, odd
-//! values) ends in that provider's module: outside of it there are only typed pages and classified
-//! errors. Nothing here keeps state between two requests, so limits, retries and checkpoints are the
-//! engine's.
+//! The engine gets a [`Provider`] from [`Providers`] and reads pages of [`syncline_model`] records
+//! from it. Everything that is specific to one provider (paths, paging, error messages, odd values)
+//! stays in that provider's module: outside of it there are only typed pages and classified errors.
+//! Nothing here keeps state between requests; limits, retries and checkpoints are the engine's.
 
 mod account;
 pub mod apollo;

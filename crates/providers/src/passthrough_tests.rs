@@ -1,4 +1,4 @@
-//! What is given up, and what isn't, against a socket that answers by hand.
+//! What times out, and what doesn't, against a socket that responds manually.
 
 use std::{
     convert::Infallible,
@@ -18,7 +18,7 @@ use super::*;
 const KEY: &str = "key-0f1e2d";
 const IDLE: Duration = Duration::from_millis(200);
 
-/// A body of one chunk that never comes.
+/// A body whose only chunk never comes.
 struct Never;
 
 impl Body for Never {
@@ -106,7 +106,7 @@ async fn an_answer_that_stops_is_given_up() {
     );
 }
 
-/// A byte at a time, with pauses that are just short enough.
+/// One byte at a time, with pauses just short enough.
 struct Trickle {
     left: usize,
     pause: Pin<Box<tokio::time::Sleep>>,
@@ -158,7 +158,7 @@ async fn an_upload_ends_with_the_answer() {
     let answer = sent.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(answer.status, 413);
     assert_eq!(answer.body.read_up_to(10).await.unwrap().unwrap(), "no");
-    // However it ends, it ends: nothing is left to wait for.
+    // Either way it ends: nothing is left to wait for.
     let _ = server.await.unwrap();
 }
 

@@ -1,8 +1,7 @@
-//! What the engine may ask of a provider.
+//! The interface that the engine uses for providers.
 //!
-//! No method has a default body: a provider that forgets one does not compile. What a provider can
-//! do is data ([`Support`]), so "not supported" is answered by the caller from a table and never by
-//! trying.
+//! No method has a default body, so a provider that lacks one doesn't compile. What a provider
+//! supports is data ([`Support`]): callers check it first, and never find out by a failed request.
 
 use std::collections::HashMap;
 
@@ -13,7 +12,7 @@ use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, Windo
 
 use crate::{error::ProviderError, http::Response};
 
-/// What a connection proves itself with. Wiped from memory when dropped, and never printed.
+/// A connection's credentials. Zeroized when dropped, and never printed.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub api_key: SecretString,
@@ -36,17 +35,17 @@ pub trait Provider: Send + Sync {
     /// The name under which the provider counts a call against its request limits.
     fn endpoint(&self, call: Call) -> &'static str;
 
-    /// Any answer of the provider's, within five seconds: a request without credentials.
+    /// Any response of the provider within five seconds, to a request without credentials.
     async fn reach(&self) -> Result<Response, ProviderError>;
 
-    /// Whether the provider accepts the credentials; answers within five seconds.
+    /// Whether the provider accepts the credentials; returns within five seconds.
     async fn check(&self, credentials: &Credentials) -> KeyCheck;
 
-    /// The account behind the credentials, whose limits all its keys share; `None` where this key
-    /// can't tell.
+    /// The account behind the credentials, whose limits all its keys share; `None` if this key
+    /// can't see it.
     async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError>;
 
-    /// One page of an object. One request, never repeated here.
+    /// One page of an object, by a single request without retries.
     async fn list(
         &self,
         credentials: &Credentials,
@@ -54,7 +53,7 @@ pub trait Provider: Send + Sync {
         request: ListRequest,
     ) -> Result<Page, ProviderError>;
 
-    /// Whether a record is still there. One request, never repeated here.
+    /// Whether a record still exists, by a single request without retries.
     async fn get(
         &self,
         credentials: &Credentials,
@@ -62,12 +61,12 @@ pub trait Provider: Send + Sync {
         id: &str,
     ) -> Result<Lookup, ProviderError>;
 
-    /// Puts known statistics in place of those that the provider was still computing; `known` holds
-    /// the stored raw JSON of the records in [`Page::loading`], by id.
+    /// Replaces statistics that the provider was still computing by known ones; `known` has the
+    /// stored raw JSON of the records in [`Page::loading`], by id.
     fn settle(&self, page: &mut Page, known: &HashMap<String, Box<RawValue>>);
 }
 
-/// What a provider can do with an object.
+/// What a provider supports for an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -75,15 +74,15 @@ pub trait Provider: Send + Sync {
 )]
 pub struct Support {
     pub list: bool,
-    /// Records of a full page; `None` where the provider answers with everything at once.
+    /// Records of a full page; `None` if the provider returns everything at once.
     pub page_size: Option<u32>,
-    /// Whether a read can be limited to what changed.
+    /// Whether a read can be limited to changed records.
     pub incremental: bool,
-    /// Whether a record can be asked for by its id.
+    /// Whether a record can be looked up by its id.
     pub get: bool,
-    /// Whether it can be listed with the most recently updated records first.
+    /// Whether a list can be ordered by the last update, newest first.
     pub by_recency: bool,
-    /// The most records that a list shows, however many there are.
+    /// The most records that a list returns, even if there are more.
     pub most_listed: Option<i64>,
 }
 
@@ -99,53 +98,53 @@ pub enum Call {
 pub struct ListRequest {
     /// The first is 1.
     pub page: u32,
-    /// Where the object has that order; see [`Support::by_recency`].
+    /// Ignored if the object has no such order; see [`Support::by_recency`].
     pub order: Order,
 }
 
-/// What a provider thinks of a key.
+/// The result of checking a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCheck {
     Valid {
-        /// As [`Provider::account`] tells it.
+        /// As returned by [`Provider::account`].
         account: Option<String>,
     },
     Rejected {
         reason: String,
     },
-    /// The provider could not be asked, or answered with something else.
+    /// The provider could not be reached, or the response says nothing about the key.
     Unclear {
         reason: String,
     },
 }
 
-/// One page as read, already in the common form.
+/// One page, mapped to common records.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub records: Records,
     pub rejected: Vec<Rejected>,
-    /// The page to ask for next; `None` at the end.
+    /// The page to request next; `None` at the end.
     pub next: Option<u32>,
-    /// The provider's own total, where it tells one.
+    /// The provider's own total, if it reports one.
     pub reported_total: Option<i64>,
-    /// Records that the provider returned, rejected ones included. Sequence states come inside their
-    /// contacts and are not counted.
+    /// Records that the provider returned, including rejected ones. Sequence states are part of
+    /// their contacts and are not counted.
     pub returned: i64,
-    /// Ids of the records that have a statistic which the provider was still computing.
+    /// Ids of records with statistics that the provider was still computing.
     pub loading: Vec<String>,
-    /// What the answer told of the endpoint's request windows.
+    /// The usage of the endpoint's request windows, from the response's headers.
     pub usage: Vec<WindowUsage>,
-    /// The provider's clock when it answered.
+    /// The provider's time when it answered.
     pub provider_time: Option<Time>,
-    /// Whether the pages are in the order of creation, so that a new record goes behind the last.
+    /// Whether pages are in the order of creation, so that new records go behind the last one.
     pub has_order: bool,
 }
 
-/// What the provider says of a record that was asked for by its id.
+/// The result of a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
     pub found: Found,
-    /// What the answer told of the endpoint's request windows.
+    /// The usage of the endpoint's request windows, from the response's headers.
     pub usage: Vec<WindowUsage>,
 }
 
@@ -156,11 +155,11 @@ pub enum Found {
     Gone {
         reason: String,
     },
-    /// It may be there, but not for these credentials.
+    /// It may exist, but these credentials may not see it.
     Hidden {
         reason: String,
     },
-    /// The answer is another record, or leads to one: they were merged, perhaps.
+    /// The response is another record or redirects to one; perhaps they were merged.
     Another,
 }
 

@@ -1,4 +1,4 @@
-//! The providers that this process has, by name.
+//! The providers of this process, by name.
 
 use std::{fmt, sync::Arc};
 

@@ -1,9 +1,9 @@
-//! A caller's leave to ask a provider: whose credentials, and who counts the requests.
+//! A caller's session with a provider: the credentials, and the meter that counts its requests.
 //!
-//! A call of the unified API may take several requests, and only the provider's module knows how
-//! many and to which endpoints. So every single one goes through the session's meter, which keeps it
-//! back when the endpoint's limit is used up and learns from its answer. Syncs count for themselves,
-//! page by page, and bring no meter.
+//! A call of the unified API may need several requests, and only the provider's module knows how
+//! many and to which endpoints. So each of them goes through the session's meter, which refuses it
+//! if the endpoint's limit is used up, and learns from its response. Syncs count their requests
+//! themselves, page by page, and use no meter.
 
 use std::{future::Future, pin::Pin};
 
@@ -12,20 +12,20 @@ use syncline_model::WindowUsage;
 
 use crate::{error::ProviderError, http::Response, provider::Credentials};
 
-/// A successful answer, with what it told of the endpoint's request windows.
+/// A successful response, and the usage of the endpoint's request windows.
 #[derive(Debug)]
 pub struct Answered {
     pub response: Response,
     pub usage: Vec<WindowUsage>,
 }
 
-/// A request that leaves when it is polled.
+/// A request that is sent when it is polled.
 pub type Request<'r> = Pin<Box<dyn Future<Output = Result<Answered, ProviderError>> + Send + 'r>>;
 
-/// Whoever counts the requests of a session against the provider's limits.
+/// Counts a session's requests against the provider's limits.
 #[async_trait]
 pub trait Meter: Send + Sync {
-    /// Lets the request leave, or answers in its place that the endpoint's limit is used up.
+    /// Sends the request, or returns an error if the endpoint's limit is used up.
     async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError>;
 }
 
@@ -42,7 +42,7 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// For a caller that counts by itself.
+    /// For callers that count requests themselves.
     pub fn unmetered(credentials: &'s Credentials) -> Self {
         Self {
             credentials,

@@ -1,8 +1,8 @@
-//! What the unified API may ask of a provider, beside what syncs ask.
+//! The interface that the unified API uses for providers, in addition to that of syncs.
 //!
-//! Every call goes through the caller's [`Session`], which counts its requests. What is written comes
-//! back as the provider's own records, so that the tables can show it at once. A record that the
-//! provider doesn't have is an error of the kind `NotFound`, whatever status it used to say so.
+//! Every call goes through the caller's [`Session`], which counts its requests. Writes return the
+//! provider's own records, so that the tables can show them at once. A record that the provider
+//! doesn't have is always an error of the kind `NotFound`, whatever status the provider used.
 
 use async_trait::async_trait;
 use syncline_model::{
@@ -23,7 +23,7 @@ use crate::{
 
 #[async_trait]
 pub trait Unified: Provider {
-    /// A page of an object's records, as they are now.
+    /// A page of an object's current records.
     async fn list_live(
         &self,
         session: &Session<'_>,
@@ -31,7 +31,7 @@ pub trait Unified: Provider {
         page: PageAsk,
     ) -> Result<LivePage, ProviderError>;
 
-    /// One record by its id. A sequence state's contact comes along.
+    /// One record by its id. For a sequence state, its contact is included.
     async fn get_live(
         &self,
         session: &Session<'_>,
@@ -45,21 +45,21 @@ pub trait Unified: Provider {
         id: &str,
     ) -> Result<SequenceWithSteps, ProviderError>;
 
-    /// The contacts that have one of these addresses, whichever of theirs it is.
+    /// The contacts with one of these addresses, primary or not.
     async fn contacts_by_email(
         &self,
         session: &Session<'_>,
         emails: &[String],
     ) -> Result<Records, ProviderError>;
 
-    /// The accounts that the provider finds under a name, exact or not.
+    /// The accounts that the provider finds for a name; matches need not be exact.
     async fn accounts_by_name(
         &self,
         session: &Session<'_>,
         name: &str,
     ) -> Result<Records, ProviderError>;
 
-    /// A page of the contacts that are in a sequence, with their states.
+    /// A page of a sequence's contacts, with their states.
     async fn states_of_sequence(
         &self,
         session: &Session<'_>,
@@ -99,7 +99,7 @@ pub trait Unified: Provider {
         draft: &SequenceDraft,
     ) -> Result<Wrote, ProviderError>;
 
-    /// Adds a step; `order` is its place, the last one where none is given. Answers with its id.
+    /// Adds a step at position `order`, or at the end if that is not set. Returns its id.
     async fn create_step(
         &self,
         session: &Session<'_>,
@@ -115,14 +115,14 @@ pub trait Unified: Provider {
         template: &TemplateUpdate,
     ) -> Result<(), ProviderError>;
 
-    /// Puts contacts into a sequence, those that are in it already included.
+    /// Adds contacts to a sequence, which may include some that are already in it.
     async fn enrol(
         &self,
         session: &Session<'_>,
         enrolment: &Enrolment<'_>,
     ) -> Result<Enrolled, ProviderError>;
 
-    /// Takes contacts out of a sequence, or stops them in it.
+    /// Removes contacts from a sequence, or stops them in it.
     async fn leave(
         &self,
         session: &Session<'_>,
@@ -146,15 +146,15 @@ pub trait Unified: Provider {
 
     async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError>;
 
-    /// The company behind an e-mail address; `None` where the provider knows no such person. Costs
+    /// The company behind an e-mail address; `None` if the provider doesn't know the person. Costs
     /// credits.
     async fn enrich(&self, session: &Session<'_>, email: &str)
     -> Result<Enrichment, ProviderError>;
 
-    /// The way for requests that somebody else wrote.
+    /// Forwards callers' own requests.
     fn passthrough(&self) -> &Passthrough;
 
-    /// The name under which the provider counts a request that somebody else wrote.
+    /// The name under which the provider counts a caller's own request.
     fn endpoint_of(&self, method: &Method, path: &str) -> String;
 
     /// Whether such a request may cost the customer's credits. `path` is [`Target::as_read`].
@@ -162,20 +162,20 @@ pub trait Unified: Provider {
     /// [`Target::as_read`]: crate::Target::as_read
     fn may_cost_credits(&self, path: &str) -> bool;
 
-    /// What the answer to such a request tells of the provider's request limits; its body is empty
-    /// where nobody has read it.
+    /// What the response to a caller's own request says about the provider's rate limits. Its body
+    /// is empty if it has not been read.
     fn rate_limit_info(&self, answer: &Response) -> RateLimitInfo;
 }
 
-/// What an answer tells of the provider's request limits.
+/// What a response says about the provider's rate limits.
 #[derive(Debug, Clone)]
 pub struct RateLimitInfo {
     pub usage: Vec<WindowUsage>,
-    /// A refusal, where the answer is one.
+    /// The error, if the response is a 429.
     pub refusal: Option<ProviderError>,
 }
 
-/// A page of a live list, by number.
+/// The number and size of a live list's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageAsk {
     /// The first is 1.
@@ -187,7 +187,7 @@ pub struct PageAsk {
 pub struct LivePage {
     pub records: Records,
     pub next: Option<u32>,
-    /// The provider's own total, where it tells one.
+    /// The provider's own total, if it reports one.
     pub total: Option<i64>,
 }
 
@@ -197,17 +197,17 @@ pub struct SequenceWithSteps {
     pub steps: Vec<SequenceStep>,
 }
 
-/// What a write made.
+/// The result of a write.
 #[derive(Debug, Clone)]
 pub struct Wrote {
     pub id: String,
-    /// As the provider shows them now; empty where it didn't say.
+    /// As the provider now shows them; `None` if it didn't.
     pub records: Option<Records>,
-    /// What was asked for and not done, though the record was written.
+    /// What was requested but not done, although the record was written.
     pub warnings: Vec<String>,
 }
 
-/// Contacts to put into a sequence.
+/// Contacts to add to a sequence.
 #[derive(Debug, Clone, Copy)]
 pub struct Enrolment<'a> {
     pub sequence_id: &'a str,
@@ -216,14 +216,14 @@ pub struct Enrolment<'a> {
     pub contact_ids: &'a [String],
 }
 
-/// What became of the contacts that were to enter a sequence, or leave it.
+/// The results for contacts that were to be added or removed.
 #[derive(Debug, Clone)]
 pub struct Enrolled {
-    /// By contact, in the order asked for.
+    /// By contact, in the requested order.
     pub outcomes: Vec<(String, Outcome)>,
     /// The contacts with their states, as the provider shows them now.
     pub records: Records,
-    /// Ids of states that are no more, as far as the provider named them.
+    /// Ids of states that no longer exist, as far as the provider named them.
     pub removed: Vec<String>,
 }
 
@@ -233,9 +233,9 @@ pub enum Outcome {
     State { id: String },
     /// The contact is in the sequence, but its state could not be read.
     InIt,
-    /// The contact is not in the sequence any more.
+    /// The contact is no longer in the sequence.
     Out,
-    /// The provider left the contact as it was: its code, and what that means.
+    /// The provider skipped the contact: its code, and what that means.
     Skipped { code: String, reason: String },
 }
 

@@ -1,8 +1,8 @@
-//! The controller and action under which Apollo counts a request, whatever ids are in its path.
+//! The controller and action under which Apollo counts a request, regardless of ids in its path.
 //!
-//! Apollo's routes are those of Rails: a collection, perhaps an id, perhaps the name of an action. Callers
-//! may invent as many of them as they like, and each that is counted has a place in the account's budget;
-//! so what isn't in Apollo's reference counts under one name.
+//! Apollo's routes are those of Rails: a collection, an optional id, and an optional action.
+//! Callers can make up any number of them, and each counted one takes space in the account's
+//! budget, so whatever is not in Apollo's reference is counted under one name.
 
 use percent_encoding::percent_decode_str;
 
@@ -10,7 +10,7 @@ use crate::http::Method;
 
 const BASES: [&str; 2] = ["api/v1/", "v1/"];
 
-/// What is unknown.
+/// The name for unknown ones.
 const OTHER: &str = "other";
 
 const CONTROLLERS: [&str; 40] = [
@@ -56,7 +56,7 @@ const CONTROLLERS: [&str; 40] = [
     "organization_job_postings",
 ];
 
-/// Beside those of [`of_one`] and of collections.
+/// Actions besides those of [`of_one`] and of collections.
 const ACTIONS: [&str; 42] = [
     "abort",
     "activate",
@@ -109,7 +109,7 @@ pub(super) fn of(method: &Method, path: &str) -> String {
         .iter()
         .find_map(|base| path.strip_prefix(base))
         .unwrap_or(path);
-    // Apollo decodes it, so an escape makes no other action of it.
+    // Apollo decodes the path, so an escaped action is the same action.
     let path = percent_decode_str(path).decode_utf8_lossy();
     let mut parts = path.split('/').filter(|part| !part.is_empty());
     let controller = parts.next().unwrap_or_default();
@@ -136,7 +136,7 @@ fn of_one(method: &Method) -> &'static str {
     }
 }
 
-/// 24 hex digits. What else stands in the place of an id has a digit in it, and no action has.
+/// Whether it is an id: 24 hex digits, or anything else with a digit, since no action has one.
 pub(super) fn is_id(part: &str) -> bool {
     let hex = part.bytes().all(|byte| byte.is_ascii_hexdigit());
     (part.len() == 24 && hex) || part.bytes().any(|byte| byte.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! Apollo's endpoints: what it can do, and what is asked.
+//! Apollo's endpoints: what each object supports, and the requests.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use crate::{
     session::{Answered, Session},
 };
 
-/// The most that Apollo's searches return at once.
+/// The maximum page size of Apollo's searches.
 pub(super) const PER_PAGE: u32 = 100;
 
-/// Whatever the total says, no search goes beyond this record.
+/// Searches return no records beyond this one, even if the total is higher.
 const MOST_LISTED: i64 = 50_000;
 
 const SEARCHED: Support = Support {
@@ -29,8 +29,8 @@ const SEARCHED: Support = Support {
     most_listed: Some(MOST_LISTED),
 };
 
-/// What Apollo can do. No search has an updated-since filter, and most objects have no
-/// `updated_at`, so every read is a full one. Sequence states come inside the contacts.
+/// What Apollo supports. No search has an updated-since filter, and most objects have no
+/// `updated_at`, so every read is a full one. Sequence states are part of the contacts.
 pub(super) fn support(object: Object) -> Support {
     match object {
         Object::User | Object::Sequence => SEARCHED,
@@ -51,7 +51,7 @@ pub(super) fn support(object: Object) -> Support {
     }
 }
 
-/// The controller and action under which Apollo counts a call, all ids together.
+/// The controller and action under which Apollo counts a call, for all ids together.
 pub(super) fn counted_as(call: Call) -> &'static str {
     match call {
         Call::List(object) => match object {
@@ -114,10 +114,10 @@ impl Endpoint {
     }
 }
 
-/// A list to read a page of.
+/// The request for a page of a list.
 struct Listing {
     endpoint: Endpoint,
-    /// The key under which the answer has its records.
+    /// The key of the records in the response.
     array: &'static str,
     /// Whether the pages come in the order of creation.
     has_order: bool,
@@ -171,16 +171,16 @@ const CONTACT_ORDER: SortFields = SortFields {
     updated: "contact_updated_at",
 };
 
-/// Apollo's order of accounts by their last update is not reliable (a renamed one was seen to stay
-/// where it was), but it is the best there is.
+/// Apollo's order of accounts by their last update is not reliable (a renamed account was seen to
+/// keep its position), but it is the best available.
 const ACCOUNT_ORDER: SortFields = SortFields {
     created: "account_created_at",
     updated: "account_updated_at",
 };
 
-/// Oldest first is the one order that holds still: a new record goes behind the last page and a
-/// changed one stays where it is. Only a deletion (or its undoing) shifts a page, and the total
-/// shows that. Without a sort field Apollo promises no order at all.
+/// Oldest first is the only stable order: new records go behind the last page, and changed ones
+/// keep their place. Only a deletion (or its undoing) shifts a page, and the total shows that.
+/// Without a sort field Apollo promises no order at all.
 fn sorted(page: u32, per_page: u32, order: Order, fields: SortFields) -> Value {
     let (field, ascending) = match order {
         Order::OldestFirst => (fields.created, true),
@@ -220,7 +220,7 @@ impl Apollo {
         }
     }
 
-    /// Whether the key is logged in; `None` when the answer doesn't say.
+    /// Whether the key is logged in; `None` if the response doesn't say.
     pub(super) async fn health(
         &self,
         session: &Session<'_>,
@@ -231,7 +231,7 @@ impl Apollo {
         Ok(Fields::parse(&text).and_then(|health| health.flag("is_logged_in").ok().flatten()))
     }
 
-    /// The team of the key; `None` where the key may not see it.
+    /// The team of the key; `None` if the key may not see it.
     pub(super) async fn team(
         &self,
         session: &Session<'_>,
@@ -250,7 +250,8 @@ impl Apollo {
         })
     }
 
-    /// One request, counted by the session's meter if it has one. What is not a success is an error.
+    /// Sends one request, counted by the session's meter if it has one. A status other than success
+    /// is an error.
     pub(super) async fn call(
         &self,
         session: &Session<'_>,
@@ -278,7 +279,7 @@ impl Apollo {
     }
 }
 
-/// Without the body: half a page is still full of people.
+/// Doesn't include the body, because even part of a page contains personal data.
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
     ProviderError::new(
         ErrorKind::Garbage,

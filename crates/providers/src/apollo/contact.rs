@@ -1,4 +1,4 @@
-//! A contact of Apollo's, and the sequence states that come inside of it.
+//! Maps Apollo's contacts, and the sequence states that are part of them.
 
 use serde_json::value::RawValue;
 use syncline_model::{
@@ -10,7 +10,7 @@ use syncline_model::{
 use super::mapping::{Item, Said, fields_of, landing, rejection};
 use crate::json::{Fields, Malformed, reading::Reading};
 
-/// What stands where the address of a contact was not bought yet.
+/// Apollo's placeholder for an e-mail address that has not been bought yet.
 const LOCKED_EMAIL: &str = "email_not_unlocked@";
 
 pub(super) fn map_all(items: &[&RawValue], rejected: &mut Vec<Rejected>) -> Records {
@@ -39,7 +39,7 @@ fn contact(item: Item<'_>) -> Record<Contact> {
         address: Some(address(read)),
         email_addresses: email_addresses(read),
         phone_numbers: phone_numbers(read),
-        // Apollo counts none of these per contact.
+        // Apollo has none of these counters per contact.
         open_count: 0,
         click_count: 0,
         reply_count: 0,
@@ -66,7 +66,7 @@ fn address(read: Reading<'_, '_>) -> Address {
     }
 }
 
-/// The address that Apollo calls the contact's comes first, the others have no type.
+/// The primary address comes first; the others have no type.
 fn email_addresses(read: Reading<'_, '_>) -> Vec<EmailAddress> {
     let bought = |email: &String| !email.is_empty() && !email.starts_with(LOCKED_EMAIL);
     let mut addresses = Vec::new();
@@ -129,8 +129,8 @@ fn phone_number(read: Reading<'_, '_>) -> PhoneNumber {
     }
 }
 
-/// Appends a contact's states. Two with the same id would be one row, so the later one is kept. A list
-/// that can't be read is no proof that there are none.
+/// Appends a contact's states. Two with the same id would be the same row, so the later one is
+/// kept. A list that can't be read doesn't mean that there are none.
 fn map_states(
     contact: &Item<'_>,
     states: &mut Vec<Record<SequenceState>>,
@@ -139,7 +139,7 @@ fn map_states(
     const STATUSES: &str = "contact_campaign_statuses";
     let statuses = contact.fields.list(STATUSES).unwrap_or_else(|malformed| {
         rejected.push(rejection(Object::SequenceState, None, &malformed));
-        // It is noted as unread.
+        // This records it as unread.
         contact.read().list(STATUSES)
     });
     let first = states.len();
@@ -180,7 +180,7 @@ fn state(contact_id: &str, raw: &RawValue) -> Result<Record<SequenceState>, Reje
     Ok(item.record(said, contact_id))
 }
 
-/// Apollo repeats the ids of statuses across contacts, so the contact's is part of a state's.
+/// Apollo's status ids are not unique across contacts, so a state's id includes the contact's.
 fn state_id(contact_id: &str, fields: &Fields<'_>) -> Result<String, Malformed> {
     let own = fields
         .id("id")

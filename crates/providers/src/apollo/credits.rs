@@ -1,9 +1,10 @@
 //! Which of Apollo's calls cost the customer's credits.
 //!
-//! From Apollo's page on the pricing of its API. Where one call of a controller costs credits, all of
-//! them count as if they did: a new one, or another spelling, is rather refused than paid for.
+//! From Apollo's page on its API pricing. If one call of a controller costs credits, all its calls
+//! count as if they did: it is better to refuse a new call, or another spelling, than to pay for
+//! it.
 
-/// What a path begins with, behind the version.
+/// The first segment of the path after the version.
 const CONTROLLERS: &[&str] = &[
     // match, bulk_match, details of one
     "people",
@@ -13,10 +14,10 @@ const CONTROLLERS: &[&str] = &[
     "news_articles",
 ];
 
-/// Of a controller whose other calls are free.
+/// Single actions of controllers whose other calls are free.
 const ACTIONS: &[[&str; 2]] = &[["mixed_people", "search"]];
 
-/// Whether a call may cost credits, whatever its method. `path` is decoded and in small letters.
+/// Whether a call may cost credits, with any method. `path` is decoded and lower case.
 pub(super) fn may_cost(path: &str) -> bool {
     let mut segments = path.split('/').map(bare).filter(|part| !part.is_empty());
     let mut next = segments.next().unwrap_or_default();
@@ -27,7 +28,7 @@ pub(super) fn may_cost(path: &str) -> bool {
     CONTROLLERS.contains(&next) || ACTIONS.contains(&[next, action])
 }
 
-/// Without a format (`match.json`) and without parameters (`match;a=b`).
+/// Removes a format (`match.json`) and parameters (`match;a=b`).
 fn bare(segment: &str) -> &str {
     let end = segment.find(['.', ';']).unwrap_or(segment.len());
     &segment[..end]

@@ -1,5 +1,5 @@
-//! A sequence with its steps: Apollo answers with the steps, the touches (what an e-mail step sends
-//! and how) and the templates side by side.
+//! A sequence with its steps: Apollo returns the steps, the touches (what an e-mail step sends, and
+//! how) and the templates as separate lists.
 
 use serde_json::value::RawValue;
 use syncline_model::{
@@ -22,7 +22,7 @@ use crate::{
     unified::SequenceWithSteps,
 };
 
-/// A touch: which template a step sends.
+/// A touch: it links a step to the template that it sends.
 pub(super) struct Touch {
     pub(super) id: String,
     pub(super) step_id: String,
@@ -50,7 +50,7 @@ impl Apollo {
         Ok(SequenceWithSteps { sequence, steps })
     }
 
-    /// The touch that belongs to a step, to change what it sends.
+    /// The touch of a step, needed to change what the step sends.
     pub(super) async fn touch_of(
         &self,
         session: &Session<'_>,
@@ -118,7 +118,7 @@ fn order(fields: &Fields<'_>) -> Result<u32, Malformed> {
     Ok(u32::try_from(position).unwrap_or(1))
 }
 
-/// Relative to the step before, as Apollo keeps it.
+/// Relative to the previous step, as Apollo stores it.
 fn interval(fields: &Fields<'_>) -> Result<i64, Malformed> {
     let time = fields.int("wait_time")?.unwrap_or(0);
     let seconds = match fields.text("wait_mode")?.as_deref() {

@@ -1,5 +1,5 @@
-//! What Apollo knows of a person's company, by the person's e-mail address. Each answer that knows
-//! something costs a credit.
+//! What Apollo knows of a person's company, by the person's e-mail address. Each response with a
+//! result costs a credit.
 
 use serde_json::json;
 use syncline_model::live::Company;
@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl Apollo {
-    /// The person first, who may not be known at all; then the company by its domain, of which the
-    /// person's own entry often tells only the name.
+    /// Looks up the person first, who may be unknown; then the company by its domain, since the
+    /// person's entry often has only its name.
     pub(super) async fn company_of(
         &self,
         session: &Session<'_>,
@@ -40,7 +40,8 @@ impl Apollo {
             .is_some_and(|company| company.industry.is_some() && company.employee_count.is_some());
         if let Some(domain) = domain.filter(|_| !is_whole) {
             let endpoint = Endpoint::get("api/v1/organizations/enrich").query("domain", &domain);
-            // The person is paid for already, so what that told is worth more than this failure.
+            // The person has been paid for already, so that result is returned even if this request
+            // fails.
             let answer = self.call(session, endpoint).await.ok();
             if let Some(company) = answer.as_ref().and_then(organization_in) {
                 enrichment.credits += 1;
@@ -51,7 +52,7 @@ impl Apollo {
     }
 }
 
-/// Of an address that it doesn't know Apollo answers with a person who has nothing but that.
+/// For an unknown address Apollo returns a person with nothing but that address.
 fn person_in(response: &Response) -> Option<Company> {
     let text = json::clean(&response.body);
     let answer = Fields::parse(&text)?;
@@ -72,7 +73,7 @@ fn organization_in(response: &Response) -> Option<Company> {
     Some(company(&organization))
 }
 
-/// What can't be read is not known.
+/// Fields that can't be read count as unknown.
 fn company(organization: &Fields<'_>) -> Company {
     let text = |name| organization.filled_text(name).ok().flatten();
     Company {

@@ -1,8 +1,8 @@
-//! Contacts into a sequence and out of it.
+//! Adds contacts to a sequence, and removes them from it.
 //!
-//! Apollo answers 200 even when it left every contact out, with a reason for each. Being in the
-//! sequence already is what was asked for. And a failure may have been carried out all the same, so
-//! after one the contacts themselves are asked.
+//! Apollo answers 200 even if it skipped every contact, with a reason for each. A contact that is
+//! in the sequence already counts as added. A failed call may have been carried out anyway, so
+//! after a failure the contacts themselves are read.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use crate::{
     unified::{Enrolled, Enrolment, Outcome},
 };
 
-/// Contacts of one call.
+/// The maximum number of contacts per call.
 const AT_ONCE: usize = 100;
 
 /// Contacts by id, with their states.
@@ -34,8 +34,8 @@ struct Members {
     states: Vec<Record<SequenceState>>,
 }
 
-/// What Apollo said of a call: whom it left out, or that it failed, which says nothing of whether it
-/// was carried out.
+/// Apollo's response to a call: the skipped contacts, or a failure, after which it is unknown
+/// whether the call was carried out.
 enum Said {
     LeftOut(HashMap<String, String>),
     Failed(ProviderError),
@@ -56,7 +56,7 @@ impl Apollo {
             };
             match self.add_some(session, &chunk, &mut members).await {
                 Ok(some) => outcomes.extend(some),
-                // What went before is done and must be told.
+                // The earlier chunks have been carried out and must be reported.
                 Err(error) if !outcomes.is_empty() => {
                     let failed = |id: &String| (id.clone(), failed(&error));
                     outcomes.extend(contact_ids.iter().map(failed));
@@ -128,7 +128,7 @@ impl Apollo {
         }
     }
 
-    /// What can't be read stays unknown.
+    /// A contact that can't be read stays unknown.
     async fn read_member(&self, session: &Session<'_>, id: &str, members: &mut Members) {
         if let Ok(records) = self.show(session, Object::Contact, id).await {
             members.add(records);
@@ -157,7 +157,7 @@ impl Apollo {
             .call(session, Endpoint::post(path, body))
             .await
             .map_err(error::of_one_record)?;
-        // Of a sequence that it doesn't know Apollo only leaves it out of the answer.
+        // If Apollo doesn't know the sequence, it merely omits it from the response.
         if !names_sequence(&response, sequence_id) {
             return Err(no_such(Object::Sequence, sequence_id));
         }
@@ -176,7 +176,7 @@ impl Apollo {
         });
         let outcomes = outcomes.collect();
         let removed = match mode {
-            // The answer may lag behind: what was asked for is what counts.
+            // The response may be outdated, so it is ignored here: the states have been removed.
             LeaveMode::Remove => members.forget_states_in(sequence_id),
             LeaveMode::Stop | LeaveMode::Finish => Vec::new(),
         };
@@ -189,7 +189,7 @@ impl Apollo {
 }
 
 impl Said {
-    /// Whether the contact may be in the sequence though the answer doesn't show it there.
+    /// Whether the contact may be in the sequence even though the response doesn't show it.
     fn leaves_open(&self, id: &str) -> bool {
         match self {
             Self::Failed(_) => true,
@@ -197,7 +197,7 @@ impl Said {
         }
     }
 
-    /// What became of a contact whose state nobody has seen.
+    /// The outcome for a contact whose state was not found.
     fn of_unseen(&self, id: &str) -> Outcome {
         match self {
             Self::Failed(error) => failed(error),
@@ -211,7 +211,8 @@ impl Said {
 }
 
 impl Members {
-    /// The contacts of an answer. One that can't be read stays unknown: the call is carried out.
+    /// Adds the contacts of a response. A contact that can't be read stays unknown, because the
+    /// call has been carried out.
     fn take_in(&mut self, response: &Response) {
         let text = json::clean(&response.body);
         let contacts = Fields::parse(&text).and_then(|answer| answer.list("contacts").ok());
@@ -240,7 +241,7 @@ impl Members {
         })
     }
 
-    /// Gives back the ids of those that were there.
+    /// Removes the states in the sequence, and returns their ids.
     fn forget_states_in(&mut self, sequence_id: &str) -> Vec<String> {
         let is_there = |state: &Record<SequenceState>| {
             state.fields.sequence_id.as_deref() == Some(sequence_id)
@@ -261,7 +262,7 @@ impl Members {
     }
 }
 
-/// The contacts that Apollo left out, with its code: an object, and a list in older answers.
+/// The contacts that Apollo skipped, with its code: an object, or a list in older responses.
 fn skipped_in(response: &Response) -> HashMap<String, String> {
     let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     match &answer["skipped_contact_ids"] {
@@ -283,11 +284,11 @@ fn names_sequence(response: &Response, sequence_id: &str) -> bool {
     campaigns.is_some_and(|all| all.iter().any(|it| it["id"] == sequence_id))
 }
 
-/// The contact is in this very sequence.
+/// The contact is already in this sequence.
 const IN_IT: &str = "contacts_already_exists_in_current_campaign";
 
-/// Codes under which Apollo leaves out a contact that is in the sequence. The second was seen for it,
-/// too, whatever it says.
+/// Codes with which Apollo skips a contact that is in the sequence. The second one was seen in that
+/// case too, despite its name.
 fn may_be_in(code: &str) -> bool {
     matches!(code, IN_IT | "contacts_active_in_other_campaigns")
 }
@@ -295,7 +296,7 @@ fn may_be_in(code: &str) -> bool {
 fn failed(error: &ProviderError) -> Outcome {
     Outcome::Skipped {
         code: "unknown".to_owned(),
-        reason: format!("Apollo failed, and whether the contact entered is not known: {error}"),
+        reason: format!("Apollo failed, and it is unknown whether the contact was added: {error}"),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Apollo's failures, classified once.
+//! Classifies Apollo's errors.
 //!
-//! A body may be plain text, JSON or a proxy's HTML. The human text is under `error`, `message` or
-//! `error_message`; a rate limit says which of its windows is used up only in that text, or in the
-//! counters beside it.
+//! A body may be plain text, JSON or a proxy's HTML. The message is under `error`, `message` or
+//! `error_message`; only this text, or the usage headers, say which window of a rate limit is used
+//! up.
 
 use syncline_model::{Denial, WindowUsage};
 
@@ -38,8 +38,8 @@ fn kind_of(status: u16, message: &str, usage: &[WindowUsage]) -> ErrorKind {
     }
 }
 
-/// The 429 of a request that somebody else wrote. Where its text was not read, an answer whose windows
-/// all have something left is no quota's: Apollo is busy with an equal request.
+/// Classifies the 429 of a caller's own request. If its body was not read and all windows have
+/// requests left, it is not a rate limit: Apollo is still processing an identical request.
 pub(super) fn refusal_of(response: &Response) -> Option<ProviderError> {
     if response.status != 429 {
         return None;
@@ -52,8 +52,8 @@ pub(super) fn refusal_of(response: &Response) -> Option<ProviderError> {
     Some(error)
 }
 
-/// A refusal as the caller of the unified API sees it: Apollo answers 422 for a record that is gone
-/// or not to be seen, too.
+/// Maps an error to what the caller of the unified API should see: Apollo also answers 422 for a
+/// record that is deleted or not visible.
 pub(super) fn of_one_record(error: ProviderError) -> ProviderError {
     let said = error.message.to_lowercase();
     let says = |text: &str| said.contains(text);
@@ -70,8 +70,8 @@ pub(super) fn of_one_record(error: ProviderError) -> ProviderError {
     }
 }
 
-/// `id is not a valid ID`: of an id in the path Apollo says the parameter's name, of one in the body
-/// what stood there.
+/// `id is not a valid ID`: for an id in the path Apollo names the parameter, for one in the body it
+/// repeats the value.
 fn names_a_parameter(said: &str) -> bool {
     let Some(before) = said.split(" is not a valid id").next() else {
         return false;
@@ -80,7 +80,7 @@ fn names_a_parameter(said: &str) -> bool {
     before.len() < said.len() && (word == "id" || word.ends_with("_id"))
 }
 
-/// The plan is looked for first: its text may say as well that the key has no access.
+/// The plan is checked first, because its message may also mention the key's access.
 fn denial(message: &str) -> Denial {
     const PLAN: [&str; 3] = [
         "only available to apollo users on paid plans",
@@ -103,7 +103,7 @@ fn denial(message: &str) -> Denial {
 }
 
 fn refusal(message: &str, usage: &[WindowUsage]) -> ErrorKind {
-    // Apollo has answered 429 for a plan without the endpoint, too; no waiting helps there.
+    // Apollo has also answered 429 for a plan without the endpoint; waiting doesn't help then.
     if message.contains("only available to pay") {
         return ErrorKind::Forbidden(Denial::Plan);
     }
@@ -121,7 +121,7 @@ fn refusal(message: &str, usage: &[WindowUsage]) -> ErrorKind {
     ErrorKind::RateLimited(window)
 }
 
-/// The longest window of which nothing is left.
+/// The longest window without requests left.
 fn window_used_up(usage: &[WindowUsage]) -> Window {
     let used_up = usage.iter().rev().find(|usage| usage.left == 0);
     used_up.map_or(Window::Unknown, |usage| usage.window.into())
@@ -135,7 +135,7 @@ fn message_of(response: &Response, body: &str) -> String {
     let said = if html { None } else { text_in(body) };
     said.unwrap_or_else(|| match response.header("location") {
         Some(target) => format!(
-            "Apollo answered {} and points to {target}; is the base URL right?",
+            "Apollo answered {} with a redirect to {target}; check the base URL",
             response.status
         ),
         None => format!("Apollo answered {} without a text", response.status),
@@ -155,10 +155,10 @@ fn text_in(body: &str) -> Option<String> {
                 };
                 filled(text.ok().flatten()?)
             })
-            // JSON without a known text still says more than nothing.
+            // JSON without a known key is still better than no message.
             .or_else(|| filled(body.to_owned()));
     }
-    // Rate limits came as a bare JSON string once.
+    // Rate limit errors were once a bare JSON string.
     serde_json::from_str(body)
         .ok()
         .and_then(filled)

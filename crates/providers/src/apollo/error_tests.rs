@@ -1,4 +1,4 @@
-//! Each of Apollo's known refusals, as its documents and recorded answers have them.
+//! Each of Apollo's known errors, as documented or recorded.
 
 use std::time::Duration;
 

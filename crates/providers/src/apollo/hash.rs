@@ -1,8 +1,8 @@
-//! The hash by which a record that did not change is recognised.
+//! The content hash that detects unchanged records.
 //!
-//! It is a sum over what Apollo's JSON says, however it is written, less the keys that differ only by
-//! the endpoint or the moment at which the record was read. The mapping's version is part of it: a
-//! mapping that changes rewrites the rows.
+//! It is a sum over the content of Apollo's JSON, independent of its formatting, without the keys
+//! that differ only by endpoint or time. It includes the mapping's version, so a changed mapping
+//! rewrites the rows.
 
 use syncline_model::Object;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -12,10 +12,10 @@ use crate::json::{
     canonical::{self, Summed},
 };
 
-/// Grows with every change of a mapping that gives other fields for the same JSON.
+/// Increase it with every change of a mapping that produces other fields for the same JSON.
 const MAPPING_VERSION: u64 = 3;
 
-/// Keys that come and go with the endpoint, or move with the clock.
+/// Keys that depend on the endpoint or the time of the request.
 fn passing_keys(object: Object) -> &'static [&'static str] {
     match object {
         Object::User | Object::Mailbox => &["fields_fully_loaded"],
@@ -31,7 +31,7 @@ fn passing_keys(object: Object) -> &'static [&'static str] {
     }
 }
 
-/// What the record's own JSON says.
+/// The sum over the record's own JSON.
 pub(super) fn content(object: Object, fields: &Fields<'_>) -> Summed {
     let passing = passing_keys(object);
     let nothing = Summed { sum: 0, levels: 1 };
@@ -47,8 +47,7 @@ pub(super) fn content(object: Object, fields: &Fields<'_>) -> Summed {
         })
 }
 
-/// What a record has beside its own JSON is whether it counts as deleted, and the id of the record that
-/// it came in.
+/// The hash of the content, the deletion state, and the id of the record that contains this one.
 pub(super) fn of(content: Summed, is_deleted: bool, carrier: &str) -> i64 {
     let seed = MAPPING_VERSION << 1 | u64::from(is_deleted);
     xxh3_64_with_seed(carrier.as_bytes(), seed)
@@ -56,8 +55,8 @@ pub(super) fn of(content: Summed, is_deleted: bool, carrier: &str) -> i64 {
         .cast_signed()
 }
 
-/// The hash that version 2 of the mapping gave the same record, over its bytes: by it rows of that
-/// version are recognised as unchanged.
+/// The hash that version 2 of the mapping computed for the same record, over its bytes. It
+/// identifies unchanged rows of that version.
 pub(super) fn former(object: Object, fields: &Fields<'_>, is_deleted: bool, carrier: &str) -> i64 {
     const VERSION: u64 = 2;
     let passing = passing_keys(object);

@@ -1,4 +1,4 @@
-//! What counts as a change of a record, and how statistics are settled.
+//! What counts as a change of a record, and how pending statistics are filled in.
 
 use std::collections::HashMap;
 
@@ -151,7 +151,7 @@ fn settling_leaves_everything_alone_that_is_not_known() {
     assert_eq!(hash_on(&page), before);
 }
 
-/// What version 2 made of the account in this test.
+/// The hash that version 2 computed for the account in this test.
 const FORMER: i64 = 1_308_989_402_324_502_369;
 
 #[test]

@@ -1,7 +1,7 @@
-//! Reading for the unified API: pages of any object, single records, and searches.
+//! Live reads for the unified API: pages of any object, single records, and searches.
 //!
-//! Apollo shows contacts and accounts by their id, a sequence by a call of its own, and users and
-//! mailboxes only in their lists. A sequence state is inside its contact.
+//! Apollo returns contacts and accounts by id, a sequence by a separate endpoint, and users and
+//! mailboxes only in lists. A sequence state is part of its contact.
 
 use std::collections::HashSet;
 
@@ -26,10 +26,10 @@ use crate::{
     unified::{LivePage, PageAsk, Wrote},
 };
 
-/// How many hits of a keyword are looked at for the one that is meant.
+/// How many pages of keyword hits are searched for matching records.
 const KEYWORD_PAGES: u32 = 5;
 
-/// How many pages of a list are read to find one record of it. Apollo shows no more.
+/// How many pages of a list are read to find one record. Apollo returns no more.
 const LIST_PAGES: u32 = 500;
 
 impl Apollo {
@@ -126,7 +126,7 @@ impl Apollo {
             .ok_or_else(|| no_such(Object::Mailbox, id))
     }
 
-    /// Apollo looks for keywords, and its first hit may be somebody else of the same company.
+    /// Apollo searches by keyword, so the first hit may be another person of the same company.
     pub(super) async fn with_emails(
         &self,
         session: &Session<'_>,
@@ -169,8 +169,8 @@ impl Apollo {
         Ok(Records::Contacts { contacts, states })
     }
 
-    /// Narrowed by a filter that Apollo doesn't document: what it doesn't know it ignores, so its
-    /// answer is narrowed once more.
+    /// Uses a filter that Apollo doesn't document. Unknown filters are ignored, so the response is
+    /// filtered again here.
     pub(super) async fn in_sequence(
         &self,
         session: &Session<'_>,
@@ -237,7 +237,7 @@ impl Apollo {
     }
 }
 
-/// The record of an answer of the form `{"contact": {…}}`.
+/// The record of a response such as `{"contact": {…}}`.
 pub(super) fn one_record(response: &Response, object: Object) -> Result<Records, ProviderError> {
     let text = json::clean(&response.body);
     let raw = Fields::parse(&text)
@@ -246,8 +246,8 @@ pub(super) fn one_record(response: &Response, object: Object) -> Result<Records,
     records_of(response, object, &[raw])
 }
 
-/// What a write's answer says was written. The provider has it: where it can't be shown, its id is
-/// still worth more than an error that invites a second one.
+/// The written record in a write's response. The write has been carried out: if the record can't be
+/// mapped, its id is still returned, because an error would invite a second write.
 pub(super) fn written(
     response: &Response,
     key: &str,
@@ -270,7 +270,8 @@ pub(super) fn written(
     })
 }
 
-/// Records of an answer; one that can't be mapped spoils it, because somebody asked for that one.
+/// Maps records of a response. A record that can't be mapped is an error, because it was requested
+/// explicitly.
 pub(super) fn records_of(
     response: &Response,
     object: Object,
@@ -283,8 +284,8 @@ pub(super) fn records_of(
     }
 }
 
-/// An id as a segment of a path. A word without a digit is the name of an action, and would ask for
-/// something else.
+/// An id as a path segment. A word without a digit would be an action's name and lead to another
+/// endpoint.
 pub(super) fn id_in_path(object: Object, id: &str) -> Result<String, ProviderError> {
     segment(id)
         .filter(|_| action::is_id(id))
@@ -306,7 +307,7 @@ fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
         .any(|it| is_same_email(&it.email_address, wanted))
 }
 
-/// A page of a list that Apollo answers with at once.
+/// Cuts a page out of a list that Apollo returns as a whole.
 fn cut(mailboxes: Vec<Record<Mailbox>>, ask: PageAsk) -> LivePage {
     let total = mailboxes.len();
     let size = usize::try_from(ask.size).unwrap_or(usize::MAX);
@@ -320,7 +321,7 @@ fn cut(mailboxes: Vec<Record<Mailbox>>, ask: PageAsk) -> LivePage {
     }
 }
 
-/// The record with this id, of a list that may have it.
+/// The record with this id, if the list has it.
 fn take<T: Common>(records: Records, id: &str) -> Option<Record<T>> {
     T::of(records).into_iter().find(|record| record.id == id)
 }

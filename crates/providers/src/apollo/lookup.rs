@@ -1,8 +1,8 @@
-//! Reading one record by its id, to learn whether it is still there.
+//! Looks up one record by its id, to find out whether it still exists.
 //!
-//! Apollo answers for a record that it no longer shows with a 422 and a sentence. Only a sentence
-//! that speaks of this very record counts: whoever asks may mark a row deleted for it, so everything
-//! else is an error and settles nothing.
+//! For a record that no longer exists Apollo answers 422 with a message. Only a message about this
+//! very record counts: the caller may mark a row as deleted because of it, so everything else is an
+//! error and decides nothing.
 
 use syncline_model::Object;
 
@@ -19,12 +19,12 @@ use crate::{
     session::Session,
 };
 
-/// What can be asked for by its id.
+/// An object that can be looked up by id.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     /// The collection in the path.
     path: &'static str,
-    /// The key of the record in the answer, which is also the word in Apollo's sentences.
+    /// The record's key in the response, which is also its name in Apollo's messages.
     name: &'static str,
 }
 
@@ -52,7 +52,7 @@ impl Apollo {
         id: &str,
     ) -> Result<Lookup, ProviderError> {
         let unaskable = || {
-            let message = format!("Apollo can't be asked for the {object} '{id}' by its id");
+            let message = format!("Apollo can't look up the {object} '{id}' by id");
             ProviderError::new(ErrorKind::Rejected, None, &message)
         };
         let kind = Kind::of(object).ok_or_else(unaskable)?;
@@ -77,7 +77,7 @@ impl Apollo {
     }
 }
 
-/// What a success says: it has the record, or it is no answer to the question.
+/// Evaluates a success: it contains the record, another one, or neither.
 fn found_in(response: &Response, kind: Kind, id: &str) -> Result<Found, ProviderError> {
     let text = json::clean(&response.body);
     let answered = Fields::parse(&text).and_then(|answer| {
@@ -86,13 +86,13 @@ fn found_in(response: &Response, kind: Kind, id: &str) -> Result<Found, Provider
     });
     match answered {
         Some(answered) if answered == id => Ok(Found::Exists),
-        // A record may have gone up in another one; what that means for this one, nothing says.
+        // It may have been merged into another record; that doesn't say whether it is gone.
         Some(_) => Ok(Found::Another),
         None => Err(unreadable(response, &format!("it has no `{}`", kind.name))),
     }
 }
 
-/// What a refusal says of the record, if anything.
+/// What an error response says about the record, if anything.
 fn found_despite(error: &ProviderError, kind: Kind) -> Option<Found> {
     let said = error.message.to_lowercase();
     let says = |text: &str| said.contains(text);
@@ -104,7 +104,7 @@ fn found_despite(error: &ProviderError, kind: Kind) -> Option<Found> {
         422 => [" does not exist", " has been deleted"]
             .iter()
             .any(|end| says(&format!("this {}{end}", kind.name))),
-        // The text of a path that leads nowhere is the bare "Not Found".
+        // The message for an unknown path is just "Not Found".
         404 => says("record not found") || says(&format!("{} not found", kind.name)),
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! What each of Apollo's answers to a question by id says of the record.
+//! What each of Apollo's responses to a lookup says about the record.
 
 use super::*;
 use crate::apollo::error::classify;
@@ -99,7 +99,7 @@ fn nothing_else_settles_anything() {
             assert_eq!(verdict(object, status, body), None, "{status} {body}");
         }
     }
-    // What is said of another kind of record says nothing of this one.
+    // A message about another kind of record doesn't apply.
     let other = r#"{"error":"This account has been deleted!"}"#;
     assert_eq!(verdict(Object::Contact, 422, other), None);
 }

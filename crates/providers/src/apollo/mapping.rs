@@ -1,9 +1,10 @@
-//! Apollo's records made common ones, except for the two large ones: `contact.rs` (with the sequence
-//! states that come inside) and `sequence.rs`.
+//! Maps Apollo's records to common ones, except for the two large ones: `contact.rs` (with the
+//! sequence states inside) and `sequence.rs`.
 //!
-//! The fields are those of Supaglue's published mapping, so that its clients read on. Of a record only
-//! the id has to be readable: any other field that is not is null, and named. What is no record is
-//! rejected with the reason, and its page goes on.
+//! The fields are those of Supaglue's published mapping, so that its clients keep working. Only the
+//! id of a record must be readable: any other unreadable field is null, and its name is recorded.
+//! An item that is not a record is rejected with the reason, and the rest of its page is still
+//! mapped.
 
 use serde_json::value::RawValue;
 use syncline_model::{
@@ -51,10 +52,11 @@ pub(super) fn map_page(object: Object, items: &[&RawValue]) -> Mapped {
     }
 }
 
-/// How deep a record may be nested: deeper JSON is none to SQLite's functions, and exhausts PostgreSQL.
+/// How deeply a record may be nested: SQLite's JSON functions reject deeper JSON, and PostgreSQL
+/// runs out of stack.
 const MOST_LEVELS: usize = 1000;
 
-/// A record of Apollo's that is an object and has an id.
+/// An item of a page that is an object with an id.
 pub(super) struct Item<'a> {
     pub(super) id: String,
     raw: &'a RawValue,
@@ -64,13 +66,13 @@ pub(super) struct Item<'a> {
     unread: Unread,
 }
 
-/// What a mapping says of a record, beside its id and its JSON.
+/// The mapped data of a record, besides its id and its JSON.
 pub(super) struct Said<T> {
     pub(super) created_at: Option<Time>,
     pub(super) updated_at: Option<Time>,
     pub(super) is_deleted: bool,
     pub(super) fields: T,
-    /// A field doesn't have Apollo's own spelling.
+    /// A field is spelled differently than in Apollo's JSON.
     pub(super) is_respelt: bool,
 }
 
@@ -112,7 +114,7 @@ impl<'a> Item<'a> {
         Reading::new(&self.fields, &self.unread)
     }
 
-    /// `carrier` is the id of the record that it came in.
+    /// `carrier` is the id of the record that contains it.
     pub(super) fn record<T>(self, said: Said<T>, carrier: &str) -> Record<T> {
         let unread = self.unread.into_names();
         let former_hash = (unread.is_empty() && !said.is_respelt)
@@ -143,7 +145,7 @@ pub(super) fn rejection(object: Object, id: Option<String>, malformed: &Malforme
     }
 }
 
-/// Whether Apollo writes a text field in another way than it was mapped.
+/// Whether a mapped text differs from Apollo's spelling.
 pub(super) fn is_respelt(item: &Item<'_>, name: &str, mapped: Option<&str>) -> bool {
     mapped.is_some() && item.fields.text(name).ok().flatten().as_deref() != mapped
 }
@@ -164,7 +166,7 @@ fn map_all<T>(
     records
 }
 
-/// The record, whatever could not be read of it; see [`Mutation`].
+/// Keeps the record even if fields could not be read; see [`Mutation::UnreadFieldRejects`].
 pub(super) fn landing<T>(
     object: Object,
     record: Record<T>,
@@ -207,7 +209,7 @@ fn mailbox(item: Item<'_>) -> Record<Mailbox> {
     };
     let said = Said {
         created_at: read.time("created_at"),
-        // Apollo has no `updated_at` for it; this is the moment that Supaglue's clients know.
+        // Apollo has no `updated_at` for it; Supaglue used this time.
         updated_at: read.time("last_synced_at"),
         is_deleted: false,
         is_respelt: is_respelt(&item, "email", fields.email.as_deref()),

@@ -1,4 +1,4 @@
-//! Every object of the fixtures, mapped: full, sparse, null and odd records, and hopeless ones.
+//! The mapping of every object in the fixtures: complete, sparse, null, odd and malformed records.
 
 use syncline_model::{
     Contact, Mailbox, Object, Record, Records, Rejected, Sequence, SequenceState, ShareType, User,
@@ -192,7 +192,7 @@ fn a_statistic_that_is_loading_is_left_out_and_reported() {
     assert!(!loading.fields.metrics.contains_key("uniqueOpened"));
     assert_eq!(loading.fields.metrics["uniqueReplied"].as_i64(), Some(3));
     assert_eq!(loading.fields.share_type, ShareType::Private);
-    // The sequence before it is only called "loading".
+    // The sequence before it is merely named "loading".
     assert_eq!(page.loading, ["8f0000000000000000000005"]);
 }
 
@@ -263,7 +263,7 @@ fn states_come_out_of_their_contacts_with_ids_of_both() {
             "9f0000000000000000000001.8f0000000000000000000004",
             "9f0000000000000000000001.af0000000000000000000003",
             "9f0000000000000000000001.af0000000000000000000004",
-            // The status id is one of another contact.
+            // The status id also belongs to another contact.
             "9f0000000000000000000006.af0000000000000000000001",
         ]
     );
@@ -282,7 +282,7 @@ fn states_come_out_of_their_contacts_with_ids_of_both() {
         Some("2026-05-16T22:42:57.372Z".into())
     );
     assert!(states[0].raw.get().contains("Sequence inactive"));
-    // Of two with one id the later is kept.
+    // Of two with the same id the later one is kept.
     assert_eq!(states[2].fields.state, Some("finished".into()));
     assert_eq!(page.returned, 7);
 }

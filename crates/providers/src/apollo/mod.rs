@@ -1,8 +1,8 @@
-//! Apollo: what it can do, and how a page is read from it.
+//! Apollo: what it supports, and how it is read and written.
 //!
-//! `api.rs` has the endpoints, `page.rs` their envelopes, `lookup.rs` the reading by id; `mapping.rs`
-//! makes common records of Apollo's, `error.rs` classifies its failures, `usage.rs` reads its counters.
-//! Everything else in the workspace sees only [`Provider`].
+//! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id;
+//! `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs` reads the usage headers. The
+//! rest of the workspace sees only [`Provider`].
 
 mod action;
 mod api;
@@ -40,14 +40,14 @@ use crate::{
 };
 use api::PER_PAGE;
 
-/// A caller waits for this answer, so it comes in time even when Apollo's doesn't.
+/// A caller waits for the result, so the check has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct ApolloConfig {
     /// Without `/api/v1`: `https://api.apollo.io`.
     pub base_url: String,
-    /// What carries the requests; `None` is the network, which the passthrough uses always.
+    /// Sends the requests; `None` is the network, which the passthrough always uses.
     pub transport: Option<Arc<dyn Transport>>,
 }
 
@@ -82,10 +82,10 @@ impl Apollo {
         Ok(Self { http, passthrough })
     }
 
-    /// Puts into `verdict` what is known so far, so that it counts when the time is up.
+    /// Updates `verdict` with every result, so that a timeout returns what is known so far.
     async fn ask_about_key(&self, session: &Session<'_>, verdict: &mut KeyCheck) {
-        // The health endpoint costs nothing and says the most, but its answer to a bad key is not
-        // documented; the profile's is, and it names the team.
+        // The health endpoint costs nothing and says the most, but its response to an invalid key
+        // is not documented; the profile's is, and it includes the team.
         match self.health(session).await {
             Ok(Some(true)) => *verdict = KeyCheck::Valid { account: None },
             Ok(Some(false)) => {
@@ -103,14 +103,14 @@ impl Apollo {
             Ok(account) => KeyCheck::Valid { account },
             Err(error) => verdict_of_failure(error),
         };
-        // A key that is known to be valid stays it, whatever keeps the profile away.
+        // A key that is known to be valid stays valid, even if the profile can't be read.
         if matches!(profile, KeyCheck::Valid { .. }) || !matches!(verdict, KeyCheck::Valid { .. }) {
             *verdict = profile;
         }
     }
 }
 
-/// Apollo takes the key in a header only; in a URL it would be logged on the way.
+/// Apollo accepts the key only in a header; in a URL it would appear in logs.
 fn key_header(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
     let name = HeaderName::from_static(http::API_KEY_HEADER);
     Ok((name, http::key_header(&credentials.api_key)?))
@@ -121,7 +121,7 @@ fn verdict_of_failure(error: ProviderError) -> KeyCheck {
     let reason = error.message;
     match error.kind {
         ErrorKind::Unauthorized => KeyCheck::Rejected { reason },
-        // Apollo knows the key and only keeps it from this endpoint.
+        // Apollo knows the key and only denies this endpoint.
         ErrorKind::Forbidden(_) => KeyCheck::Valid { account: None },
         _ => KeyCheck::Unclear { reason },
     }
@@ -144,7 +144,7 @@ impl Provider for Apollo {
     async fn reach(&self) -> Result<Response, ProviderError> {
         let asking = tokio::time::timeout(CHECK_TIMEOUT, self.http.reach());
         asking.await.unwrap_or_else(|_| {
-            let message = format!("nothing came within {} s", CHECK_TIMEOUT.as_secs());
+            let message = format!("no response within {} s", CHECK_TIMEOUT.as_secs());
             Err(ProviderError::new(ErrorKind::Timeout, None, &message))
         })
     }
@@ -155,7 +155,7 @@ impl Provider for Apollo {
         };
         let session = Session::unmetered(credentials);
         let asking = self.ask_about_key(&session, &mut verdict);
-        // Whether it ended or not: what it learned is in the verdict.
+        // Even after a timeout the verdict has what was found out.
         let _ = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
         verdict
     }

@@ -1,4 +1,4 @@
-//! Apollo's envelopes: how the text of an answer becomes a page.
+//! Parses Apollo's list responses into pages.
 
 use std::fmt;
 
@@ -23,19 +23,19 @@ use crate::{
     provider::Page,
 };
 
-/// What an envelope says, whatever is in it.
+/// The content of a list response, for any object.
 pub(super) struct Listed<'a> {
     pub(super) items: Vec<&'a RawValue>,
     pub(super) next: Option<u32>,
     pub(super) total: Option<i64>,
 }
 
-/// Why an answer is no page.
+/// Why a response is not a valid page.
 #[derive(Debug)]
 pub(super) enum Unusable {
     Unreadable(String),
-    /// It has more records than were asked for. Nobody reserved for those, and a page that doesn't
-    /// keep to its size leaves nobody knowing where the next one begins.
+    /// It has more records than requested. They were not reserved, and with a wrong page size it is
+    /// unknown where the next page begins.
     Oversized {
         returned: usize,
         asked: u32,
@@ -49,7 +49,7 @@ impl Unusable {
             Self::Oversized { returned, asked } => ProviderError::new(
                 ErrorKind::Oversized,
                 Some(response.status),
-                &format!("Apollo answered with {returned} records, but {asked} were asked for"),
+                &format!("Apollo answered with {returned} records, but {asked} were requested"),
             )
             .with_records(i64::try_from(returned).unwrap_or(i64::MAX)),
         }
@@ -88,7 +88,7 @@ pub(super) fn envelope_of<'a>(
     })
 }
 
-/// The page alone: what its answer told beside it (usage, time) is added by the caller.
+/// Only the page itself: the caller adds what else the response has (usage, time).
 pub(super) fn page_of(
     text: &str,
     object: Object,
@@ -114,7 +114,7 @@ pub(super) fn page_of(
     })
 }
 
-/// Apollo's paging as far as it can be read: numbers may come as text, as null or not at all.
+/// Apollo's pagination, as far as it can be read: numbers may be text, null or absent.
 #[derive(Debug, Default)]
 struct Paging {
     total_entries: Option<i64>,
@@ -133,9 +133,9 @@ impl Paging {
         }
     }
 
-    /// The page after this one. Totals are evidence and no more: an empty page is the last whatever
-    /// they say, and a full one is the last only where they say so and nothing speaks against it. A
-    /// request too many brings nothing; one too few would leave records out for good.
+    /// The page after this one. Totals are not trusted: an empty page is always the last, and a
+    /// full one is the last only if the totals say so and nothing contradicts them. One request too
+    /// many costs little; one too few would miss records for good.
     fn next(&self, page: u32, returned: u32, page_size: u32) -> Option<u32> {
         let so_far = i64::from(page) * i64::from(page_size);
         let more = match returned {
@@ -147,14 +147,15 @@ impl Paging {
         if more { page.checked_add(1) } else { None }
     }
 
-    /// Whether as many records as there are said to be have come. On a first page that is no proof:
-    /// the total may be the page's own length.
+    /// Whether as many records have come as the total says. On a first page this proves nothing,
+    /// because the total may be the page's own length.
     fn is_met_by(&self, page: u32, so_far: i64) -> bool {
         let pages_agree = self.total_pages.is_none_or(|pages| pages <= page.into());
         page > 1 && self.total_entries == Some(so_far) && pages_agree
     }
 
-    /// After a page that is not full: the number of records counts, that of pages only without it.
+    /// For a page that is not full: decided by the number of records, or without it by the number
+    /// of pages.
     fn promises_more(&self, page: u32, so_far: i64) -> bool {
         match (self.total_entries, self.total_pages) {
             (Some(total), _) => total > so_far,
@@ -168,7 +169,7 @@ struct Envelope<'a> {
     pagination: Option<&'a RawValue>,
 }
 
-/// Reads an envelope whose array has this name in one pass, and skips everything else in it.
+/// Parses a response whose array has this name in one pass, skipping everything else.
 struct EnvelopeOf {
     array: &'static str,
 }

@@ -1,6 +1,5 @@
-//! Pages as no provider should send them: bytes at random, fixtures with bytes changed, and fixtures
-//! whose fields have values of any kind. Whatever comes, nothing panics, and every item of a page is a
-//! record or is named as rejected.
+//! Fuzz tests with invalid pages: random bytes, fixtures with changed bytes, and fixtures with
+//! values of any type. Nothing panics, and every item of a page is either mapped or rejected.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::{Map, Number, Value};
@@ -42,7 +41,7 @@ fn read(body: &[u8], object: Object, array: &'static str) -> Option<Page> {
     page_of(&text, object, array, (1, 100)).ok()
 }
 
-/// What the tables take, and what the coverage counts on.
+/// What the tables accept, and what coverage relies on.
 fn check(page: &Page, object: Object) -> Result<(), TestCaseError> {
     let scanned = page.records.scanned();
     let rejected = page
@@ -89,7 +88,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every place in the value, by its parent's pointer and its own name.
+/// Every position in the value: its parent's pointer and its own name.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     let mut go = |name: &str, inner: &Value| {
         let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));

@@ -1,5 +1,5 @@
-//! A sequence of Apollo's (an "emailer campaign"), and its statistics, which Apollo may still be
-//! computing when it is asked.
+//! Maps Apollo's sequences ("emailer campaigns") and their statistics, which Apollo may still be
+//! computing.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,14 +15,14 @@ use crate::{
     provider::Page,
 };
 
-/// What stands in place of a statistic that is being computed.
+/// Apollo's placeholder for a statistic that is being computed.
 const LOADING: &str = r#""loading""#;
 
-/// Texts that people write, in which the word "loading" is just a word.
+/// Texts by users, in which "loading" is an ordinary word.
 const WRITTEN_KEYS: &[&str] = &["name", "cc_emails", "bcc_emails"];
 
-/// Apollo's names and ours. Two of Apollo's stand for one of ours: the older documents call
-/// `spam_block_rate` by another name, and whichever is there is taken.
+/// Apollo's names and ours. Two of Apollo's map to the same one of ours: older documents have
+/// another name for `spam_block_rate`, and whichever is present is used.
 const METRICS: &[(&str, &str)] = &[
     ("unique_scheduled", "uniqueScheduled"),
     ("unique_delivered", "uniqueDelivered"),
@@ -75,7 +75,7 @@ fn num_steps(item: &Item<'_>) -> i64 {
     item.read().int("num_steps").unwrap_or(0)
 }
 
-/// Only numbers; a statistic that is no number is left out and spoils nothing.
+/// Only numbers: a statistic that is not a number is left out.
 fn metrics(item: &Item<'_>) -> BTreeMap<String, Number> {
     METRICS
         .iter()
@@ -87,7 +87,7 @@ fn metrics(item: &Item<'_>) -> BTreeMap<String, Number> {
         .collect()
 }
 
-/// Apollo no longer sends `permissions`; the visibility took its place.
+/// Apollo no longer sends `permissions`; the visibility has replaced it.
 fn share_type(read: Reading<'_, '_>) -> ShareType {
     let permission = read.object("sharing_permission");
     let visibility = permission
@@ -102,7 +102,7 @@ fn share_type(read: Reading<'_, '_>) -> ShareType {
     }
 }
 
-/// Whether a statistic was still being computed, be it one of the counters by status.
+/// Whether a statistic was still being computed, including the counters by status.
 pub(super) fn is_loading(fields: &Fields<'_>) -> bool {
     statistics(fields).any(|(_, value)| {
         is_loading_value(value)
@@ -123,8 +123,8 @@ fn is_loading_value(value: &RawValue) -> bool {
     value.get() == LOADING
 }
 
-/// Replaces "loading" by what is stored, and maps and hashes the result as if Apollo had sent it: a
-/// sequence in which nothing else changed is then unchanged.
+/// Replaces "loading" by the stored values, and maps and hashes the result as if Apollo had sent
+/// it, so that a sequence without other changes is unchanged.
 pub(super) fn settle(page: &mut Page, known: &HashMap<String, Box<RawValue>>) {
     let Records::Sequences(sequences) = &mut page.records else {
         return;
@@ -148,14 +148,14 @@ fn settled(raw: &RawValue, known: &RawValue) -> Option<Record<Sequence>> {
     Item::of(Object::Sequence, &raw).ok().map(map)
 }
 
-/// The object as text, with known values in place of "loading", one level deep.
+/// The object as text, with known values instead of "loading", one level deep.
 fn filled_in(fields: &Fields<'_>, known: &Fields<'_>, with_nested: bool) -> String {
     let mut text = String::from("{");
     for (key, value) in fields.pairs() {
         if text.len() > 1 {
             text.push(',');
         }
-        // `Value`'s display is JSON, so the key is escaped as it must be.
+        // `Value`'s `Display` is JSON, so the key is escaped correctly.
         let _ = write!(text, "{}:", serde_json::Value::from(key));
         let stands = WRITTEN_KEYS.contains(&key);
         let counterpart = known.raw(key);

@@ -1,8 +1,8 @@
-//! Writing sequences and their steps.
+//! Writes sequences and their steps.
 //!
-//! Apollo makes a sequence, then its steps one after the other: made at once they would compete for
-//! their places. A step that sends an e-mail comes with a touch and an empty template, which are
-//! filled in by a third call.
+//! A sequence is created first, then its steps one after the other: concurrent requests would
+//! conflict over positions. A step that sends an e-mail comes with a touch and an empty template,
+//! which a third call fills in.
 
 use serde_json::{Map, Value, json};
 use syncline_model::{
@@ -23,7 +23,7 @@ use crate::{
     unified::Wrote,
 };
 
-/// What Apollo made beside a step that sends something.
+/// What Apollo created together with a step that sends something.
 struct Sends {
     touch_id: Option<String>,
     template_id: Option<String>,
@@ -54,8 +54,8 @@ impl Apollo {
         Ok(wrote)
     }
 
-    /// The sequence is there already, so what fails here is a warning: an error would invite a
-    /// second sequence.
+    /// The sequence exists already, so failures here are warnings: an error would invite a second
+    /// sequence.
     async fn make_steps(&self, session: &Session<'_>, wrote: &mut Wrote, steps: &[StepDraft]) {
         if steps.is_empty() {
             return;
@@ -82,8 +82,8 @@ impl Apollo {
         }
     }
 
-    /// Where no place is asked for, a step goes behind the last one. Apollo gives a place that is
-    /// taken to nobody else, so then too.
+    /// Without a given position, the step is added after the last one. Apollo doesn't move other
+    /// steps if a given position is taken; the new step then also goes last.
     pub(super) async fn add_step(
         &self,
         session: &Session<'_>,
@@ -133,7 +133,7 @@ impl Apollo {
         Ok(wrote)
     }
 
-    /// The step is there already, so what fails here is a warning.
+    /// The step exists already, so failures here are warnings.
     async fn fill(
         &self,
         session: &Session<'_>,
@@ -241,7 +241,7 @@ fn word(kind: StepKind) -> &'static str {
     }
 }
 
-/// In the largest unit that says it exactly.
+/// In the largest unit that expresses it exactly.
 fn wait(seconds: u32) -> (u32, &'static str) {
     const UNITS: [(u32, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let exact = UNITS

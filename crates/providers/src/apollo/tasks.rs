@@ -1,5 +1,5 @@
-//! Tasks: what a user of Apollo's is to do about a contact. Most come from the call and task steps
-//! of sequences.
+//! Tasks: what an Apollo user is to do about a contact. Most come from the call and task steps of
+//! sequences.
 
 use serde_json::{json, value::RawValue};
 use syncline_model::{
@@ -45,7 +45,7 @@ impl Apollo {
         task_in(&response)
     }
 
-    /// Apollo has no filters for tasks, so a page is narrowed here and may be short.
+    /// Apollo has no filters for tasks, so pages are filtered here and may be short.
     pub(super) async fn tasks_now(
         &self,
         session: &Session<'_>,
@@ -94,7 +94,7 @@ impl Apollo {
             .await
             .map_err(error::of_one_record)?;
         let task = task_in(&response)?;
-        // Apollo's answer may still show it as it was before.
+        // Apollo's response may still show the old status.
         Ok(Task {
             status: TaskStatus::Completed,
             ..task

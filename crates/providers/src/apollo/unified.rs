@@ -1,4 +1,4 @@
-//! What Apollo does for the unified API, call by call; how is in the files beside.
+//! Apollo's implementation of the unified API; the details are in the other files.
 
 use async_trait::async_trait;
 use syncline_model::{

@@ -1,14 +1,14 @@
-//! What Apollo's answers tell of the endpoint's request windows.
+//! Reads the usage of an endpoint's request windows from Apollo's responses.
 //!
-//! Every answer that came past authentication has a pair of headers per window, the limit and what
-//! is left of it. Without a limit in a window its header is empty. When the window opened, and so
-//! when it closes, no header says.
+//! Every authenticated response has two headers per window: its limit, and what is left of it. If a
+//! window has no limit, its header is empty. No header says when the window opened or will close.
 
 use syncline_model::{RequestWindow, WindowUsage};
 
 use crate::http::Response;
 
-/// Per window, the headers of its limit and of what is left. The day's had another name once.
+/// Per window, the headers of its limit and of what is left. The day's headers had other names
+/// once.
 const HEADERS: [(RequestWindow, &[(&str, &str)]); 3] = [
     (
         RequestWindow::Minute,
@@ -27,17 +27,17 @@ const HEADERS: [(RequestWindow, &[(&str, &str)]); 3] = [
     ),
 ];
 
-/// The windows that the answer tells of, the shortest first. What can't be read tells nothing.
+/// The windows that the response reports, shortest first. Headers that can't be read are ignored.
 pub(super) fn usage_of(response: &Response) -> Vec<WindowUsage> {
     let told = |(window, names): (RequestWindow, &[(&str, &str)])| {
         let (limit, left) = names
             .iter()
             .find_map(|(limit, left)| Some((number(response, limit)?, number(response, left)?)))?;
-        // Nothing could be asked where the limit is 0, and yet here is an answer.
+        // A limit of 0 can't be right, because there is a response.
         (limit > 0).then(|| WindowUsage {
             window,
             limit,
-            // Less than nothing is left where refused requests count as well.
+            // It can be negative if refused requests count too.
             left: left.clamp(0, limit),
         })
     };

@@ -1,7 +1,7 @@
-//! Writing accounts and contacts.
+//! Writes accounts and contacts.
 //!
-//! Apollo answers a write with the record as it is then, a contact with its states inside. A field
-//! that is cleared goes out as empty text. Who owns a contact is set by a call of its own.
+//! Apollo returns the record after the write, a contact with its states. A field is cleared with
+//! empty text. A contact's owner is set by a separate call.
 
 use serde_json::{Map, Value, json};
 use syncline_model::{
@@ -60,7 +60,7 @@ impl Apollo {
             }
         };
         let answered = self.call(session, endpoint).await;
-        // In an answer to a create, what is missing is something that the body names.
+        // After a create, "not found" is about something that the body refers to.
         let response = match id {
             None => answered?,
             Some(_) => answered.map_err(error::of_one_record)?,
@@ -68,7 +68,7 @@ impl Apollo {
         written(&response, object.as_str(), object)
     }
 
-    /// The contact is written already, so a failure here is only a warning.
+    /// The contact has been written already, so a failure here is only a warning.
     async fn give_to(&self, session: &Session<'_>, wrote: &mut Wrote, owner_id: &str) {
         let body = json!({"contact_ids": [wrote.id], "owner_id": owner_id});
         let endpoint = Endpoint::post("api/v1/contacts/update_owners", body);
@@ -78,7 +78,7 @@ impl Apollo {
                 .push(format!("owner_id was not set: {error}"));
             return;
         }
-        // It answers with little more than the owner, so the contact is read once more.
+        // The response has little more than the owner, so the contact is read again.
         match self.show(session, Object::Contact, &wrote.id).await {
             Ok(records) => wrote.records = Some(records),
             Err(error) => wrote
@@ -88,7 +88,7 @@ impl Apollo {
     }
 }
 
-/// What a draft has and Apollo has no place for.
+/// Fields of a draft that Apollo can't store.
 fn left_out(draft: &ContactDraft) -> Vec<String> {
     let mut warnings = Vec::new();
     let emails = draft.email_addresses.as_deref().unwrap_or_default();
@@ -141,7 +141,7 @@ fn contact_body(draft: &ContactDraft) -> Map<String, Value> {
     body
 }
 
-/// Apollo takes an address as text and finds out its parts for itself.
+/// Apollo takes an address as one text and parses it itself.
 fn in_one_line(address: &Address) -> String {
     let Address {
         street_1,
@@ -157,7 +157,7 @@ fn in_one_line(address: &Address) -> String {
     filled.join(", ")
 }
 
-/// Apollo has one number of each kind, and none that it calls primary. No numbers at all clears them.
+/// Apollo has one number of each kind and no primary one. An empty list clears all numbers.
 fn set_phones(body: &mut Map<String, Value>, phones: Option<&[PhoneNumber]>) {
     let Some(phones) = phones else { return };
     let of = |kind: &str| {

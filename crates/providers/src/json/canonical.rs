@@ -1,33 +1,33 @@
-//! A sum over a JSON value that depends on what it says and not on how it is written: white space,
-//! escapes, the order of keys and the notation of numbers don't matter, at any depth.
+//! A hash of a JSON value's content, independent of its formatting: white space, escapes, the order
+//! of keys and the notation of numbers don't matter, at any depth.
 //!
-//! One pass over the text, without a tree and without recursion, so that no depth of nesting can
-//! use up the stack.
+//! One pass over the text, without building a tree and without recursion, so that deep nesting
+//! can't overflow the stack.
 
 use std::borrow::Cow;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// What a pass over a value found.
+/// The result of a pass over a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summed {
     pub sum: u64,
-    /// How deep its lists and objects are nested; 0 of a plain value.
+    /// How deeply its lists and objects are nested; 0 for a scalar.
     pub levels: usize,
 }
 
-// Values of different kinds never have the same sum because they look alike.
+// Seeds, so that values of different kinds never have the same sum because they look alike.
 const TEXT: u64 = 1;
 const NUMBER: u64 = 2;
 const WORD: u64 = 3;
 const LIST: u64 = 4;
 const OBJECT: u64 = 5;
 
-/// A list or an object that has begun.
+/// A list or object that is not closed yet.
 struct Open {
     kind: u64,
     sum: u64,
-    /// Of an object: the key whose value comes next.
+    /// For an object: the key whose value comes next.
     key: Option<u64>,
 }
 
@@ -42,7 +42,7 @@ impl Open {
 
     fn add(&mut self, value: u64) {
         match self.key.take() {
-            // Pairs are added up, so that their order is no matter.
+            // Pairs are added up, so that their order doesn't matter.
             Some(key) => self.sum = self.sum.wrapping_add(mix(key, value)),
             None => self.sum = mix(self.sum, value),
         }
@@ -57,7 +57,7 @@ impl Open {
     }
 }
 
-/// The sum of a value that is known to be JSON; anything else has some sum as well.
+/// The sum of a value that is known to be valid JSON; for other text the result is arbitrary.
 pub fn sum(json: &str) -> Summed {
     let bytes = json.as_bytes();
     let mut open: Vec<Open> = Vec::new();
@@ -106,7 +106,7 @@ pub fn sum(json: &str) -> Summed {
     Summed { sum: 0, levels }
 }
 
-/// The sum of a pair of an object, as part of the object's own.
+/// The sum of one pair, as part of its object's sum.
 pub fn sum_of_pair(key: &str, value: u64) -> u64 {
     mix(xxh3_64(key.as_bytes()), value)
 }
@@ -115,7 +115,7 @@ fn mix(one: u64, other: u64) -> u64 {
     xxh3_64_with_seed(&other.to_le_bytes(), one)
 }
 
-/// How much more of a number or a word is there.
+/// The length of the rest of a number or literal.
 fn word_length(bytes: &[u8]) -> usize {
     let ends = |byte: &u8| {
         matches!(
@@ -126,7 +126,7 @@ fn word_length(bytes: &[u8]) -> usize {
     bytes.iter().position(ends).unwrap_or(bytes.len())
 }
 
-/// Where the quote is that ends a text, and whether there are escapes before it.
+/// The position of the quote that ends a string, and whether there are escapes before it.
 fn text_end(bytes: &[u8], start: usize) -> (usize, bool) {
     let mut at = start;
     let mut has_escapes = false;
@@ -141,7 +141,7 @@ fn text_end(bytes: &[u8], start: usize) -> (usize, bool) {
     (bytes.len().max(start), has_escapes)
 }
 
-/// Most texts are short, and found faster byte by byte.
+/// Most strings are short, and a byte-by-byte search is faster for those.
 fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
     const SHORT: usize = 24;
     let (short, rest) = bytes.split_at(bytes.len().min(SHORT));
@@ -149,7 +149,7 @@ fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
     found.or_else(|| Some(short.len() + memchr::memchr2(b'"', b'\\', rest)?))
 }
 
-/// What a text says, given without its quotes.
+/// The decoded content of a string, given without its quotes.
 fn text(raw: &[u8], has_escapes: bool) -> Cow<'_, [u8]> {
     if !has_escapes {
         return Cow::Borrowed(raw);
@@ -161,22 +161,22 @@ fn text(raw: &[u8], has_escapes: bool) -> Cow<'_, [u8]> {
     }
 }
 
-/// A number by its value, however exact: its sign, its digits without the zeros at both ends, and
-/// the place of the last of them.
+/// Hashes a number by its exact value: its sign, its digits without leading and trailing zeros, and
+/// the position of the last digit.
 fn number(word: &[u8]) -> u64 {
     let unsigned = word.strip_prefix(b"-").unwrap_or(word);
     let is_negative = unsigned.len() < word.len();
     if unsigned.iter().all(u8::is_ascii_digit) {
         return decimal(is_negative, unsigned, 0);
     }
-    // An exponent beyond all bounds stays as it is written.
+    // A number with an exponent that is too large is hashed as it is written.
     in_digits(unsigned).map_or_else(
         || xxh3_64_with_seed(word, NUMBER),
         |(digits, place)| decimal(is_negative, &digits, place),
     )
 }
 
-/// The digits of a number, and the place of the last one.
+/// The digits of a number, and the position of the last one.
 fn in_digits(unsigned: &[u8]) -> Option<(Vec<u8>, i64)> {
     let text = std::str::from_utf8(unsigned).ok()?;
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));

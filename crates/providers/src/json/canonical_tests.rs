@@ -1,4 +1,4 @@
-//! What makes a difference to a value's sum, and what doesn't.
+//! What changes a value's sum, and what doesn't.
 
 use super::*;
 

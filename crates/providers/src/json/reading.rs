@@ -1,5 +1,5 @@
-//! Reading a record's fields when the record has to land whatever is in them: a field that can't be
-//! read is null, a member of a list that can't be read is left out, and their names are kept.
+//! Reads the fields of a record that is kept in any case: an unreadable field is null, an
+//! unreadable list member is left out, and their names are recorded.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use syncline_model::Time;
 
 use crate::json::{Fields, Malformed};
 
-/// The names of the fields of one record that could not be read, each once.
+/// The names of a record's unreadable fields, without duplicates.
 #[derive(Debug, Default)]
 pub struct Unread(RefCell<Vec<String>>);
 
@@ -25,11 +25,11 @@ impl Unread {
     }
 }
 
-/// The fields of a record, or of something in it.
+/// The fields of a record, or of an object in it.
 #[derive(Clone, Copy)]
 pub struct Reading<'r, 'a> {
     fields: &'r Fields<'a>,
-    /// What stands before the names of the fields: nothing, or `phone_numbers[].`
+    /// The prefix of the field names: empty, or such as `phone_numbers[].`.
     path: &'r str,
     unread: &'r Unread,
 }
@@ -43,7 +43,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         }
     }
 
-    /// Of an object inside of the record.
+    /// For an object within the record.
     pub fn of(self, path: &'r str, fields: &'r Fields<'a>) -> Self {
         Self {
             fields,
@@ -64,7 +64,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         self.kept(name, self.fields.filled_text(name))
     }
 
-    /// An e-mail address, without what stands around it.
+    /// An e-mail address, with white space trimmed.
     pub fn email(self, name: &str) -> Option<String> {
         let email = self.text(name)?;
         Some(email.trim().to_owned())
@@ -95,7 +95,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         self.kept(name, list).unwrap_or_default()
     }
 
-    /// The members of a list that `read` can make something of.
+    /// The members of a list that `read` accepts.
     pub fn members<T>(self, name: &str, mut read: impl FnMut(&'a RawValue) -> Option<T>) -> Vec<T> {
         let mut members = Vec::new();
         for raw in self.list(name) {

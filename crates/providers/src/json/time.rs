@@ -1,9 +1,9 @@
-//! Reading times: every form that means one instant.
+//! Reads times in every format that denotes one instant.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime};
 use syncline_model::Time;
 
-/// Forms with an offset, and those without one, which are in UTC.
+/// Formats with an offset, and those without one, which are in UTC.
 const WITH_OFFSET: &[&str] = &[
     "%Y-%m-%dT%H:%M:%S%.f%#z",
     "%Y-%m-%dT%H:%M%#z",
@@ -12,12 +12,12 @@ const WITH_OFFSET: &[&str] = &[
 const IN_UTC: &[&str] = &["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"];
 const DAYS: &[&str] = &["%Y-%m-%d", "%Y%m%d"];
 
-/// Seconds since 1970 from here on; less is a number that means something else.
+/// The smallest number of seconds since 1970 that is accepted; smaller numbers mean something else.
 const FIRST_SECONDS: f64 = 1e8;
-/// From here on a number counts a thousandth of what it would count below.
+/// From this value on, a number counts in the next smaller unit (milli, micro, nano).
 const NEXT_UNIT: f64 = 1e11;
 
-/// `None` where the text is no time, or one of a year that nothing here can show.
+/// `None` if the text is not a time, or its year can't be represented.
 pub(super) fn read(text: &str) -> Option<Time> {
     let text = text.trim();
     let time = DateTime::parse_from_rfc3339(text)
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Option<Time> {
                 .ok()
                 .map(|time| time.to_utc())
         })?;
-    // Whole milliseconds, and no leap second: 60 is the next minute's 0.
+    // Whole milliseconds, and no leap second: second 60 becomes second 0 of the next minute.
     let time = DateTime::from_timestamp_millis(time.timestamp_millis())?;
     (1..=9999).contains(&time.year()).then_some(time)
 }
@@ -62,7 +62,7 @@ fn in_words(text: &str) -> Option<Time> {
     with_offset.map(|time| time.to_utc()).or_else(utc)
 }
 
-/// The text without the word that says that it is in UTC.
+/// Removes a suffix that means UTC.
 fn strip_zone(text: &str) -> Option<&str> {
     ["Z", "z", "UTC", "GMT"]
         .iter()
@@ -70,7 +70,8 @@ fn strip_zone(text: &str) -> Option<&str> {
         .map(str::trim_end)
 }
 
-/// With a `T` between day and time, a dot before the fraction, and nothing before the offset.
+/// Normalizes to a `T` between date and time, a dot before the fraction, and no space before the
+/// offset.
 fn with_t(text: &str) -> String {
     let mut parts = text.split_whitespace();
     let day = parts.next().unwrap_or_default();
@@ -85,7 +86,7 @@ fn with_t(text: &str) -> String {
     text.replace('t', "T").replace(',', ".")
 }
 
-/// Seconds, milli-, micro- or nanoseconds: each is a range of years of its own.
+/// Seconds, milli-, micro- or nanoseconds: each is a separate range of values.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "fewer milliseconds than a year 10,000 has"

@@ -1,8 +1,8 @@
-//! Bodies on their way through, chunk by chunk, and how long neither of them may stand still.
+//! Streams bodies in both directions, with an idle timeout.
 //!
-//! Nobody knows how long a whole exchange takes, so only silence is measured: as long as bytes move
-//! in either direction, it goes on. When the answer has ended, or its reader has left, nobody needs
-//! the rest of the upload.
+//! The duration of an exchange is unlimited, so only inactivity is limited: it continues as long as
+//! bytes move in either direction. Once the response has ended, or its reader has left, the rest of
+//! the upload is dropped.
 
 use std::{
     error::Error,
@@ -20,7 +20,7 @@ use crate::error::{ErrorKind, ProviderError};
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What the two directions of one exchange know of each other.
+/// The state shared by the two directions of an exchange.
 #[derive(Clone)]
 pub(super) struct Exchange {
     shared: Arc<Mutex<Shared>>,
@@ -28,13 +28,13 @@ pub(super) struct Exchange {
 }
 
 struct Shared {
-    /// When the last bytes moved.
+    /// When data last moved.
     moved: Instant,
-    /// The answer is at its end, or nobody wants it any more.
+    /// The response has ended, or its reader has left.
     over: bool,
     upload: Option<Waker>,
-    /// Lets go of the caller's body. Whoever holds the upload may be stuck where the provider reads no
-    /// more, and would never look.
+    /// Drops the caller's body. The task that polls the upload may be blocked because the provider
+    /// has stopped reading, and would not notice.
     release: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -52,7 +52,7 @@ impl Exchange {
         }
     }
 
-    /// When it is given up, if nothing moves until then.
+    /// When the exchange times out if no more data moves.
     pub(super) fn deadline(&self) -> Instant {
         self.shared().moved + self.idle
     }
@@ -79,7 +79,8 @@ impl Exchange {
         }
     }
 
-    /// Whether the upload is of no use any more. If it is, `context` hears when that changes.
+    /// Whether the upload is no longer needed. If it still is, `context` is woken when that
+    /// changes.
     fn is_over(&self, context: &Context<'_>) -> bool {
         let mut shared = self.shared();
         shared.upload = Some(context.waker().clone());
@@ -92,7 +93,7 @@ impl Exchange {
 
     pub(super) fn given_up(&self) -> ProviderError {
         let message = format!(
-            "the provider was given up: for {} s neither the request nor its answer moved",
+            "the request timed out: no data was sent or received for {} s",
             self.idle.as_secs_f64()
         );
         ProviderError::new(ErrorKind::Timeout, None, &message)
@@ -103,9 +104,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The caller's body, as the provider takes it.
+/// The caller's body, streamed to the provider.
 pub(super) struct Upload<B> {
-    /// Gone when the exchange is over.
+    /// `None` after the exchange has ended.
     body: Arc<Mutex<Option<Pin<Box<B>>>>>,
     exchange: Exchange,
     size: SizeHint,
@@ -140,7 +141,7 @@ where
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let over = || Poll::Ready(Some(Err("the answer has ended already".into())));
+        let over = || Poll::Ready(Some(Err("the response has already ended".into())));
         if self.exchange.is_over(context) {
             return over();
         }
@@ -157,11 +158,11 @@ where
     }
 }
 
-/// The provider's body, as the caller takes it.
+/// The provider's body, streamed to the caller.
 pub struct Answer {
     body: reqwest::Body,
     exchange: Exchange,
-    /// Runs while the provider is waited for, and not while the caller is.
+    /// Only runs while waiting for the provider, not while waiting for the caller.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -175,7 +176,7 @@ impl Answer {
         }
     }
 
-    /// The whole of it; `None` where it is larger than this.
+    /// The complete body; `None` if it is larger than `max`.
     pub async fn read_up_to(mut self, max: usize) -> Result<Option<Bytes>, ProviderError> {
         let mut whole = Vec::new();
         loop {
@@ -201,7 +202,7 @@ fn broken_off(error: BoxError) -> ProviderError {
     match error.downcast::<ProviderError>() {
         Ok(error) => *error,
         Err(error) => {
-            let message = format!("the provider's answer broke off: {error}");
+            let message = format!("the provider's response broke off: {error}");
             ProviderError::new(ErrorKind::Connection, None, &message)
         }
     }
@@ -237,7 +238,7 @@ impl Body for Answer {
                 this.exchange.end();
                 return Poll::Ready(Some(Err(Box::new(this.exchange.given_up()))));
             }
-            // The upload moved meanwhile.
+            // The upload made progress meanwhile.
             silence.as_mut().reset(this.exchange.deadline());
         }
     }

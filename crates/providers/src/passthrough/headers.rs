@@ -1,14 +1,14 @@
-//! Which headers cross the passthrough, in either direction.
+//! Which headers are forwarded by the passthrough, in either direction.
 //!
-//! Headers of one connection end here, and so does what a caller authenticates with: the provider
-//! learns nothing of it, and the caller nothing of the credential that takes its place.
+//! Hop-by-hop headers and the caller's authentication are removed: the provider doesn't see the
+//! caller's credentials, and the caller doesn't see the connection's.
 
 use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// RFC 9110, 7.6.1, with the obsolete ones that are still sent.
+/// Hop-by-hop headers (RFC 9110, 7.6.1), including obsolete ones that are still sent.
 const OF_ONE_CONNECTION: [&str; 8] = [
     "connection",
     "keep-alive",
@@ -20,7 +20,7 @@ const OF_ONE_CONNECTION: [&str; 8] = [
     "upgrade",
 ];
 
-/// What tells who the caller is, to this service or to any other.
+/// Headers that identify the caller, to this service or to any other.
 const OF_THE_CALLER: [&str; 5] = [
     "authorization",
     "cookie",
@@ -29,17 +29,17 @@ const OF_THE_CALLER: [&str; 5] = [
     "x-provider-name",
 ];
 
-/// What is said anew for the next connection: its host, and that a body may come.
+/// Headers that are set again for the next connection.
 const SAID_ANEW: [&str; 2] = ["expect", "host"];
 
-/// Settings of this service.
+/// The prefix of this service's own settings.
 const OURS: &str = "x-syncline-";
 
-/// A provider's cookies are between it and whoever holds the credential. A browser would keep them for
-/// this service's address and send them along with the next customer's request.
+/// A provider's cookies belong to the connection's credential. A browser would store them for this
+/// service's address and send them with the next customer's request.
 const COOKIES: [&str; 2] = ["set-cookie", "set-cookie2"];
 
-/// A caller's headers without those that end here.
+/// A caller's headers, without those that are not forwarded.
 pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
     let named = named_by_connection(headers);
     let mut kept = HeaderMap::with_capacity(headers.len() + 1);
@@ -57,7 +57,7 @@ pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// A provider's headers without those that end here, and without the credential.
+/// A provider's headers, without those that are not forwarded, and without the credential.
 pub(super) fn to_caller(headers: &HeaderMap, secret: &SecretString) -> HeaderMap {
     let named = named_by_connection(headers);
     let secret = secret.expose_secret();
@@ -66,7 +66,7 @@ pub(super) fn to_caller(headers: &HeaderMap, secret: &SecretString) -> HeaderMap
         let text = name.as_str();
         let ends_here =
             is_of_one_connection(text) || COOKIES.contains(&text) || named.contains(name);
-        // Names come in small letters.
+        // Header names are lower case.
         if ends_here || (!secret.is_empty() && text.contains(&secret.to_lowercase())) {
             continue;
         }

@@ -1,9 +1,8 @@
-//! Requests that somebody else wrote, forwarded to a provider's own address with a connection's
-//! credential.
+//! Forwards callers' own requests to a provider's address, with a connection's credential.
 //!
-//! Nothing here reads what it forwards: bodies stream in both directions, redirects are answers, and
-//! a status of any kind is one. `target.rs` keeps the request at the configured address, `headers.rs`
-//! the credentials of both sides apart, `body.rs` the bodies moving.
+//! What is forwarded is not interpreted: bodies are streamed in both directions, and redirects and
+//! all statuses are returned to the caller. `target.rs` restricts requests to the configured
+//! address, `headers.rs` separates both sides' credentials, `body.rs` streams the bodies.
 
 mod body;
 mod headers;
@@ -30,18 +29,18 @@ use crate::{
     provider::Credentials,
 };
 
-/// How long nothing may move in either direction.
+/// How long there may be no data in either direction.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The header that carries a connection's credential.
+/// Makes the header with a connection's credential.
 pub type Credential = fn(&Credentials) -> Result<(HeaderName, HeaderValue), ProviderError>;
 
-/// The way to a provider for requests that are not ours.
+/// Forwards requests to one provider.
 pub struct Passthrough {
     base: Url,
     credential: Credential,
     idle: Duration,
-    /// Made for the first request: many processes never forward one.
+    /// Created at the first request: many processes never forward one.
     clients: OnceLock<Result<Clients, String>>,
 }
 
@@ -49,15 +48,15 @@ pub struct Passthrough {
 pub struct Forward<B> {
     pub method: Method,
     pub target: Target,
-    /// As the caller sent them; what must not leave is taken out.
+    /// As the caller sent them; headers that must not be forwarded are removed later.
     pub headers: HeaderMap,
     pub body: Option<B>,
 }
 
-/// An answer of any status, whose body has yet to come.
+/// A response with any status, whose body is still to be read.
 pub struct Forwarded {
     pub status: u16,
-    /// As the caller may see them.
+    /// Without headers that the caller must not see.
     pub headers: HeaderMap,
     pub body: Answer,
 }
@@ -84,7 +83,7 @@ impl Passthrough {
         self
     }
 
-    /// Where a path leads, with these parameters beside its own; otherwise why it leads nowhere.
+    /// Joins a path, with these query parameters added to its own; an error says why it is refused.
     pub fn target<'q>(
         &self,
         path: &str,
@@ -93,8 +92,8 @@ impl Passthrough {
         target::join(&self.base, path, query)
     }
 
-    /// Sends the request and comes back with the beginning of its answer. Who drops the future, or
-    /// the answer's body, ends the exchange.
+    /// Sends the request and returns when the response begins. Dropping the future, or the
+    /// response's body, ends the exchange.
     pub async fn send<B>(
         &self,
         credentials: &Credentials,
@@ -127,7 +126,7 @@ impl Passthrough {
             })?;
         let status = response.status();
         if status.is_informational() {
-            let message = format!("the provider answered {status}, which ends no exchange");
+            let message = format!("the provider answered {status}, which is not a final response");
             return Err(ProviderError::new(ErrorKind::Garbage, None, &message));
         }
         Ok(Forwarded {
@@ -142,14 +141,14 @@ impl Passthrough {
             ClientBuilder::new()
                 .connect_timeout(http::CONNECT_TIMEOUT)
                 .tcp_nodelay(true)
-                // The body goes through as it is.
+                // The body is passed through unchanged.
                 .gzip(false)
-                // Following one would carry the key to wherever the answer points.
+                // Following a redirect would send the key to another address.
                 .redirect(redirect::Policy::none())
                 .referer(false)
         };
         let made = self.clients.get_or_init(|| {
-            // The error only says that there is one already.
+            // An error only means that there is one already.
             let _ = rustls::crypto::ring::default_provider().install_default();
             Clients::build(builder).map_err(|error| error.to_string())
         });
@@ -185,7 +184,7 @@ async fn answer_of(
     }
 }
 
-/// Takes the credential out of a text, or out of all texts of a JSON value.
+/// Removes the credential from a text, or from all texts of a JSON value.
 pub fn without_secret(value: Value, credentials: &Credentials) -> Value {
     use secrecy::ExposeSecret;
     match credentials.api_key.expose_secret() {

@@ -1,15 +1,16 @@
-//! Where a caller's path leads: below the provider's base URL, or nowhere.
+//! Joins a caller's path to the provider's base URL, and refuses paths that could lead elsewhere.
 //!
-//! The path comes from somebody who may have it from somebody else, and the request carries a
-//! credential. So whatever could be read as another host, another place on this host, or a second
-//! header is refused with a reason, also where it would be harmless here: the servers behind may read
-//! it otherwise. What is left is joined, parsed, and compared with the base.
+//! The path may come from an untrusted source, and the request carries a credential. So everything
+//! that could be read as another host, another place on this host, or a second header is refused
+//! with a reason, even if it would be harmless here, because servers behind it may parse it
+//! differently. The rest is joined, parsed, and compared with the base.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use syncline_model::access::plain;
 use url::{Url, form_urlencoded};
 
-/// What is escaped in a path. Escapes stay as they are: they have been looked at.
+/// The characters that are escaped in a path. Existing escapes are kept; they are checked
+/// separately.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -31,10 +32,10 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b'%');
 
-/// The most that a URL may have. Longer ones are no requests that anybody answers.
+/// The maximum length of a URL. Servers don't accept longer ones.
 const LONGEST_URL: usize = 16 * 1024;
 
-/// A place at the provider.
+/// A URL at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub url: Url,
@@ -43,15 +44,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// The path as rules are compared with it: escapes decoded once, in the one spelling of
-    /// [`plain`].
+    /// The path for comparison with rules: escapes decoded once, and normalized by [`plain`].
     pub fn as_read(&self) -> String {
         plain(&percent_decode_str(&self.path).decode_utf8_lossy())
     }
 }
 
-/// `path` below `base`. It may have a query of its own, which is passed on as it is; `query` is
-/// added to that.
+/// `path` below `base`. It may have its own query, which is kept unchanged; `query` is added to it.
 pub(super) fn join<'q>(
     base: &Url,
     path: &str,
@@ -83,7 +82,7 @@ pub(super) fn join<'q>(
         url.set_query(Some(&all));
     }
     if url.path() != whole || !has_origin_of(&url, base) {
-        return Err("it leads away from the provider's own address".to_owned());
+        return Err("it leads to another address than the provider's".to_owned());
     }
     if url.as_str().len() > LONGEST_URL {
         let reason = format!("with its query it makes a URL of more than {LONGEST_URL} bytes");
@@ -124,7 +123,7 @@ fn check_segments(path: &str) -> Result<(), String> {
         return refused("it must be a path, not an address");
     }
     for segment in path.split('/') {
-        // Some servers cut a segment's parameters off before they look at it.
+        // Some servers remove a segment's parameters before they resolve it.
         let name = segment.split(';').next().unwrap_or_default();
         if matches!(name, "." | "..") {
             return refused("it must not contain the segments . and ..");
@@ -133,7 +132,7 @@ fn check_segments(path: &str) -> Result<(), String> {
     check_escapes(path)
 }
 
-/// `https:` and whatever else an address may begin with.
+/// Whether a segment begins with `https:` or any other scheme.
 fn has_scheme(segment: &str) -> bool {
     let Some((scheme, _)) = segment.split_once(':') else {
         return false;
@@ -142,7 +141,7 @@ fn has_scheme(segment: &str) -> bool {
     scheme.starts_with(|it: char| it.is_ascii_alphabetic()) && scheme.chars().all(is_of_scheme)
 }
 
-/// What is refused as it is must not come in disguise: servers differ in when they decode.
+/// Refuses encoded forms of refused characters, since servers differ in when they decode.
 fn check_escapes(path: &str) -> Result<(), String> {
     let mut rest = path;
     while let Some((_, escape)) = rest.split_once('%') {
@@ -161,7 +160,7 @@ fn check_escapes(path: &str) -> Result<(), String> {
 }
 
 fn byte_of(digits: &str) -> Option<u8> {
-    // The parser would take a sign, too.
+    // `from_str_radix` would accept a sign too.
     let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
 }
@@ -304,7 +303,7 @@ mod tests {
         ] {
             match join(&base("https://api.apollo.io"), path, []) {
                 Ok(target) => assert_eq!(target.as_read(), "v1/people/match", "{path}"),
-                // An encoded dot leads nowhere at all.
+                // An encoded dot is refused.
                 Err(_) => assert!(path.contains("%2E"), "{path}"),
             }
         }
