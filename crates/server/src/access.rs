@@ -1,9 +1,9 @@
-//! What a key may do: the one place where a call is allowed or refused.
+//! What a key may do: the one place where a call is allowed or denied.
 //!
-//! What a call needs is told by its method and its route, before the handler sees it, so an endpoint
-//! that is added needs no check of its own: if it isn't plainly a read, it takes a rule. Requests of
-//! the caller's own are looked at twice: whether any may be sent at all, and, as soon as it is known
-//! where one leads, whether that one may ([`check_forward`]).
+//! The required access follows from the method and the route, before the handler runs, so a new
+//! endpoint needs no check of its own: a call that isn't clearly a read needs a rule. A caller's
+//! own request to a provider is checked twice: whether the key may send any at all and, once the
+//! target is known, whether it may send this one ([`check_forward`]).
 
 use axum::{
     extract::{MatchedPath, OriginalUri},
@@ -15,7 +15,7 @@ use syncline_providers::Target;
 
 use crate::{error::ApiResult, extract::Caller, remote::Remote};
 
-/// Below these everything is for admins alone: what is read there are secrets, or leads to them.
+/// Admins only below these paths: reads there return secrets, or lead to them.
 const FOR_ADMINS: &[&str] = &[
     "/mgmt/v2/api_keys",
     "/mgmt/v2/audit_log",
@@ -23,28 +23,28 @@ const FOR_ADMINS: &[&str] = &[
     "/mgmt/v2/webhook_endpoints",
 ];
 
-/// Where there is something to read.
+/// Below these paths, reads need only a valid key.
 const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
 
-/// The end of the path of what only looks like a write.
+/// The end of a path whose POST only reads.
 const SEARCH: &str = "/_search";
 
-/// Headers that make another method of the one that was sent, at some servers.
+/// Headers with which some servers override the method.
 const METHOD_OVERRIDES: &[&str] = &[
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
 ];
 
-/// What a key that is held to rules may send of headers. Servers and the proxies before them look at many
-/// others to find out which path or which host is meant, and no list of those is ever complete.
+/// The headers that a key with rules may send. Servers and proxies use many others to find the path
+/// or the host, and no list of those is ever complete.
 const PLAIN_HEADERS: &[&str] = &[
     "accept",
     "accept-charset",
     "accept-encoding",
     "accept-language",
     "cache-control",
-    // Ends here, with the headers that it names.
+    // Hop-by-hop: it and the headers that it names are not forwarded.
     "connection",
     "content-disposition",
     "content-encoding",
@@ -68,21 +68,21 @@ const PLAIN_HEADERS: &[&str] = &[
     "x-request-id",
 ];
 
-/// The same, as a field of a form or a query.
+/// The same override as a form field or query parameter.
 const METHOD_FIELD: &str = "_method";
 
-/// What a call takes.
+/// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
     /// Any valid key.
     Read,
-    /// The role; and a rule as well if it writes.
+    /// The admin role, and also a rule if it writes.
     Admin { writes: bool },
     /// A rule in `writes`.
     Write,
-    /// A rule in `passthrough`, whichever it is.
+    /// Any rule in `passthrough`.
     Forward,
-    /// A permission to spend the customer's credits.
+    /// The permission to spend the customer's credits.
     Spend,
 }
 
@@ -108,7 +108,7 @@ impl Need {
     }
 }
 
-/// Whether the key may make this call; otherwise what it lacks.
+/// Whether the key may make this call; the error says what the key lacks.
 pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
     let route = parts.extensions.get::<MatchedPath>();
     let need = Need::of(&parts.method, route.map_or("", MatchedPath::as_str));
@@ -136,7 +136,7 @@ pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
     }
 }
 
-/// A caller's own request to a provider, as far as rules look at it.
+/// A caller's own request to a provider, as rules see it.
 pub(crate) struct Forwarding<'f> {
     pub(crate) method: &'f Method,
     pub(crate) target: &'f Target,
@@ -145,7 +145,7 @@ pub(crate) struct Forwarding<'f> {
     pub(crate) has_body: bool,
 }
 
-/// Whether the caller's key lets this request pass to the provider. Asked before anything is sent.
+/// Whether the caller's key may send this request to the provider. Checked before anything is sent.
 pub(crate) fn check_forward(
     caller: &Caller,
     remote: &Remote,
@@ -156,9 +156,9 @@ pub(crate) fn check_forward(
     if grants.is_unlimited() {
         return Ok(());
     }
-    // What a rule can't see through is refused to keys that have rules.
+    // Keys with rules may not send what a rule can't check.
     if let Some(reason) = ambiguous(forwarding) {
-        let refusal = format!("this API key is held to rules, and {reason}");
+        let refusal = format!("this API key has rules, and {reason}");
         return Err(caller.refuse(refusal));
     }
     let path = forwarding.target.as_read();
@@ -175,7 +175,7 @@ pub(crate) fn check_forward(
     Ok(())
 }
 
-/// Takes out of a request's headers what the caller's key may not send along.
+/// Removes the headers that the caller's key may not send.
 pub(crate) fn restrict_headers(caller: &Caller, headers: &mut HeaderMap) {
     if caller.key.grants().is_unlimited() {
         return;
@@ -188,13 +188,13 @@ pub(crate) fn restrict_headers(caller: &Caller, headers: &mut HeaderMap) {
     }
 }
 
-/// What could make another request of it than the one that the rules see.
+/// What could make the server handle a different request than the one that the rules check.
 fn ambiguous(forwarding: &Forwarding<'_>) -> Option<String> {
     let headers = forwarding.headers;
-    // To servers that make variables of headers, both spellings are one.
+    // Servers that turn headers into variables treat both spellings as the same.
     let mut names = headers.keys().map(|name| name.as_str().replace('_', "-"));
     if let Some(name) = names.find(|name| METHOD_OVERRIDES.contains(&name.as_str())) {
-        return Some(format!("the header {name} could make another method of it"));
+        return Some(format!("the header {name} could override the method"));
     }
     let path = forwarding.target.as_read();
     if path.contains(|it: char| matches!(it, '%' | ';' | '?' | '#') || it.is_whitespace()) {
@@ -205,19 +205,19 @@ fn ambiguous(forwarding: &Forwarding<'_>) -> Option<String> {
     let mut fields = form_urlencoded::parse(query.as_bytes());
     if fields.any(|(name, _)| name.eq_ignore_ascii_case(METHOD_FIELD)) {
         return Some(format!(
-            "the parameter {METHOD_FIELD} could make another method of it"
+            "the parameter {METHOD_FIELD} could override the method"
         ));
     }
     if forwarding.has_body && may_be_form(headers) {
         return Some(format!(
-            "a form could make another method of it with a field {METHOD_FIELD}: send JSON, with its \
+            "a form could override the method with a field {METHOD_FIELD}: send JSON, with its \
              content-type"
         ));
     }
     None
 }
 
-/// Servers take a body without a type for a form.
+/// Servers treat a body without a type as a form.
 fn may_be_form(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter().peekable();
     types.peek().is_none()
@@ -227,7 +227,7 @@ fn may_be_form(headers: &HeaderMap) -> bool {
             essence.is_empty()
                 || essence.contains("form")
                 || essence.starts_with("multipart/")
-                // Several types in one line: nobody knows which one counts.
+                // Several types in one line: it is undefined which one counts.
                 || value.contains(',')
         })
 }
@@ -241,7 +241,7 @@ fn allows_write(grants: &Policy, method: &Method, path: &str) -> bool {
     grants.allows_write(method.as_str(), &segments)
 }
 
-/// The sentence for a key that lacks a rule: where the rules are that it has.
+/// The message for a key that lacks a rule; it says which rules apply to the key.
 fn lacks(key: &ApiKey, call: &str, needs: &str) -> String {
     if key.policy.is_some() {
         format!("this API key may not {call}: its policy lacks {needs}")

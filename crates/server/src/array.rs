@@ -1,5 +1,5 @@
-//! Lists whose published form is a bare array, which has no pages: they are written part by part, so
-//! that only one part is in memory, however many rows there are.
+//! Lists whose published form is a bare array without pages. They are written part by part, so that
+//! only one part is in memory, however many rows there are.
 
 use axum::{
     Json,
@@ -14,11 +14,11 @@ use crate::error::{ApiError, ApiResult};
 
 pub(crate) struct Part<T> {
     pub(crate) items: Vec<T>,
-    /// Where the next one begins; `None` for the last.
+    /// Where the next part begins; `None` for the last.
     pub(crate) after: Option<String>,
 }
 
-/// `part_after` gives the part that begins there; the first begins at the empty text.
+/// `part_after` returns the part that begins there; the first begins at the empty string.
 pub(crate) async fn respond<T, F, Fut>(part_after: F) -> ApiResult<Response>
 where
     T: Serialize + Send + 'static,
@@ -36,7 +36,7 @@ where
             let Some(part) = part else {
                 return Ok(None);
             };
-            // Whoever reads it sees that it broke off.
+            // The caller sees that the answer was cut off.
             let part = part.await.map_err(|error| error.title())?;
             let end = if part.after.is_some() { "" } else { "]" };
             let bytes = bytes_of(",", &part.items, end).map_err(|error| error.title())?;

@@ -1,9 +1,9 @@
-//! What becomes known of a call on its way in, for the layers around it.
+//! What becomes known about a call while it is handled, for the layers around the handler.
 //!
-//! A layer sees a request before anybody has looked at its key, and a response that no longer says
-//! whose it is. So an outer layer ([`begin`]) puts a [`CallContext`] into the request's
-//! extensions, and the extractors write down what they find. A layer that wants to know takes the
-//! context out of the request before it goes on, and reads it afterwards:
+//! A layer sees a request before its key is checked, and a response that no longer says who called.
+//! So an outer layer ([`begin`]) puts a [`CallContext`] into the request's extensions, and the
+//! extractors fill it in. A layer that needs it takes the context out of the request before it
+//! calls `next`, and reads it afterwards:
 //!
 //! ```ignore
 //! let call = CallContext::of(request.extensions());
@@ -20,12 +20,12 @@ use syncline_store::Connection;
 
 use crate::guard::Share;
 
-/// Of what the caller wrote, in bytes.
+/// The longest logged text that the caller wrote, in bytes.
 const LOGGED: usize = 300;
 /// An id has 255 characters at most, of up to four bytes.
 const LOGGED_ID: usize = 1020;
 
-/// Cheap to clone; all clones are of the same call. Nothing that is known changes again.
+/// Cheap to clone; all clones are of the same call. A value that is set doesn't change again.
 #[derive(Clone, Default)]
 pub(crate) struct CallContext(Arc<Known>);
 
@@ -41,7 +41,8 @@ struct Known {
     provider_request: OnceLock<String>,
 }
 
-/// The layer around all others but the request's id: gives every call its context, and tells the log at last who called.
+/// The layer around all others except the request id's: gives every call its context, and logs at
+/// the end who called.
 pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
     let call = CallContext::default();
     request.extensions_mut().insert(call.clone());
@@ -72,7 +73,7 @@ impl CallContext {
         self.0.key.get()
     }
 
-    /// The customer that the path, the headers or the body name, be it there or not.
+    /// The customer that the path, the headers or the body name, whether it exists or not.
     pub(crate) fn customer_id(&self) -> Option<&str> {
         self.0.customer_id.get().map(String::as_str)
     }
@@ -82,7 +83,7 @@ impl CallContext {
         self.0.connection_id.get().map(String::as_str)
     }
 
-    /// What is left to the key in this minute, once the call is counted.
+    /// What the key may still send in this minute, once the call is counted.
     pub(crate) fn share(&self) -> Option<Share> {
         self.0.share.get().copied()
     }
@@ -91,12 +92,12 @@ impl CallContext {
         self.0.share.get_or_init(|| share);
     }
 
-    /// What the key lacked, where the call was refused for it.
+    /// What the key lacked, if the call was denied for that.
     pub(crate) fn denied(&self) -> Option<&str> {
         self.0.denied.get().map(String::as_str)
     }
 
-    /// A key that was valid once, where it is what the call was refused for.
+    /// A key that was valid once, if that is why the call was denied.
     pub(crate) fn former_key(&self) -> Option<&ApiKey> {
         self.0.former_key.get()
     }
@@ -106,8 +107,8 @@ impl CallContext {
         self.0.provider.get().copied()
     }
 
-    /// Method and path of the caller's own request to the provider; what is behind a `?` may be
-    /// anything, also a secret.
+    /// Method and path of the caller's own request to the provider, without the query, which may
+    /// contain secrets.
     pub(crate) fn provider_request(&self) -> Option<&str> {
         self.0.provider_request.get().map(String::as_str)
     }

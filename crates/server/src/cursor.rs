@@ -14,7 +14,7 @@ use crate::{
 /// The most rows of a page of the management API.
 pub(crate) const MAX_PAGE_SIZE: i64 = 1000;
 
-/// A position in a list: the id of a row and the way to go from it.
+/// A position in a list: the id of a row and the direction from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Which list it belongs to.
@@ -37,12 +37,12 @@ pub(crate) fn decode<T: DeserializeOwned>(cursor: &str) -> ApiResult<T> {
         .ok_or_else(foreign)
 }
 
-/// A short name of what a search looks for, so that no cursor goes on in another one.
+/// A short hash of a search, so that no cursor is used with another search.
 pub(crate) fn name_of(search: impl std::fmt::Debug) -> String {
     hex::encode(&Sha256::digest(format!("{search:?}"))[..8])
 }
 
-/// The answer to a cursor that the list has not given.
+/// The error for a cursor that this list did not return.
 pub(crate) fn foreign() -> ApiError {
     ApiError::validation(
         "cursor",
@@ -50,7 +50,7 @@ pub(crate) fn foreign() -> ApiError {
     )
 }
 
-/// A page size within its bounds.
+/// A page size, checked against its limits.
 pub(crate) fn page_size(asked: Option<&str>, default: i64, max: i64) -> ApiResult<i64> {
     let Some(text) = asked else {
         return Ok(default);
@@ -73,7 +73,7 @@ pub(crate) fn page_size(asked: Option<&str>, default: i64, max: i64) -> ApiResul
     Ok(size)
 }
 
-/// A page cut from rows of which one more was asked for than is shown.
+/// A page, cut from one row more than it shows.
 pub(crate) struct Page<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) has_next: bool,
@@ -81,7 +81,7 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// `came_from_cursor`: this is not the first page. `reverse`: the rows come backwards.
+    /// `came_from_cursor`: this is not the first page. `reverse`: the rows are in reverse order.
     pub(crate) fn cut(mut rows: Vec<T>, size: i64, came_from_cursor: bool, reverse: bool) -> Self {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
@@ -89,7 +89,7 @@ impl<T> Page<T> {
         Self::of(Batch { rows, more }, came_from_cursor, reverse)
     }
 
-    /// Of rows that were cut already.
+    /// From rows that are cut already.
     pub(crate) fn of(batch: Batch<T>, came_from_cursor: bool, reverse: bool) -> Self {
         let Batch { mut rows, more } = batch;
         if reverse {
@@ -109,7 +109,7 @@ impl<T> Page<T> {
     }
 }
 
-/// Where a list goes on; `None` at its beginning.
+/// Where a list continues; `None` for its beginning.
 pub(crate) fn position(cursor: Option<&str>, list: &str) -> ApiResult<Option<Position>> {
     let position: Option<Position> = cursor.map(decode).transpose()?;
     if position
@@ -156,7 +156,7 @@ pub(crate) fn links<T>(
     )
 }
 
-/// The management API's list.
+/// A list of the management API.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ResultList<T> {
     #[schema(required = true)]
@@ -164,7 +164,7 @@ pub(crate) struct ResultList<T> {
     #[schema(required = true)]
     pub(crate) previous: Option<String>,
     pub(crate) results: Vec<T>,
-    /// How many there are, counted up to 10,000 among the newest 50,000.
+    /// The number of rows, counted up to 10,000 among the newest 50,000.
     pub(crate) total_count: i64,
     /// `false`: there may be more than were counted.
     pub(crate) total_count_is_exact: bool,

@@ -1,4 +1,4 @@
-//! `/docs`: the OpenAPI documents as a page to browse and try. Swagger UI comes inside the binary, so
+//! `/docs`: the OpenAPI documents as a page to browse and try. Swagger UI is part of the binary, so
 //! the page works without a network.
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use utoipa_swagger_ui::Config;
 
 use crate::{AppState, error::ApiError, openapi};
 
-/// Everything comes from this server, and nothing is embedded elsewhere.
+/// Everything is loaded from this server, and other sites can't embed the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-/// Swagger UI's files change with releases only; the page itself names the documents.
+/// Swagger UI's files change only with releases.
 const A_DAY: &str = "public, max-age=86400";
 const ASK_AGAIN: &str = "no-cache";
 
@@ -37,7 +37,7 @@ const FILES: [&str; 5] = [
 pub(crate) fn routes() -> Router<AppState> {
     let script = start_script();
     Router::new()
-        // Relative, so that it holds behind a proxy that serves this below a path of its own.
+        // Relative, so that it also works behind a proxy that serves this below another path.
         .route(
             "/docs",
             get(async || (StatusCode::FOUND, [(header::LOCATION, "docs/")])),
@@ -53,7 +53,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/docs/{file}", get(file))
 }
 
-/// Starts the page with the documents that there are.
+/// Starts the page with the documents that exist.
 fn start_script() -> String {
     let documents: Vec<_> = openapi::documents()
         .into_iter()
@@ -96,7 +96,7 @@ async fn file(Path(name): Path<String>) -> Result<Response, ApiError> {
         .map_err(|error| ApiError::Internal(error.to_string()))?;
     let headers: [(HeaderName, HeaderValue); 4] = [
         (header::CONTENT_TYPE, content_type),
-        // They are kept compressed; every browser takes that.
+        // They are stored compressed, which every browser supports.
         (header::CONTENT_ENCODING, HeaderValue::from_static("gzip")),
         (header::CACHE_CONTROL, HeaderValue::from_static(A_DAY)),
         (

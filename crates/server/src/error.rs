@@ -1,8 +1,8 @@
-//! What goes wrong on the way to an answer, and the one shape in which callers see it.
+//! The errors of the API, and the one shape in which callers see them.
 //!
-//! An [`ApiError`] rides in the response's extensions until an outer layer ([`render`]) writes the
-//! body: there axum's own 404, 405 and 413 get the same shape. Internal detail is logged under the
-//! request's id and never returned.
+//! An [`ApiError`] is kept in the response's extensions until an outer layer ([`render`]) writes
+//! the body; there axum's own 404, 405 and 413 get the same shape. Internal details are logged with
+//! the request's id and never returned.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
 /// In bytes.
 const LONGEST_TITLE: usize = 2000;
 
-/// When to come back to a service that is busy or lacks its database, in seconds.
+/// The `Retry-After` of a service that is busy or lacks its database, in seconds.
 const SOON: u64 = 1;
 
-/// What an enrichment cost, also where it found nothing.
+/// The cost of an enrichment, also if it found nothing.
 pub(crate) const CREDITS_USED: &str = "x-credits-used";
 
-/// Marks an answer that is a provider's own, of whatever status: nothing is made of it here.
+/// Marks an answer that is the provider's own, with any status: it is passed on unchanged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FromProvider;
 
@@ -55,22 +55,22 @@ pub(crate) enum ApiError {
     Conflict(String),
     TooLarge,
     UnsupportedMediaType,
-    /// What the provider answered, or that it didn't.
+    /// The provider's error answer, or that it didn't answer.
     Provider(ProviderFailure),
-    /// The key of an earlier request, with another body.
+    /// The idempotency key of an earlier request, with another body.
     Unprocessable(String),
     Unavailable(String),
-    /// More requests are at work than this process takes.
+    /// This process handles as many requests as it may.
     Overloaded,
-    /// The caller has sent too many; in so many seconds they may send one more.
+    /// The caller has sent too many; they may send one more in `retry_after` seconds.
     TooMany {
         reason: String,
         retry_after: u64,
     },
     BodyTooSlow(Duration),
-    /// No answer in time; what became of the request.
+    /// No answer in time; the text says what happened to the request.
     TooLate(&'static str),
-    /// Ours: logged with its cause, shown without.
+    /// Our own failure: logged with its cause, shown without it.
     Internal(String),
 }
 
@@ -173,10 +173,10 @@ impl ApiError {
             | Self::Unprocessable(title) => title.clone(),
             Self::Provider(failure) => failure.title.clone(),
             Self::Unauthorized(title) => (*title).to_owned(),
-            Self::MethodNotAllowed => "this path doesn't take this method".to_owned(),
+            Self::MethodNotAllowed => "this path doesn't support this method".to_owned(),
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
             Self::UnsupportedMediaType => "Content-Type must be application/json".to_owned(),
-            Self::Overloaded => "too many requests are at work; try again".to_owned(),
+            Self::Overloaded => "too many requests are in progress; try again".to_owned(),
             Self::TooMany { reason, .. } => reason.clone(),
             Self::BodyTooSlow(within) => {
                 format!("the body did not arrive within {} s", within.as_secs_f64())
@@ -187,7 +187,7 @@ impl ApiError {
     }
 
     fn body(&self, id: String) -> ErrorBody {
-        // It may repeat what the caller sent.
+        // It may contain what the caller sent.
         let title = line(&self.title(), LONGEST_TITLE);
         let (origin, cause) = match self {
             Self::Provider(failure) if !failure.ours => ("remote-provider", failure.cause.clone()),
@@ -273,7 +273,10 @@ impl From<StoreError> for ApiError {
             StoreError::InUse(reason) => Self::BadRequest(reason),
             StoreError::Missing(_) => Self::NotFound(error.to_string()),
             error if error.breaks_reference() => {
-                tracing::info!("something was deleted meanwhile: {}", chain_of(&error));
+                tracing::info!(
+                    "a write refers to a row that was deleted meanwhile: {}",
+                    chain_of(&error)
+                );
                 Self::NotFound("what this belongs to was deleted meanwhile".to_owned())
             }
             error if error.is_unavailable() => {

@@ -1,5 +1,4 @@
-//! What handlers take: who calls, which connection is meant, and inputs that say what is wrong with
-//! them.
+//! The extractors: who calls, which connection is meant, and inputs whose errors say what is wrong.
 
 use std::sync::Arc;
 
@@ -19,17 +18,17 @@ use crate::{
     texts::{NO_NUL, check_json},
 };
 
-/// Who calls. Comes first in every handler: nothing is looked at before the key.
+/// Who calls. Comes first in every handler: the key is checked before anything else.
 pub(crate) struct Caller {
-    /// The application that the key belongs to: all that the caller can see or touch.
+    /// The application that the key belongs to: all that the caller can see or change.
     pub(crate) tenant: Tenant,
     pub(crate) key: Arc<ApiKey>,
-    /// Knows the key, and tells the layers around what the handler has found.
+    /// Holds the key, and passes what the handler finds to the layers around it.
     pub(crate) call: CallContext,
 }
 
 impl Caller {
-    /// The one place through which every valid key comes in, if it may make this call.
+    /// Every valid key passes through here and is checked for this call.
     fn admit(
         parts: &Parts,
         state: &AppState,
@@ -51,7 +50,7 @@ impl Caller {
         }
     }
 
-    /// The answer to a call that the key may not make.
+    /// The error for a call that the key may not make.
     pub(crate) fn refuse(&self, reason: String) -> ApiError {
         self.call.set_denied(&reason);
         ApiError::Forbidden(reason)
@@ -95,12 +94,12 @@ impl FromRequestParts<AppState> for ConnectionCaller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         if let Some((presented, known, connection)) = selected(parts, state).await? {
-            // Also a call that is refused was about this connection.
+            // Set before the check, so that a denied call is recorded with its connection.
             CallContext::of(&parts.extensions).set_connection(&connection);
             let caller = Caller::admit(parts, state, presented, known)?;
             return Ok(Self { connection, caller });
         }
-        // Nothing fits: which of the three is wrong is looked up in their order.
+        // Nothing matches: find out which of the three is wrong, in their order.
         let caller = Caller::from_request_parts(parts, state).await?;
         let (Some(customer_id), Some(provider)) = (
             header(&parts.headers, "x-customer-id")?,
@@ -115,7 +114,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     }
 }
 
-/// The connection, where key and headers are there and fit together.
+/// The connection, if key and headers are present and match.
 async fn selected(
     parts: &Parts,
     state: &AppState,
@@ -134,7 +133,7 @@ async fn selected(
     Ok(found.map(|(tenant, key, connection)| (presented, (tenant, key), connection)))
 }
 
-/// The same on the management API, where missing headers are a validation error.
+/// The same for the management API, where missing headers are a validation error.
 pub(crate) struct ManagedConnection {
     pub(crate) connection: Connection,
     pub(crate) caller: Caller,
@@ -173,7 +172,7 @@ async fn find_connection(
     Ok(connection)
 }
 
-/// A header's text, `None` when it is missing or empty.
+/// A header's text; `None` if it is missing or empty.
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> ApiResult<Option<&'h str>> {
     let Some(value) = headers.get(name).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -183,7 +182,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> ApiResult<Option<&'h str>> 
         .map_err(|_| ApiError::validation(name, "this header is not UTF-8"))
 }
 
-/// What the placeholders of the path stand for.
+/// The values of the path's placeholders.
 pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
@@ -200,10 +199,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
     }
 }
 
-/// The longest text in a body of the management API, in bytes. Most fields have less.
+/// The longest text in a body of the management API, in bytes. Most fields have a lower limit.
 const LONGEST_TEXT: usize = 4096;
 
-/// A JSON body. A wrong one is named by the path of its field.
+/// A JSON body. An error names the path of the wrong field.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
@@ -229,7 +228,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     }
 }
 
-/// What serde lets through: an array in the place of an object, and texts that can't be stored.
+/// Checks what serde accepts: an array in place of an object, and texts that can't be stored.
 fn check_object(body: &[u8], longest_text: usize) -> ApiResult<()> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|byte| *byte != b'{') {
@@ -238,7 +237,7 @@ fn check_object(body: &[u8], longest_text: usize) -> ApiResult<()> {
     check_json(body, longest_text)
 }
 
-/// What the management API is told is stored. The other APIs' bodies are the provider's business.
+/// Bodies of the management API are stored. The other APIs' bodies are checked by the provider.
 fn longest_text(extensions: &Extensions) -> usize {
     let route = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     match route {
@@ -252,7 +251,7 @@ fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
 }
 
-/// Query parameters. Unknown and empty ones are refused by name.
+/// Query parameters. An error names unknown and empty ones.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
@@ -290,7 +289,8 @@ fn form_pairs(query: &str) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.as_bytes())
 }
 
-/// serde's words for the field at `path`; where it has no path, the field is in the words.
+/// serde's error for the field at `path`; without a path, the field's name is taken from the
+/// message.
 fn invalid(path: &str, error: &impl std::fmt::Display) -> ApiError {
     let reason = error.to_string();
     let missing = reason

@@ -1,4 +1,4 @@
-//! For those who run the service: is it up, is it ready, what does it count.
+//! For operators: liveness, readiness and metrics.
 
 use axum::{extract::State, http::header, response::IntoResponse};
 
@@ -21,7 +21,7 @@ pub(crate) async fn readyz(State(state): State<AppState>) -> ApiResult<&'static 
     }
 }
 
-/// Prometheus text.
+/// The metrics in Prometheus's text format.
 pub(crate) async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

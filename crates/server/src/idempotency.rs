@@ -1,11 +1,11 @@
 //! `Idempotency-Key`: a write of the engagement API that is sent again with the same key is carried
-//! out once, and answered as it was the first time, for 24 hours.
+//! out once; for 24 hours, repeats get the first answer.
 //!
-//! A key that was taken is not given to a second request, be it that the first one's process died and
-//! nobody knows what it did. Kept is every answer after which the provider may have taken the write,
-//! whatever its status. What surely changed nothing (a limit, a database that is away) gives the key
-//! back. That
-//! a write is carried out to its end, with or without a key, is the doing of `guard/admission.rs`.
+//! A key that is in use is not given to a second request, even if the first request's process
+//! crashed and its result is unknown. Every answer is stored after which the provider may have made
+//! the write, whatever its status. An error that surely changed nothing (a limit, an unavailable
+//! database) releases the key. `guard/admission.rs` makes sure that a write runs to completion,
+//! with or without a key.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -34,13 +34,13 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 const LONGEST_KEY: usize = 255;
-/// The end of the path of what only looks like a write.
+/// The end of a path whose POST only reads.
 const SEARCH: &str = "/_search";
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
-/// Says that the answer is the one of the first time.
+/// The header that marks a stored answer.
 const REPLAYED: &str = "idempotency-replayed";
 
-/// The layer around an API, and which of its operations are writes.
+/// The state of the layer around an API: which of its operations are writes.
 #[derive(Clone)]
 pub(crate) struct Once {
     state: AppState,
@@ -49,7 +49,7 @@ pub(crate) struct Once {
 }
 
 impl Once {
-    /// `prefix` is where the API is served.
+    /// `prefix` is the path under which the API is served.
     pub(crate) fn of(state: &AppState, document: &OpenApi, prefix: &str) -> Self {
         let mut writes = HashSet::new();
         for (path, item) in &document.paths.paths {
@@ -87,7 +87,7 @@ pub(crate) async fn once(State(layer): State<Once>, request: Request, next: Next
     carried_out.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Tells of the header in the document, wherever it counts.
+/// Documents the header in every operation that supports it.
 pub(crate) fn describe(document: &mut OpenApi) {
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -100,8 +100,8 @@ pub(crate) fn describe(document: &mut OpenApi) {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "The same request with the same key is carried out once, and answered as it was the \
-             first time, for 24 hours",
+            "The same request with the same key is carried out once; for 24 hours, repeats get the \
+             first answer",
         ))
         .schema(Some(schema))
         .build();
@@ -118,7 +118,7 @@ pub(crate) fn describe(document: &mut OpenApi) {
 
 async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiResult<Response> {
     let (mut parts, body) = request.into_parts();
-    // Nothing is looked at before the caller.
+    // The caller is checked before anything else.
     let ConnectionCaller { connection, .. } =
         ConnectionCaller::from_request_parts(&mut parts, state).await?;
     let key = key_of(&parts.headers)?;
@@ -138,8 +138,8 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
         Begun::Again(kept) => return Ok(again(&kept)),
         Begun::Unanswered => {
             return Err(ApiError::Conflict(format!(
-                "a request with this {HEADER} is at work, or its process ended before it could \
-                 answer: look whether it was carried out before you send it under another key"
+                "a request with this {HEADER} is in progress, or its process ended before it could \
+                 answer: check whether it was carried out before you send it with another key"
             )));
         }
         Begun::OfAnother => {
@@ -153,7 +153,7 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
     Ok(keep(state, &connection, &key, &id, response).await)
 }
 
-/// Keeps the answer, or gives the key back where nothing was carried out.
+/// Stores the answer, or releases the key if nothing was carried out.
 async fn keep(
     state: &AppState,
     connection: &Connection,
@@ -161,11 +161,13 @@ async fn keep(
     id: &RequestId,
     mut response: Response,
 ) -> Response {
-    // An error gets its body here, so that the one that is kept is the one that was sent.
+    // An error gets its body here, so that the stored answer is the one that was sent.
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         if error.changed_nothing() {
             if let Err(error) = state.store.release_repeatable(connection, key).await {
-                tracing::warn!("an idempotency key stays taken until it expires: {error}");
+                tracing::warn!(
+                    "could not release an idempotency key; it is in use until it expires: {error}"
+                );
             }
             response.extensions_mut().insert(error);
             return response;
@@ -182,7 +184,7 @@ async fn keep(
     };
     let saved = state.store.keep_answer(connection, key, &kept, KEPT_FOR);
     if let Err(error) = saved.await {
-        tracing::error!("the answer to an idempotent write was not kept: {error}");
+        tracing::error!("could not store the answer to an idempotent write: {error}");
     }
     Response::from_parts(parts, Body::from(body))
 }

@@ -1,4 +1,4 @@
-//! When keys were last used, written down once a minute at most, and never while a caller waits.
+//! Records when keys were last used: at most once a minute, and without delaying the caller.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use crate::AppState;
 
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// What this process has written down, by the key's id.
+/// What this process has recorded, by the key's id.
 #[derive(Default)]
 pub struct KeyUses(Mutex<HashMap<String, Time>>);
 
@@ -25,22 +25,22 @@ impl KeyUses {
         let (store, id) = (state.store.clone(), key.id.clone());
         tokio::spawn(async move {
             if let Err(error) = store.note_key_use(&id, now).await {
-                tracing::warn!("it was not written down that a key was used: {error}");
+                tracing::warn!("could not record when an API key was last used: {error}");
             }
         });
     }
 
-    /// Whether it is time to write the key's use down; whoever hears `true` does it.
+    /// Whether the key's use should be recorded now; `true` is returned to one caller only.
     fn is_due(&self, key: &ApiKey, now: Time) -> bool {
         let is_past = |noted: Option<Time>| noted.is_none_or(|noted| noted + EVERY <= now);
-        // Other processes write, too: what the key's row says counts as well.
+        // Other processes record uses too, so the key's row counts as well.
         if !is_past(key.last_used_at) {
             return false;
         }
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = is_past(noted.get(&key.id).copied());
         if due {
-            // Only keys that are in the database come here, but they come and go.
+            // Remove old entries, because keys come and go.
             noted.retain(|_, noted| !is_past(Some(*noted)));
             noted.insert(key.id.clone(), now);
         }

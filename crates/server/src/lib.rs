@@ -1,9 +1,8 @@
 //! The HTTP side: the management, engagement, actions and enrichment APIs, health and metrics.
 //!
-//! `serve` takes connections, `guard` bounds what a request may cost, and
-//! `router` is the whole URL table. A handler reads as a sentence (who calls, what is asked, look
-//! up, act, answer); whatever goes wrong becomes an `ApiError`, the only error
-//! that turns into a response.
+//! `serve` accepts connections, `guard` limits what a request may use, and `router` is the whole
+//! URL table. A handler reads top to bottom: who calls, what is asked, look up, act, answer. Every
+//! failure becomes an `ApiError`, the only error that turns into a response.
 
 mod access;
 mod actions;
@@ -48,26 +47,26 @@ pub use request_gate::RequestGate;
 pub use router::{health_router, router};
 pub use serve::{ConnectionLimits, serve};
 
-/// Everything a handler may use. Cheap to clone.
+/// Everything that a handler may use. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     pub store: Store,
     pub providers: Providers,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
-    /// What may be read from each provider; the default limits where it is not named.
+    /// What may be read from each provider; the default limits if it is not listed.
     pub limits: Arc<ProviderLimits>,
-    /// Where others reach this API, without a slash at its end.
+    /// The public base URL of this API, without a trailing slash.
     pub public_url: Arc<str>,
-    /// When keys were last written down as used.
+    /// When the use of keys was last recorded.
     pub key_uses: Arc<KeyUses>,
     /// Whether a webhook endpoint may be on a private network, or on this machine.
     pub allow_private_targets: bool,
-    /// What callers' requests know of the providers' limits.
+    /// What callers' requests know about the providers' request limits.
     pub request_gate: Arc<RequestGate>,
-    /// What requests may cost.
+    /// The limits of requests.
     pub guard: Guard,
-    /// Writes down who did what.
+    /// Writes the audit log.
     pub recorder: Recorder,
     /// Makes the engine look for due syncs now.
     pub wake: Wake,

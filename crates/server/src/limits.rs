@@ -1,4 +1,4 @@
-//! What may be read of a provider: as configured, and as a connection narrows or widens it.
+//! How much may be read from a provider: as configured, and as a connection overrides it.
 
 use serde::Serialize;
 use syncline_model::{InvalidLimit, LimitOverrides, Object, ProviderName, VolumeLimits};
@@ -11,7 +11,7 @@ use crate::{
     error::{ApiError, ApiResult},
 };
 
-/// The limits that hold for a connection, wherever they come from.
+/// The limits that apply to a connection, from the configuration or its own.
 #[derive(Serialize, ToSchema)]
 #[schema(as = volume_limits)]
 #[expect(
@@ -38,12 +38,12 @@ impl From<VolumeLimits> for LimitsBody {
 }
 
 impl AppState {
-    /// What a connection may read.
+    /// How much a connection may read.
     pub(crate) fn limits_of(&self, connection: &Connection) -> VolumeLimits {
         self.limits.of(connection.provider, connection.limits)
     }
 
-    /// Refuses what a connection may not be set to, naming the field of `limits` in the body.
+    /// Rejects invalid limits of a connection; the error names the field of `limits` in the body.
     pub(crate) fn check_limits(
         &self,
         provider: ProviderName,
@@ -58,7 +58,8 @@ impl AppState {
     }
 }
 
-/// Whether limits make sense for a provider: its pages must fit, and its lists must go that far.
+/// Whether limits make sense for a provider: they must allow a whole page, and must not exceed what
+/// its lists return.
 pub fn check_limits(provider: &dyn Provider, limits: &VolumeLimits) -> Result<(), InvalidLimit> {
     let supports = || Object::ALL.iter().map(|object| provider.support(*object));
     let page_size = supports().filter_map(|support| support.page_size).max();

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{AppState, actions, error::ErrorBody, router};
 
-/// An object's name in a schema: utoipa takes a field of type `Object` for any JSON object.
+/// An object's name in a schema: utoipa treats a field of type `Object` as any JSON object.
 pub(crate) type ObjectName = syncline_model::Object;
 
 /// The documents by name, as they are committed in `openapi/` and served at `/openapi/<name>.json`.
@@ -36,17 +36,17 @@ pub fn documents() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What every document has and no handler says.
+/// What every document contains and no handler declares.
 #[derive(OpenApi)]
 #[openapi(components(schemas(ErrorBody)), modifiers(&Security))]
 struct Common;
 
-/// What the proxy's route can't say of itself.
+/// The proxy's operations, which its route can't declare.
 #[derive(OpenApi)]
 #[openapi(paths(actions::proxy::proxy), modifiers(&PerMethod))]
 pub(crate) struct Proxy;
 
-/// One handler, but an operation per method: each has its own id, and some take a body.
+/// One handler, but one operation per method: each has its own id, and some take a body.
 struct PerMethod;
 
 impl Modify for PerMethod {
@@ -85,7 +85,7 @@ impl Modify for Security {
     }
 }
 
-/// Parts the routes from their document and completes the document.
+/// Splits the routes from their document and completes the document.
 pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppState>, Document) {
     let (routes, mut document) = routes.split_for_parts();
     document.merge(Common::openapi());
@@ -113,7 +113,8 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
             operation
                 .responses
                 .responses
-                // The proxy's answers are the provider's: it says so itself.
+                // The proxy declares its own default response, because its answers are the
+                // provider's.
                 .entry("default".to_owned())
                 .or_insert_with(|| RefOr::T(any_error()));
         }

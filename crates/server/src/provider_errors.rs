@@ -1,8 +1,8 @@
-//! How a provider's failure becomes an answer: the one table, from what the provider said to status,
+//! How a provider's failure becomes an answer: the one table from the provider's error to status,
 //! code and `meta`. `docs/errors.md` shows it to users.
 //!
-//! What the provider says of the request comes out under its own status. What went wrong with the
-//! provider itself is 502, 503 or 504, never a 500 of ours.
+//! Errors that the provider reports about the request keep its status. Failures of the provider
+//! itself are 502, 503 or 504, never our 500.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub(crate) struct ProviderFailure {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) title: String,
-    /// The provider was not even asked, and it isn't its fault.
+    /// The provider was not asked, for a reason on our side.
     pub(crate) ours: bool,
     /// The provider's own answer.
     pub(crate) cause: Option<Value>,
-    /// Seconds, where waiting helps.
+    /// In seconds, if waiting helps.
     pub(crate) retry_after: Option<u64>,
 }
 
@@ -45,8 +45,8 @@ impl ProviderFailure {
         }
     }
 
-    /// Credentials that the provider doesn't take are no failure of its own, but of the request that
-    /// brought them.
+    /// Credentials that the provider rejects are an error of the request that sent them, not of the
+    /// provider.
     pub(crate) fn rejected_key(provider: ProviderName, reason: &str) -> Self {
         Self::refusal(
             format!("{provider} rejects this API key"),
@@ -54,7 +54,7 @@ impl ProviderFailure {
         )
     }
 
-    /// The provider answered with success and did not do what was asked for.
+    /// The provider answered with success but did not do what was requested.
     pub(crate) fn refusal(title: String, cause: Value) -> Self {
         Self {
             status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -78,7 +78,7 @@ impl ProviderFailure {
     }
 }
 
-/// Rounded up: who comes back a moment too early is refused again.
+/// Rounded up, so that a retry is not too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
@@ -112,12 +112,12 @@ fn row_of(error: &ProviderError) -> (StatusCode, &'static str) {
     }
 }
 
-/// Supaglue's status for whatever else a provider refuses.
+/// Supaglue's status for everything else that a provider refuses.
 fn remote_provider() -> StatusCode {
     StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
 }
 
-/// The status and the body, as JSON where it is that. The key is out of it already.
+/// The status and the body, as JSON if it is that. The key was removed before.
 fn cause_of(error: &ProviderError) -> Option<Value> {
     let status = error.status?;
     let body = error

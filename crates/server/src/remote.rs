@@ -1,8 +1,8 @@
-//! A connection's provider, as a caller's request reaches it: with the connection's credentials and
-//! under its request limits, which it shares with the syncs.
+//! A connection's provider for a caller's requests: with the connection's credentials and under its
+//! request limits, which it shares with the syncs.
 //!
-//! Callers may use what syncs permit. When a window is used up they are told so, with the time to come
-//! back, before anything is sent.
+//! Callers may use what syncs leave. When a window is used up, the request is refused with
+//! `Retry-After` before anything is sent.
 
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ pub(crate) struct Remote {
     connection: Connection,
     provider: Arc<dyn Unified>,
     credentials: Credentials,
-    /// When its newest request left, in milliseconds.
+    /// When its newest request was sent, in milliseconds.
     asked_at: AtomicI64,
 }
 
@@ -61,13 +61,13 @@ impl Remote {
         Session::metered(&self.credentials, self)
     }
 
-    /// When the request left whose answer came last.
+    /// When the request was sent whose answer came last.
     pub(crate) fn asked_at(&self) -> Time {
         let asked_at = self.asked_at.load(Ordering::Relaxed);
         Time::from_timestamp_millis(asked_at).unwrap_or_else(|| self.state.clock.now())
     }
 
-    /// A permit for one request, or the refusal that the provider would answer with.
+    /// A permit for one request, or the refusal that the provider would give.
     pub(crate) async fn permit(&self, endpoint: &str) -> Result<RequestPermit, ProviderError> {
         let limits = self.state.limits_of(&self.connection);
         let gate = &self.state.request_gate;
@@ -81,7 +81,8 @@ impl Remote {
         }
     }
 
-    /// Writes down what a request's answer told, be it a refusal, and that it was sent more than once.
+    /// Records what a request's answer, or refusal, says about the limits, and how often the
+    /// request was sent again.
     pub(crate) async fn settle(
         &self,
         permit: RequestPermit,
@@ -100,10 +101,9 @@ impl Remote {
         let written = gate
             .record_answer(&self.state, self.account(), permit, repeated, update)
             .await;
-        // The provider has answered already, and so is the caller; what was not written down is
-        // learned from the next answer.
+        // The caller gets the provider's answer anyway; the next answer reports the limits again.
         if let Err(error) = written {
-            tracing::warn!("what a provider told of its limits was not written down: {error}");
+            tracing::warn!("could not record the request limits that a provider reported: {error}");
         }
     }
 
@@ -140,10 +140,10 @@ impl Meter for Remote {
     }
 }
 
-/// The window that a 429 spoke of, and until when nobody asks the endpoint.
+/// The window that a 429 is about, and until when the endpoint is not asked.
 fn refused_until(error: &ProviderError, now: Time) -> Option<(RequestWindow, Time)> {
     let window = match error.kind {
-        // No quota: only this one request has to wait.
+        // Not a quota: only this one request has to wait.
         ErrorKind::RateLimited(Window::AlreadyProcessing) => return None,
         ErrorKind::RateLimited(window) => window,
         _ => return None,
@@ -153,9 +153,9 @@ fn refused_until(error: &ProviderError, now: Time) -> Option<(RequestWindow, Tim
     Some((counted, now + wait))
 }
 
-/// Nothing is sent that can't be counted.
+/// A request that can't be counted is not sent.
 fn not_counted(error: &StoreError) -> ProviderError {
-    tracing::error!("the request limits could not be read: {error}");
+    tracing::error!("could not read the request limits: {error}");
     let message = "the request was not sent: the database can't be used";
     ProviderError::new(ErrorKind::Unavailable, None, message)
 }

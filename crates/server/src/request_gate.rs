@@ -1,10 +1,11 @@
-//! The request limits of providers, as callers' requests see them.
+//! The request limits of providers, for callers' requests.
 //!
 //! Syncs read and write an account's budget with every page. A caller's request must not wait for
-//! the database twice, so this process keeps a copy of each account's request windows: requests count
-//! in it, answers teach it. What it learns it writes back at once when it matters (a refusal, a
-//! window that is nearly used up) and otherwise within a second, and no request goes by a copy that is
-//! older than that. Every answer tells the provider's own count, so two processes never drift far apart.
+//! the database twice, so this process keeps a copy of each account's request windows: requests are
+//! counted in it, and answers update it. Updates are written back at once when they matter (a
+//! refusal, a window that is nearly used up) and otherwise within a second, and no request uses a
+//! copy that is older than that. Every answer reports the provider's own count, so two processes
+//! never drift far apart.
 
 use std::{
     collections::HashMap,
@@ -22,7 +23,7 @@ use crate::AppState;
 /// How old a copy may be.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(1);
 const WRITE_AFTER: Duration = Duration::from_secs(1);
-/// How long a copy is kept of an account that nobody asks for.
+/// How long the copy of an unused account is kept.
 const KEPT_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// The copies, by account.
@@ -34,7 +35,7 @@ struct Copy {
     budget: Budget,
     /// When it was last compared with the database.
     synced_at: Time,
-    /// What answers told since, the latest of each endpoint.
+    /// What answers reported since, the latest per endpoint.
     unwritten: HashMap<String, RateLimitUpdate>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct RequestPermit {
 }
 
 impl RequestGate {
-    /// Counts a request that leaves now, or refuses it.
+    /// Counts a request that is about to be sent, or refuses it.
     pub(crate) async fn enter(
         &self,
         state: &AppState,
@@ -65,7 +66,7 @@ impl RequestGate {
         let ask = Ask {
             id: &permit.id,
             endpoint,
-            // What callers read is not what syncs may read.
+            // Records that callers read don't count against the limits of syncs.
             records: 0,
             limits,
             interactive: true,
@@ -77,7 +78,7 @@ impl RequestGate {
         Ok(copy.budget.reserve(&ask, now).map(|()| permit))
     }
 
-    /// Learns from a request's answer, and counts how often it was sent again.
+    /// Updates the windows from a request's answer, and counts how often it was sent again.
     pub(crate) async fn record_answer(
         &self,
         state: &AppState,
@@ -122,14 +123,14 @@ impl RequestGate {
         age.is_some_and(|age| age < FRESH_FOR && age > -FRESH_FOR)
     }
 
-    /// Writes what is unwritten, and takes in what the database knows.
+    /// Writes the pending updates, and merges what the database has.
     async fn sync(&self, state: &AppState, account_id: &str, now: Time) -> Result<(), StoreError> {
         let updates: Vec<RateLimitUpdate> = {
             let mut copies = self.copies();
             copies.retain(|_, copy| now - copy.synced_at < KEPT_FOR || !copy.unwritten.is_empty());
             let copy = copies.entry(account_id.to_owned()).or_default();
             if copy.synced_at > Time::UNIX_EPOCH {
-                // Whoever comes meanwhile goes by what is there.
+                // Concurrent requests use the present copy meanwhile.
                 copy.synced_at = now;
             }
             copy.unwritten.drain().map(|(_, update)| update).collect()
@@ -163,7 +164,7 @@ impl RequestGate {
 }
 
 impl Copy {
-    /// A refusal stays, whatever other answers of its endpoint told after it.
+    /// A refusal is kept, whatever later answers of its endpoint report.
     fn keep(&mut self, mut update: RateLimitUpdate) {
         let before = self.unwritten.remove(&update.endpoint);
         update.refused = update.refused.or(before.and_then(|it| it.refused));
@@ -180,18 +181,21 @@ impl Copy {
     }
 }
 
-/// Writes what is unwritten a second from now. Others learn of it then, and callers don't wait.
+/// Writes the pending updates in a second, so that callers don't wait.
 fn write_soon(state: AppState, account_id: String) {
     tokio::spawn(async move {
         tokio::time::sleep(WRITE_AFTER).await;
         let now = state.clock.now();
         if let Err(error) = state.request_gate.sync(&state, &account_id, now).await {
-            tracing::warn!("what a provider told of its limits is not written yet: {error}");
+            tracing::warn!(
+                "could not write the request limits that a provider reported; they will be \
+                 retried: {error}"
+            );
         }
     });
 }
 
-/// A fifth is left: the share that syncs don't use.
+/// A fifth or less is left: the share that syncs don't use.
 fn is_nearly_used_up(usage: &WindowUsage) -> bool {
     usage.left.saturating_mul(5) <= usage.limit
 }

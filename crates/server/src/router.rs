@@ -57,7 +57,7 @@ pub fn router(state: AppState) -> Router {
     in_layers(router, state)
 }
 
-/// What a process serves that only works: health and metrics.
+/// The router of a process that serves no API: health and metrics.
 pub fn health_router(state: AppState) -> Router {
     in_layers(health_routes(), state)
 }
@@ -70,7 +70,7 @@ fn health_routes() -> Router<AppState> {
         .route("/metrics", get(health::metrics))
 }
 
-/// What is around every route; the outermost layer comes last.
+/// The layers around every route; the outermost layer comes last.
 fn in_layers(router: Router<AppState>, state: AppState) -> Router {
     router
         .layer(middleware::from_fn(guard::answer_panics))
@@ -169,7 +169,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(webhook_messages::list_webhook_messages))
         .routes(routes!(webhook_messages::get_webhook_message))
         .routes(routes!(webhook_messages::replay_webhook_message))
-        // Supaglue wrote a hyphen here and an underscore everywhere else.
+        // Supaglue used a hyphen here and underscores everywhere else; both work.
         .route("/sync_runs", get(sync_runs::list_sync_runs))
         .route("/sync_runs/{run_id}", get(sync_runs::get_sync_run))
         .route(
@@ -217,7 +217,8 @@ pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
 
 pub(crate) fn actions_routes() -> OpenApiRouter<AppState> {
     use actions::{passthrough, proxy};
-    // A document can't say "any method", so the proxy's part of it is not made of its route.
+    // An OpenAPI document can't express "any method", so the proxy's part is not generated from its
+    // route.
     OpenApiRouter::with_openapi(openapi::Proxy::openapi())
         .routes(routes!(passthrough::send_passthrough_request))
         .route("/proxy/{*path}", any(proxy::proxy))

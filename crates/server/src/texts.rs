@@ -1,5 +1,5 @@
-//! What texts a caller's JSON may have. They are looked at as they go by: a tree of a body would take
-//! many times its size.
+//! Checks the texts in a caller's JSON. They are checked while parsing, because a tree of a body
+//! would take many times its size.
 
 use std::fmt::{self, Write as _};
 
@@ -11,7 +11,7 @@ use crate::error::{ApiError, ApiResult};
 /// PostgreSQL's text has no NUL, so nothing that is stored or looked up may have one.
 pub(crate) const NO_NUL: &str = "must not contain NUL";
 
-/// The first text that can't be taken: one with a NUL, or longer than so many bytes.
+/// The first text that can't be accepted: one with a NUL, or longer than `longest` bytes.
 pub(crate) fn check_json(json: &[u8], longest: usize) -> ApiResult<()> {
     if json.len() <= longest && !may_have_nul(json) {
         return Ok(());
@@ -21,12 +21,12 @@ pub(crate) fn check_json(json: &[u8], longest: usize) -> ApiResult<()> {
         longest,
         fault: Ok(()),
     };
-    // What is no JSON is told by who reads it.
+    // Invalid JSON is reported by the parser that reads it afterwards.
     let _ = Here(&mut scan).deserialize(&mut serde_json::Deserializer::from_slice(json));
     scan.fault
 }
 
-/// A name, or whatever else people see in one line.
+/// Checks a name, or another text that is shown on one line.
 pub(crate) fn check_name(field: &str, text: &str, most_chars: usize) -> ApiResult<()> {
     if text.chars().count() > most_chars {
         let reason = format!("must not be longer than {most_chars} characters");
@@ -47,7 +47,7 @@ fn may_have_nul(json: &[u8]) -> bool {
 }
 
 struct Scan {
-    /// Where it is.
+    /// The path of the current value.
     path: String,
     longest: usize,
     fault: ApiResult<()>,
@@ -66,7 +66,7 @@ impl Scan {
         Err(())
     }
 
-    /// Goes into a field; returns how to come back.
+    /// Goes into a field; returns the length to truncate the path to afterwards.
     fn enter(&mut self, name: &str) -> usize {
         let outside = self.path.len();
         if outside > 0 {
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Here<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let outside = self.0.path.len();
         for index in 0_usize.. {
-            // A String takes everything.
+            // Writing to a String can't fail.
             let _ = write!(self.0.path, "[{index}]");
             if items.next_element_seed(Here(self.0))?.is_none() {
                 break;

@@ -1,5 +1,5 @@
-//! A request that a caller wrote, on its way to a provider: allowed by their key, counted, and sent again
-//! while the provider refuses it, as long as the caller waits.
+//! A request that a caller wrote, on its way to a provider: checked against the key's rules,
+//! counted, and retried while the provider refuses it, for as long as the caller waits.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::{
     remote::Remote,
 };
 
-/// An answer as far as it is read before its caller gets it.
+/// The part of an answer that is read before the caller gets it.
 pub(super) trait Answer: Sized {
     fn read(answer: Forwarded) -> impl Future<Output = Result<Self, ProviderError>> + Send;
 
@@ -27,7 +27,7 @@ pub(super) trait Answer: Sized {
     fn for_limits(&self) -> Cow<'_, Response>;
 }
 
-/// What is forwarded, without its body.
+/// The forwarded request, without its body.
 pub(super) struct ForwardRequest<'r> {
     remote: &'r Remote,
     endpoint: String,
@@ -37,7 +37,8 @@ pub(super) struct ForwardRequest<'r> {
 }
 
 impl<'r> ForwardRequest<'r> {
-    /// The request as the caller's key lets it pass, noted for the audit log; otherwise the refusal.
+    /// The request with the headers that the key may send, recorded for the audit log; otherwise
+    /// the refusal.
     pub(super) fn allowed(
         caller: &Caller,
         remote: &'r Remote,
@@ -68,8 +69,8 @@ impl<'r> ForwardRequest<'r> {
         &self.target
     }
 
-    /// Sends it until the provider doesn't refuse it, as long as the deadline allows; without one, once.
-    /// `body` makes the body of each try.
+    /// Sends the request, and retries refusals until the deadline; without a deadline, sends it
+    /// once. `body` makes the body of each try.
     pub(super) async fn send<A: Answer>(
         &self,
         deadline: Option<&RetryDeadline>,

@@ -1,4 +1,4 @@
-//! `/actions/v2`: requests that callers write themselves, in an envelope or as they are.
+//! `/actions/v2`: requests that callers write themselves, wrapped in JSON or sent unchanged.
 
 mod forward;
 pub(crate) mod passthrough;

@@ -1,4 +1,4 @@
-//! A request to a provider and its answer, each in an envelope.
+//! A request to a provider and its answer, each wrapped in JSON.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -28,13 +28,13 @@ use crate::{
     remote::Remote,
 };
 
-/// The most that an answer's body may have; it is kept in memory.
+/// The largest body of an answer, which is held in memory.
 const MOST_ANSWERED: usize = 25 * 1024 * 1024;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = passthrough_request)]
 pub(crate) struct PassthroughRequest {
-    /// At the provider, without its address.
+    /// The path at the provider, without the host.
     #[schema(example = "/api/v1/users/search")]
     path: String,
     method: PassthroughMethod,
@@ -42,7 +42,7 @@ pub(crate) struct PassthroughRequest {
     headers: BTreeMap<String, String>,
     #[serde(default)]
     query: BTreeMap<String, String>,
-    /// A string, which is sent as it is, or an object or an array, which is sent as JSON.
+    /// A string, which is sent unchanged, or an object or an array, which is sent as JSON.
     #[schema(value_type = Option<Value>)]
     body: Option<Box<RawValue>>,
 }
@@ -61,12 +61,12 @@ enum PassthroughMethod {
 #[derive(Serialize, ToSchema)]
 #[schema(as = passthrough_response)]
 pub(crate) struct PassthroughResponse {
-    /// Where the request went. No credential is in it.
+    /// The URL that the request went to. It contains no credential.
     url: String,
-    /// The provider's.
+    /// The provider's status.
     status: u16,
     headers: BTreeMap<String, String>,
-    /// JSON where the provider says that it is, else a string. Left out where there is none.
+    /// JSON if the provider says so, otherwise a string. Absent if there is no body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
     body: Option<Box<RawValue>>,
@@ -74,15 +74,15 @@ pub(crate) struct PassthroughResponse {
 
 /// Sends a request to the provider.
 ///
-/// The answer is 200 whenever the provider answered, whatever it did. A body of more than 25 MB
-/// doesn't fit into the envelope; the proxy has no such bound.
+/// The answer is 200 whenever the provider answered, with whatever status. A body of more than 25
+/// MB doesn't fit here; the proxy has no such limit.
 #[utoipa::path(post, path = "/passthrough", tag = "Passthrough",
     operation_id = "sendPassthroughRequest",
     params(
         ("x-customer-id" = String, Header, description = "Your id for the customer"),
         ("x-provider-name" = String, Header, description = "The provider's name"),
         ("x-syncline-retry-for" = Option<u64>, Header, minimum = 0, maximum = 60,
-            description = "How many seconds a request that is refused with 429 may be tried again"),
+            description = "For how many seconds a request that is refused with 429 may be retried"),
     ),
     request_body = PassthroughRequest,
     responses((status = 200, description = "What the provider answered",
@@ -119,7 +119,7 @@ fn target_of(remote: &Remote, request: &PassthroughRequest) -> ApiResult<Target>
     target.map_err(|reason| ApiError::validation("path", reason))
 }
 
-/// Read whole, so that it fits into the envelope.
+/// Read as a whole, because it goes into a JSON field.
 impl Answer for Response {
     async fn read(answer: Forwarded) -> Result<Self, ProviderError> {
         let body = answer.body.read_up_to(MOST_ANSWERED).await?;
@@ -153,17 +153,17 @@ fn answered_headers(answer: &Response) -> BTreeMap<String, String> {
     headers
 }
 
-/// As they were given, but for what describes a body that is ours to write, or asks for one that can't
-/// be shown in JSON.
+/// The given headers, except those that describe the body that we write, and with `Accept-Encoding`
+/// set so that the answer can be shown in JSON.
 fn headers_of(given: &BTreeMap<String, String>, has_body: bool) -> ApiResult<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(given.len());
     for (name, value) in given {
         let wrong = |reason: &str| ApiError::validation(format!("headers.{name}"), reason);
         let parsed: HeaderName = name
             .parse()
-            .map_err(|_| wrong("this is no name of a header"))?;
-        let value = HeaderValue::from_str(value)
-            .map_err(|_| wrong("this can't be the value of a header"))?;
+            .map_err(|_| wrong("this is not a valid header name"))?;
+        let value =
+            HeaderValue::from_str(value).map_err(|_| wrong("this is not a valid header value"))?;
         if parsed != header::CONTENT_LENGTH {
             headers.append(parsed, value);
         }
@@ -184,7 +184,7 @@ fn body_of(body: Option<&RawValue>) -> ApiResult<Option<Bytes>> {
         return Ok(None);
     };
     match body.get().as_bytes().first() {
-        // As it was written: numbers keep all of their digits.
+        // Unparsed, so that numbers keep all of their digits.
         Some(b'{' | b'[') => Ok(Some(Bytes::from(body.get().to_owned()))),
         Some(b'"') => serde_json::from_str(body.get())
             .map(|text: String| Some(text.into()))
@@ -208,11 +208,11 @@ fn answered_body(answer: &Response, credentials: &Credentials) -> Option<Box<Raw
         let text = Value::String(text.into_owned());
         return serde_json::value::to_raw_value(&without_secret(text, credentials)).ok();
     };
-    // As it was written: numbers keep all of their digits.
+    // Unparsed, so that numbers keep all of their digits.
     if !may_name(&text, credentials) {
         return Some(written.to_owned());
     }
-    // Too deep to look into: then it is shown as text.
+    // Nested too deeply to parse: it is shown as text.
     let value: Value = serde_json::from_str(written.get())
         .unwrap_or_else(|_| Value::String(written.get().to_owned()));
     let clean = without_secret(value.clone(), credentials);
@@ -222,7 +222,7 @@ fn answered_body(answer: &Response, credentials: &Credentials) -> Option<Box<Raw
     serde_json::value::to_raw_value(&clean).ok()
 }
 
-/// Whether the key may be in a text, also written with escapes.
+/// Whether the key may be in a text, possibly written with escapes.
 fn may_name(text: &str, credentials: &Credentials) -> bool {
     text.contains("\\u") || text.contains(credentials.api_key.expose_secret())
 }

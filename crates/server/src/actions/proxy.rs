@@ -1,4 +1,4 @@
-//! Any request to a provider, streamed through as it is.
+//! Any request to a provider, streamed through unchanged.
 
 use std::borrow::Cow;
 
@@ -22,21 +22,21 @@ use crate::{
     remote::Remote,
 };
 
-/// The prefix inside of the API.
+/// The path prefix within the API.
 const PREFIX: &str = "/proxy/";
 
-/// Those that make sense here, without TRACE.
+/// The methods that are forwarded: all but TRACE.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// The most that is kept of a request, so that it can be sent again.
+/// The largest part of a request that is kept for a retry.
 const MOST_KEPT: usize = 64 * 1024;
 
-/// Sends any request to the provider, and its answer back, both as they are.
+/// Sends any request to the provider, and returns its answer, both unchanged.
 ///
-/// Method, query, headers and body are passed on without being read or kept; of the headers only
-/// those that are between you and Syncline, or of one connection, are left out, and the connection's
-/// credential is added. Status, headers and body of the answer are the provider's own, without its
-/// cookies. HEAD and OPTIONS work as well.
+/// Method, query, headers and body are forwarded without being read or stored. Headers that are
+/// meant for Syncline or for one connection only are left out, and the connection's credential is
+/// added. Status, headers and body of the answer are the provider's own, without its cookies. HEAD
+/// and OPTIONS work as well.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/proxy/{path}", tag = "Proxy",
     operation_id = "proxyRequest",
     params(
@@ -44,8 +44,8 @@ const MOST_KEPT: usize = 64 * 1024;
         ("x-customer-id" = String, Header, description = "Your id for the customer"),
         ("x-provider-name" = String, Header, description = "The provider's name"),
         ("x-syncline-retry-for" = Option<u64>, Header, minimum = 0, maximum = 60,
-            description = "How many seconds a request that is refused with 429 may be tried again; \
-                its body may have 64 KB then"),
+            description = "For how many seconds a request that is refused with 429 may be retried; \
+                its body may then have at most 64 KB"),
     ),
     responses((status = "default", description = "Whatever the provider answers, of any status and \
         form. What Syncline itself refuses has the form of all its errors.")))]
@@ -54,7 +54,7 @@ pub(crate) async fn proxy(
     State(state): State<AppState>,
     request: Request,
 ) -> ApiResult<Response> {
-    // It would send the credential back in the answer's body.
+    // TRACE would return the credential in the answer's body.
     if request.method() == Method::TRACE {
         let allowed = [(header::ALLOW, METHODS)];
         return Ok((allowed, ApiError::MethodNotAllowed).into_response());
@@ -77,7 +77,7 @@ pub(crate) async fn proxy(
     Ok(as_it_is(answer))
 }
 
-/// A body that is sent once as it comes, or again as it was kept.
+/// A body that is streamed once, or kept so that it can be sent again.
 enum ProxyBody {
     Streamed(Option<Body>),
     Kept(Bytes),
@@ -96,14 +96,14 @@ async fn keep(remote: &Remote, place: &Place, body: Body) -> ApiResult<Bytes> {
     let kept = read_body(remote.guard(), place, body, MOST_KEPT).await;
     kept.map_err(|error| match error {
         ApiError::TooLarge => {
-            let reason = format!("a request with it may have a body of {MOST_KEPT} bytes");
+            let reason = format!("with it a body may have at most {MOST_KEPT} bytes");
             ApiError::validation(RETRY_FOR, reason)
         }
         other => other,
     })
 }
 
-/// Its body is streamed, so its limits are read from its head.
+/// The body is streamed, so the limits are read from the headers.
 impl Answer for Forwarded {
     async fn read(answer: Forwarded) -> Result<Self, ProviderError> {
         Ok(answer)
@@ -134,7 +134,7 @@ fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
 
 fn as_it_is(answer: Forwarded) -> Response {
     let mut response = Response::new(Body::new(answer.body));
-    // It was a status when it came.
+    // It was a valid status when it was received.
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = answer.headers;
     response.extensions_mut().insert(FromProvider);

@@ -1,4 +1,4 @@
-//! How long a caller lets a refused request be tried again: `x-syncline-retry-for`.
+//! How long a caller lets a refused request be retried: `x-syncline-retry-for`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::{ApiError, ApiResult};
 
 pub(super) const RETRY_FOR: &str = "x-syncline-retry-for";
 const MOST_SECONDS: u64 = 60;
-/// Where the provider is only busy and doesn't say for how long.
+/// For a provider that is only busy and doesn't say for how long.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 
 /// Until when a caller waits.
@@ -19,7 +19,7 @@ pub(super) struct RetryDeadline {
 }
 
 impl RetryDeadline {
-    /// `None` where the caller asks for none.
+    /// `None` if the caller asks for no retries.
     pub(super) fn of(headers: &HeaderMap) -> ApiResult<Option<Self>> {
         let Some(value) = headers.get(RETRY_FOR) else {
             return Ok(None);
@@ -35,13 +35,13 @@ impl RetryDeadline {
         }))
     }
 
-    /// When to ask again after this refusal, if that is still in time.
+    /// When to retry after this refusal, if that is before the deadline.
     pub(super) fn next_try(&self, refusal: &ProviderError) -> Option<Instant> {
         let wait = match refusal.kind {
             ErrorKind::RateLimited(Window::AlreadyProcessing) => {
                 refusal.retry_after.unwrap_or(SHORT_WAIT)
             }
-            // Sooner it would be kept back here.
+            // An earlier try would be throttled here.
             ErrorKind::RateLimited(window) => refusal.refused_for(window),
             _ => return None,
         };

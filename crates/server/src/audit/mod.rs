@@ -1,10 +1,10 @@
-//! The audit log: who did what, with whose credentials, and what was refused.
+//! The audit log: who did what, with whose credentials, and what was denied.
 //!
-//! The layer ([`write_down`]) is around all handlers of the APIs. It writes down every write of the
-//! management API, every use of a connection's credential that is not reading (engagement writes,
-//! enrichment, passthrough, proxy), and everything that a key was refused for what it may not do.
-//! `words` says it in English, `recorder` takes it to the database, and `repeats` keeps one key from
-//! filling it with what it is refused.
+//! The layer ([`write_down`]) is around all handlers of the APIs. It records every write of the
+//! management API, every use of a connection's credential other than reads (engagement writes,
+//! enrichment, passthrough, proxy), and every call that a key was denied. `words` describes the
+//! call in English, `recorder` writes entries to the database, and `repeats` limits how many
+//! denials of one key are written.
 
 mod recorder;
 mod repeats;
@@ -28,13 +28,14 @@ use crate::{
     guard::RequestId,
 };
 
-/// How much depends on an entry.
+/// How urgently an entry has to be written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
-    /// It has to be in the database before the caller has the answer.
+    /// Written to the database before the caller gets the answer.
     Before,
     Soon,
-    /// The same, but nothing was done: of these the first of each minute will do.
+    /// Written before the answer too, but nothing was done: only the first of each minute are
+    /// written one by one.
     Nothing,
 }
 
@@ -86,7 +87,7 @@ pub(crate) async fn write_down(
     response
 }
 
-/// Who did it, how it went, and how much depends on its entry; `None` where nothing is written down.
+/// The key, the result, and how urgent the entry is; `None` if nothing is recorded.
 fn judge<'c>(
     deed: &Deed,
     method: &Method,
@@ -95,7 +96,7 @@ fn judge<'c>(
 ) -> Option<(&'c ApiKey, AuditResult, Weight)> {
     let ours = response.extensions().get::<FromProvider>().is_none();
     let error = response.extensions().get::<ApiError>().filter(|_| ours);
-    // Whoever sends too much must not fill the log with it.
+    // Rate-limited calls must not fill the log.
     if matches!(error, Some(ApiError::TooMany { .. } | ApiError::Overloaded)) {
         return None;
     }
@@ -106,7 +107,7 @@ fn judge<'c>(
     if call.denied().is_some() {
         return Some((key, AuditResult::Denied, Weight::Nothing));
     }
-    // What isn't there, or doesn't take the method, was nothing.
+    // A call to a path or method that doesn't exist did nothing.
     if !deed.counts(method) || response.status() == StatusCode::METHOD_NOT_ALLOWED {
         return None;
     }

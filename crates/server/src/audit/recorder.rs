@@ -1,8 +1,8 @@
-//! The way of an entry to the database: at once, or together with others of the same moment.
+//! How entries get to the database: at once, or batched with others.
 //!
-//! Calls to providers are many and must not wait for a commit each, so their entries go through one
-//! writer, which commits what has gathered, at least every second, and at the stop. When the database
-//! is away they gather up to a bound; beyond that, callers wait.
+//! Calls to providers are many and must not each wait for a commit, so their entries go through one
+//! writer, which commits what has gathered, at least every second and at shutdown. While the
+//! database is unavailable they are queued up to a limit; beyond that, callers wait.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,17 +11,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::repeats::Repeats;
 
-/// Entries that wait to be written.
+/// Entries that may wait to be written.
 const QUEUE: usize = 4096;
-/// Entries of one commit.
+/// Entries per commit.
 const BATCH: usize = 512;
 /// How long the first of a batch waits for others.
 const GATHER: Duration = Duration::from_millis(250);
-/// How long it takes at most from the end of a minute until what was only counted in it is told.
+/// The longest delay from the end of a minute until the denials that were only counted in it are
+/// written.
 const TELL_AFTER: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// Cheap to clone; all clones have one writer.
+/// Cheap to clone; all clones share one writer.
 #[derive(Clone)]
 pub struct Recorder {
     store: Store,
@@ -31,12 +32,12 @@ pub struct Recorder {
 
 enum Order {
     Write(Box<AuditEntry>),
-    /// Tell when everything before is written.
+    /// Reply when everything before it is written.
     Flush(oneshot::Sender<()>),
 }
 
 impl Recorder {
-    /// The recorder, and its writer, which has to be run.
+    /// The recorder, and its writer, which the caller has to run.
     pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (send, orders) = mpsc::channel(QUEUE);
         let repeats = Arc::<Repeats>::default();
@@ -49,8 +50,8 @@ impl Recorder {
         (recorder, writer)
     }
 
-    /// Returns when the entry is in the database. Where that can't be had, it is left to the writer: the
-    /// deed is done, and its answer is owed.
+    /// Returns when the entry is in the database. If the database fails, the entry is queued for
+    /// the writer: the call was made, and its answer must not fail.
     pub(super) async fn write_now(&self, entry: AuditEntry) {
         if let Err(error) = self
             .store
@@ -59,15 +60,15 @@ impl Recorder {
         {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "an entry of the audit log has to wait: {}",
+                "could not write an audit log entry; it is queued and will be retried: {}",
                 entry.message
             );
             self.write_soon(entry).await;
         }
     }
 
-    /// Writes an entry now if it is one of the first that its key was refused in this minute; the others
-    /// are counted, and told together.
+    /// Writes an entry now if it is one of the first denials of its key in this minute; the others
+    /// are counted and written as one entry.
     pub(super) async fn write_refusal(&self, entry: AuditEntry) {
         let (entry, told) = self.repeats.note(entry);
         if let Some(told) = told {
@@ -78,13 +79,13 @@ impl Recorder {
         }
     }
 
-    /// Returns when the writer has the entry.
+    /// Returns when the writer has queued the entry.
     pub(super) async fn write_soon(&self, entry: AuditEntry) {
         // The writer lives as long as the process.
         let _ = self.send.send(Order::Write(Box::new(entry))).await;
     }
 
-    /// Returns when all that was given to the writer before is in the database.
+    /// Returns when everything that was queued before is in the database.
     pub async fn flush(&self) {
         let (done, written) = oneshot::channel();
         if self.send.send(Order::Flush(done)).await.is_ok() {
@@ -118,13 +119,13 @@ async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<Rep
         }
         commit(&store, &entries).await;
         for done in waiting {
-            // Whoever asked may have left.
+            // The caller may have stopped waiting.
             let _ = done.send(());
         }
     }
 }
 
-/// Takes more until a batch is full or somebody waits for it.
+/// Takes more until a batch is full or somebody waits for the flush.
 async fn gather(orders: &mut mpsc::Receiver<Order>, taken: &mut Vec<Order>) {
     while taken.len() < BATCH {
         let Some(order) = orders.recv().await else {
@@ -145,7 +146,7 @@ async fn commit(store: &Store, entries: &[AuditEntry]) {
     while let Err(error) = store.write_audit_log(entries).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "{} entries of the audit log have to wait",
+            "could not write {} audit log entries; they will be retried",
             entries.len()
         );
         tokio::time::sleep(TRY_AGAIN).await;

@@ -1,5 +1,6 @@
-//! What one key is refused again and again: the first of each minute are written down one by one, the
-//! others counted, and told in one entry. So nobody can fill the database with calls that they may not make.
+//! Repeated denials of one key: the first of each minute are written one by one, the others are
+//! counted and written as one entry. So no key can fill the database with calls that it may not
+//! make.
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,7 @@ use syncline_model::{Time, time};
 use syncline_store::{Actor, AuditEntry};
 use tokio::time::Instant;
 
-/// Entries that a key gets in a minute for what came to nothing.
+/// Entries of a key in a minute that are written one by one.
 const ONE_BY_ONE: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -24,12 +25,12 @@ struct Minute {
     begun: Instant,
     written: u32,
     more: u64,
-    /// What was counted last.
+    /// The last one that was counted.
     last: Option<AuditEntry>,
 }
 
 impl Repeats {
-    /// The entry, if it is to be written down; and what is to be told of the key's minute before.
+    /// The entry, if it is to be written now; and the summary of the key's minute before.
     pub(super) fn note(&self, entry: AuditEntry) -> (Option<AuditEntry>, Option<AuditEntry>) {
         let Actor::Key { id, .. } = &entry.actor else {
             return (Some(entry), None);
@@ -52,7 +53,7 @@ impl Repeats {
         (None, told)
     }
 
-    /// What is to be told of minutes that are over.
+    /// The summaries of minutes that are over.
     pub(super) fn over(&self) -> Vec<AuditEntry> {
         let mut told = Vec::new();
         self.minutes().retain(|_, minute| {
@@ -63,7 +64,7 @@ impl Repeats {
         told
     }
 
-    /// What is to be told of all of them, as far as they have come.
+    /// The summaries of all minutes, including those that are not over.
     pub(super) fn all(&self) -> Vec<AuditEntry> {
         let mut minutes = self.minutes();
         minutes.values_mut().filter_map(Minute::tell).collect()

@@ -1,12 +1,12 @@
-//! What was done, in a word and in a line, from the method and the route alone: a new endpoint has its
-//! word without being told.
+//! Describes what was done, as an action name and as one line, from the method and the route alone,
+//! so a new endpoint gets its action name by itself.
 
 use axum::http::{Method, StatusCode};
 use syncline_model::{ApiKey, AuditResult, line};
 
 use crate::call::CallContext;
 
-/// What a request asks for.
+/// What a request does.
 pub(super) struct Deed {
     api: Api,
     /// Such as `connection`.
@@ -65,7 +65,7 @@ impl Deed {
         self.api == Api::Management
     }
 
-    /// Whether it is written down although nobody refused it.
+    /// Whether it is recorded even if it was not denied.
     pub(super) fn counts(&self, method: &Method) -> bool {
         match self.api {
             Api::Actions | Api::Enrichment => true,
@@ -76,7 +76,7 @@ impl Deed {
         }
     }
 
-    /// One line that needs no table beside it.
+    /// One line that is understandable without the other fields.
     pub(super) fn message(
         &self,
         key: &ApiKey,
@@ -106,7 +106,7 @@ impl Deed {
         }
     }
 
-    /// The verb as it is done, and as it was done.
+    /// The verb in the infinitive and in the past tense.
     fn verbs(&self) -> (String, String) {
         let (does, did) = match self.verb.as_str() {
             "create" => ("create", "created"),
@@ -145,7 +145,7 @@ fn article(noun: &str) -> &'static str {
     }
 }
 
-/// Of what others have written, in bytes.
+/// The longest quoted text that others wrote, in bytes.
 const QUOTED: usize = 300;
 
 fn one_line(text: &str) -> String {

@@ -52,13 +52,13 @@ pub(crate) struct SearchAccounts {
     filter: AccountFilter,
 }
 
-/// At least one of them; an account has to fit both.
+/// At least one of them is required; an account must match all that are given.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = account_filter)]
 pub(super) struct AccountFilter {
-    /// The whole name; upper and lower case are the same.
+    /// The whole name, case-insensitive.
     name: Option<String>,
-    /// Such as `example.com`; upper and lower case are the same.
+    /// Such as `example.com`, case-insensitive.
     domain: Option<String>,
 }
 
@@ -82,7 +82,7 @@ pub(crate) async fn search_accounts(
         };
         return cached::search(&state, &connection, &asked, search).await;
     }
-    // The provider's hits are few, and all of them are shown.
+    // The provider returns few hits, so all of them are shown.
     let size = asked.page_size.as_deref();
     cursor::page_size(size, cached::SEARCH_PAGE_SIZE, cached::SEARCH_PAGE_SIZE)?;
     if asked.cursor.is_some() {
@@ -124,7 +124,7 @@ pub(crate) async fn create_account(
     Ok((StatusCode::CREATED, JsonBody(created)))
 }
 
-/// Changes the fields of an account that are given.
+/// Changes the given fields of an account.
 #[utoipa::path(patch, path = "/accounts/{account_id}", tag = "Accounts",
     operation_id = "updateAccount", request_body = Given<AccountDraft>,
     params(("account_id" = String, Path, description = "The account's id"),
@@ -148,12 +148,12 @@ pub(crate) async fn update_account(
 #[schema(as = upsert_account)]
 pub(crate) struct UpsertAccount {
     record: AccountDraft,
-    /// By which the account is looked for.
+    /// What the account is searched by.
     upsert_on: AccountFilter,
 }
 
-/// Updates the account with this name, domain or both, or creates it. Callers who do so at the same
-/// time take turns, so that it is created once.
+/// Updates the account with this name, domain or both, or creates it. Concurrent calls for the same
+/// account run one after the other, so that it is created once.
 #[utoipa::path(post, path = "/accounts/_upsert", tag = "Accounts", operation_id = "upsertAccount",
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = UpsertAccount,

@@ -16,12 +16,12 @@ use crate::{
 const DEFAULT_PAGE_SIZE: i64 = 10;
 const MAX_PAGE_SIZE: i64 = 1000;
 
-/// Of searches, whose callers often ask for no page size at all.
+/// For searches, whose callers often give no page size.
 pub(super) const SEARCH_PAGE_SIZE: i64 = 100;
 
-/// A position in a list of records. It carries what the first page fixed: how many rows there are
-/// and, for `modified_after`, up to which change the list goes. A row that changes meanwhile belongs
-/// to the reader's next list, so none is skipped or shown twice.
+/// A position in a list of records. It carries what the first page fixed: the number of rows and,
+/// for `modified_after`, the last change that the list includes. A row that changes meanwhile is in
+/// the reader's next list, so none is skipped or shown twice.
 #[derive(Serialize, Deserialize)]
 struct RecordCursor {
     object: Object,
@@ -50,7 +50,7 @@ pub(super) async fn list<T: Table + Serialize>(
     modified_after: Option<Time>,
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let size = cursor::page_size(asked.page_size.as_deref(), DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)?;
-    // Later pages go as far as the first one did: their cursor says so.
+    // Later pages take the upper bound from their cursor.
     let newest = match asked.cursor {
         None => synced::<T>(state, connection).await?,
         Some(_) => Time::UNIX_EPOCH,
@@ -144,7 +144,7 @@ pub(super) async fn get<T: Table + Serialize>(
         .ok_or_else(|| ApiError::NotFound(format!("Can't find {} with id {id}", T::OBJECT)))
 }
 
-/// The newest change of an object that is synced.
+/// The stamp of the newest change of a synced object.
 async fn synced<T: Table>(state: &AppState, connection: &Connection) -> ApiResult<Time> {
     let newest = state.store.newest_stamp(connection, T::OBJECT).await?;
     newest.ok_or_else(|| {
@@ -179,7 +179,7 @@ impl RecordCursor {
     }
 }
 
-/// Puts a list where a cursor says.
+/// Continues a list at a cursor.
 fn continue_from(query: &mut RecordQuery<'_>, position: &RecordCursor) -> ApiResult<()> {
     let other_list = || {
         ApiError::validation(

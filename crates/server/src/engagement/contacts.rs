@@ -58,14 +58,15 @@ pub(crate) struct SearchContacts {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = contact_filter)]
 struct ContactFilter {
-    /// Whole addresses, at most 1000; upper and lower case are the same.
+    /// Whole addresses, at most 1000, case-insensitive.
     #[schema(min_items = 1, max_items = 1000)]
     emails: Vec<String>,
 }
 
-/// The contacts that have one of these e-mail addresses, whichever of theirs it is.
+/// The contacts that have one of these e-mail addresses, as their primary one or as another.
 ///
-/// From the provider a page is that of `page_size` addresses, in their order.
+/// When read from the provider, a page holds the contacts of `page_size` addresses, in the order
+/// given.
 #[utoipa::path(post, path = "/contacts/_search", tag = "Contacts", operation_id = "searchContacts",
     params(SearchRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = SearchContacts,
@@ -83,7 +84,7 @@ pub(crate) async fn search_contacts(
     search_live(&state, &connection, &asked, &emails).await
 }
 
-/// A position in a search: the number of addresses that were looked for.
+/// A position in a search: the number of addresses that were searched already.
 #[derive(Serialize, Deserialize)]
 struct EmailCursor {
     emails_before: usize,
@@ -159,7 +160,7 @@ fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
     Ok(distinct)
 }
 
-/// Creates a contact. The provider creates it even if there is one with the same address.
+/// Creates a contact. The provider creates it even if one with the same address exists.
 #[utoipa::path(post, path = "/contacts", tag = "Contacts", operation_id = "createContact",
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = Given<ContactDraft>,
@@ -178,7 +179,7 @@ pub(crate) async fn create_contact(
     Ok((StatusCode::CREATED, JsonBody(created)))
 }
 
-/// Changes the fields of a contact that are given.
+/// Changes the given fields of a contact.
 #[utoipa::path(patch, path = "/contacts/{contact_id}", tag = "Contacts",
     operation_id = "updateContact", request_body = Given<ContactDraft>,
     params(("contact_id" = String, Path, description = "The contact's id"),

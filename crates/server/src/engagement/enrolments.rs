@@ -1,7 +1,7 @@
-//! Contacts into sequences and out of them.
+//! Adding contacts to sequences and removing them.
 //!
-//! A contact that is in the sequence already counts as entered. One that the provider leaves out is
-//! told with its reason; where it leaves out all of them, that is the answer.
+//! A contact that is in the sequence already counts as entered. A contact that the provider skips
+//! is returned with the reason; if the provider skips all of them, the call fails.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use crate::{
 /// The most contacts of one call.
 const MOST_AT_ONCE: usize = 1000;
 
-/// Contacts to put into sequences.
+/// Contacts to add to sequences.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = create_sequence_states)]
 pub(crate) struct GivenMany {
@@ -36,9 +36,9 @@ pub(crate) struct GivenMany {
 #[derive(Serialize, ToSchema)]
 #[schema(as = created_sequence_states)]
 pub(crate) struct CreatedMany {
-    /// In the order asked for.
+    /// In the order of the request.
     records: Vec<EnteredContact>,
-    /// Contacts that the provider left out.
+    /// Contacts that the provider skipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     skipped: Vec<SkippedContact>,
@@ -66,7 +66,7 @@ struct SkippedContact {
     reason: String,
 }
 
-/// Puts a contact into a sequence.
+/// Adds a contact to a sequence.
 #[utoipa::path(post, path = "/sequence_states", tag = "SequenceStates",
     operation_id = "createSequenceState", request_body = Given<EnrolmentDraft>,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -85,8 +85,8 @@ pub(crate) async fn create_sequence_state(
     Ok((StatusCode::CREATED, JsonBody(created)))
 }
 
-/// Puts contacts into sequences. Those that the provider leaves out are in `skipped`, each with the
-/// reason; if it leaves out all of them, the answer is 422.
+/// Adds contacts to sequences. Those that the provider skips are in `skipped`, each with the
+/// reason; if it skips all of them, the answer is 422.
 #[utoipa::path(post, path = "/sequence_states/_batch", tag = "SequenceStates",
     operation_id = "batchCreateSequenceState", request_body = GivenMany,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -123,8 +123,8 @@ pub(crate) struct LeaveSequence {
 #[derive(Serialize, ToSchema)]
 #[schema(as = left_contact)]
 struct LeftContact {
-    /// The sequence state that was stopped, finished or removed; null where a removed one isn't
-    /// known.
+    /// The sequence state that was stopped, finished or removed; null if the state of a removed
+    /// contact is not known.
     #[schema(required = true)]
     id: Option<String>,
     contact_id: String,
@@ -134,7 +134,7 @@ struct LeftContact {
 #[derive(Serialize, ToSchema)]
 #[schema(as = left_sequence)]
 pub(crate) struct Left {
-    /// In the order asked for.
+    /// In the order of the request.
     records: Vec<LeftContact>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -144,11 +144,11 @@ pub(crate) struct Left {
     warnings: Vec<Warning>,
 }
 
-/// Stops contacts in a sequence, lets them finish it, or takes them out.
+/// Stops contacts in a sequence, marks them as finished, or removes them.
 #[utoipa::path(post, path = "/sequence_states/_leave", tag = "SequenceStates",
     operation_id = "leaveSequence", request_body = LeaveSequence,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
-    responses((status = 200, description = "What became of the contacts", body = Left)))]
+    responses((status = 200, description = "The result for each contact", body = Left)))]
 pub(crate) async fn leave_sequence(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
@@ -177,7 +177,7 @@ pub(crate) async fn leave_sequence(
             body.mode,
         )
         .await?;
-    // Once a contact is out, only the tables know which state it had.
+    // Once a contact is removed, only the tables know its state.
     let known = known_states(&state, &remote, &body.sequence_id, &left.outcomes).await;
     if body.mode == LeaveMode::Remove {
         left.removed.extend(known.values().cloned());
@@ -215,8 +215,8 @@ pub(crate) async fn leave_sequence(
     }))
 }
 
-/// The states, by contact, that the tables have of those whose own the provider didn't tell. Nothing
-/// depends on them but the answer, so a failure is only logged.
+/// The stored states, by contact, where the provider didn't return the state. Only the answer
+/// depends on them, so a failure is only logged.
 async fn known_states(
     state: &AppState,
     remote: &Remote,
@@ -238,13 +238,14 @@ async fn known_states(
     match states {
         Ok(states) => states.into_iter().collect(),
         Err(error) => {
-            tracing::error!("the states of contacts could not be looked up: {error}");
+            tracing::error!("could not look up the sequence states of contacts: {error}");
             HashMap::new()
         }
     }
 }
 
-/// One call for each sequence, mailbox and user: the provider takes no more at once.
+/// One call for each sequence, mailbox and user, because the provider takes only one of each per
+/// call.
 async fn enter(
     state: &AppState,
     remote: &Remote,
@@ -275,7 +276,7 @@ async fn enter(
                 entered.records.extend(records);
                 entered.skipped.extend(skipped);
             }
-            // What went before is done and must be told.
+            // The calls before succeeded and must be reported.
             Err(error) if !entered.records.is_empty() => {
                 let skip = |contact_id: &String| SkippedContact {
                     contact_id: contact_id.clone(),
@@ -340,7 +341,8 @@ fn told(
             Outcome::Skipped { code, reason } => (code, reason),
             _ => (
                 "already_in_sequence".to_owned(),
-                "it is in the sequence already, but its state could not be read".to_owned(),
+                "it is already in the sequence, but its sequence state could not be read"
+                    .to_owned(),
             ),
         };
         skipped.push(SkippedContact {
@@ -353,7 +355,7 @@ fn told(
     (entered, skipped)
 }
 
-/// No contact was moved: the first one's reason is the answer, and the cause has them all.
+/// No contact was moved: the first one's reason is the title, and the cause lists them all.
 fn left_out(skipped: &[SkippedContact]) -> ApiError {
     let Some(first) = skipped.first() else {
         return ApiError::BadRequest("no contact was named".to_owned());
@@ -373,7 +375,7 @@ fn left_out(skipped: &[SkippedContact]) -> ApiError {
     ApiError::Provider(ProviderFailure::refusal(title, cause))
 }
 
-/// Apollo sends from a mailbox.
+/// Apollo requires a mailbox to send from.
 fn check(field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
     filled(&format!("{field}.contact_id"), &draft.contact_id)?;
     filled(&format!("{field}.sequence_id"), &draft.sequence_id)?;

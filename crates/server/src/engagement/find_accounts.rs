@@ -1,8 +1,8 @@
-//! Looking for an account at the provider by its name, its domain, or both.
+//! Finding an account at the provider by its name, its domain, or both.
 //!
-//! Apollo finds accounts by words of their names, exact or not, and not at all by their domains. So
-//! a domain is looked for among the synced accounts as well, and by the name that it suggests; and
-//! every hit is compared with what was asked for.
+//! Apollo searches accounts by words of their names, matching loosely, and not at all by their
+//! domains. So a domain is also looked up among the synced accounts, and by the name that it
+//! suggests; and every hit is compared with the search.
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,10 @@ use crate::{
     remote::Remote,
 };
 
-/// Synced accounts that are looked at for one domain.
+/// The most synced accounts that are checked for one domain.
 const MOST_KNOWN: i64 = 20;
 
-/// What an account has to be called; one of the two is there, and a domain is a bare host.
+/// What an account must match. At least one of the two is set, and a domain is a bare host.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) name: Option<String>,
@@ -58,8 +58,8 @@ impl Wanted {
         fits(&self.name, account.name.as_deref()) && fits(&self.domain, domain.as_deref())
     }
 
-    /// The names of the locks under which it is upserted: one for each name and domain that it is
-    /// looked for by, or will have. Whoever means the same account shares at least one.
+    /// The names of the locks for its upsert: one for each name and domain that it is searched by,
+    /// or will have. Two upserts of the same account share at least one.
     pub(super) fn lock_names(&self, draft: &AccountDraft) -> BTreeSet<String> {
         let given = |field: &Field<String>| field.clone().flatten();
         let names = [self.name.clone(), given(&draft.name)];
@@ -72,7 +72,7 @@ impl Wanted {
         names.chain(domains).collect()
     }
 
-    /// What the provider is asked for: the name, or the first label of the domain.
+    /// The search text for the provider: the name, or the first label of the domain.
     fn keyword(&self) -> &str {
         match (&self.name, &self.domain) {
             (Some(name), _) => name.trim(),
@@ -84,7 +84,7 @@ impl Wanted {
     }
 }
 
-/// The accounts that fit, each once. `known` are the ids of some that may.
+/// The accounts that match, each once. `known` are the ids of accounts that may match.
 pub(super) async fn find(
     state: &AppState,
     remote: &Remote,
@@ -119,7 +119,7 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// Ids of accounts in the tables that fit.
+/// Ids of accounts in the tables that match.
 async fn synced(state: &AppState, remote: &Remote, wanted: &Wanted) -> ApiResult<BTreeSet<String>> {
     let query = RecordQuery {
         connection: remote.connection(),

@@ -1,4 +1,4 @@
-//! Lists and gets from the provider, as it is now.
+//! Lists and gets that ask the provider now.
 
 use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
@@ -15,21 +15,21 @@ use crate::{
 };
 
 const DEFAULT_PAGE_SIZE: i64 = 10;
-/// The most that Apollo shows at once.
+/// The most records that Apollo returns per page.
 pub(super) const MAX_PAGE_SIZE: i64 = 100;
 
-/// A position in a list of the provider's: a page by its number, of pages of that size.
+/// A position in a list of the provider's: the page number and the page size.
 #[derive(Serialize, Deserialize)]
 pub(super) struct LiveCursor {
     live: Object,
     page: u32,
     size: u32,
-    /// Whose search it belongs to.
+    /// The search it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of: Option<String>,
 }
 
-/// Which page a caller asks for. `of` tells searches apart.
+/// The page that a caller asks for. `of` distinguishes searches.
 pub(super) fn page_asked(
     object: Object,
     of: Option<&str>,
@@ -47,7 +47,7 @@ pub(super) fn page_asked(
     if at.live != object || at.of.as_deref() != of || at.page == 0 || !sizes.contains(&at.size) {
         return Err(cursor::foreign());
     }
-    // Pages of another size would begin elsewhere.
+    // The size of the first page: with another size, pages would begin elsewhere.
     Ok(PageAsk {
         page: at.page,
         size: at.size,
@@ -116,7 +116,7 @@ pub(super) async fn get<T: Table + Serialize>(
     Ok(RecordBody::live(record, now, asked.include_raw_data))
 }
 
-/// The records of one kind as they are shown.
+/// The records of one kind, as the API shows them.
 pub(super) fn bodies<T: Table>(
     state: &AppState,
     records: Records,

@@ -1,5 +1,5 @@
-//! `/engagement/v2`: the common records of a connection. One file per object; what the objects share
-//! is in `records` (with `cached` and `live` behind it) and `writes`.
+//! `/engagement/v2`: the common records of a connection. One file per object; what the objects
+//! share is in `records` (with `cached` and `live` behind it) and `writes`.
 
 pub(crate) mod accounts;
 mod cached;

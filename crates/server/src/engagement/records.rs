@@ -1,5 +1,5 @@
-//! What the lists, gets and searches of all objects have in common: their parameters, their answers,
-//! and the choice between the tables and the provider.
+//! What the lists, gets and searches of all objects have in common: their parameters, their
+//! answers, and the choice between the tables and the provider.
 
 use axum::Json as JsonBody;
 use chrono::Datelike;
@@ -75,7 +75,7 @@ pub(crate) struct Pagination {
     pub(super) next: Option<String>,
     #[schema(required = true)]
     pub(super) previous: Option<String>,
-    /// Absent where the provider doesn't tell.
+    /// Absent if the provider doesn't say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) total_count: Option<i64>,
@@ -97,7 +97,7 @@ pub(crate) struct RecordBody<T> {
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     deleted_at: Option<Time>,
     /// From the tables: when Syncline recorded the newest change. From the provider: when it says
-    /// that the record changed, or was created.
+    /// that the record was changed or created.
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
@@ -136,7 +136,7 @@ impl<T> RecordBody<T> {
         }
     }
 
-    /// The same with more fields of its own.
+    /// The same record with other fields.
     pub(super) fn map<U>(self, fields: impl FnOnce(T) -> U) -> RecordBody<U> {
         RecordBody {
             id: self.id,
@@ -174,7 +174,7 @@ pub(crate) async fn list<T: Table + Serialize>(
     live::list(state, connection, &asked).await
 }
 
-/// One record by its id. From the tables a deleted one too, marked as such.
+/// One record by its id. From the tables also a deleted one, marked as such.
 pub(crate) async fn get<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,

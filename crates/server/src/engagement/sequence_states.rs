@@ -1,4 +1,4 @@
-//! Sequence states: lists, gets and searches. What changes them is in `enrolments`.
+//! Sequence states: lists, gets and searches. Changes are in `enrolments`.
 
 use axum::{Json as JsonBody, extract::State};
 use serde::Deserialize;
@@ -17,8 +17,8 @@ use crate::{
     remote::Remote,
 };
 
-/// The connection's sequence states. From the provider a page is that of `page_size` contacts, with
-/// the states of each.
+/// The connection's sequence states. When read from the provider, a page holds the states of
+/// `page_size` contacts.
 #[utoipa::path(get, path = "/sequence_states", tag = "SequenceStates",
     operation_id = "listSequenceStates",
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -52,7 +52,7 @@ pub(crate) struct SearchSequenceStates {
     filter: StateFilter,
 }
 
-/// At least one of them; a state has to fit both.
+/// At least one of them is required; a state must match all that are given.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = sequence_state_filter)]
 struct StateFilter {
@@ -92,7 +92,7 @@ pub(crate) async fn search_sequence_states(
     }
 }
 
-/// A contact's states come all at once.
+/// A contact's states come in one answer.
 async fn of_contact(
     state: &AppState,
     connection: &Connection,

@@ -1,5 +1,5 @@
-//! The steps of a sequence. They are in no table: a sequence that is read from the provider shows
-//! them.
+//! The steps of a sequence. They are not stored in tables; a sequence that is read from the
+//! provider includes them.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use syncline_model::{
@@ -15,7 +15,7 @@ use crate::{
     remote::Remote,
 };
 
-/// Adds a step to a sequence: at its `order`, or behind the last one.
+/// Adds a step to a sequence: at its `order`, or after the last one.
 #[utoipa::path(post, path = "/sequences/{sequence_id}/sequence_steps", tag = "SequenceSteps",
     operation_id = "createSequenceStep", request_body = Given<StepDraft>,
     params(("sequence_id" = String, Path, description = "The sequence's id"),
@@ -33,7 +33,7 @@ pub(crate) async fn create_sequence_step(
     let mut wrote = provider
         .create_step(&session, &sequence_id, &body.record)
         .await?;
-    // The step is in no table, but its sequence has one more.
+    // The step is in no table, but its sequence changed: it has one more.
     let changed = provider.get_live(&session, Object::Sequence, &sequence_id);
     match changed.await {
         Ok(records) => wrote.records = Some(records),
@@ -75,7 +75,7 @@ pub(crate) async fn update_sequence_step(
     }))
 }
 
-/// An e-mail needs something to send, and a date has to be one.
+/// An e-mail step needs content to send, and a date must be valid.
 pub(super) fn check_step(field: &str, step: &mut StepDraft) -> ApiResult<()> {
     if let Some(date) = &step.date {
         step.date = Some(time(&format!("{field}.date"), date)?);

@@ -1,4 +1,4 @@
-//! Sequences: lists, gets with their steps, and creating them.
+//! Sequences: lists, gets with their steps, and creation.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{
     remote::Remote,
 };
 
-/// A sequence, and its steps where the provider was asked.
+/// A sequence, with its steps if it was read from the provider.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SequenceDetail {
     #[serde(flatten)]
@@ -40,7 +40,7 @@ pub(crate) async fn list_sequences(
     records::list(&state, &connection, asked).await
 }
 
-/// One sequence. From the provider it comes with its steps; the tables have none.
+/// One sequence. Read from the provider, it includes its steps; the tables don't have them.
 #[utoipa::path(get, path = "/sequences/{sequence_id}", tag = "Sequences",
     operation_id = "getSequence",
     params(GetRecord, ("sequence_id" = String, Path, description = "The sequence's id"),
@@ -69,8 +69,8 @@ pub(crate) async fn get_sequence(
     ))
 }
 
-/// Creates a sequence with its steps, in their order. A step that the provider doesn't take is told
-/// in `warnings`: the sequence is there all the same.
+/// Creates a sequence with its steps, in their order. A step that the provider refuses is listed in
+/// `warnings`; the sequence is created anyway.
 #[utoipa::path(post, path = "/sequences", tag = "Sequences", operation_id = "createSequence",
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = Given<SequenceDraft>,

@@ -1,4 +1,5 @@
-//! Tasks: what a person is to do about a contact. They are in no table; the provider is asked.
+//! Tasks: what a person should do about a contact. They are not stored in tables; the provider is
+//! asked.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub(crate) struct SearchTasks {
     filter: TaskFilterBody,
 }
 
-/// A task has to fit all that are given.
+/// A task must match all that are given.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = task_filter)]
 struct TaskFilterBody {
@@ -85,10 +86,10 @@ pub(crate) struct TaskList {
     records: Vec<Task>,
 }
 
-/// Tasks, those that are due last first.
+/// Tasks, latest due time first.
 ///
 /// Apollo can't filter them: a page is filtered after it was read, so it may be shorter than
-/// `page_size`, or empty, though there is a `next` one.
+/// `page_size`, or empty, even if there is a `next` page.
 #[utoipa::path(post, path = "/tasks/_search", tag = "Tasks", operation_id = "searchTasks",
     params(TaskPageQuery, ("x-customer-id" = String, Header),
         ("x-provider-name" = String, Header)),
@@ -100,7 +101,7 @@ pub(crate) async fn search_tasks(
     Query(asked): Query<TaskPageQuery>,
     Json(body): Json<SearchTasks>,
 ) -> ApiResult<JsonBody<TaskList>> {
-    // No object has this list; the name keeps its cursors apart.
+    // No object has this list; `of` keeps its cursors apart from others.
     let (object, of) = (Object::Contact, Some("tasks"));
     let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
     let ask = live::page_asked(object, of, size, DEFAULT_PAGE_SIZE, cursor)?;

@@ -1,5 +1,5 @@
-//! Update or create: whoever looks for the same account waits for their turn, so that of two callers
-//! only the first one creates it.
+//! Update or create. Callers that search for the same account wait for each other, so that only the
+//! first one creates it.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::{
     remote::Remote,
 };
 
-/// Longer than all requests of an upsert can take: some thirty, of half a minute each.
+/// Longer than all requests of an upsert can take: about thirty, of half a minute each.
 const LOCK_FOR: TimeDelta = TimeDelta::minutes(20);
-/// How often, and how many times, a caller looks whether it is their turn: half a minute.
+/// How often, and how many times, a caller tries to take a lock: half a minute in total.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const LOOKS: u32 = 600;
 
@@ -34,13 +34,13 @@ pub(super) async fn account(
     let id = written.as_ref().ok().map(Created::id);
     for lock in locks {
         if let Err(error) = state.store.unlock_write(lock, id).await {
-            tracing::warn!("a write lock stays closed until it expires: {error}");
+            tracing::warn!("could not release a write lock; it is held until it expires: {error}");
         }
     }
     written
 }
 
-/// Locks are taken in the order of their names, so that no two callers wait for each other.
+/// Locks are taken in the order of their names, which prevents deadlocks.
 async fn under_locks(
     state: &AppState,
     remote: &Remote,
@@ -98,12 +98,13 @@ async fn turn(state: &AppState, remote: &Remote, name: &str) -> ApiResult<WriteL
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Err(ApiError::Conflict(
-        "the same record is being written by somebody else; try again".to_owned(),
+        "the same record is being written by another request; try again".to_owned(),
     ))
 }
 
 impl Wanted {
-    /// A new account has what it was looked for by, whatever else the caller says of it.
+    /// A new account gets the name and domain that it was searched by, unless the caller gives
+    /// others.
     fn completed(&self, draft: &AccountDraft) -> AccountDraft {
         let mut draft = draft.clone();
         if draft.name.is_none() {

@@ -1,6 +1,6 @@
-//! What all writes have in common: the provider's answer goes into the tables before the caller gets
-//! it, and what went wrong after the provider took the write is a warning, never an error that
-//! invites a second one.
+//! What all writes have in common: the provider's answer goes into the tables before the caller
+//! gets it. A failure after the provider accepted the write is a warning, never an error, because
+//! an error would make callers send the write again.
 
 use serde::{Deserialize, Serialize};
 use syncline_model::Records;
@@ -13,7 +13,7 @@ use crate::{
     remote::Remote,
 };
 
-/// A body that carries what is to be written.
+/// The body of a write.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Given<T> {
     pub(super) record: T,
@@ -42,7 +42,7 @@ pub(crate) struct Updated {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Something that was asked for and not done, though the write was.
+/// Something that was requested and not done, though the write succeeded.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = warning)]
 pub(crate) struct Warning {
@@ -52,7 +52,7 @@ pub(crate) struct Warning {
 }
 
 impl Warning {
-    /// The provider did only a part of what was asked for.
+    /// The provider did only a part of what was requested.
     pub(super) fn partial(detail: String) -> Self {
         Self {
             title: "Not everything was written".to_owned(),
@@ -103,7 +103,7 @@ async fn shown(state: &AppState, remote: &Remote, wrote: Wrote) -> (String, Vec<
     (wrote.id, warnings)
 }
 
-/// Puts records into the tables, and takes out the sequence states that are no more.
+/// Writes records to the tables, and removes deleted sequence states.
 pub(super) async fn show(
     state: &AppState,
     remote: &Remote,
@@ -117,12 +117,15 @@ pub(super) async fn show(
         .await;
     written.err().map(|error| {
         let id = &connection.id;
-        tracing::error!("a write at the provider of connection {id} is not in the tables: {error}");
+        tracing::error!(
+            "connection {id}: could not store a write that the provider accepted; the next sync \
+             will store it: {error}"
+        );
         Warning::not_shown()
     })
 }
 
-/// A text that has to say something.
+/// Requires a text that is not empty.
 pub(super) fn filled(field: &str, text: &str) -> ApiResult<()> {
     if text.trim().is_empty() {
         return Err(ApiError::validation(field, "must not be empty"));
@@ -130,8 +133,8 @@ pub(super) fn filled(field: &str, text: &str) -> ApiResult<()> {
     Ok(())
 }
 
-/// A time that the provider will understand. A day is its first moment, as the published example has
-/// it.
+/// Requires a time that the provider understands. A date means its first moment, as in the
+/// published example.
 pub(super) fn time(field: &str, text: &str) -> ApiResult<String> {
     if chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() {
         return Ok(format!("{text}T00:00:00Z"));

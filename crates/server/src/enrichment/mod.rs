@@ -1,3 +1,3 @@
-//! `/enrichment/v2`: what a provider knows of people.
+//! `/enrichment/v2`: what a provider knows about people.
 
 pub(crate) mod persons;

@@ -18,14 +18,14 @@ use crate::{
     remote::Remote,
 };
 
-/// RFC 5321, with the brackets that a path has around it.
+/// RFC 5321: a path of 256 bytes, less its two brackets.
 const LONGEST_EMAIL: usize = 254;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EnrichQuery {
-    /// The person's.
+    /// The person's e-mail address.
     email: String,
 }
 
@@ -35,9 +35,9 @@ pub(crate) struct PersonEnrichment {
     company: Company,
 }
 
-/// The company that a person works for, by the person's e-mail address.
+/// The company that a person works for, found by the person's e-mail address.
 ///
-/// It costs credits at the provider; `x-credits-used` says how many, as far as the provider tells. A
+/// It costs credits at the provider; `x-credits-used` says how many, if the provider tells. A
 /// person that the provider doesn't know is 404 and costs nothing.
 #[utoipa::path(get, path = "/persons", tag = "Persons", operation_id = "enrichPerson",
     params(EnrichQuery,
@@ -69,7 +69,8 @@ pub(crate) async fn enrich_person(
     Ok((credits, JsonBody(PersonEnrichment { company })).into_response())
 }
 
-/// Whether it is worth a credit to ask. Who the person is, only the provider can say.
+/// Whether the text can be an address at all, before a credit is spent. Only the provider knows
+/// whether it exists.
 fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else {
         return false;

@@ -1,9 +1,10 @@
-//! A place for each request of the APIs, and none for more than there are: who comes then is told to
-//! come back, at once, instead of waiting with everybody else. And a bound for each answer. The place
-//! goes along with the request (`place`), and is its key's as soon as that is known.
+//! Concurrency limit: each request of the APIs takes a place. A request without a free place is
+//! refused at once with `Retry-After` instead of waiting, and each answer has a time limit. The
+//! place travels with the request (`place`), and is counted for its key as soon as the key is
+//! known.
 //!
-//! A write keeps its place until it is done, be its caller there or not: half of it would hold locks,
-//! and be in no table. A read is given up with its caller.
+//! A write keeps its place until it is done, even if its caller disconnects: half a write would
+//! hold locks and be in no table. A read is cancelled when its caller disconnects.
 
 use axum::{
     extract::{Request, State},
@@ -17,7 +18,7 @@ use tracing::Instrument;
 use super::Place;
 use crate::{AppState, error::ApiError};
 
-/// Requests that are streamed through: nobody knows how long they take.
+/// Streamed requests, which may take any time.
 const STREAMED: &str = "/actions/v2/proxy/";
 
 pub(crate) async fn admit(
@@ -36,7 +37,7 @@ pub(crate) async fn admit(
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = async move {
         let response = next.run(request).await;
-        // Extensions go with the last extractor, before there is an answer.
+        // The extensions are dropped with the last extractor, before there is an answer.
         drop(place);
         response
     };
@@ -55,7 +56,7 @@ pub(crate) async fn admit(
             ApiError::Internal(format!("a write ended early: {error}")).into_response()
         }
         Err(_) => {
-            let told = "it is carried out to its end all the same: look before you send it again";
+            let told = "the write runs to completion: check its result before you send it again";
             ApiError::TooLate(told).into_response()
         }
     }

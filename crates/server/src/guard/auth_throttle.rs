@@ -1,8 +1,8 @@
 //! Limits how many wrong API keys an address may try a minute.
 //!
-//! Beyond that, its calls are answered with 429 for the rest of the minute, without a look-up in the
-//! database. Keys that were right once in this process pass all the same: behind a proxy all callers have
-//! its address, and one who guesses keys must not lock out the others.
+//! Beyond that, its calls are answered with 429 for the rest of the minute, without a look-up in
+//! the database. Keys that were valid before in this process are still accepted: behind a proxy all
+//! callers share one address, and one who guesses keys must not lock out the others.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,16 +19,16 @@ use super::rates::whole_seconds;
 use crate::error::ApiError;
 
 const WINDOW: Duration = Duration::from_mins(1);
-/// Addresses that are remembered at once; beyond that, only those whose minute isn't over.
+/// Addresses that are remembered at once; beyond that, those whose minute is over are dropped.
 const ADDRESSES: usize = 10_000;
-/// Right keys that are remembered.
+/// Valid keys that are remembered.
 const KEYS: usize = 100_000;
 
 pub(super) struct AuthThrottle {
-    /// Wrong keys of one address in a minute.
+    /// Wrong keys per address and minute.
     most: u32,
     state: Mutex<State>,
-    /// Keys are remembered by a number that says nothing outside of this process.
+    /// Keys are remembered as hashes that mean nothing outside of this process.
     hasher: RandomState,
 }
 
@@ -59,7 +59,7 @@ impl AuthThrottle {
         }
     }
 
-    /// Whether the key may be looked up at all.
+    /// Whether the key may be looked up.
     pub(super) fn check(&self, key: &str, of: &Extensions) -> Result<Presented, ApiError> {
         let from = of.get::<ConnectInfo<SocketAddr>>();
         let presented = Presented {
@@ -114,7 +114,7 @@ impl AuthThrottle {
     }
 }
 
-/// Who has one IPv6 address has a whole network of them.
+/// The /64 network of an IPv6 address, because one client usually has all of it.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

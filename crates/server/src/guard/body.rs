@@ -1,8 +1,7 @@
-//! A request's body as a whole: no larger and no slower than is allowed.
+//! Reads a whole request body, within the limits of size and time.
 //!
-//! A place is for requests that are at work, and a request whose body is still on its way isn't: it gives
-//! its place up until the body is there. What it holds meanwhile is memory, of which each key has a
-//! share of its own.
+//! A request whose body is still arriving does no work, so it gives up its place until the body is
+//! complete. Meanwhile it uses memory, of which each key has its own share.
 
 use std::{pin::pin, task::Poll};
 
@@ -20,7 +19,7 @@ pub(crate) async fn read_body(
     most: usize,
 ) -> ApiResult<Bytes> {
     let mut arriving = pin!(collect(guard, place, body, most));
-    // Most bodies come along with the head.
+    // Most bodies arrive together with the headers.
     let first = std::future::poll_fn(|context| Poll::Ready(arriving.as_mut().poll(context)));
     if let Poll::Ready(whole) = first.await {
         return whole;
@@ -38,8 +37,8 @@ async fn collect(guard: &Guard, place: &Place, mut body: Body, most: usize) -> A
     place.make_room(guard, 0)?;
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame =
-            frame.map_err(|error| ApiError::BadRequest(format!("the body broke off: {error}")))?;
+        let frame = frame
+            .map_err(|error| ApiError::BadRequest(format!("the body ended early: {error}")))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

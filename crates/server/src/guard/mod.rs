@@ -1,8 +1,8 @@
-//! What stands between a connection and the handlers, so that no request costs more than its share:
-//! an id for each (`request_id`), a place for each (`admission`, `place`), of which each key has a share
-//! (`shares`), a bound for its body (`body`), a rate for each key (`rates`), a limit of wrong
-//! keys (`auth_throttle`), an answer when a handler panics (`panics`), and what browsers must not make of
-//! any answer (`shield`).
+//! The limits between a connection and the handlers, so that no request uses more than its share:
+//! an id for each request (`request_id`), a place for each (`admission`, `place`), shared out among
+//! keys (`shares`), a limit for its body (`body`), a rate limit for each key (`rates`), a limit of
+//! wrong keys (`auth_throttle`), an answer when a handler panics (`panics`), and security headers
+//! (`shield`).
 
 mod admission;
 mod auth_throttle;
@@ -37,21 +37,20 @@ pub(crate) use {
     shield::shield,
 };
 
-/// What requests may cost. The defaults are for production.
+/// The limits of requests. The defaults are for production.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLimits {
-    /// Requests of the APIs at work at once in this process.
+    /// Concurrent requests of the APIs in this process.
     pub concurrent_requests: usize,
-    /// What bodies may take of this process's memory at once, in bytes.
+    /// This process's memory for request bodies, in bytes.
     pub body_memory: usize,
-    /// Requests that a key may send a minute; `None`: as many as it likes.
+    /// Requests that a key may send per minute; `None`: unlimited.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// Wrong keys that an address may try a minute.
+    /// Wrong keys that an address may try per minute.
     pub wrong_keys_per_minute: u32,
-    /// How long a body that is kept may take to arrive. One that is streamed through has no such
-    /// bound; of it only silence is measured.
+    /// How long a body that is kept may take to arrive. A streamed body has only an idle timeout.
     pub body_within: Duration,
-    /// When a caller is answered at the latest. A streamed exchange has no such bound.
+    /// The longest time until a caller is answered. A streamed exchange has no such limit.
     pub answer_within: Duration,
 }
 
@@ -91,23 +90,24 @@ impl Guard {
         }
     }
 
-    /// Resolves when no request is at work any more, also none whose caller has left.
+    /// Resolves when no request is in progress, including those whose caller has disconnected.
     pub async fn finished(&self) {
         self.places.all_free().await;
     }
 
-    /// Whether a presented key may be looked up; who presents it is in the request's extensions.
+    /// Whether a presented key may be looked up; the address it came from is in the request's
+    /// extensions.
     pub(crate) fn check_throttle(&self, key: &str, of: &Extensions) -> ApiResult<Presented> {
         self.auth_throttle.check(key, of)
     }
 
-    /// Nobody has this key.
+    /// The key doesn't exist.
     pub(crate) fn record_wrong_key(&self, presented: Presented) {
         self.auth_throttle.record_wrong(presented);
     }
 
-    /// The key of this call is known. Counts the call, once; an error where the key has sent too many,
-    /// or has too many at work.
+    /// The key of this call is valid. Counts the call, once; an error if the key has sent too many,
+    /// or has too many in progress.
     pub(crate) fn admit(
         &self,
         presented: Presented,

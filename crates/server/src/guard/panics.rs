@@ -1,5 +1,5 @@
-//! A panic is a fault of ours: it is logged, counted, and answered like any other, and the process
-//! goes on.
+//! A panic is our own failure: it is logged, counted, and answered like other errors, and the
+//! process goes on.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
@@ -12,8 +12,8 @@ use futures::FutureExt;
 
 use crate::error::ApiError;
 
-/// Has every panic of the process logged and counted, wherever it is. The log says where it was, and,
-/// in a request, under which id.
+/// Logs and counts every panic of the process. The log line has the location and, in a request, the
+/// request's id.
 pub fn report_panics() {
     metrics::describe_counter!(
         "syncline_panics_total",
@@ -25,11 +25,11 @@ pub fn report_panics() {
         let place = panic.location().map(ToString::to_string);
         let place = place.unwrap_or_default();
         let what = said(panic.payload());
-        tracing::error!("a panic at {place}: {what}");
+        tracing::error!("panic at {place}: {what}");
     }));
 }
 
-/// The layer around all handlers. The hook has told what it was.
+/// The layer around all handlers. The panic hook has logged the panic.
 pub(crate) async fn answer_panics(request: Request, next: Next) -> Response {
     AssertUnwindSafe(next.run(request))
         .catch_unwind()

@@ -1,4 +1,4 @@
-//! What one request holds while it is at work: its place, and the memory of its body.
+//! What one request holds while it is in progress: its place, and the memory of its body.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::error::{ApiError, ApiResult};
 
-/// Memory for bodies is shared out in pieces of this size; a body has one from its first byte on.
+/// Memory for bodies is shared out in pieces of this size; a body holds one from its first byte on.
 pub(super) const BODY_PIECE: usize = 128 * 1024;
 
-/// Rides in the request's extensions; it is given up with the last of its clones.
+/// Kept in the request's extensions; released when the last clone is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Place(Arc<Mutex<Held>>);
 
@@ -26,7 +26,7 @@ struct Held {
 }
 
 impl Place {
-    /// For a request whose key nobody has looked at yet.
+    /// For a request whose key is not known yet.
     pub(super) fn take(places: &Arc<Shares>) -> Option<Self> {
         let held = Held {
             place: Some(places.take(None)?),
@@ -39,7 +39,7 @@ impl Place {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// It counts as this key's, if that has not too many already.
+    /// Counts it for this key, unless the key has too many already.
     pub(super) fn give_to(&self, key: &Arc<ApiKey>) -> ApiResult<()> {
         let mut held = self.held();
         if held.key.is_some() {
@@ -50,7 +50,7 @@ impl Place {
         granted(taken.unwrap_or(true))
     }
 
-    /// While the body is on its way, nothing is at work.
+    /// Gives the place up while the body is arriving.
     pub(super) fn leave(&self) {
         self.held().place = None;
     }
@@ -61,7 +61,7 @@ impl Place {
         granted(held.place.is_some())
     }
 
-    /// Room for a body of so many bytes, until the request is over.
+    /// Reserves memory for a body of so many bytes, until the request is over.
     pub(super) fn make_room(&self, guard: &Guard, bytes: usize) -> ApiResult<()> {
         let pieces = bytes.div_ceil(BODY_PIECE).max(1);
         let mut held = self.held();

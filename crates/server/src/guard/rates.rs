@@ -1,5 +1,5 @@
-//! How many requests a key may send: a bucket per key and process, as large as the limit, that refills
-//! evenly within a minute. Every answer to a key says what is left in it.
+//! The rate limit of keys: a token bucket per key and process, as large as the limit, that refills
+//! evenly within a minute. Every answer says how many requests the key has left.
 
 use std::{num::NonZeroU32, time::Duration};
 
@@ -23,7 +23,7 @@ pub(super) struct Rates {
     clock: DefaultClock,
 }
 
-/// What is left to a key.
+/// What a key has left.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Share {
     limit: u32,
@@ -42,7 +42,7 @@ impl Rates {
         }
     }
 
-    /// Counts a request of the key's; an error where there is nothing left for it.
+    /// Counts a request of the key; an error if its bucket is empty.
     pub(super) fn take(&self, key_id: &str) -> (Share, Result<(), ApiError>) {
         match self.buckets.check_key(&key_id.to_owned()) {
             Ok(left) => (self.share(left.remaining_burst_capacity()), Ok(())),
@@ -68,12 +68,12 @@ impl Rates {
     }
 }
 
-/// At least one: a caller who comes at once comes too early.
+/// At least one, so that callers don't retry at once.
 pub(super) fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// The layer that tells a key what is left to it. A provider's own numbers are not touched.
+/// The layer that adds the rate limit headers. A provider's own headers are not changed.
 pub(crate) async fn tell_share(request: Request, next: Next) -> Response {
     let call = CallContext::of(request.extensions());
     let mut response = next.run(request).await;

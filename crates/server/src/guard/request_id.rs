@@ -1,5 +1,5 @@
-//! An id for every request: in its answer, in the body of its error, and in each line that is logged
-//! while it is answered.
+//! An id for every request: in its answer, in its error body, and in each line that is logged while
+//! it is handled.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use tracing::Instrument;
 use crate::AppState;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-/// The provider's own, where its answer is passed on.
+/// The provider's own id, when its answer is passed on.
 const PROVIDERS: HeaderName = HeaderName::from_static("x-provider-request-id");
 
-/// Made here: one that the caller sends could be another request's.
+/// Generated here: one that the caller sends could be another request's.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(Arc<str>);
 
@@ -45,8 +45,8 @@ pub(crate) async fn identify(
     next: Next,
 ) -> Response {
     let id = RequestId(state.ids.id(state.clock.now()).into());
-    // At the highest level, so that it is there whatever is logged. The path as it was sent would be
-    // of any length and have ids in it.
+    // At error level, so that every log filter keeps it. The raw path could have any length and
+    // contain ids.
     let span = tracing::error_span!(
         "request",
         request.id = id.as_str(),
@@ -60,7 +60,7 @@ pub(crate) async fn identify(
         if let Some(theirs) = headers.remove(HEADER) {
             headers.insert(PROVIDERS, theirs);
         }
-        // A UUID always is one.
+        // A UUID is always a valid header value.
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             headers.insert(HEADER, id);
         }
@@ -71,7 +71,7 @@ pub(crate) async fn identify(
     .await
 }
 
-/// The method's name as a label: callers may invent methods, and labels are kept for ever.
+/// The method's name as a label: callers may invent methods, and metrics keep every label for ever.
 pub(crate) fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,9 +1,9 @@
-//! So many of something for all callers of a process, shared out so that nobody can take it all.
+//! A fixed amount of something, shared among all callers of a process so that none can take it all.
 //!
-//! A key gets more as long as it has fewer than twice as many as are free, an application (which may
-//! have many keys) as long as it has fewer than four times as many. So one key alone gets two thirds,
-//! one application four fifths, and whoever comes then finds some free. Nothing is set aside for
-//! anybody: what is free is for whoever asks first.
+//! A key gets more while it has fewer than twice as many as are free; an application (which may
+//! have many keys) while it has fewer than four times as many. So one key alone gets at most two
+//! thirds, one application at most four fifths, and other callers still find some free. Nothing is
+//! reserved: free units go to the first caller that asks.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ struct State {
     by_application: HashMap<String, usize>,
 }
 
-/// Some of it, until it is dropped.
+/// Units in use, until it is dropped.
 pub(super) struct Lease {
     shares: Arc<Shares>,
     holder: Option<Arc<ApiKey>>,
@@ -45,8 +45,8 @@ impl Shares {
         })
     }
 
-    /// `None` where there is none left, or none left for this key. Before the key is known, there is no
-    /// `holder`.
+    /// `None` if nothing is free, or nothing for this key. `holder` is `None` while the key is not
+    /// known.
     pub(super) fn take(self: &Arc<Self>, holder: Option<Arc<ApiKey>>) -> Option<Lease> {
         let mut lease = Lease {
             shares: self.clone(),
@@ -56,7 +56,7 @@ impl Shares {
         lease.grow(1).then_some(lease)
     }
 
-    /// Resolves when all of it is free.
+    /// Resolves when everything is free.
     pub(super) async fn all_free(&self) {
         loop {
             let freed = self.all_free.notified();
@@ -73,7 +73,7 @@ impl Shares {
 }
 
 impl Lease {
-    /// Takes so many units more, or none of them.
+    /// Takes so many more units, or none.
     pub(super) fn grow(&mut self, units: usize) -> bool {
         let mut state = self.shares.state();
         let granted = state.grant(self.shares.most, self.holder.as_deref(), units);
@@ -86,7 +86,7 @@ impl Lease {
         self.units
     }
 
-    /// From now on it counts as this key's, if that may have it.
+    /// Counts the units for this key from now on, if the key may have them.
     pub(super) fn give_to(&mut self, key: Arc<ApiKey>) -> bool {
         let mut state = self.shares.state();
         state.release(self.holder.as_deref(), self.units);
@@ -139,7 +139,7 @@ impl State {
     }
 }
 
-/// Who has nothing is forgotten.
+/// Removes holders without units, so that the map stays small.
 fn give_back(shares: &mut HashMap<String, usize>, id: &str, units: usize) {
     let Some(has) = shares.get_mut(id) else {
         return;
@@ -170,7 +170,7 @@ mod tests {
         })
     }
 
-    /// As many as there are for somebody.
+    /// As many as one holder gets.
     fn all_of(shares: &Arc<Shares>, holder: impl Fn() -> Option<Arc<ApiKey>>) -> Vec<Lease> {
         std::iter::from_fn(|| shares.take(holder())).collect()
     }

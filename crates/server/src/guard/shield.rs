@@ -1,5 +1,5 @@
-//! What a browser must not make of an answer: another type than it says, and a copy for later. An answer
-//! that says itself how long it may be kept (a provider's) is left to say so.
+//! Security headers: browsers must not guess another content type, nor cache an answer. An answer
+//! that has its own `Cache-Control` (a provider's) keeps it.
 
 use axum::{
     extract::Request,

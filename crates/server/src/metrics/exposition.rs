@@ -1,4 +1,4 @@
-//! Prometheus's text format, for gauges that are looked up and not recorded.
+//! Prometheus's text format, for gauges that are read from the database.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ pub(super) struct Family {
 }
 
 pub(super) struct Sample {
-    /// Names and values; both are words of ours, which need no escaping.
+    /// Names and values; both are our own constants, which need no escaping.
     pub(super) labels: Vec<(&'static str, &'static str)>,
     pub(super) value: f64,
 }

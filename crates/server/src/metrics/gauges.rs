@@ -1,4 +1,4 @@
-//! What the database says, as gauges. The label values are closed sets: no customer, no id.
+//! Gauges that are read from the database. The label values are closed sets: no customer, no id.
 
 use syncline_model::{
     Budget, ConnectionStatus, ProviderLimits, RecordWindow, Time, VolumeLimits, WaitReason,
@@ -16,7 +16,7 @@ const STATES: [(&str, Option<WaitReason>); 5] = [
     ("waiting", Some(WaitReason::ProviderRateLimit)),
 ];
 
-/// Without a look at the database there is only what this program is, and that it could not look.
+/// Without the database only the build and `syncline_database_up 0` are shown.
 pub(super) fn families(gauges: Option<&Gauges>, limits: &ProviderLimits) -> Vec<Family> {
     let mut families = vec![
         build_info(),
@@ -79,7 +79,7 @@ fn of_syncs(gauges: &Gauges) -> Vec<Family> {
     vec![
         Family::single(
             "syncline_due_lag_seconds",
-            "How long the longest waiting run, or sync, could have been worked on and isn't.",
+            "How long the run or sync that is due longest has waited for a worker.",
             age(gauges.due_since, gauges.at),
         ),
         Family {
@@ -111,8 +111,8 @@ fn of_syncs(gauges: &Gauges) -> Vec<Family> {
         },
         Family {
             name: "syncline_last_success_age_seconds",
-            help: "How long ago the sync that is behind most succeeded last, by object; of one that \
-                   never has, how old it is.",
+            help: "How long ago the sync that is behind most succeeded last, by object; for one \
+                   that never has, how old it is.",
             samples: gauges
                 .syncs
                 .iter()
@@ -201,7 +201,7 @@ fn of_webhooks(gauges: &Gauges) -> [Family; 3] {
     [
         Family::single(
             "syncline_webhook_backlog",
-            "Messages that enabled webhook endpoints are still owed; counted to 100000.",
+            "Messages that wait for delivery to enabled webhook endpoints; counted to 100000.",
             number(webhooks.messages),
         ),
         Family::single(
@@ -229,7 +229,7 @@ fn age(since: Option<Time>, now: Time) -> f64 {
     age.unwrap_or_default().as_secs_f64()
 }
 
-/// Of nothing, all is left.
+/// A limit of 0 counts as unused.
 fn ratio(left: i64, limit: i64) -> f64 {
     if limit <= 0 {
         return 1.0;

@@ -1,8 +1,8 @@
-//! `/metrics`: what this process has counted, and what the database says, as Prometheus reads it.
+//! `/metrics`: what this process has counted, and what the database shows, in Prometheus's format.
 //!
-//! Counters and histograms of the process are the recorder's. What takes a look at the database
-//! (`gauges`) is looked up when somebody asks, and then kept for some seconds, so that no number of
-//! scrapes can load it. Every name is in docs/monitoring.md.
+//! Counters and histograms come from the process's recorder. Gauges that need database queries
+//! (`gauges`) are read on request and cached for some seconds, so that scrapes can't overload the
+//! database. Every name is in docs/monitoring.md.
 
 mod exposition;
 mod gauges;
@@ -16,14 +16,15 @@ use tokio::sync::Mutex;
 
 use crate::AppState;
 
-/// How long a look at the database is good for.
+/// How long the gauges are cached.
 const KEPT_FOR: TimeDelta = TimeDelta::seconds(10);
-/// What a look may take. A scrape is not to hang on a database that does.
+/// The timeout of the database queries: a scrape must not hang with the database.
 const LOOK_WITHIN: Duration = Duration::from_secs(3);
-/// How often what was recorded is put together. Without it, it would pile up between scrapes.
+/// How often recorded histogram samples are aggregated. Without it they would accumulate between
+/// scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Seconds, from a look into memory to a request that is given up.
+/// Seconds, from an answer out of memory to a request that timed out.
 const BUCKETS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0,
 ];
@@ -50,7 +51,7 @@ impl From<PrometheusHandle> for Metrics {
 }
 
 impl Metrics {
-    /// Records everything that this process counts from now on; once in a process.
+    /// Records everything that this process counts from now on; call it once per process.
     pub fn install() -> Result<Self, BuildError> {
         let recorded = PrometheusBuilder::new()
             .set_buckets(&BUCKETS)?
@@ -62,7 +63,7 @@ impl Metrics {
         Ok(recorded.into())
     }
 
-    /// Puts together what was recorded, for as long as the process lives.
+    /// Aggregates the recorded samples, for as long as the process lives.
     pub async fn keep_up(self) {
         loop {
             tokio::time::sleep(UPKEEP_EVERY).await;
@@ -76,7 +77,7 @@ impl Metrics {
         text
     }
 
-    /// Whoever asks while somebody looks waits for that look.
+    /// Concurrent scrapes wait for one query.
     async fn looked_up(&self, state: &AppState) -> String {
         let mut kept = self.looked_up.lock().await;
         let now = state.clock.now();
@@ -88,11 +89,11 @@ impl Metrics {
         let gauges = match tokio::time::timeout(LOOK_WITHIN, state.store.gauges()).await {
             Ok(Ok(gauges)) => Some(gauges),
             Ok(Err(error)) => {
-                tracing::warn!("metrics lack what the database would say: {error}");
+                tracing::warn!("metrics: could not read the gauges from the database: {error}");
                 None
             }
             Err(_) => {
-                tracing::warn!("metrics lack what the database would say: it took too long");
+                tracing::warn!("metrics: reading the gauges from the database timed out");
                 None
             }
         };
@@ -105,7 +106,7 @@ impl Metrics {
     }
 }
 
-/// What the HTTP side counts, there from the start.
+/// Describes the metrics of the HTTP side, and starts counters at 0.
 fn describe() {
     use metrics::{Unit, counter, describe_counter, describe_histogram};
     describe_counter!(
@@ -115,15 +116,15 @@ fn describe() {
     describe_histogram!(
         "syncline_http_request_duration_seconds",
         Unit::Seconds,
-        "How long answers took until their head was sent, by API and class of status."
+        "How long answers took until their headers were sent, by API and class of status."
     );
     describe_counter!(
         "syncline_http_requests_shed_total",
-        "Requests that were refused because as many were at work as may be."
+        "Requests that were refused because of the limit of concurrent requests."
     );
     describe_counter!(
         "syncline_http_requests_over_rate_total",
-        "Requests that were refused because their key had sent too many."
+        "Requests that were refused because of their key's rate limit."
     );
     counter!("syncline_http_requests_shed_total").increment(0);
     counter!("syncline_http_requests_over_rate_total").increment(0);

@@ -1,4 +1,4 @@
-//! API keys: who may call, and what for. For admins only.
+//! API keys: who may call, and what they may do. For admins only.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -25,13 +25,13 @@ pub(crate) struct ApiKeyBody {
     application_id: String,
     name: String,
     role: Role,
-    /// Takes the place of what the role says of passthrough, writes and credits. Null: the role's.
+    /// Replaces the role's rules for passthrough, writes and credits. Null: the role's rules apply.
     #[schema(required = true)]
     policy: Option<Policy>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
-    /// To the minute.
+    /// With a precision of a minute.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Time>,
@@ -77,7 +77,7 @@ pub(crate) struct ListApiKeys {
     page_size: Option<String>,
 }
 
-/// The application's API keys, the newest first, revoked and expired ones included.
+/// The application's API keys, newest first, including revoked and expired ones.
 #[utoipa::path(get, path = "/api_keys", tag = "API Keys", operation_id = "getApiKeys",
     params(ListApiKeys),
     responses((status = 200, description = "API keys", body = ResultList<ApiKeyBody>)))]
@@ -105,23 +105,23 @@ pub(crate) async fn list_api_keys(
 #[serde(deny_unknown_fields)]
 #[schema(as = create_api_key)]
 pub(crate) struct CreateApiKey {
-    /// For you to tell it from others; not empty.
+    /// A name to recognize the key by; not empty.
     #[schema(min_length = 1, max_length = 255)]
     name: String,
     role: Role,
-    /// Without one the role decides.
+    /// Without a policy, the role decides.
     #[serde(default)]
     #[schema(nullable = true)]
     policy: Option<Policy>,
-    /// From then on the key is unknown. Without one it stays valid.
+    /// When the key becomes invalid. Without it the key doesn't expire.
     #[serde(default, deserialize_with = "time")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Time>,
 }
 
-/// Makes an API key of this application. The answer is the only one that has the key itself.
+/// Creates an API key of this application. Only this answer contains the key itself.
 ///
-/// No key makes one that may more than itself, or for longer: that is 403.
+/// A key can't create one that may do more than itself, or that is valid for longer: that is 403.
 #[utoipa::path(post, path = "/api_keys", tag = "API Keys", operation_id = "createApiKey",
     request_body = CreateApiKey,
     responses((status = 201, description = "The API key", body = CreatedApiKey)))]
@@ -206,7 +206,7 @@ fn check(body: &CreateApiKey, now: Time) -> ApiResult<()> {
 
 fn goes_beyond(beyond: Beyond) -> String {
     let what = match beyond {
-        Beyond::Role => "has a role that this one has not".to_owned(),
+        Beyond::Role => "has a role that this key doesn't have".to_owned(),
         Beyond::Policy => "may do what this one may not: give it a policy whose rules lie within \
                            this one's"
             .to_owned(),
@@ -218,7 +218,7 @@ fn goes_beyond(beyond: Beyond) -> String {
     format!("this API key can't make one that {what}")
 }
 
-/// RFC 3339; to the millisecond, as it is stored.
+/// RFC 3339, truncated to the milliseconds that are stored.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| parse(&text).map_err(serde::de::Error::custom))
@@ -230,5 +230,5 @@ fn parse(text: &str) -> Result<Time, String> {
     let millis = time.ok().map(|time| time.timestamp_millis());
     millis
         .and_then(Time::from_timestamp_millis)
-        .ok_or_else(|| format!("'{text}' is no RFC 3339 time, as in 2030-01-31T12:00:00Z"))
+        .ok_or_else(|| format!("'{text}' is not an RFC 3339 time such as 2030-01-31T12:00:00Z"))
 }

@@ -1,4 +1,4 @@
-//! The audit log, as administrators read it.
+//! The audit log, for administrators.
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub(crate) struct AuditEntryBody {
     action: String,
     #[schema(required = true)]
     method: Option<String>,
-    /// With the names of its parameters.
+    /// The route with the names of its parameters.
     #[schema(required = true)]
     route: Option<String>,
     #[schema(required = true)]
@@ -47,13 +47,13 @@ pub(crate) struct AuditEntryBody {
     provider_request: Option<String>,
     /// `ok`, `denied` or `failed`.
     result: String,
-    /// The answer's.
+    /// The status of the answer.
     #[schema(required = true)]
     status: Option<i64>,
     /// The `x-request-id` of the answer.
     #[schema(required = true)]
     request_id: Option<String>,
-    /// All of it in one line.
+    /// The whole entry as one line.
     message: String,
 }
 
@@ -93,9 +93,9 @@ pub(crate) struct ListAuditLog {
     connection_id: Option<String>,
     /// `ok`, `denied` or `failed`.
     result: Option<String>,
-    /// Entries of that ISO 8601 time or later.
+    /// Entries at this ISO 8601 time or later.
     from: Option<String>,
-    /// Entries before that ISO 8601 time.
+    /// Entries before this ISO 8601 time.
     to: Option<String>,
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn list_audit_log(
     let size = cursor::page_size(query.page_size.as_deref(), MAX_PAGE_SIZE, MAX_PAGE_SIZE)?;
     let position = position(query.cursor.as_deref(), LIST)?;
     let filter = query.filter()?;
-    // What this process has seen is in its own list.
+    // So that the list contains everything that this process has recorded.
     state.recorder.flush().await;
     let tenant = &caller.tenant;
     let rows = tenant

@@ -1,8 +1,8 @@
-//! What a connection sets beside its provider's sync config.
+//! A connection's settings in addition to its provider's sync config.
 //!
-//! It chose a customer's own schema in a destination, and provider objects of CRMs. The built-in
-//! destination has one set of tables and engagement providers have no such objects, so nothing is
-//! left that could be set; a client that sends an empty one works.
+//! In Supaglue it chose a customer's own schema in a destination, and provider objects of CRMs. The
+//! built-in destination has one set of tables and engagement providers have no such objects, so
+//! nothing can be set; a client that sends an empty config works.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::Deserialize;
@@ -33,12 +33,12 @@ pub(crate) async fn get_connection_sync_config(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = upsert_connection_sync_config)]
 pub(crate) struct UpsertConnectionSyncConfig {
-    /// Refused: the built-in destination has the same tables for all customers.
+    /// Rejected: the built-in destination has the same tables for all customers.
     #[schema(value_type = Option<Object>)]
     destination_config: Option<Value>,
-    /// Refused unless empty.
+    /// Rejected unless empty.
     standard_objects: Option<Vec<ConnectionObject>>,
-    /// Refused unless empty.
+    /// Rejected unless empty.
     custom_objects: Option<Vec<ConnectionObject>>,
 }
 

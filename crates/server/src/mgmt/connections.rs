@@ -1,6 +1,6 @@
 //! Connections: a customer's account at a provider.
 //!
-//! A key is checked with the provider before anything is stored, and never comes back out.
+//! A key is checked with the provider before anything is stored, and is never returned.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
@@ -36,9 +36,9 @@ pub(crate) struct ConnectionBody {
     status: ConnectionStatus,
     #[schema(value_type = std::collections::HashMap<String, syncline_model::Capability>)]
     capabilities: Capabilities,
-    /// What may be read for this connection: as configured, but for what it sets itself.
+    /// What may be read for this connection: the configured limits with its own overrides.
     limits: LimitsBody,
-    /// What was set with `/connection_sync_configs`, if anything was.
+    /// What was set with `/connection_sync_configs`, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_sync_config: Option<ConnectionSyncConfig>,
     #[serde(with = "syncline_model::time::millis")]
@@ -108,7 +108,7 @@ async fn shown(
     Ok(JsonBody(ConnectionBody::new(state, connection, health)))
 }
 
-/// `type` and `category` may be left out; given, they must fit the provider.
+/// `type` and `category` are optional; if given, they must fit the provider.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = create_connection)]
 pub(crate) struct CreateConnection {
@@ -121,13 +121,13 @@ pub(crate) struct CreateConnection {
     category: Option<String>,
     #[schema(min_length = 1)]
     api_key: Option<String>,
-    /// What may be read, where it is to differ from the configuration.
+    /// The limits that differ from the configuration.
     limits: Option<LimitOverrides>,
 }
 
 /// Connects a customer's account; its first syncs start at once.
 ///
-/// 422 when the provider rejects the key, and nothing is stored.
+/// 422 if the provider rejects the key; nothing is stored then.
 #[utoipa::path(post, path = "/customers/{customer_id}/connections", tag = "Connections",
     operation_id = "createConnection", request_body = CreateConnection,
     params(("customer_id" = String, Path, description = "Your id for the customer")),
@@ -163,7 +163,7 @@ pub(crate) async fn create_connection(
     };
     let created = caller.tenant.create_connection(&new).await;
     if created.is_err() {
-        // While the provider was asked, the customer may have been deleted, or the provider.
+        // The customer or the provider may have been deleted while the provider was asked.
         find_customer(&caller, &customer_id).await?;
         enabled_provider(&caller, provider).await?;
     }
@@ -191,21 +191,21 @@ pub(crate) async fn get_connection(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = update_connection)]
 pub(crate) struct UpdateConnection {
-    /// `api_key`; may be left out.
+    /// `api_key`; optional.
     #[serde(rename = "type")]
     auth_type: Option<String>,
-    /// The new key; may be left out where `limits` are given.
+    /// The new key; optional if `limits` are given.
     #[schema(min_length = 1)]
     api_key: Option<String>,
-    /// What may be read, where it is to differ from the configuration. They take the place of those
-    /// that were set before; left out, those stay.
+    /// The limits that differ from the configuration. They replace all that were set before;
+    /// without them, those stay.
     limits: Option<LimitOverrides>,
 }
 
-/// Replaces the connection's key, its limits, or both. A new key resumes the syncs that the old one
-/// had stopped.
+/// Replaces the connection's key, its limits, or both. A new key resumes the syncs that were paused
+/// because of the old one.
 ///
-/// 422 when the provider rejects the new key; nothing is changed then.
+/// 422 if the provider rejects the new key; nothing is changed then.
 #[utoipa::path(put, path = "/customers/{customer_id}/connections/{provider_name}",
     tag = "Connections", operation_id = "updateConnection", request_body = UpdateConnection,
     params(("customer_id" = String, Path, description = "Your id for the customer"),
@@ -256,7 +256,7 @@ async fn replace_key(
     Ok(())
 }
 
-/// Deletes a connection: its syncs stop and its records leave the tables before this returns.
+/// Deletes a connection: its syncs are stopped and its records deleted before this returns.
 #[utoipa::path(delete, path = "/customers/{customer_id}/connections/{provider_name}",
     tag = "Connections", operation_id = "deleteConnection",
     params(("customer_id" = String, Path, description = "Your id for the customer"),
@@ -269,7 +269,7 @@ pub(crate) async fn delete_connection(
 ) -> ApiResult<StatusCode> {
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
     state.store.delete_connection(&connection).await?;
-    // Others of its account may have waited for one of its runs.
+    // Other connections of the same account may have waited for one of its runs.
     state.wake.wake();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -292,7 +292,7 @@ impl CreateConnection {
     }
 }
 
-/// A word that may be left out; given, it must be the one that fits the provider.
+/// An optional value that, if given, must be the one that fits the provider.
 pub(super) fn check_word(field: &str, given: Option<&str>, expected: &str) -> ApiResult<()> {
     match given {
         Some(given) if given != expected => Err(ApiError::validation(
@@ -303,10 +303,10 @@ pub(super) fn check_word(field: &str, given: Option<&str>, expected: &str) -> Ap
     }
 }
 
-/// The longest key that is taken, in bytes: a header of that size reaches every provider.
+/// The longest accepted key, in bytes: every provider accepts headers of that size.
 const MAX_KEY_BYTES: usize = 4096;
 
-/// A key goes into a header, so it is visible ASCII.
+/// A key is sent in a header, so it must be visible ASCII.
 fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
     let key = api_key.ok_or_else(|| ApiError::validation("api_key", "this field is required"))?;
     let key = key.trim();
@@ -328,7 +328,7 @@ fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
     Ok(SecretString::from(key))
 }
 
-/// What the provider said of a key that it did not reject.
+/// The provider's answer about a key that it did not reject.
 struct CheckedKey {
     status: ConnectionStatus,
     account_id: String,
@@ -346,7 +346,7 @@ impl CheckedKey {
     }
 }
 
-/// Asks the provider about a key.
+/// Checks a key with the provider.
 async fn check_key(
     state: &AppState,
     provider: ProviderName,
@@ -358,7 +358,10 @@ async fn check_key(
     let (status, team) = match state.providers.get(provider).check(&credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { reason } => {
-            tracing::warn!("{provider} could not check a new key: {reason}");
+            tracing::warn!(
+                "could not check a new API key with {provider}; it is stored as unverified: \
+                 {reason}"
+            );
             (ConnectionStatus::Unverified, None)
         }
         KeyCheck::Rejected { reason } => {
@@ -371,7 +374,7 @@ async fn check_key(
         status,
         account_id: account_id(provider, team.as_deref(), &credentials),
         key_account_id: account_id(provider, None, &credentials),
-        // Where the provider did not tell, the first scan asks it again.
+        // If the provider did not tell, the first scan asks it again.
         account_known: team.is_some(),
     })
 }

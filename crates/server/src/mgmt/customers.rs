@@ -17,7 +17,7 @@ use crate::{
     texts::check_name,
 };
 
-/// The id is part of many keys, and PostgreSQL's index entries are bounded.
+/// The id is part of many keys, and PostgreSQL limits the size of index entries.
 const MAX_CUSTOMER_ID_CHARS: usize = 255;
 const MAX_NAME_CHARS: usize = 255;
 const MAX_EMAIL_CHARS: usize = 320;
@@ -29,7 +29,7 @@ pub(crate) struct CustomerBody {
     customer_id: String,
     name: String,
     email: String,
-    /// Of the worst of its connections. Null where there is none.
+    /// The health of its worst connection. Null if it has no connections.
     #[schema(required = true)]
     health: Option<HealthBody>,
 }

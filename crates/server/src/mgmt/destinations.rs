@@ -1,4 +1,4 @@
-//! Destinations: where records are written. There is the built-in one, which can't be changed.
+//! Destinations: where records are written. There is only the built-in one, which can't be changed.
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::{
     extract::{Caller, Json, Path},
 };
 
-/// Supaglue's word for a destination that the service itself hosts.
+/// Supaglue's name for a destination that the service itself hosts.
 const BUILT_IN_TYPE: &str = "supaglue";
 
 #[derive(Serialize, ToSchema)]
@@ -19,7 +19,7 @@ const BUILT_IN_TYPE: &str = "supaglue";
 pub(crate) struct DestinationBody {
     id: String,
     application_id: String,
-    /// What sync configs call it.
+    /// The name to use in sync configs.
     name: &'static str,
     /// `supaglue`: the tables of this service's own database.
     r#type: &'static str,
@@ -54,7 +54,7 @@ pub(crate) struct DestinationSettings {
     r#type: String,
 }
 
-/// Refuses: the built-in destination exists already (409), and there is no other type (400).
+/// Fails: the built-in destination exists already (409), and there is no other type (400).
 #[utoipa::path(post, path = "/destinations", tag = "Destinations",
     operation_id = "createDestination", request_body = DestinationSettings,
     responses((status = 201, description = "Not sent yet", body = DestinationBody)))]
@@ -82,7 +82,7 @@ pub(crate) async fn get_destination(
     Ok(JsonBody(find(&caller, &id)?.into()))
 }
 
-/// Refuses: the built-in destination has nothing that could change.
+/// Fails: the built-in destination has nothing that could be changed.
 #[utoipa::path(put, path = "/destinations/{destination_id}", tag = "Destinations",
     operation_id = "updateDestination", request_body = DestinationSettings,
     params(("destination_id" = String, Path, description = "The destination's id")),

@@ -1,4 +1,4 @@
-//! How a connection or a customer is, in a word and in a sentence.
+//! The health of a connection or a customer: a status and a sentence.
 
 use serde::Serialize;
 use syncline_model::{Health, HealthStatus, Time};
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[schema(as = health)]
 pub(crate) struct HealthBody {
     status: HealthStatus,
-    /// What is wrong and what helps, in a sentence. Null where nothing is.
+    /// What is wrong and how to fix it, in a sentence. Null if nothing is wrong.
     #[schema(required = true)]
     reason: Option<String>,
     /// When a sync succeeded last.

@@ -1,4 +1,4 @@
-//! Magic links: URLs to send to a customer, who connects its own account there.
+//! Magic links: URLs to send to a customer, who then connects their own account.
 
 use axum::{
     Json as JsonBody,
@@ -20,24 +20,25 @@ use crate::{
     extract::{Caller, Json, Path},
 };
 
-/// The longest time that a link may be open: a year.
+/// The longest validity of a link: a year.
 const MAX_EXPIRATION_SECS: i64 = 31_536_000;
-/// What browsers are sure to follow.
+/// A length that all browsers support.
 const MAX_RETURN_URL_BYTES: usize = 2048;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = magic_link)]
 pub(crate) struct MagicLinkBody {
     id: String,
-    /// `new`; `consumed` once a connection was made with it; `expired` when its time is over.
+    /// `new`; `consumed` once a connection was made with it; `expired` once it is no longer valid.
     status: &'static str,
     application_id: String,
     customer_id: String,
     provider_id: String,
     provider_name: ProviderName,
-    /// Where the customer connects its account. Whoever knows it can, so treat it as a secret.
+    /// Where the customer connects their account. Anyone who knows the URL can do so; treat it as a
+    /// secret.
     url: String,
-    /// Where the customer is led afterwards.
+    /// Where the customer is redirected afterwards.
     return_url: String,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
@@ -96,15 +97,15 @@ pub(crate) struct CreateMagicLink {
     customer_id: String,
     /// `apollo`.
     provider_name: String,
-    /// Where to lead the customer afterwards: an absolute http or https URL.
+    /// Where to redirect the customer afterwards: an absolute http or https URL.
     #[schema(max_length = 2048)]
     return_url: String,
-    /// For how many seconds the link is open: up to a year.
+    /// For how many seconds the link is valid: up to a year.
     #[schema(minimum = 1, maximum = 31_536_000)]
     expiration_secs: i64,
 }
 
-/// Creates a link under which the customer connects its account at the provider.
+/// Creates a link with which the customer connects their account at the provider.
 #[utoipa::path(post, path = "/magic_links", tag = "Magic Links",
     operation_id = "createMagicLink", request_body = CreateMagicLink,
     responses((status = 201, description = "The magic link", body = MagicLinkBody)))]
@@ -128,7 +129,7 @@ pub(crate) async fn create_magic_link(
     Ok((StatusCode::CREATED, JsonBody(link)))
 }
 
-/// Deletes a magic link: its URL leads nowhere from now on.
+/// Deletes a magic link; its URL stops working.
 #[utoipa::path(delete, path = "/magic_links/{magic_link_id}", tag = "Magic Links",
     operation_id = "deleteMagicLink",
     params(("magic_link_id" = String, Path, description = "The magic link's id")),
@@ -158,7 +159,7 @@ fn open_for(secs: i64) -> ApiResult<TimeDelta> {
     }
 }
 
-/// A browser is led there, so it must be a place and nothing that a browser would run.
+/// A browser is redirected there, so it must be a web address and not, for example, a script.
 fn check_return_url(url: &str) -> ApiResult<()> {
     if url.len() > MAX_RETURN_URL_BYTES {
         return Err(ApiError::validation(

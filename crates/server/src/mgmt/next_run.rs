@@ -1,16 +1,16 @@
 //! When a sync runs next, and why not sooner.
 //!
-//! The rules are the scheduler's (`store/src/schedule.rs`); this only says them.
+//! The rules are the scheduler's (`store/src/schedule.rs`); this only describes them.
 
 use syncline_model::{Time, WaitReason};
 use syncline_store::{Sync, SyncRun};
 
-/// When the next run starts, or the one under way goes on, and what there is to say about it.
+/// When the next run starts, or the active one continues, and the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NextRun {
-    /// `None`: not before somebody acts.
+    /// `None`: not before somebody intervenes.
     pub(crate) at: Option<Time>,
-    /// `None` where the sync simply keeps its rhythm.
+    /// `None` if the sync simply follows its schedule.
     pub(crate) reason: Option<&'static str>,
 }
 
@@ -30,7 +30,7 @@ impl NextRun {
         }
     }
 
-    /// If there were no other run.
+    /// Without regard to other runs of the account.
     fn on_its_own(sync: &Sync, has_active_run: bool) -> Self {
         match sync.triggered_at {
             Some(at) if has_active_run => Self::at(

@@ -27,14 +27,14 @@ pub(crate) struct ProvenanceBody {
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
-    /// Since when scans that read to their end have not seen it. Null while they do.
+    /// Since when complete scans have not seen it. Null while they see it.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     missing_since: Option<Time>,
-    /// The run that inserted it; null where that is not known.
+    /// The run that inserted it; null if that is not known.
     #[schema(required = true)]
     first_seen_by: Option<Sighting>,
-    /// The newest run that read it, as far as runs are kept.
+    /// The newest run that read it, among the runs that are still stored.
     #[schema(required = true)]
     last_seen_by: Option<Sighting>,
     /// Oldest first.
@@ -45,7 +45,7 @@ pub(crate) struct ProvenanceBody {
 #[schema(as = sighting)]
 struct Sighting {
     run_id: String,
-    /// Null where the run is not kept any more.
+    /// Null if the run is no longer stored.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     started_at: Option<Time>,
@@ -57,7 +57,7 @@ struct PresenceEventBody {
     /// `missing`, `seen_again`, `held`, `deleted` or `restored`.
     event: String,
     reason: String,
-    /// Null where a write through the unified API did it.
+    /// Null if it was a write through the unified API.
     #[schema(required = true)]
     run_id: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
@@ -76,7 +76,8 @@ impl From<PresenceEvent> for PresenceEventBody {
     }
 }
 
-/// Where one row comes from: which runs saw it first and last, and what happened to its presence.
+/// Where one row comes from: which runs saw it first and last, and when it was missing, deleted or
+/// restored.
 #[utoipa::path(get,
     path = "/customers/{customer_id}/connections/{provider_name}/records/{object}/{id}/provenance",
     tag = "Connections", operation_id = "getProvenance",

@@ -13,7 +13,7 @@ use crate::{
     extract::{Caller, Json, Path},
 };
 
-/// Providers of sales engagement that Supaglue had and Syncline doesn't have yet.
+/// Sales engagement providers that Supaglue had and Syncline doesn't support yet.
 const NOT_YET: [&str; 2] = ["outreach", "salesloft"];
 
 #[derive(Serialize, ToSchema)]
@@ -56,17 +56,17 @@ pub(crate) struct ProviderSettings {
     category: String,
     /// `api_key`.
     auth_type: String,
-    /// The application at an OAuth provider. Refused: Apollo has none.
+    /// The OAuth application at the provider. Rejected: Apollo has none.
     #[schema(value_type = Option<Object>)]
     config: Option<Value>,
     objects: Option<ProviderObjects>,
-    /// Refused unless empty: entities belong to CRM providers.
+    /// Rejected unless empty: entities belong to CRM providers.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     entity_mappings: Vec<Value>,
 }
 
-/// Refused unless empty: engagement providers have common objects without schemas of your own.
+/// Rejected unless empty: engagement providers have common objects without schemas of your own.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = objects)]
 struct ProviderObjects {
@@ -104,7 +104,8 @@ pub(crate) async fn get_provider(
     Ok(JsonBody(provider.into()))
 }
 
-/// Checks a provider's settings. A provider that is connected by API key has none that could change.
+/// Checks a provider's settings. A provider that is connected by API key has no settings that could
+/// be changed.
 #[utoipa::path(put, path = "/providers/{provider_id}", tag = "Providers",
     operation_id = "updateProvider", request_body = ProviderSettings,
     params(("provider_id" = String, Path, description = "The provider's id")),
@@ -135,7 +136,7 @@ pub(crate) async fn delete_provider(
 }
 
 impl ProviderSettings {
-    /// The provider's name, when everything fits it.
+    /// The provider's name, if all settings fit it.
     fn checked(&self) -> ApiResult<ProviderName> {
         let name: ProviderName = self
             .name
@@ -194,7 +195,7 @@ async fn find_provider(caller: &Caller, provider_id: &str) -> ApiResult<Configur
         .ok_or_else(|| ApiError::NotFound(format!("Can't find provider with id {provider_id}")))
 }
 
-/// The application's provider of that name.
+/// The application's provider with this name.
 pub(super) async fn enabled_provider(
     caller: &Caller,
     name: ProviderName,

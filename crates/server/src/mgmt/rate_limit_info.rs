@@ -1,5 +1,5 @@
-//! How much of its provider account's limits a connection has left: the provider's for requests and
-//! ours for records.
+//! How much of its provider account's limits a connection has left: the provider's request limits
+//! and our record limits.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 #[schema(as = rate_limit_info)]
 pub(crate) struct RateLimitInfo {
-    /// Of all endpoints' days, the one with the smallest share left.
+    /// The daily window with the smallest share left, among all endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     daily: Option<SingleRateLimitInfo>,
-    /// Of all endpoints' hours, the one with the smallest share left.
+    /// The hourly window with the smallest share left, among all endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hourly: Option<SingleRateLimitInfo>,
-    /// Every window of every endpoint, as the provider's answers told them: `contacts/search per
-    /// minute` and so on. Left out as long as nothing was asked.
+    /// Every window of every endpoint, as reported by the provider's answers: `contacts/search per
+    /// minute` and so on. Absent until the provider was asked.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     other: BTreeMap<String, SingleRateLimitInfo>,
     records: RecordLimits,
@@ -39,8 +39,8 @@ pub(crate) struct RateLimitInfo {
 struct SingleRateLimitInfo {
     limit: i64,
     remaining: i64,
-    /// When all of it is there again, at the latest, in seconds since 1970. Left out where it is
-    /// there already.
+    /// When the full limit is available again, at the latest, in seconds since 1970. Absent if it
+    /// is available now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reset_time: Option<i64>,
@@ -62,13 +62,13 @@ struct RecordLimits {
 #[schema(as = record_window)]
 struct RecordWindowBody {
     limit: i64,
-    /// Read by all connections of the account.
+    /// Records read by all connections of the account.
     used: i64,
-    /// Reserved beside that: for requests on their way, and for those of which nobody knows what they
-    /// brought (a crash, an answer that got lost). They count until they are settled, or as long as
-    /// if they had been read.
+    /// Reserved in addition: for requests in flight, and for those whose result is unknown (after a
+    /// crash or a lost answer). They count until they are settled, or as long as records that were
+    /// read.
     reserved: i64,
-    /// When the first of both stops counting. Null when there is nothing.
+    /// When the first of both stops counting. Null if there is nothing.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     resets_at: Option<Time>,
@@ -76,8 +76,8 @@ struct RecordWindowBody {
 
 /// What is left of the limits of the connection's provider account.
 ///
-/// `daily`, `hourly` and `other` are the provider's own request limits, as its last answers told
-/// them. `records` is what syncs may read.
+/// `daily`, `hourly` and `other` are the provider's own request limits, as reported by its last
+/// answers. `records` is what syncs may read.
 #[utoipa::path(get, path = "/customers/{customer_id}/connections/{provider_name}/_rate_limit_info",
     tag = "Connections", operation_id = "getConnectionRateLimitInfo",
     params(("customer_id" = String, Path, description = "Your id for the customer"),
@@ -144,7 +144,7 @@ fn name_of(state: &WindowState<'_>) -> String {
     format!("{} per {}", state.endpoint, state.window.as_str())
 }
 
-/// The window of that length in which an endpoint has the smallest share left.
+/// The window of this length in which an endpoint has the smallest share left.
 fn tightest<'w, 's>(
     windows: &'w [WindowState<'s>],
     window: RequestWindow,
@@ -161,7 +161,7 @@ fn tightest<'w, 's>(
         })
 }
 
-/// Rounded up: earlier than told it would be too early.
+/// Rounded up, so that it is never too early.
 fn whole_seconds(time: Time) -> i64 {
     time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0)
 }

@@ -15,7 +15,7 @@ use crate::{
     extract::{Caller, Json, Path, Query},
 };
 
-/// What Supaglue called the destination that is always there.
+/// Supaglue's name for its built-in destination.
 const SUPAGLUE_DESTINATION: &str = "Supaglue Managed Destination";
 
 #[derive(Serialize, ToSchema)]
@@ -58,7 +58,7 @@ pub(crate) struct CreateSyncConfig {
     config: SyncConfigData,
 }
 
-/// Creates a provider's sync config, with the syncs of the connections that are there.
+/// Creates a provider's sync config, and the syncs of the existing connections.
 #[utoipa::path(post, path = "/sync_configs", tag = "SyncConfigs",
     operation_id = "createSyncConfig", request_body = CreateSyncConfig,
     responses((status = 201, description = "The sync config", body = SyncConfigBody)))]
@@ -112,12 +112,12 @@ pub(crate) struct UpdateSyncConfig {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ForceQuery {
-    /// Delete the syncs, of all customers, that this leaves without a config.
+    /// Delete the syncs, of all customers, that would have no config any more.
     #[serde(default)]
     force_delete_syncs: bool,
 }
 
-/// Replaces a sync config's body; the syncs follow.
+/// Replaces a sync config's body, and updates the syncs.
 #[utoipa::path(put, path = "/sync_configs/{sync_config_id}", tag = "SyncConfigs",
     operation_id = "updateSyncConfig", request_body = UpdateSyncConfig,
     params(("sync_config_id" = String, Path, description = "The sync config's id"), ForceQuery),

@@ -19,7 +19,7 @@ use crate::{
     openapi::ObjectName,
 };
 
-/// Kept-out records that one run shows.
+/// The most rejected records that one run shows.
 const REJECTIONS_SHOWN: usize = 100;
 /// The list that this module's cursors belong to.
 const LIST: &str = "sync_runs";
@@ -68,13 +68,13 @@ pub(crate) struct SyncRunBody {
     records_unchanged: i64,
     records_deleted: i64,
     records_rejected: i64,
-    /// Rows that the provider no longer shows, and of which it is not sure yet that they are gone.
+    /// Rows that the provider no longer lists, but that are not known to be deleted.
     records_missing: i64,
     /// Deletions that wait for `_apply_deletes`.
     deletes_held: i64,
     requests_made: i64,
-    /// The provider's names of fields that could not be read, such as `title` or `phone_numbers[]`, and in
-    /// how many records. Those records were written without them.
+    /// The provider's names of fields that could not be read, such as `title` or `phone_numbers[]`,
+    /// and in how many records. Those records were stored without them.
     fields_unread: BTreeMap<String, i64>,
 }
 
@@ -114,7 +114,7 @@ impl From<SyncRun> for SyncRunBody {
     }
 }
 
-/// Supaglue's word for a state.
+/// Supaglue's name for a state.
 pub(crate) fn status(state: &str) -> &'static str {
     match state {
         "queued" | "running" | "waiting" => "IN_PROGRESS",
@@ -134,9 +134,9 @@ pub(crate) struct ListSyncRuns {
     provider_name: Option<String>,
     object_type: Option<String>,
     object: Option<String>,
-    /// Deprecated, and refused: entities belong to CRM providers.
+    /// Deprecated, and rejected: entities belong to CRM providers.
     entity_id: Option<String>,
-    /// Case doesn't matter.
+    /// Case-insensitive.
     status: Option<String>,
     /// `>` or `<` and an ISO 8601 time, URL-encoded.
     start_timestamp: Option<String>,
@@ -182,12 +182,12 @@ pub(crate) async fn list_sync_runs(
 pub(crate) struct SyncRunDetail {
     #[serde(flatten)]
     run: SyncRunBody,
-    /// The first records that were kept out, each with its `id` (or null) and the `reason`.
+    /// The first records that were rejected, each with its `id` (or null) and the `reason`.
     #[schema(value_type = Vec<Object>)]
     rejections: Vec<Value>,
 }
 
-/// One sync run, with the records that it kept out.
+/// One sync run, with the records that it rejected.
 #[utoipa::path(get, path = "/sync-runs/{run_id}", tag = "SyncRuns", operation_id = "getSyncRun",
     params(("run_id" = String, Path, description = "The run's id")),
     responses((status = 200, description = "The sync run", body = SyncRunDetail)))]
@@ -200,9 +200,9 @@ pub(crate) async fn get_sync_run(
     detail(&state, run).await
 }
 
-/// Applies the deletions that a run held. Records that a later run has seen are left alone.
+/// Applies the deletions that a run held. Records that a later run has seen are not deleted.
 ///
-/// Calling it again applies nothing more. 409 while the run goes on.
+/// Calling it again changes nothing more. 409 while the run has not ended.
 #[utoipa::path(post, path = "/sync-runs/{run_id}/_apply_deletes", tag = "SyncRuns",
     operation_id = "applyDeletes",
     params(("run_id" = String, Path, description = "The run's id")),
@@ -215,11 +215,11 @@ pub(crate) async fn apply_deletes(
     let run = find(&caller, &run_id).await?;
     if run.finished_at.is_none() {
         return Err(ApiError::Conflict(format!(
-            "sync run {run_id} has not ended yet: what it deletes is known then"
+            "sync run {run_id} has not ended yet: its deletions are known when it has"
         )));
     }
     caller.tenant.apply_deletes(&run_id).await?;
-    // Deleting the connection takes its runs along, also just now.
+    // If the connection was deleted just now, its runs are gone too.
     let run = find(&caller, &run_id).await?;
     detail(&state, run).await
 }

@@ -1,4 +1,4 @@
-//! Syncs: one per connection and object. Listed, paused, resumed, triggered.
+//! Syncs: one per connection and object. List, pause, resume, trigger.
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
@@ -39,14 +39,14 @@ pub(crate) struct SyncBody {
     paused_reason: Option<String>,
     #[schema(required = true)]
     last_run: Option<LastRun>,
-    /// When the next run starts, or the one that waits goes on. Null while the sync is paused.
+    /// When the next run starts, or the waiting one continues. Null while the sync is paused.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_run_at: Option<Time>,
-    /// Why then, where it isn't simply the sync's period.
+    /// The reason, if it isn't simply the sync's period.
     #[schema(required = true)]
     next_run_reason: Option<&'static str>,
-    /// Of the active run.
+    /// The progress of the active run.
     #[schema(required = true)]
     progress: Option<Progress>,
 }
@@ -66,7 +66,7 @@ struct LastRun {
     error_message: Option<String>,
     #[schema(required = true)]
     num_records_synced: Option<i64>,
-    /// What it covered of the provider's whole set; null until it has ended.
+    /// How much of the provider's records it covered; null until it has ended.
     #[schema(required = true)]
     coverage: Option<Coverage>,
 }
@@ -135,9 +135,9 @@ pub(crate) struct ListSyncs {
     object: Option<String>,
     /// `queued`, `running` or `waiting` while a run is active; otherwise `paused` or `idle`.
     state: Option<String>,
-    /// Of the newest run: `IN_PROGRESS`, `SUCCESS` or `FAILURE`. Not together with `state`.
+    /// Status of the newest run: `IN_PROGRESS`, `SUCCESS` or `FAILURE`. Not together with `state`.
     status: Option<String>,
-    /// Deprecated, and refused: entities belong to CRM providers.
+    /// Deprecated, and rejected: entities belong to CRM providers.
     entity_id: Option<String>,
 }
 
@@ -184,7 +184,7 @@ pub(crate) async fn list_syncs(
     }))
 }
 
-/// What the filters say of a sync's runs.
+/// The filter on a sync's runs.
 fn runs_of_sync(state: Option<&str>, status: Option<&str>) -> ApiResult<RunsOfSync> {
     let unknown = |field, words| ApiError::validation(field, format!("must be one of {words}"));
     match (state, status) {
@@ -218,7 +218,7 @@ pub(crate) struct SelectSync {
     object: String,
 }
 
-/// Stops a sync from starting runs; a run under way goes on.
+/// Stops a sync from starting runs; an active run continues.
 #[utoipa::path(post, path = "/syncs/_pause", tag = "Syncs", operation_id = "pauseSync",
     request_body = SelectSync,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -241,7 +241,7 @@ pub(crate) async fn pause_sync(
     answer(scope).await
 }
 
-/// Lets a paused sync run again.
+/// Resumes a paused sync.
 #[utoipa::path(post, path = "/syncs/_resume", tag = "Syncs", operation_id = "resumeSync",
     request_body = SelectSync,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -268,7 +268,7 @@ pub(crate) struct TriggerSync {
     perform_full_refresh: bool,
 }
 
-/// Starts a run now, or one more after the one under way.
+/// Starts a run now, or one more after the active one.
 #[utoipa::path(post, path = "/syncs/_trigger", tag = "Syncs", operation_id = "triggerSync",
     request_body = TriggerSync,
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -288,13 +288,13 @@ pub(crate) async fn trigger_sync(
     answer(scope).await
 }
 
-/// A connection, an object type and an object: what selects one sync.
+/// A connection, an object type and an object, which select one sync.
 type Scope<'a> = (&'a ManagedConnection, &'a String, &'a String);
 
 async fn find((selected, object_type, object): Scope<'_>) -> ApiResult<Sync> {
     check_object_type(object_type)?;
     let ManagedConnection { connection, caller } = selected;
-    // An object that nobody knows has no sync either.
+    // An unknown object has no sync either.
     let found = match object.parse::<Object>() {
         Ok(kind) => caller.tenant.find_sync(connection, kind).await?,
         Err(_) => None,
@@ -340,7 +340,7 @@ fn check_object_type(object_type: &str) -> ApiResult<()> {
     }
 }
 
-/// What `object_type` and `entity_id` may be in a list's query.
+/// Checks `object_type` and `entity_id` in a list's query.
 pub(crate) fn check_object_filter(
     object_type: Option<&str>,
     entity_id: Option<&str>,
@@ -354,7 +354,7 @@ pub(crate) fn check_object_filter(
     object_type.map_or(Ok(()), check_object_type)
 }
 
-/// Filters that nothing could ever match are mistakes, and an empty list would hide them.
+/// Filters that can't match anything are mistakes, which an empty list would hide.
 pub(crate) fn check_filter_values(
     customer_id: Option<&str>,
     provider_name: Option<&str>,

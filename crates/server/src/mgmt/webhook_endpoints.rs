@@ -1,4 +1,4 @@
-//! Webhook endpoints: where an application is told what happens.
+//! Webhook endpoints: where an application receives its events.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,11 +25,11 @@ const MAX_DESCRIPTION_CHARS: usize = 500;
 pub(crate) struct WebhookEndpointBody {
     id: String,
     url: String,
-    /// The events that it is told of; empty: all.
+    /// The event types that it receives; empty: all.
     event_types: Vec<String>,
     description: String,
     enabled: bool,
-    /// Why Syncline disabled it: it was gone (410), or everything failed for five days.
+    /// Why Syncline disabled it: it answered 410, or all attempts failed for five days.
     #[schema(required = true)]
     disabled_reason: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
@@ -37,13 +37,14 @@ pub(crate) struct WebhookEndpointBody {
     created_at: Time,
 }
 
-/// An endpoint with its secret, which is shown here and nowhere else.
+/// An endpoint with its secret, which is returned only here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_endpoint_with_secret)]
 pub(crate) struct WebhookEndpointWithSecret {
     #[serde(flatten)]
     endpoint: WebhookEndpointBody,
-    /// Signs what is sent to this endpoint, by Standard Webhooks: `whsec_` and base64.
+    /// The secret that signs what is sent to this endpoint, as in Standard Webhooks: `whsec_` and
+    /// base64.
     secret: String,
 }
 
@@ -79,7 +80,7 @@ pub(crate) struct ListWebhookEndpoints {
     page_size: Option<String>,
 }
 
-/// Webhook endpoints, the oldest first.
+/// Webhook endpoints, oldest first.
 #[utoipa::path(get, path = "/webhook_endpoints", tag = "Webhooks",
     operation_id = "getWebhookEndpoints", params(ListWebhookEndpoints),
     responses((status = 200, description = "Webhook endpoints",
@@ -120,7 +121,7 @@ pub(crate) struct CreateWebhookEndpoint {
     enabled: Option<bool>,
 }
 
-/// Creates a webhook endpoint. It is told of what happens from now on.
+/// Creates a webhook endpoint. It receives events from now on.
 #[utoipa::path(post, path = "/webhook_endpoints", tag = "Webhooks",
     operation_id = "createWebhookEndpoint", request_body = CreateWebhookEndpoint,
     responses((status = 201, description = "The endpoint with its secret",
@@ -163,7 +164,7 @@ pub(crate) struct UpdateWebhookEndpoint {
     /// An http or https URL on the public internet, without credentials.
     #[schema(max_length = 2048, nullable = false)]
     url: Option<String>,
-    /// As in the body that creates one.
+    /// As when creating an endpoint.
     #[schema(nullable = false)]
     event_types: Option<Vec<String>>,
     #[schema(max_length = 500, nullable = false)]
@@ -172,7 +173,7 @@ pub(crate) struct UpdateWebhookEndpoint {
     enabled: Option<bool>,
 }
 
-/// Changes what the body names. Enabling an endpoint sends what has waited for it.
+/// Changes the given fields. Enabling an endpoint sends the messages that waited for it.
 #[utoipa::path(patch, path = "/webhook_endpoints/{webhook_endpoint_id}", tag = "Webhooks",
     operation_id = "updateWebhookEndpoint", request_body = UpdateWebhookEndpoint,
     params(("webhook_endpoint_id" = String, Path, description = "The endpoint's id")),
@@ -195,7 +196,7 @@ pub(crate) async fn update_webhook_endpoint(
     Ok(JsonBody(endpoint.into()))
 }
 
-/// Deletes a webhook endpoint; what waits for it is not sent any more.
+/// Deletes a webhook endpoint; messages that wait for it are not sent any more.
 #[utoipa::path(delete, path = "/webhook_endpoints/{webhook_endpoint_id}", tag = "Webhooks",
     operation_id = "deleteWebhookEndpoint",
     params(("webhook_endpoint_id" = String, Path, description = "The endpoint's id")),
@@ -211,8 +212,8 @@ pub(crate) async fn delete_webhook_endpoint(
     }
 }
 
-/// Gives the endpoint a new secret. For 24 hours the old one signs along: each webhook carries a
-/// signature by either.
+/// Gives the endpoint a new secret. For 24 hours the old one stays valid: each webhook carries a
+/// signature by each of them.
 #[utoipa::path(post, path = "/webhook_endpoints/{webhook_endpoint_id}/_rotate_secret",
     tag = "Webhooks", operation_id = "rotateWebhookEndpointSecret",
     params(("webhook_endpoint_id" = String, Path, description = "The endpoint's id")),
@@ -227,7 +228,7 @@ pub(crate) async fn rotate_webhook_secret(
     Ok(JsonBody(WebhookEndpointWithSecret::new(endpoint, &secret)))
 }
 
-/// Sends a `webhook.test` event to this endpoint, whatever events it asks for.
+/// Sends a `webhook.test` event to this endpoint, whatever its event types.
 #[utoipa::path(post, path = "/webhook_endpoints/{webhook_endpoint_id}/_test", tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
     params(("webhook_endpoint_id" = String, Path, description = "The endpoint's id")),
@@ -245,10 +246,10 @@ pub(crate) async fn test_webhook_endpoint(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = replay_to_webhook_endpoint)]
 pub(crate) struct ReplayToEndpoint {
-    /// Messages that were written from then on.
+    /// Messages written at this time or later.
     #[schema(value_type = String, format = DateTime)]
     since: Time,
-    /// Only those that never arrived there.
+    /// Only those that were never delivered.
     #[serde(default)]
     only_failed: bool,
 }
@@ -260,8 +261,8 @@ pub(crate) struct Replay {
     messages: usize,
 }
 
-/// Sends the endpoint every message that it asks for, from a time on, again: also those that were
-/// written while it was disabled or not there.
+/// Sends the endpoint all messages of its event types again, from a time on, including those that
+/// were written while it was disabled or didn't exist.
 #[utoipa::path(post, path = "/webhook_endpoints/{webhook_endpoint_id}/_replay", tag = "Webhooks",
     operation_id = "replayToWebhookEndpoint", request_body = ReplayToEndpoint,
     params(("webhook_endpoint_id" = String, Path, description = "The endpoint's id")),

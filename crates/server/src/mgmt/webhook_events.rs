@@ -1,4 +1,5 @@
-//! The `webhooks` of the management API's document: what is sent when, from the types that are sent.
+//! The `webhooks` section of the management API's document: which event is sent when, generated
+//! from the types that are sent.
 
 use syncline_model::event::{
     CONNECTION_CREATED, CONNECTION_DELETED, ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE,
@@ -14,7 +15,7 @@ use utoipa::{
     },
 };
 
-/// The payloads, with the types inside them.
+/// The payloads, and the types that they contain.
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     SyncComplete,
@@ -59,7 +60,7 @@ fn paths() -> Paths {
         )
         .path(
             WEBHOOK_TEST,
-            event::<WebhookTest>("webhookTest", "Somebody tests this endpoint"),
+            event::<WebhookTest>("webhookTest", "A test of this endpoint"),
         )
         .build()
 }
@@ -68,13 +69,13 @@ fn event<Payload: ToSchema>(operation_id: &str, summary: &str) -> PathItem {
     let schema = Ref::from_schema_name(Payload::name());
     let content = ContentBuilder::new().schema(Some(schema)).build();
     let body = RequestBodyBuilder::new().content("application/json", content);
-    let taken = ResponseBuilder::new().description("Any 2xx says that it arrived");
+    let taken = ResponseBuilder::new().description("Any 2xx acknowledges the event");
     let operation = OperationBuilder::new()
         .operation_id(Some(operation_id))
         .summary(Some(summary))
         .tag("Webhooks")
         .request_body(Some(body.build()))
-        // Nobody sends us our key.
+        // Requests to webhook endpoints carry no API key.
         .securities(Some(Vec::<SecurityRequirement>::new()))
         .response("2XX", taken);
     PathItem::new(HttpMethod::Post, operation)

@@ -1,4 +1,4 @@
-//! Webhook messages: what was told, to whom, and what became of each attempt.
+//! Webhook messages: what was sent, to which endpoints, and the result of each attempt.
 
 use std::collections::HashMap;
 
@@ -26,23 +26,23 @@ pub(crate) struct WebhookMessageBody {
     /// The `webhook-id` of every attempt and replay.
     id: String,
     event_type: String,
-    /// What is sent.
+    /// The body that is sent.
     #[schema(value_type = Object)]
     payload: Value,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
     deliveries: Vec<DeliveryBody>,
-    /// The oldest first.
+    /// Oldest first.
     attempts: Vec<AttemptBody>,
 }
 
-/// Where a message stands at one endpoint.
+/// The state of a message at one endpoint.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_delivery)]
 pub(crate) struct DeliveryBody {
     endpoint_id: String,
-    /// `pending`, `delivered`, or `failed`: the last attempt was made in vain.
+    /// `pending`, `delivered`, or `failed`: the last attempt failed too.
     status: String,
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -62,7 +62,7 @@ pub(crate) struct AttemptBody {
     /// The beginning of the answer's body.
     #[schema(required = true)]
     response_body: Option<String>,
-    /// Null: it arrived.
+    /// Null: it was delivered.
     #[schema(required = true)]
     error: Option<String>,
     duration_ms: i64,
@@ -104,9 +104,9 @@ pub(crate) struct ListWebhookMessages {
     /// 1 to 1000; default 100.
     page_size: Option<String>,
     event_type: Option<String>,
-    /// Messages that are, or were, on their way to this endpoint.
+    /// Messages that have or had a delivery to this endpoint.
     endpoint_id: Option<String>,
-    /// `pending`, `delivered` or `failed`: messages of which a delivery stands there.
+    /// `pending`, `delivered` or `failed`: messages that have a delivery in this state.
     status: Option<String>,
 }
 
@@ -163,8 +163,8 @@ pub(crate) async fn get_webhook_message(
     message_body(&caller, &id).await
 }
 
-/// Sends a message again, under the same id, to every enabled endpoint that asks for its kind or had
-/// it before.
+/// Sends a message again, with the same id, to every enabled endpoint that receives its event type
+/// or received the message before.
 #[utoipa::path(post, path = "/webhook_messages/{webhook_message_id}/_replay", tag = "Webhooks",
     operation_id = "replayWebhookMessage",
     params(("webhook_message_id" = String, Path, description = "The message's id")),
@@ -183,7 +183,7 @@ pub(crate) async fn replay_webhook_message(
     message_body(&caller, &id).await
 }
 
-/// A message as it is shown.
+/// A message, as the API shows it.
 pub(crate) async fn message_body(
     caller: &Caller,
     id: &str,

@@ -1,4 +1,4 @@
-//! One connection, from its acceptance to its end.
+//! One connection, from accepting it to closing it.
 
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -23,16 +23,17 @@ use super::{
     phase::{Phase, Progress, Waiting},
 };
 
-/// Of a request: its line and headers together.
+/// The size of a request's line and headers together.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 
-/// When a peer that was silent for so long is asked whether it is there.
+/// TCP keepalive: when a silent peer is probed.
 const PROBE_AFTER: Duration = Duration::from_mins(1);
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
 
-/// What a connection without a request in flight gets to write what is left, when it has to go.
+/// The time for a connection without a request in flight to write its remaining output when it is
+/// closed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Acceptor {
@@ -52,7 +53,8 @@ impl Acceptor {
     ) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // `Bounded` does it, and can tell a head from the time between two requests.
+            // `Bounded` does it, because it can tell a request's headers from the time between two
+            // requests.
             .header_read_timeout(None)
             .max_header_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADERS);
@@ -89,11 +91,11 @@ impl Acceptor {
         async move {
             let mut connection = std::pin::pin!(connection);
             tokio::select! {
-                // A peer that breaks off is no event.
+                // A peer that disconnects is normal.
                 _ = connection.as_mut() => return,
                 () = stop.cancelled() => {}
                 () = progress.ended.cancelled() => {
-                    // It has sent no request that an answer could be on its way to.
+                    // It has sent no complete request, so no answer is being written.
                     if progress.phase() == Phase::Head {
                         return;
                     }
@@ -110,7 +112,7 @@ impl Acceptor {
     }
 }
 
-/// The peer's machine may vanish without closing the connection.
+/// Enables TCP keepalive, because the peer may disappear without closing the connection.
 fn keep_watch(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new()
         .with_time(PROBE_AFTER)
@@ -118,11 +120,11 @@ fn keep_watch(stream: &TcpStream) {
         .with_retries(PROBES);
     let set = SockRef::from(stream).set_tcp_keepalive(&keepalive);
     if let Err(error) = set.and_then(|()| stream.set_nodelay(true)) {
-        tracing::debug!("a socket keeps the system's settings: {error}");
+        tracing::debug!("could not set the socket's options: {error}");
     }
 }
 
-/// From a request's head to the last byte of its answer.
+/// From a request's headers to the last byte of its answer.
 struct InFlight(Arc<Progress>);
 
 impl InFlight {
@@ -138,7 +140,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A body that is in flight until it is written or dropped.
+/// A body that counts as in flight until it is written or dropped.
 struct Answer {
     body: Body,
     _in_flight: InFlight,

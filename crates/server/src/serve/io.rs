@@ -1,4 +1,4 @@
-//! A socket on which nobody is waited for without end.
+//! A socket with a timeout for every read and write.
 
 use std::{
     io::{Error, ErrorKind, IoSlice, Result},
@@ -22,11 +22,11 @@ pub(super) struct Bounded {
     stream: TcpStream,
     progress: Arc<Progress>,
     limits: ConnectionLimits,
-    /// How often the phase had changed when `reading` was set.
+    /// The number of phase changes when `reading` was set.
     changes: u32,
-    /// Until when something must have been read; `None` while a request is answered.
+    /// The deadline of the next read; `None` while a request is answered.
     reading: Option<Pin<Box<Sleep>>>,
-    /// Until when something must have been taken; `None` while nothing is left to write.
+    /// The deadline for the peer to read; `None` while nothing is left to write.
     writing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -58,7 +58,7 @@ impl Bounded {
         self.reading = within.map(|within| Box::pin(sleep_until(Instant::now() + within)));
     }
 
-    /// What a write came to, or that its reader was given up.
+    /// The result of a write, or a timeout if the peer doesn't read.
     fn written<T>(&mut self, poll: Poll<Result<T>>, context: &mut Context<'_>) -> Poll<Result<T>> {
         if poll.is_ready() {
             self.writing = None;

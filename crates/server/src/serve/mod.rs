@@ -1,10 +1,10 @@
-//! The listener: HTTP/1.1 for callers who may be slow, silent, broken or hostile.
+//! The listener: HTTP/1.1 for callers that may be slow, silent, broken or hostile.
 //!
-//! Each connection has a slot, and every wait in it a bound: for the head of a request, between two
-//! requests, and for a caller to take the answer. (How long a body and an answer may take is a matter
-//! of `guard`.) When all slots are taken, a connection without a request in flight makes room for a
-//! new one: at once one that has never sent a request, though it had time to, else the longest waiting. So
-//! whoever opens connections and says nothing keeps nobody out.
+//! Each connection has a slot, and every wait in it has a timeout: for the headers of a request,
+//! between two requests, and for a caller to read the answer. (The timeouts of bodies and answers
+//! are in `guard`.) When all slots are taken, a connection without a request in flight is closed
+//! for a new one: first one that has not sent a request within a second, otherwise the one that has
+//! waited longest. So callers that open connections and send nothing can't block others.
 
 mod connection;
 mod io;
@@ -21,16 +21,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{connection::Acceptor, phase::Waiting};
 
-/// What a connection may cost. The defaults are for production.
+/// The limits of connections. The defaults are for production.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// Open connections in all.
+    /// Open connections in total.
     pub connections: usize,
-    /// From the first byte of a request (or from the start of a connection) to the end of its head.
+    /// From the first byte of a request (or from the start of a connection) to the end of its
+    /// headers.
     pub head_within: Duration,
     /// Between two requests of a connection.
     pub idle: Duration,
-    /// How long a caller may take nothing of what is written to them.
+    /// How long a caller may read nothing while an answer is written to them.
     pub write_stall: Duration,
 }
 
@@ -39,17 +40,17 @@ impl Default for ConnectionLimits {
         Self {
             connections: 4096,
             head_within: Duration::from_secs(15),
-            // Longer than load balancers keep theirs, so that it is they who close.
+            // Longer than load balancers keep theirs, so that they close first.
             idle: Duration::from_secs(75),
             write_stall: Duration::from_secs(30),
         }
     }
 }
 
-/// How long the listener rests when the process has no room for a connection.
+/// How long the listener waits when accepting fails, for example without free file descriptors.
 const REST: Duration = Duration::from_millis(100);
 
-/// How long a connection may take to make room until another one has to.
+/// How long a connection may take to close before another one is closed as well.
 const NEXT_VICTIM: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `shutdown` resolves; then takes no more connections, answers the requests in
@@ -84,8 +85,8 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// The next connection. That one breaks before it begins, or that the process has no file left for
-/// it, is no reason to stop listening.
+/// The next connection. A connection that fails at once, or a lack of file descriptors, must not
+/// stop the listener.
 async fn accept(listener: &TcpListener) -> (TcpStream, std::net::SocketAddr) {
     use std::io::ErrorKind;
     loop {
@@ -99,7 +100,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, std::net::SocketAddr) {
                         | ErrorKind::ConnectionReset
                 ) => {}
             Err(error) => {
-                tracing::warn!("a connection could not be taken: {error}");
+                tracing::warn!("could not accept a connection: {error}");
                 tokio::time::sleep(REST).await;
             }
         }
@@ -112,7 +113,7 @@ async fn make_room(slots: &Arc<Semaphore>, waiting: &Waiting) -> Option<OwnedSem
     }
     loop {
         waiting.end_one();
-        // It is never closed.
+        // The semaphore is never closed.
         let freed = tokio::time::timeout(NEXT_VICTIM, slots.clone().acquire_owned());
         if let Ok(slot) = freed.await {
             return slot.ok();

@@ -1,4 +1,4 @@
-//! Where a connection is: between requests, in the head of one, or at work on one.
+//! The phase of a connection: between requests, reading the headers of one, or answering one.
 
 use std::{
     collections::BTreeMap,
@@ -16,20 +16,21 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// The first request, or a later one that has begun to arrive.
+    /// The headers of the first request, or of a later one that has begun to arrive.
     Head,
     /// A request is being answered.
     Serving,
-    /// A request was answered, and of the next nothing has come.
+    /// A request was answered, and nothing of the next one has arrived.
     Idle,
 }
 
 /// One connection's phase, known to its socket and to its requests.
 pub(super) struct Progress {
     phase: AtomicU8,
-    /// Grows whenever it changes, also if it is back before the socket looks.
+    /// Counts the changes, so that the socket notices a change even if the phase is the same again.
     changes: AtomicU32,
-    /// The connection's task: where nothing is read, its socket learns of a change through this alone.
+    /// Wakes the connection's task: while nothing is read, only this tells its socket about a
+    /// change.
     pub(super) task: AtomicWaker,
     number: Mutex<u64>,
     waiting: Waiting,
@@ -85,7 +86,7 @@ impl Drop for Progress {
     }
 }
 
-/// The connections without a request in flight, the longest waiting first of their kind.
+/// The connections without a request in flight; each kind ordered by waiting time, longest first.
 #[derive(Clone, Default)]
 pub(super) struct Waiting(Arc<Mutex<Queue>>);
 
@@ -94,11 +95,11 @@ struct Queue {
     next: u64,
     /// Those that have sent a request before.
     known: BTreeMap<u64, CancellationToken>,
-    /// Those that have not, with the time of their beginning.
+    /// Those that have not, with the time they began.
     silent: BTreeMap<u64, (Instant, CancellationToken)>,
 }
 
-/// How long the head of a first request may take before its connection is the first that makes room.
+/// How long the headers of a first request may take before its connection is closed first.
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Waiting {
@@ -121,7 +122,7 @@ impl Waiting {
         queue.silent.remove(&number);
     }
 
-    /// Ends the connection that is missed least, if there is one that may be ended.
+    /// Closes the least important connection, if one may be closed.
     pub(super) fn end_one(&self) {
         let mut queue = lock(&self.0);
         let oldest = queue.silent.first_key_value();
