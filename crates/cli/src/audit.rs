@@ -1,9 +1,9 @@
-//! What commands change is in the audit log as well.
+//! Audit log entries for what commands change.
 
 use syncline_model::{AuditResult, Time};
 use syncline_store::{Actor, AuditEntry};
 
-/// An entry for what a command did; `message` says it in one line.
+/// An entry for what a command did; `message` describes it in one line.
 pub(crate) fn by_command(
     application_id: String,
     at: Time,

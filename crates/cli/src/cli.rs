@@ -7,7 +7,7 @@ use syncline_model::{Rule, Time};
 
 use crate::{compose::DEFAULT_APPLICATION, listen_address};
 
-/// What every command says that takes all settings.
+/// The help of every command that takes all settings.
 macro_rules! settings_help {
     () => {
         "\
@@ -21,8 +21,8 @@ the log level. docs/configuration.md has them all."
 macro_rules! serve_help {
     () => {
         "\
-The first start makes the database, and prints an API key, once: `API key: …`. The API is at /docs
-to browse; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order.
+The first start creates the database, and prints an API key, once: `API key: …`. Browse the API at
+/docs; /healthz, /readyz and /metrics need no key. SIGTERM shuts it down gracefully.
 
   syncline serve
   syncline serve --listen 0.0.0.0:8080 --database-url postgres://syncline@db.internal/syncline
@@ -34,13 +34,13 @@ to browse; /healthz, /readyz and /metrics need no key. SIGTERM stops it in order
 macro_rules! sync_help {
     () => {
         "\
-When it ends, the rows are in engagement_contacts and its neighbours, with customer_id as in
---customer. Run again, it writes what has changed.
+When it ends, the rows are in engagement_contacts and the other engagement_ tables, with customer_id
+as in --customer. The next run writes what has changed since.
 
-It leaves no schedule behind: the syncs of a connection that it makes are paused, until somebody
-resumes them (POST /mgmt/v2/syncs/_resume). Of a connection that `serve` syncs it reads everything
-once more, and leaves the schedule as it is. A `serve` on the same database takes no part. Ctrl-C
-stops it after the page under way, and the next one goes on there.
+It creates no schedule: the syncs of a connection that it creates are paused, until somebody resumes
+them (POST /mgmt/v2/syncs/_resume). If `serve` syncs the connection, everything is read once more
+and the schedule doesn't change. A `serve` on the same database doesn't work on these runs. Ctrl-C
+stops after the page in progress, and the next `sync` continues there.
 
   APOLLO_KEY=… syncline sync --api-key-env APOLLO_KEY
   syncline sync --api-key-env APOLLO_KEY --customer acme --objects user,contact --json
@@ -52,8 +52,8 @@ stops it after the page under way, and the next one goes on there.
 macro_rules! migrate_help {
     () => {
         "\
-`serve` does the same at its start. Before that, it is for where the user that serves may not change
-the schema.
+`serve` does the same at its start. Run this command first if the database user of `serve` may not
+change the schema.
 
 "
     };
@@ -72,79 +72,80 @@ pub(crate) enum Command {
     /// Serve the API, schedule the syncs and run them.
     #[command(after_help = concat!(serve_help!(), settings_help!()))]
     Serve(ServeArgs),
-    /// See it work: a simulated Apollo, three customers, a first full sync and one that finds changes.
+    /// Try it: a simulated Apollo, three customers, a first full sync and a second one that finds
+    /// changes.
     #[command(after_help = DEMO)]
     Demo(DemoArgs),
-    /// One full sync of one account into the tables, in the foreground, without a server.
+    /// Sync one account once, in the foreground, without a server.
     #[command(after_help = concat!(sync_help!(), settings_help!()))]
     Sync(SyncArgs),
-    /// A provider simulator as a server of its own.
+    /// Run a provider simulator as a server.
     #[command(subcommand)]
     Sim(SimCommand),
-    /// Run the engine through simulated time, and check that everything it promises holds.
+    /// Run the engine through simulated time, and check its guarantees.
     #[command(after_help = SIMULATION)]
     Simulate(SimulateArgs),
-    /// Make, list and revoke API keys. Works beside a running `serve`.
+    /// Create, list and revoke API keys. Works while `serve` runs.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Make the database, or bring its schema up to date, and leave.
+    /// Create the database, or upgrade its schema, and exit.
     #[command(after_help = concat!(migrate_help!(), settings_help!()))]
     Migrate(MigrateArgs),
-    /// Look at everything that could be wrong, and say what to do about it.
+    /// Check the installation, and say how to fix what is wrong.
     #[command(after_help = DOCTOR)]
     Doctor(SettingsArgs),
-    /// Say in a screenful how everything is, or how one customer is.
+    /// Show the state of everything, or of one customer, on one screen.
     #[command(after_help = STATUS)]
     Status(StatusArgs),
-    /// Copy the embedded database into a file, while `serve` goes on.
+    /// Copy the embedded database into a file, while `serve` runs.
     #[command(after_help = BACKUP)]
     Backup(FileArgs),
-    /// Put a backup in the place of the embedded database. `serve` must be stopped.
+    /// Replace the embedded database by a backup. `serve` must be stopped.
     #[command(after_help = RESTORE)]
     Restore(FileArgs),
-    /// The keys that seal your customers' credentials.
+    /// Manage the keys that encrypt your customers' credentials.
     #[command(subcommand)]
     Encryption(EncryptionCommand),
-    /// Write the OpenAPI documents, or check that the written ones are up to date.
+    /// Write the OpenAPI documents, or check that the existing ones are up to date.
     #[command(after_help = OPENAPI)]
     Openapi(OpenapiArgs),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum SimCommand {
-    /// Apollo.io, as its documentation and recorded answers have it.
+    /// Simulate Apollo.io, according to its documentation and to recorded answers.
     #[command(after_help = SIM)]
     Apollo(syncline_sim::Args),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum EncryptionCommand {
-    /// Put every secret under the newest key, while `serve` goes on.
+    /// Encrypt every secret with the newest key, while `serve` runs.
     #[command(after_help = ROTATION)]
     Rotate(SettingsArgs),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key and print it, this once, as a line `API key: …`.
+    /// Create a key and print it, only once, as a line `API key: …`.
     #[command(after_help = KEY_RULES)]
     Create(CreateKeyArgs),
-    /// List the keys: whose, what for, last used. Never the keys themselves.
+    /// List the keys with their application, role and last use. Never the keys themselves.
     #[command(after_help = KEYS)]
     List(ListKeysArgs),
-    /// Revoke a key. From then on it is unknown, to running processes too.
+    /// Revoke a key. It is rejected from then on, also by running processes.
     #[command(after_help = KEYS)]
     Revoke(RevokeKeyArgs),
 }
 
-/// Settings that every command which opens the database takes. Each wins over the environment, and
-/// that over the file.
+/// The settings of every command that opens the database. A flag overrides the environment, which
+/// overrides the file.
 #[derive(Args, Default)]
 pub(crate) struct SettingsArgs {
-    /// The configuration file [default: syncline.toml, where there is one].
+    /// The configuration file [default: syncline.toml, if it exists].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where the embedded database and its encryption key are [default: ./syncline-data].
+    /// The directory of the embedded database and its encryption key [default: ./syncline-data].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// `sqlite://PATH` or `postgres://…` [default: the embedded database in the data directory].
@@ -154,8 +155,8 @@ pub(crate) struct SettingsArgs {
 
 #[derive(Args)]
 pub(crate) struct MigrateArgs {
-    /// The database was put back to an earlier moment with PostgreSQL's own tools: let every row
-    /// count as changed now, so that readers of `modified_after` see what they have to.
+    /// After PostgreSQL was restored to an earlier moment with its own tools: mark every row as
+    /// changed now, so that readers of `modified_after` miss nothing.
     #[arg(long)]
     pub(crate) after_restore: bool,
     #[command(flatten)]
@@ -164,7 +165,7 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Args)]
 pub(crate) struct FileArgs {
-    /// The backup.
+    /// The backup file.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
@@ -173,10 +174,10 @@ pub(crate) struct FileArgs {
 
 #[derive(Args)]
 pub(crate) struct StatusArgs {
-    /// A customer's id: each of its connections and syncs.
+    /// A customer's id: shows each of its connections and syncs.
     #[arg(value_name = "CUSTOMER")]
     pub(crate) customer: Option<String>,
-    /// As JSON, for programs.
+    /// Print JSON, for programs.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -207,14 +208,14 @@ pub(crate) enum Role {
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// Leave when everything was shown, with status 0 only if all of it went as it should.
+    /// Exit when everything was shown, with status 0 only if all of it succeeded.
     #[arg(long)]
     pub(crate) exit: bool,
-    /// Where the API listens; another port is taken when this one is in use.
+    /// Where the API listens; if this port is in use, another one is chosen.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080",
         value_parser = listen_address::parse)]
     pub(crate) listen: SocketAddr,
-    /// Another seed makes other people and companies.
+    /// The seed of the generated people and companies.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 }
@@ -246,28 +247,29 @@ pub(crate) struct SyncArgs {
 pub(crate) struct CreateKeyArgs {
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-    /// For you to tell it from others.
+    /// A name to recognize the key by.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
-    /// What the key is for: admin, read-only or passthrough.
+    /// The key's role: admin, read-only or passthrough.
     #[arg(long, value_name = "ROLE", default_value_t = syncline_model::Role::Admin)]
     pub(crate) role: syncline_model::Role,
-    /// The application that it opens. One that doesn't exist is created.
+    /// The application that the key belongs to. It is created if it doesn't exist.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_APPLICATION)]
     pub(crate) application: String,
-    /// From then on the key is unknown: a time as in 2030-01-31T12:00:00Z [default: never].
+    /// When the key expires: a time such as 2030-01-31T12:00:00Z [default: never].
     #[arg(long, value_name = "TIME", conflicts_with = "expires_in_days")]
     pub(crate) expires_at: Option<Time>,
     /// The same, as a number of days from now.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) expires_in_days: Option<u32>,
-    /// A request that passthrough and proxy may send to the provider; may be repeated.
+    /// A request that the key may send to the provider by passthrough and proxy; may be repeated.
     #[arg(long, value_name = "RULE")]
     pub(crate) allow: Vec<Rule>,
-    /// A write to this service that the key may do; may be repeated.
+    /// A write to this service that the key may make; may be repeated.
     #[arg(long, value_name = "RULE")]
     pub(crate) allow_write: Vec<Rule>,
-    /// Let it spend your customers' credits: enrichment, and passthrough where a rule lets it pass.
+    /// Let the key spend your customers' credits: by enrichment, and by passthrough that a rule
+    /// allows.
     #[arg(long)]
     pub(crate) allow_credits: bool,
 }
@@ -276,7 +278,7 @@ pub(crate) struct CreateKeyArgs {
 pub(crate) struct ListKeysArgs {
     #[command(flatten)]
     pub(crate) settings: SettingsArgs,
-    /// Only this application's [default: all].
+    /// Only the keys of this application [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) application: Option<String>,
 }
@@ -292,120 +294,120 @@ pub(crate) struct RevokeKeyArgs {
 
 #[derive(Args)]
 pub(crate) struct SimulateArgs {
-    /// Everything that happens is drawn from it: the same seed is the same run.
+    /// The seed that everything is drawn from: the same seed gives the same run.
     #[arg(long, value_name = "N")]
     pub(crate) seed: u64,
-    /// Go on for so many simulated days. From a week on it is one calm workspace under the default
-    /// limits [default: some hours].
+    /// Simulate so many days. From a week on it is one quiet workspace with the default limits
+    /// [default: some hours].
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) days: Option<u32>,
     /// Contacts in each workspace [default: drawn, up to some hundred].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(crate) contacts: Option<u32>,
-    /// How much goes wrong: requests, answers, the provider, the processes.
+    /// How much goes wrong: with requests, answers, the provider and the processes.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
     /// Run so many seeds, from this one upwards.
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub(crate) seeds: u64,
-    /// Tell every step on standard error.
+    /// Print every step on standard error.
     #[arg(long)]
     pub(crate) trace: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Faults {
-    /// Nothing but people at work.
+    /// No faults, only people editing records.
     None,
-    /// Now and then.
+    /// Faults now and then.
     Light,
-    /// All the time.
+    /// Faults all the time.
     Heavy,
 }
 
 #[derive(Args)]
 pub(crate) struct OpenapiArgs {
-    /// Where the documents are.
+    /// The directory of the documents.
     #[arg(long, value_name = "DIR", default_value = "openapi")]
     pub(crate) dir: PathBuf,
-    /// Write nothing; fail when a document differs.
+    /// Write nothing; fail if a document differs.
     #[arg(long)]
     pub(crate) check: bool,
 }
 
 const SIMULATION: &str = "\
-The engine, the store (an embedded database, thrown away) and Apollo's client are those of `serve`,
-over a simulated Apollo. One step at a time is drawn: a tick, a lease, a request, edits at the
-provider, a fault, a crash, time passing. After each the tables are compared with what is true.
+The engine, the store (a temporary embedded database) and Apollo's client are those of `serve`, with
+a simulated Apollo. Each step is chosen at random from the seed: a tick, a lease, a request, edits
+at the provider, a fault, a crash, time passing. After each step the invariants are checked.
 
 Prints one line per violated invariant and, for each seed, a digest of all that happened. Status 1
-if an invariant fell. Look closer at a seed with --trace.
+if an invariant was violated. --trace shows the steps of a seed.
 
   syncline simulate --seed 1 --seeds 100 --faults heavy
   syncline simulate --seed 7 --days 30 --contacts 3000";
 
 const ROTATION: &str = "\
-With the embedded database and the key in its data directory, one command does it all: it makes a
-new key, puts it in front of the old one in encryption.key, and seals everything under it. A `serve`
-that runs notices by itself.
+With the embedded database and the key in its data directory, this command does everything: it
+creates a new key, puts it before the old one in encryption.key, and encrypts every secret with it.
+A running `serve` uses it without a restart.
 
-With SYNCLINE_ENCRYPTION_KEY (PostgreSQL) you hand out the keys:
+With SYNCLINE_ENCRYPTION_KEY (PostgreSQL) you distribute the keys yourself:
 
-  1. Make a new key (`openssl rand -base64 32`), put it behind the old one (OLD,NEW), and restart
-     every process. With one process, skip this: it is for those that are restarted later.
-  2. Put it in front (NEW,OLD) and restart every process.
+  1. Make a new key (`openssl rand -base64 32`), put it after the old one (OLD,NEW), and restart
+     every process. Skip this step if there is only one process.
+  2. Put it first (NEW,OLD) and restart every process.
   3. syncline encryption rotate, with the same setting.
-  4. Take the old key out (NEW) and restart once more. Keep it as long as you keep backups from
-     before.
+  4. Remove the old key (NEW) and restart once more. Keep a copy of it as long as you keep backups
+     from before.
 
-It may be interrupted at any moment: what is sealed under either key opens, and another `rotate`
-goes on.";
+It may be interrupted at any moment: secrets under either key can be decrypted, and another `rotate`
+continues.";
 
 const DOCTOR: &str = "\
-A line for each: configuration, data directory, database, schema, encryption keys, API keys,
-webhooks, clocks, providers. `bad` is what keeps Syncline from working, or from being safe; `note`
-is what somebody should know. Status 1 if one is bad.
+One line for each check: configuration, data directory, database, schema, encryption keys, API keys,
+webhooks, clocks, providers. `bad`: Syncline doesn't work, or isn't secure; `note`: works, but you
+should know. Status 1 if a check is bad.
 
-It changes nothing, shows no secret, and works beside `serve`, which it needn't reach.";
+It changes nothing, shows no secret, and works while `serve` runs, to which it doesn't connect.";
 
 const STATUS: &str = "\
-It asks the database, so it works beside `serve` and while none runs, and changes nothing. Of what
-is at work, late or wrong it names the first ten; with a customer's id it shows everything of that
-one.
-docs/monitoring.md says what is in the JSON.
+It reads the database, so it works with and without a running `serve`, and changes nothing. Of what
+is active, late or wrong it lists the first ten; with a customer's id it shows everything of that
+customer.
+docs/monitoring.md describes the JSON.
 
   syncline status
   syncline status acme --json";
 
 const BACKUP: &str = "\
-The file holds the database as it was at one moment. It is readable by its owner alone, and a file
-that is there already is not overwritten.
+The file is a consistent snapshot of the database. Only its owner can read it. An existing file is
+not overwritten.
 
-Keep the encryption key, too, and not in the same place: without it the stored credentials can't
-be opened, and with it they can.
+Back up the encryption key too, in another place: without it the stored credentials can't be
+decrypted, and with it they can.
 
   syncline backup /backups/syncline-$(date +%F).db
 
-PostgreSQL has tools of its own: pg_dump --format=custom --file FILE URL";
+For PostgreSQL, use its own tools: pg_dump --format=custom --file FILE URL";
 
 const RESTORE: &str = "\
-The backup is copied, looked through, brought to this program's schema and opened with the
-encryption key, before anything is replaced. The database that was there is kept beside it, under a
-name that is printed. A backup of an older version may be restored, one of a newer version not.
+Before anything is replaced, the backup is copied and checked, its schema is upgraded, and its
+secrets are decrypted with the encryption key. The old database is kept next to the new one; its new
+name is printed. Backups of older versions can be restored, those of newer versions can't.
 
   syncline restore /backups/syncline-2026-04-01.db
 
-On another machine put the key that belongs to the backup into its place first: encryption.key in
-the data directory, or SYNCLINE_ENCRYPTION_KEY.";
+On another machine, first install the key that belongs to the backup: encryption.key in the data
+directory, or SYNCLINE_ENCRYPTION_KEY.";
 
 const KEY_RULES: &str = "\
-  admin        everything, the management of keys included
+  admin        everything, including the management of keys
   read-only    reads and searches; no magic links, webhook endpoints or keys, which are secrets
   passthrough  as read-only, and any request to the provider that costs no credits
 
-A rule is a method (or several, or *) and a path, in which * stands for one segment and ** at the
-end for all that follow. With any --allow or --allow-write the rules take the place of what the role
-says of passthrough and writes, for an admin too. --allow-credits alone adds to the role.
+A rule is a method (or several, or *) and a path, in which * matches one segment and ** at the end
+all that follow. If --allow or --allow-write is given, these rules replace the role's rules for
+passthrough and writes, also for an admin. --allow-credits alone adds to the role.
 
   syncline keys create --name dashboard --role read-only
   syncline keys create --name search --role read-only --allow 'POST /v1/contacts/search'
@@ -413,28 +415,28 @@ says of passthrough and writes, for an admin too. --allow-credits alone adds to 
       --allow-write 'POST,PATCH /engagement/v2/contacts/**'";
 
 const KEYS: &str = "\
-Works beside a running `serve`, on the same database: with --data-dir or --database-url where
-`serve` has another one than the default.
+Works while `serve` runs, on the same database: give --data-dir or --database-url if `serve` doesn't
+use the default one.
 
   syncline keys list --application default
   syncline keys revoke 0199c0de-…";
 
 const DEMO: &str = "\
-Nothing but this program is needed: no account, no database, no network. The database is in a
-temporary directory, which is gone at the end.
+Needs only this program: no account, no database server, no network. Its database is in a temporary
+directory, which is deleted at the end.
 
-  syncline demo                 serves until Ctrl-C, with curl and SQL lines to go on with
+  syncline demo                 serves until Ctrl-C, and prints curl and SQL commands to try
   syncline demo --exit          for scripts and CI";
 
 const SIM: &str = "\
-Let `serve` or `sync` talk to it by SYNCLINE_PROVIDERS__APOLLO__BASE_URL=http://127.0.0.1:8090, with
-its key as the customer's API key. The keys are printed at the start.
+To use it with `serve` or `sync`, set SYNCLINE_PROVIDERS__APOLLO__BASE_URL=http://127.0.0.1:8090 and
+take one of its keys as the customer's API key. The keys are printed at the start.
 
-Somebody at work there:   curl -X POST 'http://127.0.0.1:8090/_sim/edit?contacts=20'
-What it was asked for:    curl http://127.0.0.1:8090/_sim/ledger";
+Change contacts there:    curl -X POST 'http://127.0.0.1:8090/_sim/edit?contacts=20'
+List its requests:        curl http://127.0.0.1:8090/_sim/ledger";
 
 const OPENAPI: &str = "\
-One document per API, as `serve` has them at /openapi/mgmt.json and its neighbours.
+One document per API; `serve` has them at /openapi/mgmt.json and so on.
 
   syncline openapi --dir /tmp/syncline-openapi";
 
@@ -444,7 +446,7 @@ mod tests {
 
     use super::*;
 
-    /// As wide as help is drawn at most.
+    /// The largest width of help.
     const WIDTH: usize = 100;
 
     #[test]

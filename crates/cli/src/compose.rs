@@ -1,4 +1,5 @@
-//! Composition: from settings to running parts. The one place where they are put together.
+//! Composition: builds the running parts from the settings. The only place where they are put
+//! together.
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,12 +23,12 @@ use crate::{
     public_url::PublicUrl,
 };
 
-/// The application that a new database comes with.
+/// The application of a new database.
 pub(crate) const DEFAULT_APPLICATION: &str = "default";
 
 /// How often the difference to the database's clock is measured.
 const CLOCK_EVERY: Duration = Duration::from_secs(10);
-/// An answer that took longer doesn't say what time it is now.
+/// An answer that took longer is too inaccurate to set the clock by.
 const CLOCK_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What every command that opens the database needs.
@@ -38,31 +39,31 @@ pub(crate) struct Parts {
     pub(crate) providers: Providers,
     /// What may be read from each provider.
     limits: ProviderLimits,
-    /// Where others reach the API, if that is set.
+    /// The public URL of the API, if it is set.
     public_url: Option<PublicUrl>,
     allow_private_targets: bool,
     keep_runs: Duration,
     keep_messages: Duration,
     keep_audit_log: Duration,
-    /// Where the encryption keys are kept, unless they are configured.
+    /// The file of the encryption keys, unless they are configured.
     pub(crate) key_file: Option<KeyFile>,
-    /// What requests may cost.
+    /// The limits of requests.
     pub(crate) guard: Guard,
-    /// Writes down who did what.
+    /// Writes the audit log.
     pub(crate) recorder: Recorder,
-    /// Holds an embedded database's directory for this process.
+    /// The lock of an embedded database.
     _lock: Option<File>,
 }
 
-/// Whether the embedded database is to be held for this process alone.
+/// Whether this process locks the embedded database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exclusive {
     Yes,
     No,
 }
 
-/// Whether a command may make the database that isn't there. One that only looks at it, or changes
-/// what is in it, was told the wrong place.
+/// Whether a command may create a missing database. A command that only reads or changes an
+/// existing one was probably given the wrong path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Made,
@@ -70,13 +71,13 @@ enum Missing {
 }
 
 impl Parts {
-    /// Opens the database, which is made where it is missing, brings its schema up to date and checks
-    /// the encryption key.
+    /// Opens the database, creating it if it is missing, upgrades its schema and checks the
+    /// encryption key.
     pub(crate) async fn open(config: &Config, exclusive: Exclusive) -> anyhow::Result<Self> {
         Self::open_or(config, exclusive, Missing::Made).await
     }
 
-    /// The same with a database that has to be there.
+    /// The same for a database that must exist.
     pub(crate) async fn open_existing(config: &Config) -> anyhow::Result<Self> {
         Self::open_or(config, Exclusive::No, Missing::Refused).await
     }
@@ -86,7 +87,7 @@ impl Parts {
         exclusive: Exclusive,
         missing: Missing,
     ) -> anyhow::Result<Self> {
-        // Another part of the process may have installed it already; they install the same one.
+        // Another part of the process may have installed the same provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (providers, limits) = providers(config)?;
         let clock = Arc::new(SystemClock::default());
@@ -100,7 +101,7 @@ impl Parts {
             let database = database_file(&url)?;
             if missing == Missing::Refused && !database.is_file() {
                 bail!(
-                    "there is no database at {}: name its directory with --data-dir, or make one \
+                    "there is no database at {}: name its directory with --data-dir, or create one \
                      with `syncline serve`",
                     database.display()
                 );
@@ -123,7 +124,7 @@ impl Parts {
             None => true,
         };
         let keys = match &key_file {
-            // A new one would open nothing of what is there.
+            // A new key couldn't decrypt what is stored.
             Some(file) if missing == Missing::Refused => file.open()?,
             file => encryption_keys(config, file.as_ref(), &ids)?,
         };
@@ -133,8 +134,8 @@ impl Parts {
             .with_context(|| cannot_open(config))?;
         if missing == Missing::Refused && store.is_empty().await? {
             bail!(
-                "the database at {} has no tables of Syncline: check the address, or make them with \
-                 `syncline migrate`",
+                "the database at {} has no tables of Syncline: check the address, or create them \
+                 with `syncline migrate`",
                 place(config)
             );
         }
@@ -146,7 +147,7 @@ impl Parts {
         if let (Err(error), Some(file), false) = (&checked, &key_file, had_key)
             && are_wrong_keys(error)
         {
-            // Whoever backs the directory up must not keep a key that opens nothing.
+            // Remove the new key, so that it isn't backed up by mistake: it decrypts nothing.
             file.remove()?;
             bail!(
                 "there is no {}, and the database is sealed with the key that was in it: put that file \
@@ -156,7 +157,7 @@ impl Parts {
         }
         checked.map_err(|error| about_keys(error, key_file.as_ref()))?;
         let (recorder, writer) = Recorder::new(store.clone());
-        // Ends with the process; who has to know that all is written asks for it.
+        // Runs until the process ends; `flush` waits until everything is written.
         tokio::spawn(writer);
         let parts = Self {
             store,
@@ -174,12 +175,12 @@ impl Parts {
             recorder,
             _lock: lock,
         };
-        // However long it takes: there is no other measurement yet.
+        // Without a time limit, because there is no earlier measurement.
         parts.measure_clock(Duration::MAX).await?;
         Ok(parts)
     }
 
-    /// An engine that keeps to what is configured.
+    /// An engine with the configured limits and retention.
     pub(crate) fn engine(&self, config: EngineConfig) -> Engine {
         Engine::new(
             self.store.clone(),
@@ -195,7 +196,7 @@ impl Parts {
         )
     }
 
-    /// What delivers webhooks, as it is configured.
+    /// The webhook deliverer, as configured.
     pub(crate) fn webhooks(&self, worker_name: String) -> anyhow::Result<Webhooks> {
         let config = WebhooksConfig {
             worker_name,
@@ -206,7 +207,7 @@ impl Parts {
             .context("webhooks can't be sent")
     }
 
-    /// What is served at `listening`.
+    /// The router of the API that listens at `listening`.
     pub(crate) fn router(
         &self,
         engine: &Engine,
@@ -245,8 +246,8 @@ impl Parts {
         }
     }
 
-    /// The default application, with the key that is set. Where a database has no key and none is
-    /// set, one is made and returned: it is shown once and can't be read back.
+    /// The default application, with the configured key. If the database has no key and none is
+    /// configured, one is created and returned; it can't be read again.
     pub(crate) async fn first_api_key(
         &self,
         set: Option<&SecretString>,
@@ -261,7 +262,7 @@ impl Parts {
                 .await?;
             let found = self.store.authenticate(key.expose_secret()).await?;
             if found.is_none() {
-                tracing::warn!("SYNCLINE_API_KEY is a key that was revoked: it opens nothing");
+                tracing::warn!("SYNCLINE_API_KEY is a revoked key: requests with it are rejected");
             }
             return Ok((application, None));
         }
@@ -275,7 +276,7 @@ impl Parts {
         Ok((application, Some(key)))
     }
 
-    /// Several processes on one PostgreSQL go by its clock.
+    /// Processes that share one PostgreSQL use its clock.
     async fn measure_clock(&self, within: Duration) -> Result<(), StoreError> {
         let before = self.clock.machine_now();
         if let Some(database) = self.store.database_time().await? {
@@ -287,7 +288,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Keeps an eye on the database, and to its clock. Never returns.
+    /// Watches the database and follows its clock. Never returns.
     pub(crate) async fn watch_database(self: Arc<Self>) {
         tokio::join!(self.store.watch(), self.clone().keep_clock());
     }
@@ -297,7 +298,7 @@ impl Parts {
             tokio::time::sleep(CLOCK_EVERY).await;
             self.store.reachable().await;
             if let Err(error) = self.measure_clock(CLOCK_ANSWERS_WITHIN).await {
-                tracing::warn!("the database's clock could not be read: {error}");
+                tracing::warn!("could not read the database's clock: {error}");
             }
         }
     }
@@ -311,7 +312,7 @@ pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
     .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")
 }
 
-/// The providers, and what may be read from each.
+/// The providers, and how much may be read from each.
 pub(crate) fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
     let providers = connect_providers(config)?;
     let limits = config.providers.apollo.limits.checked(
@@ -328,7 +329,7 @@ fn days(days: u32) -> Duration {
 fn cannot_open(config: &Config) -> String {
     if config.database_url().starts_with("postgres") {
         return "the database can't be opened: check SYNCLINE_DATABASE_URL, and that the server \
-                runs and lets this user in"
+                is running and accepts this user"
             .to_owned();
     }
     format!(
@@ -338,7 +339,7 @@ fn cannot_open(config: &Config) -> String {
     )
 }
 
-/// The database as it may be shown: an address of PostgreSQL's may have a password in it.
+/// The database's address for messages: a PostgreSQL URL may contain a password.
 fn place(config: &Config) -> String {
     let url = config.database_url();
     match database_file(&url) {
@@ -347,7 +348,7 @@ fn place(config: &Config) -> String {
     }
 }
 
-/// The keys that are configured, or else those of the embedded database's file.
+/// The configured keys, or otherwise those in the embedded database's key file.
 pub(crate) fn encryption_keys(
     config: &Config,
     file: Option<&KeyFile>,
@@ -374,7 +375,7 @@ pub(crate) async fn check_encryption_keys(
     checked.map_err(|error| about_keys(error, file))
 }
 
-/// Something is stored that none of the keys opens; otherwise it is the database that failed.
+/// Whether none of the keys opens a stored secret; otherwise the database failed.
 fn are_wrong_keys(error: &StoreError) -> bool {
     matches!(
         error,
@@ -403,7 +404,7 @@ pub(crate) fn metrics() -> anyhow::Result<Metrics> {
     Ok(metrics)
 }
 
-/// Serves `router` until the process stops, and then until its last request is done.
+/// Serves `router` until shutdown, and then until its last request is done.
 pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router, parts: &Parts) {
     let (guard, recorder) = (parts.guard.clone(), parts.recorder.clone());
     let shutdown = lifecycle.clone();
@@ -413,7 +414,7 @@ pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router
             syncline_server::serve(listener, router, limits, shutdown.requested()).await;
             guard.finished().await;
         };
-        // A caller who doesn't let go must not cost the audit log its last entries.
+        // A caller that keeps its connection open must not cost the audit log its last entries.
         tokio::select! {
             () = answered => {}
             () = shutdown.answer_time_is_over() => {}
@@ -422,8 +423,8 @@ pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router
     });
 }
 
-/// Half of the files that the process may open are for callers; providers and the database need some
-/// as well.
+/// Half of the process's file descriptors are for callers; providers and the database need some
+/// too.
 fn connection_limits(files: Option<u64>) -> ConnectionLimits {
     let limits = ConnectionLimits::default();
     let half = files.and_then(|files| usize::try_from(files / 2).ok());
@@ -433,7 +434,7 @@ fn connection_limits(files: Option<u64>) -> ConnectionLimits {
     }
 }
 
-/// Schedules and works until the process stops.
+/// Schedules and runs syncs until shutdown.
 pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
     let shutdown = lifecycle.clone();
     lifecycle.spawn(async move {
@@ -444,7 +445,7 @@ pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
     });
 }
 
-/// Delivers webhooks until the process stops.
+/// Delivers webhooks until shutdown.
 pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
     let shutdown = lifecycle.clone();
     lifecycle.spawn(async move {
@@ -458,10 +459,10 @@ pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
 pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("{address} can't be listened on: choose another with --listen"))
+        .with_context(|| format!("can't listen on {address}: choose another address with --listen"))
 }
 
-/// How leases name a process of this command.
+/// The name of this process in leases.
 pub(crate) fn worker_name(command: &str, clock: &dyn Clock, ids: &Ids) -> String {
     let id = ids.id(clock.now());
     format!("{command}-{}-{}", std::process::id(), &id[id.len() - 8..])

@@ -1,6 +1,7 @@
-//! The settings: flag over environment over file over default.
+//! The settings: a flag overrides the environment, which overrides the file, which overrides the
+//! default.
 //!
-//! The environment's names begin with `SYNCLINE_` and nest by `__`. A name that no setting has is an
+//! Environment variables begin with `SYNCLINE_`, and `__` separates groups. An unknown name is an
 //! error, except for those that Kubernetes injects for a service called syncline.
 
 use std::{
@@ -36,7 +37,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) data_dir: PathBuf,
-    /// A password may be in it.
+    /// It may contain a password.
     #[serde(default, deserialize_with = "hidden")]
     pub(crate) database_url: Option<SecretString>,
     #[serde(default, deserialize_with = "secret")]
@@ -64,7 +65,7 @@ pub(crate) struct Apollo {
     pub(crate) limits: Limits,
 }
 
-/// How many records may be read of a provider account; see `model::VolumeLimits`.
+/// How many records may be read from a provider account; see `model::VolumeLimits`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names of the settings")]
@@ -85,7 +86,7 @@ pub(crate) struct Webhooks {
     pub(crate) allow_private_targets: bool,
 }
 
-/// What callers may ask of a process; see `server::RequestLimits`.
+/// Limits for callers; see `server::RequestLimits`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestLimits {
@@ -96,7 +97,7 @@ pub(crate) struct RequestLimits {
     requests_per_minute: u32,
 }
 
-/// How PostgreSQL is used; see `store::DatabaseOptions`.
+/// PostgreSQL options; see `store::DatabaseOptions`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
@@ -104,7 +105,7 @@ pub(crate) struct Database {
     pub(crate) max_connections: u32,
 }
 
-/// How long things are kept that would grow for ever.
+/// The retention of data that would grow for ever.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
@@ -115,10 +116,10 @@ pub(crate) struct Retention {
     /// Finished runs.
     #[serde(deserialize_with = "days")]
     pub(crate) runs_days: u32,
-    /// Webhook messages, with what became of them.
+    /// Webhook messages, with their attempts.
     #[serde(deserialize_with = "days")]
     pub(crate) webhook_messages_days: u32,
-    /// Who did what.
+    /// The audit log.
     #[serde(deserialize_with = "days")]
     pub(crate) audit_log_days: u32,
 }
@@ -143,7 +144,7 @@ const PLACES: [&str; 4] = [
     "SYNCLINE_PROVIDERS__APOLLO__BASE_URL",
 ];
 
-/// Set to nothing, they are as good as not set: whoever composes containers passes them through.
+/// Empty counts as not set, because container configurations often pass variables through.
 const MAY_BE_EMPTY: [&str; 2] = ["SYNCLINE_API_KEY", "SYNCLINE_ENCRYPTION_KEY"];
 
 const DEFAULTS: &str = r#"
@@ -175,7 +176,7 @@ impl Config {
         Self::from_layers(settings, &BTreeMap::new(), environment())
     }
 
-    /// Where things are, whatever is wrong with the rest: no setting of these can have a wrong form.
+    /// Only the paths and addresses: these settings are valid whatever is wrong with the others.
     pub(crate) fn places(settings: &SettingsArgs) -> anyhow::Result<Self> {
         let settings = SettingsArgs {
             config: None,
@@ -217,7 +218,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The settings of a process that was told nothing.
+    /// The default settings.
     pub(crate) fn defaults() -> Self {
         Figment::from(Toml::string(DEFAULTS))
             .extract()
@@ -252,7 +253,8 @@ impl RequestLimits {
 }
 
 impl Limits {
-    /// The limits, if they make sense for the provider; `group` is where they are set.
+    /// The limits, if they make sense for the provider; `group` is the name of their settings
+    /// group.
     pub(crate) fn checked(
         self,
         group: &str,
@@ -273,7 +275,7 @@ impl Limits {
     }
 }
 
-/// The flags that every command has, over everything else.
+/// Applies the flags that every command has; they override everything else.
 fn over(mut figment: Figment, settings: &SettingsArgs) -> Figment {
     if let Some(data_dir) = &settings.data_dir {
         figment = figment.merge(Serialized::default("data_dir", data_dir));
@@ -284,7 +286,7 @@ fn over(mut figment: Figment, settings: &SettingsArgs) -> Figment {
     figment
 }
 
-/// The environment's name of a setting.
+/// The environment variable of a setting.
 fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
 }
@@ -301,15 +303,15 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 fn file(named: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     match named {
         Some(file) if !file.is_file() => {
-            bail!("the configuration file {} is not there", file.display())
+            bail!("the configuration file {} doesn't exist", file.display())
         }
         Some(file) => Ok(Some(file.to_owned())),
         None => Ok(Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.is_file())),
     }
 }
 
-/// The environment as a layer. figment has one of its own, but it reads `007` as a number, and a key
-/// may look like one.
+/// The environment as a layer. figment's own one reads `007` as a number, and a key may look like a
+/// number.
 struct Environment(Dict);
 
 impl Environment {
@@ -325,7 +327,7 @@ impl Environment {
                 .map(str::to_owned)
                 .collect();
             if path.iter().any(String::is_empty) {
-                bail!("{name} names no setting: a name has words between the underscores");
+                bail!("{name} is not a setting: a name has words between the underscores");
             }
             if value.trim().is_empty() {
                 if MAY_BE_EMPTY.contains(&name.as_str()) {
@@ -333,13 +335,14 @@ impl Environment {
                 }
                 bail!("{name} is set to nothing: give it a value, or unset it");
             }
-            insert(&mut settings, &path, value).with_context(|| format!("{name} is no setting"))?;
+            insert(&mut settings, &path, value)
+                .with_context(|| format!("{name} is not a setting"))?;
         }
         Ok(Self(settings))
     }
 }
 
-/// Kubernetes gives every pod the addresses of the namespace's services in its environment.
+/// Kubernetes puts the addresses of the namespace's services into the environment of every pod.
 fn injected(name: &str) -> bool {
     name == "SYNCLINE_PORT"
         || name.starts_with("SYNCLINE_PORT_")
@@ -359,7 +362,7 @@ fn insert(dict: &mut Dict, path: &[String], value: String) -> anyhow::Result<()>
                 .or_insert_with(|| Value::from(Dict::new()));
             match inner {
                 Value::Dict(_, inner) => insert(inner, rest, value),
-                _ => bail!("{name} is a value and a group at once"),
+                _ => bail!("{name} is both a setting and a group"),
             }
         }
     }
@@ -375,7 +378,7 @@ impl Provider for Environment {
     }
 }
 
-/// One sentence that names the setting and where it came from.
+/// One sentence that names the setting and its source.
 fn explain(error: &figment::Error) -> anyhow::Error {
     use figment::error::Kind;
     let from = |path: &[String]| match &error.metadata {
@@ -400,7 +403,7 @@ fn explain(error: &figment::Error) -> anyhow::Error {
         }
         Kind::InvalidType(_, expected) if expected.starts_with("struct ") => {
             let setting = from(&error.path);
-            anyhow::anyhow!("{setting} is a group of settings, and no setting itself")
+            anyhow::anyhow!("{setting} is a group of settings, not a setting")
         }
         Kind::UnknownVariant(given, expected) => anyhow::anyhow!(
             "the setting {} is wrong: it must be {}, not '{given}'",
@@ -411,19 +414,19 @@ fn explain(error: &figment::Error) -> anyhow::Error {
             let file = error.metadata.as_ref().and_then(|it| it.source.as_ref());
             let file = file.map_or_else(String::new, |file| format!("{file} "));
             anyhow::anyhow!(
-                "the configuration file {file}is no TOML: {}",
+                "the configuration file {file}is not valid TOML: {}",
                 in_one_line(kind)
             )
         }
         kind => {
-            // figment quotes the words that serde has quoted already.
+            // figment adds quotes to text that serde has quoted already.
             let kind = kind.to_string().replace("``", "`");
             anyhow::anyhow!("the setting {} is wrong: {kind}", from(&error.path))
         }
     }
 }
 
-/// A parser draws the place under its words, over several lines.
+/// Drops the lines in which the parser draws the place of the error.
 fn in_one_line(kind: &figment::error::Kind) -> String {
     let text = kind.to_string();
     let said = text
@@ -433,7 +436,7 @@ fn in_one_line(kind: &figment::error::Kind) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-/// An empty one is wrong, not absent: it must not lead to another database.
+/// An empty value is wrong, not absent: it must not select another database.
 fn hidden<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.map(SecretString::from))
 }
@@ -445,7 +448,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretStr
         .map(SecretString::from))
 }
 
-/// Everything that comes from the environment is text.
+/// Values from the environment are text.
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -459,8 +462,8 @@ fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Er
         Given::Text(text) => text
             .trim()
             .parse()
-            .map_err(|error| format!("'{text}' is no whole number: {error}")),
-        Given::Other(_) => Err("it is no whole number".to_owned()),
+            .map_err(|error| format!("'{text}' is not a whole number: {error}")),
+        Given::Other(_) => Err("it is not a whole number".to_owned()),
     };
     number.map_err(serde::de::Error::custom)
 }
@@ -481,7 +484,7 @@ fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Erro
     given.ok_or_else(|| serde::de::Error::custom("must be true or false"))
 }
 
-/// From one to as many as have ever been served by one process.
+/// A generous upper bound for one process.
 fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     const MOST: usize = 100_000;
     let number = whole_number(deserializer)?;
@@ -491,7 +494,7 @@ fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error>
         .ok_or_else(|| serde::de::Error::custom(format!("must be from 1 to {MOST}")))
 }
 
-/// Requests of one key; a million a minute is more than one process answers.
+/// Requests per key and minute; a process can't answer more than a million a minute.
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     const MOST: u32 = 1_000_000;
     let number = whole_number(deserializer)?;
@@ -501,7 +504,7 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
         .ok_or_else(|| serde::de::Error::custom(format!("must be from 0 (no limit) to {MOST}")))
 }
 
-/// A scan at work keeps its lease while a page commits, and somebody asks meanwhile.
+/// At least four: for a page's transaction, the lease's heartbeat, and requests at the same time.
 fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     const BOUNDS: std::ops::RangeInclusive<u32> = 4..=1000;
     let number = whole_number(deserializer)?;
@@ -622,7 +625,7 @@ mod tests {
             let error = load("", &[(name, "x")], SettingsArgs::default()).unwrap_err();
             let said = error.to_string();
             assert!(
-                said.starts_with(&format!("{name} names no setting")),
+                said.starts_with(&format!("{name} is not a setting")),
                 "{said}"
             );
         }
@@ -652,7 +655,7 @@ mod tests {
     fn a_file_that_is_no_toml_is_named_in_one_line() {
         let error = load("listen = ", &[], SettingsArgs::default()).unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("syncline.toml is no TOML"), "{said}");
+        assert!(said.contains("syncline.toml is not valid TOML"), "{said}");
         assert!(said.contains("line 1") && !said.contains('\n'), "{said}");
     }
 
@@ -802,7 +805,7 @@ mod tests {
         }
     }
 
-    /// The names of all settings, and what stands beside them in a wrong file.
+    /// The names of all settings, and invalid ones.
     const NAMES: [&str; 12] = [
         "LISTEN",
         "PUBLIC_URL",

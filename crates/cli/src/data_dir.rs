@@ -1,5 +1,5 @@
-//! The data directory, private to its owner, and the lock that gives an embedded database to one
-//! `serve` at a time.
+//! The data directory, private to its owner, and the lock that allows one `serve` at a time on an
+//! embedded database.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
@@ -14,7 +14,7 @@ use crate::key_file::KeyFile;
 pub(crate) struct DataDir(PathBuf);
 
 impl DataDir {
-    /// Makes the directory where it is missing, mode 0700.
+    /// Creates the directory with mode 0700 if it is missing.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -22,15 +22,15 @@ impl DataDir {
             .create(path)
             .with_context(|| {
                 format!(
-                    "the data directory {} can't be made: choose another with --data-dir",
+                    "the data directory {} can't be created: choose another with --data-dir",
                     path.display()
                 )
             })?;
         Ok(Self(path.to_owned()))
     }
 
-    /// Makes the database's file before the database does, so that it is 0600; what SQLite puts
-    /// beside it inherits that.
+    /// Creates the database's file with mode 0600 before SQLite does; SQLite's other files inherit
+    /// the mode.
     pub(crate) fn prepare_database(&self) -> anyhow::Result<()> {
         open_private(&self.0.join("syncline.db"))
             .map(drop)
@@ -43,7 +43,7 @@ impl DataDir {
             })
     }
 
-    /// Where the encryption keys are kept that nobody configured.
+    /// The file of the encryption keys that were not configured.
     pub(crate) fn key_file(&self) -> KeyFile {
         KeyFile::in_dir(&self.0)
     }
@@ -59,7 +59,7 @@ pub(crate) fn database_file(url: &str) -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
-/// Opens a file, made with mode 0600 where it is missing.
+/// Opens a file; creates it with mode 0600 if it is missing.
 pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -70,15 +70,15 @@ pub(crate) fn open_private(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Holds an embedded database for one `serve` process until the lock is dropped. The lock lies beside
-/// the database, wherever that is.
+/// Locks an embedded database for one `serve` process until the lock is dropped. The lock file is
+/// next to the database.
 pub(crate) fn lock_database(database: &Path) -> anyhow::Result<File> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
     let file = open_private(&path).with_context(|| {
         format!(
-            "the database can't be opened: {} can't be made",
+            "the database can't be opened: {} can't be created",
             path.display()
         )
     })?;

@@ -1,7 +1,7 @@
-//! The file that keeps an embedded database's encryption keys, newest first, one per line.
+//! The file with an embedded database's encryption keys, newest first, one per line.
 //!
-//! It is only ever replaced whole, so whoever reads it finds the old keys or the new ones. Who
-//! changes it holds the directory's lock.
+//! It is only replaced as a whole, so readers find either the old keys or the new ones. A process
+//! that changes it holds the directory's lock.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,7 +20,7 @@ pub(crate) struct KeyFile {
     path: PathBuf,
 }
 
-/// Keeps others from changing the keys until it is dropped.
+/// The lock on changing the keys, until it is dropped.
 pub(crate) struct Held(#[expect(dead_code, reason = "the lock lasts as long as the file")] File);
 
 impl KeyFile {
@@ -35,12 +35,12 @@ impl KeyFile {
         &self.path
     }
 
-    /// The keys; the first is made at the first start.
+    /// The keys; the first start creates one.
     pub(crate) fn open_or_make(&self, ids: &Ids) -> anyhow::Result<EncryptionKeys> {
         if !self.is_there()? {
             let lock = self.directory()?;
             lock.lock().with_context(|| self.cannot("be locked"))?;
-            // Another process may have been first.
+            // Another process may have created it meanwhile.
             if !self.is_there()? {
                 self.write(&Zeroizing::new(EncryptionKeys::generate(ids)))?;
             }
@@ -48,7 +48,7 @@ impl KeyFile {
         Ok(EncryptionKeys::in_file(&self.path)?)
     }
 
-    /// The keys, of which there must be one.
+    /// The keys; an error if there are none.
     pub(crate) fn open(&self) -> anyhow::Result<EncryptionKeys> {
         if !self.is_there()? {
             bail!(
@@ -64,14 +64,14 @@ impl KeyFile {
         match lock.try_lock() {
             Ok(()) => Ok(Held(lock)),
             Err(TryLockError::WouldBlock) => bail!(
-                "another command changes the keys in {} right now: try again when it is done",
+                "another command is changing the keys in {}: try again when it is done",
                 self.path.display()
             ),
             Err(TryLockError::Error(error)) => Err(error).with_context(|| self.cannot("be locked")),
         }
     }
 
-    /// Makes a new key and puts it in front of those that are there.
+    /// Creates a new key and puts it before the existing ones.
     pub(crate) fn put_new_in_front(&self, ids: &Ids, _held: &Held) -> anyhow::Result<()> {
         let old = fs::read_to_string(&self.path).with_context(|| self.cannot("be read"))?;
         let old = Zeroizing::new(old);
@@ -90,12 +90,12 @@ impl KeyFile {
             .with_context(|| self.cannot("be read"))
     }
 
-    /// A lock on a file beside it would be one more file to explain.
+    /// Locks the directory itself, which avoids one more file.
     fn directory(&self) -> anyhow::Result<File> {
         File::open(&self.dir).with_context(|| self.cannot("be locked"))
     }
 
-    /// Whole or not at all, whenever the process dies.
+    /// Writes the file atomically, so that a crash leaves either the old or the new one.
     fn write(&self, keys: &str) -> anyhow::Result<()> {
         let new = self.path.with_extension("key.new");
         let written = (|| {

@@ -1,15 +1,15 @@
-//! Graceful shutdown: one signal stops everything, in order, within ten seconds.
+//! Graceful shutdown: one signal stops all parts, in order, within ten seconds.
 
 use std::{future::Future, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// What a shutdown may take in all.
+/// The longest duration of a shutdown.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
-/// What of it callers have until their answers are complete: no new request is taken meanwhile.
+/// The part of it in which requests in flight may complete: no new request is accepted meanwhile.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);
-/// What closing the database may take after that.
+/// The longest duration of closing the database after that.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The long-running parts of a process.
@@ -24,12 +24,12 @@ impl Lifecycle {
         self.tasks.spawn(task);
     }
 
-    /// Resolves when the process is to shut down.
+    /// Resolves when shutdown is requested.
     pub(crate) async fn requested(&self) {
         self.shutdown.cancelled().await;
     }
 
-    /// Resolves when callers have had their time after that.
+    /// Resolves when the time for requests in flight is over.
     pub(crate) async fn answer_time_is_over(&self) {
         self.requested().await;
         tokio::time::sleep(ANSWER_TIMEOUT).await;
@@ -43,16 +43,18 @@ impl Lifecycle {
             .await
             .is_err()
         {
-            tracing::warn!("some work did not stop in time; it goes on from its checkpoint later");
+            tracing::warn!(
+                "some work did not stop in time; its syncs will continue from their checkpoints"
+            );
         }
     }
 }
 
-/// What is sent to a process that writes beyond the size its files may have, on Linux and macOS.
+/// The signal for writing beyond the file size limit, on Linux and macOS.
 const SIGXFSZ: i32 = 25;
 
-/// SIGTERM and SIGINT, caught from the moment this is made: before anything is started, so that a
-/// signal never finds a process that is half up and not listening for it.
+/// SIGTERM and SIGINT, caught as soon as this is created. Create it before anything is started, so
+/// that a signal during startup is not lost.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -60,7 +62,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     pub(crate) fn catch() -> std::io::Result<Self> {
-        // Caught, it ends nothing: the write fails, as on a full disk.
+        // When caught, it doesn't kill the process: the write fails, as on a full disk.
         let _ = signal(SignalKind::from_raw(SIGXFSZ))?;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -68,7 +70,7 @@ impl Signals {
         })
     }
 
-    /// Resolves at the first of them.
+    /// Resolves at the first of these signals.
     pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

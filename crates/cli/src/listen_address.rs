@@ -1,4 +1,4 @@
-//! An address to listen on, as people write it: with a number or with a name.
+//! An address to listen on, with an IP address or a host name.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<SocketAddr, String> {
     };
     let port: u16 = port
         .parse()
-        .map_err(|_| format!("'{port}' is no port: write a number from 0 to 65535"))?;
+        .map_err(|_| format!("'{port}' is not a port: write a number from 0 to 65535"))?;
     if host.is_empty() {
         return Err(format!(
             "'{text}' names no host: write 127.0.0.1:{port} for this machine alone, 0.0.0.0:{port} \
@@ -25,11 +25,11 @@ pub(crate) fn parse(text: &str) -> Result<SocketAddr, String> {
         ));
     }
     resolve(host, port).ok_or_else(|| {
-        format!("'{host}' is no address of this machine: write one, as in 127.0.0.1:{port}")
+        format!("'{host}' is not an address of this machine: write one, as in 127.0.0.1:{port}")
     })
 }
 
-/// IPv4 before IPv6: what prints a name's address prints the one that most clients try.
+/// IPv4 before IPv6, because most clients try it first.
 fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
     let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs().ok()?.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
@@ -69,9 +69,9 @@ mod tests {
             ("8081", "'8081' has no port: write HOST:PORT"),
             ("", "has no port"),
             ("localhost", "has no port"),
-            ("127.0.0.1:99999", "'99999' is no port"),
-            ("127.0.0.1:", "'' is no port"),
-            ("no such host:80", "is no address of this machine"),
+            ("127.0.0.1:99999", "'99999' is not a port"),
+            ("127.0.0.1:", "'' is not a port"),
+            ("no such host:80", "is not an address of this machine"),
         ] {
             let error = parse(given).unwrap_err();
             assert!(error.contains(words), "{given}: {error}");

@@ -1,4 +1,4 @@
-//! Logs go to stderr; stdout is for what a command was asked to print.
+//! Logs go to stderr; stdout is for the output of commands.
 
 use std::io::IsTerminal;
 
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// PostgreSQL notes at every start that the schema is there already.
+/// PostgreSQL logs a notice at every start that the schema exists.
 const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
 
 pub(crate) fn init(format: LogFormat) {
@@ -16,9 +16,9 @@ pub(crate) fn init(format: LogFormat) {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
-        // To say that a line couldn't be written would panic: it is said in the same place.
+        // Reporting a failed log write would panic, because stderr is where it is reported.
         .log_internal_errors(false);
-    // A second initialisation (a demo in a test) keeps the first.
+    // A second call (a demo in a test) has no effect.
     let _ = match format {
         LogFormat::Text => subscriber.with_target(false).try_init(),
         LogFormat::Json => subscriber.json().try_init(),

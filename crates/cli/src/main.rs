@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     match commands::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Whoever read it may have gone.
+            // stderr may be closed.
             let _ = writeln!(io::stderr(), "syncline: {}", commands::one_line(&error));
             ExitCode::FAILURE
         }

@@ -1,16 +1,16 @@
-//! The address under which others reach the API, as links carry it.
+//! The public URL of the API, as it is used in links.
 
 use std::net::SocketAddr;
 
 use reqwest::Url;
 use serde::{Deserialize, Deserializer, de};
 
-/// An http or https URL without a slash at its end.
+/// An http or https URL without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicUrl(String);
 
 impl PublicUrl {
-    /// What holds when nothing is set: the address that is listened on.
+    /// The default: the address that the API listens on.
     pub(crate) fn of(listening: SocketAddr) -> Self {
         Self(format!("http://{listening}"))
     }
@@ -24,7 +24,7 @@ impl PublicUrl {
         if !(text.starts_with("http://") || text.starts_with("https://")) {
             return Err("it must begin with http:// or https://".to_owned());
         }
-        let url = Url::parse(text).map_err(|error| format!("it is no URL: {error}"))?;
+        let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it must not contain credentials".to_owned());
         }

@@ -97,7 +97,8 @@ pub async fn run(args: Args) -> io::Result<()> {
     let options = args.options();
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         let listen = args.listen;
-        let said = format!("{listen} can't be listened on: choose another with --listen: {error}");
+        let said =
+            format!("can't listen on {listen}: choose another address with --listen: {error}");
         io::Error::new(error.kind(), said)
     })?;
     announce(&options, listener.local_addr()?);
@@ -106,15 +107,15 @@ pub async fn run(args: Args) -> io::Result<()> {
 
 /// With a number or a name; IPv4 before IPv6.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let found = text.to_socket_addrs().map_err(|_| {
-        format!("'{text}' can't be listened on: write HOST:PORT, as in 127.0.0.1:8090")
-    })?;
+    let found = text
+        .to_socket_addrs()
+        .map_err(|_| format!("can't listen on '{text}': write HOST:PORT, as in 127.0.0.1:8090"))?;
     let mut found: Vec<SocketAddr> = found.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
     found
         .first()
         .copied()
-        .ok_or_else(|| format!("'{text}' is no address of this machine"))
+        .ok_or_else(|| format!("'{text}' is not an address of this machine"))
 }
 
 #[expect(

@@ -209,7 +209,7 @@ async fn what_can_not_be_restored_is_refused_and_changes_nothing() {
     let dir = database.data_dir();
     let backup = dir.join("backup.db");
     succeeded(&run("backup", &backup, dir).await);
-    assert_refused(&run("backup", &backup, dir).await, "is there already");
+    assert_refused(&run("backup", &backup, dir).await, "exists already");
     let before = fs::read(dir.join("syncline.db")).unwrap();
 
     let text = dir.join("text.db");

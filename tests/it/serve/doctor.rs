@@ -22,11 +22,11 @@ on_both_databases! {
             "ok    configuration",
             "ok    database",
             "ok    schema            up to date",
-            "ok    encryption keys   all 2 secrets open",
-            "ok    API keys          1 can be used, 1 of them for everything",
-            "ok    webhooks          0 of 0 endpoints are told of events",
+            "ok    encryption keys   all 2 secrets can be decrypted",
+            "ok    API keys          1 valid, 1 of them with the role admin",
+            "ok    webhooks          0 of 0 endpoints are enabled",
             "ok    apollo            http://127.0.0.1",
-            "ok    apollo's clock    goes like this machine's",
+            "ok    apollo's clock    agrees with this machine's",
         ] {
             assert!(said.contains(line), "{line}: {said}");
         }
@@ -71,7 +71,7 @@ on_both_databases! {
         }
         assert!(!said.contains("token"), "an endpoint's URL may be a secret: {said}");
         let err = String::from_utf8(output.stderr).unwrap();
-        assert!(err.contains("4 things are bad"), "{err}");
+        assert!(err.contains("4 checks are bad"), "{err}");
     }
 
     async fn nobody_is_told_to_rotate_while_a_key_is_missing(database: Database) {
@@ -84,7 +84,7 @@ on_both_databases! {
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         let line = said.lines().find(|line| line.starts_with("bad   encryption keys"));
-        assert!(line.is_some_and(|line| line.contains("put its key behind the newest one")), "{said}");
+        assert!(line.is_some_and(|line| line.contains("add its key after the newest one")), "{said}");
         assert!(!said.contains("encryption rotate"), "{said}");
     }
 
@@ -104,7 +104,7 @@ on_both_databases! {
         let output = doctor(&database, &apollo, set).await;
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{said}");
-        let note = "note  encryption keys   2 of 2 are under an older key: syncline encryption rotate";
+        let note = "note  encryption keys   2 of 2 secrets use an older key: run syncline encryption rotate";
         assert!(said.contains(note), "{said}");
 
         database.execute("DELETE FROM _sqlx_migrations WHERE version > 20260201000000").await;

@@ -111,10 +111,7 @@ async fn a_set_key_that_was_revoked_stays_revoked() {
     );
     assert_eq!(process.terminate().await, Some(0));
     let (_, log) = process.output().await;
-    assert!(
-        log.contains("SYNCLINE_API_KEY is a key that was revoked"),
-        "{log}"
-    );
+    assert!(log.contains("SYNCLINE_API_KEY is a revoked key"), "{log}");
 }
 
 #[tokio::test]

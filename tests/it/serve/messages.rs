@@ -105,7 +105,7 @@ async fn addresses_are_taken_by_name_and_wrong_ones_say_what_would_be_right() {
         (["demo", "--listen", "8081"], "write HOST:PORT"),
         (
             ["serve", "--listen", "127.0.0.1:99999"],
-            "'99999' is no port",
+            "'99999' is not a port",
         ),
     ] {
         let refused = output(&args, &[]).await;
@@ -124,7 +124,7 @@ async fn the_simulator_says_which_address_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let refused = output(&["sim", "apollo", "--listen", &address], &[]).await;
-    let words = format!("{address} can't be listened on: choose another with --listen");
+    let words = format!("can't listen on {address}: choose another address with --listen");
     assert_refused(&refused, &words);
 }
 
@@ -142,7 +142,7 @@ async fn settings_that_are_empty_or_no_settings_are_named() {
             "",
             "SYNCLINE_DATABASE_URL is set to nothing",
         ),
-        ("SYNCLINE_", "x", "SYNCLINE_ names no setting"),
+        ("SYNCLINE_", "x", "SYNCLINE_ is not a setting"),
         (
             "SYNCLINE_LOG",
             "json",

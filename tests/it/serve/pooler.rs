@@ -63,7 +63,7 @@ async fn doctor_sees_a_pooler_and_says_whether_it_can_be_used() {
 
     let session = doctor(&through("TEST_PGBOUNCER_SESSION", &database), &apollo).await;
     assert!(
-        session.contains("ok    pooler            a pooler in session mode"),
+        session.contains("ok    pooler            connected through a pooler in session mode"),
         "{session}"
     );
 

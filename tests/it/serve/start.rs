@@ -239,7 +239,10 @@ async fn an_address_in_use_is_refused() {
         "--data-dir",
         dir.path().to_str().unwrap(),
     ];
-    assert_refused(&output(&args, &[]).await, "choose another with --listen");
+    assert_refused(
+        &output(&args, &[]).await,
+        "choose another address with --listen",
+    );
 }
 
 #[tokio::test]

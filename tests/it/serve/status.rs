@@ -66,7 +66,7 @@ on_both_databases! {
                 "connections       1 limited",
                 "runs              0 running, 0 waiting, 0 queued",
                 "syncs             3 failing, 0 behind",
-                "webhooks          0 messages are owed",
+                "webhooks          0 messages are pending",
                 "deletions         0 are held",
             ] {
                 assert!(said.contains(line), "{line}: {said}");
@@ -92,10 +92,10 @@ on_both_databases! {
         ).await;
         let overview = said(&database, &[]).await;
         for words in [
-            "the provider rejects its key",
+            "the provider rejects its API key",
             "contacts were last read at",
-            "accounts wait until 2099-01-01T00:00:00Z: the day's records are read",
-            "1 contacts: look, then apply those of run",
+            "accounts wait until 2099-01-01T00:00:00Z: the daily record limit is reached",
+            "1 contacts: review them, then apply those of run",
         ] {
             let line = overview.lines().find(|line| line.contains(words)).expect(&overview);
             assert!(line.contains(&format!("\"{CUSTOMER}\"")), "{line}");

@@ -97,7 +97,7 @@ on_both_databases! {
         let output = running.wait_with_output().await.unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("the same command goes on"), "{error}");
+        assert!(error.contains("run the same command again to continue"), "{error}");
         let active = "SELECT count(*) FROM sync_runs WHERE finished_at IS NULL";
         assert_eq!(database.count(active).await, 0);
 

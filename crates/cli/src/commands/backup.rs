@@ -34,18 +34,18 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
         Some(_) => "SYNCLINE_ENCRYPTION_KEY".to_owned(),
         None => config.data_dir.join("encryption.key").display().to_string(),
     };
-    println!("keep {key} as well, in another place: without it the credentials can't be opened");
+    println!("keep {key} as well, in another place: without it the credentials can't be decrypted");
     Ok(())
 }
 
-/// Under its own name only once it is whole.
+/// The file gets its name only when it is complete.
 async fn copy(database: &Path, file: &Path) -> anyhow::Result<()> {
     let cannot = || format!("{} can't be written", file.display());
     if file.symlink_metadata().is_ok() {
-        bail!("{} is there already: choose another name", file.display());
+        bail!("{} exists already: choose another name", file.display());
     }
     let dir = directory_of(file);
-    // The only ones who may read it are those who may read what it will be.
+    // The file is private to its owner, like the backup that it becomes.
     let new = tempfile::Builder::new()
         .prefix(".syncline-backup-")
         .tempfile_in(&dir)
@@ -65,7 +65,7 @@ async fn copy(database: &Path, file: &Path) -> anyhow::Result<()> {
         .with_context(cannot)
 }
 
-/// Where a file is, also if it has no more than a name.
+/// The directory of a file, also if the path is only a name.
 pub(super) fn directory_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),

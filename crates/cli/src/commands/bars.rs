@@ -1,8 +1,8 @@
-//! Progress bars: what is queued, what is being read, what waits and what is done look different.
+//! Progress bars: queued, running, waiting and finished syncs look different.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// How far a sync is.
+/// The progress of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
     Queued,
@@ -10,7 +10,7 @@ pub(super) enum Stage {
         read: u64,
         total: Option<u64>,
     },
-    /// With what for.
+    /// With the reason for waiting.
     Waiting {
         read: u64,
         why: String,
@@ -35,7 +35,7 @@ impl Bars {
         Self(MultiProgress::new())
     }
 
-    /// One more line, with its name in so many columns.
+    /// Adds a line, with its name in so many columns.
     pub(super) fn add(&self, name: String, width: usize) -> Bar {
         let bar = self.0.add(ProgressBar::new(1).with_prefix(name));
         let bar = Bar { bar, width };
@@ -48,14 +48,14 @@ impl Bars {
         self.0.is_hidden()
     }
 
-    /// What is printed next begins below the bars.
+    /// What is printed next starts below the bars.
     pub(super) fn end(&self) {
         if !self.is_hidden() {
             eprintln!();
         }
     }
 
-    /// A line above the bars, or alone where there are none.
+    /// Prints a line above the bars, or to stderr if there are none.
     pub(super) fn say(&self, line: &str) {
         if self.is_hidden() || self.0.println(line).is_err() {
             eprintln!("{line}");
@@ -71,7 +71,7 @@ impl Bar {
         }
     }
 
-    /// Draws the stage. After the last one the line stays as it is.
+    /// Draws the stage. After the last stage the line doesn't change.
     pub(super) fn show(&self, stage: &Stage) {
         if self.bar.is_finished() {
             return;

@@ -1,4 +1,4 @@
-//! `syncline encryption rotate`: every secret under the newest key, while others work.
+//! `syncline encryption rotate`: seals every secret with the newest key, while others work.
 
 use anyhow::bail;
 use syncline_model::Clock;
@@ -25,14 +25,14 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     store.close().await;
     if !done.unopened.is_empty() {
         bail!(
-            "{} of the secrets can't be opened and stay as they are: set them anew",
+            "{} of the secrets can't be decrypted and were left unchanged: set them again",
             done.unopened.len()
         );
     }
     if !in_use.is_empty() {
         bail!(
-            "another process still seals with an older key ({}): restart it with the newest one in \
-             front, and rotate again",
+            "another process still encrypts with an older key ({}): restart it with the newest one \
+             first, and rotate again",
             in_use.join(", ")
         );
     }
@@ -42,14 +42,14 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
 async fn write_down(parts: &Parts, done: &Rewrapped) -> anyhow::Result<()> {
     let at = parts.clock.now();
     let message = format!(
-        "`syncline encryption rotate` put {} secrets under the newest key",
+        "`syncline encryption rotate` re-encrypted {} secrets with the newest key",
         done.values
     );
     let entry = |application| audit::by_command(application, at, "encryption.rotate", &message);
     Ok(parts.store.write_audit_log_of_all(entry).await?)
 }
 
-/// The keys that sealed something, less the newest.
+/// The keys that sealed something, except the newest.
 async fn old_keys_in_use(store: &Store) -> anyhow::Result<Vec<String>> {
     let newest = store.encryption_key_ids().into_iter().next();
     let mut in_use: Vec<_> = store
@@ -71,17 +71,17 @@ fn report(parts: &Parts, done: &Rewrapped, in_use: &[String]) -> anyhow::Result<
         bail!("there is no encryption key");
     };
     match done.values {
-        0 => println!("every secret is under the key {newest} already"),
-        1 => println!("1 secret was put under the key {newest}"),
-        n => println!("{n} secrets were put under the key {newest}"),
+        0 => println!("every secret is already encrypted with the key {newest}"),
+        1 => println!("1 secret was re-encrypted with the key {newest}"),
+        n => println!("{n} secrets were re-encrypted with the key {newest}"),
     }
     for reason in &done.unopened {
-        println!("left as it is: {reason}");
+        println!("left unchanged: {reason}");
     }
     let not_needed: Vec<_> = old.iter().filter(|id| !in_use.contains(id)).collect();
     if old.is_empty() {
         println!(
-            "for another key, put it in front of this one in SYNCLINE_ENCRYPTION_KEY; see --help"
+            "to use another key, put it before this one in SYNCLINE_ENCRYPTION_KEY; see --help"
         );
     } else if !not_needed.is_empty() {
         let listed: Vec<_> = not_needed.iter().map(|id| id.as_str()).collect();

@@ -1,7 +1,7 @@
-//! `syncline keys`: API keys, for who runs the service.
+//! `syncline keys`: API keys, for operators.
 //!
-//! They are rows of the database, which every process asks at each call. So what is done here counts at
-//! once, also in a `serve` that runs.
+//! API keys are rows of the database, which every process reads for each call. So changes take
+//! effect at once, also in a running `serve`.
 
 use anyhow::{Context, bail};
 use chrono::{SubsecRound, TimeDelta};
@@ -24,7 +24,7 @@ pub(crate) async fn run(command: &KeysCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Keys are in a database that is there; but the first may be made before the first `serve`.
+/// Opens a database that must exist; only `keys create` may create one before the first `serve`.
 async fn open_existing(settings: &SettingsArgs) -> anyhow::Result<Parts> {
     let config = Config::load(settings)?;
     logging::init(config.log.format);
@@ -40,7 +40,7 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
     }
     let policy = policy_of(args);
     if let Some(policy) = &policy {
-        policy.check().context("these rules can't be")?;
+        policy.check().context("these rules are not valid")?;
     }
     let config = Config::load(&args.settings)?;
     logging::init(config.log.format);
@@ -70,7 +70,7 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `None` where the role alone decides.
+/// `None` if the role alone decides.
 fn policy_of(args: &CreateKeyArgs) -> Option<Policy> {
     let has_rules = !args.allow.is_empty() || !args.allow_write.is_empty();
     if has_rules {
@@ -180,7 +180,7 @@ fn row(application: &Application, key: &ApiKey) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// Somebody else's name may have in it what a terminal obeys.
+/// Replaces control characters, which a terminal could interpret.
 fn shown(name: &str) -> String {
     let plain = |it: char| if it.is_control() { '\u{fffd}' } else { it };
     name.chars().map(plain).collect()

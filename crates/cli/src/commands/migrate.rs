@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     restamped?;
     println!("the database schema is up to date");
     if args.after_restore {
-        println!("every row counts as changed now");
+        println!("every row is marked as changed now");
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
-        // Boxed: it is large, and would make every command's future as large.
+        // Boxed, because it is large and would make every command's future as large.
         Command::Sync(args) => Box::pin(sync::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Simulate(args) => simulate::run(&args),
@@ -35,7 +35,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// The error with its causes, less those that the words before already have.
+/// The error with its causes, without those that the text before already contains.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut said = String::new();
     for cause in error.chain() {

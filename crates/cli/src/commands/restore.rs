@@ -1,7 +1,7 @@
-//! `syncline restore FILE`: a backup in the place of the embedded database.
+//! `syncline restore FILE`: replaces the embedded database by a backup.
 //!
-//! Everything that could be wrong with the backup is found out on a copy. The database's name then
-//! goes from the old file to the new one at once, so there is one or the other whenever this dies.
+//! The backup is checked on a copy. The database's name then moves from the old file to the new one
+//! atomically, so one of them is there even after a crash.
 
 use std::{
     fs::{self, File},
@@ -31,8 +31,8 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
     let url = config.database_url();
     if url.starts_with("postgres") {
         bail!(
-            "this is a PostgreSQL database: restore it with pg_restore, and then tell its readers \
-             with `syncline migrate --after-restore`"
+            "this is a PostgreSQL database: restore it with pg_restore, and then run \
+             `syncline migrate --after-restore`"
         );
     }
     let backup = &args.file;
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
         None => Some(KeyFile::in_dir(&config.data_dir)),
     };
     let keys = match &key_file {
-        // Not a new one: it would open nothing.
+        // No new key: it couldn't decrypt anything.
         Some(file) => file.open().context(
             "the encryption key that belongs to the backup is needed, there or in \
              SYNCLINE_ENCRYPTION_KEY",
@@ -58,7 +58,12 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
     let staging = tempfile::Builder::new()
         .prefix(".syncline-restore-")
         .tempdir_in(directory_of(&database))
-        .with_context(|| format!("nothing can be written beside {}", database.display()))?;
+        .with_context(|| {
+            format!(
+                "the directory of {} can't be written to",
+                database.display()
+            )
+        })?;
     let new = staging.path().join("restored.db");
     copy(backup, &new)?;
     prepare(&new, keys, key_file.as_ref(), clock.clone(), &database)
@@ -69,7 +74,7 @@ pub(crate) async fn run(args: &FileArgs) -> anyhow::Result<()> {
     let had_one = replace(&database, &new, &kept).await?;
     println!("{} is restored to {}", backup.display(), database.display());
     if had_one {
-        println!("the database that was there is {} now", kept.display());
+        println!("the old database is {} now", kept.display());
     }
     Ok(())
 }
@@ -78,7 +83,7 @@ fn copy(backup: &Path, new: &Path) -> anyhow::Result<()> {
     let log = with_suffix(backup, "-wal");
     if log.metadata().is_ok_and(|log| log.len() > 0) {
         bail!(
-            "{} is no backup: a part of it is in {}. `syncline backup` makes one",
+            "{} is not a backup: a part of it is in {}. Make one with `syncline backup`",
             backup.display(),
             log.display()
         );
@@ -90,7 +95,7 @@ fn copy(backup: &Path, new: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Finds out whether the copy can be used, and brings it up to date.
+/// Checks whether the copy can be used, and upgrades it.
 async fn prepare(
     new: &Path,
     keys: EncryptionKeys,
@@ -110,20 +115,20 @@ async fn prepare(
         if replaced.try_exists()?
             && let Err(error) = syncline_store::take_over(new, replaced).await
         {
-            tracing::warn!("nothing is known of what came after the backup: {error}");
+            tracing::warn!("could not read what changed after the backup: {error}");
         }
         Ok(store.restamp().await?)
     }
     .await;
     store.close().await;
     usable?;
-    // What the log held is in the file now, and must stay there.
+    // Merge the write-ahead log into the file, so that the file is complete without it.
     Settled::settle(new).await?.release().await?;
     File::open(new)?.sync_all()?;
     Ok(())
 }
 
-/// Gives the database's name to the new file, and another one to the old.
+/// Gives the database's name to the new file, and another name to the old one.
 async fn replace(database: &Path, new: &Path, kept: &Path) -> anyhow::Result<bool> {
     let cannot = || format!("{} can't be replaced", database.display());
     let had_one = database.try_exists().with_context(cannot)?;
@@ -134,7 +139,7 @@ async fn replace(database: &Path, new: &Path, kept: &Path) -> anyhow::Result<boo
                 return Err(error).with_context(cannot);
             }
             Err(error) => {
-                tracing::warn!("the database that is replaced is not sound: {error}");
+                tracing::warn!("the database that is being replaced is damaged: {error}");
                 None
             }
         }
@@ -144,7 +149,8 @@ async fn replace(database: &Path, new: &Path, kept: &Path) -> anyhow::Result<boo
     if had_one {
         fs::hard_link(database, kept).with_context(cannot)?;
     }
-    // Where the old one was not sound. With another database's log the new one would not be either.
+    // If the old database was damaged, its log is still there. The new one must not be opened with
+    // it.
     for suffix in ["-wal", "-journal"] {
         let log = with_suffix(database, suffix);
         if log.try_exists().with_context(cannot)? {

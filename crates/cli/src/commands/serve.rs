@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     tracing::info!("shutting down");
     watch.abort();
     lifecycle.shutdown().await;
-    // A connection that never comes back must not keep the process.
+    // A connection that can't be closed must not keep the process running.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, parts.store.close()).await;
     Ok(())
 }

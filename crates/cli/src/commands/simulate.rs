@@ -19,7 +19,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let seeds = args.seed..args.seed.saturating_add(args.seeds.max(1));
     let mut fallen = 0;
     for seed in seeds {
-        // The command has a runtime already; each seed has one of its own, on a thread of its own.
+        // The command has a runtime already, so each seed gets its own, on its own thread.
         let plan = plan.clone();
         let lived = std::thread::spawn(move || {
             stay_on_one_processor();
@@ -35,13 +35,17 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     }
     match fallen {
         0 => Ok(()),
-        1 if args.seeds <= 1 => bail!("an invariant fell"),
-        _ => bail!("invariants fell in {fallen} of {} seeds", args.seeds),
+        1 if args.seeds <= 1 => bail!("an invariant was violated"),
+        _ => bail!(
+            "invariants were violated in {fallen} of {} seeds",
+            args.seeds
+        ),
     }
 }
 
-/// The engine and its database's thread take turns. On one processor a turn doesn't have to wake
-/// another, which takes a third of the time. Where it can't be had, it just takes longer.
+/// Pins the thread to one processor. The engine and its database's thread take turns, and waking
+/// another processor for each turn takes a third of the time. If pinning fails, it only takes
+/// longer.
 fn stay_on_one_processor() {
     #[cfg(target_os = "linux")]
     {

@@ -1,8 +1,8 @@
 //! `syncline sync`: one account, once, in the foreground.
 //!
-//! The same engine, store and runs as `serve`, without a server: the connection, its syncs and its runs
-//! are ordinary rows, so a `serve` on the same database shows them. It takes no part in the work,
-//! though, and nothing runs again by itself.
+//! It uses the same engine, store and runs as `serve`, without a server: the connection, its syncs
+//! and its runs are ordinary rows, so a `serve` on the same database shows them. That `serve`
+//! doesn't work on these runs, and nothing is scheduled.
 
 mod connect;
 mod progress;
@@ -33,10 +33,10 @@ use crate::{
     logging,
 };
 
-/// As the API has it.
+/// The same limit as in the API.
 const MAX_CUSTOMER_ID_CHARS: usize = 255;
 
-/// How often the progress is looked at.
+/// How often the progress is read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
@@ -51,20 +51,20 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     if !(1..=MAX_CUSTOMER_ID_CHARS).contains(&customer_chars) || args.customer.contains('\0') {
         bail!("--customer must have 1 to {MAX_CUSTOMER_ID_CHARS} characters");
     }
-    // What was given may be the key itself, which nobody wants to see printed.
+    // The argument may be the key itself by mistake, so it is not printed.
     let api_key = std::env::var(&args.api_key_env)
         .ok()
         .filter(|key| !key.trim().is_empty())
         .context(
-            "--api-key-env takes the name of an environment variable, and the one that it names is \
-             not set: export it with the account's API key",
+            "--api-key-env takes the name of an environment variable, and that variable is not \
+             set: export it with the account's API key",
         )?;
     let parts = Parts::open(&config, Exclusive::No).await?;
     let connection = connect(&parts, &args.customer, provider, &api_key.into()).await?;
     let objects = configured_objects(&parts, &connection, chosen, !args.objects.is_empty()).await?;
 
     let began = Instant::now();
-    // Boxed: it is large.
+    // Boxed, because it is large.
     let runs = Box::pin(read(&parts, &connection, &objects, args.json, &mut signals)).await?;
     print(&Summary::new(&runs, began.elapsed()), args.json)?;
     parts.store.close().await;
@@ -88,7 +88,8 @@ fn chosen_objects(named: &[String]) -> anyhow::Result<Vec<Object>> {
         .collect::<Result<_, _>>()?)
 }
 
-/// Those of the chosen objects that the sync config has. One that was named must be among them.
+/// Those of the chosen objects that the sync config has. An object that was named must be among
+/// them.
 async fn configured_objects(
     parts: &Parts,
     connection: &Connection,
@@ -106,7 +107,7 @@ async fn configured_objects(
     }
 }
 
-/// Reads each object once and gives back the runs.
+/// Reads each object once and returns the runs.
 async fn read(
     parts: &Parts,
     connection: &Connection,
@@ -139,7 +140,7 @@ async fn read(
     match end {
         ForegroundEnd::Done => runs_of(parts, connection, &started).await,
         ForegroundEnd::Interrupted => {
-            bail!("interrupted: the same command goes on where this one was")
+            bail!("interrupted: run the same command again to continue")
         }
     }
 }
@@ -158,7 +159,7 @@ async fn watch(
     }
 }
 
-/// The syncs of the connection, each with the run of this command's, or whatever keeps it from
+/// The syncs of the connection, each with this command's run, and whether another run keeps it from
 /// starting.
 async fn look(
     parts: &Parts,
@@ -181,7 +182,7 @@ async fn look(
         .collect())
 }
 
-/// The runs of this command that are there.
+/// The existing runs of this command.
 async fn runs_of(
     parts: &Parts,
     connection: &Connection,
@@ -211,7 +212,7 @@ async fn syncs(parts: &Parts, connection: &Connection) -> anyhow::Result<Vec<Syn
     Ok(tenant.list_syncs(&filter, &all).await?)
 }
 
-/// The runs that this command has started.
+/// The runs that this command started.
 #[derive(Default)]
 struct Started(Mutex<Vec<String>>);
 

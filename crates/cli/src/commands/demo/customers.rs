@@ -7,7 +7,7 @@ pub(super) struct Customer {
     pub(super) id: &'static str,
     pub(super) name: &'static str,
     pub(super) email: &'static str,
-    /// In their Apollo.
+    /// The number of contacts in their Apollo workspace.
     contacts: usize,
 }
 
@@ -32,7 +32,7 @@ pub(super) const CUSTOMERS: [Customer; 3] = [
     },
 ];
 
-/// One workspace for each, in their order.
+/// One workspace for each customer, in their order.
 pub(super) async fn start_apollo(seed: u64) -> anyhow::Result<RunningSimulator> {
     let teams = CUSTOMERS.iter().enumerate();
     let options = Options {

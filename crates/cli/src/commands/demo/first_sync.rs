@@ -1,4 +1,4 @@
-//! The first act: three customers are connected, and everything is read.
+//! The first part of the demo: three customers are connected, and everything is read.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use super::{
 };
 use crate::commands::bars::{Bar, Bars, Stage};
 
-/// How often the bars are drawn, unless something is told before.
+/// How often the bars are drawn, unless a webhook arrives before.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The longest name of a customer and an object.
 const NAME_WIDTH: usize = 27;
 
-/// What the first sync came to.
+/// The result of the first sync.
 pub(super) struct FirstSync {
     pub(super) took: Duration,
     pub(super) failures: Vec<String>,
@@ -49,7 +49,7 @@ impl Demo {
         })
     }
 
-    /// Shows the progress until every sync has had its run; gives back what went wrong.
+    /// Shows the progress until every sync has had its run; returns the failures.
     async fn watch(&self) -> anyhow::Result<Vec<String>> {
         let progress = Progress::new();
         loop {
@@ -83,7 +83,7 @@ fn failure(sync: &Value) -> Option<String> {
     })
 }
 
-/// One bar per customer and object; plain lines where there is no terminal.
+/// One bar per customer and object; plain lines if there is no terminal.
 struct Progress {
     all: Bars,
     bars: Vec<((&'static str, Object), Bar)>,
@@ -140,7 +140,7 @@ fn stage_of(sync: &Value, object: Object) -> Stage {
     match sync["state"].as_str() {
         Some("running") => Stage::Running {
             read,
-            // How many sequence states there are is known only when their contacts are read.
+            // The number of sequence states is known only when their contacts are read.
             total: progress["records_reported"]
                 .as_u64()
                 .filter(|_| object != Object::SequenceState),

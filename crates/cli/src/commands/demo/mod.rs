@@ -1,9 +1,9 @@
-//! `syncline demo`: the main job without an Apollo account.
+//! `syncline demo`: shows the main features without an Apollo account.
 //!
-//! A simulated Apollo and the real service, both on loopback, the service on a throw-away database.
-//! Everything is done over HTTP, the way a customer's backend would do it: three customers are
-//! connected and read for the first time, then two contacts change at Apollo and the sync that
-//! follows finds them.
+//! A simulated Apollo and the real service, both on loopback, the service with a temporary
+//! database. Everything is done over HTTP, as a customer's backend would do it: three customers are
+//! connected and read for the first time, then two contacts change at Apollo and the next sync
+//! finds them.
 
 mod api;
 mod customers;
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     };
     let shown = tokio::select! {
         shown = demo.show() => shown,
-        () = signals.received() => Err(anyhow::anyhow!("stopped before everything was shown")),
+        () = signals.received() => Err(anyhow::anyhow!("stopped before the demo was complete")),
     };
     if let (Ok(second), false) = (&shown, args.exit) {
         demo.print_serving(second, &dir.path().join("syncline.db"));
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     shown.map(drop)
 }
 
-/// What `serve` does, without its log.
+/// The same as `serve`, without its log.
 fn start(lifecycle: &Lifecycle, parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let engine = parts.engine(EngineConfig::default());
@@ -97,7 +97,7 @@ fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
     }
 }
 
-/// The address, or another port of it when that one is in use.
+/// Listens on the address, or on another port of it if that one is in use.
 async fn listen_nearby(address: SocketAddr) -> anyhow::Result<TcpListener> {
     match compose::listen(address).await {
         Ok(listener) => Ok(listener),
@@ -112,7 +112,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// From the first connection to the second sync; an error where something isn't as it should be.
+    /// From the first connection to the second sync; an error if something is not as expected.
     async fn show(&self) -> anyhow::Result<SecondSync> {
         let first = self.first_sync().await?;
         self.print_first(&first).await?;

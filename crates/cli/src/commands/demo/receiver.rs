@@ -1,5 +1,4 @@
-//! A customer's backend, as far as it receives webhooks: it checks each signature and keeps what it
-//! was told.
+//! A customer's backend that receives webhooks: it verifies each signature and stores the events.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -27,16 +26,16 @@ pub(super) struct Receiver {
 
 #[derive(Default)]
 struct Shared {
-    /// Known as soon as the endpoint is registered.
+    /// Set when the endpoint is registered.
     secret: Mutex<String>,
     told: Mutex<Vec<Value>>,
-    /// Whoever waits to be told something.
+    /// Notified when an event arrives.
     news: Notify,
     forged: AtomicUsize,
 }
 
 impl Receiver {
-    /// Listens on this machine, and has itself told of every sync that is done.
+    /// Listens on this machine, and registers for the event of every completed sync.
     pub(super) async fn start(api: &Api) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -61,18 +60,18 @@ impl Receiver {
         })
     }
 
-    /// Resolves when something was told.
+    /// Resolves when an event has arrived.
     pub(super) async fn news(&self) {
         self.shared.news.notified().await;
     }
 
-    /// What it was told of this run, if that was signed as it should be.
+    /// The event of this run, if one with a valid signature has arrived.
     pub(super) fn told_of(&self, run_id: &str) -> Option<Value> {
         let told = lock(&self.shared.told);
         told.iter().find(|event| event["run_id"] == run_id).cloned()
     }
 
-    /// Messages whose signature was wrong.
+    /// Messages with an invalid signature.
     pub(super) fn forged(&self) -> usize {
         self.shared.forged.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The second act: two contacts change at Apollo, and the sync that follows finds both.
+//! The second part of the demo: two contacts change at Apollo, and the next sync finds both.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use syncline_model::{Clock, SystemClock, time};
 
 use super::{Demo, customers::CUSTOMERS};
 
-/// The place of the customer whose contacts change, and of its workspace.
+/// The index of the customer whose contacts change, and of its workspace.
 const WHOSE: usize = 1;
 const NEW_TITLE: &str = "Chief Robot Officer";
 
-/// What a sync after two changes should take at most, on any machine.
+/// The longest time of a sync after two changes, on any machine.
 const WITHIN: Duration = Duration::from_mins(1);
-/// How often it is looked whether it is done, unless that is told before.
+/// How often the demo checks whether it is done, unless a webhook arrives before.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What the second sync came to.
+/// The result of the second sync.
 pub(super) struct SecondSync {
     pub(super) customer: &'static str,
     pub(super) updated: Person,
     pub(super) deleted: Person,
-    /// The row of the one that was updated, as it is now.
+    /// The title in the updated row.
     pub(super) new_title: String,
-    /// Why the other one's row is marked as deleted, unless it isn't.
+    /// Why the other row is marked as deleted; `None` if it isn't.
     pub(super) reason: Option<String>,
     pub(super) run: Value,
-    /// What the receiver was told of the run.
+    /// The event of the run, as the receiver got it.
     pub(super) event: Value,
-    /// Where it listens.
+    /// The receiver's address.
     pub(super) receiver: String,
     pub(super) forged: usize,
-    /// What may be read in an hour, and what of it was.
+    /// The hourly record limit, and how much of it was used.
     pub(super) hour: Value,
-    /// What changed since then are its changes.
+    /// The time before the changes, for `modified_after`.
     pub(super) began: String,
 }
 
@@ -80,7 +80,7 @@ impl Demo {
         })
     }
 
-    /// Somebody at the customer's changes one contact and deletes another.
+    /// Changes one contact at the customer's Apollo and deletes another.
     fn edit(&self, updated: &Person, deleted: &Person) -> anyhow::Result<()> {
         let now = SystemClock::default().now();
         self.apollo.edit(WHOSE, |team| {
@@ -90,7 +90,7 @@ impl Demo {
         Ok(())
     }
 
-    /// Reads the contacts once more and gives back the run.
+    /// Syncs the contacts once more and returns the run.
     async fn sync_contacts(&self, customer: &str) -> anyhow::Result<Value> {
         let contact = json!({"object_type": "common", "object": "contact"});
         let path = format!(
@@ -127,7 +127,7 @@ impl Demo {
             .map(str::to_owned))
     }
 
-    /// What the receiver is told of the run; the message may still be on its way.
+    /// The receiver's event of the run; the message may still be on its way.
     async fn told_of(&self, run: &Value) -> anyhow::Result<Value> {
         let id = run["id"].as_str().unwrap_or_default();
         let told = async {
@@ -154,7 +154,8 @@ impl Demo {
 }
 
 impl SecondSync {
-    /// Both changes were found, nothing else was touched, and it was told.
+    /// Checks that both changes were found, that nothing else was changed, and that the webhook
+    /// arrived.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.run["status"] != "SUCCESS" {
             bail!("the second sync failed: {}", self.run["error_message"]);

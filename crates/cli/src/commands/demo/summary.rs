@@ -11,7 +11,7 @@ use super::{Demo, api::Api, customers::CUSTOMERS, first_sync::FirstSync, second_
 
 impl Demo {
     pub(super) async fn print_first(&self, first: &FirstSync) -> anyhow::Result<()> {
-        println!("\nThe first sync of three customers. Rows that landed:\n");
+        println!("\nThe first sync of three customers. Rows in the tables:\n");
         print!("{:>16}", "");
         for customer in &CUSTOMERS {
             print!("  {:>14}", customer.id);
@@ -95,7 +95,7 @@ pub(super) fn print_second(second: &SecondSync) {
 }
 
 impl Demo {
-    /// Where to go on, while it serves.
+    /// What to try next, while it serves.
     pub(super) fn print_serving(&self, second: &SecondSync, database: &Path) {
         let Api { base, key, .. } = &self.api;
         let customer = second.customer;
@@ -103,7 +103,7 @@ impl Demo {
             "-H 'x-api-key: {key}' \\\n    -H 'x-customer-id: {customer}' -H 'x-provider-name: apollo'"
         );
         let contacts = "/engagement/v2/contacts?read_from_cache=true";
-        println!("\nGo on from here, in another terminal.");
+        println!("\nTry these, in another terminal.");
         println!("\nBrowse and try the API: {base}/docs");
         println!("Press Authorize there and give this key: {key}");
         println!("\nThe first contacts of {customer}:\n");
@@ -129,6 +129,6 @@ impl Demo {
         );
         println!("\nMetrics:          {base}/metrics");
         println!("Simulated Apollo: {}", self.apollo.base_url());
-        println!("\nServing until Ctrl-C; the database is thrown away then.");
+        println!("\nServing until Ctrl-C; the database is deleted then.");
     }
 }

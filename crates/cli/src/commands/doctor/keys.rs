@@ -10,12 +10,12 @@ use crate::{commands::one_line, compose::encryption_keys, config::Config, key_fi
 const ENCRYPTION: &str = "encryption keys";
 const API: &str = "API keys";
 
-/// How long before its end a key is worth a word.
+/// How long before its expiry a key is reported.
 const SOON: TimeDelta = TimeDelta::days(14);
-/// As many keys as anybody looks through.
+/// The most keys of an application that are checked.
 const MOST: i64 = 10_000;
 
-/// The encryption keys that `serve` would use; none are made.
+/// The encryption keys that `serve` would use; none are created.
 pub(super) fn configured(report: &mut Report, config: &Config) -> Option<EncryptionKeys> {
     let embedded = !config.database_url().starts_with("postgres");
     let keys = if config.encryption_key.is_none() && embedded {
@@ -27,7 +27,7 @@ pub(super) fn configured(report: &mut Report, config: &Config) -> Option<Encrypt
         Ok(keys) => Some(keys),
         Err(error) => {
             let what = format!(
-                "{}; without the key that sealed them the stored credentials can't be opened",
+                "{}; the stored credentials can't be decrypted without the key that encrypted them",
                 one_line(&error)
             );
             report.bad(ENCRYPTION, what);
@@ -36,7 +36,7 @@ pub(super) fn configured(report: &mut Report, config: &Config) -> Option<Encrypt
     }
 }
 
-/// Whether the keys open everything, and what is under older ones.
+/// Whether the keys open all secrets, and how many secrets are sealed with older keys.
 pub(super) async fn sealed(report: &mut Report, store: &Store) {
     if let Err(error) = look_at_sealed(report, store).await {
         report.bad(ENCRYPTION, one_line(&error.into()));
@@ -57,8 +57,8 @@ async fn look_at_sealed(report: &mut Report, store: &Store) -> Result<(), StoreE
     match &unopened[..] {
         [] => {
             let open = match all {
-                1 => "the one secret opens".to_owned(),
-                n => format!("all {n} secrets open"),
+                1 => "1 secret can be decrypted".to_owned(),
+                n => format!("all {n} secrets can be decrypted"),
             };
             report.ok(ENCRYPTION, format!("{open}; the newest key is {newest}"));
         }
@@ -69,21 +69,21 @@ async fn look_at_sealed(report: &mut Report, store: &Store) -> Result<(), StoreE
             };
             report.bad(
                 ENCRYPTION,
-                format!("{first}{more}: put its key behind the newest one, or set it anew"),
+                format!("{first}{more}: add its key after the newest one, or set the secret again"),
             );
         }
     }
-    // Where a key is missing, that comes first: a rotation would leave out what it sealed.
+    // A missing key has to be fixed first: a rotation would skip what it sealed.
     if older > 0 && unopened.is_empty() {
         report.note(
             ENCRYPTION,
-            format!("{older} of {all} are under an older key: syncline encryption rotate"),
+            format!("{older} of {all} secrets use an older key: run syncline encryption rotate"),
         );
     }
     Ok(())
 }
 
-/// Whether anybody can call, and who soon can't any more.
+/// Whether there are valid keys, and which of them expire soon.
 pub(super) async fn of_the_api(report: &mut Report, store: &Store) {
     if let Err(error) = look_at_api(report, store).await {
         report.bad(API, one_line(&error.into()));
@@ -115,12 +115,15 @@ async fn look_at_api(report: &mut Report, store: &Store) -> Result<(), StoreErro
         }
     }
     match (all, valid, admins) {
-        (0, ..) => report.note(API, "there is none yet: the first `serve` makes one"),
-        (_, 0, _) => report.bad(API, "all are revoked or expired: syncline keys create"),
-        (_, _, 0) => report.note(API, "none may manage connections: syncline keys create"),
+        (0, ..) => report.note(API, "there is none yet: the first `serve` creates one"),
+        (_, 0, _) => report.bad(API, "all are revoked or expired: run syncline keys create"),
+        (_, _, 0) => report.note(
+            API,
+            "no valid key has the role admin: run syncline keys create",
+        ),
         _ => report.ok(
             API,
-            format!("{valid} can be used, {admins} of them for everything"),
+            format!("{valid} valid, {admins} of them with the role admin"),
         ),
     }
     if !ending.is_empty() {

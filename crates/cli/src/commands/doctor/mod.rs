@@ -1,7 +1,7 @@
-//! `syncline doctor`: a line for each thing that could be wrong, and what to do about it.
+//! `syncline doctor`: a line for each check, with what to do if it fails.
 //!
-//! It changes nothing: no schema is upgraded, no key is made. What can't be looked at because of
-//! something before it is left out, so the first bad line is the one to begin with.
+//! It changes nothing: no schema is upgraded, no key is created. Checks that depend on a failed one
+//! are left out, so begin with the first bad line.
 
 mod keys;
 mod postgres;
@@ -21,7 +21,7 @@ use crate::{
     cli::SettingsArgs, commands::one_line, compose, config::Config, data_dir::database_file,
 };
 
-/// A difference of clocks that nobody notices.
+/// A difference of clocks that does no harm.
 const CLOCK_MAY_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
@@ -34,13 +34,13 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     }
     let is_there = !embedded || database_file(&url).is_ok_and(|file| file.is_file());
     if !embedded {
-        // First: through a pooler that can't be used, nothing else can be looked at.
+        // First, because nothing else can be checked through a pooler that can't be used.
         postgres::look_at(&mut report, &url, config.database.max_connections).await;
     }
     if is_there {
         let found = keys::configured(&mut report, &config);
         let has_keys = found.is_some();
-        // Without them the rest of the database can be looked at.
+        // The rest of the database can be checked without them.
         let some = || EncryptionKeys::generate(&Ids::random()).parse();
         let keys = found.map_or_else(some, Ok)?;
         if let Some(store) = database(&mut report, &url, keys).await {
@@ -54,23 +54,23 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     } else {
         report.note(
             "database",
-            format!("there is none yet: `serve` makes it ({url})"),
+            format!("there is none yet: `serve` creates it ({url})"),
         );
     }
     provider::look_at(&mut report, &config).await;
     match report.bad {
         0 => Ok(()),
-        1 => bail!("1 thing is bad"),
-        n => bail!("{n} things are bad"),
+        1 => bail!("1 check is bad"),
+        n => bail!("{n} checks are bad"),
     }
 }
 
-/// The configuration; where it is wrong, as much of it as the other checks need.
+/// The configuration; if it is invalid, only the settings that the other checks need.
 fn configuration(report: &mut Report, args: &SettingsArgs) -> anyhow::Result<Config> {
     let wrong = match Config::load(args) {
         Ok(config) => match compose::providers(&config) {
             Ok(_) => {
-                report.ok("configuration", "every setting is understood");
+                report.ok("configuration", "all settings are valid");
                 return Ok(config);
             }
             Err(error) => error,
@@ -81,7 +81,7 @@ fn configuration(report: &mut Report, args: &SettingsArgs) -> anyhow::Result<Con
     let places = Config::places(args)?;
     report.note(
         "",
-        "what follows goes by the data directory, the database, the keys and Apollo's address alone",
+        "the checks below use only the data directory, the database, the keys and Apollo's address",
     );
     Ok(places)
 }
@@ -92,11 +92,11 @@ fn data_directory(report: &mut Report, config: &Config) {
     if !dir.exists() {
         report.note(
             name,
-            format!("{} is not there yet: `serve` makes it", dir.display()),
+            format!("{} doesn't exist yet: `serve` creates it", dir.display()),
         );
         return;
     }
-    // What lies in a directory that others can't enter is out of their reach.
+    // In a directory that others can't enter, the modes of the other files don't matter.
     let files: &[&str] = if open_to_others(dir).is_some() {
         &["syncline.db", "syncline.db-wal", "encryption.key"]
     } else {
@@ -109,20 +109,17 @@ fn data_directory(report: &mut Report, config: &Config) {
         }
     }
     if open.is_empty() {
-        report.ok(
-            name,
-            format!("what is in {} is its owner's alone", dir.display()),
-        );
+        report.ok(name, format!("only the owner can access {}", dir.display()));
     } else {
         let what = format!(
-            "{}: `chmod go=` makes them their owner's alone",
+            "{}: run `chmod go=` so that only the owner can access them",
             open.join(", ")
         );
         report.bad(name, what);
     }
 }
 
-/// The mode of a file that others than its owner may use.
+/// The mode of a file that users other than its owner can access.
 fn open_to_others(path: &Path) -> Option<u32> {
     let mode = path.metadata().ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then_some(mode)
@@ -168,17 +165,17 @@ async fn database(report: &mut Report, url: &str, keys: EncryptionKeys) -> Optio
     Some(store)
 }
 
-/// How far another clock is ahead of this machine's.
+/// Reports how far another clock is ahead of this machine's.
 fn difference(report: &mut Report, name: &str, ahead: TimeDelta) {
     let seconds = ahead.num_seconds();
     if ahead.abs() <= CLOCK_MAY_DIFFER {
-        report.ok(name, "goes like this machine's");
+        report.ok(name, "agrees with this machine's");
     } else {
         let word = if seconds > 0 { "ahead of" } else { "behind" };
         let apart = seconds.abs();
         report.bad(
             name,
-            format!("{apart} s {word} this machine's: set both by NTP"),
+            format!("{apart} s {word} this machine's: synchronize both with NTP"),
         );
     }
 }

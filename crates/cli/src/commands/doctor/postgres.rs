@@ -1,4 +1,4 @@
-//! PostgreSQL's connections: whether there are enough, and whether what hands them out can be used.
+//! PostgreSQL's connections: whether there are enough, and whether a pooler in between can be used.
 
 use syncline_store::{Pooler, PostgresFacts, examine_postgres};
 
@@ -6,11 +6,11 @@ use super::report::Report;
 
 const CONNECTIONS: &str = "connections";
 const POOLER: &str = "pooler";
-/// Every process watches the database on one of its own.
+/// Every process watches the database on a connection of its own.
 const WATCHER: i64 = 1;
 
 pub(super) async fn look_at(report: &mut Report, url: &str, max_connections: u32) {
-    // That it can't be reached is said of the database.
+    // The line about the database reports that it can't be reached.
     let Ok(facts) = examine_postgres(url).await else {
         return;
     };
@@ -20,7 +20,7 @@ pub(super) async fn look_at(report: &mut Report, url: &str, max_connections: u32
     }
 }
 
-/// Whether a process gets as many as it may open.
+/// Whether a process can open as many connections as it may need.
 fn connections(report: &mut Report, facts: &PostgresFacts, wanted: i64) {
     let PostgresFacts {
         max_connections,
@@ -28,12 +28,12 @@ fn connections(report: &mut Report, facts: &PostgresFacts, wanted: i64) {
         ..
     } = facts;
     let said = format!(
-        "a process opens up to {wanted}; the server gives {max_connections}, {used_connections} are \
-         in use now"
+        "a process opens up to {wanted}; the server allows {max_connections}, {used_connections} \
+         are in use now"
     );
     let processes = max_connections / wanted.max(1);
     if facts.pooler.is_some() {
-        // The pooler opens others, and has a setting of its own for how many.
+        // The pooler opens its own connections, and has its own limit.
         report.ok(CONNECTIONS, said);
     } else if processes == 0 {
         report.bad(
@@ -54,22 +54,22 @@ fn between(report: &mut Report, pooler: Pooler, facts: &PostgresFacts) {
     match pooler {
         Pooler::Session => report.ok(
             POOLER,
-            "a pooler in session mode is in between: its pool needs a connection for each of ours",
+            "connected through a pooler in session mode: its pool must have as many connections",
         ),
         Pooler::Transaction {
             keeps_statements: false,
         } => report.bad(
             POOLER,
-            "a pooler in transaction mode is in between and loses prepared statements: use \
+            "connected through a pooler in transaction mode that loses prepared statements: use \
              pool_mode = session, or PgBouncer 1.21 or newer with max_prepared_statements = 200",
         ),
         Pooler::Transaction { .. } if facts.locks_are_bounded => report.ok(
             POOLER,
-            "a pooler in transaction mode is in between, which keeps prepared statements",
+            "connected through a pooler in transaction mode that keeps prepared statements",
         ),
         Pooler::Transaction { .. } => report.note(
             POOLER,
-            "a pooler in transaction mode is in between, so that settings of a session get lost: \
+            "connected through a pooler in transaction mode, which loses session settings: \
              ALTER ROLE … SET lock_timeout = '30s' and idle_in_transaction_session_timeout = \
              '30s', or use pool_mode = session",
         ),

@@ -1,13 +1,13 @@
-//! The providers: do they answer, and what time is it there?
+//! The providers: whether they answer, and whether their clocks agree.
 
 use syncline_model::{ProviderName, SystemClock};
 
 use super::{difference, report::Report};
 use crate::{compose::connect_providers, config::Config};
 
-/// Asks for nothing, and without credentials: any answer will do.
+/// Sends a request without credentials: any answer is enough.
 pub(super) async fn look_at(report: &mut Report, config: &Config) {
-    // Where the address is wrong, the configuration's line says it.
+    // An invalid address is reported by the line about the configuration.
     let Ok(providers) = connect_providers(config) else {
         return;
     };

@@ -1,6 +1,6 @@
-//! What `doctor` says: a line for each thing that it looked at.
+//! The output of `doctor`: a line for each check.
 
-/// How wide the names are.
+/// The width of the names.
 const NAME: usize = 16;
 
 #[derive(Default)]
@@ -16,7 +16,7 @@ enum Verdict {
 }
 
 impl Report {
-    /// As it should be.
+    /// No problem.
     pub(super) fn ok(&mut self, name: &str, what: impl AsRef<str>) {
         self.say(Verdict::Ok, name, what.as_ref());
     }
@@ -26,7 +26,7 @@ impl Report {
         self.say(Verdict::Note, name, what.as_ref());
     }
 
-    /// Doesn't work, and what to do.
+    /// Doesn't work; says what to do.
     pub(super) fn bad(&mut self, name: &str, what: impl AsRef<str>) {
         self.say(Verdict::Bad, name, what.as_ref());
     }

@@ -1,4 +1,4 @@
-//! The webhook endpoints: how many there are, and which nobody is told of events any more.
+//! The webhook endpoints: how many there are, and which Syncline disabled.
 
 use syncline_store::{PageRequest, Store, StoreError};
 
@@ -6,7 +6,7 @@ use super::report::Report;
 use crate::commands::one_line;
 
 const NAME: &str = "webhooks";
-/// More than an application may have.
+/// More endpoints than an application may have.
 const MOST: i64 = 1000;
 
 pub(super) async fn look_at(report: &mut Report, store: &Store) {
@@ -29,12 +29,12 @@ async fn look(report: &mut Report, store: &Store) -> Result<(), StoreError> {
     report.ok(
         NAME,
         format!(
-            "{} of {} endpoints are told of events",
+            "{} of {} endpoints are enabled",
             enabled.count(),
             endpoints.len()
         ),
     );
-    // Whoever disabled one knows.
+    // Endpoints that users disabled themselves are not reported.
     for endpoint in endpoints.iter().filter(|endpoint| !endpoint.enabled) {
         if let Some(reason) = &endpoint.disabled_reason {
             report.note(NAME, format!("{} is disabled: {reason}", endpoint.id));

@@ -9,7 +9,7 @@ use syncline_store::{
 /// A connection has a sync per object.
 const MOST_SYNCS: i64 = 100;
 
-/// A customer as one application knows it.
+/// A customer in one application.
 #[derive(Serialize)]
 pub(super) struct CustomerBody {
     pub(super) application: String,

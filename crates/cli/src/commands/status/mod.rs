@@ -1,5 +1,5 @@
-//! `syncline status`: how everything is, in a screenful, or how one customer is. It asks the database,
-//! so it works beside `serve` and where none runs.
+//! `syncline status`: the state of everything, on one screen, or of one customer. It reads the
+//! database, so it works with and without a running `serve`.
 
 mod customer;
 mod overview;
@@ -39,7 +39,7 @@ async fn of_all(store: &Store, limits: &ProviderLimits, json: bool) -> anyhow::R
 async fn of_customer(store: &Store, customer: &str, json: bool) -> anyhow::Result<String> {
     let found = customer::look(store, customer).await?;
     if found.is_empty() {
-        bail!("there is no customer {customer:?}: ids are as your application gave them");
+        bail!("there is no customer {customer:?}: use the id that your application gave it");
     }
     if json {
         as_json(&found)
@@ -48,7 +48,7 @@ async fn of_customer(store: &Store, customer: &str, json: bool) -> anyhow::Resul
     }
 }
 
-/// The database, if it is there and has this program's schema. Nothing is made and nothing upgraded.
+/// The database, if it exists and has this program's schema. Nothing is created or upgraded.
 async fn open(config: &Config) -> anyhow::Result<Store> {
     let url = config.database_url();
     if !url.starts_with("postgres") {
@@ -56,12 +56,12 @@ async fn open(config: &Config) -> anyhow::Result<Store> {
         if !file.is_file() {
             bail!(
                 "there is no database at {}: check --data-dir or --database-url, or start `serve`, \
-                 which makes one",
+                 which creates one",
                 file.display()
             );
         }
     }
-    // No secret is read.
+    // No secret is read, so any key will do.
     let ids = Arc::new(Ids::random());
     let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse()?;
     let store = Store::open(&url, Arc::new(SystemClock::default()), ids, keys)

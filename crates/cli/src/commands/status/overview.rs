@@ -1,5 +1,5 @@
-//! Everything at once: numbers, and the first few names of what is at work or wrong. The fields are
-//! those of `--json`, and stay: docs/monitoring.md.
+//! The overview: numbers, and the first few names of active runs and of problems. The fields are
+//! those of `--json` and must stay compatible: docs/monitoring.md.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use syncline_store::{
 
 /// Names that are listed of each kind.
 const NAMES: i64 = 10;
-/// What waits longer for a worker has none.
+/// A longer wait means that there is no worker.
 const LATE_AFTER_SECONDS: i64 = 60;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(super) struct Overview {
     pub(super) rejected_keys: Vec<WhoseBody>,
     pub(super) runs: RunsBody,
     pub(super) syncs: SyncsBody,
-    /// Of the accounts that were used last, those with the least left.
+    /// The recently used accounts with the least left.
     pub(super) budgets: Vec<BudgetBody>,
     pub(super) webhooks: WebhooksBody,
     pub(super) held_deletions: HeldBody,
@@ -98,7 +98,7 @@ pub(super) struct TroubledBody {
 
 #[derive(Serialize)]
 pub(super) struct BudgetBody {
-    /// One that draws from it.
+    /// One of the customers that use it.
     pub(super) customer_id: String,
     pub(super) provider_name: ProviderName,
     pub(super) hour: WindowBody,
@@ -268,7 +268,9 @@ impl Overview {
         if lag > LATE_AFTER_SECONDS {
             health.note(
                 HealthStatus::Failing,
-                format!("due syncs have waited {lag} s for a worker: see that `serve` runs"),
+                format!(
+                    "due syncs have waited {lag} s for a worker: check that `serve` is running"
+                ),
             );
         }
         let rejected = self
@@ -279,7 +281,10 @@ impl Overview {
         for (number, what) in [
             (rejected, "connections have a key that the provider rejects"),
             (self.syncs.failing, "syncs failed in their newest run"),
-            (self.syncs.behind, "syncs had no success for two periods"),
+            (
+                self.syncs.behind,
+                "syncs had no successful run for two periods",
+            ),
             (self.held_deletions.records, "deletions wait for approval"),
             (
                 self.webhooks.disabled_endpoints,

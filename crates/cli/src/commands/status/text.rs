@@ -1,4 +1,4 @@
-//! The same for people: a line for each thing, and an indented one for each name.
+//! The overview as text: a line for each topic, and an indented line for each name.
 
 use std::fmt::Write as _;
 
@@ -31,10 +31,7 @@ pub(super) fn of_overview(of: &Overview) -> String {
         .collect();
     page.line("connections", &or_none(&statuses.join(", ")));
     for whose in &of.rejected_keys {
-        page.name(
-            whose,
-            "the provider rejects its key: give it one that is accepted",
-        );
+        page.name(whose, "the provider rejects its API key: set a valid one");
     }
     runs(&mut page, of);
     page.line(
@@ -55,7 +52,7 @@ pub(super) fn of_overview(of: &Overview) -> String {
     page.line(
         "webhooks",
         &format!(
-            "{} messages are owed{}, {} endpoints are disabled",
+            "{} messages are pending{}, {} endpoints are disabled",
             of.webhooks.backlog,
             oldest.unwrap_or_default(),
             of.webhooks.disabled_endpoints
@@ -70,7 +67,7 @@ pub(super) fn of_overview(of: &Overview) -> String {
         page.name(
             &held.whose,
             &format!(
-                "{records} {objects}: look, then apply those of run {}",
+                "{records} {objects}: review them, then apply those of run {}",
                 held.run_id
             ),
         );
@@ -111,8 +108,8 @@ fn at_work(run: &RunBody) -> String {
 
 fn why(reason: Option<&str>) -> &'static str {
     match reason {
-        Some("records_per_hour") => ": the hour's records are read",
-        Some("records_per_day") => ": the day's records are read",
+        Some("records_per_hour") => ": the hourly record limit is reached",
+        Some("records_per_day") => ": the daily record limit is reached",
         Some("provider_rate_limit") => ": the provider's request limit is reached",
         _ => "",
     }
@@ -120,7 +117,7 @@ fn why(reason: Option<&str>) -> &'static str {
 
 fn budgets(page: &mut Page, of: &Overview) {
     let Some(least) = of.budgets.first() else {
-        page.line("budgets", "nothing was read lately");
+        page.line("budgets", "no account was used recently");
         return;
     };
     page.line(
@@ -206,7 +203,7 @@ fn or_none(text: &str) -> String {
     }
 }
 
-/// How wide the names are.
+/// The width of the names.
 const NAME: usize = 18;
 
 #[derive(Default)]
@@ -218,7 +215,7 @@ impl Page {
         let _ = writeln!(self.0, "{name:<NAME$}{what}");
     }
 
-    /// Customers' ids are theirs, and are shown with their odd characters escaped.
+    /// Customers' ids may contain any characters, so they are shown escaped.
     fn name(&mut self, whose: &WhoseBody, what: &str) {
         let _ = writeln!(self.0, "  {:?}  {what}", whose.customer_id);
     }

@@ -8,15 +8,15 @@ use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection, NewC
 
 use crate::compose::{DEFAULT_APPLICATION, Parts};
 
-/// Whether the connection has this key, and nothing is wrong with it.
+/// Whether the connection is healthy and has this key.
 fn is_in_use(store: &Store, connection: &Connection, api_key: &SecretString) -> bool {
     let stored = store.credentials_of(connection);
     connection.status == ConnectionStatus::Healthy
         && stored.is_ok_and(|stored| stored.expose_secret() == api_key.expose_secret())
 }
 
-/// The customer's connection, with this key. A new one has no schedule: nothing reads it but this
-/// command, until somebody resumes its syncs.
+/// The customer's connection, with this key. A new one has no schedule: only this command reads it,
+/// until its syncs are resumed.
 pub(super) async fn connect(
     parts: &Parts,
     customer_id: &str,
@@ -44,7 +44,8 @@ pub(super) async fn connect(
         .await?;
     let tenant = store.tenant(&application.id);
     if let Some(connection) = tenant.get_connection(customer_id, provider).await? {
-        // What other credentials read is read again; these go on where they were.
+        // With other credentials everything is read again; with the same ones, runs continue from
+        // their checkpoints.
         if !is_in_use(store, &connection, api_key) {
             let update = CredentialsUpdate {
                 api_key,

@@ -1,4 +1,4 @@
-//! What `syncline sync` shows while it works: a bar per object, and a line whenever one has to wait.
+//! What `syncline sync` shows while it works: a bar per object, and a line whenever one waits.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Watched {
     pub(super) object: Object,
     /// This command's run.
     pub(super) run: Option<SyncRun>,
-    /// A run is active, which may be somebody else's.
+    /// A run is active; it may be another process's.
     pub(super) is_held_up: bool,
 }
 
@@ -27,7 +27,7 @@ impl Watched {
             }
             return Stage::Waiting {
                 read: 0,
-                why: "waits for a run of `serve` that is under way".to_owned(),
+                why: "waits for a run of `serve` that is active".to_owned(),
             };
         };
         let read = u64::try_from(run.counters.records_read).unwrap_or_default();
@@ -46,8 +46,8 @@ impl Watched {
     }
 }
 
-/// The provider's total, where it says anything: the number of sequence states is known only when
-/// their contacts are read.
+/// The provider's total, if it tells one; the number of sequence states is known only when their
+/// contacts are read.
 fn total_of(run: &SyncRun) -> Option<u64> {
     let total = run
         .records_reported
@@ -69,7 +69,7 @@ pub(super) struct Progress {
     all: Bars,
     bars: Vec<(Object, Bar)>,
     quiet: bool,
-    /// What was said of each object that waits.
+    /// The last line that was printed for each waiting object.
     said: BTreeMap<Object, String>,
 }
 
@@ -108,7 +108,7 @@ impl Progress {
             };
             let stage = one.stage();
             bar.show(&stage);
-            // Once for each wait; also where there is no terminal to draw bars on.
+            // Once for each wait, also if there is no terminal to draw bars on.
             if let Stage::Waiting { why, .. } = stage
                 && self.said.get(object) != Some(&why)
             {

@@ -1,4 +1,4 @@
-//! What `syncline sync` says when it is done.
+//! The result that `syncline sync` prints.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -37,7 +37,7 @@ impl Summary {
             .map(|run| (run.object, ObjectSummary::new(run)))
             .collect();
         let records: i64 = objects.values().map(|object| object.records).sum();
-        // A scan's requests are counted on each run that it serves.
+        // A scan's requests are counted on each run that it serves, so count them once.
         let requests = runs
             .iter()
             .filter(|run| {
