@@ -1,9 +1,9 @@
-//! Which addresses may be reached from here: those that are routable on the whole internet.
+//! Which addresses webhooks may be sent to: those that are routable on the public internet.
 //!
-//! A webhook's URL is written by a caller and requested from inside of the operator's network, so
-//! everything that only means something there is refused. The ranges are those that IANA's registries
-//! of special-purpose addresses mark as not globally reachable, and the ones that carry an IPv4
-//! address inside, by which a refused one could be reached.
+//! A webhook's URL is chosen by a caller and requested from within the operator's network, so
+//! addresses that have a meaning only there are refused. The ranges are those that IANA's
+//! registries of special-purpose addresses mark as not globally reachable, and the IPv6 ranges that
+//! embed an IPv4 address, which could be used to reach a refused one.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -32,12 +32,12 @@ const NOT_GLOBAL_V4: [&str; 16] = [
     "198.51.100.0/24", // documentation
     "203.0.113.0/24",  // documentation
 ];
-/// Multicast and what is reserved, with the broadcast address.
+/// The first address of multicast, reserved ranges and broadcast.
 const FIRST_RESERVED_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 0);
 
-/// The only block of IPv6 that is given out for the whole internet.
+/// The only block of IPv6 that is allocated for the public internet.
 const GLOBAL_UNICAST_V6: &str = "2000::/3";
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry>, inside of that block.
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>, within that block.
 const NOT_GLOBAL_V6: [&str; 6] = [
     "2001::/23",         // protocol assignments, with Teredo
     "2001:db8::/32",     // documentation
@@ -46,7 +46,7 @@ const NOT_GLOBAL_V6: [&str; 6] = [
     "3fff::/20",         // documentation
     "3ffe::/16",         // the 6bone, given back
 ];
-/// The low 32 bits are an IPv4 address, which a gateway goes on to.
+/// The low 32 bits are an IPv4 address, to which a gateway forwards.
 const NAT64: &str = "64:ff9b::/96";
 
 struct Ranges {
@@ -69,7 +69,7 @@ static RANGES: LazyLock<Ranges> = LazyLock::new(|| {
     }
 });
 
-/// Whether the address is one on the whole internet.
+/// Whether the address is on the public internet.
 pub fn is_global(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_global_v4(address),
@@ -103,7 +103,7 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
 /// Why a URL can't be a webhook's target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTarget {
-    #[error("is no URL: {0}")]
+    #[error("is not a URL: {0}")]
     NoUrl(String),
     #[error("must begin with https:// or http://")]
     Scheme,
@@ -122,8 +122,7 @@ pub enum InvalidTarget {
 
 pub const LONGEST_URL: usize = 2048;
 
-/// A URL that can be a webhook's target, as far as that can be seen without asking for the addresses
-/// of its host.
+/// Checks whether a URL can be a webhook's target, without resolving its host.
 pub fn parse_target(text: &str, allow_private: bool) -> Result<Url, InvalidTarget> {
     if text.len() > LONGEST_URL {
         return Err(InvalidTarget::TooLong);
@@ -144,9 +143,9 @@ pub fn parse_target(text: &str, allow_private: bool) -> Result<Url, InvalidTarge
     Ok(url)
 }
 
-/// The URL's host, if it can be seen to be a private one.
+/// The URL's host, if it is known to be private without resolving it.
 pub(crate) fn private_host(url: &Url) -> Option<String> {
-    // The URL's parser has turned 127.1, 0x7f000001 and 2130706433 into 127.0.0.1.
+    // The URL parser has already turned 127.1, 0x7f000001 and 2130706433 into 127.0.0.1.
     let host = url.host_str()?.trim_end_matches('.');
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     let private = match literal.parse::<IpAddr>() {
@@ -179,7 +178,7 @@ mod tests {
                 if let Ok(address) = host.parse::<IpAddr>() {
                     prop_assert!(is_global(address), "{}", url);
                 }
-                // As it is stored it means the same.
+                // Parsing the stored text again gives the same URL.
                 prop_assert_eq!(parse_target(url.as_str(), false), Ok(url.clone()));
             }
         }

@@ -1,9 +1,9 @@
-//! The way out: one request to a webhook's target, and to nothing else.
+//! The HTTP client for webhooks: one request to a webhook's target, and to nothing else.
 //!
-//! A host's addresses are asked for once per attempt, what is not on the public internet is taken out,
-//! and the connection goes to one of the rest; nobody asks for them again in between. No redirect is
-//! followed, no proxy of the environment is used, no connection is kept for the next attempt, and of
-//! an answer only its beginning is read.
+//! A host is resolved once per attempt, addresses that are not on the public internet are removed,
+//! and the connection goes to one of the others without another lookup. Redirects are not followed,
+//! proxy settings of the environment are ignored, connections are not reused for the next attempt,
+//! and only the beginning of an answer is read.
 
 use std::{error::Error, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,33 +18,33 @@ use syncline_model::http_time;
 
 use crate::address::{is_global, private_host};
 
-/// What is read of an answer's body, in bytes.
+/// The part of an answer's body that is read, in bytes.
 const BODY_BYTES_READ: usize = 1024;
 const USER_AGENT: &str = concat!("Syncline-Webhooks/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// How to get from a host's name to its addresses.
+/// Resolves a host's name to addresses.
 pub trait Lookup: Send + Sync + 'static {
     fn lookup(&self, host: String)
     -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> + Send;
 }
 
-/// As the machine resolves names.
+/// Uses the system's resolver.
 pub struct SystemLookup;
 
 impl Lookup for SystemLookup {
     async fn lookup(&self, host: String) -> std::io::Result<Vec<SocketAddr>> {
-        // reqwest sets the port that the URL has.
+        // reqwest replaces the port with that of the URL.
         Ok(tokio::net::lookup_host((host, 0)).await?.collect())
     }
 }
 
-/// An answer, as much of it as is of interest.
+/// The parts of an answer that are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// How long the endpoint asks to be left alone.
+    /// The `Retry-After` of the answer.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Targets {
     allow_private: bool,
 }
 
-/// Takes the addresses out that are not on the public internet.
+/// A resolver that removes addresses that are not on the public internet.
 struct PublicOnly<L> {
     lookup: Arc<L>,
     allow_private: bool,
@@ -95,7 +95,7 @@ impl Targets {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .no_gzip()
-            // Each attempt goes by the addresses of its own moment.
+            // Each attempt resolves the host again.
             .pool_max_idle_per_host(0)
             .dns_resolver(Arc::new(PublicOnly {
                 lookup: Arc::new(lookup),
@@ -109,15 +109,15 @@ impl Targets {
         })
     }
 
-    /// One request. The error says in one line what went wrong, and never the URL: its path or query
-    /// may be a secret.
+    /// Sends one request. The error says in one line what went wrong, without the URL, whose path
+    /// or query may be a secret.
     pub(crate) async fn post(
         &self,
         url: Url,
         headers: HeaderMap,
         body: String,
     ) -> Result<Answer, String> {
-        // An address in the URL is never looked up.
+        // An IP address in the URL is never resolved, so it is checked here.
         if !self.allow_private
             && let Some(host) = private_host(&url)
         {
@@ -155,7 +155,7 @@ impl Targets {
     }
 }
 
-/// What can be had of the body; the status counts, whatever becomes of it.
+/// As much of the body as can be read; the status counts even if that fails.
 async fn beginning_of_body(mut response: Response) -> String {
     let mut body = Vec::new();
     while body.len() < BODY_BYTES_READ
@@ -164,7 +164,7 @@ async fn beginning_of_body(mut response: Response) -> String {
         body.extend_from_slice(&chunk);
     }
     body.truncate(BODY_BYTES_READ);
-    // PostgreSQL's text has no NUL.
+    // PostgreSQL's text type doesn't allow NUL.
     String::from_utf8_lossy(&body).replace('\0', "")
 }
 

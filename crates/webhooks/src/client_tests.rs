@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-/// Gives the same addresses for every name, and counts the questions.
+/// Returns the same addresses for every name, and counts the lookups.
 struct Fixed {
     addresses: Vec<IpAddr>,
     asked: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! One endpoint's turn: what is due there is sent, one message after the other.
+//! Delivers one endpoint's due messages, one after the other.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use crate::{Webhooks, client::Answer, places::Place, sign};
 
-/// An attempt that failed after so long ends the turn: whoever answers may have its place.
+/// A failed attempt that took this long ends the turn, so that endpoints that answer get the
+/// worker.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// An endpoint that is held, on a place of its application's.
+/// A leased endpoint, and the place that it takes up for its application.
 pub struct Turn {
     endpoint: LeasedEndpoint,
     _place: Place,
@@ -55,27 +56,27 @@ impl Leases for Webhooks {
             .collect())
     }
 
-    /// An endpoint whose lease is not given back is due again when it expires; what was sent and not
-    /// written down is then sent again, under the same id.
+    /// If the lease is not released, the endpoint is due again when it expires; a message that was
+    /// sent but not recorded is then sent again, with the same id.
     async fn work_on(&self, turn: Turn) {
         let endpoint = &turn.endpoint;
         if let Err(error) = self.deliver_due(endpoint).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 endpoint.id,
-                "the deliveries to webhook endpoint {} go on when its lease is over: {error}",
+                "deliveries to webhook endpoint {} stopped; they are retried when its lease expires: \
+                 {error}",
                 endpoint.id
             );
         }
         drop(turn);
-        // Somebody may have waited for the place, and this endpoint for its next turn.
+        // Another endpoint may have waited for the place, and this one for its next turn.
         self.wake.notify_one();
     }
 }
 
 impl Webhooks {
-    /// Delivers everything that is due, and tells how many attempts were made: the whole delivery
-    /// without its workers.
+    /// Delivers everything that is due, without workers, and returns the number of attempts.
     pub async fn work_off(&self) -> Result<usize, StoreError> {
         let mut made = 0;
         loop {
@@ -145,7 +146,7 @@ impl Webhooks {
         let url = delivery
             .url
             .parse::<Url>()
-            .map_err(|error| format!("the URL is wrong: {error}"))?;
+            .map_err(|error| format!("the URL is invalid: {error}"))?;
         let body = delivery.payload.to_string();
         let headers = sign::headers(&delivery.message_id, at, &body, &delivery.secrets)
             .map_err(|error| error.to_string())?;
@@ -157,11 +158,11 @@ impl Webhooks {
     }
 }
 
-/// What failed in an endpoint's turn: one line in the log, however many messages wait for it.
+/// The failures in an endpoint's turn: logged as one line, however many messages wait for it.
 #[derive(Default)]
 struct Failed {
     attempts: usize,
-    /// Of the first one: the event, the error, and what follows.
+    /// The first failure: the event, the error, and what happens next.
     first: Option<(String, String, Next)>,
 }
 
@@ -179,12 +180,12 @@ impl Failed {
             return;
         };
         let next = match next {
-            Next::At(time) => format!("is sent again at {}", time.format("%FT%TZ")),
-            _ => "is given up, it can be replayed".to_owned(),
+            Next::At(time) => format!("will be retried at {}", time.format("%FT%TZ")),
+            _ => "will not be retried, but can be replayed".to_owned(),
         };
         let others = match self.attempts - 1 {
             0 => String::new(),
-            others => format!("; so did {others} more"),
+            others => format!("; {others} more failed too"),
         };
         tracing::warn!(
             endpoint.id,
@@ -195,7 +196,7 @@ impl Failed {
     }
 }
 
-/// Metrics that are there from the start.
+/// Describes the metrics, and starts counters at 0.
 pub fn describe_metrics() {
     metrics::describe_counter!(
         "syncline_webhook_attempts_total",
@@ -206,7 +207,7 @@ pub fn describe_metrics() {
     }
 }
 
-/// Why an answer of this status is no success.
+/// Why an answer with this status is a failure.
 fn failure_of(status: u16) -> Option<String> {
     match status {
         200..=299 => None,

@@ -1,8 +1,9 @@
-//! Tells endpoints what happened: signed, at least once, and for as long as it takes.
+//! Sends events to webhook endpoints: signed, at least once, with retries.
 //!
-//! The event and its deliveries were written with the fact (`store/outbox.rs`). Here they only leave:
-//! `deliver` is one endpoint's turn, `places` says who may have one, `sign` proves where a message comes
-//! from, `client` is the one way out, and `address` says where it may lead. Schedules and rules are in
+//! The event and its deliveries were written in the transaction of what they report
+//! (`store/outbox.rs`). Here they are sent: `deliver` is one endpoint's turn, `places` limits the
+//! workers of each application, `sign` signs messages, `client` is the only HTTP client, and
+//! `address` says which addresses it may connect to. Retry schedules and rules are in
 //! `model/webhook.rs`.
 
 mod address;
@@ -31,16 +32,16 @@ use places::Places;
 pub struct WebhooksConfig {
     /// This process's name in the leases.
     pub worker_name: String,
-    /// Endpoints at work at once in this process.
+    /// Endpoints that are worked on concurrently in this process.
     pub concurrency: usize,
-    /// How long an endpoint belongs to a worker that says nothing. Each attempt extends it, and it is
-    /// longer than one can take.
+    /// How long a lease lasts without renewal. Each attempt extends it, and it is longer than an
+    /// attempt can take.
     pub lease: Duration,
-    /// How often due times are compared.
+    /// How often the database is polled for due endpoints.
     pub tick: Duration,
     /// How long an endpoint is worked on before others get their turn.
     pub turn: Duration,
-    /// What an attempt may take, from looking up the host to the end of what is read of the answer.
+    /// The timeout of an attempt, from resolving the host to reading the answer.
     pub within: Duration,
     /// Whether a target may be on a private network, or on this machine.
     pub allow_private_targets: bool,
@@ -60,7 +61,7 @@ impl Default for WebhooksConfig {
     }
 }
 
-/// Cheap to clone; every clone is the same.
+/// Cheap to clone; all clones share one state.
 #[derive(Clone)]
 pub struct Webhooks {
     store: Store,
@@ -90,7 +91,7 @@ impl Webhooks {
         })
     }
 
-    /// Delivers until [`shutdown`](Self::shutdown); then lets the attempts in flight come to their end.
+    /// Delivers until [`shutdown`](Self::shutdown); then completes the attempts in flight.
     pub async fn run(&self) {
         let workers = Workers {
             name: format!("{}-webhooks", self.config.worker_name),

@@ -1,10 +1,11 @@
-//! Who gets a place: an application whose endpoints hang may not take those that others need.
+//! Shares the workers out among applications, so that hanging endpoints of one application don't
+//! take all of them.
 //!
-//! An attempt can't be interrupted for somebody else, so there must always be places left. The rule
-//! is a dynamic threshold (Choudhury and Hahne, for buffers that many queues share): an application
-//! takes one more place while it holds fewer than are free. However many of its endpoints hang, one
-//! application leaves half of the places, and of ten each has as many as are left for the next one.
-//! An endpoint whose last attempt failed counts for two.
+//! An attempt can't be interrupted for another application, so some places must always be free. The
+//! rule is a dynamic threshold (Choudhury and Hahne, for buffers that many queues share): an
+//! application takes one more place while it holds fewer than are free. However many of its
+//! endpoints hang, one application leaves half of the places free, and each of ten holds as many as
+//! are left for the next one. An endpoint whose last attempt failed counts twice.
 
 use std::{
     collections::HashMap,
@@ -24,8 +25,8 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    /// A place for one of the application's endpoints, if there is one for it among those that are
-    /// free.
+    /// A place for one of the application's endpoints, if the application may have one more of
+    /// those that are free.
     pub(crate) fn take(&self, endpoint: &DueEndpoint, free: usize) -> Option<Place> {
         let mut held = self.held();
         let holds = held.get(&endpoint.application_id).copied();
@@ -63,7 +64,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// Takes what it gets of the places that are free.
+    /// Takes as many of the free places as the application gets.
     fn take_all(places: &Places, free: &mut usize, application: &str, failing: bool) -> Vec<Place> {
         let endpoint = DueEndpoint {
             id: "an endpoint".to_owned(),
@@ -95,7 +96,7 @@ mod tests {
         let (places, mut free) = (Places::default(), 256);
         let mut taken: HashMap<&str, Vec<Place>> = HashMap::new();
         for application in ["a", "b", "c"].into_iter().cycle().take(300) {
-            // One attempt of each comes to its end, and then it takes what it gets.
+            // One attempt of each application ends, and then it takes as many places as it gets.
             let held = taken.entry(application).or_default();
             free += usize::from(held.pop().is_some());
             held.extend(take_all(&places, &mut free, application, false));

@@ -1,8 +1,8 @@
-//! The headers that prove where a webhook comes from, by the Standard Webhooks specification
+//! The headers that authenticate a webhook, by the Standard Webhooks specification
 //! (<https://www.standardwebhooks.com>).
 //!
-//! The same three values go under two sets of names: `webhook-*`, and `svix-*` for those who verify
-//! with Svix's libraries.
+//! The same three values are sent under two sets of names: `webhook-*`, and `svix-*` for receivers
+//! that use Svix's libraries.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,12 +20,12 @@ const fn names(standard: &'static str, svix: &'static str) -> [HeaderName; 2] {
     ]
 }
 
-/// Why a message can't be signed: nothing that another attempt would mend.
+/// Why a message can't be signed; retrying doesn't help.
 #[derive(Debug, thiserror::Error)]
 #[error("the message could not be signed: {0}")]
 pub(crate) struct SignError(String);
 
-/// One signature for each secret that still counts, the newest first.
+/// One signature for each valid secret, newest first.
 pub(crate) fn headers(
     message_id: &str,
     at: Time,
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// The example of the specification's libraries.
+    /// The example from the specification's libraries.
     #[test]
     fn the_signature_is_the_one_of_the_specification() {
         let secret = SecretString::from("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
@@ -100,7 +100,7 @@ mod tests {
             prop_assert!(webhook.verify(&changed, &headers).is_err());
         }
 
-        /// What a receiver's library does with headers from anywhere; ours are among them.
+        /// A receiver's library must handle any headers.
         #[test]
         fn a_signature_at_random_is_refused(signature in "(v1,[A-Za-z0-9+/=]{0,60} ?){0,3}") {
             let webhook = Webhook::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").unwrap();
