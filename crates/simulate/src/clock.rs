@@ -1,4 +1,4 @@
-//! Each process's own view of the time: a little fast or slow, and sometimes wrong by hours or days.
+//! Each process's clock: slightly fast or slow, and sometimes wrong by hours or days.
 
 use std::sync::{
     Arc, Mutex, MutexGuard,
@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::TimeDelta;
 use syncline_model::{Clock, ManualClock, Time};
 
-/// The simulation's time, a little fast or slow, with what it has leapt by.
+/// The simulation's time, slightly fast or slow, plus the clock's jumps.
 #[derive(Debug)]
 pub(crate) struct OffsetClock {
     process: usize,
@@ -17,7 +17,7 @@ pub(crate) struct OffsetClock {
     leaps: Arc<Leaps>,
 }
 
-/// How far a process's clock is from the true time as long as it has not leapt.
+/// The largest difference of a process's clock from the true time, without jumps.
 pub(crate) const LARGEST_OFFSET: TimeDelta = TimeDelta::seconds(5);
 
 impl OffsetClock {
@@ -35,7 +35,7 @@ impl OffsetClock {
             .store(offset.num_milliseconds(), Ordering::Relaxed);
     }
 
-    /// How far it is ahead of the true time, leaps included.
+    /// How far it is ahead of the true time, jumps included.
     pub(crate) fn offset(&self) -> TimeDelta {
         let offset = TimeDelta::milliseconds(self.offset_millis.load(Ordering::Relaxed));
         offset + self.leaps.of(self.process)
@@ -48,14 +48,14 @@ impl Clock for OffsetClock {
     }
 }
 
-/// By how much each process's clock is wrong, and when it came to be so.
+/// By how much each process's clock is wrong, and since when.
 #[derive(Debug)]
 pub(crate) struct Leaps(Mutex<Vec<Vec<Leap>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Leap {
     at: Time,
-    /// How far the clock is ahead from then on; below zero: behind.
+    /// How far the clock is ahead from then on; negative if it is behind.
     ahead: TimeDelta,
 }
 
@@ -64,7 +64,7 @@ impl Leaps {
         Self(Mutex::new(vec![Vec::new(); processes]))
     }
 
-    /// From `at` on the clock of a process is ahead by so much.
+    /// Sets how far the clock of a process is ahead from `at` on.
     pub(crate) fn set(&self, process: usize, at: Time, ahead: TimeDelta) {
         self.leaps()[process].push(Leap { at, ahead });
     }
@@ -77,7 +77,7 @@ impl Leaps {
             .map_or(TimeDelta::zero(), |it| it.ahead)
     }
 
-    /// Whether no clock ever leapt.
+    /// Whether no clock ever jumped.
     pub(crate) fn are_none(&self) -> bool {
         self.leaps().iter().all(Vec::is_empty)
     }
@@ -88,13 +88,13 @@ impl Leaps {
         (0..processes).all(|process| self.of(process).is_zero())
     }
 
-    /// Whether all clocks are wrong by the same, or right.
+    /// Whether all clocks are wrong by the same amount, or right.
     pub(crate) fn agree(&self) -> bool {
         let processes = self.leaps().len();
         (1..processes).all(|process| self.of(process) == self.of(0))
     }
 
-    /// The furthest that a process's clock was ahead at any moment since then.
+    /// The furthest that a process's clock was ahead at any moment since `since`.
     pub(crate) fn furthest_of(&self, process: usize, since: Time) -> TimeDelta {
         let leaps = self.leaps();
         in_force(&leaps[process], since).max().unwrap_or_default()
@@ -107,7 +107,7 @@ impl Leaps {
         now.max().unwrap_or_default()
     }
 
-    /// The least that any process's clock was ahead at any moment since then.
+    /// The least that any process's clock was ahead at any moment since `since`.
     pub(crate) fn least_since(&self, since: Time) -> TimeDelta {
         let leaps = self.leaps();
         let all = leaps.iter().flat_map(|own| in_force(own, since));
@@ -119,7 +119,7 @@ impl Leaps {
     }
 }
 
-/// What a clock was ahead by at each moment since then.
+/// How far a clock was ahead at each moment since `since`.
 fn in_force(leaps: &[Leap], since: Time) -> impl Iterator<Item = TimeDelta> {
     let before = leaps.iter().take_while(|it| it.at <= since).count();
     let first = leaps[..before]

@@ -1,5 +1,5 @@
-//! The people who use Syncline: they connect accounts, ask for runs, pause and resume, and bring new
-//! keys. What the server's handlers do with the store and the provider is done here the same way.
+//! The users of Syncline: they connect accounts, trigger runs, pause and resume, and set new keys.
+//! The calls to the store and the provider are those of the server's handlers.
 
 use secrecy::SecretString;
 use syncline_model::{
@@ -29,20 +29,21 @@ pub(crate) struct Client {
     key_number: usize,
     generation: u32,
     key: String,
-    /// The largest that its connection ever had.
+    /// The largest limits that its connection has had.
     pub(crate) limits: VolumeLimits,
-    /// Those that it has, and since when; the larger ones where a process died while it set others.
+    /// Its present limits, and since when; the larger ones if a process crashed while it set
+    /// others.
     pub(crate) present: (VolumeLimits, Time),
-    /// Those of all connections in the beginning.
+    /// The first limits of all connections.
     first_limits: LimitOverrides,
     has_other_limits: bool,
-    /// It may read contacts only.
+    /// Its key may read contacts only.
     is_narrow: bool,
-    /// A process died while it stored a new key: nobody knows which one counts.
+    /// A process crashed while it stored a new key: it is unknown which key is stored.
     is_unsure: bool,
 }
 
-/// What somebody did, for the trace; and the run whose held deletions were applied.
+/// What a user did, for the trace; and the run whose held deletions were applied.
 pub(crate) struct Done {
     pub(crate) line: String,
     pub(crate) applied: Option<String>,
@@ -57,7 +58,7 @@ impl Done {
     }
 }
 
-/// What the provider says of a key.
+/// The provider's answer about a key.
 struct Checked {
     status: ConnectionStatus,
     account_id: String,
@@ -65,7 +66,7 @@ struct Checked {
     account_known: bool,
 }
 
-/// Makes the application and its customers, each connected.
+/// Creates the application and its customers, with a connection each.
 pub(crate) async fn connect_all(
     live: &Live,
     wire: &Wire,
@@ -172,7 +173,7 @@ async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<Checked>
 }
 
 impl Client {
-    /// Gives the connection another key, perhaps one that may read contacts only.
+    /// Gives the connection another key, possibly one that may read contacts only.
     pub(crate) async fn change_key(
         &mut self,
         live: &Live,
@@ -208,8 +209,8 @@ impl Client {
         )))
     }
 
-    /// Sets other limits for the connection. Whoever asks can't tell whether they count if the
-    /// process dies meanwhile.
+    /// Sets other limits for the connection. If the process crashes meanwhile, it is unknown
+    /// whether they were stored.
     async fn change_limits(
         &mut self,
         live: &Live,
@@ -238,7 +239,7 @@ impl Client {
         Ok(Done::new(format!("limits are {limits:?}")))
     }
 
-    /// One thing that somebody may do.
+    /// One random action of a user.
     pub(crate) async fn act(
         &mut self,
         live: &Live,
@@ -302,9 +303,9 @@ impl Client {
         }
     }
 
-    /// Puts right what keeps the connection from being read: the plan, the key, the pauses by hand,
-    /// and limits that leave nothing of what a larger connection of the account spends. What else
-    /// is paused has to find out by itself.
+    /// Removes what keeps the connection from being read: the plan, the key, manual pauses, and
+    /// limits that a larger connection of the same account uses up. Other pauses have to end by
+    /// themselves.
     pub(crate) async fn put_right(
         &mut self,
         live: &Live,
@@ -355,7 +356,7 @@ impl Client {
     }
 }
 
-/// Of each limit, the larger one.
+/// The larger of each two limits.
 fn larger(a: VolumeLimits, b: VolumeLimits) -> VolumeLimits {
     VolumeLimits {
         records_per_object: a.records_per_object.max(b.records_per_object),

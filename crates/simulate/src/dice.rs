@@ -1,4 +1,4 @@
-//! The only source of chance: every number a run draws comes from its seed.
+//! The only source of randomness: every number in a run comes from its seed.
 
 use chrono::TimeDelta;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -12,7 +12,7 @@ impl Dice {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    /// A stream of its own: what it is used for doesn't move the choices of this one.
+    /// An independent stream: draws from it don't change this one.
     pub(crate) fn split(&mut self) -> Self {
         Self::new(self.number())
     }
@@ -21,19 +21,19 @@ impl Dice {
         self.0.next_u64()
     }
 
-    /// A number below `limit`; 0 when there is none.
+    /// A number below `limit`; 0 if `limit` is 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.number() % limit).unwrap_or_default()
     }
 
-    /// Both ends included.
+    /// Both ends are included.
     pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         let span = u64::try_from(high - low).unwrap_or_default() + 1;
         low + i64::try_from(self.number() % span).unwrap_or_default()
     }
 
-    /// True so many times in ten thousand.
+    /// True with this probability, in ten thousandths.
     pub(crate) fn chance(&mut self, in_ten_thousand: u32) -> bool {
         self.number() % 10_000 < u64::from(in_ten_thousand)
     }
@@ -47,7 +47,7 @@ impl Dice {
         from[self.below(from.len())]
     }
 
-    /// The place of a choice, each as likely as its weight says. Some weight must be above 0.
+    /// A random index, with these weights. At least one weight must be above 0.
     pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u32> + Clone) -> usize {
         let sum: u64 = weights.clone().map(u64::from).sum();
         let mut drawn = self.number() % sum.max(1);
@@ -60,7 +60,7 @@ impl Dice {
         0
     }
 
-    /// A span between the two, in whole milliseconds.
+    /// A random duration between the two, in whole milliseconds.
     pub(crate) fn span(&mut self, low: TimeDelta, high: TimeDelta) -> TimeDelta {
         TimeDelta::milliseconds(self.between(low.num_milliseconds(), high.num_milliseconds()))
     }

@@ -1,5 +1,5 @@
-//! What people do at the provider meanwhile: records are changed, made, deleted, brought back and
-//! hidden, one by one and sometimes by the hundred.
+//! What people do at the provider: they change, create, delete, restore and hide records, one by
+//! one and sometimes by the hundred.
 
 use serde_json::json;
 use syncline_model::Object;
@@ -7,11 +7,11 @@ use syncline_sim::{StateKind, Team};
 
 use crate::{dice::Dice, shapes::misshape, world::World};
 
-/// Users that are never touched: one of them answers for the key.
+/// Users that are never changed: one of them owns the key.
 const FIRST_USERS: usize = 3;
 
-/// One kind of edit: how often it is drawn, what it changes, and how. It tells whether it found
-/// anything to change.
+/// A kind of edit: its weight, what it changes, and the function, which returns whether it changed
+/// anything.
 struct Kind {
     weight: u32,
     changes: &'static [Object],
@@ -53,7 +53,7 @@ const KINDS: &[Kind] = &[
     Kind { weight: 1,  changes: OF_SEQUENCES, make: misshape_sequence },
 ];
 
-/// Makes a few edits in one team, and tells how many.
+/// Makes a few edits in one team, and returns how many.
 pub(crate) fn batch(world: &World, dice: &mut Dice, team: usize) -> usize {
     let most = dice.one(&[1, 3, 8]);
     let mut made = 0;
@@ -67,8 +67,8 @@ pub(crate) fn batch(world: &World, dice: &mut Dice, team: usize) -> usize {
     made
 }
 
-/// Deletes many of the contacts or accounts, or brings back many of those that were deleted; tells
-/// how many.
+/// Deletes many of the contacts or accounts, or restores many of the deleted ones; returns how
+/// many.
 pub(crate) fn upheaval(world: &World, dice: &mut Dice, team: usize) -> usize {
     let object = dice.one(&[
         Object::Contact,

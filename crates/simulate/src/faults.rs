@@ -1,4 +1,4 @@
-//! Faults on order: what the provider does wrong, drawn like everything else.
+//! Faults of the provider, drawn at random.
 
 use syncline_model::Object;
 use syncline_sim::{Action, Claim, Team, Window};
@@ -13,7 +13,7 @@ const NO_SCOPE: &str =
     r#"{"error":"This API key is not authorized to access this.","error_code":"API_INACCESSIBLE"}"#;
 const NO_PLAN: &str = r#"{"error":"This is not accessible with this api_key on a free plan. Please upgrade your plan.","error_code":"API_INACCESSIBLE"}"#;
 
-/// Puts one fault in force and says which.
+/// Arms one fault and returns its description.
 pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> String {
     let object = object.scanned_as();
     let by_id = matches!(object, Object::Contact | Object::Account) && dice.chance(2_000);
@@ -49,7 +49,7 @@ pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> 
     told
 }
 
-/// An answer that is no page.
+/// An answer that is not a page.
 fn refusal(dice: &mut Dice) -> Action {
     let answer = |status, body: &str| Action::Answer {
         status,
@@ -73,8 +73,8 @@ fn refusal(dice: &mut Dice) -> Action {
     }
 }
 
-/// A page that isn't what is there. What has neither an order nor a total of its own is left as it
-/// is, but for an answer with nothing: nobody could tell.
+/// A page that differs from the real records. Lists without an order and a total are only emptied,
+/// because the engine can't detect other distortions of them.
 fn distortion(
     world: &World,
     dice: &mut Dice,
@@ -95,14 +95,14 @@ fn distortion(
         3 => Action::RepeatPreviousPage,
         4 => Action::RepeatPage(dice.one(&[1, 2, 3])),
         5 => Action::EndlessPages,
-        // One that is made up and one that is left out would make a total that looks right.
+        // One invented record and one left out would give a total that looks right.
         7 | 8 if world.hides_records => Action::HideRecords(some_ids(world, dice, object, team)),
         _ => Action::record_without_id(),
     };
     (action, Some(Lie::Otherwise))
 }
 
-/// The records that are there, but not in the order that was asked for.
+/// The real records, in another order than requested.
 fn disorder(dice: &mut Dice) -> Action {
     if dice.chance(5_000) {
         Action::TurnedRound
@@ -111,7 +111,7 @@ fn disorder(dice: &mut Dice) -> Action {
     }
 }
 
-/// Numbers of records and pages that are not so.
+/// Wrong numbers of records and pages.
 fn claim(dice: &mut Dice) -> Claim {
     let told = |number: &str| Claim::told(number, number);
     match dice.below(9) {

@@ -1,12 +1,12 @@
-//! The deterministic simulation: the engine, the store and the provider's client that ship, over a
-//! simulated provider, with everything that happens drawn from one seed.
+//! The deterministic simulation: the production engine, store and provider client, with a simulated
+//! provider, and with everything that happens drawn from one seed.
 //!
-//! One actor moves at a time, and the driver draws which: a process's tick, claim or step, people at
-//! the provider, faults, crashes, time. After each move the tables are compared with what is true.
-//! The same seed gives the same run, so whatever is found can be looked at again.
+//! The driver makes one move at a time: a process's tick, claim or step, an edit at the provider, a
+//! fault, a crash, time passing. After each move the invariants are checked. The same seed gives
+//! the same run, so every failure can be reproduced.
 //!
-//! `scenario` is drawn first, `world` is the provider, `wire` and `transport` lie between it and the
-//! `process`es, `driver` moves everything, `check` says what must hold.
+//! `scenario` is drawn first, `world` is the provider, `wire` and `transport` are between it and
+//! the `process`es, `driver` makes the moves, `check` has the invariants.
 
 mod check;
 mod clock;
@@ -33,40 +33,40 @@ pub use check::Violation;
 /// How much goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FaultLevel {
-    /// People work at the provider, and nothing goes wrong.
+    /// People edit records at the provider, and nothing goes wrong.
     None,
     #[default]
     Light,
     Heavy,
 }
 
-/// What is asked for; everything else comes from the seed.
+/// The options of a run; everything else comes from the seed.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// How long it goes on; from a week on it is one calm world with the default limits.
+    /// The simulated days; from a week on it is one quiet workspace with the default limits.
     pub days: Option<u32>,
     /// Contacts of each workspace.
     pub contacts: Option<usize>,
     pub faults: FaultLevel,
-    /// Tell every step on standard error.
+    /// Print every step on standard error.
     pub trace: bool,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
     pub seed: u64,
     pub steps: u64,
     /// Simulated time.
     pub lasted: TimeDelta,
-    /// Sync runs that ended in it.
+    /// The number of sync runs that ended.
     pub runs: usize,
-    /// Of all that happened, in order.
+    /// The digest of everything that happened, in order.
     pub digest: String,
     pub violations: Vec<Violation>,
 }
 
-/// Lives through a seed.
+/// Runs one seed.
 pub fn run(seed: u64, plan: &Plan) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -80,7 +80,7 @@ pub fn run(seed: u64, plan: &Plan) -> anyhow::Result<Report> {
     })
 }
 
-/// Memory where there is such a place: the database waits for the disk after every page otherwise.
+/// A directory in memory, if there is one: on a disk the database waits after every page.
 fn fast_dir() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() {

@@ -1,5 +1,5 @@
-//! One process: an engine of its own, with its own clock, ids and way to the database, and the scans
-//! that it has leased. It dies without a word and starts again.
+//! One process: an engine with its own clock, ids and database connection, and the scans that it
+//! has leased. It can crash and start again.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -18,17 +18,17 @@ use crate::{
     wire::{Point, StepRequest, Wire},
 };
 
-/// 32 bytes in base64. What it seals is thrown away with the run.
+/// 32 bytes in base64. What it seals is deleted after the run.
 pub(crate) const ENCRYPTION_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub(crate) struct Process {
     pub(crate) index: usize,
     pub(crate) clock: Arc<OffsetClock>,
-    /// It has not looked at what is due since a clock leapt.
+    /// It has not ticked since a clock jumped.
     pub(crate) has_to_tick: bool,
-    /// Does nothing until then, as a process does that the machine has no time for.
+    /// It does nothing until then, like a process that gets no CPU time.
     pub(crate) frozen_until: Option<Time>,
-    /// `None` while it is dead.
+    /// `None` after a crash.
     pub(crate) live: Option<Live>,
     incarnation: u32,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Live {
     pub(crate) engine: Engine,
     pub(crate) providers: Providers,
     pub(crate) scans: Vec<Held>,
-    /// Nothing was due when it last looked, and nothing has happened since.
+    /// Nothing was due when it last polled, and nothing has happened since.
     pub(crate) idle: Idle,
 }
 
@@ -48,13 +48,13 @@ pub(crate) struct Idle {
     pub(crate) claimed: bool,
 }
 
-/// A scan scan.
+/// A leased scan.
 pub(crate) struct Held {
     pub(crate) scan: Scan,
     pub(crate) stage: Stage,
     /// When its lease was extended last.
     pub(crate) kept_at: Time,
-    /// It was held up beyond its lease and steps before it learns that.
+    /// It was frozen for longer than its lease lasts, and steps before it learns that.
     pub(crate) unaware: bool,
 }
 
@@ -68,14 +68,14 @@ pub(crate) enum Stage {
         point: Point,
         step_request: StepRequest,
     },
-    /// In the driver's hands.
+    /// The driver has it.
     Taken,
 }
 
 pub(crate) type StepFuture =
     Pin<Box<dyn Future<Output = (Box<LeasedScan>, Result<Step, StoreError>)>>>;
 
-/// Where all processes work.
+/// What all processes share.
 pub(crate) struct Surroundings {
     pub(crate) database_url: String,
     pub(crate) wire: Arc<Wire>,
@@ -106,8 +106,8 @@ impl Process {
         }
     }
 
-    /// Opens the database and starts an engine on it. Its clock is a little fast or slow, beside what
-    /// it has leapt by.
+    /// Opens the database and starts an engine on it. Its clock is slightly fast or slow, in
+    /// addition to its jumps.
     pub(crate) async fn start(
         &mut self,
         around: &Surroundings,
@@ -144,8 +144,7 @@ impl Process {
         Ok(())
     }
 
-    /// Dies: what it was about to do is dropped where it is. Its requests on the way may have been
-    /// answered, and nobody knows.
+    /// Crashes: everything in progress is dropped. Requests in flight may have been answered.
     pub(crate) async fn die(&mut self, wire: &Wire) {
         let Some(live) = self.live.take() else { return };
         for held in live.scans {
@@ -158,7 +157,7 @@ impl Process {
         self.frozen_until = None;
     }
 
-    /// Goes on after it was held up. Some of its scans step before they look at their leases.
+    /// Continues after a freeze. Some of its scans step before they check their leases.
     pub(crate) fn thaw(&mut self, dice: &mut Dice) {
         self.frozen_until = None;
         let scans = self.live.iter_mut().flat_map(|live| &mut live.scans);
@@ -171,13 +170,13 @@ impl Process {
         self.frozen_until.is_some_and(|until| until > now)
     }
 
-    /// The engine of a process that is up and has time.
+    /// The engine, if the process is running and not frozen.
     pub(crate) fn acting(&self, now: Time) -> Option<&Live> {
         self.live.as_ref().filter(|_| !self.is_frozen(now))
     }
 
-    /// Extends the leases that are due for it, as the heartbeat beside each scan does, and drops the
-    /// scans that were taken over meanwhile. Tells whether there were any.
+    /// Extends the leases that are due for it, as the heartbeat of each scan does, and drops the
+    /// scans that other workers have leased meanwhile. Returns whether a lease was due.
     pub(crate) async fn keep_leases(&mut self, now: Time, wire: &Wire) -> anyhow::Result<bool> {
         if self.is_frozen(now) {
             return Ok(false);
@@ -247,7 +246,7 @@ impl Held {
     }
 }
 
-/// What the scan's next step is about.
+/// What the scan's next step requests.
 pub(crate) fn step_request_of(leased: &LeasedScan) -> StepRequest {
     StepRequest {
         scan_id: leased.scan.id.clone(),

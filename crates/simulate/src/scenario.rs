@@ -1,9 +1,9 @@
-//! What a seed draws before anything happens: the world, the connections, the limits, and how often
-//! what goes wrong.
+//! What is drawn from the seed at the start: the world, the connections, the limits, and the rates
+//! of faults.
 //!
-//! Small worlds with tight limits are the rule, so that a page's end, a full window and an object
-//! larger than its limit are met often and a seed takes a moment. A longer run (`days`) has the
-//! default limits and is calm.
+//! Small worlds with tight limits are usual, so that page ends, full windows and objects larger
+//! than their limit are frequent and a seed is fast. A longer run (`days`) has the default limits
+//! and few faults.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use syncline_sim::Quota;
 
 use crate::{FaultLevel, Plan, dice::Dice};
 
-/// Everything that is settled before the first step.
+/// Everything that is decided before the first step.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) teams: Vec<TeamScenario>,
     pub(crate) connections: Vec<ConnectionScenario>,
-    /// What is synced.
+    /// The objects that are synced.
     pub(crate) objects: Vec<Object>,
     pub(crate) period: TimeDelta,
     pub(crate) processes: usize,
     pub(crate) lookups_per_run: u32,
-    /// How long edits, faults and crashes go on.
+    /// How long edits, faults and crashes continue.
     pub(crate) length: TimeDelta,
-    /// The run ends sooner when it has taken so many steps.
+    /// The limit of steps, which ends the run earlier.
     pub(crate) most_steps: u64,
     pub(crate) search_lag: Duration,
     pub(crate) delete_lag: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct TeamScenario {
     pub(crate) users: usize,
     pub(crate) sequences: usize,
     pub(crate) mailboxes: usize,
-    /// Requests that its plan allows; `None`: any number.
+    /// The request limits of its plan; `None`: unlimited.
     pub(crate) quota: Option<Quota>,
 }
 
@@ -55,31 +55,31 @@ pub(crate) struct ConnectionScenario {
     pub(crate) limits: LimitOverrides,
 }
 
-/// How often something happens: weights among the driver's moves, and chances in ten thousand of
-/// what may happen to a request or a call.
+/// How often something happens: weights among the driver's moves, and probabilities in ten
+/// thousandths for requests and calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rates {
-    /// A batch of edits between two steps, against 100 for each step that could be taken.
+    /// The weight of a batch of edits between two steps; each possible step has 100.
     pub(crate) edits: u32,
-    /// A batch of edits while a page is on its way.
+    /// A batch of edits while a page request is in flight.
     pub(crate) edits_during: u32,
-    /// An ordered fault of the provider.
+    /// A fault of the provider.
     pub(crate) faults: u32,
-    /// A request or its answer that gets lost.
+    /// A request or an answer that is lost.
     pub(crate) loss: u32,
     /// An answer that takes seconds.
     pub(crate) slow: u32,
-    /// A step that is left between its request and its commit.
+    /// A step that is parked between its request and its commit.
     pub(crate) park: u32,
     pub(crate) crash: u32,
     /// A crash at a database call of the next move.
     pub(crate) crash_inside: u32,
     pub(crate) freeze: u32,
-    /// What people do: triggers, pauses, new keys.
+    /// Actions of users: triggers, pauses, new keys.
     pub(crate) manage: u32,
-    /// More than half of an object goes at once, or comes back.
+    /// More than half of an object is deleted at once, or restored.
     pub(crate) upheaval: u32,
-    /// A clock, or all of them, leap.
+    /// A clock, or all of them, jump.
     pub(crate) leaps: u32,
 }
 
@@ -122,7 +122,7 @@ impl Rates {
         }
     }
 
-    /// The same world, a month long: what goes wrong is rare for each step.
+    /// The rates for a month: faults are rare for each step.
     fn calm(self) -> Self {
         Self {
             edits: self.edits / 4,
@@ -161,7 +161,8 @@ impl Scenario {
                 limits: LimitOverrides::default(),
             }],
             objects: Object::ALL.to_vec(),
-            // Once an hour, the day's limit would hold off every other run, and it takes a minute.
+            // With a period of one hour, the daily limit would defer every other run, and it would
+            // take a minute.
             period: TimeDelta::hours(4),
             processes: 2,
             lookups_per_run: 200,
@@ -213,7 +214,7 @@ impl Scenario {
             misshapes_records: dice.chance(5_000) && plan.faults != FaultLevel::None,
             scoped_keys_read_profile: dice.chance(7_000),
             rates: Rates {
-                // What holds by the true time is checked in full only where no clock leaps.
+                // Invariants of true time are checked in full only if no clock jumps.
                 leaps: if dice.chance(5_000) { rates.leaps } else { 0 },
                 ..rates
             },
@@ -236,7 +237,7 @@ impl TeamScenario {
     fn draw(dice: &mut Dice, contacts: Option<usize>) -> Self {
         let most = dice.one(&[120, 300, 500]);
         let contacts = contacts.unwrap_or_else(|| 90 + dice.below(most));
-        // Several pages of what can't be asked for by its id, now and then.
+        // Sometimes several pages of objects that can't be looked up by id.
         let some = |dice: &mut Dice, usual: usize| {
             if dice.chance(1_500) {
                 usual + 95 + dice.below(120)
@@ -261,7 +262,7 @@ fn quota(dice: &mut Dice) -> Quota {
     Quota::new(per_minute, per_hour, per_day)
 }
 
-/// Who is connected: mostly one, sometimes two with one key, with two keys of one team, or of two
+/// The connections: mostly one, sometimes two with one key, with two keys of one team, or of two
 /// teams.
 fn connections(dice: &mut Dice) -> Vec<ConnectionScenario> {
     let of = |team, key| ConnectionScenario {
@@ -277,7 +278,7 @@ fn connections(dice: &mut Dice) -> Vec<ConnectionScenario> {
     }
 }
 
-/// Limits that are met: less than an object has, or little more than one scan reads.
+/// Limits that are reached: fewer records than an object has, or slightly more than one scan reads.
 pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
     let contacts = i64::try_from(contacts).unwrap_or(i64::MAX);
     let capped = dice.chance(3_500);
@@ -301,7 +302,7 @@ pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
     }
 }
 
-/// Limits of somebody who sees how much is read, and wants less of it at once.
+/// Limits of a user who wants to read much less at once.
 pub(crate) fn low_limits(dice: &mut Dice) -> LimitOverrides {
     let per_hour = dice.between(100, 400);
     LimitOverrides {

@@ -1,8 +1,8 @@
-//! Records that say something else in the place of a field, and what becomes of such a field.
+//! Records with a value of the wrong type in a field, and what is stored for such a field.
 //!
-//! Flags that say that a record is deleted or archived are left alone: they decide where a row is, and
-//! have no value that says that nobody knows. Nor are the statistics of sequences touched: while one is
-//! computed anew, the stored one stands for it, readable or not.
+//! Flags that say that a record is deleted or archived are not changed: they decide a row's
+//! presence, and have no value for unknown. The statistics of sequences are not changed either:
+//! while they are recomputed, the stored ones are shown.
 
 use serde_json::{Value, json};
 use syncline_model::Object;
@@ -10,17 +10,17 @@ use syncline_sim::Team;
 
 use crate::{dice::Dice, world::World};
 
-/// A field of the provider's that the common model has.
+/// A field of the provider's records that is in the common model.
 #[derive(Debug)]
 pub(crate) struct Field {
-    /// Its name there, and in `fields_unread`.
+    /// The provider's name for it, which is also in `fields_unread`.
     pub(crate) theirs: &'static str,
-    /// What is so, in SQL, of a row in which it isn't known.
+    /// The SQL condition of a row in which it is unknown.
     pub(crate) unknown: &'static str,
     kind: Kind,
 }
 
-/// What it is where it can be read.
+/// The type of a readable value.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Single,
@@ -28,11 +28,11 @@ enum Kind {
     Object,
 }
 
-/// A live record with such a field.
+/// A live record with an unreadable field.
 pub(crate) struct Misshapen {
-    /// As its row has it.
+    /// The id of its row.
     pub(crate) id: String,
-    /// The record that a search shows it in.
+    /// The id of the record that contains it in a search.
     pub(crate) shown_as: String,
     pub(crate) field: &'static Field,
 }
@@ -136,7 +136,7 @@ fn fields_of(object: Object) -> &'static [Field] {
     }
 }
 
-/// Puts something of another type into a field of some record; tells whether there was one.
+/// Puts a value of the wrong type into a field of some record; returns whether there was one.
 pub(crate) fn misshape(world: &World, dice: &mut Dice, team: usize, object: Object) -> bool {
     if !world.misshapes_records {
         return false;
@@ -145,7 +145,7 @@ pub(crate) fn misshape(world: &World, dice: &mut Dice, team: usize, object: Obje
     let live = world.read(team, |team| {
         let mut live = team.live_ids(carrier.as_str());
         live.retain(|id| object == carrier || !team.state_ids_of(id).is_empty());
-        // What is archived is deleted to us.
+        // Syncline treats archived sequences as deleted.
         let archived = team.sequences().into_iter();
         let archived: Vec<Value> = archived.filter(|it| it["archived"] == true).collect();
         live.retain(|id| archived.iter().all(|it| it["id"] != id.as_str()));
@@ -168,7 +168,7 @@ pub(crate) fn misshape(world: &World, dice: &mut Dice, team: usize, object: Obje
     })
 }
 
-/// What can't be meant there.
+/// A value that can't be read there.
 fn value(dice: &mut Dice, field: &Field) -> Value {
     let object = json!({"unreadable": [7]});
     let (one, other) = match field.kind {
@@ -179,7 +179,7 @@ fn value(dice: &mut Dice, field: &Field) -> Value {
     if dice.chance(5_000) { one } else { other }
 }
 
-/// An object's live records that have a field of another type.
+/// An object's live records that have an unreadable field.
 pub(crate) fn misshapen(team: &Team, object: Object) -> Vec<Misshapen> {
     let carrier = object.scanned_as();
     let all = team.misshapen(carrier.as_str()).into_iter();

@@ -1,5 +1,5 @@
-//! An empty database with its schema, made once for the whole process: bringing it up to date takes
-//! longer than many a seed.
+//! An empty database with its schema, created once per process: migrating takes longer than many a
+//! seed.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::process::ENCRYPTION_KEY;
 
 static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
 
-/// Puts a copy at `database`.
+/// Writes a copy to `database`.
 pub(crate) async fn write(database: &Path) -> anyhow::Result<()> {
     let template = TEMPLATE.get_or_try_init(|| make(database)).await?;
     std::fs::write(database, template)?;

@@ -1,9 +1,9 @@
-//! What happened, in order, and its digest: the same seed gives the same one.
+//! The trace of what happened, in order, and its digest: the same seed gives the same digest.
 
 use sha2::{Digest as _, Sha256};
 use syncline_model::Time;
 
-/// Hashes every line that it is told, and prints it where that is asked for.
+/// Hashes every line, and prints it if requested.
 pub(crate) struct Trace {
     hasher: Sha256,
     steps: u64,
@@ -21,7 +21,7 @@ impl Trace {
         }
     }
 
-    /// The next step begins.
+    /// Begins the next step.
     pub(crate) fn next_step(&mut self) -> u64 {
         self.steps += 1;
         self.steps
@@ -48,7 +48,7 @@ impl Trace {
         }
     }
 
-    /// The first half of the digest is enough to tell two runs apart.
+    /// The first half of the hash is enough to distinguish runs.
     pub(crate) fn digest(self) -> String {
         hex::encode(&self.hasher.finalize()[..16])
     }

@@ -1,5 +1,5 @@
-//! A process's way to the simulated provider: a function call in which time passes, things get lost,
-//! people go on working, and the driver may make the process wait.
+//! A process's transport to the simulated provider: a function call in which time passes, requests
+//! and answers get lost, people edit records, and the driver may park the request.
 
 use std::sync::Arc;
 
@@ -22,23 +22,23 @@ use crate::{
 pub(crate) const FULL_PAGE: usize = 100;
 /// How long before its request a permit may have been granted, by any clock.
 pub(crate) const PERMIT_MAY_LIE: TimeDelta = TimeDelta::minutes(2);
-/// Of the records that are there, so many may be hidden.
+/// The most records that may be hidden.
 const MOST_HIDDEN: usize = 60;
 
 pub(crate) struct ToProvider {
     pub(crate) wire: Arc<Wire>,
-    /// Whose way it is.
+    /// The process that sends.
     pub(crate) process: usize,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Sent {
     asked: Asked,
     step_request: Option<StepRequest>,
     key: String,
     request: SimRequest,
     at: Time,
-    /// When the scan's request before it left.
+    /// When the scan's request before it was sent.
     before: Option<Time>,
     passage: Passage,
 }
@@ -97,7 +97,7 @@ impl ToProvider {
         }
     }
 
-    /// The provider's part, with people at work just before and just after.
+    /// The provider's part, with edits just before or just after.
     fn carry_out(&self, sent: &Sent) -> SimReply {
         let world = &self.wire.world;
         let team = world.team_of(&sent.key);
@@ -127,12 +127,12 @@ impl ToProvider {
             .pop()
             .map_or(0, |it| it.records);
         world.sim.ledger().reset();
-        // Nobody can reserve for a record that the provider makes up.
+        // A record that the provider invents can't be reserved for.
         let made_up = struck
             .as_ref()
             .is_some_and(|armed| matches!(armed.action, Action::InsertRecord(_)));
         let records = records.saturating_sub(usize::from(made_up));
-        // Nor for more than a page.
+        // Nor can more records than a page has.
         let too_many = struck
             .as_ref()
             .is_some_and(|armed| matches!(armed.action, Action::PageOf(_)));
@@ -181,7 +181,7 @@ impl ToProvider {
                 self.wire.excuse(sent.step_request.clone());
                 Err(no_answer(ErrorKind::Connection, "the connection broke"))
             }
-            // A process that was held up finds either the answer or the end of its patience.
+            // After a freeze the process finds either the answer or a timeout.
             _ if self.is_late(sent) && !sent.passage.late_answer_counts => {
                 self.wire.excuse(sent.step_request.clone());
                 Err(self.give_up(sent))
@@ -194,7 +194,7 @@ impl ToProvider {
         self.wire.world.now() - sent.at > PATIENCE
     }
 
-    /// No answer came within the time that a request may take.
+    /// No answer came within the timeout of a request.
     fn give_up(&self, sent: &Sent) -> ProviderError {
         self.pass((sent.at + PATIENCE - self.wire.world.now()).max(TimeDelta::zero()));
         no_answer(ErrorKind::Timeout, "no answer came")
@@ -205,7 +205,7 @@ impl ToProvider {
     }
 }
 
-/// Whether a page was full, and the provider surely had more behind it.
+/// Whether a page was full and surely followed by more records.
 fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) -> bool {
     let (Asked::List(object), Some(team)) = (sent.asked, team) else {
         return false;

@@ -1,7 +1,7 @@
-//! What lies between the processes and the provider: what is drawn for each request, who waits
-//! there, and the books of what was served.
+//! Between the processes and the provider: draws what happens to each request, parks requests, and
+//! records what was served.
 //!
-//! One step is polled at a time, so whoever sends belongs to the step that was announced last.
+//! One step is polled at a time, so a request belongs to the step that was announced last.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,10 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{dice::Dice, scenario::Rates, world::World};
 
-/// The longest that a request can take; see `providers::http`.
+/// The timeout of a request; see `providers::http`.
 pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
 
-/// What a step is about, as far as its requests are concerned.
+/// The step that a request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StepRequest {
     pub(crate) scan_id: String,
@@ -27,7 +27,7 @@ pub(crate) struct StepRequest {
     pub(crate) page: u32,
 }
 
-/// What is asked for.
+/// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     List(Object),
@@ -51,20 +51,20 @@ impl Asked {
     }
 }
 
-/// How a list's answer differs from what is there.
+/// How a list's answer differs from the real records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lie {
-    /// It says that there is nothing.
+    /// It is empty.
     Nothing,
-    /// It lacks records, shows others, or has some that aren't there.
+    /// It lacks records, repeats some, or has some that don't exist.
     Otherwise,
-    /// Its records are those that are there, in another order than was asked for.
+    /// It has the real records in another order than requested.
     Order,
-    /// Its records are what is there; the numbers around them aren't.
+    /// It has the real records and wrong numbers of records or pages.
     Numbers,
 }
 
-/// An ordered fault.
+/// A fault that is armed.
 #[derive(Debug, Clone)]
 pub(crate) struct Armed {
     pub(crate) on: Asked,
@@ -74,29 +74,29 @@ pub(crate) struct Armed {
     pub(crate) lie: Option<Lie>,
 }
 
-/// An exchange that the provider carried out.
+/// A request that the provider answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) at: Time,
-    /// When its request left, and the scan's request before it.
+    /// When it was sent, and when the scan's request before it was.
     pub(crate) left_at: Time,
     pub(crate) left_before: Option<Time>,
-    /// The furthest that the sender's clock was ahead since it may have got its permit.
+    /// The furthest that the sender's clock was ahead since its permit may have been granted.
     pub(crate) ahead: TimeDelta,
-    /// It was a full page, and more records were behind it.
+    /// It was a full page, followed by more records.
     pub(crate) more: bool,
     pub(crate) asked: Asked,
     pub(crate) step_request: Option<StepRequest>,
-    /// Whose records they were; see [`World::account_of`].
+    /// The account that the records count against; see [`World::account_of`].
     pub(crate) account: String,
     pub(crate) status: u16,
     pub(crate) records: i64,
-    /// An ordered fault struck it.
+    /// An armed fault was applied to it.
     pub(crate) is_struck: bool,
     pub(crate) lie: Option<Lie>,
 }
 
-/// Where a request waits for the driver's word.
+/// Where a request is parked until the driver resumes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
     BeforeProvider,
@@ -118,45 +118,45 @@ struct State {
     dice: Dice,
     rates: Rates,
     step_request: Option<StepRequest>,
-    /// Whether the step that is being made may be left at a request.
+    /// Whether the current step may be parked at a request.
     may_park: bool,
     waiting: Option<ParkedRequest>,
     armed: Vec<Armed>,
-    /// Since the checker looked last.
+    /// Served since the last check.
     served: Vec<Served>,
     excused: Vec<StepRequest>,
     requests: Vec<StepRequest>,
-    /// When each scan's newest request left.
+    /// When each scan's newest request was sent.
     left: BTreeMap<String, Time>,
-    /// The newest request provably never left.
+    /// The newest request provably was not sent.
     unsent: bool,
 }
 
-/// What happens to one request on its way.
+/// What happens to one request in transit.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a draw of its own")]
 pub(crate) struct Passage {
     pub(crate) park_before: bool,
     pub(crate) park_after: bool,
-    /// From leaving to the provider's answer, and from there back.
+    /// From sending to the provider's answer, and from there back.
     pub(crate) there: TimeDelta,
     pub(crate) back: TimeDelta,
     pub(crate) loss: Option<Loss>,
-    /// People are at work at the provider just then.
+    /// People edit records at the provider meanwhile.
     pub(crate) edits: bool,
-    /// An answer that came while its process had no time is found, not given up.
+    /// An answer that came while its process was frozen is used, not timed out.
     pub(crate) late_answer_counts: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// The request never arrives.
+    /// The request doesn't arrive.
     Request,
-    /// The answer never arrives.
+    /// The answer doesn't arrive.
     Answer,
     /// The connection breaks while the answer comes.
     Broken,
-    /// There is no connection, so the request can't have left.
+    /// The connection is refused, so the request was not sent.
     Unsent,
 }
 
@@ -181,7 +181,7 @@ impl Wire {
         }
     }
 
-    /// Whose requests follow, and whether one of them may be left waiting.
+    /// Sets the step that the next requests belong to, and whether one of them may be parked.
     pub(crate) fn announce(&self, step_request: Option<StepRequest>, may_park: bool) {
         let mut state = self.state();
         state.step_request = step_request;
@@ -203,7 +203,7 @@ impl Wire {
         self.state().armed.push(armed);
     }
 
-    /// The fault that strikes this request, if one does.
+    /// The fault that applies to this request, if there is one.
     pub(crate) fn strike(&self, asked: Asked, page: Option<u32>) -> Option<Armed> {
         let mut state = self.state();
         let struck = state.armed.iter_mut().find(|armed| {
@@ -215,8 +215,8 @@ impl Wire {
         Some(struck)
     }
 
-    /// Draws what happens to a request. One that asks about the key is answered at once: its sender
-    /// looks at the machine's clock.
+    /// Draws what happens to a request. A request about the key is answered at once, because its
+    /// sender uses the machine's clock.
     pub(crate) fn draw(&self, asked: Asked) -> Passage {
         let mut state = self.state();
         let State {
@@ -253,12 +253,12 @@ impl Wire {
         }
     }
 
-    /// A stream for what happens on the way.
+    /// An independent random stream for what happens in transit.
     pub(crate) fn split_dice(&self) -> Dice {
         self.state().dice.split()
     }
 
-    /// Leaves the request here until the driver resumes or drops it.
+    /// Parks the request until the driver resumes or drops it.
     pub(crate) async fn park(&self, point: Point) {
         let (resume, resumed) = oneshot::channel();
         self.state().waiting = Some(ParkedRequest { point, resume });
@@ -267,7 +267,7 @@ impl Wire {
         let _ = resumed.await;
     }
 
-    /// Returns when a request was parked.
+    /// Returns when a request is parked.
     pub(crate) async fn parked(&self) -> Option<ParkedRequest> {
         self.parked.notified().await;
         self.state().waiting.take()
@@ -277,12 +277,12 @@ impl Wire {
         self.state().served.push(served);
     }
 
-    /// A page that was served but could not be used: it may be asked for once more.
+    /// Notes that a page's answer could not be used, so it may be requested again.
     pub(crate) fn excuse(&self, step_request: Option<StepRequest>) {
         self.state().excused.extend(step_request);
     }
 
-    /// A request is about to leave; tells when the scan's one before it did.
+    /// Notes that a request is about to be sent; returns when the scan's request before it was.
     pub(crate) fn note_request(&self, step_request: Option<&StepRequest>) -> Option<Time> {
         let now = self.world.now();
         let mut state = self.state();
@@ -296,7 +296,7 @@ impl Wire {
         self.state().unsent = true;
     }
 
-    /// Whether the newest request of the step never left.
+    /// Whether the newest request of the step was not sent.
     pub(crate) fn was_unsent(&self) -> bool {
         self.state().unsent
     }

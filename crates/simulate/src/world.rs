@@ -1,5 +1,5 @@
-//! The provider and what is true there: the simulated workspaces, and what their own books don't
-//! tell about the past.
+//! The provider and its real records: the simulated workspaces, and the history that they don't
+//! keep.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,18 +15,18 @@ use syncline_sim::{
 
 use crate::{clock::Leaps, dice::Dice, scenario::Scenario};
 
-/// The simulated provider with the simulation's time. Shared by everybody who acts.
+/// The simulated provider with the simulation's time. Shared by all parts.
 pub(crate) struct World {
     pub(crate) sim: Simulator,
     /// The true time.
     pub(crate) clock: Arc<ManualClock>,
     /// By how much the processes' clocks are wrong.
     pub(crate) leaps: Arc<Leaps>,
-    /// The longest that its searches are behind.
+    /// The longest delay of its searches.
     pub(crate) lag: TimeDelta,
-    /// Whether its lies leave records out, or make some up.
+    /// Whether its false answers leave records out, or invent some.
     pub(crate) hides_records: bool,
-    /// Whether some of its records say something else in the place of a field.
+    /// Whether some of its records have values of the wrong type.
     pub(crate) misshapes_records: bool,
     scoped_keys_read_profile: bool,
     book: Mutex<Book>,
@@ -43,7 +43,7 @@ struct Book {
     returned: BTreeMap<(usize, Object), Time>,
     /// Ids of deleted records, which may come back.
     gone: BTreeMap<(usize, Object), Vec<String>>,
-    /// The team behind each key that ever was, and whether it is a master key.
+    /// The team of each key that ever existed, and whether it is a master key.
     keys: BTreeMap<String, (usize, bool)>,
 }
 
@@ -122,7 +122,7 @@ impl World {
         self.sim.read(team, read)
     }
 
-    /// Writes down that these objects of a team are not what they were.
+    /// Records that these objects of a team changed.
     pub(crate) fn note_change(&self, team: usize, objects: &[Object]) {
         let now = self.now();
         let mut book = self.book();
@@ -151,8 +151,8 @@ impl World {
         book.returned.insert((team, object), now);
     }
 
-    /// Whether since then searches have lost a record of the team and got one back: the totals tell
-    /// of neither, though pages moved.
+    /// Whether searches have lost a record of the team and got one back since `since`: then pages
+    /// shifted, but the totals don't show it.
     pub(crate) fn has_swapped(&self, team: usize, object: Object, since: Time) -> bool {
         let book = self.book();
         let is_newer = |times: &BTreeMap<(usize, Object), Time>| {
@@ -162,7 +162,7 @@ impl World {
         is_newer(&book.vanished) && is_newer(&book.returned)
     }
 
-    /// When each of a team's records that was ever hidden was hidden or shown last.
+    /// When each of a team's records that was ever hidden was last hidden or shown.
     pub(crate) fn visibility(&self, team: usize) -> HashMap<String, Time> {
         let book = self.book();
         let own = book.visibility.iter().filter(|((of, _), _)| *of == team);
@@ -191,7 +191,7 @@ impl World {
         book.gone.get(&(team, object)).cloned().unwrap_or_default()
     }
 
-    /// A key that the team accepts from now on.
+    /// Adds a key that the team accepts from now on.
     pub(crate) fn add_key(&self, team: usize, key: &str, scopes: Option<&[&str]>) {
         let options = match scopes {
             Some(scopes) => KeyOptions::scoped(key, scopes),
@@ -206,7 +206,7 @@ impl World {
         self.book().keys.get(key).map(|(team, _)| *team)
     }
 
-    /// What the key's records count against: its team, where it can be read, otherwise the key.
+    /// What the key's records count against: its team, if the key may read it, otherwise the key.
     pub(crate) fn account_of(&self, key: &str) -> String {
         match self.book().keys.get(key) {
             Some((team, is_master)) if *is_master || self.scoped_keys_read_profile => {
@@ -216,8 +216,7 @@ impl World {
         }
     }
 
-    /// The names under which a team's keys are accounts of their own, as long as nobody knows the
-    /// team.
+    /// The account names of a team's keys while the team is not known.
     pub(crate) fn key_accounts(&self, team: usize) -> BTreeSet<String> {
         let book = self.book();
         let own = book.keys.iter().filter(|(_, (of, _))| *of == team);
@@ -230,7 +229,7 @@ impl World {
     }
 }
 
-/// The key of a connection: of its team, with its number there, after so many changes.
+/// The key of a connection: its team, its number there, and the number of changes.
 pub(crate) fn key_name(team: usize, key: usize, generation: u32) -> String {
     format!("key-{team}-{key}-{generation}")
 }

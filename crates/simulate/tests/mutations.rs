@@ -1,7 +1,7 @@
-//! Known bugs, put back in one at a time: the simulation finds each of them.
+//! Known bugs, reintroduced one at a time: the simulation must find each of them.
 //!
-//! A bug is in for the thread of its test only, so the tests run side by side. They need a build with
-//! debug assertions.
+//! A bug is active only in the thread of its test, so the tests can run in parallel. They need a
+//! build with debug assertions.
 
 #![cfg(debug_assertions)]
 #![expect(
@@ -13,10 +13,10 @@
 use syncline_model::mutation::{self, Mutation};
 use syncline_simulate::{FaultLevel, Plan, run};
 
-/// Seeds that a bug may hide from.
+/// The most seeds that are searched for a bug.
 const SEEDS: u64 = 1_000;
 
-/// One test per bug, with the first seed that showed it, and a list that has to be complete.
+/// One test per bug, with the first seed that found it; the list must be complete.
 macro_rules! found {
     ($($test:ident: $bug:ident at $seed:literal,)*) => {
         $(
@@ -57,9 +57,9 @@ found! {
     future_records_count_is_found: FutureRecordsCount at 3,
 }
 
-/// Runs the seed that showed the bug before. A change of the simulation can move it to another seed: then
-/// all seeds are searched. `FROM_THE_FIRST_SEED=1` searches them anyway, and so prints the rows of the table
-/// in `docs/simulation.md`.
+/// Runs the seed that found the bug before. A change of the simulation can move it to another seed:
+/// then all seeds are searched. With `FROM_THE_FIRST_SEED=1` they are searched anyway, which prints
+/// the rows of the table in `docs/simulation.md`.
 fn finds(bug: Mutation, known: u64) {
     let search = std::env::var_os("FROM_THE_FIRST_SEED").is_some();
     let known = (!search).then_some(known);
@@ -67,7 +67,7 @@ fn finds(bug: Mutation, known: u64) {
         mutation::activate(Some(bug));
         let rule = broken_rule(seed);
         mutation::activate(None);
-        // The seed must hold without the bug, or it is not the bug that was found.
+        // The seed must pass without the bug, otherwise something else was found.
         rule.filter(|_| broken_rule(seed).is_none())
             .map(|rule| (seed, rule))
     });

@@ -1,4 +1,4 @@
-//! A seed is the same run each time, and a fixed set of seeds holds.
+//! A seed gives the same run each time, and a fixed set of seeds passes.
 
 #![expect(
     clippy::unwrap_used,
@@ -46,7 +46,7 @@ fn nothing_falls_where_nothing_goes_wrong() {
     all_hold(FaultLevel::None, 1..=4);
 }
 
-/// Two at a time: each waits for its database's thread most of the time.
+/// Two at a time, because each mostly waits for its database's thread.
 fn all_hold(faults: FaultLevel, seeds: std::ops::RangeInclusive<u64>) {
     let seeds: Vec<u64> = seeds.collect();
     let fallen: Vec<String> = thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! What was served against what may be read: in no hour and no day more than the largest limit, and
-//! the budgets in the tables never know of less than was served.
+//! Compares the records that were served with the record limits: no hour and no day has more than
+//! the largest limit, and the budgets in the tables never count fewer than were served.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,9 +14,9 @@ use crate::{
     wire::{Asked, Served},
 };
 
-/// How long a minute counts beyond the window; the promise that the budgets make to themselves.
+/// How long a minute counts beyond the window; the budgets' own margin.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
-/// A budget of a calm month is read now and then only.
+/// An account with more than 200 answers is compared only every so many steps.
 const EVERY: u64 = 32;
 const LARGE: usize = 2_000;
 
@@ -24,15 +24,15 @@ const LARGE: usize = 2_000;
 pub(crate) struct Books {
     /// Per account, what was served in the last day.
     served: BTreeMap<String, VecDeque<Spent>>,
-    /// What all budgets together counted after the last step.
+    /// The sum that all budgets counted after the last step.
     counted: i64,
 }
 
-/// An answer's records.
+/// The records of one answer.
 #[derive(Debug, Clone, Copy)]
 struct Spent {
     at: Time,
-    /// When its request left.
+    /// When its request was sent.
     left_at: Time,
     records: i64,
 }
@@ -47,7 +47,7 @@ impl Checker {
     pub(super) async fn look_at_books(&mut self, served: &[Served]) -> anyhow::Result<()> {
         let mut spenders = BTreeSet::new();
         for it in served.iter().filter(|it| it.records > 0) {
-            // The key's own profile is no record that a sync reads.
+            // The key's own profile doesn't count as a record.
             if it.asked == Asked::Other {
                 continue;
             }
@@ -66,13 +66,13 @@ impl Checker {
         Ok(())
     }
 
-    /// Two answers that are exactly a window apart are in no interval together.
+    /// Two answers that are exactly a window apart are never in the same window.
     ///
-    /// A window is one of the true time, as long as no clock leaps ahead. Where one does, what was read
-    /// before is as old as that clock says: nothing in the tables tells a leap from a silence. So what
-    /// the sender could take for older, because its clock is ahead of one that may have stamped it,
-    /// counts for so much less time. Once the clocks are right again, whatever was read while they were
-    /// ahead counts in full.
+    /// Windows are measured in true time, as long as no clock jumps ahead. If one does, records
+    /// that were read before look as old as that clock says: the tables can't distinguish a jump
+    /// from a long pause. So records count for less time by as much as the sender's clock is ahead
+    /// of any clock that may have stamped them. Once the clocks are right again, everything that
+    /// was read while they were ahead counts in full.
     fn windows_hold(&mut self, newest: &Served) {
         let account = &newest.account;
         let Some((per_hour, per_day)) = self.limits_of(account, newest) else {
@@ -109,7 +109,7 @@ impl Checker {
         }
     }
 
-    /// The largest limits of the connections that draw from the account, for that request.
+    /// The largest limits, for that request, of the connections that use the account.
     fn limits_of(&self, account: &str, it: &Served) -> Option<(i64, i64)> {
         let team = self.team_of_account(account)?;
         let sharing = self.connections.values().filter(|own| own.team == team);
@@ -127,12 +127,12 @@ impl Checker {
         }
     }
 
-    /// Whatever was served still counts, in the eyes of the fastest clock, for as long as it is in a
-    /// window. Told for the newest records and for all from some moment on, since any of those sums
-    /// could be the one that a window's beginning cuts off.
+    /// Everything that was served must still count, by the fastest clock, for as long as it is in a
+    /// window. Checked for the newest records and for each suffix of the list, since a window may
+    /// begin anywhere.
     ///
-    /// A clock that is behind stamps what it reads too early, and counts it no longer than that. One
-    /// that is ahead takes what was read before for old, but forgets nothing: it may be wrong.
+    /// A clock that is behind stamps records too early, and they count only that long. A clock that
+    /// is ahead considers earlier records old, but the budget keeps them: the clock may be wrong.
     pub(super) async fn budget_knows(&mut self, account: &str) -> anyhow::Result<()> {
         let own = self.books.served.get(account).cloned().unwrap_or_default();
         if own.len() > LARGE || (own.len() > 200 && !self.step.is_multiple_of(EVERY)) {
@@ -173,7 +173,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A request that provably never left has left nothing behind in the budgets.
+    /// A request that provably was not sent doesn't count in the budgets.
     pub(super) async fn what_never_left_is_free(&mut self, moment: &Moment) -> anyhow::Result<()> {
         let mut counted = 0;
         for row in self.tables.budgets().await? {
@@ -190,8 +190,8 @@ impl Checker {
         Ok(())
     }
 
-    /// What the account's budget counts: the end of each minute with its records, and what is
-    /// reserved. A team whose connections don't know it yet still counts under their keys.
+    /// What the account's budget counts: the end of each minute with its records, and the
+    /// reservations. While a team's connections don't know the team, they count under their keys.
     async fn counted(&mut self, account: &str) -> anyhow::Result<Vec<(Time, i64)>> {
         let names = self.names_of(account);
         let mut counted = Vec::new();

@@ -1,30 +1,30 @@
-//! Moments that can't be. A clock that was ahead, and is right again, may hold nothing up for longer
-//! than a period, a lease or a window.
+//! Timestamps in the future. A clock that was ahead, and is right again, must not delay anything
+//! for longer than a period, a lease or a window.
 
 use chrono::TimeDelta;
 use syncline_model::Time;
 
 use super::Checker;
 
-/// By how much the clocks of processes may differ as long as they are right.
+/// The largest difference between the processes' clocks while they are right.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
 /// How long a lease lasts.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
-/// What is forbidden is tried once a day.
+/// The interval at which forbidden objects are tried.
 const PROBE: TimeDelta = TimeDelta::hours(24);
-/// The longest that a run is put off: by a day's window, whose first record came with an answer that
-/// took its time.
+/// The longest time that a run is deferred: by a daily window, whose first record came with a slow
+/// answer.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(24 * 60 + 5);
 
 impl Checker {
-    /// After a process with that time on its clock has looked at what is due.
+    /// Checked after a process with this time on its clock has ticked.
     pub(super) fn nothing_lies_in_the_future(&mut self, clock: Time) {
         let latest = clock + MARGIN;
         let mut found = Vec::new();
         for sync in &self.syncs {
             let within = match sync.paused_cause.as_deref() {
                 None if !sync.paused => TimeDelta::milliseconds(sync.period_ms),
-                // One that was asked for is scheduled when its run ends.
+                // A triggered sync is rescheduled when its run ends.
                 Some("forbidden")
                     if sync.triggered_at.is_none() && self.runs.active_of(&sync.id).is_none() =>
                 {

@@ -1,14 +1,14 @@
-//! No live record is marked deleted.
+//! No live record is marked as deleted.
 
 use super::{Checker, Moment, rows::MARKED, tables::HistoryEvent, truth::marked};
 use crate::wire::Lie;
 use syncline_model::{Object, Time};
 
-/// The reason that stands where somebody applied held deletions.
+/// The reason in the history for held deletions that somebody applied.
 const BY_HAND: &str = "a held deletion was applied by hand";
 
 impl Checker {
-    /// Looks at the rows that a step marked as deleted or as live again.
+    /// Checks the rows that a step marked as deleted or as live again.
     pub(super) fn look_at_deletions(&mut self, _: &Moment) -> anyhow::Result<()> {
         for entry in self.history.clone() {
             let object: Object = entry.object.parse()?;
@@ -24,7 +24,7 @@ impl Checker {
         Ok(())
     }
 
-    /// What the provider marks itself is an update of the row.
+    /// A record that the provider itself marks as deleted counts as an update of the row.
     fn count(&mut self, entry: &HistoryEvent) {
         let known = self.runs.get_mut(&entry.run_id);
         if let Some(known) = known.filter(|_| entry.reason != MARKED) {
@@ -78,7 +78,8 @@ impl Checker {
         self.violated("a live record is never marked deleted", text);
     }
 
-    /// Somebody applied by hand what a run held because the provider said that there is nothing.
+    /// Somebody applied deletions that a run held because the provider had answered with an empty
+    /// list.
     fn was_misled(&self, entry: &HistoryEvent) -> bool {
         entry.reason == BY_HAND
             && self
@@ -103,13 +104,13 @@ impl Checker {
         }
     }
 
-    /// The provider itself takes it for deleted, though it may not list it as such.
+    /// The provider itself considers it deleted, though it may not list it as such.
     fn is_marked(&self, team: usize, object: Object, id: &str) -> bool {
         self.world
             .read(team, |team| marked(team, object).contains(id))
     }
 
-    /// Since when the provider has had the record without a break.
+    /// Since when the record has existed at the provider without interruption.
     pub(super) fn live_since(
         &self,
         team: usize,

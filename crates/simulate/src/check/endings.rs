@@ -1,4 +1,4 @@
-//! How runs end: the event, the counters, and what they claim to have seen.
+//! How runs end: the event, the counters, and the coverage.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
 use crate::{transport::FULL_PAGE, wire::Lie};
 
 impl Checker {
-    /// Exactly one event for each run that ended, none for another.
+    /// Exactly one event for each run that ended, and no other events.
     pub(super) async fn look_at_events(&mut self, ended: &[Run]) -> anyhow::Result<()> {
         let events = self.tables.events_after(self.events_seen).await?;
         for event in events {
@@ -62,7 +62,7 @@ impl Checker {
         self.table_is_the_truth(run).await
     }
 
-    /// Nobody reserves for more records than a page was asked for.
+    /// A page with more records than requested would exceed its reservation.
     fn pages_keep_their_size(&mut self, run: &Run, pages: &[SeenPage]) {
         let comes_in_pages =
             run.object() == run.object().scanned_as() && run.object() != Object::Mailbox;
@@ -114,7 +114,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Deletions in the history that this step wrote for a run, less what the provider marks itself.
+    /// Deletions of a run that this step wrote to the history, except those that the provider marks
+    /// itself.
     fn deleted_by(&self, run_id: &str) -> i64 {
         let deleted = self.history.iter().filter(|entry| {
             entry.run_id == run_id && entry.event == "deleted" && entry.reason != MARKED
@@ -122,8 +123,8 @@ impl Checker {
         count(deleted.count())
     }
 
-    /// A run that didn't reach its last page deletes nothing, and one that fails nothing at its end:
-    /// it may have deleted before it waited.
+    /// A run that didn't reach its last page deletes nothing, and a run that fails deletes nothing
+    /// when it ends; it may have deleted before it waited.
     fn only_whole_scans_delete(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
         let of_pass = self.runs.get(&run.id).map(|known| known.deleted_of_pass);
@@ -176,7 +177,7 @@ impl Checker {
         }
     }
 
-    /// A complete run saw whatever was there, and to be seen, for as long as it took.
+    /// A complete run saw every record that was visible for the whole time of the run.
     fn complete_has_seen_all(&mut self, run: &Run, pages: &[SeenPage]) {
         let Some(began) = self.runs.get(&run.id).and_then(|known| known.began) else {
             return;
@@ -207,7 +208,8 @@ impl Checker {
         }
     }
 
-    /// Pages without an order move when one record goes and another comes, and nobody can tell.
+    /// Pages without an order shift when one record is removed and another added, and the engine
+    /// can't detect that.
     pub(super) fn may_have_shifted(&self, team: usize, object: Object, began: Time) -> bool {
         let ordered = matches!(
             object,
@@ -217,8 +219,8 @@ impl Checker {
         !ordered && changed.is_some_and(|changed| changed >= began)
     }
 
-    /// The provider said that there is nothing, or distorted what has neither an order nor a total,
-    /// or lied more than once: nobody could tell.
+    /// The provider returned an empty list, or distorted a list that has neither an order nor a
+    /// total, or lied more than once, which the engine can't detect.
     pub(super) fn is_excused_by_lies(&self, run: &Run) -> bool {
         let lies = self.runs.lies.get(&run.scan_id);
         let lies = lies.map_or(&[][..], Vec::as_slice);
@@ -228,7 +230,7 @@ impl Checker {
     }
 }
 
-/// Records that were kept out of the pages.
+/// Records that were rejected.
 pub(super) fn rejected_in(pages: &[SeenPage]) -> i64 {
     let rejected = pages.iter().filter_map(|page| page.rejected.as_ref());
     rejected.map(|rejected| count(rejected.0.len())).sum()

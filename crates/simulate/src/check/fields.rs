@@ -1,4 +1,4 @@
-//! Fields that can't be read: each costs itself and nothing else.
+//! Fields that can't be read: only the field is lost, not its record.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use super::{Checker, Run, ids, truth::hidden};
 use crate::shapes::{self, Misshapen};
 
 impl Checker {
-    /// After a complete run over records that nobody has changed since it began: those with a field that
-    /// can't be read are there, the field says that it isn't known, and the run has named and counted
-    /// it.
+    /// Checked after a complete run over records that nobody has changed since it began: records
+    /// with an unreadable field are stored, the field is unknown in the row, and the run has named
+    /// and counted it.
     pub(super) async fn unreadable_fields_cost_themselves(
         &mut self,
         run: &Run,
@@ -27,7 +27,7 @@ impl Checker {
         let changed = self.world.changed_at(team, object);
         let disturbed = changed.is_some_and(|changed| changed >= began)
             || self.runs.lies.contains_key(&run.scan_id);
-        // What the run before it read, that one has counted.
+        // The failed run before it has counted the records on its own pages.
         if disturbed || taken_over > 0 {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! The end of everything: nobody edits, nothing goes wrong any more, and the clock runs on.
+//! The end of a simulation: no edits and no more faults, while time passes.
 
 use syncline_model::{Object, Time, Verdict};
 
@@ -7,12 +7,12 @@ use super::{
     truth::{MADE_UP, hidden},
 };
 
-/// Runs that each sync has then.
+/// The number of runs that each sync must have then.
 const RUNS: usize = 3;
 
 impl Checker {
-    /// Whether every sync that isn't paused has had some runs since the quiet began, after `ended`
-    /// runs of it had ended.
+    /// Whether every sync that isn't paused has had some runs since the quiet phase began, when
+    /// `ended` runs of it had ended.
     pub(crate) fn is_settled(&self, before: &[(String, usize)]) -> bool {
         before.iter().all(|(sync, ended)| {
             let runs = self.runs.ended.get(sync);
@@ -20,14 +20,14 @@ impl Checker {
         })
     }
 
-    /// Per sync, how many runs of it have ended.
+    /// Per sync, the number of its runs that have ended.
     pub(crate) fn ended_so_far(&self) -> Vec<(String, usize)> {
         let ended = |sync: &super::Sync| self.runs.ended.get(&sync.id).map_or(0, Vec::len);
         let syncs = self.syncs.iter();
         syncs.map(|sync| (sync.id.clone(), ended(sync))).collect()
     }
 
-    /// What is stuck, of the syncs that should have run.
+    /// Reports syncs that should have run and didn't.
     pub(crate) fn stuck(&mut self, before: &[(String, usize)]) {
         for (sync_id, ended) in before {
             let runs = self.runs.ended.get(sync_id).map_or(0, Vec::len);
@@ -43,7 +43,7 @@ impl Checker {
         }
     }
 
-    /// Checks whole tables, and how the runs of the quiet end ended.
+    /// Checks whole tables, and how the runs of the quiet phase ended.
     pub(crate) async fn finish(
         &mut self,
         before: &[(String, usize)],
@@ -58,7 +58,7 @@ impl Checker {
                 let Some(known) = self.runs.get(id) else {
                     continue;
                 };
-                // One that began before may still have met something.
+                // A run that began earlier may have been disturbed.
                 if known.began.is_some_and(|began| began > quiet_since) {
                     let run = known.row.clone();
                     self.quiet_run_is_good(&run);
@@ -86,7 +86,7 @@ impl Checker {
         }
     }
 
-    /// What is still missing then is held, hidden, or beyond the limit.
+    /// Rows that are still missing then are held, hidden, or beyond the limit of lookups.
     async fn nothing_is_left_open(&mut self, run: &Run) -> anyhow::Result<()> {
         if !run.is_complete() {
             return Ok(());
@@ -118,8 +118,8 @@ impl Checker {
         Ok(())
     }
 
-    /// No reservation is left of requests that were settled: only those of crashes and losses, and
-    /// they leave after a day.
+    /// Settled requests leave no reservation: only crashes and losses do, and those expire after a
+    /// day.
     async fn budgets_are_whole(&mut self) -> anyhow::Result<()> {
         for account in self.books.accounts() {
             self.budget_knows(&account).await?;

@@ -1,7 +1,7 @@
-//! What must hold, checked after every step on what changed, and on whole tables at the end.
+//! The invariants, checked after every step on what changed, and on whole tables at the end.
 //!
-//! The checker reads the tables like a user would, and knows what is true at the provider; it keeps
-//! a copy of the tables as they were after the last step. One file per group of invariants.
+//! The checker reads the tables as a user would, and knows the provider's real records; it keeps a
+//! copy of the tables as they were after the last step. One file per group of invariants.
 
 mod books;
 mod clocks;
@@ -40,14 +40,14 @@ use crate::{
     world::World,
 };
 
-/// Something that must never be the case.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The step after which it was seen.
+    /// The step after which it was found.
     pub step: u64,
-    /// Which rule it breaks.
+    /// The invariant that is violated.
     pub rule: &'static str,
-    /// What is the case instead, with ids.
+    /// What was found instead, with ids.
     pub text: String,
 }
 
@@ -57,17 +57,17 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How long after a change of limits a request may leave that was permitted before.
+/// How long after a change of limits a request may be sent that was permitted before.
 const PERMIT_LASTS: TimeDelta = TimeDelta::seconds(30);
 
-/// A connection as the checker needs to know it.
+/// A connection, for the checker.
 #[derive(Debug, Clone)]
 pub(crate) struct Connected {
     pub(crate) id: String,
     pub(crate) team: usize,
-    /// The largest limits that it ever had.
+    /// The largest limits that it has ever had.
     pub(crate) limits: VolumeLimits,
-    /// Those that it has, and since when.
+    /// Its present limits, and since when.
     pub(crate) present: (VolumeLimits, Time),
 }
 
@@ -81,9 +81,9 @@ impl Connected {
         }
     }
 
-    /// The limits that a request had to keep to: those that were set last, unless its permit may be
-    /// older. A permit is granted with the page before, so that is the case for no more than the first
-    /// request of a scan that leaves after a change.
+    /// The limits for a request: the newest ones, unless its permit may be older. A permit is
+    /// granted with the page before, so this applies only to the first request of a scan after a
+    /// change.
     fn limits_for(&self, it: &Served) -> VolumeLimits {
         let (present, since) = self.present;
         let is_later = it.left_before.is_some_and(|before| before > since);
@@ -95,19 +95,19 @@ impl Connected {
     }
 }
 
-/// A step as the checker needs to know it.
+/// A step, for the checker.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Moment {
     pub(crate) step: u64,
-    /// The scan that a worker stepped whose lease had been somebody else's before.
+    /// The scan of a worker that stepped although another worker had leased the scan.
     pub(crate) overtaken: Option<String>,
     /// The run whose held deletions were applied by hand.
     pub(crate) applied: Option<String>,
-    /// Pages that were served and wait between the provider and their process.
+    /// Pages that were served and have not reached their process.
     pub(crate) waiting: Vec<StepRequest>,
-    /// A process has looked at what is due: the time on its clock.
+    /// The clock time of a process that has ticked.
     pub(crate) ticked: Option<Time>,
-    /// The step's request provably never left.
+    /// The step's request provably was not sent.
     pub(crate) unsent: bool,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Checker {
     wire: Arc<Wire>,
     version: Option<i64>,
     step: u64,
-    /// By-id reads that a run may make.
+    /// Lookups that a run may make.
     lookups_per_run: i64,
     pub(crate) connections: BTreeMap<String, Connected>,
     runs: Runs,
@@ -127,9 +127,9 @@ pub(crate) struct Checker {
     syncs: Vec<Sync>,
     history_seen: i64,
     events_seen: i64,
-    /// Runs that an event was written for.
+    /// Runs that have an event.
     told: BTreeSet<String>,
-    /// What the newest step wrote into the rows' history.
+    /// What the newest step wrote to the rows' history.
     history: Vec<HistoryEvent>,
     violations: Vec<Violation>,
 }
@@ -161,7 +161,7 @@ impl Checker {
         })
     }
 
-    /// Looks at what a step changed.
+    /// Checks what a step changed.
     pub(crate) async fn look(&mut self, moment: &Moment) -> anyhow::Result<()> {
         self.step = moment.step;
         let served = self.wire.take_served();
@@ -226,7 +226,7 @@ impl Checker {
         self.runs.get(id).map(|known| &known.row)
     }
 
-    /// Runs that ended with deletions held.
+    /// Runs that ended and hold deletions.
     pub(crate) fn holding_runs(&self) -> Vec<String> {
         self.runs.holding()
     }
@@ -236,7 +236,7 @@ impl Checker {
         self.runs.ended.values().map(Vec::len).sum()
     }
 
-    /// The tables as they are in the end, for the digest.
+    /// Adds the final tables to the digest.
     pub(crate) fn sum_up(&self, trace: &mut Trace) {
         let now = self.world.now();
         for known in self.runs.all() {
@@ -258,7 +258,7 @@ impl Checker {
     }
 }
 
-/// Answers that lied about a scan's object, and how.
+/// False answers about a scan's object, and their kind.
 fn lies_of(served: &[Served]) -> impl Iterator<Item = (&str, Lie)> {
     served.iter().filter_map(|it| {
         let step_request = it.step_request.as_ref()?;

@@ -1,5 +1,5 @@
-//! What the processes asked for: no page twice without a reason, and no more of an object than its
-//! run may read.
+//! The requests of the processes: no page is read twice without a reason, and no run reads more
+//! records of an object than its limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::wire::{Asked, Served, StepRequest};
 
 #[derive(Default)]
 pub(crate) struct Reads {
-    /// How often each page was served, and how often something kept it from being used.
+    /// How often each page was served, and how often its answer could not be used.
     pages: BTreeMap<StepRequest, Page>,
-    /// Pages that were served again, until it is known why.
+    /// Pages that were served again, until the reason is known.
     suspects: BTreeSet<StepRequest>,
-    /// Per scan, the last page that was served, and whether it was full and followed by more. A worker
-    /// that was overtaken may be served an earlier one later.
+    /// Per scan, the last page that was served, and whether it was full and followed by more. A
+    /// worker that lost its lease may be served an earlier page later.
     followed: BTreeMap<String, (u32, u32, bool)>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Reads {
 struct Page {
     served: u32,
     excused: u32,
-    /// Of its newest answer, if that could be used.
+    /// The number in its newest answer, if that could be used.
     records: i64,
 }
 
@@ -58,7 +58,7 @@ impl Checker {
                 }
             }
         }
-        // An answer that couldn't be used is no part of what the run has read.
+        // An answer that couldn't be used doesn't count as read.
         for step_request in self.wire.take_excused() {
             let page = self.reads.pages.entry(step_request).or_default();
             page.excused += 1;
@@ -96,8 +96,8 @@ impl Checker {
         }
     }
 
-    /// A scan that came to its end has not stopped at a full page behind which there was more,
-    /// whatever the provider said of its totals.
+    /// A scan that reached its end has not stopped at a full page that was followed by more,
+    /// whatever totals the provider reported.
     pub(super) fn full_pages_are_followed(&mut self, run: &Run) {
         let whole = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Drifted));
         let last = self.reads.followed.get(&run.scan_id);
@@ -110,8 +110,8 @@ impl Checker {
         }
     }
 
-    /// A page is read again only after something kept its answer from being used. As long as an
-    /// answer waits between the provider and its process, nobody knows what becomes of it.
+    /// A page is read again only if its answer could not be used. While an answer is between the
+    /// provider and its process, that is not known.
     pub(super) fn pages_are_read_once(&mut self, served: &[Served], waiting: &[StepRequest]) {
         let again = served.iter().filter_map(|it| it.step_request.clone());
         self.reads.suspects.extend(again);

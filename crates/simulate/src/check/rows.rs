@@ -1,4 +1,4 @@
-//! The common-model rows: stamps that grow, and presence that the history explains.
+//! The common-model rows: stamps that grow, and changes of presence with a history entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ pub(crate) struct Copy {
     pub(crate) stamp: Time,
     pub(crate) fingerprint: u64,
     pub(crate) contact_id: Option<String>,
-    /// What the provider itself marks as deleted.
+    /// The provider itself marks it as deleted.
     pub(crate) is_marked: bool,
-    /// Deleted by hand after the provider had answered with nothing.
+    /// Deleted by hand after the provider had answered with an empty list.
     pub(crate) misled: bool,
 }
 
-/// The reason that stands where the provider itself marks a record as deleted.
+/// The reason in the history if the provider itself marks a record as deleted.
 pub(crate) const MARKED: &str = "the provider marks it as deleted";
 
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Rows {
 }
 
 impl Checker {
-    /// Takes over the rows that changed: those of syncs that gave a new stamp.
+    /// Takes over the rows that changed: those of syncs with a new stamp.
     pub(super) async fn look_at_rows(&mut self) -> anyhow::Result<()> {
         for sync in self.syncs.clone() {
             let key = (sync.connection_id.clone(), sync.object());
@@ -72,7 +72,7 @@ impl Checker {
         Ok(())
     }
 
-    /// One transaction, one stamp, and no row newer than the sync knows.
+    /// One stamp per transaction, and no row newer than its sync's stamp.
     fn stamps_grow(
         &mut self,
         (connection, object): &(String, Object),
@@ -146,8 +146,8 @@ impl Checker {
         }
     }
 
-    /// At the end of everything: the rows are those that were seen to change, and what the history
-    /// says last of each is true.
+    /// At the end of the simulation: the rows are those that were seen to change, and the last
+    /// history entry of each matches its presence.
     pub(super) async fn rows_are_as_they_were(&mut self) -> anyhow::Result<()> {
         for sync in self.syncs.clone() {
             let key = (sync.connection_id.clone(), sync.object());

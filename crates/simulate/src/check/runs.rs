@@ -1,4 +1,4 @@
-//! Runs: one active run per sync, fences, pages that commit whole, and ends that are final.
+//! Runs: one active run per sync, growing fences, pages that commit atomically, and final ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,22 +7,22 @@ use syncline_model::Time;
 use super::{Checker, Moment, Run, endings::rejected_in};
 use crate::wire::Lie;
 
-/// A run with what the tables don't tell of it.
+/// A run, with facts that are not in the tables.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) row: Run,
-    /// The true time when its scan began, or before.
+    /// The true time when its scan began, or earlier.
     pub(crate) began: Option<Time>,
-    /// Records and rejected ones on the pages that it took over from the run before it, which failed.
+    /// Records, and rejected ones, on the pages that it took over from the failed run before it.
     pub(crate) taken_over: i64,
     pub(crate) taken_over_rejected: i64,
-    /// The rows that it inserted and changed with its pages, as far as they were seen to change.
+    /// The rows that its pages inserted and changed, as observed.
     pub(crate) created: i64,
     pub(crate) updated: i64,
     /// The rows that it marked as deleted because the provider no longer has them.
     pub(crate) deleted: i64,
-    /// Those of them that its newest reading led to. New credentials begin a reading anew, and the one
-    /// before may have come to its end.
+    /// The deletions of its newest pass, with the pass. With new credentials a run starts over, and
+    /// its earlier pass may have been complete.
     pub(crate) deleted_of_pass: (i64, i64),
 }
 
@@ -30,13 +30,13 @@ pub(crate) struct Known {
 pub(crate) struct Runs {
     known: BTreeMap<String, Known>,
     active: BTreeSet<String>,
-    /// Per scan, how the provider lied to it.
+    /// Per scan, the false answers of the provider.
     pub(crate) lies: BTreeMap<String, Vec<Lie>>,
-    /// Scans whose questions by id the provider did not answer.
+    /// Scans with lookups that the provider did not answer.
     pub(crate) unanswered: BTreeSet<String>,
-    /// Requests of each scan.
+    /// The number of requests of each scan.
     pub(crate) requests: BTreeMap<String, i64>,
-    /// When each scan was first seen at work.
+    /// When each scan was first seen running.
     began: BTreeMap<String, Time>,
     /// Per sync, its runs in the order in which they ended.
     pub(crate) ended: BTreeMap<String, Vec<String>>,
@@ -72,7 +72,7 @@ impl Runs {
 }
 
 impl Checker {
-    /// Takes over the runs as they are now and gives back those that ended.
+    /// Takes over the present runs and returns those that ended.
     pub(super) async fn look_at_runs(&mut self, moment: &Moment) -> anyhow::Result<Vec<Run>> {
         let active = self.tables.active_runs().await?;
         self.one_active_run_of_each_sync(&active);
@@ -151,7 +151,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A worker whose scan was taken over changes nothing of it.
+    /// A worker that lost its lease changes nothing of the scan.
     fn fence_holds(&mut self, before: &Run, run: &Run, moment: &Moment) {
         if moment.overtaken.as_ref() == Some(&run.scan_id) {
             self.violated(
@@ -170,7 +170,7 @@ impl Checker {
         }
     }
 
-    /// The checkpoint and the counters say what the written pages say.
+    /// The checkpoint and the counters match the written pages.
     async fn pages_commit_whole(&mut self, run: &Run) -> anyhow::Result<()> {
         let (pages, records) = self.tables.page_sums(&run.id, run.pass).await?;
         if pages != run.next_page - 1 {
@@ -195,7 +195,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Applying held deletions is all that may change a run after its end.
+    /// Only applying held deletions may change a run after its end.
     async fn take_over_applied(&mut self, id: &str) -> anyhow::Result<()> {
         let Some(applied) = self.runs.get(id).map(|known| known.row.scan_id.clone()) else {
             return Ok(());
@@ -226,7 +226,7 @@ impl Checker {
         Ok(())
     }
 
-    /// At the end of everything: no run that ended has changed since.
+    /// At the end of the simulation: no run that ended has changed since.
     pub(super) async fn ended_runs_are_as_they_were(&mut self) -> anyhow::Result<()> {
         for run in self.tables.all_runs().await? {
             match self.runs.get(&run.id) {

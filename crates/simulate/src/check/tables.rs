@@ -1,5 +1,5 @@
-//! The tables as a user would read them: over a connection of its own, with SQL of its own. Nothing
-//! here is shared with the store that wrote them.
+//! The tables as a user would read them: with a connection and SQL of its own. It shares nothing
+//! with the store that wrote them.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -25,7 +25,7 @@ pub(crate) struct Run {
     pub(crate) fence: i64,
     pub(crate) next_page: i64,
     pub(crate) pass: i64,
-    /// By-id reads.
+    /// The number of lookups.
     pub(crate) lookups: i64,
     pub(crate) records_read: i64,
     pub(crate) records_created: i64,
@@ -40,7 +40,7 @@ pub(crate) struct Run {
     pub(crate) coverage: Option<Json<Coverage>>,
     pub(crate) error_message: Option<String>,
     pub(crate) finished_at: Option<Timestamp>,
-    /// When it was put off, as long as it waits.
+    /// When it was deferred, while it waits.
     pub(crate) put_off_at: Option<Timestamp>,
     pub(crate) fields_unread: Json<BTreeMap<String, i64>>,
 }
@@ -96,7 +96,7 @@ impl Sync {
     }
 }
 
-/// What one run saw on one page.
+/// The ids that one run saw on one page.
 #[derive(Debug, FromRow)]
 pub(crate) struct SeenPage {
     pub(crate) pass: i64,
@@ -127,7 +127,7 @@ pub(crate) struct HistoryEvent {
     pub(crate) reason: String,
 }
 
-/// An event that is owed to the outside.
+/// An event in the outbox.
 #[derive(Debug, FromRow)]
 pub(crate) struct OwedEvent {
     pub(crate) number: i64,
@@ -159,7 +159,7 @@ impl Tables {
         Ok(Self(options.connect().await?))
     }
 
-    /// Moves whenever another connection commits.
+    /// Changes whenever another connection commits.
     pub(crate) async fn version(&mut self) -> sqlx::Result<i64> {
         sqlx::query_scalar("PRAGMA data_version")
             .fetch_one(&mut self.0)
@@ -211,7 +211,7 @@ impl Tables {
         .await
     }
 
-    /// How many pages of a pass are written down, and the records on all pages of the run.
+    /// How many pages of a pass are written, and the records on all pages of the run.
     pub(crate) async fn page_sums(&mut self, run_id: &str, pass: i64) -> sqlx::Result<(i64, i64)> {
         sqlx::query_as(
             "SELECT COALESCE(sum(pass = $2), 0),
@@ -250,7 +250,7 @@ impl Tables {
             .await
     }
 
-    /// Whether a live row is as the SQL expression says; `None` where there is no such row.
+    /// Whether the SQL expression is true for a live row; `None` if there is no such row.
     pub(crate) async fn row_is(
         &mut self,
         connection_id: &str,
@@ -314,7 +314,7 @@ impl Tables {
         .await
     }
 
-    /// The last word on each row's presence, by row.
+    /// The last change of each row's presence.
     pub(crate) async fn last_presence(
         &mut self,
     ) -> sqlx::Result<Vec<(String, String, String, String)>> {

@@ -1,5 +1,5 @@
-//! The tables against the truth: after two complete runs in a row with no change between them, and
-//! none since, they are the same.
+//! Compares the tables with the provider's real records: after two complete runs in a row without
+//! changes between or after them, they are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,15 @@ use syncline_sim::Team;
 
 use super::{Checker, Run, ids};
 
-/// Worlds of more records are compared after fewer runs.
+/// Larger tables are compared less often.
 const SMALL: usize = 1_000;
-/// The id of a record that the provider makes up.
+/// The id of a record that the provider invents.
 pub(super) const MADE_UP: &str = "6a0af1f3f1ce1100203b8047";
-/// How many more.
+/// Large tables are compared after every so many runs.
 const SELDOM: usize = 24;
 
 impl Checker {
-    /// Compares, where the run that ended and the one before it allow that.
+    /// Compares the tables, if the last two runs allow it.
     pub(super) async fn table_is_the_truth(&mut self, run: &Run) -> anyhow::Result<()> {
         let Some(quiet_since) = self.quiet_since(run) else {
             return Ok(());
@@ -34,7 +34,8 @@ impl Checker {
         }
     }
 
-    /// When the first of the last two runs of the sync began, if both were complete and honest.
+    /// When the first of the last two runs of the sync began, if both were complete and had no
+    /// false answers.
     fn quiet_since(&self, run: &Run) -> Option<Time> {
         let ended = self.runs.ended.get(&run.sync_id)?;
         let [.., first, last] = ended.as_slice() else {
@@ -131,7 +132,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Missing rows that may stay live: their deletion is held, or the run could not ask about all.
+    /// Missing rows that may stay live: their deletion is held, or the run could not look all of
+    /// them up.
     pub(super) async fn left_open(
         &mut self,
         run: &Run,
@@ -158,8 +160,7 @@ impl Checker {
         }
     }
 
-    /// The records that have been there, and to be seen, since before `began`; states by the id that
-    /// their rows have.
+    /// The records that have been visible since before `began`; states with the id of their rows.
     pub(super) fn there_since(&self, team: usize, object: Object, began: Time) -> Vec<String> {
         let lag = self.world.lag;
         let visibility = self.world.visibility(team);
@@ -170,7 +171,7 @@ impl Checker {
             let before = |since: Option<Time>| since.is_some_and(|since| since + lag < began);
             if object != Object::SequenceState {
                 let ids = team.live_ids(object.as_str()).into_iter().filter(visible);
-                // A search may leave them out.
+                // A search may not list them.
                 let unlisted = marked(team, object);
                 return ids
                     .filter(|id| before(team.live_since(object.as_str(), id)))

@@ -1,18 +1,18 @@
-//! Clocks that leap: ahead or back, by minutes or by a month, for a while or for good.
+//! Clock jumps: ahead or back, by minutes or by a month, temporary or permanent.
 //!
-//! The processes of one database go by its clock, so all of them are wrong together. One alone is
-//! wrong until it measures its difference to the database's the next time, which is soon; now and then
-//! it takes longer here.
+//! The processes use the clock of their database, so all of them are wrong together. A single
+//! process is wrong until it next measures its difference to the database's clock, which is soon in
+//! production; here it sometimes takes longer.
 //!
-//! No clock leaps again before it was right: what counted before two leaps in a row looks like what
-//! counted before two long silences, and that is forgotten.
+//! A clock jumps again only after it was right: records before two jumps in a row look like records
+//! before two long pauses, which have expired.
 
 use chrono::TimeDelta;
 
 use super::Driver;
 
 impl Driver {
-    /// A clock, or all of them, begin to be wrong by some time.
+    /// Makes one clock, or all of them, wrong by some time.
     pub(super) fn leap(&mut self) -> String {
         let by = self.dice.one(&[
             TimeDelta::minutes(20),
@@ -54,7 +54,7 @@ impl Driver {
         }
     }
 
-    /// Sets right what has been wrong for long enough.
+    /// Corrects clocks that have been wrong for long enough.
     pub(super) fn correct_clocks(&mut self) {
         let now = self.world.now();
         if self.right_again.is_some_and(|at| at <= now) {
@@ -68,8 +68,8 @@ impl Driver {
         self.trace.note(self.world.now(), "all clocks are right");
     }
 
-    /// Once all is to come to rest: a clock that is wrong for good is as good as another, as long as
-    /// everybody has the same.
+    /// For the final phase: a clock that stays wrong does no harm, as long as all processes have
+    /// the same.
     pub(super) fn settle_clocks(&mut self) {
         let leaps = &self.world.leaps;
         if self.right_again.is_some() || !leaps.agree() || self.dice.chance(5_000) {
@@ -83,7 +83,8 @@ impl Driver {
         }
     }
 
-    /// Every process ticks once a second, so whatever a leap makes of the tables is seen at once.
+    /// Every process has to tick next, as each does once a second, so that the effect of a jump is
+    /// seen at once.
     fn set_clock(&mut self, process: usize, ahead: TimeDelta) {
         let now = self.world.now();
         if self.world.leaps.of(process) != ahead {

@@ -1,21 +1,21 @@
-//! Which move comes next: whatever is possible now, each as likely as its weight says.
+//! Chooses the next move among those that are possible now, by weight.
 
 use syncline_model::Time;
 
 use super::Driver;
 use crate::{process::Held, scenario::Rates};
 
-/// What somebody does next.
+/// The next move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Start(usize),
     Tick(usize),
     Claim(usize),
-    /// A process goes on with the scan at that place.
+    /// A process makes a step of the scan at this index.
     Step(usize, usize),
-    /// The same, from where it was left waiting.
+    /// A process continues the parked step of the scan at this index.
     Resume(usize, usize),
-    /// It makes room for others instead.
+    /// A process gives the scan's lease back.
     GiveBack(usize, usize),
     Crash(usize),
     Freeze(usize),
@@ -28,7 +28,7 @@ pub(super) enum Move {
     PassShort,
     /// Time passes until something is due.
     PassToDue,
-    /// Time passes, whatever is due.
+    /// Time passes, even if something is due.
     PassLong,
 }
 
@@ -38,7 +38,7 @@ const GIVE_BACK: u32 = 3;
 const START: u32 = 20;
 const CLAIM: u32 = 60;
 const TICK: u32 = 40;
-/// Of looking for work where there should be none.
+/// The weight of polling when nothing should be due.
 const IN_VAIN: u32 = 1;
 
 impl Driver {
@@ -83,7 +83,7 @@ impl Driver {
         moves
     }
 
-    /// What comes from outside; nothing once all is to come to rest.
+    /// Moves from outside; none in the final phase.
     fn disturbances(&self, now: Time) -> Vec<(Move, u32)> {
         let rates = self.scenario.rates;
         if rates == Rates::default() {
@@ -106,7 +106,7 @@ impl Driver {
         moves
     }
 
-    /// Whether a process with that time on its clock would find a scan to work on.
+    /// Whether a process with this time on its clock would find a due scan.
     fn has_due_scan(&self, clock: Time) -> bool {
         self.checker.active_runs().any(|run| run.due_at.0 <= clock)
     }
@@ -120,7 +120,7 @@ impl Driver {
         due.any(|sync| !self.checker.active_runs().any(|run| run.sync_id == sync.id))
     }
 
-    /// The next moment at which something is due that isn't yet, by the clock of some process.
+    /// The next moment at which something becomes due, by the clock of any process.
     pub(super) fn next_due(&self) -> Option<Time> {
         let now = self.world.now();
         let runs = self.checker.active_runs().map(|run| run.due_at.0);

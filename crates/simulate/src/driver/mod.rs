@@ -1,8 +1,8 @@
-//! The loop: draws who acts next, lets them act to the end, and has everything checked.
+//! The loop: chooses the next move, makes it, and checks the invariants.
 //!
-//! Everybody takes turns: a tick, a claim, one step of one leased scan, a batch of edits, a fault, a
-//! person, a crash, or time passing. A step may be left at its request, between the provider and the
-//! commit, while others act; then it goes on as if nothing had been.
+//! A move is a tick, a claim, one step of a leased scan, a batch of edits, a fault, an action of a
+//! user, a crash, or time passing. A step may be parked at its request, before or after the
+//! provider answers, while other moves are made; then it continues.
 
 mod clocks;
 mod draw;
@@ -38,12 +38,13 @@ pub(crate) struct Driver {
     clients: Vec<Client>,
     checker: Checker,
     began: Time,
-    /// Edits and lies alternate with quiet: only then can a table be compared with the truth.
+    /// Busy phases with edits and false answers alternate with quiet ones, because a table can be
+    /// compared with the provider's records only after a quiet phase.
     busy: bool,
     busy_until: Time,
-    /// When the clocks that are wrong are set right, if somebody does.
+    /// When wrong clocks are corrected, if they are.
     right_again: Option<Time>,
-    /// What the newest move did that the checker has to know.
+    /// What the newest move did, for the checker.
     moment: Moment,
 }
 
@@ -95,7 +96,7 @@ impl Driver {
         })
     }
 
-    /// Lives through the whole scenario and tells what fell on the way.
+    /// Runs the whole scenario and returns the violations.
     pub(crate) async fn run(mut self, seed: u64) -> anyhow::Result<Report> {
         self.look().await?;
         let ends = self.began + self.scenario.length;
@@ -130,7 +131,7 @@ impl Driver {
         self.checker.violations().is_empty()
     }
 
-    /// One move, and everything that must hold after it.
+    /// Makes one move, and checks the invariants.
     async fn step(&mut self) -> anyhow::Result<()> {
         let step = self.trace.next_step();
         self.moment = Moment {
@@ -145,7 +146,7 @@ impl Driver {
         self.keep_leases().await
     }
 
-    /// Pages that were served and wait between the provider and their process.
+    /// Pages that were served and have not reached their process.
     fn waiting(&self) -> Vec<StepRequest> {
         let live = self.processes.iter().filter_map(|it| it.live.as_ref());
         let held = live.flat_map(|live| &live.scans);
@@ -169,7 +170,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Heartbeats run beside everything else, in every process that has time.
+    /// Heartbeats: extends the leases in every process that isn't frozen.
     async fn keep_leases(&mut self) -> anyhow::Result<()> {
         let now = self.world.now();
         let mut kept = false;
@@ -187,7 +188,7 @@ impl Driver {
         Ok(())
     }
 
-    /// A busy time ends or begins.
+    /// Switches between busy and quiet phases.
     fn take_turns(&mut self) {
         let now = self.world.now();
         if now < self.busy_until {

@@ -1,4 +1,4 @@
-//! The moves themselves. Each gives back a line for the trace.
+//! The moves. Each returns a line for the trace.
 
 use chrono::TimeDelta;
 use syncline_engine::{LeasedScan, Step};
@@ -11,16 +11,16 @@ use crate::{
     wire::StepRequest,
 };
 
-/// Database calls that a crash inside a move may come after.
+/// The number of database calls among which a crash inside a move is drawn.
 const CALLS: i64 = 24;
 
-/// A step under way.
+/// A step in progress.
 struct Stepping {
     process: usize,
     place: usize,
     step_request: StepRequest,
     future: StepFuture,
-    /// The process dies at some database call of it.
+    /// The process crashes at one of the step's database calls.
     dying: bool,
 }
 
@@ -146,7 +146,7 @@ impl Driver {
             return Ok(String::new());
         };
         self.wire.announce(Some(step_request.clone()), !dying);
-        // It may be the request of a step that was dropped; then nobody listens.
+        // The step of this request may have been dropped; then the send fails.
         let _ = resume.send(());
         self.poll(Stepping {
             process,
@@ -158,7 +158,7 @@ impl Driver {
         .await
     }
 
-    /// Lets a step go on until it ends or waits at its request.
+    /// Runs a step until it ends or is parked at its request.
     async fn poll(&mut self, mut stepping: Stepping) -> anyhow::Result<String> {
         let Stepping {
             process,
@@ -205,7 +205,7 @@ impl Driver {
                 };
                 let waits = format!("{what} waits {:?}", request.point);
                 if dying {
-                    // It was to die at a database call; it dies here.
+                    // It was to crash at a database call; it crashes here instead.
                     return Ok(format!("{waits}; {}", self.crash(process).await?));
                 }
                 Ok(waits)
@@ -214,7 +214,7 @@ impl Driver {
         }
     }
 
-    /// Puts a scan back for its next step, or lets go of it.
+    /// Puts a scan back for its next step, or removes it.
     fn came_back(
         &mut self,
         process: usize,
@@ -232,7 +232,7 @@ impl Driver {
             return;
         };
         live.scans[place].unaware = false;
-        // Nothing but that request was sent in the step.
+        // The step sent only this request.
         self.moment.unsent = self.wire.was_unsent() && !dying && result.is_ok();
         let stage = match result {
             Ok(Step::Page) => Stage::Ready(leased),
@@ -249,7 +249,7 @@ impl Driver {
         live.scans[place].stage = stage;
     }
 
-    /// Whether the lease of a scan was somebody else's before its worker steps.
+    /// Notes whether another worker has leased the scan before its worker steps.
     fn note_overtaken(&mut self, process: usize, place: usize) {
         let Some(live) = self.processes[process].live.as_ref() else {
             return;
@@ -264,7 +264,7 @@ impl Driver {
         }
     }
 
-    /// What a move led to. A process that was to die in it is dead now.
+    /// The result of a move. If the process was to crash in it, it is stopped now.
     async fn came_out(
         &mut self,
         process: usize,
@@ -292,7 +292,7 @@ impl Driver {
         Ok(format!("{what}: {outcome}"))
     }
 
-    /// Draws whether the process dies at a database call of its next move.
+    /// Draws whether the process crashes at a database call of its next move.
     fn plant_crash(&mut self, process: usize) -> bool {
         let dying = self.dice.chance(self.scenario.rates.crash_inside);
         let calls = self.dice.between(1, CALLS);
@@ -302,7 +302,7 @@ impl Driver {
         dying
     }
 
-    /// A scan's turn is over, or its process stops in an orderly way.
+    /// A scan's turn is over, or its process shuts down gracefully.
     async fn give_back(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
         let dying = self.plant_crash(process);
         let Some(live) = self.processes[process].live.as_mut() else {
@@ -389,7 +389,7 @@ impl Driver {
         format!("{} ms pass", time.num_milliseconds())
     }
 
-    /// Until exactly then on some clock, or a little later.
+    /// Passes time until something is due by some clock, or a little longer.
     fn pass_to_due(&mut self) -> String {
         let now = self.world.now();
         let due = self.next_due().unwrap_or(now + TimeDelta::hours(1));
@@ -401,7 +401,7 @@ impl Driver {
         self.pass(time)
     }
 
-    /// Something may be due now that wasn't when the processes last looked.
+    /// Something may have become due since the processes last polled.
     pub(super) fn news(&mut self) {
         for process in &mut self.processes {
             if let Some(live) = &mut process.live {
@@ -415,7 +415,7 @@ fn named(leased: &LeasedScan) -> String {
     format!("{} {}", leased.scan.object, short(&leased.scan.id))
 }
 
-/// The last of an id is what tells it from others.
+/// The end of an id, which is its random part.
 fn short(id: &str) -> &str {
     &id[id.len().saturating_sub(6)..]
 }

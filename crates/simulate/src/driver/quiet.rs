@@ -1,14 +1,14 @@
-//! The end: edits, faults and crashes stop, what people broke is put right, and time runs on until
-//! every sync has had its say. Then the tables must be the truth.
+//! The final phase: edits, faults and crashes stop, what users broke is repaired, and time passes
+//! until every sync has had its runs. Then the tables must equal the provider's records.
 
 use chrono::TimeDelta;
 
 use super::Driver;
 use crate::scenario::Rates;
 
-/// Moves after which something is stuck.
+/// The limit of moves; beyond it something is stuck.
 const MOST_MOVES: u64 = 20_000;
-/// A day's window may hold a sync off for days.
+/// The limit of time; a daily window may defer a sync for days.
 const MOST_TIME: TimeDelta = TimeDelta::days(60);
 
 impl Driver {
@@ -51,7 +51,7 @@ impl Driver {
             });
             paused.map(|sync| sync.id.clone()).collect()
         };
-        // What is forbidden is tried once a day; with a short period that is a long time to watch.
+        // A forbidden object is tried once a day, which is long compared with a short period.
         let patient = self.scenario.period >= TimeDelta::hours(1);
         let paused: Vec<_> = self
             .clients
