@@ -1,8 +1,8 @@
-//! What a command costs, seen from outside: CPU seconds and peak memory.
+//! The cost of a command, measured from outside: CPU seconds and peak memory.
 //!
-//! The kernel keeps one account for all ended children of a process, and a child's peak memory
-//! begins with its parent's. So every command becomes the only child of a small process: this
-//! program once more, as `syncline-bench cost -- COMMAND`.
+//! The kernel keeps one sum for all ended children of a process, and a child's peak memory starts
+//! at its parent's. So every command runs as the only child of a small process: this program again,
+//! as `syncline-bench cost -- COMMAND`.
 
 use std::process::Stdio;
 
@@ -11,10 +11,10 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use serde::{Deserialize, Serialize};
 
-/// What one command took.
+/// The cost of one command.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Cost {
-    /// In user mode and in the kernel, all threads together.
+    /// In user mode and in the kernel, for all threads together.
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_bytes: u64,
 }
@@ -26,7 +26,7 @@ struct Outcome {
     output: String,
 }
 
-/// Runs the command and gives back what it printed. A failed one is an error.
+/// Runs the command and returns its output. A failed command is an error.
 pub(crate) async fn of(command: &std::process::Command) -> anyhow::Result<(Cost, String)> {
     let mut meter = tokio::process::Command::new(std::env::current_exe()?);
     meter
@@ -56,7 +56,7 @@ pub(crate) async fn of(command: &std::process::Command) -> anyhow::Result<(Cost,
     Ok((outcome.cost, outcome.output))
 }
 
-/// The other side of [`of`]: this process's one command.
+/// The other side of [`of`]: runs the command of this process.
 #[expect(clippy::print_stdout, reason = "the answer to the process that asked")]
 pub(crate) fn run_and_print(command: &[String]) -> anyhow::Result<()> {
     let (program, args) = command.split_first().context("no command")?;
@@ -76,7 +76,7 @@ pub(crate) fn run_and_print(command: &[String]) -> anyhow::Result<()> {
 }
 
 fn cost(usage: &Usage) -> anyhow::Result<Cost> {
-    // Kilobytes, except where the system counts in bytes.
+    // In kilobytes, except on systems that count in bytes.
     let unit = if cfg!(target_vendor = "apple") {
         1
     } else {

@@ -1,4 +1,4 @@
-//! The databases that are synced into, and what can be seen in them afterwards.
+//! The databases that are synced into, and queries on them.
 
 use std::{path::Path, str::FromStr, time::Duration};
 
@@ -11,18 +11,18 @@ use sqlx::{
 /// The tables that a sync of contacts and sequence states fills.
 pub(crate) const TABLES: [&str; 2] = ["engagement_contacts", "engagement_sequence_states"];
 
-/// How often a statement is tried that others get in the way of.
+/// How often a statement is retried after a deadlock.
 const TRIES: u32 = 50;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// A PostgreSQL server on which databases can be made.
+/// A PostgreSQL server on which databases can be created.
 pub(crate) struct Server {
     options: PgConnectOptions,
     pub(crate) version: String,
 }
 
 impl Server {
-    /// A server that doesn't wait for its disk would make every comparison wrong.
+    /// Requires fsync: a server without it would make every comparison wrong.
     pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
         let options = PgConnectOptions::from_str(url).context("TEST_POSTGRES_URL is wrong")?;
         let mut connection = options.connect().await?;
@@ -64,7 +64,7 @@ pub(crate) enum Database {
     Postgres(PgConnectOptions),
 }
 
-/// The newest row versions of a moment, by table.
+/// The newest row version per table, at one moment.
 pub(crate) struct Mark([String; 2]);
 
 pub(crate) enum Open {
@@ -98,7 +98,7 @@ impl Database {
         Ok([open.count(contacts).await?, open.count(states).await?])
     }
 
-    /// To ask later what was written [since](Self::written_since).
+    /// A mark for [`written_since`](Self::written_since).
     pub(crate) async fn mark(&self) -> anyhow::Result<Mark> {
         let mut open = self.open().await?;
         let version = self.row_version();
@@ -107,7 +107,7 @@ impl Database {
         Ok(Mark([open.text(contacts).await?, open.text(states).await?]))
     }
 
-    /// How many rows have a version that is newer than the mark.
+    /// The number of rows with a version newer than the mark.
     pub(crate) async fn written_since(&self, mark: &Mark) -> anyhow::Result<i64> {
         let mut open = self.open().await?;
         let version = self.row_version();
@@ -119,8 +119,8 @@ impl Database {
         Ok(written)
     }
 
-    /// A number that grows with every version of a row: PostgreSQL's own, and on SQLite, which
-    /// has none, the stamp that each write of a row sets.
+    /// A number that grows with every version of a row: PostgreSQL's own or, on SQLite, the stamp
+    /// that each write sets.
     fn row_version(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "CAST(1e3 * unixepoch(last_modified_at, 'subsec') AS integer)",
@@ -155,7 +155,8 @@ impl Open {
         matches!(self, Self::Postgres(_))
     }
 
-    /// How many rows that changed. Where it met a service at work and lost, it is done again.
+    /// Executes a statement and returns the number of rows that changed. Retries after a deadlock
+    /// with the running service.
     pub(crate) async fn execute(&mut self, sql: String) -> Result<u64, sqlx::Error> {
         let mut tries = TRIES;
         loop {
@@ -187,7 +188,7 @@ impl Open {
         }
     }
 
-    /// Numbers, of which some may be missing.
+    /// Numbers, some of which may be NULL.
     pub(crate) async fn numbers(&mut self, sql: String) -> Result<Vec<Option<f64>>, sqlx::Error> {
         let sql = AssertSqlSafe(sql);
         match self {

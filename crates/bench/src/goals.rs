@@ -1,6 +1,7 @@
-//! What the project aims at, as ratios within one run where they depend on the machine.
+//! The project's goals; as ratios within one run if they depend on the machine.
 
-/// A first sync into PostgreSQL, with all of its bookkeeping, against a bare `COPY` of the rows.
+/// A first sync into PostgreSQL, including its bookkeeping, compared with a bare `COPY` of the
+/// rows.
 pub(crate) const FIRST_AGAINST_COPY: Goal = Goal {
     what: "PostgreSQL, first sync: share of a bare COPY's rows/s",
     limit: Limit::AtLeast(0.8),
@@ -13,7 +14,7 @@ pub(crate) const SQLITE_AGAINST_POSTGRES: Goal = Goal {
     unit: "",
 };
 
-/// On PostgreSQL, because with SQLite the database's own work is the process's.
+/// On PostgreSQL, because SQLite's own work is done in the process.
 pub(crate) const CLIENT_CPU: Goal = Goal {
     what: "PostgreSQL: client CPU per 10,000 contacts, the worse pass",
     limit: Limit::AtMost(0.5),
@@ -45,7 +46,7 @@ enum Limit {
 }
 
 impl Goal {
-    /// The goal, what was reached instead, and which of the two it is.
+    /// The goal, the value that was measured, and whether it reaches the goal.
     pub(crate) fn judge(&self, value: f64) -> [String; 3] {
         let unit = self.unit;
         let (goal, reached) = match self.limit {

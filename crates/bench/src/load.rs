@@ -1,9 +1,9 @@
-//! A crowd: many callers at once on one service, each with a connection of its own that is kept, each
-//! sending its next request as soon as it has its answer.
+//! A load test: many concurrent callers on one service, each with its own keep-alive connection,
+//! each sending its next request as soon as it has its answer.
 //!
-//! What is measured is the service in its default limits, but for the requests of one key, of which a
-//! crowd that has one key in common would see nothing else. Slow is no failure, wrong is: an answer
-//! that is neither a success nor a refusal (503, 429), or none.
+//! The service runs with its default limits, except for the rate limit per key, which would stop
+//! callers that share one key. Slow answers are no failure, wrong ones are: no answer, or one that
+//! is neither a success nor a refusal (503, 429).
 
 use std::{
     collections::BTreeMap,
@@ -26,18 +26,18 @@ use crate::{
     table::Table,
 };
 
-/// What one may wait for an answer before it counts as none.
+/// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LIST: &str = "/engagement/v2/contacts?read_from_cache=true&page_size=10";
 
-/// How large the crowd is, and how long it stays.
+/// The number of callers, and the duration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowd {
     pub(crate) clients: u32,
     pub(crate) seconds: u32,
 }
 
-/// What a caller asks, and how often of a hundred.
+/// The kinds of requests, with their shares in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     List,
@@ -53,7 +53,7 @@ const MIX: [(Kind, u64); 4] = [
     (Kind::Write, 5),
 ];
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Ok,
@@ -67,10 +67,10 @@ enum End {
     Broken,
 }
 
-/// Requests of one caller: what was asked, what became of it, and how long it took.
+/// The requests of one caller: kind, result and duration.
 type Asked = Vec<(Kind, End, Duration)>;
 
-/// What a crowd met.
+/// The result of a load test.
 pub(crate) struct Met {
     database: &'static str,
     crowd: Crowd,
@@ -90,7 +90,7 @@ struct Record {
     id: String,
 }
 
-/// A crowd on each database, the one after the other.
+/// A load test on each database, one after the other.
 pub(crate) async fn run(
     crowd: Crowd,
     syncline: &Syncline,
@@ -157,7 +157,7 @@ struct Caller {
 
 impl Caller {
     async fn stay(self, until: Instant) -> anyhow::Result<Asked> {
-        // One connection, that is kept.
+        // One keep-alive connection.
         let http = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(1)
@@ -213,9 +213,9 @@ impl Caller {
     }
 }
 
-/// Spreads the mix evenly, without dice.
+/// Spreads the mix evenly, without randomness.
 fn kind_of(turn: u64) -> Kind {
-    // Coprime with a hundred, so each of them has its turn.
+    // 37 is coprime with 100, so 100 turns give each value once.
     let mut left = turn.wrapping_mul(37) % 100;
     for (kind, share) in MIX {
         if left < share {
@@ -227,7 +227,7 @@ fn kind_of(turn: u64) -> Kind {
 }
 
 impl Met {
-    /// Whether there was an answer that must not be, or none.
+    /// An error if any request got a wrong answer, or none.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let wrong = |end| matches!(end, End::Wrong(_) | End::Broken);
         let count = self.asked.iter().filter(|(_, end, _)| wrong(*end)).count();

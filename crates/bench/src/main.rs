@@ -1,11 +1,11 @@
-//! Measures full syncs, and a service on what they wrote, with the product's own binary, from
+//! Measures full syncs, and a service on the synced data, with the product's own binary, from
 //! outside.
 //!
-//! A simulated provider without latency runs in a process of its own and every sync in another, so
-//! what is measured is what a user would see. `run` beside this crate builds, starts a PostgreSQL
-//! and calls this. A round goes over both databases (`round`); `report` puts the rounds side by side
-//! with the goals. Slow is no failure, wrong is: the exit status says whether the rows, the requests
-//! and the row versions are what they must be.
+//! A simulated provider without latency runs in its own process, and every sync in another, so the
+//! result is what a user would see. The script `run` next to this crate builds, starts PostgreSQL
+//! and calls this. A round measures both databases (`round`); `report` shows the rounds and the
+//! goals. Slow results are no failure, wrong ones are: the exit status says whether rows, requests
+//! and row versions are correct.
 
 mod cost;
 mod database;
@@ -34,7 +34,7 @@ use crate::{
 };
 
 const SMOKE_CONTACTS: u32 = 500;
-/// A crowd reads the same pages again and again; how many there are doesn't matter.
+/// The callers read the same pages again and again; their number doesn't matter.
 const LOAD_CONTACTS: u32 = 1000;
 
 /// Measures full syncs into SQLite and PostgreSQL against a simulated Apollo.
@@ -43,37 +43,37 @@ const LOAD_CONTACTS: u32 = 1000;
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Contacts to sync; about half of them are in a sequence. Apollo lists no more than 50,000.
+    /// Contacts to sync; about half of them are in a sequence. Apollo lists at most 50,000.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     contacts: u32,
-    /// How often everything is measured.
+    /// The number of rounds.
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Only see that it works: 500 contacts, one round.
+    /// Only check that it works: 500 contacts, one round.
     #[arg(long, conflicts_with_all = ["contacts", "rounds"])]
     smoke: bool,
-    /// The binary to measure [default: the one beside this program].
+    /// The binary to measure [default: the one next to this program].
     #[arg(long, value_name = "PATH", global = true)]
     syncline: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measures a service under many callers at once, on both databases.
+    /// Measures a service with many concurrent callers, on both databases.
     Load {
-        /// Callers, each with a connection of its own.
+        /// Callers, each with its own connection.
         #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
         clients: u32,
-        /// How long each crowd stays.
+        /// The duration for each database.
         #[arg(long, default_value_t = 60, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=600))]
         seconds: u32,
-        /// Only see that it works: 50 callers, 3 seconds.
+        /// Only check that it works: 50 callers, 3 seconds.
         #[arg(long, conflicts_with_all = ["clients", "seconds"])]
         smoke: bool,
     },
     /// Measures a large installation with a long history, on both databases.
     Scale(ScaleArgs),
-    /// Runs one command and prints what it cost, as JSON.
+    /// Runs one command and prints its cost, as JSON.
     #[command(hide = true)]
     Cost {
         #[arg(last = true, required = true)]
@@ -92,10 +92,10 @@ struct ScaleArgs {
     /// Connections whose contacts are due at once.
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     burst: u32,
-    /// Connections that have a history.
+    /// Connections with a history.
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     history_connections: u32,
-    /// How long it is; each sync ran every hour.
+    /// The length of the history; each sync ran every hour.
     #[arg(long, default_value_t = 89, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=89))]
     history_days: u32,
     /// How long an idle service is measured.
@@ -104,13 +104,13 @@ struct ScaleArgs {
     /// How long syncs that are due at once are watched.
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     watch_seconds: u32,
-    /// Webhooks that were delivered before.
+    /// Webhooks that were delivered before the measurement.
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     delivered: u64,
-    /// Webhooks that wait.
+    /// Webhooks that wait for delivery.
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     backlog: u64,
-    /// Only see that it works: small sizes, under a minute.
+    /// Only check that it works: small sizes, under a minute.
     #[arg(long)]
     smoke: bool,
 }
@@ -153,7 +153,7 @@ impl ScaleArgs {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     match &args.command {
-        // Without a runtime: this process is to be as small as it can be.
+        // Without a runtime, to keep this process small.
         Some(Command::Cost { command }) => cost::run_and_print(command),
         &Some(Command::Load {
             clients,

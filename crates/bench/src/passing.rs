@@ -1,5 +1,5 @@
-//! What the proxy adds to a provider's answer: the same small request to the simulator through the
-//! service and straight.
+//! The latency that the proxy adds: the same small request to the simulator, through the service
+//! and directly.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::{
     spread::Spread,
 };
 
-/// An answer of some hundred bytes.
+/// An answer of a few hundred bytes.
 const SMALL: &str = "api/v1/users/api_profile";
 
-/// Milliseconds of the middle request, with so many at a time.
+/// The median duration of a request in milliseconds, with one and with eight concurrent callers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passing {
     pub(crate) one_direct: f64,
@@ -36,7 +36,7 @@ pub(crate) async fn measure(
     };
     let path = format!("/actions/v2/proxy/{SMALL}");
     let through = async || service.get(&path).await;
-    // The first ones open connections.
+    // Warm up: the first requests open connections.
     middle(&direct, 8, requests.min(64)).await?;
     middle(&through, 8, requests.min(64)).await?;
     Ok(Passing {
@@ -47,7 +47,8 @@ pub(crate) async fn measure(
     })
 }
 
-/// The middle one of all requests, in milliseconds, with so many callers who each wait for theirs.
+/// The median duration of all requests, in milliseconds, with so many callers that each wait for
+/// their answers.
 async fn middle(
     ask: &impl AsyncFn() -> anyhow::Result<Vec<u8>>,
     callers: usize,

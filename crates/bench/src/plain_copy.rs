@@ -1,7 +1,7 @@
-//! The yardstick: a bare `COPY` of the same rows into the same layout.
+//! The baseline: a bare `COPY` of the same rows into the same table layout.
 //!
-//! It does no more than load what lies ready in memory, in one transaction for both tables, so it
-//! says how fast this server on this machine takes these rows at all.
+//! It only loads rows that are in memory, in one transaction for both tables, so it shows how fast
+//! this server on this machine can take these rows.
 
 use std::time::Instant;
 
@@ -11,9 +11,9 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::Pg
 
 use crate::{database::TABLES, spread::Spread, sync::per_second};
 
-/// The middle one of these counts.
+/// The number of repetitions; the median counts.
 const TIMES: usize = 5;
-/// How much is sent at once.
+/// The size of each message.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Rows per second of a `COPY` of the rows that a sync wrote to this database.
@@ -81,7 +81,7 @@ impl Load {
     }
 }
 
-/// Rows per second of one transaction into empty tables, from its beginning until it is durable.
+/// Rows per second of one transaction into empty tables, from its start until it is durable.
 async fn load_all(connection: &mut PgConnection, loads: &[Load]) -> anyhow::Result<f64> {
     for load in loads {
         execute(connection, format!("TRUNCATE {}", load.table)).await?;

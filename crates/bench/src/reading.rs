@@ -1,5 +1,5 @@
-//! Cached lists: pages of contacts over HTTP, against the same rows by the same SQL from the same
-//! number of connections, without anything in between.
+//! Cached lists: pages of contacts over HTTP, compared with the same SQL on the same rows with the
+//! same number of connections.
 
 use std::time::Instant;
 
@@ -16,11 +16,11 @@ use crate::{database::Database, service::Service};
 const CLIENTS: usize = 8;
 const PAGE_SIZE: i64 = 100;
 
-/// As many as the service has for reads.
+/// The number of the service's connections for reads.
 const POSTGRES_CONNECTIONS: u32 = 16;
 const SQLITE_CONNECTIONS: u32 = 4;
 
-/// What a page shows of each contact, one row more than it has.
+/// The columns that a page shows of each contact, with one row more than the page has.
 const PAGE: &str = "
     SELECT id, created_at, updated_at, is_deleted, deleted_at, last_modified_at, owner_id,
            account_id, first_name, last_name, job_title, address, email_addresses, phone_numbers,
@@ -53,7 +53,7 @@ enum Pool {
     Lite(SqlitePool),
 }
 
-/// Each client walks the whole list, the one way and the other in turn.
+/// Each client reads the whole list; first over HTTP, then with SQL.
 pub(crate) async fn measure(
     service: &Service,
     database: &Database,
@@ -61,7 +61,7 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Reading> {
     let pool = Pool::open(database).await?;
     let application = pool.application().await?;
-    // Nobody looks at the first walk: it fills the caches of both.
+    // Warm up: the first walks fill the caches of both.
     walk_list(service, contacts).await?;
     walk_sql(&pool, &application, contacts).await?;
     let over_http = rate(try_join_all(
@@ -76,7 +76,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// Pages per second of walks that go on side by side.
+/// Pages per second of concurrent walks.
 #[expect(clippy::cast_precision_loss, reason = "some thousand pages")]
 async fn rate(walks: impl Future<Output = anyhow::Result<Vec<usize>>>) -> anyhow::Result<f64> {
     let started = Instant::now();
@@ -84,7 +84,7 @@ async fn rate(walks: impl Future<Output = anyhow::Result<Vec<usize>>>) -> anyhow
     Ok(pages as f64 / started.elapsed().as_secs_f64())
 }
 
-/// Gives back how many pages it read.
+/// Reads the whole list and returns the number of pages.
 async fn walk_list(service: &Service, contacts: i64) -> anyhow::Result<usize> {
     let mut path = format!("/engagement/v2/contacts?read_from_cache=true&page_size={PAGE_SIZE}");
     let first = path.clone();
@@ -152,7 +152,7 @@ impl Pool {
         })
     }
 
-    /// The ids of a page's rows, all of which were sent.
+    /// The ids of a page's rows; whole rows were transferred.
     async fn page(&self, application: &str, after: &str) -> anyhow::Result<Vec<String>> {
         macro_rules! rows {
             ($pool:expr, $row:ty) => {

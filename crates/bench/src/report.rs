@@ -1,5 +1,5 @@
-//! The rounds side by side: medians with their extremes, ratios, and the goals next to what was
-//! reached.
+//! The report of all rounds: medians with minimum and maximum, ratios, and the goals with the
+//! measured values.
 
 use std::fmt;
 
@@ -21,10 +21,10 @@ pub(crate) struct Report<'a> {
     pub(crate) rounds: &'a [Round],
 }
 
-/// Which sync of a round is meant.
+/// Selects a sync of a round.
 type Pick = fn(&Round) -> &Measured;
 
-/// Which database of a round is meant.
+/// Selects a database of a round.
 type PickDatabase = fn(&Round) -> &Passes;
 
 const DATABASES: [(&str, PickDatabase); 2] = [

@@ -1,4 +1,5 @@
-//! One round: every database empty, synced, synced again without changes; and the bare `COPY`.
+//! One round: every database starts empty, is synced, and synced again without changes; then the
+//! bare `COPY`.
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use crate::{
     sync::{Measured, Pass, Syncline},
 };
 
-/// What one round measured.
+/// The results of one round.
 pub(crate) struct Round {
     pub(crate) sqlite: Passes,
     pub(crate) postgres: Passes,
@@ -22,7 +23,7 @@ pub(crate) struct Round {
     pub(crate) copy: f64,
 }
 
-/// The two syncs of one database, and what a service on it then does.
+/// The two syncs of one database, and the measurements of a service on it.
 pub(crate) struct Passes {
     pub(crate) first: Measured,
     pub(crate) unchanged: Measured,
@@ -30,7 +31,7 @@ pub(crate) struct Passes {
     pub(crate) passing: Passing,
 }
 
-/// A sync that nobody looks at, after which the simulator has made all of its pages once.
+/// An unmeasured sync, after which the simulator has built all of its pages once.
 pub(crate) async fn warm_up(
     syncline: &Syncline,
     simulator: &Simulator,
@@ -90,7 +91,7 @@ async fn passes(
     })
 }
 
-/// A service on the synced database, read from and passed through.
+/// Measures a service on the synced database: cached lists and the proxy.
 async fn serve(
     database: &Database,
     syncline: &Syncline,
@@ -101,13 +102,13 @@ async fn serve(
     let service = Service::start(syncline.serve_command(&database.url(), home.path())).await?;
     let contacts = simulator.world().contacts;
     let reading = reading::measure(&service, database, contacts).await?;
-    // As many as there are contacts to a request of a full page, and then some.
+    // A fraction of the contacts, but at least 64.
     let requests = usize::try_from(contacts / 5)?.max(64);
     let passing = passing::measure(&service, simulator, requests).await?;
     Ok((reading, passing))
 }
 
-/// One sync, after which the tables and the simulator's own count of requests must be right.
+/// Runs one sync, and checks the tables and the simulator's count of requests.
 async fn sync(
     database: &Database,
     pass: Pass,

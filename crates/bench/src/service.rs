@@ -1,4 +1,4 @@
-//! `syncline serve` on a database that is synced already, in a process of its own.
+//! `syncline serve` on a synced database, in its own process.
 
 use std::process::Stdio;
 
@@ -15,17 +15,17 @@ pub(crate) const API_KEY: &str = "bench-api-key-0123456789";
 pub(crate) struct Service {
     base_url: String,
     http: reqwest::Client,
-    /// Ends with this.
+    /// Killed when this is dropped.
     process: Child,
 }
 
 impl Service {
-    /// Starts what `command` says, and waits until it listens.
+    /// Starts the command, and waits until it listens.
     pub(crate) async fn start(command: std::process::Command) -> anyhow::Result<Self> {
         Self::start_logged(command, "info", |_| {}).await
     }
 
-    /// The same with another level of its log, whose lines are handed on.
+    /// The same with another log level; the log lines are passed to `handle`.
     pub(crate) async fn start_logged(
         command: std::process::Command,
         level: &str,
@@ -54,7 +54,7 @@ impl Service {
             }
             said.push_str(&line);
         };
-        // So that it can go on logging.
+        // Keep reading, so that the process isn't blocked by a full pipe.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 handle(line);
@@ -75,7 +75,7 @@ impl Service {
         self.process.id()
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops it with SIGTERM, and waits until it has ended.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(id) = self.process.id() {
             let id = nix::unistd::Pid::from_raw(i32::try_from(id)?);
@@ -85,7 +85,7 @@ impl Service {
         Ok(())
     }
 
-    /// Sends a body of JSON, and reads the answer to it.
+    /// Sends a JSON body, and returns the answer's body.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -97,7 +97,7 @@ impl Service {
         body_of(request.json(body)).await
     }
 
-    /// The memory that it holds now; `None` where the system doesn't tell.
+    /// Its present memory; `None` if the system doesn't tell.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
@@ -121,7 +121,7 @@ impl Service {
     }
 }
 
-/// Sends a request and reads its answer to the end.
+/// Sends a request and reads the whole answer.
 pub(crate) async fn body_of(request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
     let answer = request.send().await?;
     let status = answer.status();

@@ -1,4 +1,4 @@
-//! The provider: `syncline sim apollo` in a process of its own, and what it counted.
+//! The provider: `syncline sim apollo` in its own process, and its request counts.
 
 use std::{path::Path, process::Stdio};
 
@@ -10,18 +10,18 @@ use tokio::{
 };
 
 const API_PATH: &str = "/api/v1";
-/// What a scan of the contacts asks for.
+/// The endpoint that a scan of contacts reads.
 const CONTACT_PAGES: &str = "contacts/search";
 
 pub(crate) struct Simulator {
     base_url: String,
     http: reqwest::Client,
     world: World,
-    /// Ends with this.
+    /// Killed when this is dropped.
     _process: Child,
 }
 
-/// How many records there are to find.
+/// The numbers of records at the provider.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct World {
     pub(crate) contacts: i64,
@@ -51,7 +51,7 @@ impl Simulator {
         Self::with_teams(syncline, contacts, 1).await
     }
 
-    /// With several workspaces, each of which has a key of its own.
+    /// With several workspaces, each with its own key.
     pub(crate) async fn with_teams(
         syncline: &Path,
         contacts: u32,
@@ -76,10 +76,10 @@ impl Simulator {
             .and_then(|url| url.strip_suffix(API_PATH))
             .with_context(|| format!("the simulator says no address but {first:?}"))?
             .to_owned();
-        // So that it can go on talking.
+        // Keep reading, so that the process isn't blocked by a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-        // Somebody has to, also for plain HTTP; the only failure is that one is there already.
+        // Needed even for plain HTTP; it fails only if one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build()?;
         let worlds: Worlds = ask(&http, &format!("{base_url}/_sim/world")).await?;
@@ -119,7 +119,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// How often it was asked for a page of contacts.
+    /// The number of requests for a page of contacts.
     pub(crate) async fn page_requests(&self) -> anyhow::Result<i64> {
         let ledger: Ledger = ask(&self.http, &format!("{}/_sim/ledger", self.base_url)).await?;
         let refused: i64 = ledger.actions.values().map(|action| action.refused).sum();

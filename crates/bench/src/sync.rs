@@ -1,4 +1,4 @@
-//! One full sync as a user would start it: `syncline sync … --json`.
+//! One full sync, as a user would start it: `syncline sync … --json`.
 
 use std::{
     collections::BTreeMap,
@@ -16,16 +16,16 @@ use crate::{
 
 const OBJECTS: &str = "contact,sequence_state";
 const API_KEY_ENV: &str = "BENCH_API_KEY";
-/// Per object, hour and day: as many as Apollo lists.
+/// The limit per object, hour and day: as many records as Apollo lists.
 const MOST_RECORDS: &str = "50000";
-/// 32 bytes that keep no secret.
+/// 32 bytes; not a secret.
 const ENCRYPTION_KEY: &str = "YmVuY2htYXJrIGtleSB0aGF0IGtlZXBzIG5vIHNlY3I=";
 
-/// The binary that is measured, and where it runs.
+/// The measured binary, and its environment.
 pub(crate) struct Syncline {
     program: PathBuf,
     provider_url: String,
-    /// Empty, so that no configuration file of the caller's is found.
+    /// An empty directory, so that no configuration file is found.
     home: PathBuf,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Syncline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
     First,
-    /// Nothing changed at the provider since.
+    /// Nothing has changed at the provider since the first one.
     Unchanged,
 }
 
-/// One sync as it went.
+/// The measurements of one sync.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Measured {
     pub(crate) records_per_second: f64,
@@ -70,7 +70,7 @@ impl Syncline {
         }
     }
 
-    /// Syncs into the database and sees that the summary says what it must.
+    /// Syncs into the database and checks the summary.
     pub(crate) async fn sync(
         &self,
         database_url: &str,
@@ -91,15 +91,15 @@ impl Syncline {
     /// `serve` on a database that was synced by this.
     pub(crate) fn serve_command(&self, database_url: &str, home: &Path) -> Command {
         let mut command = self.command("serve", database_url, home);
-        // An embedded database takes no split role; nothing is due for an hour after a sync.
+        // An embedded database doesn't support split roles; nothing is due for an hour after a
+        // sync.
         if database_url.starts_with("postgres") {
             command.args(["--role", "api"]);
         }
         command
     }
 
-    /// `serve` with everything that it does, for as many requests as come, and with webhooks that may
-    /// go to this machine.
+    /// `serve` with all roles, without a rate limit, and with webhooks to this machine allowed.
     pub(crate) fn whole_service(&self, database_url: &str, home: &Path) -> Command {
         let mut command = self.command("serve", database_url, home);
         command
@@ -128,7 +128,7 @@ impl Syncline {
             .arg("--data-dir")
             .arg(home)
             .current_dir(home);
-        // A setting of the caller's environment would measure something else.
+        // The caller's settings would change what is measured.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("SYNCLINE_") {
                 command.env_remove(name);
@@ -137,7 +137,7 @@ impl Syncline {
         command
             .env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)
             .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", &self.provider_url);
-        // Every sync of a round reads the whole account; the limits are kept, but never met.
+        // Every sync of a round reads the whole account; the limits are checked, but never reached.
         for window in ["OBJECT", "HOUR", "DAY"] {
             let name = format!("SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_{window}");
             command.env(name, MOST_RECORDS);

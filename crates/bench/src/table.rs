@@ -1,4 +1,4 @@
-//! Text in columns.
+//! Text tables.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Characters of the widest cell of each column.
+    /// The width in characters of each column.
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         (0..columns)

@@ -1,4 +1,4 @@
-//! Syncs that become due at once, and how long each waits until a worker has it.
+//! Makes many syncs due at once, and measures how long each waits until a worker leases it.
 
 use std::time::{Duration, Instant};
 
@@ -11,22 +11,22 @@ use crate::database::Open;
 /// Which syncs become due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Burst {
-    /// The contacts of so many connections.
+    /// The contacts of this many connections.
     Contacts(u32),
-    /// Every sync there is.
+    /// All syncs.
     All,
 }
 
 /// How long syncs waited for their start.
 #[derive(Debug, Clone)]
 pub(crate) struct Waits {
-    /// Seconds from due to started, of those that were started, sorted.
+    /// Seconds from due to started, of the started ones, sorted.
     started: Vec<f64>,
     pub(crate) due: u64,
     watched: Duration,
 }
 
-/// Makes them due and watches until all have started, but not for longer than that.
+/// Makes them due and watches until all have started, but for at most `at_most`.
 pub(crate) async fn measure(
     open: &mut Open,
     burst: Burst,
@@ -47,7 +47,7 @@ pub(crate) async fn measure(
     let due = open
         .execute(format!("UPDATE syncs SET next_run_at = '{due_at}' {which}"))
         .await?;
-    // Whoever reads contacts starts sequence states as well, which nobody asked for here.
+    // Scans of contacts also start runs of sequence states, which are not measured here.
     let of_these = match burst {
         Burst::Contacts(_) => "AND object = 'contact'",
         Burst::All => "",
@@ -85,7 +85,7 @@ impl Waits {
         self.started.len()
     }
 
-    /// Of all that were due: where too few were started, it is more than the time that was watched.
+    /// Among all that were due: if too few were started, it is more than the watched time.
     pub(crate) fn percentile(&self, percent: usize) -> String {
         let due = usize::try_from(self.due).unwrap_or(usize::MAX);
         let rank = (due.saturating_sub(1)).saturating_mul(percent) / 100;
@@ -95,7 +95,7 @@ impl Waits {
         }
     }
 
-    /// Starts per second, over the time until the last one.
+    /// Starts per second, until the last start.
     pub(crate) fn rate(&self) -> f64 {
         let last = self.started.last().copied().unwrap_or(f64::INFINITY);
         #[expect(clippy::cast_precision_loss, reason = "some ten thousand runs")]

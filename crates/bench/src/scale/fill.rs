@@ -1,5 +1,5 @@
-//! A large installation: connections made by the service itself, and 90 days of history beside them,
-//! written set-wise as copies of what the service wrote.
+//! Fills a large installation: connections created by the service itself, and 90 days of history,
+//! written with bulk statements as copies of what the service wrote.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,16 @@ use super::{
 };
 use crate::{database::Open, service::Service, simulator::Simulator};
 
-/// Requests at once.
+/// Concurrent requests.
 const AT_ONCE: usize = 8;
-/// What the runs that history is made of may take.
+/// The timeout of the runs that are the source of the history.
 const PATIENCE: Duration = Duration::from_mins(5);
 const ACTIVE: &str = "('queued', 'running', 'waiting')";
-/// Nothing is due for so long; less than a period, beyond which no due time can be.
+/// How long nothing is due; less than a period, because due times beyond a period are corrected.
 const QUIET_SECONDS: &str = "3000";
 
-/// Connections whose syncs wait, over HTTP: only the service can seal their keys.
+/// Creates connections, with syncs that are not due, over HTTP: only the service can seal their
+/// keys.
 pub(crate) async fn connect_all(
     service: &Service,
     open: &mut Open,
@@ -35,7 +36,7 @@ pub(crate) async fn connect_all(
         let start = start.replace(',', ".");
         format!("UPDATE sync_configs SET config = json_set(config, '$.{start}', json('false'))")
     };
-    // It is made with the application.
+    // It is created with the application.
     ensure!(open.execute(sql).await? == 1, "there is one sync config");
     stream::iter(0..sizes.connections)
         .map(|number| connect(service, number, sizes.teams))
@@ -60,7 +61,7 @@ async fn connect(service: &Service, number: u32, teams: u32) -> anyhow::Result<(
     Ok(())
 }
 
-/// Nothing is active, and nothing is due for a while.
+/// Removes active runs, and makes nothing due for a while.
 pub(crate) async fn make_quiet(open: &mut Open) -> anyhow::Result<()> {
     let later = now_plus(open, QUIET_SECONDS);
     open.execute(format!("DELETE FROM sync_runs WHERE state IN {ACTIVE}"))
@@ -73,7 +74,7 @@ pub(crate) async fn make_quiet(open: &mut Open) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A run of each sync of the first connections, by the running service.
+/// Has the running service run each sync of the first connections once.
 pub(crate) async fn run_some(open: &mut Open, connections: u32) -> anyhow::Result<()> {
     let first = first_connections(connections);
     let now = now_plus(open, "0");
@@ -98,13 +99,13 @@ pub(crate) async fn run_some(open: &mut Open, connections: u32) -> anyhow::Resul
     }
 }
 
-/// The first of them, which are those with a history.
+/// The first connections, which are those with a history.
 pub(crate) fn first_connections(count: u32) -> String {
     format!("SELECT id FROM connections ORDER BY id LIMIT {count}")
 }
 
-/// An hourly run of each sync of the first connections for so many days, each with its event and an entry of the audit
-/// log. Tells how many runs that is.
+/// Writes an hourly run of each sync of the first connections for so many days, each with its event
+/// and an audit log entry. Returns the number of runs.
 pub(crate) async fn write_history(open: &mut Open, sizes: &Sizes) -> anyhow::Result<u64> {
     let columns = columns_of(open, "sync_runs").await?;
     let age = "(n.i + 1) * 3600";
@@ -115,7 +116,7 @@ pub(crate) async fn write_history(open: &mut Open, sizes: &Sizes) -> anyhow::Res
         .map(|column| match column.as_str() {
             "id" | "scan_id" => id.as_str(),
             "due_at" | "created_at" | "started_at" | "finished_at" => at.as_str(),
-            // The run that comes next takes the pages of the one before it away.
+            // Only the newest run of a sync keeps its pages.
             "keeps_pages" => "false",
             _ => column,
         })
@@ -152,7 +153,7 @@ pub(crate) async fn write_history(open: &mut Open, sizes: &Sizes) -> anyhow::Res
     Ok(runs)
 }
 
-/// Deliveries to an endpoint: so many that arrived, each with its attempt, and so many that wait.
+/// Writes deliveries to an endpoint: delivered ones with an attempt, or pending ones.
 pub(crate) async fn write_deliveries(
     open: &mut Open,
     endpoint_id: &str,
@@ -163,7 +164,7 @@ pub(crate) async fn write_deliveries(
         Deliveries::Delivered => ("delivered", "86400", 1),
         Deliveries::Pending => ("pending", "60", 0),
     };
-    // Those of an earlier call have other ids.
+    // The ids must differ from those of an earlier call.
     let offset = open
         .count("SELECT count(*) FROM webhook_deliveries".to_owned())
         .await?;
@@ -214,7 +215,7 @@ pub(crate) enum Deliveries {
     Pending,
 }
 
-/// What was pending is taken as delivered.
+/// Marks pending deliveries as delivered.
 pub(crate) async fn forget_pending(open: &mut Open) -> anyhow::Result<()> {
     open.execute(
         "UPDATE webhook_deliveries SET state = 'delivered' WHERE state = 'pending'".to_owned(),
@@ -223,13 +224,13 @@ pub(crate) async fn forget_pending(open: &mut Open) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// This moment, as text that both the database and `seconds_since` understand.
+/// The present time, as text that both the database and `seconds_since` understand.
 pub(crate) async fn moment(open: &mut Open) -> anyhow::Result<String> {
     let now = as_text(open, &now_plus(open, "0"));
     Ok(open.text(format!("SELECT {now}")).await?)
 }
 
-/// What a server would have done by itself in the meantime.
+/// The maintenance that a server would have done by itself meanwhile.
 async fn settle(open: &mut Open) -> anyhow::Result<()> {
     let sql = if open.is_postgres() {
         "VACUUM (ANALYZE)"

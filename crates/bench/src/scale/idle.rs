@@ -1,5 +1,5 @@
-//! What a service costs that has nothing to do: its own processor time and memory, and the processor
-//! time of its sessions at PostgreSQL.
+//! The cost of an idle service: its CPU time and memory, and the CPU time of its sessions in
+//! PostgreSQL.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,14 @@ use anyhow::Context;
 
 use crate::{database::Open, service::Service};
 
-/// The kernel counts processor time in hundredths of a second.
+/// The kernel counts CPU time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle {
     /// Percent of one core.
     pub(crate) service_cpu: f64,
-    /// `None` where the database is inside of the service.
+    /// `None` if the database is embedded in the service.
     pub(crate) database_cpu: Option<f64>,
     pub(crate) resident_bytes: u64,
 }
@@ -40,7 +40,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// The processes that PostgreSQL has for others than us.
+/// PostgreSQL's backend processes of other clients.
 async fn sessions(open: &mut Open) -> anyhow::Result<Vec<u32>> {
     if !open.is_postgres() {
         return Ok(Vec::new());
@@ -51,13 +51,13 @@ async fn sessions(open: &mut Open) -> anyhow::Result<Vec<u32>> {
     Ok(pids.iter().filter_map(|pid| pid.parse().ok()).collect())
 }
 
-/// In user mode and in the kernel; of a process that is gone, none.
+/// In user mode and in the kernel; 0 for a process that has ended.
 fn ticks_of(processes: &[u32]) -> f64 {
     processes
         .iter()
         .filter_map(|id| {
             let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-            // Behind the name, which may have spaces in it.
+            // The fields after the name, which may contain spaces.
             let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
             let user: f64 = fields.get(11)?.parse().ok()?;
             let kernel: f64 = fields.get(12)?.parse().ok()?;

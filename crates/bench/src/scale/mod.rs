@@ -1,8 +1,9 @@
-//! A large installation with a long history: what it costs when nothing is due, how long syncs wait
-//! that are due at once, what leasing costs with a long queue, and how fast webhooks leave.
+//! A large installation with a long history: its cost while nothing is due, how long syncs wait
+//! that are due at once, the cost of leasing with a long queue, and the rate of webhooks.
 //!
-//! Connections are made by the service itself, and what it can't have written in minutes is written
-//! set-wise beside it (`fill`). Slow is no failure; a service that doesn't start anything is one.
+//! The service creates the connections itself; what it couldn't write within minutes is written
+//! with bulk statements (`fill`). Slow results are no failure; a service that starts nothing is
+//! one.
 
 mod due;
 mod fill;
@@ -31,10 +32,11 @@ use self::{
 
 pub(crate) use report::Report;
 
-/// Records of each object at the provider: few, so that it is the service that is measured.
+/// Records of each object at the provider: few, so that the service is measured and not the
+/// provider.
 const CONTACTS: u32 = 5;
 
-/// How large the installation is, and how long each look at it takes.
+/// The size of the installation, and the duration of each measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) connections: u32,
@@ -42,19 +44,19 @@ pub(crate) struct Sizes {
     pub(crate) teams: u32,
     /// Connections whose contacts become due at once.
     pub(crate) burst: u32,
-    /// The connections that have a history, of an hourly run of each sync.
+    /// The connections with a history: an hourly run of each sync.
     pub(crate) history_connections: u32,
     pub(crate) history_days: u32,
-    /// How long it is left alone after a start.
+    /// How long the service is left alone after its start.
     pub(crate) settle: Duration,
     pub(crate) idle: Duration,
     /// How long a burst is watched.
     pub(crate) watch: Duration,
-    /// How long the statements are looked at with a long queue.
+    /// How long the statements are measured with a long queue.
     pub(crate) claims: Duration,
     pub(crate) delivered: u64,
     pub(crate) backlog: u64,
-    /// Webhooks that a rate is taken of.
+    /// The number of webhooks for a rate.
     pub(crate) sample: u64,
 }
 
@@ -64,7 +66,7 @@ pub(crate) struct Stage {
     pub(crate) idle: Idle,
     pub(crate) burst: Waits,
     pub(crate) all: Waits,
-    /// With what was left of all in the queue.
+    /// The queue that was left after all syncs were due.
     pub(crate) queued: i64,
     pub(crate) claims: Option<Times>,
     pub(crate) slowest: Option<(String, f64)>,
@@ -78,14 +80,14 @@ pub(crate) struct Rates {
     pub(crate) backlog: f64,
 }
 
-/// What was found on one database.
+/// The results on one database.
 pub(crate) struct Found {
     pub(crate) database: &'static str,
     pub(crate) stages: Vec<Stage>,
     pub(crate) rates: Rates,
 }
 
-/// Both databases, the one after the other.
+/// Measures both databases, one after the other.
 pub(crate) async fn run(
     sizes: Sizes,
     program: &Path,
@@ -126,7 +128,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One database for syncs and one for webhooks.
+    /// Uses one database for syncs and one for webhooks.
     async fn on(&self, [syncs, webhooks]: &[Database; 2]) -> anyhow::Result<Found> {
         Ok(Found {
             database: syncs.name(),
@@ -189,7 +191,7 @@ impl Bench<'_> {
         })
     }
 
-    /// What the service asks its database, and how long that takes, for a while.
+    /// The service's database statements and their durations, for a while.
     async fn statements(&self, database: &Database, home: &Path) -> anyhow::Result<Statements> {
         let statements = Statements::default();
         let taken = statements.clone();
@@ -209,7 +211,7 @@ impl Bench<'_> {
             sample,
             ..
         } = self.sizes;
-        // Some more than are counted.
+        // Slightly more than are counted.
         let few = sample + sample / 10;
         let home = tempfile::tempdir_in(self.scratch)?;
         let receiver = Receiver::start().await?;

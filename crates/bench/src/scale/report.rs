@@ -1,4 +1,4 @@
-//! What was found, in two tables.
+//! The report, as tables.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! What differs between the databases in the statements that fill them: times, series and ids.
+//! The SQL differences between the databases in the filling statements: times, series and ids.
 
 use crate::database::Open;
 
-/// Now and so many seconds, as an expression.
+/// An expression for now plus so many seconds.
 pub(crate) fn now_plus(open: &Open, seconds: &str) -> String {
     if open.is_postgres() {
         format!("(date_trunc('milliseconds', now()) + ({seconds}) * interval '1 second')")
@@ -11,12 +11,12 @@ pub(crate) fn now_plus(open: &Open, seconds: &str) -> String {
     }
 }
 
-/// A table `n (i)` of the numbers from 1, for the beginning of a statement.
+/// The head of a statement: a table `n (i)` of the numbers from 1.
 pub(crate) fn numbers(up_to: u64) -> String {
     format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {up_to}) ")
 }
 
-/// The first half of an id that was made so many seconds ago: ids sort by age.
+/// The first half of an id that is so many seconds old: ids sort by age.
 pub(crate) fn id_of_age(open: &Open, seconds: &str) -> String {
     let hex = if open.is_postgres() {
         let now = "extract(epoch FROM now()) * 1000";
@@ -37,7 +37,7 @@ pub(crate) fn id_end(open: &Open, number: &str) -> String {
     }
 }
 
-/// Seconds from a moment, given as text, to a column.
+/// The seconds from a moment, given as text, to a column.
 pub(crate) fn seconds_since(open: &Open, moment: &str, column: &str) -> String {
     if open.is_postgres() {
         format!("CAST(extract(epoch FROM {column} - timestamptz '{moment}') AS float8)")

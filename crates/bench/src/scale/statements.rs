@@ -1,4 +1,4 @@
-//! How long the service's statements take, from its own log: sqlx writes a line for each.
+//! The durations of the service's statements, from its log: sqlx logs a line for each.
 
 use std::{
     collections::HashMap,
@@ -7,14 +7,14 @@ use std::{
 
 use serde::Deserialize;
 
-/// What has the service log each statement.
+/// The log level that logs each statement.
 pub(crate) const LEVEL: &str = "info,sqlx::query=debug";
 
 /// Times in milliseconds, by statement.
 #[derive(Clone, Default)]
 pub(crate) struct Statements(Arc<Mutex<HashMap<String, Vec<f64>>>>);
 
-/// Some statements' times.
+/// The durations of some statements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Times {
     pub(crate) count: usize,
@@ -37,7 +37,7 @@ struct Fields {
 }
 
 impl Statements {
-    /// Takes in a line of a log in JSON.
+    /// Parses a JSON log line.
     pub(crate) fn take_in(&self, line: &str) {
         let Ok(Line { fields }) = serde_json::from_str::<Line>(line) else {
             return;
@@ -45,7 +45,7 @@ impl Statements {
         let Some(seconds) = fields.elapsed_secs else {
             return;
         };
-        // A short statement is its own summary.
+        // For a short statement, only the summary is set.
         let text = if fields.statement.trim().is_empty() {
             fields.summary
         } else {
@@ -57,13 +57,13 @@ impl Statements {
         }
     }
 
-    /// Those that choose which of the due scans a worker gets: the part of a claim that may depend on the
-    /// length of the queue.
+    /// The statements that choose which of the due scans a worker gets: the part of a claim that
+    /// may depend on the length of the queue.
     pub(crate) fn claims(&self) -> Option<Times> {
         self.of(|text| text.contains("SELECT scan_id FROM sync_runs JOIN ("))
     }
 
-    /// The one that took longest, and how long.
+    /// The statement that took longest, and its duration.
     pub(crate) fn slowest(&self) -> Option<(String, f64)> {
         let known = self.0.lock().ok()?;
         let longest = |times: &Vec<f64>| times.iter().copied().fold(0.0, f64::max);

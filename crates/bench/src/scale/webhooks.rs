@@ -1,4 +1,4 @@
-//! How many webhooks a second reach one endpoint, which gets them one after the other.
+//! How many webhooks per second reach one endpoint, which receives them one after the other.
 
 use std::{
     sync::{
@@ -20,12 +20,12 @@ use tokio::{
 
 use crate::service::Service;
 
-/// What the first one may take, and all that are counted.
+/// The timeouts of the first webhook and of the whole sample.
 const FIRST_WITHIN: Duration = Duration::from_mins(2);
 const AT_MOST: Duration = Duration::from_secs(20);
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
-/// Somebody who receives webhooks and answers at once.
+/// A receiver of webhooks that answers at once.
 pub(crate) struct Receiver {
     url: String,
     arrived: Arc<AtomicU64>,
@@ -60,7 +60,7 @@ impl Receiver {
         })
     }
 
-    /// Has the service tell this receiver of everything; returns the endpoint's id.
+    /// Registers this receiver for all events; returns the endpoint's id.
     pub(crate) async fn register(&self, service: &Service) -> anyhow::Result<String> {
         let body = json!({"url": self.url});
         let created = service.send(Method::POST, "/mgmt/v2/webhook_endpoints", &body);
@@ -68,7 +68,7 @@ impl Receiver {
         Ok(created.id)
     }
 
-    /// Webhooks per second, over so many of them.
+    /// Webhooks per second, over a sample of this size.
     pub(crate) async fn rate(&self, sample: u64) -> anyhow::Result<f64> {
         let before = self.arrived.load(Ordering::Relaxed);
         let began = Instant::now();
@@ -95,7 +95,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Reads one request to its end and answers it.
+/// Reads one whole request and answers it.
 async fn answer(mut stream: TcpStream) -> anyhow::Result<()> {
     let mut read = Vec::new();
     loop {
