@@ -12,14 +12,14 @@ use crate::plans::Plan;
 use crate::server::serve;
 use crate::simulator::Simulator;
 
-/// Serves a simulated Apollo.io API with an invented sales team behind it.
+/// Serves a simulated Apollo.io API with an invented sales team.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Args {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "HOST:PORT", value_parser = address)]
     pub listen: SocketAddr,
 
-    /// Seed of the invented world. The same seed and sizes give the same world.
+    /// Seed of the invented data. The same seed and sizes give the same data.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, default_value = "sim-master-key", value_name = "KEY")]
     pub api_key: String,
 
-    /// Price plan, which decides how many calls per minute, hour and day are answered.
+    /// Price plan, which sets the quotas of calls per minute, hour and day.
     #[arg(long, value_enum, default_value_t = PlanName::Unlimited)]
     pub plan: PlanName,
 
@@ -92,7 +92,7 @@ impl Args {
     }
 }
 
-/// Serves until ctrl-c or a request to terminate.
+/// Serves until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> io::Result<()> {
     let options = args.options();
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
@@ -105,7 +105,7 @@ pub async fn run(args: Args) -> io::Result<()> {
     serve(listener, Simulator::new(options), terminated()).await
 }
 
-/// With a number or a name; IPv4 before IPv6.
+/// Accepts an IP address or a host name; IPv4 before IPv6.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let found = text
         .to_socket_addrs()
@@ -148,7 +148,7 @@ async fn terminated() {
             return;
         }
     }
-    // Without a handler there is nothing to wait for but the end of the process.
+    // If the handler can't be installed, wait until the process is killed.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

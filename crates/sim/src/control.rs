@@ -1,4 +1,4 @@
-//! The back door, `/_sim/*`, for when the simulator runs in another process. No keys, no quotas, no ledger.
+//! The control API, `/_sim/*`, for a simulator in another process. No keys, no quotas, no ledger.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::world::{Counts, Edits};
 
 pub(crate) const BASE: &str = "/_sim/";
 
-/// Edits one call may make.
+/// The most edits of one call.
 const MOST_EDITS: usize = 1_000_000;
 
 pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest) -> SimReply {
@@ -71,7 +71,7 @@ fn world(sim: &Simulator) -> String {
     o.finish()
 }
 
-/// `{"contacts": n, "team": 0, "seed": 1}`: that many random edits.
+/// `{"contacts": n, "team": 0, "seed": 1}`: makes that many random edits.
 fn edit(sim: &Simulator, now: DateTime<Utc>, params: &Params) -> String {
     let number = |name: &str| params.number(name).map(|number| number.value);
     let team = number("team")

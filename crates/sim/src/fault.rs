@@ -1,4 +1,4 @@
-//! Faults on order: rules that say which request goes wrong and how.
+//! Faults: rules that say which request fails and how.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use crate::limits::Window;
 use crate::request::{SimRequest, WireFault};
 use crate::world::dice::Dice;
 
-/// Which requests a rule is about. Conditions add up.
+/// The requests that a rule applies to. All conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Match {
     part: String,
@@ -35,19 +35,20 @@ impl Match {
         self
     }
 
-    /// Only where that page is asked for; a request without a page asks for 1.
+    /// Only requests for that page; a request without a page asks for 1.
     pub fn page(mut self, page: u64) -> Self {
         self.page = Some(page);
         self
     }
 
-    /// Only the `nth` request, from 1, that fits the conditions above, counted from when the rule was made.
+    /// Only the `nth` request, from 1, that meets the conditions above, counted since the rule was
+    /// made.
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = Some(nth);
         self
     }
 
-    /// Only this share of the requests, by the seeded dice of [`Faults`].
+    /// Only this share of the requests, by the seeded randomness of [`Faults`].
     pub fn chance(mut self, share: f64) -> Self {
         self.chance = Some(share);
         self
@@ -63,7 +64,7 @@ impl Match {
     }
 }
 
-/// What goes wrong.
+/// What the fault does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// This answer instead; the request is not carried out.
@@ -74,54 +75,54 @@ pub enum Action {
     },
     /// The request is carried out and then answered with a 500.
     AppliedThenServerError,
-    /// The request is carried out; its answer meets trouble on the wire.
+    /// The request is carried out; its answer is disturbed on the wire.
     Wire(WireFault),
-    /// The request is carried out; in its answer the second text stands wherever the first one would.
+    /// The request is carried out; in its answer the first text is replaced by the second.
     Respell(String, String),
     /// 200, but the body is not JSON.
     Garbage,
-    /// A page without records that still counts them all.
+    /// A page without records, with the real totals.
     EmptyPage,
-    /// A list that says there is nothing: no records, and none counted.
+    /// An empty list: no records, and totals of 0.
     EmptyList,
-    /// The records of the page before, under the number of the page asked for.
+    /// The records of the previous page, under the requested page number.
     RepeatPreviousPage,
-    /// The records of this page, under the number of the page asked for.
+    /// The records of this page, under the requested page number.
     RepeatPage(u64),
-    /// There is always at least one more full page than the one asked for, by the numbers around it. Past the
-    /// real end the records of the first pages come again.
+    /// The totals always report at least one more full page than the requested one. After the real
+    /// end the records of the first pages are repeated.
     EndlessPages,
-    /// Other numbers around the page than those that are so.
+    /// Wrong totals around the page.
     Claim(Claim),
-    /// The order asked for, the wrong way round.
+    /// The requested order, reversed.
     TurnedRound,
-    /// No order that one could name, whatever was asked for; the same one each time.
+    /// An arbitrary but stable order, whatever was requested.
     Unordered,
-    /// A page of so many records, whatever was asked for.
+    /// A page of this many records, whatever was requested.
     PageOf(u64),
-    /// The records with these ids are missing from the page; they are counted all the same.
+    /// The records with these ids are missing from the page, but counted in the totals.
     HideRecords(Vec<String>),
-    /// One more record in the middle of the page: this JSON.
+    /// One more record in the middle of the page, as JSON.
     InsertRecord(String),
-    /// A 429 for that window, whatever was used; `retry_after` in seconds.
+    /// A 429 for that window, whatever the usage; `retry_after` in seconds.
     RateLimited {
         window: Window,
         retry_after: Option<u64>,
     },
-    /// The other 429: a write to the same sequence is still being worked on.
+    /// The other 429: a write to the same sequence is still in progress.
     AlreadyProcessing,
-    /// The key is answered as unknown.
+    /// The key is treated as unknown.
     KeyRevoked,
 }
 
-/// What is said of how many records and pages there are.
+/// The totals of records and pages that are reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// As many records as on the page, and one page.
+    /// As many records as are on the page, and one page.
     OwnLength,
-    /// As many records and pages as came so far.
+    /// As many records and pages as were returned so far.
     SoFar,
-    /// These, as JSON; what is empty is left out.
+    /// These values, as JSON; an empty value is left out.
     Told { entries: String, pages: String },
 }
 
@@ -135,7 +136,7 @@ impl Claim {
 }
 
 impl Action {
-    /// A 500 as Rails words it.
+    /// A 500 in Rails' format.
     pub fn server_error() -> Self {
         Self::Answer {
             status: 500,
@@ -144,12 +145,12 @@ impl Action {
         }
     }
 
-    /// A 502 with the page that the content delivery network puts in front.
+    /// A 502 with the HTML page of the content delivery network.
     pub fn bad_gateway() -> Self {
         Self::html(502, "Bad gateway")
     }
 
-    /// A 503 with the page that the content delivery network puts in front.
+    /// A 503 with the HTML page of the content delivery network.
     pub fn unavailable() -> Self {
         Self::html(503, "Service Temporarily Unavailable")
     }
@@ -181,7 +182,7 @@ impl Action {
     }
 }
 
-/// A rule: on these requests, this happens, that many times.
+/// A rule: which requests, which fault, how many times.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub on: Match,
@@ -190,7 +191,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Happens once.
+    /// Applied once.
     pub fn new(on: Match, action: Action) -> Self {
         Self {
             on,
@@ -204,7 +205,7 @@ impl Fault {
         self
     }
 
-    /// Happens until [`Faults::clear`].
+    /// Applied until [`Faults::clear`].
     pub fn always(self) -> Self {
         self.times(u32::MAX)
     }
@@ -223,7 +224,7 @@ struct Rule {
     seen: u64,
 }
 
-/// The rules in force; clones share them.
+/// The active rules; clones share them.
 #[derive(Debug, Clone)]
 pub struct Faults(Arc<Mutex<Rules>>);
 
@@ -236,7 +237,7 @@ impl Faults {
         })))
     }
 
-    /// Puts a rule in force, behind those that are. The first rule that applies to a request decides.
+    /// Adds a rule after the active ones. The first rule that applies to a request is used.
     pub fn push(&self, fault: Fault) {
         self.rules().list.push(Rule { fault, seen: 0 });
     }
@@ -245,12 +246,12 @@ impl Faults {
         self.rules().list.clear();
     }
 
-    /// How many requests have gone wrong on order so far.
+    /// The number of requests that a fault was applied to.
     pub fn struck(&self) -> usize {
         self.rules().struck
     }
 
-    /// Whether every rule has happened as often as it should.
+    /// Whether every rule has been applied as often as it should.
     pub fn spent(&self) -> bool {
         self.rules().list.iter().all(|rule| rule.fault.times == 0)
     }
@@ -285,7 +286,7 @@ impl Faults {
     }
 }
 
-/// Counts requests against a [`Match`], for those who act on it by themselves.
+/// Counts requests that match a [`Match`], for callers that act on it themselves.
 #[derive(Debug)]
 pub(crate) struct Watch {
     on: Match,

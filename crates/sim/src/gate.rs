@@ -1,5 +1,5 @@
-//! Gates: hold requests back at the server until a test lets them go, so that a client can be stopped, or
-//! killed, in the middle of something without any timing.
+//! Gates: hold requests at the server until a test releases them, so that a client can be stopped
+//! or killed in the middle of something, independent of timing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +30,7 @@ impl Gates {
         Gate(barrier)
     }
 
-    /// Returns once no gate holds the request.
+    /// Returns when no gate holds the request.
     pub(crate) async fn pass(&self, request: &SimRequest, page: Option<u64>) {
         let held: Vec<Arc<Barrier>> = {
             let mut barriers = self.barriers();
@@ -43,7 +43,7 @@ impl Gates {
         };
         for barrier in held {
             barrier.arrived.send_modify(|arrived| *arrived += 1);
-            // An error means that the gate was opened for good.
+            // An error means that the gate was opened permanently.
             if let Ok(pass) = barrier.passes.acquire().await {
                 pass.forget();
             }
@@ -62,29 +62,29 @@ impl Barrier {
     }
 }
 
-/// Holds the requests it was made for until they are released. Dropping it opens it.
+/// Holds matching requests until they are released. Dropping it opens it.
 #[derive(Debug)]
 pub struct Gate(Arc<Barrier>);
 
 impl Gate {
-    /// Returns once `count` requests in all have come to the gate.
+    /// Returns when `count` requests in total have arrived at the gate.
     pub async fn arrived(&self, count: usize) {
         let mut arrived = self.0.arrived.subscribe();
         // The sender lives as long as the gate.
         let _ = arrived.wait_for(|arrived| *arrived >= count).await;
     }
 
-    /// How many requests have come to the gate.
+    /// The number of requests that have arrived at the gate.
     pub fn count(&self) -> usize {
         *self.0.arrived.borrow()
     }
 
-    /// Lets `count` requests through: those waiting first, then those that come.
+    /// Releases `count` requests: the waiting ones first, then later ones.
     pub fn release(&self, count: usize) {
         self.0.passes.add_permits(count);
     }
 
-    /// Lets everything through from now on.
+    /// Releases all requests from now on.
     pub fn open(&self) {
         self.0.passes.close();
     }

@@ -1,13 +1,13 @@
-//! Writes JSON objects in the key order they are written in.
+//! Writes JSON objects with their keys in the order of the calls.
 //!
-//! Apollo's bodies have a recognisable order and clients have been caught depending on it, so records are
-//! written key by key rather than through a map. Fragments that never vary are spliced in as text.
+//! Apollo's bodies have a fixed key order, and some clients have depended on it, so records are
+//! written key by key and not from a map. Constant fragments are inserted as text.
 
 use std::fmt::{Display, Write as _};
 
 use chrono::{DateTime, Utc};
 
-/// A JSON object being written.
+/// A JSON object that is being written.
 #[derive(Debug)]
 pub(crate) struct Object {
     out: String,
@@ -113,7 +113,7 @@ impl Object {
 
     fn key(&mut self, key: &str) {
         self.comma();
-        // Escaped: some keys are what a caller has written, the id of a contact or of a custom field.
+        // Escaped, because some keys come from a caller: the id of a contact or of a custom field.
         push_text(&mut self.out, key);
         self.out.push(':');
     }

@@ -1,7 +1,8 @@
-//! What was asked and what was answered, so that a test can say how much a client cost.
+//! The record of all requests and answers, so that a test can say how many requests and records a
+//! client used.
 //!
-//! Long simulations look at the books now and then, [`Ledger::max_records_in`] for one, and have what they
-//! have seen forgotten with [`Ledger::trim_before`].
+//! Long simulations query the ledger now and then, for example with [`Ledger::max_records_in`], and
+//! drop old entries with [`Ledger::trim_before`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,11 +24,11 @@ const READING: [&str; 7] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     pub at: DateTime<Utc>,
-    /// `None` when the caller was not recognised.
+    /// `None` if the caller is unknown.
     pub team: Option<usize>,
     pub method: String,
     pub path: String,
-    /// `contacts/search`, `emailer_campaigns/add_contact_ids`, …; empty for a path that leads nowhere.
+    /// `contacts/search`, `emailer_campaigns/add_contact_ids`, …; empty for an unknown path.
     pub action: &'static str,
     pub page: Option<u64>,
     pub status: u16,
@@ -36,7 +37,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Whether it is of the kind that a sync reads records with: lists of users, mailboxes, sequences,
+    /// Whether it is a call with which syncs read records: lists of users, mailboxes, sequences,
     /// accounts and contacts, and reads of one account or contact.
     pub fn reads_records(&self) -> bool {
         READING.contains(&self.action)
@@ -48,7 +49,7 @@ impl Exchange {
 pub struct Totals {
     pub requests: usize,
     pub records: usize,
-    /// Requests answered with something else than 2xx.
+    /// Requests with an answer other than 2xx.
     pub refused: usize,
 }
 
@@ -63,13 +64,13 @@ impl Totals {
 #[derive(Debug, Default)]
 struct Book {
     exchanges: Vec<Exchange>,
-    /// What the trimmed exchanges came to.
+    /// The totals of the trimmed exchanges.
     trimmed: BTreeMap<&'static str, Totals>,
     in_flight: HashMap<(Option<usize>, String), usize>,
     most_in_flight: HashMap<(Option<usize>, String), usize>,
 }
 
-/// The record of every request; clones share it. Nothing is dropped before [`Ledger::reset`] or
+/// The ledger of every request; clones share it. Nothing is dropped before [`Ledger::reset`] or
 /// [`Ledger::trim_before`].
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Book>>);
@@ -87,7 +88,7 @@ impl Ledger {
         hits.cloned().collect()
     }
 
-    /// How many requests were answered.
+    /// The number of answered requests.
     pub fn len(&self) -> usize {
         self.book().exchanges.len()
     }
@@ -103,8 +104,9 @@ impl Ledger {
         hits.map(|e| e.records).sum()
     }
 
-    /// The most records that syncs of a team were served, see [`Exchange::reads_records`], in any interval of
-    /// that length. Its end is not part of it: two answers exactly `window` apart are in no interval together.
+    /// The most records that syncs of a team were served, see [`Exchange::reads_records`], in any
+    /// interval of that length. The interval's end is exclusive: two answers exactly `window` apart
+    /// are never in one interval.
     pub fn max_records_in(&self, team: usize, window: TimeDelta) -> usize {
         if window <= TimeDelta::zero() {
             return 0;
@@ -124,7 +126,7 @@ impl Ledger {
         most
     }
 
-    /// When a team's syncs were served how many records, by time.
+    /// The times at which a team's syncs were served records, and how many, sorted.
     fn served(&self, team: usize) -> Vec<(DateTime<Utc>, usize)> {
         let book = self.book();
         let reads = book
@@ -132,12 +134,12 @@ impl Ledger {
             .iter()
             .filter(|e| e.team == Some(team) && e.records > 0 && e.reads_records());
         let mut served: Vec<_> = reads.map(|e| (e.at, e.records)).collect();
-        // A server that answers side by side need not write in order.
+        // A concurrent server may write out of order.
         served.sort_by_key(|&(at, _)| at);
         served
     }
 
-    /// Totals per action, in alphabetical order, the trimmed exchanges included.
+    /// Totals per action, in alphabetical order, including the trimmed exchanges.
     pub fn totals(&self) -> BTreeMap<&'static str, Totals> {
         let book = self.book();
         let mut totals = book.trimmed.clone();
@@ -147,8 +149,9 @@ impl Ledger {
         totals
     }
 
-    /// Drops the exchanges before a time; only [`Ledger::totals`] still counts them. Whoever has looked at the
-    /// maximum of a window until now and trims all before now less that window misses no interval later on.
+    /// Drops the exchanges before a time; only [`Ledger::totals`] still counts them. A caller that
+    /// has queried a window's maximum until now, and trims what is older than now minus the window,
+    /// misses no later interval.
     pub fn trim_before(&self, time: DateTime<Utc>) {
         let mut book = self.book();
         let Book {
@@ -159,14 +162,14 @@ impl Ledger {
         }
     }
 
-    /// The most requests there were in flight at once for a team and an object (`contacts`, `accounts`,
-    /// `users`, …: the first part of the path).
+    /// The most concurrent requests of a team for an object (`contacts`, `accounts`, `users`, …:
+    /// the first part of the path).
     pub fn most_in_flight(&self, team: usize, object: &str) -> usize {
         let key = (Some(team), object.to_owned());
         self.book().most_in_flight.get(&key).copied().unwrap_or(0)
     }
 
-    /// Forgets all exchanges and the in-flight maxima.
+    /// Drops all exchanges and the in-flight maxima.
     pub fn reset(&self) {
         let mut book = self.book();
         book.exchanges.clear();
@@ -203,7 +206,7 @@ impl Ledger {
     }
 }
 
-/// A request that has arrived and is not answered yet; dropping it says that it is.
+/// A request that has arrived and is not answered yet; drop it when the answer is sent.
 #[derive(Debug)]
 pub struct InFlight {
     ledger: Ledger,

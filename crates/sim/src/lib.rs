@@ -1,9 +1,9 @@
-//! A simulator of the Apollo.io HTTP API: a seeded world of workspaces behind the same paths, headers, texts
-//! and quirks as the real thing, for tests, demos and benchmarks.
+//! A simulator of the Apollo.io HTTP API: seeded workspaces behind the same paths, headers, texts
+//! and quirks as the real API, for tests, demos and benchmarks.
 //!
-//! The core, [`Simulator::respond`], takes a request and the time and returns the answer; nothing in it waits,
-//! reads a clock or opens a socket. [`serve`] puts it behind HTTP. It shares no code with the engine it is
-//! used to test.
+//! The core, [`Simulator::respond`], takes a request and the time and returns the answer; it never
+//! waits, reads a clock or opens a socket. [`serve`] serves it over HTTP. It shares no code with
+//! the engine that it tests.
 //!
 //! ```
 //! use syncline_sim::{Options, SimRequest, Simulator};
@@ -14,9 +14,9 @@
 //! assert_eq!(sim.respond(now, &ask).json()["pagination"]["page"], "1");
 //! ```
 //!
-//! Tests reach behind the API through [`Simulator::edit`] (what teammates do meanwhile), [`Simulator::read`]
-//! (what is really there, and since when), [`Simulator::faults`] (what goes wrong), [`Simulator::gate`] (when a request may
-//! pass) and [`Simulator::ledger`] (what was asked).
+//! Tests bypass the API with [`Simulator::edit`] (change records), [`Simulator::read`] (read the
+//! real records and since when they exist), [`Simulator::faults`] (inject faults),
+//! [`Simulator::gate`] (hold requests) and [`Simulator::ledger`] (count requests).
 
 mod apollo;
 mod args;

@@ -1,10 +1,10 @@
-//! Call quotas: per team and action, three fixed windows that open with the first request in them.
+//! Call quotas: per team and action, three fixed windows that start with their first request.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// One of the three windows calls are counted in.
+/// A window in which calls are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     Minute,
@@ -41,7 +41,7 @@ impl Window {
     }
 }
 
-/// Calls allowed per window; `None` is no limit.
+/// Calls allowed per window; `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quota {
     pub per_minute: Option<u32>,
@@ -102,7 +102,7 @@ pub(crate) struct Exhausted {
 pub(crate) struct Counters(BTreeMap<&'static str, [Counter; 3]>);
 
 impl Counters {
-    /// Counts a call, unless a window is full.
+    /// Counts a call, unless a window's quota is used up.
     pub(crate) fn take(
         &mut self,
         action: &'static str,
@@ -135,7 +135,7 @@ impl Counters {
         full.map_or(Ok(()), Err)
     }
 
-    /// Gives a counted call back.
+    /// Uncounts a call.
     pub(crate) fn give_back(&mut self, action: &'static str) {
         if let Some(counters) = self.0.get_mut(action) {
             for counter in counters {
@@ -155,7 +155,8 @@ impl Counters {
             .map_or(0, |(window, counter)| counter.used_at(window, now))
     }
 
-    /// The headers of an answer. A window without a limit is announced by an empty header and no usage.
+    /// The headers of an answer. A window without a limit has an empty limit header and no usage
+    /// header.
     pub(crate) fn headers(
         &self,
         action: &str,

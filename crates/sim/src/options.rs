@@ -1,4 +1,4 @@
-//! What world to simulate.
+//! The options of the simulated world.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::switches::Switches;
 pub struct Options {
     /// The same seed and options give the same world, byte for byte.
     pub seed: u64,
-    /// The world's present when it is made: everything in it happened before.
+    /// The time at which the world is generated: everything in it happened before.
     pub epoch: DateTime<Utc>,
     pub teams: Vec<TeamOptions>,
     pub switches: Switches,
-    /// Added by the HTTP server to every answer. Apollo itself takes 20 to 110 ms.
+    /// The delay that the HTTP server adds to every answer. Apollo itself takes 20 to 110 ms.
     pub latency: Duration,
 }
 
@@ -49,14 +49,15 @@ pub struct TeamOptions {
     pub name: String,
     pub contacts: usize,
     pub accounts: usize,
-    /// Two of them are special: one is deleted, one was invited and never came. At least 3.
+    /// At least 3. Two of them are special: one is deleted, and one was invited and never signed
+    /// in.
     pub users: usize,
     pub sequences: usize,
     pub mailboxes: usize,
     pub keys: Vec<KeyOptions>,
     pub plan: Plan,
-    /// How many reads of a sequence show some statistics as `"loading"` before numbers arrive. Applies to
-    /// every third sequence.
+    /// How many reads of a sequence show some statistics as `"loading"` before they show numbers.
+    /// Applies to every third sequence.
     pub loading_reads: u32,
 }
 
@@ -67,7 +68,7 @@ impl Default for TeamOptions {
 }
 
 impl TeamOptions {
-    /// The usual team with that many contacts.
+    /// The usual team with this many contacts.
     pub fn sized(contacts: usize) -> Self {
         Self {
             name: "Brightwater Analytics".to_owned(),
@@ -85,7 +86,7 @@ impl TeamOptions {
         }
     }
 
-    /// A further team, told apart by its keys: `sim-master-key-<n>` and `sim-scoped-key-<n>`.
+    /// A further team with its own keys: `sim-master-key-<n>` and `sim-scoped-key-<n>`.
     pub fn numbered(n: usize, contacts: usize) -> Self {
         Self {
             name: format!("Workspace {n}"),
@@ -101,11 +102,11 @@ impl TeamOptions {
     }
 }
 
-/// An API key and what it opens.
+/// An API key and its scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyOptions {
     pub key: String,
-    /// `None` is a master key; otherwise actions such as `contacts/search`.
+    /// `None` for a master key; otherwise actions such as `contacts/search`.
     pub scopes: Option<Vec<String>>,
 }
 

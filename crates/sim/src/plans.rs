@@ -1,11 +1,11 @@
-//! Price plans, and how many calls each allows.
+//! Price plans and their quotas.
 
 use crate::limits::Quota;
 
-/// A price plan, as far as it decides quotas.
+/// A price plan, which determines quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Plan {
-    /// No window has a limit; the headers announce that with empty values.
+    /// No window has a limit; the headers then have empty values.
     #[default]
     Unlimited,
     Free,
@@ -16,7 +16,7 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// Calls per action.
+    /// The quota per action.
     pub fn quota(self, plans: &PlanTable) -> Quota {
         match self {
             Self::Unlimited => Quota::UNLIMITED,
@@ -29,10 +29,10 @@ impl Plan {
     }
 }
 
-/// What each plan allows per action.
+/// The quotas of each plan, per action.
 ///
-/// Recorded headers show the free plan's numbers and 200, 400 and 2,000 for a paid one; the example of the
-/// usage statistics shows 200, 600 and 6,000. Apollo's own page of them has been read in two ways.
+/// Recorded headers show the free plan's numbers and 200, 400 and 2,000 for a paid one; the example
+/// of the usage statistics shows 200, 600 and 6,000. Apollo's own documentation is ambiguous.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTable {
     pub free: Quota,
@@ -42,7 +42,7 @@ pub struct PlanTable {
 }
 
 impl PlanTable {
-    /// The other reading: 600 calls an hour belong to Professional and 400 to Organization.
+    /// The other interpretation: 600 calls an hour belong to Professional and 400 to Organization.
     pub const HOURS_SWAPPED: Self = Self {
         professional: Quota::new(200, 600, 2_000),
         organization: Quota::new(200, 400, 6_000),

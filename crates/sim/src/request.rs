@@ -1,4 +1,4 @@
-//! What goes in and what comes out: an HTTP exchange without a socket.
+//! Requests and answers: an HTTP exchange without a socket.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct SimRequest {
     pub method: Method,
-    /// The path alone, beginning with `/`.
+    /// The path without the query, beginning with `/`.
     pub path: String,
-    /// What follows the `?`, undecoded.
+    /// The query after the `?`, undecoded.
     pub query: Option<String>,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -55,12 +55,12 @@ impl SimRequest {
         self.header("content-type", "application/json")
     }
 
-    /// Authenticates the request with an API key, in the only place Apollo takes it from.
+    /// Adds an API key, in the only header that Apollo accepts.
     pub fn key(self, key: &str) -> Self {
         self.header("x-api-key", key)
     }
 
-    /// A name or value that HTTP does not allow is left out.
+    /// Adds a header; a name or value that HTTP does not allow is left out.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             self.headers.insert(name, value);
@@ -80,7 +80,7 @@ pub struct SimReply {
     /// Lower-case names, in the order sent.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
-    /// What goes wrong on the wire, if anything does. Whoever carries the reply has to act it out.
+    /// The fault on the wire, if any. The server has to carry it out.
     pub wire: Option<WireFault>,
 }
 
@@ -107,16 +107,16 @@ impl SimReply {
 /// A failure of the connection rather than of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WireFault {
-    /// The answer leaves this much later.
+    /// The answer is sent this much later.
     Delay(Duration),
     /// The connection is closed before a byte of the answer is sent. The request has been carried out.
     Reset,
     /// `content-length` announces the whole body, half of it is sent, and the connection is closed.
     Truncate,
-    /// The body trickles: `chunk` bytes at a time with a pause before each.
+    /// The body is slow: `chunk` bytes at a time with a pause before each.
     SlowBody { chunk: usize, pause: Duration },
-    /// The head and half of the body are sent, then nothing more; the connection stays open.
+    /// The headers and half of the body are sent, then nothing more; the connection stays open.
     Hang,
-    /// Not a byte is sent, and the connection stays open. The request has been carried out.
+    /// Nothing is sent, and the connection stays open. The request has been carried out.
     Silence,
 }

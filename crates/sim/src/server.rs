@@ -1,4 +1,5 @@
-//! The simulator behind HTTP/1.1: reads requests off sockets, tells the time, and acts out wire faults.
+//! The HTTP/1.1 server: reads requests from sockets, supplies the time, and carries out wire
+//! faults.
 
 use std::future::Future;
 use std::io;
@@ -21,13 +22,13 @@ use crate::request::{SimReply, SimRequest, WireFault};
 use crate::simulator::Simulator;
 use crate::wire::WireBody;
 
-/// Bytes of a request body that are read.
+/// The largest request body that is read, in bytes.
 const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
 
 /// Where the server takes the time from.
 pub type NowFn = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// Serves on the system's clock until `shutdown` is done; connections are dropped then.
+/// Serves with the system's clock until `shutdown` resolves; then connections are dropped.
 pub async fn serve(
     listener: TcpListener,
     simulator: Simulator,
@@ -36,7 +37,7 @@ pub async fn serve(
     serve_at(listener, simulator, system_clock(), shutdown).await
 }
 
-/// [`serve`] on a clock of the caller's.
+/// [`serve`] with the caller's clock.
 pub async fn serve_at(
     listener: TcpListener,
     simulator: Simulator,
@@ -50,7 +51,7 @@ pub async fn serve_at(
             () = &mut shutdown => return Ok(()),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => {
-                // A connection that is gone before it was accepted is the client's business.
+                // A connection that is closed before it was accepted is ignored.
                 if let Ok((stream, _)) = accepted {
                     connections.spawn(converse(stream, simulator.clone(), Arc::clone(&now)));
                 }
@@ -61,13 +62,14 @@ pub async fn serve_at(
 
 /// Answers the requests of one connection until it closes.
 async fn converse(stream: TcpStream, simulator: Simulator, now: NowFn) {
-    // Without it, small answers wait for the acknowledgement of the one before.
+    // Without it, small answers wait for the acknowledgement of the previous one (Nagle's
+    // algorithm).
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let (simulator, now) = (simulator.clone(), Arc::clone(&now));
         async move { answer(&simulator, &now, request).await }
     });
-    // Broken connections are what some tests are about, so an error is nobody's concern.
+    // Errors are ignored, because some tests break connections on purpose.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -133,7 +135,7 @@ fn system_clock() -> NowFn {
     Arc::new(Utc::now)
 }
 
-/// A simulator serving on a port of its own. Dropping it stops it.
+/// A simulator that serves on its own port. Dropping it stops it.
 #[derive(Debug)]
 pub struct RunningSimulator {
     simulator: Simulator,
@@ -143,7 +145,7 @@ pub struct RunningSimulator {
 }
 
 impl RunningSimulator {
-    /// The API's address up to and without `/api/v1`.
+    /// The API's base URL without `/api/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -156,10 +158,11 @@ impl RunningSimulator {
         &self.simulator
     }
 
-    /// Stops serving and waits until every connection is closed. The simulator and its world live on.
+    /// Stops serving and waits until every connection is closed. The simulator and its world
+    /// remain.
     pub async fn stop(mut self) {
         self.stop = None;
-        // The server's own end is the only thing of interest.
+        // Only the server's end matters.
         let _ = (&mut self.server).await;
     }
 }
@@ -179,12 +182,12 @@ impl Drop for RunningSimulator {
 }
 
 impl Simulator {
-    /// Makes a simulator and serves it on a free port of the loopback interface.
+    /// Creates a simulator and serves it on a free loopback port.
     pub async fn start(options: Options) -> io::Result<RunningSimulator> {
         Self::new(options).listen(system_clock()).await
     }
 
-    /// Serves this simulator on a free port of the loopback interface, on the clock given.
+    /// Serves this simulator on a free loopback port, with the given clock.
     pub async fn listen(self, now: NowFn) -> io::Result<RunningSimulator> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -192,7 +195,7 @@ impl Simulator {
         let simulator = self.clone();
         let server = tokio::spawn(async move {
             let shutdown = async {
-                // Either way it is over.
+                // Stop on a signal or when the sender is dropped.
                 let _ = stopped.await;
             };
             serve_at(listener, simulator, now, shutdown).await

@@ -1,12 +1,13 @@
-//! Switches for behaviour that Apollo's documentation leaves open or that has been seen both ways.
+//! Switches for behaviour that Apollo's documentation leaves open or that was observed in both
+//! ways.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plans::PlanTable;
 
-/// Behaviour nobody can be sure of. The defaults are what was seen most recently, or what the documentation
-/// says where nothing was seen.
+/// Uncertain behaviour. The defaults are what was observed most recently, or what the documentation
+/// says if nothing was observed.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -16,61 +17,62 @@ pub struct Switches {
     /// A 429 says in `retry-after` when its window closes. Documented in 2026 and captured live that year;
     /// older clients report that no time was given.
     pub retry_after: bool,
-    /// Calls each plan allows. The page they are published on has been read in two ways.
+    /// Calls that each plan allows. The published page is ambiguous.
     pub plans: PlanTable,
-    /// `auth/health` refuses an unknown key with 401. Nobody has published an answer: several clients look
+    /// `auth/health` refuses an unknown key with 401. No answer is published: several clients look
     /// for `is_logged_in: false` in a 200, others expect the 401.
     pub health_refuses_bad_keys: bool,
-    /// The words of the refusal past 50,000 records. People search answers in the short ones, e-mail message
-    /// search is documented with the long ones; for contacts and accounts one client's test has the short ones.
+    /// The text of the refusal beyond 50,000 records. People search uses the short text, e-mail
+    /// message search is documented with the long one; for contacts and accounts one client's test
+    /// has the short one.
     pub deep_page_text: DeepPageText,
     /// The order of contacts, accounts and sequences when no `sort_by_field` is given. The documentation names
     /// none, and a recorded page of contacts was in order of neither creation, nor change, nor name.
     pub default_order: DefaultOrder,
-    /// How long searches of contacts and accounts go on answering with a record as it was before it was
-    /// created, changed or enrolled. A rename was in its place 47 seconds later; nobody has measured less.
-    /// Reads by id and answers to writes are never behind.
+    /// How long searches of contacts and accounts still show a record as it was before it was
+    /// created, changed or enrolled. In one observation a rename showed after 47 seconds; nobody
+    /// has measured less. Reads by id and answers to writes are never delayed.
     pub search_lag: Duration,
-    /// How long the same searches go on showing a deleted record. Unmeasured.
+    /// How long the same searches still show a deleted record. Not measured.
     pub delete_lag: Duration,
     /// The texts of `inactive_reason`. It is free text in mixed case with no published list: documented
     /// examples show a few, integrators report others.
     pub inactive_reasons: InactiveReasons,
-    /// What deleting a contact answers. The call is undocumented; integrators use it with master keys, and a
-    /// connection without the permission was refused by the name of the action, so it exists. No successful
-    /// answer has been published.
+    /// The answer to deleting a contact. The call is undocumented; integrators use it with master
+    /// keys, and a connection without the permission was refused with the action's name, so it
+    /// exists. No successful answer has been published.
     pub delete_answer: DeleteAnswer,
-    /// A call rejected with 429 uses up quota as well. Nobody has documented or measured it.
+    /// A call rejected with 429 uses up quota as well. Not documented or measured.
     pub rejected_calls_count: bool,
-    /// A call answered 422 uses up quota. The documentation's wording says so; nobody has measured it.
+    /// A call answered with 422 uses up quota. The documentation says so; nobody has measured it.
     pub invalid_calls_count: bool,
-    /// Which searches echo `page` and `per_page` as strings when they came in the query string. Recorded for
-    /// users; a deal search asked the same way answered with numbers.
+    /// Which searches return `page` and `per_page` as strings if they were in the query string.
+    /// Recorded for users; a deal search with the same parameters returned numbers.
     pub echo: Echo,
-    /// What a free plan gets from the searches. The documentation says paid plans only; a free workspace was
-    /// served in May 2026.
+    /// What the searches answer on a free plan. The documentation says paid plans only; a free
+    /// workspace was served in May 2026.
     pub free_plan: FreePlan,
-    /// Sequence search still lists archived sequences. Nobody has documented it; clients read `archived` from
-    /// what they list.
+    /// Sequence search still lists archived sequences. Not documented; clients read `archived` from
+    /// the listed records.
     pub archived_sequences_listed: bool,
-    /// An e-mail sent, opened or replied to moves `updated_at` as well as `last_activity_date`. Phone calls do,
-    /// by their documented examples; for e-mail nothing is known.
+    /// An e-mail sent, opened or replied to changes `updated_at` as well as `last_activity_date`.
+    /// Phone calls do, by the documented examples; for e-mail nothing is known.
     pub activity_touches_contact: bool,
-    /// What a page of more than 100 gets. The refusal is documented for tasks and has been seen elsewhere;
-    /// some clients report smaller pages instead.
+    /// The answer to a page of more than 100. The refusal is documented for tasks and was observed
+    /// elsewhere; some clients report smaller pages instead.
     pub oversized_page: OversizedPage,
-    /// Adding a contact to a sequence, or a change of its state there, moves the contact's `updated_at`.
-    /// Documented answers show one contact before and after with the same time.
+    /// Adding a contact to a sequence, or a change of its state there, changes the contact's
+    /// `updated_at`. Documented answers show one contact before and after with the same time.
     pub enrolment_touches_contact: bool,
-    /// A change to an account moves its place in `account_updated_at` order. A recorded search shows a renamed
-    /// account staying where it was.
+    /// A change to an account changes its position in `account_updated_at` order. A recorded search
+    /// shows a renamed account in its old position.
     pub account_changes_move_order: bool,
-    /// The reason for skipping a contact that is in the very sequence already. The documentation has a code
-    /// of its own for it; live answers used the one for other sequences.
+    /// The reason for skipping a contact that is already in this sequence. The documentation has a
+    /// separate code for it; live answers used the code for other sequences.
     pub re_enrolment: ReEnrolment,
-    /// A key of limited scope may call `users/api_profile`, which tells its team, though no scope was asked
-    /// for. Unknown: the documentation has no refusal but 401 for the call, and nobody has published what such
-    /// a key gets.
+    /// A key of limited scope may call `users/api_profile`, which returns its team, without a scope
+    /// for it. Unknown: the documentation has no refusal but 401 for the call, and nobody has
+    /// published the answer for such a key.
     pub scoped_keys_read_profile: bool,
 }
 
@@ -105,7 +107,7 @@ impl Default for Switches {
 pub enum OversizedPage {
     /// 422 `Per page not supported` from every search.
     Refused,
-    /// The same from task search alone; others serve 100.
+    /// The same, but only for task search; others serve 100.
     RefusedForTasks,
     /// Served as 100 by every search.
     Clamped,
@@ -121,17 +123,17 @@ pub enum DeepPageText {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultOrder {
-    /// No order one could name, the same one each time.
+    /// An arbitrary but stable order.
     Arbitrary,
     /// By creation, newest first.
     NewestFirst,
-    /// By last change, newest first; sequences, which show no such time, by creation.
+    /// By last change, newest first; sequences, which have no such time, by creation.
     LastChangedFirst,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Echo {
-    /// `users/search` alone, as recorded.
+    /// Only `users/search`, as recorded.
     Users,
     Everywhere,
     Nowhere,
@@ -148,7 +150,7 @@ pub enum FreePlan {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteAnswer {
-    /// `{"contact": …}`, the contact as it was.
+    /// `{"contact": …}`, the contact before the deletion.
     Contact,
     /// `{}`
     Empty,
@@ -199,7 +201,7 @@ impl InactiveReasons {
             Reason::CompletedLastStep => "Completed last step",
             Reason::Replied => "replied",
             Reason::Bounced => "bounced",
-            // A guess, after the failure of that name.
+            // A guess, named after the failure.
             Reason::SpamBlocked => "spam blocked",
             Reason::UserDeleted => "User deleted",
         }

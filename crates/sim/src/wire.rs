@@ -1,4 +1,4 @@
-//! Response bodies that can break off, trickle or never end.
+//! Response bodies that can be cut off, slow or endless.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::request::WireFault;
 
-/// A body with a length announced in advance, which it may not live up to.
+/// A body with an announced length that it may not reach.
 #[derive(Debug)]
 pub(crate) struct WireBody {
     announced: u64,
@@ -24,7 +24,7 @@ pub(crate) struct WireBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Proper,
-    /// One more turn, so that what is written leaves the buffer, then an error.
+    /// Ends with an error in the next poll, so that the written bytes are flushed first.
     Breaking,
     Broken,
     Hanging,
@@ -54,7 +54,7 @@ impl WireBody {
         }
     }
 
-    /// The next bytes, `None` when there are none left.
+    /// The next bytes; `None` if none are left.
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);

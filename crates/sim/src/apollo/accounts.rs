@@ -140,7 +140,7 @@ pub(crate) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::one(o.finish()))
 }
 
-/// The refusal names the parameter of the path, not what stood there.
+/// The refusal names the path's parameter, not its value.
 fn refused(error: &EditError, parameter: &str) -> Refusal {
     match error {
         EditError::Deleted => Refusal::invalid("This account has been deleted!"),

@@ -1,4 +1,4 @@
-//! Who is calling and whether they may: keys come in the `X-Api-Key` header and nowhere else.
+//! Authentication and authorization: keys are accepted only in the `X-Api-Key` header.
 
 use super::params::Params;
 use super::refusal::{Answer, Refusal};
@@ -10,7 +10,7 @@ use crate::world::{Team, World};
 
 const BEARER: &str = "authorization";
 
-/// `GET auth/health`, for a key that was accepted.
+/// `GET auth/health`, for a valid key.
 pub(crate) fn health(_: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(
         r#"{"healthy":true,"is_logged_in":true}"#.to_owned(),
@@ -18,7 +18,7 @@ pub(crate) fn health(_: &mut Call<'_>) -> Result<Answer, Refusal> {
     ))
 }
 
-/// The same for a key that was not.
+/// The same for an invalid key.
 pub(crate) fn health_of_stranger(refuse: bool) -> Result<Answer, Refusal> {
     if refuse {
         return Err(Refusal::bad_key());
@@ -29,7 +29,7 @@ pub(crate) fn health_of_stranger(refuse: bool) -> Result<Answer, Refusal> {
     ))
 }
 
-/// The team whose key the request carries, without judging the rest of it.
+/// The team whose key the request carries, without checking the rest of the request.
 pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
     let key = request.header_text("x-api-key")?;
     world
@@ -38,7 +38,7 @@ pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
         .position(|team| team.keys.iter().any(|known| known.key == key))
 }
 
-/// The team that is calling.
+/// The team that calls.
 pub(crate) fn authenticate(
     world: &World,
     request: &SimRequest,
@@ -55,7 +55,7 @@ pub(crate) fn authenticate(
     team_of(world, request).ok_or_else(Refusal::bad_key)
 }
 
-/// Whether the key reaches the endpoint and the plan includes it.
+/// Checks the key's scope and the plan.
 pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Result<(), Refusal> {
     let key = request.header_text("x-api-key").unwrap_or_default();
     let scopes = team.keys.iter().find(|known| known.key == key);
@@ -108,7 +108,7 @@ pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Res
     Ok(())
 }
 
-/// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating one.
+/// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating a task.
 fn named(action: &str) -> String {
     let action = action
         .strip_suffix("/create")

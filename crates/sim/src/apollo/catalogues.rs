@@ -1,4 +1,4 @@
-//! The small lists: labels, stages, custom fields. None of them is paged.
+//! The small lists: labels, stages, custom fields. None of them has pages.
 
 use super::Call;
 use super::refusal::{Answer, Refusal};

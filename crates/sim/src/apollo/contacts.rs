@@ -1,4 +1,4 @@
-//! `contacts/*`, reading.
+//! Reading `contacts/*`.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub(super) fn missing() -> Refusal {
     Refusal::invalid(MISSING)
 }
 
-/// The filters of a search that are known; others are ignored.
+/// The supported filters of a search; others are ignored.
 #[derive(Debug, Default)]
 struct Filter {
     keywords: Option<String>,
@@ -148,8 +148,8 @@ impl Filter {
     }
 }
 
-/// Whether the contact's names, title, company or addresses have one of the words in common with what was
-/// asked for. Whoever asks for an address gets everybody at its domain too.
+/// Whether the contact's names, title, company or addresses have a word in common with the search
+/// text. So a search for an address also finds everybody at its domain.
 fn says(contact: &Contact, asked: &str) -> bool {
     let asked = asked.to_lowercase();
     let wanted: Vec<&str> = words(&asked).collect();
@@ -164,8 +164,8 @@ fn says(contact: &Contact, asked: &str) -> bool {
     texts.any(|text| words(&text.to_lowercase()).any(|word| wanted.contains(&word)))
 }
 
-/// Words as search engines cut them: a dot or an apostrophe within one does not end it, so an address has two,
-/// `ines.duarte` and `x.example`.
+/// Words as search engines split them: a dot or an apostrophe within a word does not end it, so an
+/// address has two words, `ines.duarte` and `x.example`.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let within = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '\'');
     let parts = text.split(move |c: char| !within(c));

@@ -1,4 +1,4 @@
-//! `contacts/*`, writing.
+//! Writing `contacts/*`.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ pub(crate) fn update_stages(call: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 pub(crate) fn update_owners(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    // Of each contact this answers with what it changed and little more.
+    // For each contact the answer has little more than what was changed.
     update_many(call, "owner_id", |contact| {
         let mut o = Object::new();
         o.text("id", &contact.id)
@@ -174,7 +174,7 @@ fn twin(team: &Team, fields: &Value) -> Option<(String, &'static str)> {
     Some((contact.id.clone(), "name_and_company_match"))
 }
 
-/// A time given in a request, in any notation of RFC 3339.
+/// A time in a request, in any RFC 3339 notation.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text)
         .ok()

@@ -1,4 +1,4 @@
-//! What ordered faults do to lists: which records stand on a page, and how many there are said to be.
+//! How faults change lists: which records are on a page, and what totals are reported.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::fault::{Action, Claim};
 use crate::world::table::{Row, Table};
 
-/// The rows at these positions, as far as the fault lets them be seen.
+/// The rows at these positions that the fault doesn't hide.
 pub(super) fn rows<T: Row>(
     table: &mut Table<T>,
     positions: impl Iterator<Item = usize>,
@@ -30,7 +30,7 @@ pub(super) fn rows<T: Row>(
     }
 }
 
-/// Which of `total` records stand on a page, by their place in the order of the search.
+/// Which of `total` records are on a page, by their index in the search's order.
 pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Action>) -> Vec<usize> {
     match fault {
         Some(Action::RepeatPreviousPage) => span(page.saturating_sub(1), per_page, total).collect(),
@@ -46,7 +46,7 @@ pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Acti
             places.map(|place| place * stride % total).collect()
         }
         Some(Action::EndlessPages) => {
-            // Never a record twice on one page, so a page may be no longer than the list.
+            // A page has no record twice, so it may be no longer than the list.
             let places = span(page, per_page, usize::MAX).take(total);
             places.map(|place| place % total).collect()
         }
@@ -54,7 +54,7 @@ pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Acti
     }
 }
 
-/// How many records there are said to be.
+/// The reported number of records.
 pub(super) fn claimed(total: usize, page: u64, per_page: u64, fault: Option<&Action>) -> u64 {
     let total = u64::try_from(total).unwrap_or(u64::MAX);
     match fault {
@@ -64,12 +64,12 @@ pub(super) fn claimed(total: usize, page: u64, per_page: u64, fault: Option<&Act
     }
 }
 
-/// Whether the rows come in the order that was asked for, or the wrong way round.
+/// Whether the rows come in ascending order; a fault can reverse it.
 pub(super) fn ascends(asked: bool, fault: Option<&Action>) -> bool {
     asked != matches!(fault, Some(Action::TurnedRound))
 }
 
-/// What is said around a page of `rows` records, as JSON: how many records and how many pages there are.
+/// The reported totals of a page of `rows` records, as JSON: the number of records and of pages.
 pub(super) fn totals(
     claimed: u64,
     (page, per_page): (u64, u64),
@@ -88,7 +88,7 @@ pub(super) fn totals(
     }
 }
 
-/// Steps of this length meet every place once.
+/// A step length that is coprime with `total`, so that the steps visit every index once.
 fn coprime(total: usize) -> usize {
     let steps = [37, 41, 43, 47];
     steps
@@ -97,7 +97,7 @@ fn coprime(total: usize) -> usize {
         .unwrap_or(1)
 }
 
-/// The places of a page of at most `total` records; pages count from 1.
+/// The indexes of a page of at most `total` records; pages count from 1.
 fn span(page: u64, per_page: u64, total: usize) -> Range<usize> {
     let place = |pages: u64| usize::try_from(pages.saturating_mul(per_page)).unwrap_or(usize::MAX);
     let page = page.max(1);

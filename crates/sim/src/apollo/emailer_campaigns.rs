@@ -1,4 +1,4 @@
-//! `emailer_campaigns/*`: sequences themselves. Who is in them is `enrolment`.
+//! `emailer_campaigns/*`: the sequences themselves. Their members are in `enrolment`.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(around(&before, &page.rows, r#"],"num_fetch_result":null}"#))
 }
 
-/// Replaces the statistics of sequences that have just come into view, and uses up one of their reads.
+/// Replaces the statistics of sequences that are still loading, and uses up one of their loading
+/// reads.
 fn show_loading(call: &mut Call<'_>, rows: &mut [bytes::Bytes]) {
     let loading = call
         .team
@@ -61,7 +62,7 @@ fn show_loading(call: &mut Call<'_>, rows: &mut [bytes::Bytes]) {
     }
 }
 
-/// The private call of the interface, which the public `sequences` is built on.
+/// The web interface's private call, on which the public `sequences` is built.
 pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let Some(name) = call.params.text("name") else {
         return Err(Refusal::invalid("Name can't be blank"));

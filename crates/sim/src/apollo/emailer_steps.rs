@@ -1,4 +1,4 @@
-//! `emailer_steps` and `emailer_touches`: the private calls that write what a sequence consists of.
+//! `emailer_steps` and `emailer_touches`: the private calls that write a sequence's steps.
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(written(&sequence_id, step))
 }
 
-/// Answers with the step as it was.
+/// Answers with the deleted step.
 pub(crate) fn destroy(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let removed = call.team.delete_step(call.id);
     let (sequence_id, step) = removed.map_err(|error| refused(&error))?;
@@ -78,7 +78,7 @@ pub(crate) fn update_touch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::one(o.finish()))
 }
 
-/// `{"emailer_step": …}`, and for a step that sends e-mail its touch and template.
+/// `{"emailer_step": …}`, and for an e-mail step its touch and template.
 fn written(sequence_id: &str, step: &Step) -> Answer {
     let mut o = Object::with_capacity(1024);
     o.raw("emailer_step", &step.render(sequence_id));
@@ -93,7 +93,7 @@ fn render_touch(o: &mut Object, step_id: &str, touch: &Touch) {
         .raw("emailer_template", &touch.template.render());
 }
 
-/// The one of `known` that was meant.
+/// The known value that equals the given one.
 fn listed(known: &[&'static str], given: &str, what: &str) -> Result<&'static str, Refusal> {
     let found = known.iter().find(|one| **one == given);
     let refusal = || Refusal::invalid(&format!("{what} is not included in the list"));

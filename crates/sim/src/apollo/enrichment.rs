@@ -6,10 +6,10 @@ use crate::json::Object;
 use crate::world::company::Company;
 use crate::world::contact::Contact;
 
-/// Larger than a double can hold exactly, as Apollo's are.
+/// Larger than a double can hold exactly, like Apollo's ids.
 const REQUEST_ID: &str = "-5625285838247958000";
 
-/// Finds people by e-mail address; what else Apollo matches by is ignored.
+/// Finds people by e-mail address; Apollo's other criteria are ignored.
 pub(crate) fn match_person(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if call.team.credits() == 0 {
         return Err(Refusal::no_credits());
@@ -88,7 +88,7 @@ fn person(contact: &Contact, email: &str, company: Option<&Company>) -> String {
     o.finish()
 }
 
-/// Nobody Apollo knows: a person with an id and the address that was asked for.
+/// The answer for an unknown person: an id and the requested address.
 fn stranger(id: &str, email: Option<&str>) -> String {
     let mut o = Object::with_capacity(768);
     o.text("id", id)

@@ -1,4 +1,4 @@
-//! Contacts into sequences and out of them.
+//! Adding contacts to sequences and removing them.
 
 use super::Call;
 use super::contacts_write::time;
@@ -8,7 +8,7 @@ use crate::switches::{ReEnrolment, Reason};
 use crate::world::contact::{Contact, StateKind, View};
 use crate::world::sequence::Sequence;
 
-/// Percent of contacts added in one call whose state gets the id of the one before.
+/// Percent of the contacts added in one call whose state gets the previous contact's state id.
 const REPEATED_STATE_IDS: usize = 3;
 
 pub(crate) fn add(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -208,7 +208,7 @@ pub(crate) fn remove_or_stop(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut o = Object::with_capacity(8192);
     o.list("contacts", &shown)
         .list("emailer_campaigns", &campaigns);
-    // A sequence that does not exist is not an error; the answer just ends here.
+    // A sequence that does not exist is not an error; the answer just has fewer keys.
     if let Some(sequence) = sequences.first().and_then(|id| call.team.sequences.get(id)) {
         o.number("num_contacts", shown.len())
             .raw(
@@ -229,7 +229,7 @@ fn leave(call: &mut Call<'_>, contact: &str, sequence: &str, mode: &str) {
         reason(Reason::ManuallyPaused),
         reason(Reason::ManuallyFinished),
     );
-    // Someone who is not in the sequence stays as they are.
+    // A contact that is not in the sequence doesn't change.
     let _ = match mode {
         "remove" => call.team.unenrol(call.now, contact, sequence),
         "stop" => call.team.set_state(

@@ -1,4 +1,4 @@
-//! The Apollo.io API: its routing table, and what happens to every call before its handler.
+//! The Apollo.io API: its routing table, and what is checked for every call before its handler.
 
 #![expect(
     clippy::unnecessary_wraps,
@@ -32,8 +32,8 @@ use self::refusal::{Answer, Refusal};
 use crate::fault::Action;
 use crate::world::Team;
 
-/// Every endpoint: method, path below the base, action as quotas and scopes know it, handler. The first
-/// match counts, so fixed paths stand before those with an id.
+/// Every endpoint: method, path below the base, action name for quotas and scopes, handler. The
+/// first match counts, so fixed paths come before those with an id.
 #[rustfmt::skip]
 pub(crate) static ROUTES: &[Route] = &[
     route(Method::GET,    "auth/health",                                 "auth/health",                                  auth::health).open(),
@@ -90,7 +90,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];
 
-/// The documented base, and the older one that is still answered.
+/// The documented base path, and the older one that still works.
 const BASES: [&str; 2] = ["/api/v1/", "/v1/"];
 
 type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
@@ -108,24 +108,24 @@ pub(crate) struct Route {
 /// Who may call an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anyone; the answer says whether the key is good.
+    /// Everyone; the answer says whether the key is valid.
     Open,
-    /// Whoever has a key, unless a switch demands that its scope names the action.
+    /// Any key, unless a switch requires that its scope includes the action.
     AnyKey,
-    /// Whoever has a master key or one with this action in its scope.
+    /// A master key, or a key with this action in its scope.
     Scope,
 }
 
-/// A call that has been let through to its handler.
+/// An authorized call for its handler.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) team: &'a mut Team,
     pub(crate) params: &'a Params,
-    /// The id in the path, empty where the route has none.
+    /// The id in the path, empty if the route has none.
     pub(crate) id: &'a str,
     pub(crate) action: &'static str,
-    /// What an ordered fault does to the list.
+    /// A fault that changes the list.
     pub(crate) distortion: Option<&'a Action>,
 }
 
@@ -156,20 +156,20 @@ impl Route {
     }
 }
 
-/// The endpoint at a path, with the id in it.
+/// The endpoint of a path, with the id in it.
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
     let path = below_base(path)?;
     let mut routes = ROUTES.iter().filter(|route| route.method == *method);
     routes.find_map(|route| Some((route, id_in(route.path, path)?)))
 }
 
-/// The path without its base and without a slash at the end.
+/// The path without its base and without a trailing slash.
 pub(crate) fn below_base(path: &str) -> Option<&str> {
     let path = BASES.iter().find_map(|base| path.strip_prefix(base))?;
     Some(path.strip_suffix('/').unwrap_or(path))
 }
 
-/// The id that makes `path` fit `pattern`; empty if the pattern has none.
+/// The id with which `path` matches `pattern`; empty if the pattern has none.
 fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     let mut id = "";

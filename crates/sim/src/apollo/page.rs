@@ -1,4 +1,4 @@
-//! Paging: what was asked, the limits on it, the cut through a table and the body around it.
+//! Paging: the requested page, its limits, cutting the page out of a table, and the body around it.
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,13 +9,13 @@ use crate::json::{Object, quoted};
 use crate::switches::{DeepPageText, DefaultOrder, Echo, OversizedPage};
 use crate::world::table::{Order, Row, Table};
 
-/// Records a page may have.
+/// The most records of a page.
 const LARGEST_PAGE: u64 = 100;
 
-/// Records that paging can reach in one search.
+/// The most records that the pages of one search can reach.
 const REACH: u64 = 50_000;
 
-/// The page asked for, once it is known to be allowed.
+/// The requested page, after its limits were checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask {
     page: u64,
@@ -25,7 +25,7 @@ pub(crate) struct Ask {
 }
 
 impl Call<'_> {
-    /// The page asked for, or why it cannot be had.
+    /// The requested page, or why it is refused.
     pub(crate) fn page(&self, default_per_page: u64) -> Result<Ask, Refusal> {
         let switches = &self.team.switches;
         let page = self.params.number("page");
@@ -69,7 +69,7 @@ impl Call<'_> {
         Ok(ask)
     }
 
-    /// The order of a search that was not asked for one; it descends.
+    /// The order of a search without a requested order; it is descending.
     pub(crate) fn default_order(&self) -> Order {
         match self.team.switches.default_order {
             DefaultOrder::Arbitrary => Order::Unspecified,
@@ -78,8 +78,8 @@ impl Call<'_> {
         }
     }
 
-    /// `sort_by_field` and `sort_ascending`, given what fields there are. The direction only counts together
-    /// with a field.
+    /// `sort_by_field` and `sort_ascending`, for these fields. The direction is ignored without a
+    /// field.
     pub(crate) fn sorting(&self, fields: &[(&str, Order)]) -> Result<(Order, bool), Refusal> {
         let Some(field) = self.params.text("sort_by_field") else {
             return Ok((self.default_order(), false));
@@ -95,7 +95,7 @@ impl Call<'_> {
     }
 }
 
-/// A page of records with the numbers around it.
+/// A page of records with its totals.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) rows: Vec<Bytes>,
@@ -143,7 +143,8 @@ fn pagination(ask: Ask, (entries, pages): &(String, String)) -> String {
     o.finish()
 }
 
-/// `before`, the rows separated by commas, `after`. Rows are copied, never parsed or written again.
+/// `before`, the rows separated by commas, `after`. Rows are copied, without parsing or rendering
+/// them again.
 pub(crate) fn around(before: &str, rows: &[Bytes], after: &str) -> Answer {
     let size = rows.iter().map(|row| row.len() + 1).sum::<usize>();
     let mut body = BytesMut::with_capacity(before.len() + size + after.len());
@@ -161,7 +162,7 @@ pub(crate) fn around(before: &str, rows: &[Bytes], after: &str) -> Answer {
     }
 }
 
-/// What an accepted filter leaves in the answer.
+/// The trace of an accepted filter in the answer.
 pub(crate) fn crumb(label: &str, field: &str, value: &str, display: &str) -> String {
     let mut o = Object::new();
     o.text("label", label)

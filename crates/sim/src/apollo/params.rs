@@ -1,15 +1,15 @@
-//! A request's parameters: query string and body as one, the way Rails hands them to a controller.
+//! A request's parameters: query string and body merged, as Rails does.
 
 use serde_json::{Map, Value};
 
 use crate::request::SimRequest;
 
-/// Query and body parameters. The body wins where both name the same.
+/// Query and body parameters. The body wins if both have the same name.
 #[derive(Debug, Default)]
 pub(crate) struct Params {
     query: Vec<(String, String)>,
     body: Map<String, Value>,
-    /// The body claimed to be JSON and was not.
+    /// The body's type was JSON, but it could not be parsed.
     pub(crate) unreadable: bool,
 }
 
@@ -62,7 +62,7 @@ impl Params {
         .filter(|text| !text.is_empty())
     }
 
-    /// A list, or `None` where the parameter is not given. A lone value counts as a list of one.
+    /// A list, or `None` if the parameter is absent. A single value counts as a list of one.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
         if let Some(value) = self.body.get(name) {
             return match value {

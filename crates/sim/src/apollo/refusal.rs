@@ -1,4 +1,4 @@
-//! What a handler answers with, and the texts Apollo refuses in.
+//! The answers of handlers, and the texts of Apollo's refusals.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::limits::Exhausted;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Bytes,
-    /// Records in it, for the ledger.
+    /// The number of records in it, for the ledger.
     pub(crate) records: usize,
 }
 
@@ -68,7 +68,7 @@ impl Refusal {
         Self::invalid(&format!("Parameters misconfigured. {id} is not a valid ID"))
     }
 
-    /// The record is there, but not for the user behind the key.
+    /// The record exists, but the key's user may not see it.
     pub(crate) fn not_for_you() -> Self {
         Self::invalid("You are not authorized to view this page.")
     }
@@ -80,7 +80,7 @@ impl Refusal {
         Self::json(status, o.finish())
     }
 
-    /// The team has spent what its plan includes.
+    /// The team has used up its plan's credits.
     pub(crate) fn no_credits() -> Self {
         Self::invalid(concat!(
             "You have insufficient credits! <a href='https://app.apollo.io/#/settings/plans/upgrade' ",

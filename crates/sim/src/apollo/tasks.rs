@@ -77,7 +77,7 @@ pub(crate) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     show(call)
 }
 
-/// Takes over what the call names.
+/// Applies the parameters of the call.
 fn apply(call: &Call<'_>, task: &mut Task) -> Result<(), Refusal> {
     let params = call.params;
     let set = |field: &mut String, name: &str| {
@@ -108,7 +108,7 @@ fn apply(call: &Call<'_>, task: &mut Task) -> Result<(), Refusal> {
         }
         call.team.attach_contact(task, Some(&id));
     }
-    // A task can be logged when it is done already.
+    // A task can be created as done already.
     let (done, skipped) = (task.status == "completed", task.status == "skipped");
     task.completed_at = done.then(|| task.completed_at.unwrap_or(call.now));
     task.skipped_at = skipped.then(|| task.skipped_at.unwrap_or(call.now));
@@ -152,7 +152,7 @@ fn close(
     show(call)
 }
 
-/// The task of the path, or a refusal in those words.
+/// The task of the path, or a refusal with this text.
 fn find<'c>(call: &'c Call<'_>, missing: &str) -> Result<&'c Task, Refusal> {
     let task = call.team.tasks.get(call.id);
     task.ok_or_else(|| Refusal::invalid(missing))

@@ -31,7 +31,7 @@ pub(crate) fn api_usage_stats(call: &mut Call<'_>) -> Result<Answer, Refusal> {
             };
             windows.raw(window.noun(), &usage.finish());
         }
-        // The key is the text of an array.
+        // The key is the text of a JSON array.
         let key = format!(r#"["api/v1/{controller}", "{action}"]"#);
         o.raw(&key, &windows.finish());
     }

@@ -1,4 +1,4 @@
-//! What tests have the simulator do before it carries out a call.
+//! Hooks that tests run before a call is carried out.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::world::Team;
 
 pub(super) type Hook = Box<dyn FnMut(&Asked<'_>, &mut Team) + Send>;
 
-/// The hooks, and how often each team has called each action.
+/// The hooks, and the number of calls per team and action.
 #[derive(Default)]
 pub(super) struct Hooks {
     hooks: Vec<Hook>,
@@ -22,12 +22,12 @@ impl Hooks {
         self.hooks.push(hook);
     }
 
-    /// Counts go on.
+    /// The counts are kept.
     pub(super) fn clear(&mut self) {
         self.hooks.clear();
     }
 
-    /// Runs all hooks on a call of the team at that place.
+    /// Runs all hooks for a call of the team with this index.
     pub(super) fn run(&mut self, at: usize, path: &str, call: &mut Call<'_>) {
         let nth = self.counts.entry((at, call.action)).or_default();
         *nth += 1;
@@ -53,17 +53,17 @@ impl fmt::Debug for Hooks {
     }
 }
 
-/// A call that is about to be carried out, as hooks see it.
+/// A call that is about to be carried out, for hooks.
 #[derive(Debug)]
 pub struct Asked<'a> {
     pub now: DateTime<Utc>,
-    /// The calling team's place in [`Options::teams`](crate::Options::teams).
+    /// The calling team's index in [`Options::teams`](crate::Options::teams).
     pub team: usize,
     /// `contacts/search`, `emailer_campaigns/add_contact_ids`, …
     pub action: &'static str,
     pub path: &'a str,
-    /// 1 where no page is named.
+    /// 1 if no page is given.
     pub page: u64,
-    /// How many times the team has called the action, this time included.
+    /// The number of the team's calls of the action, including this one.
     pub nth: u64,
 }

@@ -1,4 +1,4 @@
-//! How ordered faults act: some answer instead of the endpoint, some spoil its answer.
+//! How faults act: some answer instead of the endpoint, others change its answer.
 
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ pub(super) fn instead(fault: &Action, action: &str) -> Option<Instead> {
     Some((refusal, Vec::new()))
 }
 
-/// Does to a finished answer what the fault says.
+/// Applies a fault to a finished answer.
 pub(super) fn spoil(reply: &mut SimReply, fault: Option<&Action>) {
     match fault {
         Some(Action::Answer { content_type, .. }) => {
@@ -72,7 +72,7 @@ pub(super) fn spoil(reply: &mut SimReply, fault: Option<&Action>) {
     }
 }
 
-/// Records that were served, whether or not they arrived.
+/// Records that were served, whether they arrived or not.
 pub(super) fn reply_records(reply: &SimReply, records: usize) -> usize {
     if reply.status == 200 { records } else { 0 }
 }

@@ -1,4 +1,4 @@
-//! The simulator as tests and servers hold it: one world, answered for and reached into.
+//! The simulator: one world, with the functions for tests and servers.
 
 mod hooks;
 mod mishap;
@@ -56,22 +56,22 @@ impl Simulator {
         &self.0.options
     }
 
-    /// Rules for what goes wrong.
+    /// The faults to inject.
     pub fn faults(&self) -> Faults {
         self.0.faults.clone()
     }
 
-    /// What was asked and answered.
+    /// The record of requests and answers.
     pub fn ledger(&self) -> Ledger {
         self.0.ledger.clone()
     }
 
-    /// Makes the HTTP server hold matching requests until the gate lets them go.
+    /// Makes the HTTP server hold matching requests until the gate releases them.
     pub fn gate(&self, on: Match) -> Gate {
         self.0.gates.add(on)
     }
 
-    /// Calls `hook` before every call that is allowed, with the team it is about: the place to change the
+    /// Calls `hook` before every authorized call, with the calling team, for example to change the
     /// world between two pages. It must not use the simulator itself, which is locked meanwhile.
     pub fn on_request(&self, hook: impl FnMut(&Asked<'_>, &mut Team) + Send + 'static) {
         self.hooks().add(Box::new(hook));
@@ -82,7 +82,7 @@ impl Simulator {
         self.hooks().clear();
     }
 
-    /// Changes a team's world; `team` is its place in [`Options::teams`].
+    /// Changes a team's world; `team` is its index in [`Options::teams`].
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl Simulator {
         change(team)
     }
 
-    /// Reads a team's world; `team` is its place in [`Options::teams`].
+    /// Reads a team's world; `team` is its index in [`Options::teams`].
     ///
     /// # Panics
     ///
@@ -105,7 +105,7 @@ impl Simulator {
         self.edit(team, |team| read(team))
     }
 
-    /// The place of the team that a key belongs to.
+    /// The index of the team that a key belongs to.
     pub fn team_with_key(&self, key: &str) -> Option<usize> {
         let world = self.world();
         world
@@ -118,8 +118,8 @@ impl Simulator {
         self.world().teams.len()
     }
 
-    /// Notes that a request has come in, for the in-flight maxima of the ledger; drop the result when it is
-    /// answered. The server does this by itself.
+    /// Notes that a request has arrived, for the ledger's in-flight maxima; drop the result when it
+    /// is answered. The server does this itself.
     pub fn arrive(&self, request: &SimRequest) -> InFlight {
         let team = apollo::team_of(&self.world(), request);
         let path = apollo::below_base(&request.path).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Simulator {
         self.0.ledger.arrive(team, object)
     }
 
-    /// Returns once no gate holds the request.
+    /// Returns when no gate holds the request.
     pub(crate) async fn pass_gates(&self, request: &SimRequest) {
         let page = Params::read(request).page();
         self.0.gates.pass(request, page).await;

@@ -1,4 +1,4 @@
-//! An outcome as an HTTP answer, with the headers Apollo puts on it.
+//! An outcome as an HTTP answer, with Apollo's headers.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::apollo::refusal::{Answer, JSON, Refusal};
 use crate::request::SimReply;
 
-/// The answer to a request at a time; `salt` tells it apart from others.
+/// The answer to a request; `salt` makes its ids unique.
 pub(super) fn reply(
     outcome: Result<Answer, Refusal>,
     limits: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! A request's way through keys, quotas, hooks and its endpoint to an answer.
+//! The steps from a request to its answer: keys, quotas, hooks and the endpoint.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 

@@ -1,4 +1,4 @@
-//! An account: a company the team works on.
+//! An account: a company that the team sells to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Account {
     pub(crate) creator_id: Option<String>,
     pub(crate) source: &'static str,
     pub(crate) created_at: DateTime<Utc>,
-    /// What `account_updated_at` sorts by. The record itself does not show it.
+    /// The sort key of `account_updated_at`. The record itself does not show it.
     pub(crate) index_key: DateTime<Utc>,
     pub(crate) last_activity: Option<DateTime<Utc>>,
     pub(crate) phone: Option<String>,
@@ -37,7 +37,7 @@ pub(crate) struct Account {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Address {
     pub(crate) raw: String,
-    /// Known only when the address was understood.
+    /// Set only if the address could be parsed.
     pub(crate) parts: Option<(String, [&'static str; 5])>,
 }
 
@@ -99,7 +99,7 @@ impl Account {
         o.finish()
     }
 
-    /// The shorter form contacts carry.
+    /// The shorter form within contacts.
     pub(crate) fn embedded(&self) -> Arc<str> {
         let mut o = Object::with_capacity(768);
         o.text("id", &self.id)
@@ -117,7 +117,7 @@ impl Account {
         Arc::from(o.finish())
     }
 
-    /// The still shorter form tasks carry.
+    /// The even shorter form within tasks.
     pub(crate) fn in_task(&self) -> String {
         let mut o = Object::new();
         o.text("id", &self.id)

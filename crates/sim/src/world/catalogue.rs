@@ -1,4 +1,4 @@
-//! The small lists a team has: stages, labels and custom fields.
+//! A team's small lists: stages, labels and custom fields.
 
 use chrono::{DateTime, Utc};
 
@@ -80,7 +80,7 @@ impl Label {
         o.finish()
     }
 
-    /// As writes list the labels of what they wrote.
+    /// The form of labels in answers to writes.
     pub(crate) fn brief(&self) -> String {
         let mut o = Object::new();
         o.text("id", &self.id)

@@ -1,5 +1,5 @@
-//! What is there and since when, told without rendering a record, for those who compare a client's copy with
-//! it again and again. [`truth`](super::truth) tells what the records say.
+//! Which records exist and since when, without rendering them, for tests that compare a client's
+//! copy again and again. [`truth`](super::truth) has the records' contents.
 
 use chrono::{DateTime, Utc};
 
@@ -8,16 +8,16 @@ use super::contact::Contact;
 use super::standing::Standing;
 use super::table::{Row, Table};
 
-/// Each `object_name` is one of `user`, `mailbox`, `sequence`, `account` and `contact`; any other panics.
-/// Records hidden from the key's user count like all others.
+/// Each `object_name` is one of `user`, `mailbox`, `sequence`, `account` and `contact`; any other
+/// panics. Records hidden from the key's user are included.
 impl Team {
-    /// Ids of the live records, in the order made. A user marked as deleted is not live.
+    /// Ids of the live records, in order of creation. A user marked as deleted is not live.
     pub fn live_ids(&self, object_name: &str) -> Vec<String> {
         self.census(object_name).live_ids()
     }
 
-    /// Since when the record has been live without a break: its creation, or its last return. `None` while it
-    /// is deleted, and for an unknown id.
+    /// Since when the record has been live without interruption: its creation, or its last
+    /// restoration. `None` while it is deleted, and for an unknown id.
     pub fn live_since(&self, object_name: &str, id: &str) -> Option<DateTime<Utc>> {
         self.census(object_name).standing(id)?.live_since()
     }
@@ -27,9 +27,10 @@ impl Team {
         self.census(object_name).standing(id)?.deleted_at()
     }
 
-    /// A hash of the record as its search shows it once nothing lags or loads, a contact with its sequence
-    /// states: as long as it is the same, a copy made under it is up to date. `None` for a deleted record, but
-    /// a user has one until removed. It is [`fingerprint_of`](crate::fingerprint_of) the JSON.
+    /// A hash of the record as its search shows it without lag and loading; for a contact, with its
+    /// sequence states. While it doesn't change, a copy is up to date. `None` for a deleted record,
+    /// except for users that are not removed. It is [`fingerprint_of`](crate::fingerprint_of) the
+    /// JSON.
     pub fn fingerprint(&self, object_name: &str, id: &str) -> Option<u64> {
         self.census(object_name).fingerprint(id)
     }
@@ -48,13 +49,15 @@ impl Team {
         states.map(|state| state.id.clone()).collect()
     }
 
-    /// Whether a live contact has a sequence state of that id. States of other contacts may have the same.
+    /// Whether a live contact has a sequence state with this id. States of other contacts may have
+    /// the same id.
     pub fn has_state(&self, contact_id: &str, state_id: &str) -> bool {
         let contact = self.there(contact_id);
         contact.is_some_and(|contact| contact.states.iter().any(|state| state.id == state_id))
     }
 
-    /// Since when a contact has had the sequence state without a break, by the contact's own standing too.
+    /// Since when a contact has had the sequence state without interruption, also of the contact
+    /// itself.
     pub fn state_live_since(&self, contact_id: &str, state_id: &str) -> Option<DateTime<Utc>> {
         let contact_since = self.live_since("contact", contact_id)?;
         let mut states = self.there(contact_id)?.states.iter();
@@ -80,7 +83,7 @@ impl Team {
     }
 }
 
-/// What the tables have in common whatever is in them.
+/// What all tables have in common.
 trait Census {
     fn live_ids(&self) -> Vec<String>;
     fn standing(&self, id: &str) -> Option<Standing>;

@@ -1,5 +1,5 @@
-//! What Apollo's own database knows of people and companies, which is what enrichment sells: here, those the
-//! team has as contacts and accounts.
+//! Apollo's own data about people and companies, which enrichment sells: here, the team's contacts
+//! and accounts.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +8,7 @@ use super::account::Account;
 use super::contact::Contact;
 use crate::json::Object;
 
-/// What a plan includes, unless [`Team::set_credits`] says otherwise.
+/// The credits of a plan, unless [`Team::set_credits`] changes them.
 const USUAL_CREDITS: u64 = 100;
 
 const INDUSTRIES: [&str; 8] = [
@@ -22,7 +22,7 @@ const INDUSTRIES: [&str; 8] = [
     "food & beverages",
 ];
 
-/// A team's allowance for enrichment.
+/// A team's credits for enrichment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Credits {
     pub(crate) left: u64,
@@ -38,13 +38,13 @@ impl Default for Credits {
     }
 }
 
-/// A company of the database.
+/// A company in the database.
 #[derive(Debug)]
 pub(crate) struct Company {
     pub(crate) id: String,
     name: String,
     domain: Option<String>,
-    /// Missing for a company that is known by name only.
+    /// Missing for a company of which only the name is known.
     figures: Option<Figures>,
 }
 
@@ -61,7 +61,7 @@ impl Team {
         self.credits.left
     }
 
-    /// Changes how many credits are left.
+    /// Sets the number of credits left.
     pub fn set_credits(&mut self, credits: u64) {
         self.credits.left = credits;
     }
@@ -71,7 +71,8 @@ impl Team {
         self.credits.used += 1;
     }
 
-    /// The person with that address, as the team has them: the contact made first, if there are several.
+    /// The person with that address, as the team knows them: the oldest contact, if there are
+    /// several.
     pub(crate) fn person_with(&self, email: &str) -> Option<&Contact> {
         let mut contacts = self.contacts.listed();
         contacts.find(|contact| {
@@ -80,8 +81,8 @@ impl Team {
         })
     }
 
-    /// Where a person works: at their account, or at the one whose domain their address has, or at a company
-    /// of which only the name is known.
+    /// The company where a person works: their account, or the account with their address's domain,
+    /// or a company of which only the name is known.
     pub(crate) fn employer_of(&self, contact: &Contact) -> Option<Company> {
         let account = contact.account_id.as_deref();
         if let Some(account) = account.and_then(|id| self.live_account(id).ok()) {
@@ -103,7 +104,7 @@ impl Team {
         })
     }
 
-    /// The company of that domain; several accounts can have it.
+    /// The company with that domain; several accounts can have it.
     pub(crate) fn company_at(&self, domain: &str) -> Option<Company> {
         let mut accounts = self.accounts.listed();
         let account = accounts.find(|account| {
@@ -163,7 +164,7 @@ impl Company {
 }
 
 impl Figures {
-    /// The same every time for one name or domain.
+    /// The same result every time for one name or domain.
     fn invent(key: &str) -> Self {
         let digest = Sha256::digest(key.as_bytes());
         let number = digest.iter().take(4);
@@ -177,7 +178,7 @@ impl Figures {
         }
     }
 
-    /// In millions, as people write it.
+    /// In millions, in the usual notation.
     fn printed_revenue(&self) -> String {
         let (whole, tenth) = (self.revenue / 1_000_000, self.revenue % 1_000_000 / 100_000);
         match tenth {

@@ -1,4 +1,4 @@
-//! A contact, and the sequence states it carries.
+//! A contact and its sequence states.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::json::Object;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Contact {
     pub(crate) id: String,
-    /// Where it stands when no order is asked for.
+    /// Its position if no order is requested.
     pub(crate) shuffle: i64,
     pub(crate) first_name: Option<String>,
     pub(crate) last_name: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Contact {
     pub(crate) source: &'static str,
     pub(crate) crm_id: Option<String>,
     pub(crate) address: Option<String>,
-    /// What was made of the address.
+    /// The address as Apollo parsed it.
     pub(crate) place: Option<Place>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -44,7 +44,7 @@ pub(crate) struct Contact {
     pub(crate) emails: Vec<String>,
     pub(crate) phones: Vec<Phone>,
     pub(crate) account_id: Option<String>,
-    /// The account as contacts embed it; shared by its contacts.
+    /// The account as embedded in contacts; shared by its contacts.
     pub(crate) account: Option<Arc<str>>,
     pub(crate) label_ids: Vec<String>,
     pub(crate) custom_fields: BTreeMap<String, Value>,
@@ -59,7 +59,7 @@ pub(crate) struct Phone {
     pub(crate) raw: String,
 }
 
-/// An element of `contact_campaign_statuses`: where the contact stands in a sequence.
+/// An element of `contact_campaign_statuses`: the contact's state in a sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) id: String,
@@ -77,11 +77,11 @@ pub(crate) struct State {
     pub(crate) auto_unpause_at: Option<DateTime<Utc>>,
     pub(crate) step_id: Option<String>,
     pub(crate) step_position: Option<usize>,
-    /// Since when the contact has had it, whatever `added_at` says.
+    /// Since when the contact has had it, independent of `added_at`.
     pub(crate) since: DateTime<Utc>,
 }
 
-/// The four statuses a sequence state can have.
+/// The four statuses of a sequence state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateKind {
     Active,
@@ -101,19 +101,19 @@ impl StateKind {
     }
 }
 
-/// The endpoint a contact is shown by; each shows a few keys of its own.
+/// The endpoint that shows a contact; each shows a few additional keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     Search,
     Show,
     Created,
     Written,
-    /// One of several that were written together.
+    /// One of several that were written in one call.
     WrittenInBulk,
 }
 
 impl Contact {
-    /// As Rails renders it: empty when both parts are missing.
+    /// As Rails renders it: empty if both parts are missing.
     pub(crate) fn name(&self) -> String {
         let parts = [self.first_name.as_deref(), self.last_name.as_deref()];
         let parts: Vec<&str> = parts.into_iter().flatten().collect();
@@ -331,7 +331,7 @@ impl State {
     }
 }
 
-/// How the interface words where a record came from.
+/// The interface's text for where a record came from.
 pub(crate) fn source_display_name(source: &str) -> &'static str {
     match source {
         "csv_import" => "Uploaded from CSV",

@@ -1,4 +1,5 @@
-//! Applies what a write names to a contact or an account: unknown names are ignored, ids are checked.
+//! Applies the fields of a write to a contact or an account: unknown names are ignored, ids are
+//! checked.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +96,7 @@ impl Team {
         Ok(())
     }
 
-    /// The ids of the labels so named; a name nobody has used yet becomes a label.
+    /// The ids of the labels with these names; an unused name creates a label.
     fn labels_named(
         &mut self,
         names: &Value,
@@ -149,7 +150,7 @@ fn checked(value: &Value, known: impl Fn(&str) -> bool) -> Result<Option<String>
     }
 }
 
-/// Only the fields named change; one given no value is gone.
+/// Changes only the given fields; an empty value removes the field.
 fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
     for (id, value) in changes.as_object().into_iter().flatten() {
         if value.is_null() || value.as_str() == Some("") {
@@ -160,7 +161,7 @@ fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
     }
 }
 
-/// Sets the first address; an additional one that becomes the first is not kept twice.
+/// Sets the first address; an additional address that becomes the first is not kept twice.
 fn set_email(contact: &mut Contact, email: Option<String>) {
     if let Some(email) = &email {
         let mut position = 0..;
@@ -181,7 +182,7 @@ fn set_email(contact: &mut Contact, email: Option<String>) {
         .map(|_| contact.email_status.unwrap_or("verified"));
 }
 
-/// One number of each kind can be written; it stands where the one before it stood.
+/// One number of each kind can be written; it replaces the previous one at its position.
 fn set_phone(contact: &mut Contact, kind: &'static str, raw: Option<String>) {
     let phones = &mut contact.phones;
     let place = phones.iter().position(|phone| phone.kind == kind);

@@ -1,4 +1,4 @@
-//! The world's source of chance: the same seed throws the same numbers.
+//! The world's source of randomness: the same seed gives the same numbers.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -16,7 +16,7 @@ impl Dice {
         self.0.next_u64()
     }
 
-    /// A number below `limit`, 0 when there is none.
+    /// A number below `limit`; 0 if `limit` is 0.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.0.next_u64() % limit).unwrap_or(0)
@@ -27,12 +27,12 @@ impl Dice {
         low + i64::try_from(self.0.next_u64() % span).unwrap_or(0)
     }
 
-    /// A number from 0 to below 1.
+    /// A number from 0 to less than 1.
     pub(crate) fn share(&mut self) -> f64 {
         f64::from(u32::try_from(self.0.next_u64() >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
     }
 
-    /// True `percent` times in a hundred.
+    /// True with a probability of `percent` percent.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -52,7 +52,7 @@ impl Dice {
     }
 }
 
-/// Makes Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
+/// Generates Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
 #[derive(Debug)]
 pub(crate) struct Mint {
     machine: u64,

@@ -10,7 +10,7 @@ use super::Team;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditError {
     NoSuchRecord,
-    /// The record was there once.
+    /// The record existed before.
     Deleted,
     /// A field names a stage, owner or account that does not exist.
     InvalidId(String),
@@ -29,7 +29,7 @@ impl fmt::Display for EditError {
 impl std::error::Error for EditError {}
 
 impl Team {
-    /// A new colleague; returns the user's id.
+    /// Adds a user; returns the user's id.
     pub fn add_user(&mut self, now: DateTime<Utc>, first_name: &str, last_name: &str) -> String {
         self.tick(now);
         let user = self.draft_user(now, first_name, last_name);
@@ -38,31 +38,31 @@ impl Team {
         id
     }
 
-    /// The seat stays listed, marked as deleted.
+    /// The user stays listed, marked as deleted.
     pub fn delete_user(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.users.edit_in_place(id, |user| user.deleted = true);
         deleted.ok_or(EditError::NoSuchRecord)
     }
 
-    /// Takes [`Team::delete_user`] back.
+    /// Reverts [`Team::delete_user`].
     pub fn undelete_user(&mut self, id: &str) -> Result<(), EditError> {
         let restored = self.users.edit_in_place(id, |user| user.deleted = false);
         restored.ok_or(EditError::NoSuchRecord)
     }
 
-    /// The seat disappears from the list; what names the user goes on doing so.
+    /// The user is no longer listed; records that refer to the user don't change.
     pub fn remove_user(&mut self, id: &str) -> Result<(), EditError> {
         let removed = self.users.edit(id, |user| user.removed = true);
         removed.ok_or(EditError::NoSuchRecord)
     }
 
-    /// Takes [`Team::remove_user`] back. A user who was marked as deleted before still is.
+    /// Reverts [`Team::remove_user`]. A user who was marked as deleted before still is.
     pub fn restore_user(&mut self, id: &str) -> Result<(), EditError> {
         let restored = self.users.edit(id, |user| user.removed = false);
         restored.ok_or(EditError::NoSuchRecord)
     }
 
-    /// Gives a user another name; users have no `updated_at` to show it.
+    /// Renames a user; users have no `updated_at`.
     pub fn rename_user(
         &mut self,
         id: &str,
@@ -88,13 +88,13 @@ impl Team {
         Ok(id)
     }
 
-    /// The mailbox disappears from the list.
+    /// The mailbox is no longer listed.
     pub fn remove_mailbox(&mut self, id: &str) -> Result<(), EditError> {
         let removed = self.mailboxes.edit(id, |mailbox| mailbox.deleted = true);
         removed.ok_or(EditError::NoSuchRecord)
     }
 
-    /// A removed mailbox is linked again, under the id it had.
+    /// A removed mailbox is linked again, with the same id.
     pub fn restore_mailbox(&mut self, id: &str) -> Result<(), EditError> {
         let restored = self.mailboxes.edit(id, |mailbox| mailbox.deleted = false);
         restored.ok_or(EditError::NoSuchRecord)

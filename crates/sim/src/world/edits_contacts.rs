@@ -1,4 +1,4 @@
-//! Changes to contacts and accounts, as the interface, an integration or a teammate would make them.
+//! Changes to contacts and accounts, as made in the interface, by an integration or by a teammate.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
@@ -70,7 +70,8 @@ impl Team {
         id
     }
 
-    /// Changes the named fields. `updated_at` moves only if that changed anything; the result says whether.
+    /// Changes the given fields. `updated_at` changes only if that changed anything, which is
+    /// returned.
     pub fn update_contact(
         &mut self,
         now: DateTime<Utc>,
@@ -93,7 +94,8 @@ impl Team {
         Ok(true)
     }
 
-    /// Gives a contact a further e-mail address, which the API can show but not write. False if it has it.
+    /// Adds an e-mail address to a contact, which the API can show but not write. False if the
+    /// contact has it already.
     pub fn add_email(
         &mut self,
         now: DateTime<Utc>,
@@ -113,7 +115,7 @@ impl Team {
         Ok(true)
     }
 
-    /// The contact disappears from searches, at the latest time the team knows of.
+    /// The contact disappears from searches, at the team's latest time.
     pub fn delete_contact(&mut self, id: &str) -> Result<(), EditError> {
         let account = self.live_contact(id)?.account_id.clone();
         self.contacts.edit(id, |contact| contact.deleted = true);
@@ -121,8 +123,8 @@ impl Team {
         Ok(())
     }
 
-    /// Brings a deleted contact back, as restoring a backup or a CRM sync does. It is in the sequences it was
-    /// in, and at the account it was at if that is still there.
+    /// Restores a deleted contact, as restoring a backup or a CRM sync does. It is in its former
+    /// sequences, and at its former account if that still exists.
     pub fn undelete_contact(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         let contact = self.contacts.get(id).ok_or(EditError::NoSuchRecord)?;
@@ -143,7 +145,7 @@ impl Team {
         Ok(())
     }
 
-    /// A logged phone call: moves both `last_activity_date` and `updated_at`.
+    /// Logs a phone call: changes both `last_activity_date` and `updated_at`.
     pub fn log_call(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         self.live_contact(id)?;
@@ -154,7 +156,8 @@ impl Team {
         Ok(())
     }
 
-    /// An e-mail sent, opened or replied to: moves `last_activity_date`, and `updated_at` if the switches say so.
+    /// Logs an e-mail sent, opened or replied to: changes `last_activity_date`, and `updated_at`
+    /// depending on the switches.
     pub fn log_email_activity(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         self.live_contact(id)?;
@@ -219,7 +222,7 @@ impl Team {
         id
     }
 
-    /// Changes the named fields; the result says whether that changed anything.
+    /// Changes the given fields; returns whether that changed anything.
     pub fn update_account(
         &mut self,
         now: DateTime<Utc>,
@@ -244,7 +247,7 @@ impl Team {
         Ok(true)
     }
 
-    /// The account disappears from searches and its contacts lose it, at the latest time the team knows of.
+    /// The account disappears from searches and its contacts lose it, at the team's latest time.
     pub fn delete_account(&mut self, id: &str) -> Result<(), EditError> {
         self.live_account(id)?;
         self.accounts.edit(id, |account| account.deleted = true);
@@ -257,7 +260,7 @@ impl Team {
         Ok(())
     }
 
-    /// Brings a deleted account back, without the contacts it had.
+    /// Restores a deleted account, without its former contacts.
     pub fn undelete_account(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         if self.live_account(id).is_ok() {
@@ -288,7 +291,7 @@ impl Team {
         contacts.map(|contact| contact.id.clone()).collect()
     }
 
-    /// Points a task at a contact, with the short form of it that tasks carry.
+    /// Sets a task's contact, with the contact's short form within tasks.
     pub(crate) fn attach_contact(&self, task: &mut Task, contact_id: Option<&str>) {
         let Some(contact) = contact_id
             .and_then(|id| self.contacts.get(id))
@@ -318,7 +321,7 @@ impl Team {
     }
 }
 
-/// The members of a JSON object; anything else has none.
+/// The members of a JSON object; of other values, none.
 fn as_map(fields: &Value) -> &Map<String, Value> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     fields.as_object().unwrap_or(&NONE)

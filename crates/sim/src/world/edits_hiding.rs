@@ -1,7 +1,8 @@
-//! Records that the user behind the API keys may not see, as permission profiles and ownership rules have it.
+//! Records that the API keys' user may not see, because of permission profiles and ownership rules.
 //!
-//! A hidden record is live. Searches leave it out, of their totals too, and a read by id is refused; both from
-//! the moment it is hidden, whatever lags. Writes are not kept from it: nobody has documented what they answer.
+//! A hidden record is live. Searches leave it out, also of their totals, and a read by id is
+//! refused; both immediately, even with a lag. Writes are not restricted, because their answers are
+//! undocumented.
 
 use super::Team;
 use super::edits::EditError;
@@ -13,7 +14,7 @@ impl Team {
         Ok(())
     }
 
-    /// Takes [`Team::hide_contact`] back.
+    /// Reverts [`Team::hide_contact`].
     pub fn show_contact(&mut self, id: &str) -> Result<(), EditError> {
         self.live_contact(id)?;
         self.contacts.set_hidden(id, false);
@@ -26,7 +27,7 @@ impl Team {
         Ok(())
     }
 
-    /// Takes [`Team::hide_account`] back.
+    /// Reverts [`Team::hide_account`].
     pub fn show_account(&mut self, id: &str) -> Result<(), EditError> {
         self.live_account(id)?;
         self.accounts.set_hidden(id, false);

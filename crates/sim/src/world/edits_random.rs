@@ -1,4 +1,4 @@
-//! A stretch of ordinary work by a sales team, at random.
+//! Random edits, as in a sales team's ordinary work.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -34,7 +34,8 @@ impl Edits {
 }
 
 impl Team {
-    /// Makes `count` edits, chosen by `seed` alone. An edit that finds nothing to work on is not counted.
+    /// Makes `count` edits, determined by `seed` alone. An edit that finds nothing to change is not
+    /// counted.
     pub fn random_edits(&mut self, now: DateTime<Utc>, seed: u64, count: usize) -> Edits {
         self.tick(now);
         let mut dice = Dice::new(seed);

@@ -1,4 +1,4 @@
-//! Changes to sequences and to who is in them.
+//! Changes to sequences and their members.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use super::edits::EditError;
 use super::sequence::Sequence;
 use crate::switches::{InactiveReasons, Reason};
 
-/// A sequence as it is asked for.
+/// The fields of a new sequence.
 #[derive(Debug)]
 pub(crate) struct NewSequence {
     pub(crate) name: String,
@@ -19,7 +19,7 @@ pub(crate) struct NewSequence {
 }
 
 impl Team {
-    /// An active sequence with invented steps; returns its id.
+    /// Creates an active sequence with invented steps; returns its id.
     pub fn create_sequence(&mut self, now: DateTime<Utc>, name: &str) -> String {
         self.tick(now);
         let sequence = self.draft_sequence(now, name);
@@ -28,7 +28,7 @@ impl Team {
         id
     }
 
-    /// A sequence without steps, the caller's own unless it names another user.
+    /// Creates a sequence without steps, owned by the caller unless another user is given.
     pub(crate) fn write_sequence(
         &mut self,
         now: DateTime<Utc>,
@@ -84,20 +84,20 @@ impl Team {
         set.ok_or(EditError::NoSuchRecord)
     }
 
-    /// The sequence disappears from searches; contacts keep pointing at it.
+    /// The sequence disappears from searches; contacts still refer to it.
     pub fn delete_sequence(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.sequences.edit(id, |sequence| sequence.deleted = true);
         deleted.ok_or(EditError::NoSuchRecord)
     }
 
-    /// A deleted sequence is back in searches, as it was.
+    /// A deleted sequence is in searches again, unchanged.
     pub fn undelete_sequence(&mut self, id: &str) -> Result<(), EditError> {
         let restored = self.sequences.edit(id, |sequence| sequence.deleted = false);
         restored.ok_or(EditError::NoSuchRecord)
     }
 
-    /// Adds a contact to a sequence and returns the id of its state there. A contact that is in it already
-    /// keeps the state it has.
+    /// Adds a contact to a sequence and returns the id of its state there. A contact that is
+    /// already in it keeps its state.
     pub fn enrol(
         &mut self,
         now: DateTime<Utc>,
@@ -114,7 +114,8 @@ impl Team {
         Ok(id)
     }
 
-    /// Moves a contact's state in a sequence, for the reason given (`replied`, `manually paused`, …).
+    /// Changes a contact's state in a sequence, with the given reason (`replied`, `manually
+    /// paused`, …).
     pub fn set_state(
         &mut self,
         now: DateTime<Utc>,
@@ -138,14 +139,14 @@ impl Team {
             state.status = status;
             state.inactive_reason = reason.map(str::to_owned);
             state.finished_at = (status == StateKind::Finished).then_some(now);
-            // A pause that the sequence imposes leaves no time behind.
+            // A pause that comes from the sequence has no time.
             state.paused_at = (status == StateKind::Paused && !imposed).then_some(now);
             state.failure_reason = failure;
             Ok(())
         })
     }
 
-    /// Takes a contact out of a sequence without a trace.
+    /// Removes a contact from a sequence, with its state.
     pub fn unenrol(
         &mut self,
         now: DateTime<Utc>,
@@ -165,7 +166,8 @@ impl Team {
         })
     }
 
-    /// The state of a contact just added to a sequence: paused if the sequence is not running.
+    /// The state of a contact that was just added to a sequence: paused if the sequence is not
+    /// active.
     pub(crate) fn entry_state(
         &mut self,
         now: DateTime<Utc>,

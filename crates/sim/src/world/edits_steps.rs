@@ -1,4 +1,4 @@
-//! Writes the steps of sequences, and what their e-mails say.
+//! Writes the steps of sequences and the contents of their e-mails.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use super::edits::EditError;
 use super::sequence::Sequence;
 use super::step::{Step, Template, Touch};
 
-/// A step as it is asked for.
+/// The fields of a new step.
 #[derive(Debug)]
 pub(crate) struct NewStep {
     pub(crate) position: Option<usize>,
@@ -18,10 +18,10 @@ pub(crate) struct NewStep {
     pub(crate) note: Option<String>,
 }
 
-/// A change to a touch; what is `None` stays as it is.
+/// A change to a touch; `None` leaves a field unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct TouchChange {
-    /// The template to send from now on. The texts below go to that one.
+    /// The template to send from now on. The texts below change that template.
     pub(crate) template_id: Option<String>,
     pub(crate) subject: Option<String>,
     pub(crate) body_html: Option<String>,
@@ -29,8 +29,8 @@ pub(crate) struct TouchChange {
 }
 
 impl Team {
-    /// Adds a step and returns its id. At a position that is taken it does not push others back, but goes
-    /// behind them all.
+    /// Adds a step and returns its id. If its position is taken, the step is added at the end, and
+    /// no other step is moved.
     pub(crate) fn create_step(
         &mut self,
         now: DateTime<Utc>,
@@ -43,7 +43,7 @@ impl Team {
         let last = sequence.steps.last().map_or(0, |step| step.position);
         let wanted = new.position.filter(|&at| at > 0 && !taken(at));
         let position = wanted.unwrap_or(last + 1);
-        // Until something else is written, the first e-mail opens the thread that later ones reply to.
+        // Unless changed later, the first e-mail starts the thread that later ones reply to.
         let opens_thread = sequence.steps.iter().all(|step| step.touch.is_none());
         let touch = new.kind.ends_with("_email").then(|| Touch {
             id: self.mint(now),
@@ -73,7 +73,7 @@ impl Team {
         Ok(id)
     }
 
-    /// Removes a step and returns it with its sequence's id. Those behind it move up.
+    /// Removes a step and returns it with its sequence's id. The steps after it move up.
     pub(crate) fn delete_step(&mut self, id: &str) -> Result<(String, Step), EditError> {
         let (sequence, _) = self.step(id).ok_or(EditError::NoSuchRecord)?;
         let sequence_id = sequence.id.clone();
@@ -89,7 +89,7 @@ impl Team {
         Ok((sequence_id, removed))
     }
 
-    /// Changes a touch and the template it sends, wherever else that is sent; returns the id of its step.
+    /// Changes a touch and its template, which other touches may share; returns the id of its step.
     pub(crate) fn update_touch(
         &mut self,
         id: &str,
@@ -135,7 +135,7 @@ impl Team {
         sequence.ok_or(EditError::NoSuchRecord)
     }
 
-    /// A step with the sequence it is in.
+    /// A step with its sequence.
     pub(crate) fn step(&self, id: &str) -> Option<(&Sequence, &Step)> {
         self.steps().find(|(_, step)| step.id == id)
     }

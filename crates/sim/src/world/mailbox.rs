@@ -1,4 +1,4 @@
-//! A mailbox (`email_account` on the wire) that sequences send from.
+//! A mailbox (`email_account` in the API) that sequences send from.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ pub(crate) struct Mailbox {
     pub(crate) team_id: String,
     pub(crate) user_id: String,
     pub(crate) email: String,
-    /// `gmail`, `office365` or `smtp`, with the name the interface shows.
+    /// `gmail`, `office365` or `smtp`, with the interface's name for it.
     pub(crate) kind: (&'static str, &'static str),
     pub(crate) active: bool,
     pub(crate) default: bool,
@@ -79,7 +79,7 @@ impl Row for Mailbox {
             .number("seconds_delay_between_emails", 600)
             .text("provider_display_name", self.kind.1)
             .null("nylas_provider");
-        // A mailbox that never finished its first synchronisation has no such key at all.
+        // Absent for a mailbox that never finished its first synchronisation.
         if self.last_synced_at.is_some() {
             o.offset("last_synced_at", self.last_synced_at);
         }

@@ -1,7 +1,7 @@
-//! The simulated workspaces: what they hold, how they are populated and how they change.
+//! The simulated workspaces: their data, how it is generated and how it changes.
 //!
-//! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` and `census` read it for tests;
-//! the endpoints under `apollo` show it to clients.
+//! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` and `census` read it
+//! for tests; the endpoints in `apollo` show it to clients.
 
 pub(crate) mod account;
 pub(crate) mod catalogue;
@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn new(options: &Options) -> Self {
         let mut teams = Vec::with_capacity(options.teams.len());
         for (n, team) in (0_u64..).zip(&options.teams) {
-            // Spread, so that neighbouring seeds do not share a team.
+            // Spread, so that neighbouring seeds have no team in common.
             let seed = options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             teams.push(Team::generate(seed, options, team));
         }
@@ -103,7 +103,7 @@ impl Team {
         &self.id
     }
 
-    /// From now on the key is unknown.
+    /// The key is unknown from now on.
     pub fn revoke_key(&mut self, key: &str) {
         self.keys.retain(|known| known.key != key);
     }
@@ -112,7 +112,7 @@ impl Team {
         self.keys.push(key);
     }
 
-    /// Counters are kept: a team that had used 300 calls has used them under the new plan too.
+    /// Counters are kept: the calls used under the old plan count under the new one.
     pub fn set_plan(&mut self, plan: Plan) {
         self.plan = plan;
     }
@@ -125,9 +125,9 @@ impl Team {
         self.plan.quota(&self.switches.plans)
     }
 
-    /// Tells the team the time, which never goes back; requests and the edits that are given a time do so by
-    /// themselves. Edits that are not given one happen at the latest time told, and what searches have not
-    /// seen yet comes into view when its time has come.
+    /// Sets the team's time, which never goes back; requests, and edits with a time, call this
+    /// themselves. Edits without a time happen at the latest time set, and searches show delayed
+    /// changes when their time has come.
     pub fn tick(&mut self, now: DateTime<Utc>) {
         self.users.tick(now);
         self.accounts.tick(now);
@@ -137,17 +137,17 @@ impl Team {
         self.tasks.tick(now);
     }
 
-    /// The latest time the team was told.
+    /// The latest time that was set.
     pub fn now(&self) -> DateTime<Utc> {
         self.contacts.now()
     }
 
-    /// The user that API calls are made in the name of: the longest-standing one still there.
+    /// The user on whose behalf API calls are made: the oldest live one.
     pub(crate) fn caller(&self) -> Option<&User> {
         self.users.all().iter().find(|user| user.live())
     }
 
-    /// Whether somebody is listed under the id, be it as deleted.
+    /// Whether a user with this id is listed, possibly as deleted.
     pub(crate) fn has_user(&self, id: &str) -> bool {
         self.users.get(id).is_some_and(Row::listed)
     }

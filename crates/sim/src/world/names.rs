@@ -1,5 +1,5 @@
-//! Word lists the world is populated from. Every person, company and domain is invented; domains end in
-//! `.example`, which is reserved and resolves nowhere.
+//! Word lists for the generated data. Every person, company and domain is invented; domains end in
+//! `.example`, which is reserved and doesn't resolve.
 
 pub(crate) const FIRST: &[&str] = &[
     "Adrian", "Aisha", "Alicia", "Amara", "Anders", "Anita", "Beatriz", "Bianca", "Callum", "Carmen", "Cedric", "Chloe",
@@ -84,7 +84,7 @@ pub(crate) const LABEL: &[&str] = &[
     "Conference 2025 – Lisbon", "Webinar attendees", "Champions", "Newsletter", "Strategic accounts", "Partner referrals",
 ];
 
-/// Name and category of the stages a new workspace starts with.
+/// Name and category of a new workspace's stages.
 pub(crate) const CONTACT_STAGE: &[(&str, Option<&str>)] = &[
     ("Cold", Some("in_progress")),
     ("Approaching", Some("in_progress")),

@@ -1,4 +1,4 @@
-//! Where a contact is: what Apollo makes of an address that came as one line.
+//! A contact's location: how Apollo parses an address in one line.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// One of the places that worlds are populated with.
+    /// One of the places in the generated data.
     pub(super) fn known([city, state, country, time_zone, postal_code]: [&'static str; 5]) -> Self {
         let part = |text: &'static str| Some(Text::Borrowed(text));
         Self {
@@ -28,8 +28,8 @@ impl Place {
         }
     }
 
-    /// Reads `street, city, state, postal code, country`. Where parts are missing, one with a digit in it is
-    /// the street if it stands first and the postal code if it does not.
+    /// Parses `street, city, state, postal code, country`. If parts are missing, a part with a
+    /// digit is the street if it is the first and otherwise the postal code.
     pub(super) fn read(line: &str) -> Self {
         let parts = line.split(',').map(str::trim);
         let mut parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
@@ -62,7 +62,7 @@ impl Place {
         }
     }
 
-    /// The town's parts as one line again; `None` if nothing is known.
+    /// The location without the street, as one line; `None` if nothing is known.
     pub(super) fn formatted(&self) -> Option<String> {
         let parts = [&self.city, &self.state, &self.country, &self.postal_code];
         let parts: Vec<&str> = parts.into_iter().flatten().map(Text::as_ref).collect();

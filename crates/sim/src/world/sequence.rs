@@ -1,4 +1,4 @@
-//! A sequence (`emailer_campaign` on the wire). What it consists of is in [`step`](super::step).
+//! A sequence (`emailer_campaign` in the API). Its steps are in [`step`](super::step).
 
 use chrono::{DateTime, Utc};
 
@@ -17,11 +17,11 @@ pub(crate) struct Sequence {
     pub(crate) name: String,
     pub(crate) active: bool,
     pub(crate) archived: bool,
-    /// Shared with nobody.
+    /// Not shared.
     pub(crate) private: bool,
-    /// Gone without a trace; no public call does this, the interface can.
+    /// Deleted completely; no public call does this, but the interface can.
     pub(crate) deleted: bool,
-    /// Statistics that are computed on first sight: this many more reads show `"loading"`.
+    /// Statistics that are computed on first sight: this many further reads show `"loading"`.
     pub(crate) loading_reads: u32,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
@@ -30,7 +30,7 @@ pub(crate) struct Sequence {
     pub(crate) ruleset_id: String,
     pub(crate) label_ids: Vec<String>,
     pub(crate) stats: [u32; 10],
-    /// By position.
+    /// Sorted by position.
     pub(crate) steps: Vec<Step>,
 }
 
@@ -47,7 +47,7 @@ const COUNTS: [&str; 10] = [
     "unique_unsubscribed",
 ];
 
-/// Each rate with the count it is taken from.
+/// Each rate with the index of its count.
 const RATES: [(&str, usize); 8] = [
     ("bounce_rate", 2),
     ("hard_bounce_rate", 4),
@@ -110,7 +110,7 @@ impl Sequence {
         o.finish()
     }
 
-    /// The few keys that writes answer with.
+    /// The few keys in answers to writes.
     pub(crate) fn brief(&self) -> String {
         let mut o = Object::new();
         o.text("id", &self.id)
@@ -144,7 +144,7 @@ impl Sequence {
         let touches = self.steps.iter().filter_map(|step| step.touch.as_ref());
         let mut templates: Vec<&Template> = Vec::new();
         for touch in touches {
-            // Two touches can send the same one.
+            // Two touches can share a template.
             if templates.iter().all(|known| known.id != touch.template.id) {
                 templates.push(&touch.template);
             }

@@ -1,11 +1,11 @@
-//! Records that don't have the shape that Apollo documents: something else stands where a field should be.
+//! Records that differ from Apollo's documentation: a field has a value of another type.
 
 use serde_json::{Map, Value};
 
 use super::Team;
 use super::table::{Row, Table};
 
-/// What a record says in the place of one of its values.
+/// A value of the wrong type in a field of a record.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// A JSON pointer: `/title`, `/contact_campaign_statuses/0/status`.
@@ -18,7 +18,7 @@ impl Shape {
         &self.place
     }
 
-    /// The record with that value. A record that lacks what the field is in stays as it is.
+    /// The record with that value. A record without the field's parent doesn't change.
     pub(crate) fn give(&self, json: String) -> String {
         let Ok(mut record) = serde_json::from_str::<Value>(&json) else {
             return json;
@@ -37,8 +37,9 @@ impl Shape {
 }
 
 impl Team {
-    /// Has a record say `value` at `place`, a JSON pointer to one of its fields, until the record is changed.
-    /// Searches show that at once, whatever lags. `object_name` is as in [`live_ids`](Self::live_ids).
+    /// Puts `value` at `place`, a JSON pointer to one of the record's fields, until the record is
+    /// changed. Searches show that immediately, even with a lag. `object_name` is as in
+    /// [`live_ids`](Self::live_ids).
     pub fn misshape(&mut self, object_name: &str, id: &str, place: &str, value: Value) -> bool {
         let shape = Shape {
             place: place.to_owned(),
@@ -54,7 +55,7 @@ impl Team {
         }
     }
 
-    /// The live records that say something else in the place of a field, and which.
+    /// The live records with a value of the wrong type, and the field's place.
     pub fn misshapen(&self, object_name: &str) -> Vec<(String, String)> {
         match object_name {
             "user" => misshapen(&self.users),

@@ -1,16 +1,16 @@
-//! The rows that searches list, in one order. It is repaired, not sorted again, when a few rows have changed:
-//! clients page through thousands of records while teammates edit them one at a time.
+//! The rows that searches list, in one order. It is repaired, not sorted again, when a few rows
+//! have changed: clients page through thousands of records while teammates edit single ones.
 
 use std::sync::Arc;
 
-/// Changed rows up to which a repair is quicker than sorting anew.
+/// The most changed rows for which a repair is faster than sorting again.
 const MOST_REPAIRS: usize = 32;
 
-/// What sorting needs to know of the rows, by position.
+/// The properties of the rows that sorting needs, by position.
 pub(super) trait Ranked {
-    /// Where the row stands; `None` if searches do not list it.
+    /// The sort key of the row; `None` if searches do not list it.
     fn rank(&self, at: usize) -> Option<i64>;
-    /// Decides between rows of one rank. It never changes.
+    /// Orders rows with the same rank. It never changes.
     fn id(&self, at: usize) -> &str;
     fn len(&self) -> usize;
 }
@@ -18,7 +18,7 @@ pub(super) trait Ranked {
 #[derive(Debug)]
 pub(super) struct Sorted {
     positions: Arc<Vec<usize>>,
-    /// By position, the rank that the row was sorted in with.
+    /// By position, the rank with which the row was sorted.
     ranks: Vec<Option<i64>>,
     /// Positions of rows that may have changed since.
     touched: Vec<usize>,
@@ -38,7 +38,8 @@ impl Sorted {
         }
     }
 
-    /// Notes that a row may have come, gone or moved; false if repairing is no longer worth it.
+    /// Notes that a row may have been added, removed or moved; false if a repair is no longer
+    /// faster.
     pub(super) fn touch(&mut self, at: usize) -> bool {
         if !self.touched.contains(&at) {
             self.touched.push(at);
@@ -46,7 +47,7 @@ impl Sorted {
         self.touched.len() <= MOST_REPAIRS
     }
 
-    /// Puts the touched rows where they belong by now.
+    /// Moves the touched rows to their present places.
     pub(super) fn repair(&mut self, rows: &impl Ranked) {
         self.ranks.resize(rows.len(), None);
         for at in std::mem::take(&mut self.touched) {
@@ -77,7 +78,7 @@ impl Sorted {
         self.ranks.get(at).copied().flatten()
     }
 
-    /// Where in the order a row of that rank is or would be.
+    /// The place in the order of a row with this rank.
     fn place(&self, rows: &impl Ranked, rank: i64, at: usize) -> usize {
         let wanted = (Some(rank), rows.id(at));
         self.positions

@@ -1,4 +1,4 @@
-//! Since when a record has been there, or has been gone.
+//! Since when a record has existed, or has been deleted.
 
 use chrono::{DateTime, Utc};
 
@@ -17,7 +17,7 @@ impl Standing {
         }
     }
 
-    /// Takes note of an edit after which the record is live or not.
+    /// Updates it after an edit after which the record is live or not.
     pub(crate) fn follow(&mut self, live: bool, now: DateTime<Utc>) {
         if live != matches!(self, Self::Live { .. }) {
             *self = Self::new(live, now);

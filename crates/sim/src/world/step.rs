@@ -1,4 +1,4 @@
-//! What a sequence consists of: steps, and for those that send e-mail a touch with a template.
+//! The steps of a sequence; an e-mail step has a touch with a template.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::json::Object;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     pub(crate) id: String,
-    /// From 1; no two steps of a sequence have the same.
+    /// From 1, unique within a sequence.
     pub(crate) position: usize,
     pub(crate) kind: &'static str,
     pub(crate) wait_time: i64,
@@ -24,7 +24,7 @@ pub(crate) struct Touch {
     pub(crate) opens_thread: bool,
 }
 
-/// What an e-mail says; both parts are missing until they are written.
+/// The content of an e-mail; both parts are missing until they are written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
     pub(crate) id: String,
@@ -32,7 +32,7 @@ pub(crate) struct Template {
     pub(crate) body_html: Option<String>,
 }
 
-/// The types a step can have.
+/// The types of steps.
 pub(crate) const KINDS: [&str; 8] = [
     "auto_email",
     "manual_email",
@@ -44,7 +44,7 @@ pub(crate) const KINDS: [&str; 8] = [
     "linkedin_step_interact_post",
 ];
 
-/// The units a step can wait in.
+/// The units of a step's waiting time.
 pub(crate) const WAIT_MODES: [&str; 4] = ["second", "minute", "hour", "day"];
 
 impl Step {

@@ -1,8 +1,8 @@
-//! Rows of one kind, with what makes serving them cheap: each row's JSON is kept until the row changes, and
-//! each sort order is kept up as rows come, go and move.
+//! Rows of one kind, with caches: each row's JSON is kept until the row changes, and each sort
+//! order is updated as rows are added, removed and moved.
 //!
-//! Searches may see rows later than reads by id do, see [`Lag`], or not at all: a row can be hidden. Since
-//! when each row has been there is kept as well, for [`census`](super::census).
+//! Searches may show rows later than reads by id do, see [`Lag`], or not at all: a row can be
+//! hidden. The times since when rows exist are kept as well, for [`census`](super::census).
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
@@ -16,10 +16,10 @@ use super::shape::Shape;
 use super::sorted::{Ranked, Sorted};
 use super::standing::Standing;
 
-/// The orders a search can be in.
+/// The orders of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Order {
-    /// No order asked for: some order, the same one each time.
+    /// No order requested: an arbitrary but stable order.
     Unspecified,
     Created,
     Updated,
@@ -28,46 +28,46 @@ pub(crate) enum Order {
     Priority,
 }
 
-/// What a table needs to know of its rows.
+/// The properties of rows that a table needs.
 pub(crate) trait Row: Clone {
     fn id(&self) -> &str;
-    /// Whether searches still show it.
+    /// Whether searches still list it.
     fn listed(&self) -> bool;
-    /// Whether it is there. Some of what searches list is only marked as deleted.
+    /// Whether it exists. Some rows that searches list are only marked as deleted.
     fn live(&self) -> bool {
         self.listed()
     }
     fn created_at(&self) -> DateTime<Utc>;
-    /// Where the row stands in `order`, ascending.
+    /// The row's sort key in `order`, ascending.
     fn rank(&self, order: Order) -> i64;
     /// The row as searches show it.
     fn json(&self) -> String;
 }
 
-/// How long searches stay behind.
+/// The lag of searches.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lag {
-    /// After a row was made or changed.
+    /// After a row was created or changed.
     pub(crate) changes: TimeDelta,
     /// After a row was deleted.
     pub(crate) deletes: TimeDelta,
 }
 
-/// What a table keeps of a row besides the row.
+/// What a table stores for a row in addition to the row.
 #[derive(Debug)]
 struct Slot {
-    /// The row as searches see it, once one has asked.
+    /// The row as searches show it, once requested.
     json: Option<Bytes>,
-    /// The hash of the row as it is, once somebody has asked.
+    /// The hash of the present row, once requested.
     fingerprint: OnceCell<u64>,
     standing: Standing,
     hidden: bool,
-    /// What it says in the place of a field, until it changes.
+    /// A value of the wrong type in a field, until the row changes.
     shape: Option<Shape>,
 }
 
 impl Slot {
-    /// The row's JSON, in the shape that it has.
+    /// The row's JSON, with the wrong value if there is one.
     fn shown(&self, row: &impl Row) -> String {
         let json = row.json();
         match &self.shape {
@@ -77,11 +77,11 @@ impl Slot {
     }
 }
 
-/// What searches show of a row until a time.
+/// What searches show of a row until `until`.
 #[derive(Debug)]
 struct Shown<T> {
     until: DateTime<Utc>,
-    /// `None`: not there yet.
+    /// `None`: the row is not listed yet.
     row: Option<T>,
 }
 
@@ -91,11 +91,11 @@ pub(crate) struct Table<T> {
     by_id: HashMap<String, usize>,
     /// One for each row.
     slots: Vec<Slot>,
-    /// The orders that searches have asked for.
+    /// The orders that searches have requested.
     orders: HashMap<Order, Sorted>,
     lag: Lag,
     now: DateTime<Utc>,
-    /// By position, what searches show instead of the row; earlier `until` first. Empty without a lag.
+    /// By position, what searches show instead of the row; sorted by `until`. Empty without a lag.
     behind: HashMap<usize, VecDeque<Shown<T>>>,
     /// The earliest `until` in `behind`.
     next: Option<DateTime<Utc>>,
@@ -115,12 +115,12 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// From now on searches are behind by that much.
+    /// Sets the lag of searches from now on.
     pub(crate) fn set_lag(&mut self, lag: Lag) {
         self.lag = lag;
     }
 
-    /// Tells the table the time; it never goes back.
+    /// Sets the table's time, which never goes back.
     pub(crate) fn tick(&mut self, now: DateTime<Utc>) {
         self.now = self.now.max(now);
         if self.next.is_none_or(|next| next > self.now) {
@@ -148,7 +148,7 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// The latest time the table was told.
+    /// The latest time that was set.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.now
     }
@@ -158,7 +158,7 @@ impl<T: Row> Table<T> {
         self.slots.push(Slot {
             json: None,
             fingerprint: OnceCell::new(),
-            // A row that is dated back was not there before the table heard of it.
+            // A backdated row exists only since it was inserted.
             standing: Standing::new(row.live(), row.created_at().max(self.now)),
             hidden: false,
             shape: None,
@@ -175,14 +175,14 @@ impl<T: Row> Table<T> {
         self.by_id.get(id).and_then(|at| self.rows.get(*at))
     }
 
-    /// Changes a row in a way that may move it in a search.
+    /// Changes a row in a way that may change its place in a search.
     pub(crate) fn edit<R>(&mut self, id: &str, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let at = *self.by_id.get(id)?;
         self.touch(at);
         self.edit_at(at, change)
     }
 
-    /// Changes a row in a way that leaves every search order as it is.
+    /// Changes a row in a way that changes no search order.
     pub(crate) fn edit_in_place<R>(
         &mut self,
         id: &str,
@@ -213,8 +213,8 @@ impl<T: Row> Table<T> {
         Some(changed)
     }
 
-    /// Has searches show `row` in the place of what is there now. Whatever they were still behind with is
-    /// in view no later than this change is.
+    /// Makes searches show `row` instead of the present row. Earlier changes become visible no
+    /// later than this one.
     fn show_instead(&mut self, at: usize, row: Option<T>, lag: TimeDelta) {
         let until = self.now + lag;
         let versions = self.behind.entry(at).or_default();
@@ -237,7 +237,7 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// Every row ever made, in the order made.
+    /// Every row ever created, in order of creation.
     pub(crate) fn all(&self) -> &[T] {
         &self.rows
     }
@@ -246,7 +246,7 @@ impl<T: Row> Table<T> {
         self.rows.iter().filter(|row| row.listed())
     }
 
-    /// Hides a row from searches, or shows it again, from this moment on.
+    /// Hides a row from searches, or shows it again, immediately.
     pub(crate) fn set_hidden(&mut self, id: &str, hidden: bool) {
         let Some(&at) = self.by_id.get(id) else {
             return;
@@ -261,7 +261,7 @@ impl<T: Row> Table<T> {
         self.slot(id).is_some_and(|slot| slot.hidden)
     }
 
-    /// Has the row say something else in the place of a field; tells whether there is such a row.
+    /// Puts a value of the wrong type into a field of the row; returns whether there is such a row.
     pub(crate) fn misshape(&mut self, id: &str, shape: Shape) -> bool {
         let Some(&at) = self.by_id.get(id) else {
             return false;
@@ -287,7 +287,7 @@ impl<T: Row> Table<T> {
         self.slot(id).map(|slot| &slot.standing)
     }
 
-    /// A hash of the row as a search without a lag would show it; `None` if it would not.
+    /// A hash of the row as a search without a lag would show it; `None` if it wouldn't be listed.
     pub(crate) fn fingerprint(&self, id: &str) -> Option<u64> {
         let at = *self.by_id.get(id)?;
         let row = self.rows.get(at).filter(|row| row.listed())?;
@@ -337,13 +337,13 @@ impl<T: Row> Table<T> {
         positions
     }
 
-    /// Notes that searches may have to list the row elsewhere, or no longer, or for the first time.
+    /// Notes that the row's place in searches may have changed.
     fn touch(&mut self, at: usize) {
         self.orders.retain(|_, sorted| sorted.touch(at));
     }
 }
 
-/// The rows of a table as searches in an order see them.
+/// The rows of a table in a search order.
 #[derive(Debug)]
 struct InOrder<'t, T> {
     table: &'t Table<T>,
@@ -366,8 +366,8 @@ impl<T: Row> Ranked for InOrder<'_, T> {
     }
 }
 
-/// The hash that [`Team::fingerprint`](super::Team::fingerprint) gives of a record, from its JSON as a search
-/// shows it, byte for byte. It means something within one process only.
+/// The hash that [`Team::fingerprint`](super::Team::fingerprint) returns, from the record's JSON as
+/// a search shows it, byte for byte. It is valid within one process only.
 pub fn fingerprint_of(json: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(json);

@@ -1,4 +1,4 @@
-//! A task: something a user has planned to do about a contact.
+//! A task: something that a user plans to do about a contact.
 
 use chrono::{DateTime, Utc};
 
@@ -12,9 +12,9 @@ pub(crate) struct Task {
     pub(crate) creator_id: String,
     pub(crate) contact_id: Option<String>,
     pub(crate) account_id: Option<String>,
-    /// A short form of the contact, taken when the task was written.
+    /// A short form of the contact, copied when the task was written.
     pub(crate) contact: Option<String>,
-    /// The same of the contact's account.
+    /// The same for the contact's account.
     pub(crate) account: Option<String>,
     pub(crate) kind: String,
     pub(crate) priority: String,

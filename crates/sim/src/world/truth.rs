@@ -1,12 +1,12 @@
-//! What is really there, for tests to compare a client's copy with: whole records, hidden ones too. Since when
-//! it is there, and whether it has changed, is told by [`census`](super::census).
+//! The real data, for tests to compare a client's copy with: whole records, including hidden ones.
+//! [`census`](super::census) says since when records exist, and whether they have changed.
 
 use serde_json::Value;
 
 use super::Team;
 use super::table::{Row, Table};
 
-/// How much of everything a team has; deleted records do not count, except users, which stay listed.
+/// The numbers of a team's records, without deleted ones, except users, which stay listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub users: usize,
@@ -35,22 +35,22 @@ impl Team {
         }
     }
 
-    /// Every user, those marked as deleted too, as `users/search` shows them.
+    /// Every user, including those marked as deleted, as `users/search` shows them.
     pub fn users(&self) -> Vec<Value> {
         values(&self.users)
     }
 
-    /// Every live account as `accounts/search` shows them.
+    /// Every live account, as `accounts/search` shows them.
     pub fn accounts(&self) -> Vec<Value> {
         values(&self.accounts)
     }
 
-    /// Every live contact as `contacts/search` shows them.
+    /// Every live contact, as `contacts/search` shows them.
     pub fn contacts(&self) -> Vec<Value> {
         values(&self.contacts)
     }
 
-    /// Every sequence as `emailer_campaigns/search` shows them once statistics are loaded.
+    /// Every sequence, as `emailer_campaigns/search` shows them once statistics are loaded.
     pub fn sequences(&self) -> Vec<Value> {
         values(&self.sequences)
     }
@@ -79,7 +79,7 @@ impl Team {
         account.map(|account| parse(&account.json()))
     }
 
-    /// Ids of the live contacts, in the order made.
+    /// Ids of the live contacts, in order of creation.
     pub fn contact_ids(&self) -> Vec<String> {
         ids(&self.contacts)
     }

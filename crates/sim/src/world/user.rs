@@ -1,4 +1,4 @@
-//! A user: a seat of the team.
+//! A user of the team.
 
 use chrono::{DateTime, Utc};
 
@@ -17,9 +17,9 @@ pub(crate) struct User {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) permission_set_id: String,
     pub(crate) assistant_id: String,
-    /// A deleted seat is still listed, marked as such.
+    /// A deleted user is still listed, marked as such.
     pub(crate) deleted: bool,
-    /// Not listed either.
+    /// Also no longer listed.
     pub(crate) removed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is written to contacts and accounts is what a read shows.
+//! Reads show what was written to contacts and accounts.
 
 use serde_json::{Value, json};
 use syncline_sim::{SimReply, Simulator};

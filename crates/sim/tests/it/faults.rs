@@ -1,4 +1,4 @@
-//! Faults on order.
+//! Faults.
 
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, Simulator, Window, WireFault};
@@ -100,7 +100,7 @@ fn pages_can_be_empty_repeated_or_hold_a_malformed_record() {
     assert_eq!(contacts_page(&sim, 2), second);
 }
 
-/// Every list, with the key its records stand under.
+/// Every list, with the key of its records.
 const LISTS: [(&str, &str); 5] = [
     ("users/search", "users"),
     ("emailer_campaigns/search", "emailer_campaigns"),

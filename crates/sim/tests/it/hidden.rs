@@ -1,4 +1,4 @@
-//! Records that the user behind the keys may not see.
+//! Records that the keys' user may not see.
 
 use serde_json::{Value, json};
 use syncline_sim::{EditError, SimReply, Simulator, Team};

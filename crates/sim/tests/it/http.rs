@@ -34,7 +34,7 @@ async fn exchange(server: &RunningSimulator, method: &str, path: &str, body: &st
         .await
         .expect("a request sent");
     let mut answer = Vec::new();
-    // A reset is one of the answers under test.
+    // A reset is one of the tested answers.
     let _ = stream.read_to_end(&mut answer).await;
     answer
 }
@@ -175,7 +175,7 @@ async fn a_hanging_answer_stays_open() {
         .await
         .expect("the beginning of an answer");
     assert!(some.starts_with(b"HTTP/1.1 200"));
-    // Stopping closes the connection, which would otherwise never end.
+    // Stopping closes the connection, which would otherwise stay open.
     server.stop().await;
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
@@ -219,10 +219,10 @@ async fn a_silent_answer_never_begins_though_the_request_was_carried_out() {
             .any(|account| account["name"] == "Heron Foods")
     );
     assert_eq!(server.ledger().requests_to("accounts")[0].status, 200);
-    // Stopping closes the connection, which would otherwise never end.
+    // Stopping closes the connection, which would otherwise stay open.
     server.stop().await;
     let mut answer = Vec::new();
-    // Closed or reset is the same here.
+    // Closed or reset makes no difference here.
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty());
 }

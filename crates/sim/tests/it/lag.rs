@@ -1,4 +1,4 @@
-//! Searches that see edits later than reads by id do.
+//! Searches that show edits later than reads by id do.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn behind(search_lag: u64, delete_lag: u64) -> Simulator {
     })
 }
 
-/// `noon` and so many seconds.
+/// `noon` plus so many seconds.
 fn at(seconds: i64) -> DateTime<Utc> {
     noon() + TimeDelta::seconds(seconds)
 }
@@ -122,7 +122,7 @@ fn a_deleted_contact_stays_in_searches_by_a_lag_of_its_own() {
     assert_eq!(ask(&sim, 0, read).status, 422);
     assert!(found(&sim, 59, &id).is_some());
     assert!(found(&sim, 60, &id).is_none());
-    // Without that lag a deletion overtakes a change that is not in view yet.
+    // Without that lag a deletion shows before an earlier change does.
     let sim = behind(60, 0);
     let id = sim.read(0, |team| team.contact_ids()[0].clone());
     sim.edit(0, |team| {

@@ -1,4 +1,4 @@
-//! The books: what was asked, what it cost, and the most of it in any stretch of time.
+//! The ledger: the requests, their costs, and the maximum in any interval.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -91,7 +91,7 @@ fn the_most_records_in_a_window_end_before_its_length_is_over() {
     read_at(&sim, &[0, 1, 59, 60, 61, 118, 119]);
     assert_eq!(most(1), 1);
     assert_eq!(most(2), 2);
-    // From 59 to 118; 119 is a whole minute after 59.
+    // From 59 to 118; 119 is exactly a minute after 59.
     assert_eq!(most(60), 4);
     assert_eq!(most(61), 5);
     assert_eq!(most(1_000), 7);

@@ -1,4 +1,4 @@
-//! The simulator against what is known of Apollo, in process and over HTTP.
+//! Tests of the simulator against what is known about Apollo, in process and over HTTP.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -28,7 +28,7 @@ use syncline_sim::{Options, SimReply, SimRequest, Simulator};
 
 const KEY: &str = "sim-master-key";
 
-/// A time after everything in the world has happened.
+/// A time after everything in the generated data.
 fn noon() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_500) + TimeDelta::hours(12)
 }

@@ -1,4 +1,5 @@
-//! Writing sequences through the private calls: the sequence, its steps, what their e-mails say.
+//! Writing sequences with the private calls: the sequence, its steps, the contents of their
+//! e-mails.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Sequences: searching, showing, switching, adding contacts and taking them out.
+//! Sequences: searching, showing, switching, adding and removing contacts.
 
 use serde_json::{Value, json};
 use syncline_sim::{Options, ReEnrolment, Simulator};

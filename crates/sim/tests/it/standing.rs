@@ -1,4 +1,4 @@
-//! Since when records are there, and whether they have changed.
+//! Since when records exist, and whether they have changed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -27,7 +27,7 @@ fn delete(team: &mut Team, object: &str, id: &str) -> Result<(), EditError> {
     }
 }
 
-/// Brings a record back, at the latest time the team knows of.
+/// Restores a record, at the team's latest time.
 fn undelete(team: &mut Team, object: &str, id: &str) -> Result<(), EditError> {
     let now = team.now();
     match object {

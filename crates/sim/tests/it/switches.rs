@@ -1,4 +1,4 @@
-//! Switches for what is not known of Apollo, each in all its positions.
+//! Switches for unknown behaviour of Apollo, each in all its positions.
 
 use std::time::Duration;
 

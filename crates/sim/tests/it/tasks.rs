@@ -5,7 +5,7 @@ use syncline_sim::Simulator;
 
 use crate::{get, patch, post, sim};
 
-/// A task with the fields given, for the first user unless they say otherwise.
+/// A task with the given fields, for the first user unless they name one.
 fn task(sim: &Simulator, mut fields: Value) -> Value {
     let user = sim.read(0, |team| team.user_ids()[0].clone());
     let fields_given = fields.as_object_mut().expect("fields");

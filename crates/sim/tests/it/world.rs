@@ -1,4 +1,4 @@
-//! Determinism, edits behind the API, and the books.
+//! Determinism, edits behind the API, and the ledger.
 
 use std::collections::BTreeSet;
 

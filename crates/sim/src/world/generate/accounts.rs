@@ -1,4 +1,4 @@
-//! Invents accounts.
+//! Generates accounts.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Invents contacts and the sequence states they are in.
+//! Generates contacts and their sequence states.
 
 use std::collections::HashMap;
 
@@ -14,11 +14,11 @@ use crate::world::place::Place;
 use crate::world::table::Row;
 use crate::world::{Team, names};
 
-/// Percent of states that bear the id of another contact's state in the same sequence, which happens to
+/// Percent of states with the id of another contact's state in the same sequence, which happens to
 /// contacts added in one call.
 const REPEATED_STATE_IDS: usize = 3;
 
-/// Status, reason and failure that go together.
+/// Combinations of status, reason and failure.
 const ENDINGS: &[(StateKind, Option<Reason>, Option<&str>)] = &[
     (StateKind::Active, None, None),
     (StateKind::Active, None, None),
@@ -80,7 +80,8 @@ impl Team {
         }
     }
 
-    /// None for 55 of 100 contacts, one for 40, two or three for the rest: half a state per contact.
+    /// None for 55 of 100 contacts, one for 40, two or three for the others: half a state per
+    /// contact.
     fn some_sequences(&mut self, sequences: &[String]) -> Vec<String> {
         let count = match self.dice.below(100) {
             0..55 => 0,
@@ -97,7 +98,7 @@ impl Team {
         picked.cloned().collect()
     }
 
-    /// A contact as just created, in no sequence.
+    /// A new contact, in no sequence.
     pub(in crate::world) fn draft_contact(&mut self, created_at: DateTime<Utc>) -> Contact {
         let first = self.dice.word(names::FIRST);
         let last = self.dice.word(names::LAST);
@@ -255,7 +256,7 @@ impl Team {
         values
     }
 
-    /// A state that has come as far as `latest`.
+    /// A state that has progressed until `latest`.
     fn draft_state(
         &mut self,
         sequence_id: &str,
@@ -270,7 +271,7 @@ impl Team {
             reason.map(|reason| self.switches.inactive_reasons.text(reason).to_owned());
         state.failure_reason = failure;
         state.finished_at = (status == StateKind::Finished).then_some(ended);
-        // A pause that the sequence imposes leaves no time behind.
+        // A pause that comes from the sequence has no time.
         state.paused_at = (reason == Some(Reason::ManuallyPaused)).then_some(ended);
         let steps = self
             .sequences
@@ -285,7 +286,7 @@ impl Team {
         state
     }
 
-    /// A state as just added.
+    /// A state that was just added.
     pub(in crate::world) fn new_state(
         &mut self,
         sequence_id: &str,

@@ -1,4 +1,4 @@
-//! Populates a new team.
+//! Generates a new team.
 
 mod accounts;
 mod catalogues;
@@ -18,7 +18,7 @@ use super::table::{Lag, Table};
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
 
-/// How long the team had existed at the epoch.
+/// How long the team had existed before the epoch.
 const HISTORY: TimeDelta = TimeDelta::days(540);
 
 impl Team {
@@ -77,13 +77,13 @@ impl Team {
     }
 }
 
-/// A century if it is longer than that.
+/// At most a century.
 fn span(duration: Duration) -> TimeDelta {
     let longest = TimeDelta::days(36_525);
     TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
 }
 
-/// `text` as it appears in addresses: ASCII letters and digits, lower case.
+/// `text` for addresses: ASCII letters and digits, lower case.
 pub(super) fn ascii(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {

@@ -1,4 +1,4 @@
-//! Invents users and the mailboxes they send from.
+//! Generates users and the mailboxes they send from.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -40,7 +40,7 @@ impl Team {
             "Head of Sales",
             "RevOps Manager",
         ]);
-        // Two sellers of one name still have two addresses.
+        // The number keeps addresses of users with the same name apart.
         let taken = self.users.all().len();
         let domain = self.domain();
         User {
@@ -58,13 +58,13 @@ impl Team {
         }
     }
 
-    /// Somebody who is listed, be it as deleted.
+    /// A user who is listed, possibly as deleted.
     pub(in crate::world) fn any_user_id(&mut self) -> Option<String> {
         let users: Vec<&User> = self.users.listed().collect();
         self.dice.pick(&users).map(|user| user.id.clone())
     }
 
-    /// The domain the team sends from.
+    /// The domain that the team sends from.
     pub(in crate::world) fn domain(&self) -> String {
         format!("{}.example", ascii(&self.name))
     }

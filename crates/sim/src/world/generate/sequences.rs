@@ -1,4 +1,4 @@
-//! Invents sequences with their steps and statistics.
+//! Generates sequences with their steps and statistics.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,4 +1,4 @@
-//! Invents tasks.
+//! Generates tasks.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
