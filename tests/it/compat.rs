@@ -1,5 +1,5 @@
-//! Supaglue's published operations, of which `published_operations.txt` has one per line, against
-//! this service's documents and the page that says what is missing.
+//! Supaglue's published operations (`published_operations.txt` has one per line), compared with
+//! this service's documents and with the page that lists what is missing.
 //!
 //! A line is `api METHOD path success-status`, then the names of its query and header parameters
 //! after `?`, then the fields that its success always has (of one item, where it answers a list)
@@ -107,7 +107,7 @@ fn operation_in<'d>(document: &'d Value, path: &str, method: &str) -> Option<&'d
         .get(method.to_ascii_lowercase())
 }
 
-/// Where a built operation leaves the published one.
+/// Where an implemented operation differs from the published one.
 fn differences(document: &Value, built: &Value, published: &Operation<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(success) = built["responses"].get(published.status) else {
@@ -134,7 +134,7 @@ fn differences(document: &Value, built: &Value, published: &Operation<'_>) -> Ve
     wrong
 }
 
-/// The fields that a schema requires, of all of its parts.
+/// The fields that a schema requires, including those of its parts.
 fn required(document: &Value, schema: &Value) -> BTreeSet<String> {
     let own = schema["required"].as_array().into_iter().flatten();
     let mut fields: BTreeSet<String> = own

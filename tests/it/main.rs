@@ -1,11 +1,10 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`, `actions`, `enrichment`) and the promises of docs/guarantees.md (`engine`, `serve`,
-//! `access`),
-//! `packaging` holds the files that people start from against the binary, `compat` the published
-//! operations against the documents, and `tables_doc` docs/tables.md against the schema. `plans` reads
-//! how the database carries out what is done all the time.
+//! `engagement`, `actions`, `enrichment`) and the sections of docs/guarantees.md (`engine`,
+//! `serve`, `access`). `packaging` checks the files that people start from against the binary,
+//! `compat` the published operations against the documents, and `tables_doc` docs/tables.md against
+//! the schema. `plans` checks the query plans of frequent statements.
 
 #![expect(
     clippy::unwrap_used,

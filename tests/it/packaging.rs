@@ -1,5 +1,6 @@
-//! The files that people start from say what is true: `docker-compose.yml`, the `Dockerfile`, the
-//! README's commands and the settings in docs/configuration.md, each held against the real binary.
+//! The files that people start from are correct: `docker-compose.yml`, the `Dockerfile`, the
+//! README's commands and the settings in docs/configuration.md, each checked against the real
+//! binary.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,7 @@ fn every_setting_of_the_compose_file_is_accepted() {
     let mut checked = 0;
     for (name, service) in &services {
         let mut environment = settings(service);
-        // This test has no network of containers; the name stays, the database is here.
+        // This test has no container network: the name is checked, and the database is local.
         let dir = tempfile::tempdir().unwrap();
         let database = format!("sqlite://{}", dir.path().join("compose.db").display());
         for (name, value) in &mut environment {
@@ -113,7 +114,7 @@ fn the_image_has_the_binary_and_the_port_that_compose_uses() {
 #[test]
 fn the_settings_in_the_documents_exist() {
     let mut names = BTreeSet::new();
-    // A changelog may speak of settings that are gone.
+    // A changelog may mention settings that no longer exist.
     let pages = documents().into_iter().filter(|it| it != "CHANGELOG.md");
     for file in pages.chain(["Dockerfile".to_owned()]) {
         names.extend(setting_names(&read(&file)));
@@ -121,7 +122,7 @@ fn the_settings_in_the_documents_exist() {
     assert!(names.contains("SYNCLINE_PROVIDERS__APOLLO__BASE_URL"));
     let dir = tempfile::tempdir().unwrap();
     for name in names {
-        // Most of them can't be `x`; what matters is that the name is known.
+        // `x` is not a valid value for most of them; the test only checks that the name is known.
         let output = migrate(dir.path(), &[(name.clone(), "x".into())]);
         let said = stderr(&output);
         assert!(!said.contains("unknown setting"), "{name}: {said}");
@@ -183,7 +184,7 @@ fn the_links_between_the_documents_lead_somewhere() {
     }
 }
 
-/// The pages that people read.
+/// The documents that people read.
 fn documents() -> Vec<String> {
     let mut documents: Vec<String> = ["", "docs", "examples", "migrations"]
         .iter()
@@ -199,7 +200,7 @@ fn documents() -> Vec<String> {
     documents
 }
 
-/// Where a page's links lead, less those to other sites.
+/// The targets of a page's links, without those to other sites.
 fn links(markdown: &str) -> Vec<String> {
     let parts = markdown.split("](").skip(1);
     let targets = parts.filter_map(|part| Some(part.split_once(')')?.0));
@@ -207,7 +208,7 @@ fn links(markdown: &str) -> Vec<String> {
     ours.map(str::to_owned).collect()
 }
 
-/// What a page's headings are called in links to them.
+/// The anchors of a page's headings.
 fn headings(markdown: &str) -> BTreeSet<String> {
     let lines = markdown.lines().filter(|line| line.starts_with('#'));
     let words = lines.map(|line| line.trim_start_matches('#').trim().to_lowercase());
@@ -262,7 +263,7 @@ fn each_named_test_exists(document: &str) {
             let Some((place, test)) = name.rsplit_once("::") else {
                 continue;
             };
-            // `::name` is in the file of the one before it.
+            // `::name` is in the file of the previous one.
             if place.starts_with("crates/") {
                 file = root().join(place);
             } else if !place.is_empty() {
@@ -286,7 +287,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// `syncline` in `dir` with these settings and no others.
+/// `syncline` in `dir` with only these settings.
 fn syncline(dir: &Path, environment: &[(String, String)]) -> Command {
     let mut command = support::syncline().into_std();
     command
@@ -333,7 +334,7 @@ fn services() -> Vec<(String, Yaml)> {
         .collect()
 }
 
-/// A service's settings of ours, with compose's variables filled in.
+/// A service's `SYNCLINE_` settings, with compose's variables filled in.
 fn settings(service: &Yaml) -> Vec<(String, String)> {
     let Some(environment) = service["environment"].as_hash() else {
         return Vec::new();
@@ -350,8 +351,8 @@ fn text(yaml: &Yaml) -> String {
     yaml.as_str().expect("text").to_owned()
 }
 
-/// `${NAME:-default}` becomes its default. `${NAME:?why}` has to be given, and only the encryption
-/// key is.
+/// `${NAME:-default}` becomes its default. `${NAME:?why}` has to be set, which is allowed for the
+/// encryption key only.
 fn filled_in(value: &str) -> String {
     let Some((before, rest)) = value.split_once("${") else {
         return value.to_owned();
@@ -365,7 +366,7 @@ fn filled_in(value: &str) -> String {
     format!("{before}{given}{}", filled_in(after))
 }
 
-/// What follows a Dockerfile's instruction; the last one of its kind counts.
+/// The argument of a Dockerfile's instruction; the last one of its kind counts.
 fn instruction<'t>(dockerfile: &'t str, name: &str) -> &'t str {
     dockerfile
         .lines()
@@ -389,7 +390,7 @@ fn code_lines(markdown: &str) -> impl Iterator<Item = &str> {
         .flat_map(str::lines)
 }
 
-/// The whole names that begin with `SYNCLINE_`, less what Kubernetes injects.
+/// The full names that begin with `SYNCLINE_`, without those that Kubernetes injects.
 fn setting_names(text: &str) -> impl Iterator<Item = String> {
     text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
         .filter(|word| word.starts_with(PREFIX) && *word != PREFIX)

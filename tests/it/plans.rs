@@ -1,8 +1,8 @@
-//! What is done all the time costs the same beside a long history as beside a short one.
+//! Frequent statements cost the same with a long history as with a short one.
 //!
-//! The database has a hundred connections and 90 days of finished runs. The work is done for real,
-//! and the plan of every statement that it sends is looked at (`support/plans.rs`): none may read the
-//! history. To add statements, do what sends them within [`reads_of_history`]; to add a table that
+//! The database has a hundred connections and 90 days of finished runs. The work is really done,
+//! and the plan of every statement is checked (`support/plans.rs`): none may read the history. To
+//! add statements, do the work that sends them within [`reads_of_history`]; to add a table that
 //! keeps history, fill it in [`with_history`] and name it in [`HISTORY`].
 
 use chrono::TimeDelta;
@@ -79,7 +79,8 @@ on_both_databases! {
     }
 }
 
-/// A connection that works, and a hundred others with the same history, twenty of which are due.
+/// A connection that is synced, and a hundred others with the same history, twenty of which are
+/// due.
 async fn with_history(database: Database) -> App {
     explaining(&database).await;
     let app = App::synced(database, 30).await;
@@ -110,7 +111,7 @@ const HISTORY_OF_90_DAYS: [&str; 8] = [
      SELECT object || CAST(n AS text), application_id, 'c' || CAST(n AS text), sync_config_id,
             object, period_ms, n > 20, next_run_at, false, last_stamp_ms, created_at
      FROM syncs, series",
-    // A run of each sync a day. Their ids are older than those of the runs that there are.
+    // A run of each sync a day. Their ids are older than those of the existing runs.
     "INSERT INTO sync_runs
         (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id, object,
          state, due_at, fence, full_refresh, checkpoint, records_read, records_created,

@@ -1,5 +1,5 @@
-//! docs/tables.md against the schema that is really there: no column is missing, none is invented, types
-//! and nulls are as it says, and its queries work.
+//! docs/tables.md compared with the real schema: no column is missing, none is invented, types and
+//! nulls are correct, and its queries work.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -75,7 +75,7 @@ fn page() -> String {
     fs::read_to_string(file).unwrap()
 }
 
-/// What stands between a heading and the next one.
+/// The text between a heading and the next one.
 fn section<'p>(page: &'p str, heading: &str) -> &'p str {
     let start = format!("\n## {heading}\n");
     let (_, rest) = page
@@ -104,15 +104,15 @@ fn column(row: &str) -> Column {
     }
 }
 
-/// The tables that are there to be queried.
+/// The tables that are meant to be queried.
 async fn tables(database: &Database) -> Vec<String> {
     let mut tables = database.tables().await;
     tables.retain(|table| table.starts_with("engagement_"));
     tables
 }
 
-/// A line for each column: its name, its type, and whether it may be null. SQLite's declared types are
-/// PostgreSQL's names; what it stores is another.
+/// A line for each column: its name, its type, and whether it may be null. SQLite's declared types
+/// are PostgreSQL's names, although it stores other types.
 async fn schema(database: &Database, table: &str) -> BTreeSet<String> {
     let sql = if database.is_postgres {
         format!(

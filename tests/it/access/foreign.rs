@@ -1,4 +1,5 @@
-//! Every operation there is, with the key of another application and the ids of this one's objects.
+//! Calls every operation with the key of another application and with the ids of this application's
+//! objects.
 
 use std::collections::HashMap;
 
@@ -40,7 +41,7 @@ on_both_databases! {
             for secret in &secrets {
                 assert!(!text.contains(secret), "{secret} in {what}");
             }
-            // What they have asked for is in their own log.
+            // The audit log shows the calls of the other application itself.
             if answer.status.is_success() && operation.id != "getAuditLog" {
                 for id in ids.values().filter(|id| *id != "apollo" && *id != "contact") {
                     assert!(!text.contains(id.as_str()), "{id} in {what}");
@@ -66,7 +67,7 @@ fn names_ours(operation: &Operation) -> bool {
 /// A body with which the call would be carried out if the object were there.
 fn body_of(operation: &Operation) -> Option<Value> {
     let own = match operation.id.as_str() {
-        // With ours it would have one of the same id.
+        // With the same id as ours, the call would create a customer in the other application.
         "upsertCustomer" => json!({"customer_id": "theirs", "name": "Theirs", "email": ""}),
         "createConnection" | "updateConnection" => {
             json!({"provider_name": "apollo", "api_key": MASTER_KEY})
@@ -79,8 +80,8 @@ fn body_of(operation: &Operation) -> Option<Value> {
     Some(own)
 }
 
-/// What the placeholders are for the first application, by their names: a row of the table that the
-/// name speaks of.
+/// The values of the placeholders for the first application, by placeholder name: each comes from a
+/// row of the table that the name refers to.
 async fn ids(app: &App, application: &str) -> HashMap<String, String> {
     let tables = app.database.tables().await;
     let mut ids = HashMap::from([
@@ -136,7 +137,7 @@ async fn ids(app: &App, application: &str) -> HashMap<String, String> {
     ids
 }
 
-/// What no answer to somebody else may have in it, be it an error.
+/// What no answer to another application may contain, not even an error.
 async fn secrets(app: &App, application: &str) -> Vec<String> {
     let mut secrets = vec![application.to_owned(), app.api_key.clone()];
     for sql in [

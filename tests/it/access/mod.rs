@@ -1,4 +1,5 @@
-//! Who may do what: applications are kept apart, and keys do what their role or their policy allows.
+//! Access control: applications are isolated from each other, and keys may do what their role or
+//! their policy allows.
 
 mod foreign;
 mod policies;
@@ -14,7 +15,7 @@ use syncline_store::NewApiKey;
 
 use crate::support::{Answer, App, CUSTOMER};
 
-/// What a placeholder stands for where it needn't lead anywhere.
+/// A value for a placeholder that doesn't have to exist.
 pub(crate) fn anything(name: &str) -> String {
     match name {
         "customer_id" => CUSTOMER.to_owned(),
@@ -61,7 +62,7 @@ pub(crate) async fn key(app: &App, role: Role, policy: Option<Value>) -> String 
     key_of(app, "default", role, policy, None).await.1
 }
 
-/// A call with this key, which selects the connection of [`CUSTOMER`].
+/// A call with this key that selects the connection of [`CUSTOMER`].
 pub(crate) fn request(
     app: &App,
     key: &str,
@@ -88,7 +89,8 @@ pub(crate) async fn call(
     App::answer(request).await
 }
 
-/// Whether this service refused the call for the key's sake; the provider's own 403 is another.
+/// Whether this service rejected the call because of the key. A 403 of the provider is something
+/// else.
 pub(crate) fn is_forbidden(answer: &Answer) -> bool {
     let error = &answer.body["errors"][0];
     answer.status == 403

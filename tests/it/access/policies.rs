@@ -1,4 +1,4 @@
-//! Keys with rules of their own.
+//! Keys with policies.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ on_both_databases! {
             {"methods": ["PUT"], "path": "/mgmt/v2/customers"},
             {"methods": ["DELETE"], "path": "/mgmt/v2/customers/of%20theirs"},
         ]});
-        // Written as the path is meant.
+        // The rule with the path decoded.
         let policy: Value = serde_json::from_str(&policy.to_string().replace("%20", " ")).unwrap();
         let writer = key(&app, Role::ReadOnly, Some(policy)).await;
         let contact = json!({"record": {"first_name": "Ada", "email_addresses": [
@@ -93,7 +93,7 @@ on_both_databases! {
         };
         assert!(is_forbidden(&send(&reader).await));
         send(&app.api_key).await.ok();
-        // Nor does it show the answer to another key's write.
+        // Nor does it return the stored answer to another key's write.
         assert!(is_forbidden(&send(&reader).await));
     }
 }

@@ -7,7 +7,7 @@ use syncline_model::Role;
 use super::{anything, call, is_forbidden, key};
 use crate::support::{App, Operation, on_both_databases, operations};
 
-/// For admins alone, be it to read: there are secrets, or ways to them.
+/// For admins only, also for reading: these paths return secrets, or create access to them.
 const FOR_ADMINS: [&str; 4] = [
     "/api_keys",
     "/audit_log",

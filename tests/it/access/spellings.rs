@@ -1,5 +1,5 @@
-//! Other spellings of a path that a key may not ask for, and requests that would become others on the
-//! way: nothing of it arrives anywhere.
+//! Other spellings of a path that a key may not request, and requests that a server could read as a
+//! different request: none of them reaches the provider.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use syncline_model::Role;
 use super::{call, is_forbidden, key, request};
 use crate::support::{App, CUSTOMER, MASTER_KEY, Upstream, on_both_databases};
 
-/// What leads to `people/match`, or may do so at some server.
+/// Paths that lead to `people/match`, or may do so on some servers.
 const MATCH: [&str; 20] = [
     "api/v1/people/match",
     "v1/people/match",
@@ -95,7 +95,7 @@ on_both_databases! {
         }
         assert_eq!(app.apollo.ledger().len(), 0);
         App::answer(json().body("{}")).await.ok();
-        // Who has no rules may send anything.
+        // A key without a policy may send anything.
         let plain = request(&app, &app.api_key, &Method::POST, &proxied);
         App::answer(plain.header("content-type", form).body("page=1")).await;
         assert_eq!(app.apollo.ledger().len(), 2);

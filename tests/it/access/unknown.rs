@@ -1,4 +1,4 @@
-//! Keys that are nobody's open nothing.
+//! Unknown keys give no access.
 
 use chrono::TimeDelta;
 use syncline_model::Role;

@@ -1,5 +1,5 @@
-//! Paths that try to leave the provider's address, or to say more than a path: refused by name, and
-//! nothing arrives anywhere.
+//! Paths that try to leave the provider's address, or to smuggle in more than a path: they are
+//! rejected with a reason, and no request is sent.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,7 +9,7 @@ use tokio::{
 use super::pass;
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 
-/// `EVIL` stands for the address of a listener that must hear nothing.
+/// `EVIL` stands for the address of a listener that must not receive anything.
 const ATTACKS: [&str; 34] = [
     "http://EVIL/x",
     "https://EVIL/x",
@@ -47,7 +47,7 @@ const ATTACKS: [&str; 34] = [
     "javascript:alert(1)",
 ];
 
-/// What no request line can carry.
+/// Paths that no request line can carry.
 const IN_TEXT_ONLY: [&str; 9] = [
     "api/x\r\nX-Other: 1",
     "api/x HTTP/1.1\r\nHost: EVIL\r\n\r\nGET /x",
@@ -116,7 +116,8 @@ on_both_databases! {
     }
 }
 
-/// An application, connected, whose Apollo has heard nothing yet, and somebody who must not.
+/// A connected application whose Apollo has received no requests yet, and a listener that must not
+/// receive any.
 async fn watched(database: crate::support::Database) -> (App, Evil, String) {
     let app = App::with_contacts(database, 0).await;
     app.connect(CUSTOMER, MASTER_KEY).await;
@@ -144,7 +145,7 @@ fn nothing_arrived(app: &App, evil: &Evil) {
     assert_eq!(evil.try_accept(), None);
 }
 
-/// Sends a target that a client would tidy up first.
+/// Sends a target as it is, which an HTTP client would normalize first.
 async fn raw(app: &App, method: &str, target: &str) -> String {
     let mut socket = TcpStream::connect(app.address()).await.unwrap();
     let key = &app.api_key;

@@ -1,4 +1,4 @@
-//! A provider that closes a kept connection just as the next request arrives.
+//! A provider that closes a keep-alive connection just as the next request arrives.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use tokio::{
 use super::proxied;
 use crate::support::{App, CUSTOMER, Database, MASTER_KEY};
 
-/// Answers so many requests of each connection, and then closes it as soon as another has come.
+/// Answers this many requests on each connection, and closes it when the next one arrives.
 struct Closing {
     base: String,
     /// The requests of the tests, and whether each was answered.

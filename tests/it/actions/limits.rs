@@ -1,4 +1,4 @@
-//! What callers send counts in the same request limits as everything else.
+//! Callers' requests count in the same rate limits as those of syncs.
 
 use chrono::TimeDelta;
 use reqwest::{Method, header};

@@ -25,7 +25,8 @@ async fn pass_body(app: &App, method: &str, path: &str, body: Value) -> Answer {
     app.post(PASSTHROUGH, envelope).await
 }
 
-/// A request to the proxy with the headers that select the connection, and none of reqwest's making.
+/// A request to the proxy with the headers that select the connection, and without reqwest's
+/// defaults.
 fn proxied(app: &App, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
     app.request(method, &format!("/actions/v2/proxy/{path}"))
         .header("x-api-key", &app.api_key)

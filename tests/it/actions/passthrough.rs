@@ -1,4 +1,4 @@
-//! The envelope: what goes in, what comes out, and what is refused.
+//! The envelope: request, response, and what is rejected.
 
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, WireFault};

@@ -1,4 +1,4 @@
-//! The proxy passes on what it gets, as it is.
+//! The proxy passes requests and responses through unchanged.
 
 use reqwest::{Method, header};
 use serde_json::{Value, json};

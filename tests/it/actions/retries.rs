@@ -1,4 +1,4 @@
-//! `x-syncline-retry-for`: a refused request is tried again, as long as the caller said.
+//! `x-syncline-retry-for`: a rejected request is retried for as long as the caller said.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;

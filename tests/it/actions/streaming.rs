@@ -1,4 +1,5 @@
-//! The proxy keeps nothing: bodies of any size go through the real binary, and who leaves is heard of.
+//! The proxy buffers nothing: bodies of any size go through the real binary, and a disconnect is
+//! passed on.
 
 use reqwest::{Method, RequestBuilder};
 use tokio::{
@@ -10,7 +11,7 @@ use crate::support::{API_KEY, CUSTOMER, Process, Upstream, http_client, on_both_
 
 const MEGABYTE: usize = 1024 * 1024;
 const LARGE: usize = 48 * MEGABYTE;
-/// What the process may need more than before, in bytes.
+/// How much the process's memory may grow, in bytes.
 const MAY_GROW: usize = 16 * MEGABYTE;
 
 on_both_databases! {
@@ -65,7 +66,7 @@ on_both_databases! {
         let mut answer = [0; 12];
         reader.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 413");
-        // It ends because the connection does.
+        // The upload ends because its connection is closed.
         upload.await.unwrap();
     }
 
@@ -90,7 +91,7 @@ fn proxied(process: &Process, method: Method, path: &str) -> RequestBuilder {
         .header("x-provider-name", "apollo")
 }
 
-/// A POST by hand, up to its body.
+/// Sends the head of a POST on a raw socket.
 async fn connect(process: &Process, path: &str, header: &str) -> TcpStream {
     let address = process.base.trim_start_matches("http://");
     let mut socket = TcpStream::connect(address).await.unwrap();
@@ -102,7 +103,7 @@ async fn connect(process: &Process, path: &str, header: &str) -> TcpStream {
     socket
 }
 
-/// What the process has, or at most had since its peak was forgotten, in bytes.
+/// The process's memory, or its peak since the last reset, in bytes.
 fn memory(process: &Process, line: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find_map(|it| it.strip_prefix(line));

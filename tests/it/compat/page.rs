@@ -6,9 +6,8 @@
 
 const PAGE: &str = include_str!("../../../docs/compatibility.md");
 
-/// A row of one of the page's tables.
 pub(super) struct Row {
-    /// The API that the section is about, or `None` where the paths say it.
+    /// The API of the section, or `None` where the paths name it.
     api: Option<&'static str>,
     pub(super) operations: &'static str,
     state: &'static str,
@@ -50,7 +49,7 @@ impl Row {
         self.state.starts_with("left out")
     }
 
-    /// What the row says beyond its state.
+    /// The row's text after its state.
     pub(super) fn reason(&self) -> String {
         format!("{} {}", &self.state["left out".len()..], self.note)
     }
@@ -64,7 +63,7 @@ impl Row {
         };
         let mut methods: Vec<&str> = Vec::new();
         let mut methods_have_path = false;
-        // Every second piece stands between backquotes.
+        // Every second piece is between backquotes.
         for span in self.operations.split('`').skip(1).step_by(2) {
             let (own, pattern) = match span.split_once(' ') {
                 Some((own, pattern)) => (Some(own), Some(pattern)),

@@ -1,4 +1,4 @@
-//! `modified_after`: what changed since the reader last looked.
+//! `modified_after`: what changed since the reader's last read.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ on_both_databases! {
         change(&app, 0, "Astronaut");
         app.after(TimeDelta::hours(1)).await;
         let seen = newest(&app.all_records("contacts?modified_after=1970-01-01T00:00:00Z").await);
-        // As the tables were before that.
+        // The row as it was in the backup, without a new stamp.
         app.database.execute("UPDATE engagement_contacts SET job_title = 'Of the backup' WHERE job_title = 'Astronaut'").await;
         assert!(app.all_records(&format!("contacts?modified_after={seen}")).await.is_empty());
         app.store.restamp().await.unwrap();
@@ -121,7 +121,7 @@ on_both_databases! {
                     stamp = stamp.max(row["last_modified_at"].as_str().unwrap().to_owned());
                     copy.insert(id(row), row.clone());
                 }
-                // Apollo changes while the reader is between two pages.
+                // Apollo changes between two pages of the reader.
                 let now = app.now();
                 app.apollo.edit(0, |team| team.random_edits(now, round, 3));
                 app.after(TimeDelta::hours(1)).await;
@@ -138,7 +138,7 @@ on_both_databases! {
     }
 }
 
-/// Gives the contact at this place another title and tells its id.
+/// Gives the contact at this position another title and returns its id.
 fn change(app: &App, nth: usize, title: &str) -> String {
     let now = app.now();
     app.apollo.edit(0, |team| {

@@ -1,4 +1,4 @@
-//! Contacts into sequences and out of them.
+//! Adding contacts to sequences and removing them.
 
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};

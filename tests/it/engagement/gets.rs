@@ -38,7 +38,7 @@ on_both_databases! {
             let path = format!("/engagement/v2/{list}/nothing");
             let answer = app.get(&format!("{path}?read_from_cache=true")).await;
             assert!(refused(&answer, 404, "NOT_FOUND_ERROR").contains("nothing"));
-            // The second and third are the names of calls, in the place of an id.
+            // The second and third are names of endpoints, used as an id.
             for id in ["nothing", "search", "api_profile", "66e34b81740c50074e3d1bd4"] {
                 let live = app.get(&format!("/engagement/v2/{list}/{id}")).await;
                 refused(&live, 404, "NOT_FOUND_ERROR");
@@ -62,7 +62,7 @@ on_both_databases! {
     }
 }
 
-/// Marks a row as deleted, as a run will.
+/// Marks a row as deleted, as a run would.
 pub(super) async fn delete(app: &App, list: &str, id: &str) {
     let now = app
         .now()

@@ -146,7 +146,8 @@ async fn send(app: &App, method: Method, to: &str, key: &str, body: Value) -> An
     App::answer(request).await
 }
 
-/// How often the provider was asked to create a contact, and did.
+/// How many contacts the provider was asked to create, without the requests that it rejected with a
+/// 429.
 fn created_contacts(app: &App) -> usize {
     let requests = app.apollo.ledger().requests_to("contacts");
     requests

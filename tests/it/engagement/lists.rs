@@ -117,7 +117,7 @@ pub(super) fn records(page: &Value) -> &Vec<Value> {
     page["records"].as_array().unwrap()
 }
 
-/// The list to its end, and from there back to its start.
+/// Reads the list to its end, and from there back to its start.
 async fn walk(app: &App, path: &str) -> (Vec<Value>, Vec<Value>) {
     let mut page = app.get(path).await.ok();
     let mut forward = records(&page).clone();

@@ -15,7 +15,7 @@ on_both_databases! {
             let mut live = whole(&app, list, 7).await;
             let mut cached = app.all_records(&format!("{list}?include_deleted_data=true")).await;
             for record in live.iter_mut().chain(&mut cached) {
-                // When the change was recorded, which only the tables know.
+                // The time at which the change was recorded, which only the tables have.
                 record["last_modified_at"] = Value::Null;
                 record["deleted_at"] = Value::Null;
             }
@@ -55,7 +55,7 @@ on_both_databases! {
         let first = app.get(&path("contacts?page_size=10")).await.ok();
         assert_eq!(first["pagination"]["previous"], Value::Null);
         let next = first["pagination"]["next"].as_str().unwrap();
-        // The cursor keeps the size of its pages.
+        // The cursor keeps its page size.
         let second = app.get(&path(&format!("contacts?page_size=3&cursor={next}"))).await.ok();
         assert_eq!(ids(&second).len(), 10);
         let previous = second["pagination"]["previous"].as_str().unwrap();

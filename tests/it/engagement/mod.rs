@@ -30,7 +30,7 @@ const LISTS: [(&str, &str); 6] = [
     ("users", "user"),
 ];
 
-/// The connection's way to the engagement API, for short.
+/// A path of the engagement API.
 fn path(rest: &str) -> String {
     format!("/engagement/v2/{rest}")
 }

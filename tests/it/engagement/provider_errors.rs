@@ -1,4 +1,4 @@
-//! The provider's failures, as its caller sees them: docs/errors.md.
+//! The provider's errors, as the caller sees them: docs/errors.md.
 
 use serde_json::json;
 use syncline_sim::{Action, Fault, Match, Window, WireFault};
@@ -41,7 +41,7 @@ on_both_databases! {
             let live = app.apollo.ledger().requests_to("contacts/search");
             assert_eq!(live.iter().filter(|it| it.status == 429).count(), asked);
         }
-        // The other endpoints have windows of their own.
+        // The other endpoints have their own windows.
         app.get(&path("users")).await.ok();
     }
 

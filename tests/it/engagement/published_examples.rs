@@ -18,7 +18,7 @@ on_both_databases! {
 
     async fn the_published_contact_is_created_and_updated(database: Database) {
         let app = App::synced(database, 5).await;
-        // Its address type and one key of its address are in no enum and no schema of theirs.
+        // Its address type and one key of its address are in no enum and no schema of Supaglue's.
         let body = json!({"record": {"id": 1234,
             "address": {"city": "San Francisco", "country": "USA", "street_1": "525 Brannan St",
                 "street_2": null, "postalCode": "94107", "state": "CA"},

@@ -24,14 +24,14 @@ on_both_databases! {
         };
         write("First").await;
         app.clock.advance(TimeDelta::seconds(1));
-        // Of a server whose clock is two seconds behind.
+        // The answer of a server whose clock is two seconds behind.
         app.apollo.faults().push(Fault::new(
             Match::path(&format!("contacts/{id}")),
             Action::Respell("T08:10:01".into(), "T08:09:59".into()),
         ));
         write("Second").await;
         assert_eq!(row(&app, "contacts", &id).await["updated_at"], "2026-03-01T08:09:59.000Z");
-        // And in the same moment.
+        // And at the same time of the clock.
         write("Third").await;
     }
 
@@ -167,11 +167,11 @@ on_both_databases! {
     }
 }
 
-/// SQLite has one writer, so there a write waits for the whole page.
+/// SQLite has one writer, so there a write waits until the whole page is stored.
 #[tokio::test]
 async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let app = App::synced(Database::postgres().await, 150).await;
-    // Pages go by creation.
+    // Pages are ordered by creation.
     let contacts = app.all_records("contacts").await;
     let newest = contacts.iter().max_by_key(|it| it["created_at"].as_str());
     let id = newest.unwrap()["id"].as_str().unwrap().to_owned();
@@ -183,7 +183,7 @@ async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let gate = app.apollo.gate(Match::path("contacts/search").page(2));
     let writing = async {
         gate.arrived(1).await;
-        // The page's transaction compares, and then waits for its run.
+        // The page's transaction compares the rows, and then waits for the lock on its run.
         let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
         let mut held = holder.begin().await.unwrap();
         sqlx::query("UPDATE sync_runs SET due_at = due_at WHERE state = 'running'")

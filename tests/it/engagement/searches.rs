@@ -20,7 +20,7 @@ on_both_databases! {
                 let fields = json!({"first_name": first, "last_name": "Doe", "email": email});
                 team.create_contact(now, &fields).unwrap()
             };
-            // Of one company: a keyword search for the one shows the other as well.
+            // Both are of one company: a keyword search for one finds the other too.
             let one = create("Ann", "ann@shared.example");
             let two = create("Bob", "bob@shared.example");
             create("Cat", "cat.ann@shared.example");

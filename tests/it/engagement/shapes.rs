@@ -82,7 +82,7 @@ fn published(object: &str) -> Value {
     shape
 }
 
-/// Fails where the value isn't of the shape. Fields that the shape doesn't name are allowed.
+/// Fails where the value doesn't have this shape. Fields that the shape doesn't name are allowed.
 fn check(value: &Value, shape: &Value, at: &str) {
     match shape {
         Value::Object(fields) => {

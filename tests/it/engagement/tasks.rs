@@ -46,7 +46,7 @@ on_both_databases! {
     }
 }
 
-/// The ids of the tasks that fit, from all pages.
+/// The ids of the tasks that match, from all pages.
 async fn found(app: &App, filter: Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut url = path("tasks/_search?page_size=5");

@@ -1,4 +1,4 @@
-//! Updating an account or creating it.
+//! Upserts of accounts.
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ on_both_databases! {
     }
 
     async fn concurrent_upserts_create_one_account(database: Database) {
-        // A search that lags behind would show none of them to the others.
+        // With a search index that lags behind, no call finds an account that another one created.
         let mut options = quiet_apollo(20);
         options.switches.search_lag = std::time::Duration::from_mins(1);
         let app = App::with_apollo(database, options).await;

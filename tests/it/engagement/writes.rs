@@ -150,7 +150,7 @@ on_both_databases! {
 
     async fn a_create_whose_answer_can_not_be_shown_is_a_success_with_its_id(database: Database) {
         let app = App::synced(database, 5).await;
-        // Deeper than any row may be.
+        // Nested deeper than any row may be.
         let deep = format!("{}{}", "[".repeat(1_500), "]".repeat(1_500));
         let odd = Action::Respell(r#""Odd""#.to_owned(), deep);
         app.apollo.faults().push(Fault::new(Match::path("v1/contacts"), odd));

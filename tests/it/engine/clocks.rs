@@ -1,4 +1,4 @@
-//! A clock that was ahead for a while, and is right again, holds nothing up.
+//! A clock that was ahead for a while, and is right again, blocks nothing.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ on_both_databases! {
         app.clock.advance(TimeDelta::minutes(61));
         engine.work_off().await.unwrap();
         assert_eq!(app.database.count("SELECT count(*) FROM sync_runs WHERE object = 'user'").await, 3);
-        // Ids of before sort behind those of now: the list of syncs shows the run that was last.
+        // Ids from before sort after those of now: the list of syncs shows the run that ended last.
         let syncs = app.get("/mgmt/v2/syncs?object_type=common&object=user").await.ok();
         let shown = syncs["results"][0]["last_run"]["start_timestamp"].as_str().unwrap().to_owned();
         assert!(shown.starts_with("2026-03-01T09:01"), "{shown}");

@@ -1,4 +1,5 @@
-//! What a run may say of the provider's whole set: complete only if that held still.
+//! What a run may say about coverage: it is complete only if the provider's set didn't change
+//! during the scan.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -31,7 +32,7 @@ on_both_databases! {
         before_page(&app, 3, move |team| team.delete_contact(&gone).unwrap());
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
-        // The one that moved from page 3 to page 2 was never shown, and yet the numbers agree.
+        // The one that moved from page 3 to page 2 was never shown, although the numbers agree.
         assert_covered(&app, "contact", "drifted", (249, Some(249)), "total went down").await;
         assert_eq!(app.runs("contact").await[0]["status"], "SUCCESS");
     }

@@ -1,5 +1,5 @@
-//! A contact that scans no longer see is marked deleted when Apollo says so by its id, and not for
-//! being absent.
+//! A contact that scans no longer see is marked deleted when Apollo says so in a by-id read, and
+//! not because it was absent.
 
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, SimRequest};
@@ -272,7 +272,7 @@ on_both_databases! {
     }
 }
 
-/// The newest run of the contacts says this verdict and has drawn no conclusion from it.
+/// The newest run of the contacts has this verdict, and deleted nothing because of it.
 async fn nothing_is_concluded(app: &App, verdict: &str, gone: &[String]) {
     for object in ["contact", "sequence_state"] {
         let run = run_of(app, object).await;
@@ -289,7 +289,7 @@ async fn nothing_is_concluded(app: &App, verdict: &str, gone: &[String]) {
     assert!(happened_to(app, "contact", &gone[0]).await.is_empty());
 }
 
-/// Apollo's next page of contacts is the first one as it is, but for a name that is no text.
+/// Apollo's next page of contacts is its real first page, except that one contact is malformed.
 fn answer_with_a_malformed(app: &App, id: &str) {
     let ask = json!({"page": 1, "per_page": 100, "sort_by_field": "contact_created_at",
         "sort_ascending": true});
@@ -300,7 +300,7 @@ fn answer_with_a_malformed(app: &App, id: &str) {
         .iter_mut()
         .find(|contact| contact["id"] == id)
         .unwrap();
-    // Deeper than anything that can be stored.
+    // Nested deeper than anything that can be stored.
     malformed["deep"] = (0..1100).fold(json!(null), |deep, _| json!([deep]));
     app.apollo.faults().push(Fault::new(
         Match::path("contacts/search"),

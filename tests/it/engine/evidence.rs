@@ -1,5 +1,5 @@
-//! What the engine's tests look at: runs with their events, rows with their history, and what the
-//! provider was asked meanwhile. And how they change the provider's world between two pages.
+//! What the engine's tests check: runs with their events, rows with their history, and the requests
+//! to the provider. Also how they change the provider's data between two pages.
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -13,20 +13,20 @@ use crate::support::{App, CUSTOMER, Database};
 /// The period of a new application's syncs.
 pub(super) const PERIOD: TimeDelta = TimeDelta::hours(1);
 
-/// A period passes, and what is due then is done. The ledger tells of that alone.
+/// A period passes, and what is due then is run. The ledger is reset first.
 pub(super) async fn next_period(app: &App) {
     app.apollo.ledger().reset();
     app.after(PERIOD).await;
 }
 
-/// The same with an engine that is set up differently.
+/// The same with another engine.
 pub(super) async fn next_period_of(app: &App, engine: &Engine) {
     app.apollo.ledger().reset();
     app.clock.advance(PERIOD);
     engine.work_off().await.unwrap();
 }
 
-/// The app's engine, with another bound on the by-id reads of a run.
+/// The app's engine, with another limit on the by-id reads of a run.
 pub(super) fn engine_with_lookups(app: &App, lookups_per_run: u32) -> Engine {
     app.engine_with(EngineConfig {
         lookups_per_run,
@@ -39,7 +39,7 @@ pub(super) async fn run_of(app: &App, object: &str) -> Value {
     app.runs(object).await.swap_remove(0)
 }
 
-/// A run and its event say the same: which verdict, over how many records, and why.
+/// A run and its event have the same verdict, record counts and reason.
 pub(super) async fn assert_covered(
     app: &App,
     object: &str,
@@ -73,7 +73,7 @@ pub(super) async fn event_of(app: &App, run: &Value) -> Value {
     serde_json::from_str(&events[0]).unwrap()
 }
 
-/// The answers to a query of one text, as somebody who looks into the tables would see them.
+/// The text values that a query returns.
 pub(super) async fn texts(database: &Database, sql: &str) -> Vec<String> {
     let query = sqlx::AssertSqlSafe(sql.to_owned());
     if database.is_postgres {
@@ -131,7 +131,7 @@ pub(super) fn pages_asked(app: &App, list: &str) -> Vec<u64> {
     requests.iter().filter_map(|request| request.page).collect()
 }
 
-/// The ids of the contacts that Apollo was asked for one by one, in that order.
+/// The ids of the contacts that Apollo was asked for by id, in that order.
 pub(super) fn lookups(app: &App) -> Vec<String> {
     let requests = app.apollo.ledger().requests();
     let by_id = requests
@@ -143,12 +143,12 @@ pub(super) fn lookups(app: &App) -> Vec<String> {
         .collect()
 }
 
-/// How often an endpoint was asked.
+/// How many requests an endpoint got.
 pub(super) fn times_asked(app: &App, path: &str) -> usize {
     app.apollo.ledger().requests_to(path).len()
 }
 
-/// The ids of Apollo's live contacts, the oldest first: in the order in which pages show them.
+/// The ids of Apollo's live contacts, the oldest first, which is the order of the pages.
 pub(super) fn contact_ids(app: &App) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut contacts: Vec<_> = app
@@ -170,7 +170,7 @@ pub(super) fn state_ids_of(app: &App, contact_id: &str) -> Vec<String> {
         .collect()
 }
 
-/// Those of the contacts that are in a sequence.
+/// The contacts that are in a sequence.
 pub(super) fn with_states(app: &App, contact_ids: &[String]) -> Vec<String> {
     let enrolled = contact_ids
         .iter()
@@ -187,7 +187,7 @@ pub(super) fn delete_contacts(app: &App, ids: &[String]) {
     });
 }
 
-/// Changes Apollo's world when a page of contacts is asked for, before it is cut; once.
+/// Changes Apollo's data when a page of contacts is requested, before the page is built; once.
 pub(super) fn before_page(app: &App, page: u64, edit: impl FnOnce(&mut Team) + Send + 'static) {
     let mut edit = Some(edit);
     app.apollo.on_request(move |asked, team| {
@@ -200,7 +200,7 @@ pub(super) fn before_page(app: &App, page: u64, edit: impl FnOnce(&mut Team) + S
     });
 }
 
-/// Lets some seconds pass and creates a contact then: what a teammate may do during a scan.
+/// Advances the clock by some seconds and creates a contact: what a teammate may do during a scan.
 pub(super) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + 'static {
     let clock = app.clock.clone();
     move |team| {
@@ -209,7 +209,7 @@ pub(super) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + '
     }
 }
 
-/// Stops the syncs of these objects.
+/// Pauses the syncs of these objects.
 pub(super) async fn pause(app: &App, objects: &[&str]) {
     for object in objects {
         let body = serde_json::json!({"object_type": "common", "object": object});

@@ -1,4 +1,4 @@
-//! How a run ends that can't go on, and what it takes along.
+//! How a run ends that can't continue, and what else it affects.
 
 use chrono::TimeDelta;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Customers take turns: nobody's many or large scans keep another one's from their turn.
+//! Scans are scheduled fairly: one customer's many or large scans don't starve another customer.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -58,7 +58,7 @@ on_both_databases! {
         customers.sort();
         customers.dedup();
         assert_eq!(customers.len(), 50, "each has one scan at work");
-        // Fifty slots more: again one each.
+        // Fifty more slots: again one each.
         let claimed = app.engine.claim(50).await.unwrap();
         let mut customers: Vec<_> = claimed.iter().map(customer).collect();
         customers.sort();
@@ -72,7 +72,7 @@ on_both_databases! {
         app.engine.tick().await.unwrap();
         app.clock.advance(TimeDelta::seconds(1));
         connect(&app, 2).await;
-        // The second customer becomes one of another application, with the first one's name.
+        // The second customer is moved to another application, with the first one's id.
         app.store.find_or_create_application("other").await.unwrap();
         let other = "(SELECT id FROM applications WHERE name = 'other')";
         app.engine.tick().await.unwrap();
@@ -129,7 +129,7 @@ on_both_databases! {
         connect(&app, 1).await;
         let engine = engine_with_turn(&app, Duration::ZERO);
         engine.tick().await.unwrap();
-        // The large one is at work when the small one comes.
+        // The large scan is running when the small one becomes due.
         let mut large = engine.claim(1).await.unwrap();
         for _ in 0..3 {
             assert_eq!(engine.step(&mut large[0]).await.unwrap(), Step::Page);
@@ -181,7 +181,7 @@ on_both_databases! {
     }
 }
 
-/// As many customers' teams, each with so many contacts.
+/// This many teams, each with this many contacts.
 async fn teams(database: Database, number: usize, contacts: usize) -> App {
     let options = Options {
         teams: (1..=number).map(|n| team(n, contacts)).collect(),
@@ -207,7 +207,7 @@ fn customer(leased: &LeasedScan) -> String {
     leased.scan.connection.customer_id.clone()
 }
 
-/// A request takes as long as Apollo's do, so that nothing is due at the very same moment.
+/// Each request takes as long as Apollo's do, so that no two scans are due at the same time.
 fn with_passing_time(app: &App) {
     let clock = app.clock.clone();
     app.apollo
@@ -221,7 +221,7 @@ fn engine_with_turn(app: &App, turn: Duration) -> Engine {
     })
 }
 
-/// Leaves a customer one scan.
+/// Leaves a customer one sync that isn't paused.
 async fn pause_all_but(app: &App, customer: &str, left: &str) {
     let objects = "('user', 'mailbox', 'sequence', 'account', 'contact', 'sequence_state')";
     app.database

@@ -1,5 +1,5 @@
 //! The first full sync, compared with the simulated Apollo's own records, row by row and field by
-//! field; and the second, which finds nothing to write.
+//! field; and the second, which has nothing to write.
 
 use std::collections::BTreeMap;
 
@@ -186,7 +186,7 @@ on_both_databases! {
     }
 }
 
-/// The answer with the values of `key` still being computed; everything else stays byte for byte.
+/// The response with the values of `key` still being computed; everything else stays byte for byte.
 fn with_loading(text: &str, key: &str) -> String {
     let marker = format!("\"{key}\":");
     let mut parts = text.split(&marker);
@@ -232,7 +232,7 @@ fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
     rows
 }
 
-/// The rows are the truth's records, each with the fields that `expected` maps it to and with the
+/// The rows match Apollo's records: each has the fields that `expected` maps the record to, and the
 /// record itself as its raw data.
 fn compare(rows: &BTreeMap<String, Value>, truth: &[Value], expected: impl Fn(&Value) -> Value) {
     assert_eq!(rows.len(), truth.len());
@@ -260,7 +260,7 @@ fn time(text: &Value) -> Value {
     }
 }
 
-/// The contact's own address first, then the others, each once; a placeholder is none.
+/// The contact's own address first, then the others, each once; a placeholder is not an address.
 fn addresses(contact: &Value) -> Value {
     let is_one = |email: &&str| !email.starts_with("email_not_unlocked@");
     let own = contact["email"].as_str().filter(is_one);

@@ -1,5 +1,5 @@
-//! A 403 stops the sync of one object, says whether the key or the plan is in the way, and is looked
-//! at again once a day.
+//! A 403 stops the sync of one object, says whether the key or the plan is the reason, and is
+//! retried once a day.
 
 use serde_json::{Value, json};
 use syncline_sim::{FreePlan, KeyOptions, Plan};
@@ -188,7 +188,7 @@ async fn refused_by_the_plan(database: Database, text: FreePlan) -> App {
     app
 }
 
-/// The object's sync stopped for this reason, and the connection says so.
+/// The object's sync was stopped for this reason, and the connection says so.
 async fn refused(app: &App, object: &str, denial: &str, words: &str) {
     let run = run_of(app, object).await;
     assert_eq!(run["status"], "FAILURE", "{run}");
@@ -202,7 +202,7 @@ async fn refused(app: &App, object: &str, denial: &str, words: &str) {
     assert_eq!(capability["denial"], denial, "{object}: {capability}");
 }
 
-/// The object is read, and nothing says otherwise.
+/// The object is synced, and no error is shown.
 async fn served(app: &App, object: &str) {
     let run = run_of(app, object).await;
     assert_eq!(run["status"], "SUCCESS", "{run}");

@@ -1,4 +1,4 @@
-//! A connection that a command reads once, in the foreground.
+//! A connection that a command syncs once, in the foreground.
 
 use std::time::Duration;
 

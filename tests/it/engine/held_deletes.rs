@@ -1,4 +1,4 @@
-//! Too many deletions at once wait for approval.
+//! Deletions above the limit are held until they are approved.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -259,7 +259,7 @@ on_both_databases! {
         app.connect(CUSTOMER, MASTER_KEY).await;
         pause(&app, &["contact"]).await;
         app.work_off().await;
-        // So few that no share of them is too many.
+        // So few that the limit doesn't apply to them.
         let states = app.all_records("sequence_states").await.len();
         assert!((1..=10).contains(&states), "{states}");
         app.apollo.faults().push(Fault::new(Match::path("contacts/search"), Action::EmptyList).always());
@@ -301,7 +301,7 @@ on_both_databases! {
         let app = App::synced(database, 30).await;
         let engine = engine_with_lookups(&app, 5);
         let mut missing = contact_ids(&app)[5..21].to_vec();
-        // They are asked about in the order of their ids.
+        // They are looked up in the order of their ids.
         missing.sort_unstable();
         let hidden = missing.pop().unwrap();
         delete_contacts(&app, &missing);
@@ -326,7 +326,7 @@ on_both_databases! {
         delete_contacts(&app, gone);
         next_period(&app).await;
         assert_eq!(run_of(&app, "contact").await["deletes_held"], 130);
-        // All of them come back, and a deletion on page 1 hides one of them from the reader.
+        // All of them come back, and a deletion on page 1 makes the scan miss one of them.
         let now = app.now();
         app.apollo.edit(0, |team| {
             for id in gone {
@@ -394,14 +394,14 @@ on_both_databases! {
     }
 }
 
-/// Somebody gives their word on what a run held.
+/// Applies the deletions that a run held.
 async fn apply(app: &App, run: &Value) -> Answer {
     let id = run["id"].as_str().unwrap();
     let path = format!("/mgmt/v2/sync-runs/{id}/_apply_deletes");
     app.send(reqwest::Method::POST, &path, None).await
 }
 
-/// The states of all of these contacts, as the tables name them.
+/// The ids of the states of all these contacts, as the tables have them.
 fn states_of_all(app: &App, contacts: &[String]) -> Vec<String> {
     let states = contacts.iter().flat_map(|id| state_ids_of(app, id));
     states.collect()

@@ -1,4 +1,5 @@
-//! A scan belongs to one worker at a time, and one that was overtaken changes nothing.
+//! A scan is leased by one worker at a time, and a worker that lost its lease changes nothing
+//! (fencing).
 
 use std::time::Duration;
 
@@ -87,7 +88,7 @@ on_both_databases! {
     async fn a_heartbeat_and_a_commit_do_not_wait_for_each_other(database: Database) {
         let app = App::with_contacts(database, 1500).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
-        // So short a lease that its heartbeats fall into every page's transaction.
+        // A lease so short that its heartbeats fall into every page's transaction.
         let engine = Engine::new(
             app.store.clone(),
             app.providers.clone(),
@@ -124,7 +125,7 @@ on_both_databases! {
     }
 }
 
-/// The right to ask for a page of the scan.
+/// A permit to request a page of the scan.
 async fn permit(app: &App, scan: &Scan) -> Permit {
     let ask = RequestAsk {
         endpoint: "users/search",

@@ -38,14 +38,14 @@ on_both_databases! {
         let app = App::synced(database, 250).await;
         pause(&app, &OTHERS).await;
         let ids = contact_ids(&app);
-        // One is gone already, so the one that slips from page 3 to page 2 is the one behind it.
+        // One is gone already, so the one that moves from page 3 to page 2 is the one after it.
         let (gone, missed) = (ids[5].clone(), ids[201].clone());
         delete_contacts(&app, &[ids[7].clone()]);
         before_page(&app, 3, move |team| team.delete_contact(&gone).unwrap());
         app.clock.advance(TimeDelta::hours(2));
         next_period(&app).await;
         assert_eq!(lookups(&app), [ids[7].as_str(), missed.as_str()]);
-        // One of them is gone and brings nothing.
+        // One of them is gone and returns no record.
         assert_eq!(app.records_this_hour().await, 248 + 1);
         assert_eq!(app.apollo.ledger().max_records_in(0, PERIOD), 248 + 1);
     }
@@ -125,7 +125,7 @@ on_both_databases! {
         next_period(&app).await;
         assert_eq!(run_of(&app, "contact").await["status"], "FAILURE");
         assert_eq!(lookups(&app).len(), 2);
-        // Both come back, and a deletion on page 1 hides one of them from the reader.
+        // Both come back, and a deletion on page 1 makes the scan miss one of them.
         let now = app.now();
         app.apollo.edit(0, |team| {
             team.undelete_contact(now, &ids[100]).unwrap();
@@ -310,9 +310,8 @@ on_both_databases! {
     }
 }
 
-/// Contacts that are hidden, by an Apollo that answers each by-id read like this, stay live.
-/// Of two contacts that went, Apollo has said that one is gone, and has not answered about the other yet.
-/// The first is there again.
+/// Two contacts are missing. Apollo has said that the first one is gone, and has not answered about
+/// the second one yet. The first one then comes back.
 struct HeldUp {
     app: App,
     gate: Gate,
@@ -357,6 +356,7 @@ impl HeldUp {
     }
 }
 
+/// Hidden contacts stay live if Apollo answers each by-id read like this.
 async fn hidden_contacts_stay(database: Database, answer: Action) {
     let app = App::synced(database, 250).await;
     let hidden = contact_ids(&app)[60..63].to_vec();
@@ -377,7 +377,7 @@ async fn hidden_contacts_stay(database: Database, answer: Action) {
     assert_eq!(are_deleted(&app, "contacts", &hidden).await, [false; 3]);
 }
 
-/// The by-id read with this number, counted from one, meets an hourly limit.
+/// The by-id read with this number, counted from one, gets the hourly rate limit.
 fn rate_limited_for_half_an_hour(nth: u64) -> Fault {
     let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
     let action = Action::RateLimited {

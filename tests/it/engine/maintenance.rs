@@ -1,4 +1,4 @@
-//! What is old is purged beside everything else, in batches that nobody waits for.
+//! Old entries are purged in the background, in batches that block nothing else.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use syncline_store::{Expired, PURGE_BATCH};
 
 use crate::support::{App, CUSTOMER, Database, Receiver, on_both_databases};
 
-/// Entries that take a round many batches, and so some seconds of pauses.
+/// So many entries that a purge takes many batches, and so some seconds of pauses.
 const OLD_ENTRIES: i64 = 100_000;
 
 on_both_databases! {
@@ -18,7 +18,7 @@ on_both_databases! {
         write_old_audit_log(&app, OLD_ENTRIES).await;
         let engine = app.engine.clone();
         let running = tokio::spawn(async move { Box::pin(engine.run()).await });
-        // It has begun.
+        // Wait until the purge has begun.
         while entries(&app.database).await == OLD_ENTRIES {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -1,4 +1,4 @@
-//! What the engine promises: see docs/guarantees.md.
+//! The engine's guarantees: see docs/guarantees.md.
 
 mod clocks;
 mod coverage;

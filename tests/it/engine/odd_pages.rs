@@ -1,4 +1,4 @@
-//! Pages whose order or numbers are not what they should be: all of them are read.
+//! Pages whose order or numbers are wrong: all of them are read.
 
 use serde_json::json;
 use syncline_model::RecordWindow;
@@ -103,7 +103,7 @@ on_both_databases! {
 
     async fn a_last_page_that_is_shown_again_behind_the_end_ends_the_scan(database: Database) {
         let app = with_accounts(database, 200, 0).await;
-        // Where a page beyond the last is asked for, the provider shows the last one.
+        // For a page beyond the last one, the provider shows the last one.
         let last = Match::path("contacts/search").page(3);
         app.apollo.faults().push(Fault::new(last, Action::RepeatPreviousPage).always());
         always(&app, "contacts/search", Action::Claim(Claim::OwnLength));

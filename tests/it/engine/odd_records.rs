@@ -1,4 +1,4 @@
-//! Records that are not as they should be.
+//! Records that are malformed or unusual.
 
 use chrono::TimeDelta;
 use serde_json::json;

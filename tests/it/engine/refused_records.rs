@@ -1,4 +1,4 @@
-//! Records that the database itself doesn't take: each is kept out alone, and named.
+//! Records that the database itself rejects: each is rejected alone, with a reason.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ on_both_databases! {
             assert!(named["too-large"].contains("the database refuses it"), "{named:?}");
             assert!(named[&long].contains("the database refuses it"), "{named:?}");
         }
-        // They are seen: nothing goes missing, and a second time nothing is written.
+        // They count as seen: nothing goes missing, and the second run writes nothing.
         app.after(TimeDelta::hours(1)).await;
         let run = &app.runs("contact").await[0];
         assert_eq!((&run["records_missing"], &run["records_created"]), (&json!(0), &json!(0)));
@@ -93,7 +93,7 @@ on_both_databases! {
     }
 }
 
-/// With so many others before, between and behind them.
+/// With this many other records before, between and after them.
 fn among_others(odd: &[String], others: usize) -> Vec<String> {
     let mut all: Vec<String> = (0..others)
         .map(|n| format!(r#"{{"id": "c{n:03}"}}"#))

@@ -1,5 +1,5 @@
-//! Apollo's own limits: learned from its answers, kept by all processes, and never met where they are
-//! known.
+//! Apollo's own rate limits: learned from its answers, shared by all processes, and never exceeded
+//! once they are known.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -96,7 +96,7 @@ on_both_databases! {
             let run = app.newest_run(CUSTOMER, "contact").await;
             assert_eq!(waiting_until(&run), app.now() + wait, "{window:?}");
             assert_eq!(run["waiting_reason"], "provider_rate_limit");
-            // The next try meets the same window again.
+            // The next attempt is rejected by the same window again.
             refuse(&app, Action::RateLimited { window, retry_after: None });
             app.open_next_window().await;
             let run = app.newest_run(CUSTOMER, "contact").await;
@@ -369,7 +369,7 @@ fn quota(per_minute: Option<u32>, per_hour: Option<u32>, per_day: Option<u32>) -
     })
 }
 
-/// An application that syncs contacts alone, of a team with this plan.
+/// An application that syncs only contacts, of a team with this plan.
 async fn contacts_of(database: Database, contacts: usize, plan: Plan) -> App {
     let mut options = quiet_apollo(contacts);
     options.teams[0].plan = plan;
@@ -378,13 +378,13 @@ async fn contacts_of(database: Database, contacts: usize, plan: Plan) -> App {
     app
 }
 
-/// The next search for contacts is answered with this.
+/// The next search for contacts gets this answer.
 fn refuse(app: &App, action: Action) {
     let search = Match::path(ENDPOINT);
     app.apollo.faults().push(Fault::new(search, action));
 }
 
-/// Somebody else's requests with the same key.
+/// Requests of another client with the same key.
 fn use_up(app: &App, requests: usize) {
     let search = SimRequest::post(
         "/api/v1/contacts/search",

@@ -1,5 +1,5 @@
-//! What Apollo can't be asked for by its id is read again in the same run when rows are missing, if
-//! that takes a few pages only; two complete reads in a row settle it.
+//! What Apollo can't be asked for by id is read again in the same run when rows are missing, if
+//! that takes only a few pages; two complete reads in a row confirm it.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -66,7 +66,7 @@ on_both_databases! {
         let id = app.apollo.read(0, |team| team.mailbox_ids()[4].clone());
         let flickering = id.clone();
         let mut reads = 0;
-        // Every run misses it first and sees it when it reads again.
+        // Every run misses it in its first read and sees it in the second.
         app.apollo.on_request(move |asked, team| {
             if asked.action == "email_accounts/index" {
                 reads += 1;
@@ -161,7 +161,7 @@ on_both_databases! {
     }
 }
 
-/// Two requests, one deletion, and the row says why.
+/// There were two requests and one deletion, and the row says why.
 async fn deleted_after_two_reads(app: &App, [object, list, path]: [&str; 3], id: &str) {
     assert_eq!(times_asked(app, path), 2);
     let run = run_of(app, object).await;

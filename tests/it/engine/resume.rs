@@ -1,5 +1,5 @@
-//! A run killed at any point goes on from its checkpoint, and so does the run after one that Apollo
-//! let fail.
+//! A run that was killed continues from its checkpoint, and so does the run after one that failed
+//! because of Apollo.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -15,7 +15,7 @@ on_both_databases! {
     async fn a_scan_that_lost_its_worker_goes_on_from_its_checkpoint(database: Database) {
         let app = App::with_contacts(database, 450).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
-        // The third page never arrives: the scan is dropped while it waits, as a crash would.
+        // The third page never arrives: the scan is dropped while it waits, as in a crash.
         let gate = app.apollo.gate(Match::path("contacts/search").page(3));
         tokio::select! {
             _ = app.work_off() => panic!("the third page was held back"),
@@ -27,7 +27,7 @@ on_both_databases! {
         gate.open();
         app.apollo.ledger().reset();
 
-        // Until the lease expires the scan is nobody else's.
+        // Until the lease expires, no other worker may take the scan.
         app.after(TimeDelta::seconds(29)).await;
         assert!(app.apollo.ledger().requests_to("contacts/search").is_empty());
         app.after(TimeDelta::seconds(2)).await;
@@ -220,7 +220,7 @@ on_both_databases! {
     }
 }
 
-/// A connection whose first scan of contacts failed on page 3 of 4; Apollo is well again.
+/// A connection whose first scan of contacts failed on page 3 of 4; Apollo works again.
 async fn failed_on_page_3(database: Database) -> App {
     let app = App::with_contacts(database, 350).await;
     apollo_fails(&app);

@@ -1,4 +1,4 @@
-//! Finished runs are forgotten after a time.
+//! Finished runs are purged after a time.
 
 use chrono::TimeDelta;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What is no change: values decide, not how they are written.
+//! What doesn't count as a change: values are compared, not their notation.
 
 use chrono::TimeDelta;
 use syncline_sim::{Action, Fault, Match};

@@ -128,7 +128,7 @@ on_both_databases! {
 
     async fn a_slow_failing_page_is_tried_for_at_most_two_minutes(database: Database) {
         let app = App::with_contacts(database, 250).await;
-        // Each answer takes almost as long as one may.
+        // Each answer takes almost as long as the timeout.
         let clock = app.clock.clone();
         app.apollo.on_request(move |asked, _| {
             if asked.action == "contacts/search" && asked.page == 2 {

@@ -1,4 +1,4 @@
-//! A sequence state is gone when its contact was read without it, or is gone itself.
+//! A sequence state is gone when its contact was read without it, or when the contact is gone.
 
 use serde_json::json;
 
@@ -70,7 +70,7 @@ on_both_databases! {
         let contact = with_states(&app, &contact_ids(&app))[40].clone();
         let states = state_ids_of(&app, &contact);
         delete_contacts(&app, std::slice::from_ref(&contact));
-        // The states' run leads the scan, the contacts' joins it.
+        // The states' run leads the scan, and the contacts' run joins it.
         app.trigger("sequence_state").await;
         app.engine.tick().await.unwrap();
         app.trigger("contact").await;
@@ -163,7 +163,8 @@ on_both_databases! {
         app.work_off().await;
         let missed = state_ids_of(&app, &ids[100]);
         for _ in 0..3 {
-            // A deletion on page 1 moves the first contact of page 2 out of the reader's sight.
+            // A deletion on page 1 moves the first contact of page 2 to page 1, so the scan misses
+            // it.
             let gone = ids[0].clone();
             before_page(&app, 2, move |team| team.delete_contact(&gone).unwrap());
             next_period(&app).await;
@@ -174,7 +175,7 @@ on_both_databases! {
     }
 }
 
-/// Takes a contact out of the first of its sequences; its state's id there.
+/// Removes a contact from the first of its sequences and returns the id of its state there.
 fn unenrol(app: &App, contact: &str) -> String {
     let (state, sequence) = first_state_of(app, contact);
     let now = app.now();

@@ -24,7 +24,7 @@ async fn two_workers_on_one_postgres_never_run_the_same_object_twice() {
             EngineConfig {
                 worker_name: name.to_owned(),
                 tick: Duration::from_millis(20),
-                // However slow the machine is, no scan gives way to another.
+                // However slow the machine is, no scan yields to another.
                 turn: Duration::from_mins(10),
                 ..App::engine_config()
             },

@@ -1,4 +1,5 @@
-//! Records whose fields can't be read: they land, without those fields, and the run names them.
+//! Records with fields that can't be read: they are stored without those fields, and the run names
+//! them.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ struct Kind {
     path: &'static str,
     array: &'static str,
     record: Value,
-    /// Apollo's fields and ours.
+    /// Apollo's fields and Syncline's.
     fields: &'static [(&'static str, &'static str)],
 }
 
@@ -239,7 +240,8 @@ on_both_databases! {
         app.work_off().await;
         let run = &app.runs("contact").await[0];
         assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
-        // One page in the order of creation told of more than may be read; the next one was by recency.
+        // One page in the order of creation reported more than may be read; the next one was by
+        // recency.
         let pages = run["requests_made"].as_i64().unwrap();
         assert_eq!(run["fields_unread"], json!({"title": (pages - 1) * 100}), "{run}");
     }
@@ -327,7 +329,7 @@ fn assert_only_the_field_changed(kind: &Kind, value: &Value, before: &[Value], a
             "{value} as {theirs} of a {}",
             kind.object
         );
-        // Flags and visibilities have no value that says that they are unknown.
+        // Flags and visibilities have no value for "unknown".
         let may_stay = ["is_deleted", "is_archived", "share_type", ""].contains(ours);
         assert!(
             may_stay || old != new,
@@ -337,8 +339,8 @@ fn assert_only_the_field_changed(kind: &Kind, value: &Value, before: &[Value], a
     }
 }
 
-/// Apollo's list from now on: a record for each mapped field, in which that field has another value,
-/// and one as it should be. The contact that is as it should be carries the sequence states.
+/// Apollo's list from now on: for each mapped field a record in which that field has another value,
+/// and one unchanged record. The unchanged contact carries the sequence states.
 fn answer(app: &App, kind: &Kind, value: impl Fn(&str) -> Option<Value>) {
     if kind.object == "sequence_state" {
         return;

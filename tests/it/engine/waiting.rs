@@ -1,4 +1,4 @@
-//! What happens around a run that waits for records.
+//! What happens while a run waits for its record limits.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -138,7 +138,7 @@ on_both_databases! {
         app.work_off().await;
         assert_eq!(app.newest_run(CUSTOMER, "contact").await["state"], "waiting");
 
-        // The account may read 10,000 an hour; it is this connection alone that may not.
+        // The account may read 10,000 an hour; only this connection may not.
         app.clock.advance(TimeDelta::minutes(10));
         app.connect("customer-2", MASTER_KEY).await;
         app.work_off().await;
@@ -185,7 +185,7 @@ on_both_databases! {
             app.engine.tick().await.unwrap();
             app.clock.advance(TimeDelta::seconds(1));
         }
-        // However many slots are free: what comes after the small one waits for its end.
+        // However many slots are free: what comes after the small one waits until that has ended.
         let objects = |scans: &[LeasedScan]| -> Vec<Object> {
             scans.iter().map(|leased| leased.scan.object).collect()
         };
@@ -212,7 +212,8 @@ on_both_databases! {
         for _ in 0..(24 * 6) {
             app.after(TimeDelta::minutes(10)).await;
         }
-        // 155 of the small ones and 1,000 contacts: a round takes somewhat more than two hours.
+        // 155 records of the small ones and 1,000 contacts: a round takes a little more than two
+        // hours.
         for object in ["user", "mailbox", "sequence", "account", "contact"] {
             let runs = app.runs(object).await;
             let ended = runs.iter().filter(|run| run["status"] == "SUCCESS").count();

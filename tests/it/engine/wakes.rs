@@ -1,5 +1,5 @@
-//! What becomes due wakes whoever works on it. The looks that come by themselves are an hour apart
-//! here: whatever waited for one would not end.
+//! What becomes due wakes the worker at once. The regular polls are an hour apart here, so a test
+//! that needed one would not end.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ const OF_THE_OTHER: &str = "
     SELECT count(*) FROM sync_runs r JOIN connections c ON c.id = r.connection_id
     WHERE c.customer_id = 'other'";
 
-/// A connection that may not read all of its contacts in an hour.
+/// A connection that may not read all of its contacts within an hour.
 async fn connect_with_little(app: &App, customer: &str) {
     app.put_customer(customer).await.ok();
     let connection = json!({
@@ -103,7 +103,7 @@ async fn within_a_minute(done: impl Future<Output = ()>) {
         .expect("nothing waits for a look that comes by itself");
 }
 
-/// The engine and the webhooks of the application, at work as in `serve`.
+/// The application's engine and webhooks, running as in `serve`.
 struct Running {
     engine: Engine,
     webhooks: Webhooks,

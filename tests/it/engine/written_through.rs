@@ -1,5 +1,5 @@
-//! A row that was just written through Syncline is ahead of Apollo's search index, and a scan leaves
-//! it alone for two minutes.
+//! A row that was just written through Syncline is newer than Apollo's search index, so a scan
+//! doesn't overwrite it for two minutes.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -161,13 +161,13 @@ fn unenrol_everywhere(app: &App, contact: &str) {
     let now = app.now();
     app.apollo.edit(0, |team| {
         for sequence in team.sequence_ids() {
-            // Not all of them have it.
+            // The contact is not in all of them.
             let _ = team.unenrol(now, contact, &sequence);
         }
     });
 }
 
-/// Writes a row as the unified API does, at that time of the first of March.
+/// Writes a row as the unified API does, at this time on the first of March.
 async fn written(app: &App, table: &str, id: &str, time: &str, change: &str) {
     app.database
         .execute(&format!(

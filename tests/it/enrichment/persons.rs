@@ -60,7 +60,8 @@ on_both_databases! {
 
     async fn what_was_paid_for_is_kept_when_the_rest_fails(database: Database) {
         let app = with_ines(database).await;
-        // Who has no account has a company of which the person's entry may tell less.
+        // Where there is no account, the company comes from the person's entry, which may have
+        // fewer fields.
         let failing = Fault::new(Match::path("organizations/enrich"), Action::server_error());
         app.apollo.faults().push(failing.always());
         let (status, cost, body) = enrich(&app, "ines@heron.example").await;

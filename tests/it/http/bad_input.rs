@@ -1,4 +1,4 @@
-//! Whatever a caller sends, the answer is a 4xx in the error shape, and nothing is stored.
+//! Whatever input a caller sends, the answer is a 4xx in the error shape, and nothing is stored.
 
 use reqwest::{Method, header};
 use serde_json::json;
@@ -191,7 +191,7 @@ on_both_databases! {
     }
 }
 
-/// The status of a request whose target goes out as it stands, which no client library would send.
+/// The status of a request whose target is sent unchanged, which no client library would do.
 async fn raw(app: &App, method: &str, target: &str) -> u16 {
     let url = app.request(Method::GET, "/").build().unwrap().url().clone();
     let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());

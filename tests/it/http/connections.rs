@@ -1,5 +1,5 @@
-//! Connections that are slow, silent, half open or hostile cost nothing lasting. The limits are short
-//! here; what is waited for is always the service's own doing.
+//! Connections that are slow, silent, half open or hostile hold no resources for long. The limits
+//! are short here; each test waits for something that the service does.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn a_head_that_is_too_large_is_refused_before_anything_is_looked_at() {
     for headers in [long, many] {
         let mut socket = connect(&app).await;
         let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
-        // It may hang up before all of it is sent.
+        // The service may close the connection before all of it is sent.
         let _ = socket.write_all(head.as_bytes()).await;
         let answer = everything(socket).await;
         assert!(
@@ -198,7 +198,7 @@ async fn connect(app: &App) -> TcpStream {
     TcpStream::connect(app.address()).await.unwrap()
 }
 
-/// All that comes until the other side hangs up, however it does.
+/// Everything received until the other side closes the connection, in whatever way.
 async fn everything(mut socket: TcpStream) -> String {
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer).await;

@@ -1,4 +1,4 @@
-//! More requests than the process takes, and requests that take too long.
+//! More requests than the process accepts, and requests that take too long.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ async fn bodies_that_never_come_take_nobodys_place() {
     app.get_as(&reader, "/mgmt/v2/customers").await.ok();
     let filter = json!({"filter": {"emails": ["a@b.example"]}});
     app.post(SEARCH, filter.clone()).await.ok();
-    // The body of one comes at last.
+    // The body of one request arrives.
     let mut last = waiting.pop().unwrap();
     let filter = format!("{:<100}", filter.to_string());
     last.write_all(filter.as_bytes()).await.unwrap();
@@ -197,7 +197,7 @@ async fn one_key_takes_two_thirds_of_the_places_and_one_application_four_fifths(
 
 const SEARCH: &str = "/engagement/v2/contacts/_search?read_from_cache=true";
 
-/// The head of a search whose body doesn't come, once the service has seen it.
+/// Sends the head of a search without its body, and returns once the service has seen it.
 async fn without_body(app: &App, key: &str) -> TcpStream {
     let mut stream = TcpStream::connect(app.address()).await.unwrap();
     let head = format!(
@@ -206,7 +206,7 @@ async fn without_body(app: &App, key: &str) -> TcpStream {
          expect: 100-continue\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // Whoever reads a body asks for it first.
+    // The service sends `100 Continue` when it starts to read the body.
     let mut begun = [0; 1];
     assert_eq!(stream.peek(&mut begun).await.unwrap(), 1);
     stream
@@ -224,7 +224,7 @@ async fn beginning(stream: &mut TcpStream) -> String {
         .to_owned()
 }
 
-/// Asks until the answer has this status.
+/// Repeats a request until the answer has this status.
 async fn until(app: &App, status: u16) {
     while app.get("/mgmt/v2/customers").await.status != status {
         tokio::task::yield_now().await;

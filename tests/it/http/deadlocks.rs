@@ -1,13 +1,13 @@
-//! What PostgreSQL rolls back because of others is done again, or answered with a 503; it is no 500, and
-//! nothing of it stays.
+//! A transaction that PostgreSQL rolls back because of a deadlock is retried, or answered with a
+//! 503. It is not a 500, and leaves nothing behind.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::support::{Answer, App, CUSTOMER, Database, MASTER_KEY};
 
-/// The first `times` statements that touch `table` end as PostgreSQL ends one side of a deadlock. (A
-/// sequence counts what is rolled back too.)
+/// The first `times` statements that touch `table` fail with PostgreSQL's deadlock error. (A
+/// sequence also counts statements that are rolled back.)
 async fn deadlocks(app: &App, table: &str, times: u32) {
     for sql in [
         "CREATE SEQUENCE deadlocks".to_owned(),
@@ -28,7 +28,7 @@ async fn deadlocks(app: &App, table: &str, times: u32) {
     }
 }
 
-/// What a caller changes, and the table that it changes.
+/// A change by a caller, and the table that it changes.
 const CHANGES: [(&str, &str); 5] = [
     ("customers", "put a customer"),
     ("connections", "post a connection"),

@@ -1,4 +1,4 @@
-//! `/docs`: the documents to browse.
+//! `/docs`: the API reference in the browser.
 
 use reqwest::{Method, header};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::refused;
 use crate::support::{App, Database};
 
-/// Without a key. The body as text, its content type and its cache rule.
+/// A request without a key: the body as text, its content type and its cache rule.
 async fn file(app: &App, path: &str) -> (String, String, String) {
     let response = app.request(Method::GET, path).send().await.unwrap();
     assert_eq!(response.status(), 200, "{path}");
@@ -18,7 +18,7 @@ async fn file(app: &App, path: &str) -> (String, String, String) {
 #[tokio::test]
 async fn the_page_and_all_that_it_loads_come_from_here_without_a_key() {
     let app = App::with_contacts(Database::sqlite(), 0).await;
-    // The client follows to /docs/, below which the page's own addresses are.
+    // The client follows the redirect to /docs/, to which the page's links are relative.
     let (page, content_type, cache) = file(&app, "/docs").await;
     assert_eq!(content_type, "text/html; charset=utf-8");
     assert_eq!(cache, "no-cache");

@@ -1,4 +1,4 @@
-//! The check that every test's answers go through can fail.
+//! The check of every test's answers is able to fail.
 
 use reqwest::{Method, StatusCode};
 

@@ -1,4 +1,4 @@
-//! The headers that say who calls and which connection is meant.
+//! The headers that identify the caller and select the connection.
 
 use reqwest::{Method, header::HeaderValue};
 use serde_json::json;

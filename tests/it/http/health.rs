@@ -1,4 +1,4 @@
-//! For those who run the service: `/healthz`, `/readyz`, `/metrics` and the OpenAPI documents.
+//! For operators: `/healthz`, `/readyz`, `/metrics` and the OpenAPI documents.
 
 use reqwest::Method;
 

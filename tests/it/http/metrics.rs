@@ -1,4 +1,4 @@
-//! `/metrics`: what the database says, to whoever is on call.
+//! `/metrics`: the state of the database, for operators.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::support::{
     App, CUSTOMER, MASTER_KEY, Receiver, SCOPED_KEY, limited_to, on_both_databases, per_hour,
 };
 
-/// The samples, by name and labels, looked up anew.
+/// The samples, by name and labels, after the cache has expired.
 async fn metrics(app: &App) -> BTreeMap<String, String> {
     app.clock.advance(TimeDelta::seconds(11));
     let answer = App::answer(app.request(Method::GET, "/metrics")).await.ok();

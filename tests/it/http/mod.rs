@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::support::{Answer, App};
 
-/// The title of an error, whose body must have every field of Supaglue's published shape.
+/// Returns the title of an error, whose body must have every field of Supaglue's published shape.
 #[track_caller]
 pub(crate) fn refused(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
@@ -36,7 +36,7 @@ pub(crate) fn refused(answer: &Answer, status: u16, code: &str) -> String {
     error["title"].as_str().unwrap().to_owned()
 }
 
-/// Walks a list of the management API to its end and back: each row once, in one order.
+/// Reads a list of the management API to its end and back: each row once, always in the same order.
 pub(crate) async fn pages(app: &App, list: &str, size: usize, total: usize) {
     let whole = app.get(list).await.ok();
     let whole = ids(&whole);

@@ -1,4 +1,4 @@
-//! How much a key may ask, and how often wrong keys are heard.
+//! Rate limits of API keys, and of attempts with wrong keys.
 
 use std::num::NonZeroU32;
 

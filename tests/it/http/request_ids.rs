@@ -1,4 +1,4 @@
-//! Every answer has an id, and every line that is logged for it.
+//! Every answer has a request id, which is also on every line that is logged for it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! A key sees and touches its own application only.
+//! A key sees and changes only its own application.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -137,7 +137,7 @@ on_both_databases! {
         app.clock.advance(TimeDelta::seconds(59));
         app.get_as(&reader, "/mgmt/v2/customers").await.ok();
         app.clock.advance(TimeDelta::seconds(1));
-        // Also where the key comes with its connection.
+        // Also where the key comes with headers that select a connection.
         let cached = "/engagement/v2/contacts?read_from_cache=true";
         app.get_as(&reader, cached).await.ok();
         app.until_noted(&reader).await;

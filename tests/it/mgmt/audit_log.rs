@@ -1,4 +1,4 @@
-//! Who did what: every write, every use of a credential, and what was refused is written down.
+//! The audit log: every write, every use of a credential and every denied request is recorded.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -297,7 +297,7 @@ async fn written(database: &Database) -> i64 {
     database.count("SELECT count(*) FROM audit_log").await
 }
 
-/// Whether the database itself refuses it.
+/// Whether the database itself rejects the statement.
 async fn refuses(database: &Database, sql: &str) -> bool {
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     let error = if database.is_postgres {

@@ -213,7 +213,7 @@ on_both_databases! {
         refused(&asked.await.unwrap(), 404, "NOT_FOUND_ERROR");
         assert_eq!(app.database.count("SELECT count(*) FROM connections").await, 0);
 
-        // Somebody else connects it.
+        // Another request creates the connection at the same time.
         app.put_customer(CUSTOMER).await.ok();
         let gate = app.apollo.gate(Match::path("auth/health"));
         let (one, two) = (ask(create), ask(create));

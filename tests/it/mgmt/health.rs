@@ -1,4 +1,4 @@
-//! The health of customers and connections: a word, a sentence, and nothing where all is well.
+//! The health of customers and connections: a status, a sentence, and nothing if all is well.
 
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -6,7 +6,8 @@ use syncline_sim::{Action, Fault, Match};
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases};
 
-/// Of the connection, which its customer's has to be too, wherever it is shown.
+/// The health of the connection, which must be the same on its customer and in every answer that
+/// shows it.
 async fn health(app: &App) -> Value {
     let path = format!("/mgmt/v2/customers/{CUSTOMER}");
     let customer = app.get(&path).await.ok();

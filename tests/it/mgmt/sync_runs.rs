@@ -55,7 +55,7 @@ on_both_databases! {
     }
 
     async fn a_provider_whose_clock_is_wrong_is_covered_all_the_same(database: Database) {
-        // It goes by the machine's clock, the application by its own.
+        // Apollo uses the machine's clock, the application its own.
         let apollo = Simulator::start(quiet_apollo(230)).await.unwrap();
         let app = App::against(database, apollo).await;
         app.connect(CUSTOMER, MASTER_KEY).await;

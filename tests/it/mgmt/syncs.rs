@@ -68,7 +68,7 @@ on_both_databases! {
                 let answer = app.get(&format!("{list}?{query}")).await;
                 assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field), "{list}?{query}");
             }
-            // One that is merely not there yet.
+            // A customer that only doesn't exist yet.
             let answer = app.get(&format!("{list}?customer_id=nobody")).await.ok();
             assert_eq!(answer["total_count"], 0);
         }

@@ -1,4 +1,4 @@
-//! The events that are written against the `webhooks` of the management API's document.
+//! The recorded events, compared with the `webhooks` of the management API's document.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `backup` beside a `serve` at work, and `restore` in its place.
+//! `backup` while `serve` is running, and `restore` after it has stopped.
 
 use std::{
     collections::BTreeMap,
@@ -75,7 +75,7 @@ async fn what_a_restore_replaces_is_kept() {
         &refused,
         "another `syncline serve` uses the embedded database",
     );
-    // It leaves a log behind that is not in the database's file.
+    // A killed process leaves a write-ahead log that is not in the database's file.
     process.kill().await;
     let said = succeeded(&run("restore", &backup, database.data_dir()).await);
     let kept = said
@@ -104,7 +104,7 @@ async fn a_reader_of_changes_is_right_again_after_a_restore() {
     let backup = database.data_dir().join("backup.db");
     succeeded(&run("backup", &backup, database.data_dir()).await);
 
-    // One changes, one comes, one goes; and the reader sees it.
+    // One contact changes, one is created, one is deleted; and the reader sees it.
     let (stale, gone, ghost) = apollo.edit(0, |team| {
         let ids = team.contact_ids();
         let now = SystemClock::default().machine_now();
@@ -121,7 +121,7 @@ async fn a_reader_of_changes_is_right_again_after_a_restore() {
     assert_eq!(reader.seen[&ghost]["is_deleted"], false);
     process.kill().await;
 
-    // It changes back and the new one goes, and then the backup is put back.
+    // The first changes back and the new one is deleted, and then the backup is restored.
     apollo.edit(0, |team| {
         let now = SystemClock::default().machine_now();
         team.update_contact(now, &stale, &json!({"title": "Of the backup"}))
@@ -279,7 +279,7 @@ async fn postgres_is_left_to_its_own_tools() {
     }
 }
 
-/// A database with one customer, whose `serve` was killed, and a backup of it.
+/// A database with one customer, whose `serve` was killed after a backup, and that backup.
 async fn killed_after_a_backup() -> (Database, PathBuf) {
     let database = Database::sqlite();
     let mut process = Process::serve(&database, NOWHERE).await;
@@ -314,7 +314,7 @@ fn succeeded(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Changes a database file, made where it is missing.
+/// Changes a database file, which is created if it is missing.
 async fn syncline_made(file: &Path, sql: &'static str) {
     use sqlx::{Connection, SqliteConnection};
     let url = format!("sqlite://{}?mode=rwc", file.display());
@@ -323,7 +323,7 @@ async fn syncline_made(file: &Path, sql: &'static str) {
     c.close().await.unwrap();
 }
 
-/// Somebody who keeps what they have read, and the greatest `last_modified_at` of it.
+/// A client that keeps the rows it has read, and the greatest `last_modified_at` of them.
 #[derive(Default)]
 struct Reader {
     seen: BTreeMap<String, Value>,

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of a scan, and a stop in the middle of one.
+//! `kill -9` in the middle of a scan, and a graceful shutdown in the middle of one.
 
 use syncline_sim::{Match, RunningSimulator, Simulator};
 
@@ -13,8 +13,8 @@ on_both_databases! {
         gate.arrived(1).await;
         process.kill().await;
         gate.open();
-        // A process on PostgreSQL can't know that the other is gone and waits for its lease to
-        // expire; here that moment comes at once.
+        // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
+        // expires; the test makes it expire now.
         if database.is_postgres {
             database.execute("UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'").await;
         }
@@ -39,7 +39,8 @@ on_both_databases! {
         process.connect().await;
         gate.arrived(1).await;
         let (status, ()) = tokio::join!(process.terminate(), async {
-            // The signal is on its way when the page arrives; it is committed whichever is first.
+            // The signal is on its way when the page arrives; the page is committed whichever is
+            // first.
             gate.open();
         });
         assert_eq!(status, Some(0));

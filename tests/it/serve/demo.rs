@@ -1,4 +1,4 @@
-//! `syncline demo`: what it shows, and the lines that it prints to go on with.
+//! `syncline demo`: what it shows, and the commands that it prints for the next steps.
 
 use std::process::Stdio;
 
@@ -90,7 +90,7 @@ async fn every_line_that_the_demo_prints_to_go_on_with_works() {
     assert_eq!(interrupt(demo).await, Some(0));
 }
 
-/// What it prints until it serves.
+/// Returns what it prints until it serves.
 async fn until_serving(demo: &mut Child) -> String {
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
     let mut printed = String::new();
@@ -104,7 +104,7 @@ async fn until_serving(demo: &mut Child) -> String {
     panic!("it does not serve: {printed}");
 }
 
-/// The indented paragraphs that somebody would paste.
+/// The indented paragraphs that a user would paste.
 fn commands(printed: &str) -> Vec<String> {
     let is_command = |it: &&str| it.starts_with("  curl ") || it.starts_with("  sqlite3 ");
     let paragraphs = printed.split("\n\n");

@@ -1,4 +1,4 @@
-//! `doctor`: what it says of a service that is well, and of one that isn't.
+//! `doctor`: what it says about a healthy service, and about one with problems.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
@@ -143,7 +143,7 @@ async fn files_that_others_may_read_are_bad() {
     assert!(said.contains("encryption.key has mode 644"), "{said}");
 }
 
-/// The files of a test are open to others, as the machine's umask has it.
+/// Makes the data directory private: by the machine's umask a test's files are readable by others.
 fn private(database: &Database) {
     let mode = fs::Permissions::from_mode(0o700);
     fs::set_permissions(database.data_dir(), mode).unwrap();

@@ -1,4 +1,5 @@
-//! A stop while callers are connected: who is being answered is answered, nobody else is waited for.
+//! Graceful shutdown while callers are connected: requests in flight are answered, and idle
+//! connections are not waited for.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::{
 
 use crate::support::{API_KEY, CUSTOMER, Process, http_client, on_both_databases, quiet_apollo};
 
-/// The promise.
+/// The guarantee.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 on_both_databases! {

@@ -1,4 +1,4 @@
-//! The encryption keys: `encryption rotate` beside a `serve` at work, and starts with wrong keys.
+//! The encryption keys: `encryption rotate` while `serve` is running, and starts with wrong keys.
 
 use std::{
     fs,
@@ -49,7 +49,7 @@ on_both_databases! {
         assert_eq!(new.len(), 1, "{new:?}");
         assert_ne!(new[0], *old);
 
-        // The old key is taken out.
+        // Remove the old key.
         assert_eq!(Arc::into_inner(process).unwrap().terminate().await, Some(0));
         let file = database.data_dir().join("encryption.key");
         if !database.is_postgres {
@@ -62,7 +62,7 @@ on_both_databases! {
         all_work(&process).await;
         assert_eq!(process.terminate().await, Some(0));
 
-        // The old one alone opens nothing.
+        // The old key alone opens nothing.
         if !database.is_postgres {
             fs::rename(database.data_dir().join("old.key"), &file).unwrap();
         }
@@ -80,14 +80,14 @@ on_both_databases! {
             let newest = [NEW_KEY, NEWER_KEY, ENCRYPTION_KEY][round % 3];
             let before = key_ids(&database).await;
             let mut rotation = rotation(&database, &format!("{newest},{all}")).spawn().unwrap();
-            // So many rows are under another key than any before.
+            // Kill it when more rows than at any kill before are under the new key.
             while rotation.try_wait().unwrap().is_none() && rewrapped(&database, &before).await < rows {
                 tokio::task::yield_now().await;
             }
             rotation.kill().await.unwrap();
             load.another_of_each().await;
         }
-        // Whatever was cut short is finished, under the key that `serve` seals with too.
+        // The interrupted rotation is completed, under the key that `serve` seals with too.
         rotated(&database, &all).await;
         assert_eq!(key_ids(&database).await.len(), 1);
         load.another_of_each().await;
@@ -147,7 +147,7 @@ async fn credentials_that_are_set_during_a_rotation_stay() {
     let set = "UPDATE connections SET credentials = $1";
     sqlx::query(set).bind(&old).execute(&mut c).await.unwrap();
 
-    // The rotation has read the old ones when the new ones are committed.
+    // The rotation has read the old credentials when the new ones are committed.
     let mut setting = c.begin().await.unwrap();
     let update = sqlx::query(set).bind(&new);
     update.execute(&mut *setting).await.unwrap();
@@ -181,7 +181,8 @@ async fn until_somebody_waits(c: &mut PgConnection) {
     }
 }
 
-/// Clients that read through and set the credentials of all customers, until they are told to stop.
+/// Clients that use and set the credentials of all customers in a loop, until they are told to
+/// stop.
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<[AtomicUsize; CUSTOMERS]>,
@@ -211,7 +212,7 @@ impl Load {
         }
     }
 
-    /// Every customer's credentials were used once more, and set once more.
+    /// Waits until every customer's credentials were used and set once more.
     async fn another_of_each(&mut self) {
         let now = || self.done.each_ref().map(|n| n.load(Ordering::Relaxed));
         let before = now();
@@ -223,7 +224,7 @@ impl Load {
         }
     }
 
-    /// No client met a failure.
+    /// Stops the clients; none of them met a failure.
     async fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.join_all().await;
@@ -248,7 +249,7 @@ async fn all_work(process: &Process) {
     }
 }
 
-/// `serve` with these keys; an embedded database keeps its own.
+/// `serve` with these keys; an embedded database uses its own key file.
 async fn serve(database: &Database, apollo: &RunningSimulator, keys: &str) -> Process {
     let mut command = syncline();
     command
@@ -260,7 +261,7 @@ async fn serve(database: &Database, apollo: &RunningSimulator, keys: &str) -> Pr
     Process::start(&mut command, database, &apollo.base_url()).await
 }
 
-/// Every customer, connected.
+/// Creates and connects every customer.
 async fn connect_all(process: &Process) {
     for n in 0..CUSTOMERS {
         let customer = format!("customer-{n}");
@@ -284,7 +285,7 @@ fn rotation(database: &Database, keys: &str) -> Command {
     command
 }
 
-/// Rotates and gives back what it printed.
+/// Rotates and returns what it printed.
 async fn rotated(database: &Database, keys: &str) -> String {
     let output = rotation(database, keys).output().await.unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
@@ -292,7 +293,7 @@ async fn rotated(database: &Database, keys: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The keys that sealed something.
+/// The ids of the keys that something is sealed with.
 async fn key_ids(database: &Database) -> Vec<String> {
     let sql = "SELECT group_concat(id, ' ') FROM (
         SELECT substr(credentials, 4, 8) AS id FROM connections
@@ -306,7 +307,7 @@ async fn key_ids(database: &Database) -> Vec<String> {
     ids.split(' ').map(str::to_owned).collect()
 }
 
-/// How many connections are under none of these keys.
+/// How many connections are sealed with none of these keys.
 async fn rewrapped(database: &Database, keys: &[String]) -> i64 {
     let keys = keys.join("', '");
     let sql = format!(

@@ -1,4 +1,4 @@
-//! `syncline keys`, beside processes that serve.
+//! `syncline keys`, while processes serve.
 
 use std::process::Output;
 
@@ -163,7 +163,7 @@ async fn keys_that_can_not_be_are_refused_with_what_would() {
     }
 }
 
-/// What the command prints is one line, with the key.
+/// Creates a key: the command prints one line, with the key.
 async fn created(database: &Database, args: &[&str]) -> String {
     let output = keys(database, &[&["create"], args].concat()).await;
     assert!(output.status.success(), "{}", said(&output));

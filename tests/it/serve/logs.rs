@@ -1,4 +1,4 @@
-//! What the log says of runs: whose they are, what went wrong, and what follows.
+//! What the log says about runs: the customer and object, what went wrong, and what happens next.
 
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, Simulator};
@@ -7,7 +7,7 @@ use crate::support::{
     API_KEY, CUSTOMER, Database, Process, SCOPED_KEY, on_both_databases, quiet_apollo, syncline,
 };
 
-/// The fields that say whose a line is.
+/// The fields that say which run a line is about.
 const WHOSE: [&str; 4] = ["customer", "connection", "object", "run"];
 
 /// The log of a process whose customer has a key that may not read everything, and whose provider

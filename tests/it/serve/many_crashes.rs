@@ -1,5 +1,5 @@
-//! Processes that die at any moment, on their own and among others: nothing is lost, nothing is read
-//! more than it must be, and no limit is exceeded.
+//! Processes that are killed at any time, alone and among others: nothing is lost, no more is read
+//! again than necessary, and no limit is exceeded.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -43,7 +43,7 @@ async fn three_processes_share_the_work_and_one_is_killed() {
         processes.push(Process::serve(&database, &apollo.base_url()).await);
     }
     processes[0].connect().await;
-    // Whoever has the contacts is the one to die.
+    // The process that has the scan of contacts is the one to be killed.
     let victim = loop {
         let worker =
             "SELECT lease_owner FROM sync_runs WHERE object = 'contact' AND state = 'running'";
@@ -69,14 +69,14 @@ async fn three_processes_share_the_work_and_one_is_killed() {
     everything_is_there_once(&apollo, &database, 1).await;
 }
 
-/// An Apollo that takes its time, so that a sync lasts longer than the time to the next kill.
+/// A slow Apollo, so that a sync lasts longer than the time to the next kill.
 async fn slow_apollo() -> RunningSimulator {
     let mut options = quiet_apollo(CONTACTS);
     options.latency = Duration::from_millis(25);
     Simulator::start(options).await.unwrap()
 }
 
-/// A process on PostgreSQL waits for the lease of one that is gone to expire: that moment is now.
+/// A process on PostgreSQL waits until the lease of a killed one expires; this makes it expire now.
 async fn expire_leases(database: &Database) {
     if database.is_postgres {
         let sql =
@@ -124,7 +124,7 @@ fn pages_asked(apollo: &RunningSimulator) -> usize {
     apollo.ledger().requests_to("contacts/search").len()
 }
 
-/// The simulation ships in the binary: the same seed ends the same way.
+/// The simulation is part of the binary: the same seed has the same result.
 #[tokio::test]
 async fn the_same_seed_has_the_same_digest() {
     let run = || async {

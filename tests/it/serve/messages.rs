@@ -1,4 +1,4 @@
-//! What commands say of mistakes: one sentence, with what to do about it.
+//! What commands say about mistakes: one sentence, with what to do.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::{
     support::{Database, ENCRYPTION_KEY, Process, syncline},
 };
 
-/// The commands that look at a database, or change what is in it.
+/// The commands that need an existing database.
 const OF_WHAT_IS_THERE: [&[&str]; 5] = [
     &["keys", "list"],
     &["keys", "revoke", "some-id"],

@@ -1,4 +1,5 @@
-//! What docs/monitoring.md, the board and the alerts name is what a running process has.
+//! The metrics that docs/monitoring.md, the dashboard and the alerts name are those of a running
+//! process.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -58,7 +59,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(root.join(file)).unwrap()
 }
 
-/// The families' names.
+/// The names of the metric families.
 fn names_of(text: &str) -> BTreeSet<String> {
     let samples = text
         .lines()
@@ -67,7 +68,7 @@ fn names_of(text: &str) -> BTreeSet<String> {
     samples.map(name).collect()
 }
 
-/// A histogram's samples have endings.
+/// The samples of a histogram have suffixes.
 fn base(name: &str) -> &str {
     ["_bucket", "_sum", "_count"]
         .iter()

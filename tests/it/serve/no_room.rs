@@ -1,5 +1,5 @@
-//! An embedded database that can't be written for a while: its disk is full, or somebody else holds
-//! its lock. Everything goes on when that is over.
+//! An embedded database that can't be written for a while: its disk is full, or another process
+//! holds its lock. Everything continues when that is over.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn a_full_disk_is_told_and_everything_goes_on_when_there_is_room() {
     assert!(said.contains("can't be read or written"), "{said}");
     let said = refused(&ready(&process).await);
     assert!(said.contains("can't be read or written"), "{said}");
-    // What is there can be read, and the run has not failed.
+    // Reads work, and the run has not failed.
     assert_eq!(contact_run(&process).await["status"], "IN_PROGRESS");
     // The page arrived and could not be stored.
     process.until_logged("is abandoned").await;
@@ -57,7 +57,7 @@ async fn a_lock_that_somebody_else_holds_is_told_and_everything_goes_on_after_it
     goes_on(&process, &database).await;
 }
 
-/// The third page of contacts is asked for, and not answered yet.
+/// Waits until the third page of contacts was requested, which is not answered yet.
 async fn in_the_middle_of_a_sync(
     process: &Process,
     apollo: &RunningSimulator,
@@ -68,7 +68,7 @@ async fn in_the_middle_of_a_sync(
     gate
 }
 
-/// How large the files may be that the process writes: a disk that is full, and one that isn't.
+/// Sets how large the files may be that the process writes, to simulate a full disk.
 async fn room(process: &Process, bytes: &str) {
     let pid = process.id().to_string();
     let status = Command::new("prlimit")
@@ -78,10 +78,10 @@ async fn room(process: &Process, bytes: &str) {
     assert!(status.unwrap().success());
 }
 
-/// The sync ends as if nothing had been, and nothing is stored by halves.
+/// The sync ends as if nothing had happened, and nothing is stored partially.
 async fn goes_on(process: &Process, database: &Database) {
     assert!(put_customer(process, "in-time").await.status.is_success());
-    // The scan's lease expires; here that moment comes at once.
+    // Makes the scan's lease expire now.
     let expire = "UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'";
     database.execute(expire).await;
     let run = process.until_synced().await;

@@ -1,4 +1,4 @@
-//! A process that has no file left for one more connection.
+//! A process that has no file descriptor left for one more connection.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -13,7 +13,7 @@ async fn a_process_without_a_file_left_goes_on_when_it_has_one() {
     let database = Database::sqlite();
     let mut process = Process::serve(&database, "http://127.0.0.1:9").await;
     let address = process.base.trim_start_matches("http://").to_owned();
-    // It has chosen its own limit by the time it answers.
+    // It has set its own limit by the time it answers.
     process.get("/mgmt/v2/customers").await;
     allow_files(&process, 5).await;
     let mut socket = TcpStream::connect(&address).await.unwrap();

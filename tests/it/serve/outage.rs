@@ -1,4 +1,4 @@
-//! PostgreSQL goes away in the middle of a sync, and comes back.
+//! PostgreSQL becomes unreachable in the middle of a sync, and comes back.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{
     API_KEY, CUSTOMER, Database, Process, Way, Wire, http_client, quiet_apollo, syncline,
 };
 
-/// The promise. Nothing that is asked during an outage takes longer.
+/// The guarantee: no request during an outage takes longer.
 const SECONDS: Duration = Duration::from_secs(10);
 
 async fn a_database_that_is_gone_is_told(way: Way) {
@@ -26,13 +26,13 @@ async fn a_database_that_is_gone_is_told(way: Way) {
     assert_eq!(status(&process, "/readyz").await, 200);
 
     wire.set(way);
-    // One is asked at once, and waits for a statement whose answer won't come.
+    // One request is sent at once, and waits for a statement whose answer never comes.
     assert_eq!(status(&process, "/mgmt/v2/customers").await, 503);
     while status(&process, "/readyz").await != 503 {
         tokio::task::yield_now().await;
     }
     process.until_logged("PostgreSQL can't be reached").await;
-    // The page arrives while there is nowhere to put it.
+    // The page arrives while it can't be stored.
     gate.open();
     process.until_logged("is abandoned").await;
     for path in [

@@ -1,5 +1,5 @@
-//! The commands in the pages for people who look for help: each block is pasted, with a customer that
-//! is connected, a run, a webhook endpoint and the ids that the page speaks of.
+//! The commands in the pages for people who need help: each block is run, with a customer that is
+//! connected, a run, a webhook endpoint and the ids that the page uses.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::support::{
     API_KEY, App, Database, MASTER_KEY, Process, Receiver, quiet_apollo, shell, syncline,
 };
 
-/// The customer of the pages.
+/// The customer in the pages' examples.
 const CUSTOMER: &str = "acme";
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn the_commands_for_moving_from_supaglue_work() {
     assert!(run_blocks("docs/moving-from-supaglue.md").await > 5);
 }
 
-/// Runs a page's shell blocks in one shell and says how many there were.
+/// Runs a page's shell blocks in one shell and returns how many there were.
 async fn run_blocks(page: &str) -> usize {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let parts = text.split("```sh\n").skip(1);
@@ -47,7 +47,7 @@ async fn run_blocks(page: &str) -> usize {
     command.env("ENDPOINT", text_of(&endpoint, "id"));
     let customer = json!({"customer_id": CUSTOMER, "name": "Acme", "email": "ops@acme.example"});
     process.put("/mgmt/v2/customers", &customer).await;
-    // Whoever moves makes the connection by the page itself.
+    // In the page about moving, the page's own commands create the connection.
     if !page.contains("moving") {
         let connection =
             json!({"provider_name": "apollo", "category": "engagement", "api_key": MASTER_KEY});

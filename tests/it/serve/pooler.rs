@@ -6,7 +6,7 @@ use syncline_sim::Simulator;
 
 use crate::support::{API_KEY, Database, ENCRYPTION_KEY, Process, quiet_apollo, syncline};
 
-/// The test's database, by way of the pooler that the variable names.
+/// The test's database, through the pooler that the variable names.
 fn through(variable: &str, database: &Database) -> String {
     let pooler = std::env::var(variable).expect("run this with tests/pgbouncer/run");
     let (_, name) = database.url.split_once("localhost/").unwrap();
@@ -73,7 +73,7 @@ async fn doctor_sees_a_pooler_and_says_whether_it_can_be_used() {
         .find(|line| line.contains("pooler in transaction mode"));
     let line = line.unwrap_or_else(|| panic!("{transaction}"));
     if line.starts_with("bad") {
-        // Before 1.21, or without max_prepared_statements.
+        // PgBouncer before 1.21, or without max_prepared_statements.
         assert!(line.contains("pool_mode = session"), "{line}");
     } else {
         assert!(line.contains("lock_timeout"), "{line}");

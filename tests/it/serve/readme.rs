@@ -1,10 +1,10 @@
-//! The README's blocks, pasted one after the other by somebody who has just cloned the repository.
+//! The README's blocks, run one after the other as a user would who has just cloned the repository.
 
 use std::{net::TcpListener, path::PathBuf};
 
 use crate::support::shell;
 
-/// One that the others don't build on, and that would run this test again.
+/// A block that the others don't depend on, and that would run this test again.
 const LEFT_OUT: &str = "tests/run";
 
 #[tokio::test]
@@ -43,15 +43,15 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The shell blocks, less the one that is left out.
+/// The shell blocks, without the one that is left out.
 fn blocks(readme: &str) -> Vec<&str> {
     let parts = readme.split("```sh\n").skip(1);
     let blocks = parts.filter_map(|part| part.split_once("```").map(|(block, _)| block));
     blocks.filter(|block| block.trim() != LEFT_OUT).collect()
 }
 
-/// The blocks as they are, on ports of their own. The demo ends by itself; whoever reads on waits for
-/// the first syncs.
+/// The blocks as they are, on ports of their own. The demo is left to end by itself; before the
+/// next block the script waits for the first syncs.
 fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
     let mut script = "
         set -euo pipefail
@@ -88,7 +88,7 @@ fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
     script
 }
 
-/// One that nobody listens on now.
+/// A port that nothing listens on now.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! Where secrets could come out: logs, metrics, answers, the database, other commands' output.
+//! Where secrets could leak: logs, metrics, answers, the database, the output of other commands.
 
 use std::fs;
 
@@ -79,8 +79,8 @@ on_both_databases! {
     }
 }
 
-/// A life: syncs, reads, writes, requests of callers' own, and whatever may fail of it. Gives back
-/// all that was answered.
+/// A full use of the service: syncs, reads, writes, passthrough requests, and failures of each.
+/// Returns all answers.
 async fn everything(process: &Process, apollo: &RunningSimulator) -> String {
     let ask = |method, path: &str| process.of_customer(method, path, CUSTOMER);
     let connect =
@@ -127,7 +127,7 @@ async fn everything(process: &Process, apollo: &RunningSimulator) -> String {
     }
     apollo.faults().clear();
 
-    // New credentials, one after the other, until none are good any more.
+    // New credentials, one after the other, until none is valid any more.
     for key in [REJECTED, SECOND] {
         all += &text_of(ask(Method::PUT, CONNECTION).json(&json!({"api_key": key}))).await;
     }
@@ -147,7 +147,7 @@ async fn everything(process: &Process, apollo: &RunningSimulator) -> String {
     all
 }
 
-/// A key's own answer is the one place where it is shown.
+/// The answer that creates a key is the only place where the key is shown.
 async fn key_made_over_http(process: &Process) -> String {
     let request = process.of_customer(Method::POST, "/mgmt/v2/api_keys", CUSTOMER);
     let body = json!({"name": "a dashboard", "role": "read-only"});
@@ -156,7 +156,7 @@ async fn key_made_over_http(process: &Process) -> String {
     made["api_key"].as_str().unwrap().to_owned()
 }
 
-/// Those of an endpoint that is told of everything, without the word before them.
+/// The secrets of an endpoint that gets every event, without their prefix.
 async fn webhook_secrets(process: &Process, receiver: &Receiver) -> Vec<String> {
     let endpoints = "/mgmt/v2/webhook_endpoints";
     let post = |path: &str| process.of_customer(Method::POST, path, CUSTOMER);
@@ -183,7 +183,7 @@ async fn text_of(request: RequestBuilder) -> String {
     head + &answer.text().await.unwrap() + "\n"
 }
 
-/// What another command says on stdout and stderr, however much it logs.
+/// What another command prints on stdout and stderr, with the most verbose logging.
 async fn command_output(database: &Database, args: &[&str], keys: &str) -> String {
     let mut command = syncline();
     command
@@ -200,7 +200,7 @@ async fn command_output(database: &Database, args: &[&str], keys: &str) -> Strin
     format!("{err}\n{out}")
 }
 
-/// All that somebody finds who gets the database.
+/// Everything in the database, as an attacker with a copy of it would see it.
 async fn dump(database: &Database) -> String {
     if !database.is_postgres {
         let mut all = String::new();

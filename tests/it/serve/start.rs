@@ -1,4 +1,4 @@
-//! The first start, and starts that can't be.
+//! The first start, and starts that must be refused.
 
 use std::{os::unix::fs::PermissionsExt, process::Output};
 
@@ -163,7 +163,7 @@ async fn a_lost_encryption_key_is_asked_for_and_not_replaced() {
     assert!(made.status.success(), "{made:?}");
 }
 
-/// What is already sealed with it could not be opened without it.
+/// Credentials that were sealed with that key could not be opened without it.
 #[tokio::test]
 async fn a_first_key_stays_when_the_database_fails_while_it_is_checked() {
     let database = Database::sqlite();

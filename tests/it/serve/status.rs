@@ -1,4 +1,4 @@
-//! `status`: how everything is, beside `serve` and without one.
+//! `status`: the state of everything, with `serve` running and without.
 
 use std::process::Output;
 

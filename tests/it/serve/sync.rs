@@ -44,7 +44,8 @@ on_both_databases! {
             let reason = sync["paused_reason"].as_str().unwrap();
             assert!(reason.contains("syncline sync"), "{reason}");
         }
-        // Another connection's syncs: when they are done, it has looked at all that is due.
+        // Another connection's syncs: when they are done, the scheduler has looked at all that is
+        // due.
         serve.connect().await;
         while database.count(SUCCEEDED).await < 12 {
             tokio::task::yield_now().await;

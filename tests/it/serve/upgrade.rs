@@ -39,7 +39,7 @@ on_both_databases! {
         assert!(database.count(events).await >= 17);
         assert_eq!(process.terminate().await, Some(0));
 
-        // The stored credentials open, and what was interrupted goes on.
+        // The stored credentials open, and interrupted runs continue.
         let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
         let process = Process::serve(&database, &apollo.base_url()).await;
         for object in ["user", "mailbox", "sequence", "account", "contact"] {
@@ -150,7 +150,7 @@ on_both_databases! {
     }
 }
 
-/// The first version's schema, and what it wrote on a day of its own.
+/// The first version's schema, and rows that it wrote.
 pub(super) async fn as_the_first_version_left_it(database: &Database) {
     let rows = include_str!("first_schema.sql");
     database.without_schema().await;

@@ -1,8 +1,8 @@
-//! The application under test: the real router, engine and store over HTTP, with a clock that
-//! stands still and the simulated Apollo behind it.
+//! The application under test: the real router, engine and store over HTTP, with a clock that only
+//! tests advance and the simulated Apollo as its provider.
 //!
 //! Nothing runs in the background: [`App::work_off`] does what is due now and returns, so a test
-//! never waits for luck.
+//! never depends on timing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use super::{
 pub(crate) const CUSTOMER: &str = "customer-1";
 /// A key of the simulated Apollo that may read everything.
 pub(crate) const MASTER_KEY: &str = "sim-master-key";
-/// One that may read contacts and accounts only.
+/// A key that may read contacts and accounts only.
 pub(crate) const SCOPED_KEY: &str = "sim-scoped-key";
 
 pub(crate) struct App {
@@ -45,7 +45,7 @@ pub(crate) struct App {
     server: JoinHandle<()>,
 }
 
-/// What requests and connections may cost.
+/// The limits on requests and connections.
 #[derive(Clone, Copy)]
 pub(crate) struct HttpLimits {
     pub(crate) requests: RequestLimits,
@@ -53,7 +53,8 @@ pub(crate) struct HttpLimits {
 }
 
 impl Default for HttpLimits {
-    /// As in production, but that tests which walk everything may try as many wrong keys as they like.
+    /// As in production, except that wrong keys have no rate limit, because some tests try many of
+    /// them.
     fn default() -> Self {
         Self {
             requests: RequestLimits {
@@ -65,7 +66,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -73,7 +74,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body, after a look at the status.
+    /// The body, if the status is a success.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert!(self.status.is_success(), "{}: {}", self.status, self.body);
@@ -101,7 +102,7 @@ impl App {
         Self::with_apollo(database, quiet_apollo(contacts)).await
     }
 
-    /// With an Apollo that goes by the same clock.
+    /// With an Apollo that uses the same clock.
     pub(crate) async fn with_apollo(database: Database, options: Options) -> Self {
         let clock = first_of_march();
         let time = clock.clone();
@@ -112,7 +113,8 @@ impl App {
         Self::on_clock(database, apollo, clock, None, HttpLimits::default()).await
     }
 
-    /// With other limits of requests and connections; with that in Apollo's place, if it is given.
+    /// With other limits on requests and connections, and with another address of Apollo if
+    /// `base_url` is given.
     pub(crate) async fn with_limits(
         database: Database,
         base_url: Option<&str>,
@@ -122,13 +124,13 @@ impl App {
         Self::on_clock(database, apollo, first_of_march(), base_url, http).await
     }
 
-    /// With an Apollo that runs already, on a clock of its own.
+    /// With an Apollo that is already running, on its own clock.
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
         let http = HttpLimits::default();
         Self::on_clock(database, apollo, first_of_march(), None, http).await
     }
 
-    /// With something else in Apollo's place; the simulated one is asked for nothing.
+    /// With this address of Apollo; the simulated one gets no requests.
     pub(crate) async fn at(database: Database, base_url: &str) -> Self {
         let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
         let http = HttpLimits::default();
@@ -206,8 +208,8 @@ impl App {
         }
     }
 
-    /// Production's, but for the pauses between tries, and for looks at what is due that nothing
-    /// caused: nobody waits in a test.
+    /// Production's, except for short retry delays and for polls an hour apart, so that no test has
+    /// to wait.
     pub(crate) fn engine_config() -> EngineConfig {
         EngineConfig {
             tick: Duration::from_hours(1),
@@ -219,7 +221,7 @@ impl App {
         }
     }
 
-    /// A customer with a connection, whose first syncs have run.
+    /// With a connected customer whose first syncs have run.
     pub(crate) async fn synced(database: Database, contacts: usize) -> Self {
         let app = Self::with_contacts(database, contacts).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
@@ -252,17 +254,17 @@ impl App {
         Box::pin(self.engine.work_off()).await.unwrap()
     }
 
-    /// Another one that delivers.
+    /// Another webhook sender.
     pub(crate) fn webhooks(&self, config: WebhooksConfig) -> Webhooks {
         webhooks(&self.store, &self.clock, config)
     }
 
-    /// Sends every webhook that is due now; tells how many attempts that were.
+    /// Sends every webhook that is due now; returns the number of attempts.
     pub(crate) async fn deliver(&self) -> usize {
         self.webhooks.work_off().await.unwrap()
     }
 
-    /// Time passes, and what is due then is done.
+    /// Advances the clock, and does what is due then.
     pub(crate) async fn after(&self, time: TimeDelta) {
         self.clock.advance(time);
         self.work_off().await;
@@ -284,7 +286,7 @@ impl App {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// Selects the connection of [`CUSTOMER`] by headers, as the engagement API wants it.
+    /// Selects the connection of [`CUSTOMER`] by headers, as the engagement API requires.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = self
             .request(method, path)
@@ -297,7 +299,7 @@ impl App {
         Self::answer(request).await
     }
 
-    /// A body that is sent as it is written.
+    /// Sends the body exactly as it is written.
     pub(crate) async fn post_text(&self, path: &str, json: String) -> Answer {
         let request = self
             .request(Method::POST, path)
@@ -326,7 +328,7 @@ impl App {
         Self::read(&method, http.execute(request).await.unwrap()).await
     }
 
-    /// What a response to such a request says, which has to fit the documents.
+    /// Reads a response to such a request, which must be one that the API's document allows.
     pub(crate) async fn read(method: &Method, response: reqwest::Response) -> Answer {
         let (status, path) = (response.status(), response.url().path().to_owned());
         let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
@@ -354,7 +356,8 @@ impl App {
         Self::answer(request).await
     }
 
-    /// Until it is written down that a valid key was used in this minute, which nobody waits for.
+    /// Waits until the last use of a valid key was recorded for this minute, which happens in the
+    /// background.
     pub(crate) async fn until_noted(&self, key: &str) {
         loop {
             let (_, found) = self.store.authenticate(key).await.unwrap().unwrap();
@@ -383,7 +386,7 @@ impl App {
         }
     }
 
-    /// The newest runs first, of one object.
+    /// The runs of one object, the newest first.
     pub(crate) async fn runs(&self, object: &str) -> Vec<Value> {
         let path = format!("/mgmt/v2/sync-runs?object_type=common&object={object}");
         let runs = self.get(&path).await.ok();
@@ -404,7 +407,7 @@ impl App {
     }
 }
 
-/// May send to this machine: the receivers are there.
+/// Sending to this machine is allowed, because the receivers are there.
 fn webhooks(store: &Store, clock: &Arc<ManualClock>, config: WebhooksConfig) -> Webhooks {
     let config = WebhooksConfig {
         allow_private_targets: true,
@@ -428,7 +431,7 @@ pub(crate) fn http_client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// An Apollo whose statistics are computed already, so that it answers the same thing twice.
+/// An Apollo whose statistics are computed already, so that repeated reads return the same.
 pub(crate) fn quiet_apollo(contacts: usize) -> Options {
     let mut options = Options::with_contacts(contacts);
     for team in &mut options.teams {

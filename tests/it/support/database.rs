@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::schema;
 
-/// Made by the test, gone with it.
+/// Created by the test, and deleted with it.
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) is_postgres: bool,
@@ -30,8 +30,8 @@ impl Database {
         }
     }
 
-    /// On the cluster that `tests/with-postgres` runs; it throws the databases away. The schema is
-    /// there already: a copy of it is made faster than it is migrated.
+    /// On the cluster that `tests/with-postgres` runs and deletes. The schema is copied from a
+    /// template, which is faster than running the migrations.
     pub(crate) async fn postgres() -> Self {
         let server = std::env::var("TEST_POSTGRES_URL")
             .expect("these tests need PostgreSQL: run them with tests/run");
@@ -55,7 +55,7 @@ impl Database {
         }
     }
 
-    /// Puts the schema into a database that is not there yet. On PostgreSQL it always is.
+    /// Creates the schema in a database that doesn't have it yet. On PostgreSQL it is always there.
     pub(crate) async fn with_schema(&self) {
         let file = self.dir.path().join("syncline.db");
         if !self.is_postgres && !file.exists() {
@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// Takes the schema away, for those who test how it comes.
+    /// Removes the schema, for tests of how it is created.
     pub(crate) async fn without_schema(&self) {
         if self.is_postgres {
             self.execute("DROP SCHEMA public CASCADE").await;
@@ -71,7 +71,7 @@ impl Database {
         }
     }
 
-    /// One more of the same kind.
+    /// Another one of the same kind.
     pub(crate) async fn another(&self) -> Self {
         if self.is_postgres {
             Self::postgres().await
@@ -80,12 +80,12 @@ impl Database {
         }
     }
 
-    /// A directory that is gone with the database; on SQLite it holds it.
+    /// A directory that is deleted with the database; on SQLite it contains it.
     pub(crate) fn data_dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// The answer to a query of one number: what somebody who looks into the tables would see.
+    /// The number that a query returns.
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         if self.is_postgres {
@@ -98,7 +98,7 @@ impl Database {
         }
     }
 
-    /// The answer to a query of one text, if there is a row.
+    /// The text that a query returns, if there is a row.
     pub(crate) async fn text(&self, sql: &str) -> Option<String> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let column = |it: Option<Option<String>>| it.flatten();
@@ -122,7 +122,7 @@ impl Database {
         }
     }
 
-    /// The answers to a query of one text, in their own order.
+    /// The text values that a query returns, sorted.
     async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         let mut texts: Vec<String> = if self.is_postgres {
@@ -137,7 +137,7 @@ impl Database {
         texts
     }
 
-    /// Without the account of who called: it grows with calls that change nothing, too.
+    /// All tables except the audit log, which also grows with calls that change nothing.
     pub(crate) async fn tables(&self) -> Vec<String> {
         let tables = if self.is_postgres {
             "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
@@ -179,7 +179,7 @@ impl Database {
         dump
     }
 
-    /// Columns of SQLite's that hold times in another form than the API's, each with a value.
+    /// Columns in SQLite that hold times in another format than the API's, each with a value.
     pub(crate) async fn times_in_another_form(&self) -> Vec<String> {
         const FORM: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T\
             [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]Z";
@@ -210,7 +210,7 @@ impl Database {
         }
     }
 
-    /// Changes something behind Syncline's back.
+    /// Changes the database directly, without Syncline.
     pub(crate) async fn execute(&self, sql: &str) {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         if self.is_postgres {

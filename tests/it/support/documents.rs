@@ -1,8 +1,8 @@
-//! Every answer that a test receives is held against the service's own OpenAPI documents.
+//! Every answer that a test receives is checked against the service's own OpenAPI documents.
 //!
-//! The check is stricter than the documents: a field that they don't name is a mistake here, though
-//! readers have to put up with it. So a document can neither promise what isn't sent nor keep quiet
-//! about what is.
+//! The check is stricter than the documents: a field that they don't name is an error here,
+//! although clients have to accept it. So a document can neither name what isn't sent nor leave out
+//! what is.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use jsonschema::{Draft, Validator};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// What came back, as the check needs it.
+/// A response, with what the check needs.
 pub(crate) struct Received<'a> {
     pub(crate) method: &'a Method,
     /// Without the query.
@@ -95,7 +95,7 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
     )
 }
 
-/// Behind it are the provider's answers, of any form; only what Syncline itself says has one.
+/// Below this path are the provider's answers, in any form; only Syncline's own errors are checked.
 const PROXY: &str = "/proxy/";
 
 fn is_our_error(text: &str) -> bool {
@@ -126,7 +126,7 @@ pub(crate) fn event_verdict(event_type: &str, payload: &Value) -> Result<(), Str
     value_fits("mgmt", &pointer, payload)
 }
 
-/// Whether the text fits the schema at this place of the document.
+/// Whether the body matches the schema at this pointer in the document.
 fn fits(api: &str, pointer: &str, received: &Received<'_>) -> Result<(), String> {
     let body = serde_json::from_str(received.text)
         .map_err(|error| format!("the body is not JSON: {error}"))?;
@@ -134,7 +134,8 @@ fn fits(api: &str, pointer: &str, received: &Received<'_>) -> Result<(), String>
 }
 
 fn value_fits(api: &str, pointer: &str, body: &Value) -> Result<(), String> {
-    // An object that fails inside fails as a whole too: the innermost error says the most.
+    // If something inside an object fails, the object fails too: the innermost error is the most
+    // specific.
     let innermost = validator(api, pointer)
         .iter_errors(body)
         .map(|error| (error.instance_path().to_string(), error.to_string()))
@@ -171,9 +172,9 @@ fn validator(api: &str, pointer: &str) -> Arc<Validator> {
         .clone()
 }
 
-/// The document's template for a path. Where several fit, the one with the fewest parameters.
+/// The document's template for a path. If several match, the one with the fewest parameters.
 fn template(api: &str, path: &str, method: &str) -> Option<String> {
-    // The same handlers answer under Supaglue's other spelling.
+    // The same handlers also serve Supaglue's other spelling.
     let path = path.replacen("/sync_runs", "/sync-runs", 1);
     let segments: Vec<_> = path.split('/').collect();
     let is_parameter = |part: &str| part.starts_with('{');
@@ -196,8 +197,9 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Lets no schema take fields that it doesn't describe, wherever a value is described: in fields,
-/// items and whole bodies. The parts of an `allOf` stay open, because each sees the whole object.
+/// Makes every schema reject fields that it doesn't describe, wherever a value is described: in
+/// fields, items and whole bodies. The parts of an `allOf` stay open, because each sees the whole
+/// object.
 fn close(value: &mut Value, open: &Value) {
     match value {
         Value::Object(fields) => {
@@ -226,7 +228,7 @@ fn seal(schema: &mut Value, open: &Value) {
     }
 }
 
-/// Whether a schema says which fields there are; one that doesn't stands for any object.
+/// Whether a schema names its fields; one that doesn't stands for any object.
 fn names_fields(schema: &Value, open: &Value) -> bool {
     let target = schema["$ref"]
         .as_str()

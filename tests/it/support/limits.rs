@@ -1,5 +1,5 @@
-//! What the tests of limits need: engines that may read so much, further processes on the same
-//! database, the time at which a window opens, and what Apollo was asked for until then.
+//! What the tests of limits need: engines with limits, other processes on the same database, the
+//! time at which a window opens, and the requests that Apollo got.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) const CONTACTS: &[&str] = &["contact", "sequence_state"];
 
 /// Longer than any test lasts.
 const RARELY: TimeDelta = TimeDelta::days(100);
-/// Windows that a test waits for before it says that its runs never end.
+/// The number of windows that a test waits for before it fails because its runs never end.
 const MOST_WINDOWS: usize = 200;
 
 /// The defaults with another limit for the hour.
@@ -46,7 +46,7 @@ pub(crate) fn limited_to(limits: VolumeLimits) -> EngineConfig {
     }
 }
 
-/// The same for one connection alone, as if the others were another process's.
+/// The same for one connection only, as if another process worked on the others.
 pub(crate) fn working_for(connection: &Value, config: EngineConfig) -> EngineConfig {
     EngineConfig {
         only_connection: Some(connection["id"].as_str().unwrap().to_owned()),
@@ -55,14 +55,14 @@ pub(crate) fn working_for(connection: &Value, config: EngineConfig) -> EngineCon
     }
 }
 
-/// When a waiting run goes on.
+/// When a waiting run continues.
 pub(crate) fn waiting_until(run: &Value) -> DateTime<Utc> {
     assert_eq!(run["state"], "waiting", "{run}");
     let until = run["waiting_until"].as_str().unwrap();
     DateTime::parse_from_rfc3339(until).unwrap().to_utc()
 }
 
-/// The pages that were asked for, in order.
+/// The pages that were requested, in order.
 pub(crate) fn pages_of(requests: impl IntoIterator<Item = Exchange>) -> Vec<u64> {
     let pages = requests.into_iter().filter_map(|request| request.page);
     pages.collect()
@@ -79,7 +79,7 @@ impl App {
         Engine::new(store, providers, self.clock.clone(), config)
     }
 
-    /// The engine of a process of its own: it shares the database and nothing else.
+    /// The engine of another process: it shares only the database.
     pub(crate) async fn another_process(&self, config: EngineConfig) -> Engine {
         let ids = Arc::new(Ids::random());
         let (clock, keys) = (self.clock.clone(), self.keys.clone());
@@ -92,8 +92,8 @@ impl App {
         )
     }
 
-    /// Before anything is connected: syncs of these objects alone, and none that starts by itself
-    /// after its first.
+    /// Called before anything is connected: only these objects are synced, and no sync starts by
+    /// itself after its first run.
     pub(crate) async fn sync_only(&self, objects: &[&str]) {
         self.sync_every(RARELY, objects).await;
     }
@@ -119,12 +119,12 @@ impl App {
         self.get(&path).await.ok()["results"][0].clone()
     }
 
-    /// Moves the clock on, but does nothing then.
+    /// Advances the clock, without running what is due.
     pub(crate) fn pass_until(&self, time: DateTime<Utc>) {
         self.clock.advance(time - self.now());
     }
 
-    /// When the first of the waiting runs goes on; `None` where no run waits.
+    /// When the first of the waiting runs continues; `None` if no run waits.
     pub(crate) async fn next_window(&self) -> Option<DateTime<Utc>> {
         let path = "/mgmt/v2/sync-runs?status=IN_PROGRESS";
         let runs = self.get(path).await.ok();
@@ -133,8 +133,8 @@ impl App {
         waiting.map(waiting_until).min()
     }
 
-    /// Time passes to the moment at which the first of the waiting runs goes on, and what is due
-    /// then is done. `false` where no run waits.
+    /// Advances the clock to the time at which the first of the waiting runs continues, and runs
+    /// what is due then. `false` if no run waits.
     pub(crate) async fn open_next_window(&self) -> bool {
         let Some(first) = self.next_window().await else {
             return false;
@@ -144,7 +144,7 @@ impl App {
         true
     }
 
-    /// Time passes until every run has ended.
+    /// Advances the clock until every run has ended.
     pub(crate) async fn until_nothing_waits(&self) {
         for _ in 0..MOST_WINDOWS {
             if !self.open_next_window().await {
@@ -154,7 +154,7 @@ impl App {
         panic!("there is always a run that waits");
     }
 
-    /// The pages of a list that a team was asked for, in order.
+    /// The pages of a list that were requested from a team, in order.
     pub(crate) fn pages_of_team(&self, team: usize, path: &str) -> Vec<u64> {
         let requests = self.apollo.ledger().requests_to(path);
         pages_of(requests.into_iter().filter(|it| it.team == Some(team)))
@@ -164,7 +164,7 @@ impl App {
         self.pages_of_team(0, "contacts/search")
     }
 
-    /// The most records that a team's syncs were served in any hour.
+    /// The most records that a team's syncs read in any hour.
     pub(crate) fn most_per_hour(&self, team: usize) -> usize {
         self.apollo.ledger().max_records_in(team, HOUR)
     }
@@ -193,8 +193,8 @@ impl App {
         counted.used + counted.reserved
     }
 
-    /// Asks for a permit out of the budget of [`CUSTOMER`]'s account and never tells what became
-    /// of it, as a process does that dies between its request and its commit.
+    /// Reserves a permit from the budget of [`CUSTOMER`]'s account and never settles it, like a
+    /// process that dies between its request and its commit.
     pub(crate) async fn reserve_and_die(&self, records: i64, limits: &VolumeLimits) -> Grant {
         let connection = self.connection_of(CUSTOMER).await;
         let ask = RequestAsk {

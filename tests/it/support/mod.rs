@@ -1,4 +1,4 @@
-//! What the tests stand on.
+//! Shared code of the tests.
 
 mod app;
 mod database;

@@ -1,5 +1,5 @@
-//! Every operation of the OpenAPI documents as a request that could be sent, so that a test can walk
-//! them all and a new one is walked by itself.
+//! Every operation of the OpenAPI documents as a request that could be sent, so that a test can go
+//! through all of them, new ones included.
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ pub(crate) struct Operation {
     pub(crate) method: Method,
     /// With its placeholders: `/mgmt/v2/customers/{customer_id}`.
     pub(crate) template: String,
-    /// The query parameters that must be there.
+    /// The required query parameters.
     query: String,
     pub(crate) body: Option<Value>,
 }
@@ -57,7 +57,7 @@ fn of_document(api: &str, document: &Value) -> Vec<Operation> {
 }
 
 impl Operation {
-    /// Where it is sent to; `value` fills a placeholder.
+    /// The path to send it to; `value` fills a placeholder.
     pub(crate) fn path(&self, value: impl Fn(&str) -> String) -> String {
         let mut path = String::new();
         for part in self.template.split('/').skip(1) {
@@ -85,8 +85,7 @@ impl Operation {
     }
 }
 
-/// The least that a schema allows, with values that mean something here where a field's name says what
-/// it wants.
+/// The minimal value that a schema allows, with valid values where a field's name says what it is.
 fn sample(name: &str, schema: &Value, document: &Value) -> Value {
     match name {
         "customer_id" => return CUSTOMER.into(),

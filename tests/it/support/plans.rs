@@ -1,8 +1,8 @@
-//! How the database answers the statements that were really sent.
+//! The query plans of the statements that were really sent.
 //!
-//! [`recorded`] notes every statement of a piece of work, whoever in the store sends it: sqlx tells of
-//! each. What SQLite would do is asked of it afterwards. PostgreSQL tells what it did, with the real
-//! parameters and the rows that it touched, by its `auto_explain` ([`explaining`]).
+//! [`recorded`] records every statement of a piece of work, from sqlx's log events. SQLite is asked
+//! for the plans afterwards. PostgreSQL logs what it did, with the real parameters and row counts,
+//! by its `auto_explain` ([`explaining`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,18 +31,19 @@ use super::Database;
 /// How many rows of its history a statement may touch on PostgreSQL.
 const MOST_ROWS: f64 = 1000.0;
 
-/// What was said while one piece of work was done.
+/// What was recorded during one piece of work.
 #[derive(Default)]
 struct Recording {
     statements: BTreeSet<String>,
-    /// The plans that PostgreSQL told, as JSON.
+    /// The plans that PostgreSQL logged, as JSON.
     plans: Vec<String>,
 }
 
 static RECORDINGS: Mutex<BTreeMap<u64, Recording>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// Lets PostgreSQL tell how it carries out each statement. Before anybody connects to the database.
+/// Makes PostgreSQL log the plan of each statement. Must be called before the first connection to
+/// the database.
 pub(crate) async fn explaining(database: &Database) {
     if !database.is_postgres {
         return;
@@ -63,8 +64,8 @@ pub(crate) async fn explaining(database: &Database) {
     }
 }
 
-/// Does something and gives back what is wrong with the plans of its statements: those that read the
-/// history that is kept in `tables`.
+/// Does some work and returns what is wrong with the plans of its statements: reads of the history
+/// that is kept in `tables`.
 pub(crate) fn reads_of_history<'a>(
     database: &'a Database,
     tables: &'a [&'a str],
@@ -95,7 +96,7 @@ pub(crate) fn reads_of_history<'a>(
     .boxed_local()
 }
 
-/// What PostgreSQL read too much of, by a plan that it told.
+/// The large reads in a plan that PostgreSQL logged.
 fn postgres_reads(told: &str, tables: &[&str]) -> Vec<String> {
     let plan: Value = serde_json::from_str(told).unwrap();
     let mut reads = Vec::new();
@@ -119,7 +120,7 @@ async fn recorded(work: impl Future<Output = ()>) -> Recording {
     recordings.unwrap_or_default()
 }
 
-/// Notes what sqlx tells within a span of [`recorded`]. Spans go along to SQLite's threads.
+/// Records what sqlx logs within a span of [`recorded`]. Spans are passed on to SQLite's threads.
 struct Recorder;
 
 impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Recorder {
@@ -188,7 +189,7 @@ impl Visit for Fields {
     }
 }
 
-/// The parts of a plan that PostgreSQL carried out over much of a table.
+/// The parts of a plan in which PostgreSQL read much of a table.
 fn large_reads(node: &Value, tables: &[&str], found: &mut Vec<String>) {
     let kind = node["Node Type"].as_str().unwrap_or_default();
     if let Some(table) = node["Relation Name"].as_str()
@@ -211,7 +212,8 @@ fn large_reads(node: &Value, tables: &[&str], found: &mut Vec<String>) {
     }
 }
 
-/// Which parts of its plan scan a table of history, or find much of it by too wide a key.
+/// The parts of a statement's plan that scan a table of history, or read much of it through an
+/// index that is not selective.
 async fn sqlite_reads(database: &Database, sql: &str, tables: &[&str]) -> Vec<String> {
     let verb = sql.split_whitespace().next().unwrap_or_default();
     if !["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&verb) {
@@ -224,7 +226,7 @@ async fn sqlite_reads(database: &Database, sql: &str, tables: &[&str]) -> Vec<St
     let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
     let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
     let names = names_of(sql, tables);
-    // Rows that come in the order of an index are read as far as they are wanted.
+    // Rows that come in the order of an index are read only up to the limit.
     let stops = sql.contains("LIMIT") && !plan.iter().any(|it| it.contains("FOR ORDER BY"));
     let mut found = Vec::new();
     for step in &plan {
@@ -242,7 +244,7 @@ async fn sqlite_reads(database: &Database, sql: &str, tables: &[&str]) -> Vec<St
     found
 }
 
-/// Indexes of what is active are as small as that is.
+/// A partial index of active rows is small.
 async fn is_partial(c: &mut SqliteConnection, index: Option<&&str>) -> bool {
     let Some(index) = index else { return false };
     let sql = "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = $1";
@@ -254,7 +256,7 @@ async fn is_partial(c: &mut SqliteConnection, index: Option<&&str>) -> bool {
     text.flatten().is_some_and(|text| text.contains(" WHERE "))
 }
 
-/// The names that a statement gives those tables.
+/// The names and aliases that a statement uses for those tables.
 fn names_of(sql: &str, tables: &[&str]) -> BTreeSet<String> {
     const NO_NAMES: [&str; 12] = [
         "WHERE", "JOIN", "ON", "SET", "LEFT", "CROSS", "ORDER", "GROUP", "LIMIT", "UNION", "AS",

@@ -15,12 +15,12 @@ use tokio::{
 
 use super::{CUSTOMER, Database, MASTER_KEY};
 
-/// `syncline` with nothing of this process's settings; the caller adds arguments.
+/// `syncline` without this process's settings; the caller adds arguments.
 pub(crate) fn syncline() -> Command {
     clean(Command::new(binary()))
 }
 
-/// A shell that finds the program under test, as it finds the one that was built.
+/// A shell with the program under test in its `PATH`.
 pub(crate) fn shell() -> Command {
     let program = binary();
     let directory = program.parent().unwrap().to_str().unwrap();
@@ -43,7 +43,7 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
-/// Built beside this test: `target/<profile>/deps/it-…` and `target/<profile>/syncline`.
+/// Built next to this test: `target/<profile>/deps/it-…` and `target/<profile>/syncline`.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.ancestors().nth(2).unwrap().join("syncline");
@@ -67,7 +67,7 @@ async fn read_on(mut lines: Lines<BufReader<ChildStderr>>, log: Arc<Mutex<String
 pub(crate) struct Process {
     child: Child,
     out: Lines<BufReader<ChildStdout>>,
-    /// What it writes to stderr from the start on. Read all the time: a full pipe would stop it.
+    /// Reads stderr from the start, all the time: a full pipe would block the process.
     err: JoinHandle<()>,
     log: Arc<Mutex<String>>,
     pub(crate) base: String,
@@ -75,7 +75,7 @@ pub(crate) struct Process {
 }
 
 pub(crate) const API_KEY: &str = "process-api-key";
-/// 32 bytes in base64; secret to nobody.
+/// 32 bytes in base64; not a secret.
 pub(crate) const ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 impl Process {
@@ -133,7 +133,7 @@ impl Process {
         }
     }
 
-    /// What it printed so far and prints until it ends; call after [`kill`](Self::kill) or a stop.
+    /// All that it prints until it ends; call after [`kill`](Self::kill) or a shutdown.
     pub(crate) async fn output(&mut self) -> (String, String) {
         let mut out = String::new();
         while let Some(line) = self.out.next_line().await.unwrap() {
@@ -144,7 +144,7 @@ impl Process {
         (out, self.log.lock().unwrap().clone())
     }
 
-    /// Until its log says so.
+    /// Waits until its log contains this text.
     pub(crate) async fn until_logged(&self, text: &str) {
         while !self.log.lock().unwrap().contains(text) {
             tokio::task::yield_now().await;
@@ -165,7 +165,7 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM; gives back the exit status.
+    /// Sends SIGTERM; returns the exit status.
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
         let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
@@ -229,7 +229,7 @@ impl Process {
         self.post(&path, &connection).await;
     }
 
-    /// Asks until every sync is paused.
+    /// Polls until every sync is paused.
     pub(crate) async fn until_paused(&self) {
         loop {
             let syncs = self.get("/mgmt/v2/syncs").await;
@@ -241,7 +241,7 @@ impl Process {
         }
     }
 
-    /// Asks until the newest run of each of the six objects ended; gives back the contact's.
+    /// Polls until the newest run of each of the six objects has ended; returns the contacts' run.
     pub(crate) async fn until_synced(&self) -> Value {
         loop {
             let syncs = self.get("/mgmt/v2/syncs").await;

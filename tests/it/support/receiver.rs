@@ -1,4 +1,4 @@
-//! Somebody who receives webhooks, and behaves as it is told.
+//! A webhook receiver that answers as a test tells it.
 
 use std::{
     collections::VecDeque,
@@ -39,7 +39,7 @@ pub(crate) enum Reply {
     Hang,
 }
 
-/// What came with one attempt.
+/// What one attempt sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     pub(crate) headers: HeaderMap,
@@ -52,7 +52,7 @@ impl Receiver {
         Self::at("127.0.0.1:0".parse().unwrap()).await
     }
 
-    /// Comes back at an address where one was before.
+    /// Starts again at the address of an earlier one.
     pub(crate) async fn at(address: SocketAddr) -> Self {
         let shared = Arc::new(Shared {
             received: watch::Sender::default(),
@@ -74,14 +74,14 @@ impl Receiver {
         format!("http://{}/hooks?token=of-the-receiver", self.address)
     }
 
-    /// It goes away; nobody listens at the address that is returned.
+    /// Stops; nothing listens at the returned address any more.
     pub(crate) async fn disappear(mut self) -> SocketAddr {
         self.server.abort();
         let _ = (&mut self.server).await;
         self.address
     }
 
-    /// Answers the next attempts in this way, and then as before.
+    /// Answers the next attempts in this way, and later ones as before.
     pub(crate) fn next(&self, replies: impl IntoIterator<Item = Reply>) {
         self.shared.script.lock().unwrap().extend(replies);
     }
@@ -103,7 +103,7 @@ impl Receiver {
         self.received().iter().map(Delivery::id).collect()
     }
 
-    /// Waits until so many have arrived.
+    /// Waits until this many have arrived.
     pub(crate) async fn until(&self, count: usize) -> Vec<Delivery> {
         let mut watching = self.shared.received.subscribe();
         let arrived = watching.wait_for(|received| received.len() >= count).await;
@@ -137,7 +137,7 @@ impl Delivery {
             .to_owned()
     }
 
-    /// Whether one of its signatures is by this secret, whatever time it is.
+    /// Whether one of its signatures is made with this secret, whatever the current time is.
     pub(crate) fn is_signed_by(&self, secret: &str) -> bool {
         let timestamp = self.header("webhook-timestamp").parse().unwrap();
         let webhook = Webhook::new(secret).unwrap();
@@ -148,7 +148,7 @@ impl Delivery {
         signatures.any(|one| one == signature)
     }
 
-    /// The library's own verdict, by the time that it is.
+    /// The library's own check, which uses the current time.
     pub(crate) fn is_verified_by(&self, secret: &str) -> bool {
         let webhook = Webhook::new(secret).unwrap();
         webhook.verify(self.body.as_bytes(), &self.headers).is_ok()

@@ -1,7 +1,8 @@
-//! One migrated database of either kind, made by the test that needs it first; the others copy it.
+//! One migrated database of either kind, created by the test that needs it first; the others copy
+//! it.
 //!
-//! Tests are processes of their own, so it lies where all of them find it, under a name that changes
-//! with the migrations.
+//! Each test is a process, so the template is in a place that all of them know, under a name that
+//! changes with the migrations.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -17,7 +18,7 @@ use syncline_store::{EncryptionKeys, Store};
 
 use super::app::first_of_march;
 
-/// Any number; whoever makes the template holds it as a lock.
+/// Any number: the key of the advisory lock that is held while the template is created.
 const LOCK: i64 = 0x7465_6d70;
 
 /// The file of an embedded database.
@@ -28,7 +29,7 @@ pub(super) async fn sqlite_template() -> PathBuf {
         let made = tempfile::tempdir_in(dir).unwrap();
         let file = made.path().join("syncline.db");
         migrate(&format!("sqlite://{}", file.display())).await;
-        // Two that make it at once make the same.
+        // Two tests that create it at the same time create the same.
         fs::rename(file, &template).unwrap();
     }
     template
@@ -89,7 +90,7 @@ async fn migrate(url: &str) {
     store.close().await;
 }
 
-/// Says which migrations there are.
+/// A name that depends on the migrations.
 fn name() -> String {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
     let mut hasher = DefaultHasher::new();

@@ -1,4 +1,5 @@
-//! A provider that is not Apollo: it tells what arrived, streams, stops, and hears when it is left.
+//! A provider other than Apollo: it records requests, streams, stops sending, and notices
+//! disconnects.
 
 use std::{
     convert::Infallible,
@@ -32,14 +33,14 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 struct Shared {
     seen: Mutex<Vec<String>>,
-    /// Somebody hung up while it streamed, or before it answered.
+    /// A client disconnected while it streamed, or before it answered.
     left: Notify,
     refusals: Mutex<usize>,
-    /// Requests whose bodies are never read, and whose connections stay open all the same.
+    /// Requests whose bodies are never read, and whose connections stay open nevertheless.
     unread: Mutex<Vec<Request>>,
 }
 
-/// Tells when the exchange that has it is dropped.
+/// Notifies when the exchange that has it is dropped.
 struct Leaving(Arc<Shared>);
 
 impl Drop for Leaving {
@@ -79,12 +80,12 @@ impl Upstream {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// Until one who was being answered has hung up.
+    /// Waits until a client that was being answered has disconnected.
     pub(crate) async fn until_left(&self) {
         self.shared.left.notified().await;
     }
 
-    /// So many answers to come are 429.
+    /// The next answers, this many, are 429.
     pub(crate) fn refuse(&self, times: usize) {
         *self.shared.refusals.lock().unwrap() = times;
     }
@@ -107,7 +108,7 @@ fn healthy() -> axum::Json<Value> {
     axum::Json(json!({"healthy": true, "is_logged_in": true}))
 }
 
-/// What arrived, in the body; of the headers, what it would be wrong to pass on.
+/// Returns the request in the body; of the headers, only those that it would be wrong to pass on.
 async fn echo(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     shared.note(&request);
     let (parts, body) = request.into_parts();
@@ -165,7 +166,7 @@ async fn down(
     streamed(chunks, ())
 }
 
-/// Streams until it is left.
+/// Streams until the client disconnects.
 async fn endless(State(shared): State<Arc<Shared>>, request: Request) -> Body {
     shared.note(&request);
     let (send, chunks) = mpsc::channel::<Bytes>(1);
@@ -174,7 +175,7 @@ async fn endless(State(shared): State<Arc<Shared>>, request: Request) -> Body {
     streamed(chunks, Leaving(shared))
 }
 
-/// Reads it all and says how much it was.
+/// Reads it all and returns how much it was.
 async fn up(State(shared): State<Arc<Shared>>, request: Request) -> String {
     shared.note(&request);
     let mut body = request.into_body();
@@ -185,7 +186,7 @@ async fn up(State(shared): State<Arc<Shared>>, request: Request) -> String {
     total.to_string()
 }
 
-/// Begins, and then goes silent until it is left.
+/// Sends the beginning, and then nothing until the client disconnects.
 async fn hold(State(shared): State<Arc<Shared>>, request: Request) -> Body {
     shared.note(&request);
     let (send, chunks) = mpsc::channel::<Bytes>(1);
@@ -239,7 +240,7 @@ async fn limited(
     }
 }
 
-/// A body that has what it keeps until it ends or is dropped.
+/// A body that keeps `keeps` until it ends or is dropped.
 fn streamed<T: Send + 'static>(chunks: mpsc::Receiver<Bytes>, keeps: T) -> Body {
     let chunks = futures::stream::unfold((chunks, keeps), async |(mut chunks, keeps)| {
         let chunk = chunks.recv().await?;

@@ -1,4 +1,4 @@
-//! The way to PostgreSQL, in the hands of a test: it can be cut, with a word or without.
+//! A TCP proxy in front of PostgreSQL that a test can cut, with a reset or silently.
 
 use std::{path::PathBuf, str::FromStr, sync::Arc};
 
@@ -13,7 +13,7 @@ use tokio::{
 
 use super::Database;
 
-/// Listens in the server's place and passes everything on.
+/// Listens in place of the server and forwards everything.
 pub(crate) struct Wire {
     /// The database behind it.
     pub(crate) url: String,
@@ -26,7 +26,7 @@ pub(crate) enum Way {
     Open,
     /// Connections are reset, and so are new ones.
     Reset,
-    /// Connections stand, and what is sent on them gets lost.
+    /// Connections stay open, and what is sent on them is lost.
     Swallow,
 }
 
@@ -81,7 +81,7 @@ async fn carry(mut client: TcpStream, server: PathBuf, mut ways: watch::Receiver
     }
     let way = *ways.borrow_and_update();
     if way == Way::Swallow {
-        // What was swallowed stays lost, also when the way is open again.
+        // What was lost stays lost, also when the connection is forwarded again.
         std::future::pending::<()>().await;
     }
     let _ = SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO));

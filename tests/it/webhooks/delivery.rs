@@ -1,4 +1,4 @@
-//! How an event arrives, and when it is tried again.
+//! How an event is delivered, and when it is retried.
 
 use std::time::Duration;
 
@@ -131,7 +131,7 @@ on_both_databases! {
         one_event(&app).await;
         assert_eq!(app.deliver().await, 1);
         another_event(&app).await;
-        // A process takes the endpoint and is killed.
+        // A process leases the endpoint and is killed.
         let id = told["id"].as_str().unwrap();
         let leased = app.store.lease_endpoints(&[id], "gone", LEASE).await.unwrap();
         assert_eq!(leased.len(), 1);
@@ -144,7 +144,7 @@ on_both_databases! {
             receiver.event_types()[1..],
             ["connection.created", "connection.deleted", "webhook.test"]
         );
-        // What fails now is tried at its times again.
+        // A delivery that fails now is retried on schedule again.
         receiver.always(Reply::Status(500));
         one_event(&app).await;
         assert_eq!(app.deliver().await, 1);

@@ -1,4 +1,4 @@
-//! Endpoints: what is taken, what is refused, and what is never shown again.
+//! Endpoints: what is accepted, what is rejected, and what is never shown again.
 
 use axum::http::Method;
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! When an endpoint is disabled, and who hears of it.
+//! When an endpoint is disabled, and which other endpoints are notified.
 
 use axum::http::Method;
 use chrono::TimeDelta;
@@ -50,7 +50,7 @@ on_both_databases! {
         );
         assert_eq!(other.event_types(), ["webhook_endpoint.disabled"]);
 
-        // What waits goes on when somebody mends it.
+        // Waiting messages are sent once the endpoint is fixed and enabled.
         dead.always(Reply::Status(200));
         let before = dead.ids().len();
         let shown = patch(&app, &disabled, json!({"enabled": true})).await;
@@ -85,7 +85,7 @@ on_both_databases! {
         patch(&app, &endpoint, json!({"enabled": true})).await;
         app.deliver().await;
         assert_eq!(receiver.event_types(), ["connection.created"], "what was written before");
-        // What was written meanwhile is had by a replay.
+        // A replay delivers what was written meanwhile.
         let since = messages(&app).await[0]["created_at"].clone();
         let path = format!("{}/_replay", path_of(&endpoint));
         app.send(Method::POST, &path, Some(json!({"since": since}))).await.ok();

@@ -1,4 +1,4 @@
-//! Messages: found, replayed, and forgotten in the end.
+//! Messages: listed, replayed, and purged in the end.
 
 use axum::http::Method;
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! What endpoints are told, and how: docs/guarantees.md, section 8.
+//! What endpoints are sent, and how: docs/guarantees.md, section 8.
 
 mod delivery;
 mod endpoints;
@@ -35,12 +35,12 @@ async fn patch(app: &App, endpoint: &Value, body: Value) -> Value {
     app.send(Method::PATCH, &path, Some(body)).await.ok()
 }
 
-/// Something happens: a customer is connected, and one event is written.
+/// Creates one event: a customer is connected.
 async fn one_event(app: &App) {
     app.connect(CUSTOMER, crate::support::MASTER_KEY).await;
 }
 
-/// Another one: its connection is deleted, and connected anew it can be again.
+/// Creates another event: the connection is deleted and created again.
 async fn another_event(app: &App) {
     let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
     app.delete(&path).await.ok();

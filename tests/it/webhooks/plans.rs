@@ -1,5 +1,5 @@
-//! What webhooks, the audit log and maintenance ask costs the same beside a long history as beside a
-//! short one.
+//! Statements of webhooks, the audit log and maintenance cost the same with a long history as with
+//! a short one.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use syncline_store::{AuditFilter, Expired, MessageFilter, PageRequest};
 use super::endpoint;
 use crate::support::{App, Receiver, explaining, on_both_databases, reads_of_history};
 
-/// The tables that [`write_history`] makes large. Of a small one a planner rightly reads the whole.
+/// The tables that [`write_history`] makes large. A planner rightly reads the whole of a small one.
 const HISTORY: [&str; 3] = ["webhook_deliveries", "outbox", "audit_log"];
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
@@ -85,8 +85,8 @@ on_both_databases! {
     }
 }
 
-/// Twenty thousand messages that arrived, two thousand that wait for their first attempt, as many for
-/// another one, and an entry of the audit log for each.
+/// Twenty thousand messages that were delivered, two thousand that wait for their first attempt, as
+/// many for a retry, and an entry of the audit log for each.
 async fn write_history(app: &App, endpoint_id: &str) {
     let at = app.now() - TimeDelta::days(2);
     let prefix = &first_id_of(at)[..18];

@@ -18,11 +18,11 @@ on_both_databases! {
             .post(ENDPOINTS, &json!({"url": receiver.url(), "event_types": ["connection.created"]}))
             .await;
         process.connect().await;
-        // It was sent, and nobody has written down that it was.
+        // It was sent, but the delivery was not recorded.
         receiver.until(1).await;
         process.kill().await;
-        // A process on PostgreSQL can't know that the other is gone and waits for its lease to
-        // expire; here that moment comes at once.
+        // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
+        // expires; the test makes it expire now.
         if database.is_postgres {
             database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'").await;
         }
@@ -90,7 +90,8 @@ async fn a_target_on_this_machine_is_refused_unless_it_is_allowed() {
         assert_eq!(status, 400, "{url}: {}", answer.body);
         assert!(field.ends_with("url"), "{url}: {}", answer.body);
     }
-    // One that was stored when it was allowed is refused when it is sent to.
+    // An endpoint that was stored while private targets were allowed is rejected when a message is
+    // sent.
     let path = format!("{ENDPOINTS}/{}/_test", stored["id"].as_str().unwrap());
     let message = process.post(&path, &Value::Null).await;
     let path = format!("{MESSAGES}/{}", message["id"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Many endpoints, many workers: nobody waits for somebody else, and nothing is sent twice.
+//! Many endpoints, many workers: none waits for another, and nothing is sent twice.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ on_both_databases! {
             other.test_webhook_endpoint(&endpoint).await.unwrap();
         }
         let worker = Worker::start(&app, "one", &WebhooksConfig { concurrency: PLACES, ..patient() });
-        // It takes all that it is given, and its attempts don't end.
+        // It gets all the attempts that it may have, and they don't end.
         hanging.until(PLACES / 2).await;
         for count in [1, 2, 3] {
             if count == 2 { another_event(&app).await } else { one_event(&app).await }

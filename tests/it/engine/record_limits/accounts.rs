@@ -1,5 +1,5 @@
-//! Whose records count together: those of one provider account, however many connections, keys and
-//! processes it has.
+//! Which records count together: those of one provider account, whatever number of connections,
+//! keys and processes it has.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ on_both_databases! {
             app.connect(customer, key).await;
         }
         app.work_off().await;
-        // Those of one key share what it has; the other key has as much again.
+        // The connections of one key share its budget; the other key has a budget of its own.
         assert_eq!(app.most_per_hour(0), 500 + 500);
         assert_eq!(app.newest_run("c", "contact").await["num_records_synced"], 500);
     }
@@ -176,7 +176,8 @@ on_both_databases! {
         assert_eq!(app.pages_of_team(0, "contacts/search"), pages(1, 5));
         replace_key(&app, "sim-master-key-2").await;
         app.until_nothing_waits().await;
-        // Whether it goes on or starts anew: it is complete only if it read all that is there now.
+        // Whether it continues or starts again: it is complete only if it read all that is there
+        // now.
         let run = app.newest_run(CUSTOMER, "contact").await;
         let read = app.pages_of_team(1, "contacts/search");
         assert!(read == pages(1, 10) || run["coverage"]["verdict"] != "complete", "{read:?} {run}");
@@ -227,7 +228,7 @@ on_both_databases! {
             app.process_ahead_by(TimeDelta::seconds(5), config(0)).await,
             app.process_ahead_by(TimeDelta::seconds(-5), config(1)).await,
         ];
-        // A minute's last second for the slow one: what it reads leaves soonest.
+        // The last second of a minute for the slow one: what it reads leaves the window first.
         app.clock.advance(TimeDelta::seconds(64));
         let [fast, slow] = &engines;
         slow.work_off().await.unwrap();
@@ -291,7 +292,7 @@ impl App {
         self.another_process(config).await
     }
 
-    /// A process of its own whose clock is fast by so much.
+    /// Another process whose clock is fast by this much.
     async fn process_ahead_by(&self, ahead: TimeDelta, config: EngineConfig) -> Engine {
         let clock = Arc::new(AheadBy(self.clock.clone(), ahead));
         let ids = Arc::new(Ids::random());

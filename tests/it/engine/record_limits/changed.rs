@@ -1,4 +1,4 @@
-//! Limits that are changed while something runs or waits, and writers that missed a change.
+//! Limits that are changed while a run is running or waiting, and writers that missed a change.
 
 use serde_json::{Value, json};
 use syncline_engine::{LeasedScan, Step};
@@ -102,7 +102,7 @@ on_both_databases! {
         permit(&app, 100).await;
         let (version, budget) = account_row(&app).await;
         let lost = permit(&app, 200).await;
-        // The standby that takes over never heard of it, and others go on there.
+        // The standby that takes over doesn't have that write, and other processes continue there.
         let budget = budget.replace('\'', "''");
         app.database.execute(&format!(
             "UPDATE provider_accounts SET version = {version}, budget = '{budget}' WHERE moved_to IS NULL"

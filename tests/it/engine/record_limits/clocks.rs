@@ -1,4 +1,5 @@
-//! What was read while the clock was ahead, once it is right again; and what never left.
+//! What was read while the clock was ahead, once the clock is right again; and requests that were
+//! never sent.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -53,7 +54,7 @@ on_both_databases! {
         app.clock.advance(ahead);
         app.engine.tick().await.unwrap();
         let mut leased = app.engine.claim(1).await.unwrap().remove(0);
-        // The refusal of the next page comes with this one.
+        // The rejection of the next page comes together with this one.
         app.engine.step(&mut leased).await.unwrap();
         app.clock.advance(-ahead);
         while !matches!(app.engine.step(&mut leased).await.unwrap(), Step::End(_)) {}
@@ -84,7 +85,7 @@ on_both_databases! {
     }
 
     async fn a_request_that_never_left_costs_nothing(database: Database) {
-        // Nobody listens there, and that name means nothing.
+        // Nothing listens on the first address, and the second doesn't resolve.
         for nowhere in ["http://127.0.0.1:9", "http://no-such-host.invalid"] {
             let app = App::at(database.another().await, nowhere).await;
             app.connect(CUSTOMER, MASTER_KEY).await;

@@ -1,4 +1,4 @@
-//! What counts of requests whose answer got lost, and what a restart remembers.
+//! Requests whose answer was lost, and what survives a restart.
 
 use chrono::TimeDelta;
 use syncline_providers::ANSWER_WITHIN;
@@ -124,7 +124,7 @@ on_both_databases! {
         let mut scans = app.engine.claim(1).await.unwrap();
         app.engine.step(&mut scans[0]).await.unwrap();
         assert_eq!(app.records_this_hour().await, 200, "one page is read and one reserved");
-        // The next request leaves later than the permit allows: it needs a new one.
+        // The next request is sent later than the permit allows: it needs a new one.
         app.clock.advance(TimeDelta::seconds(20));
         app.engine.step(&mut scans[0]).await.unwrap();
         assert_eq!(app.records_this_hour().await, 300, "two are read and one is reserved");

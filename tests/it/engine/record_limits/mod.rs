@@ -1,4 +1,5 @@
-//! How many records are read: in any hour, in any day and by one run, measured at the provider.
+//! Record limits: how many records are read in any hour, in any day and by one run, measured at the
+//! provider.
 
 mod accounts;
 mod changed;
@@ -11,7 +12,8 @@ use syncline_model::VolumeLimits;
 
 use crate::support::{App, CONTACTS, Database};
 
-/// An application that syncs contacts alone, of an Apollo that has so many, under these limits.
+/// An application that syncs only contacts, from an Apollo with this many of them, under these
+/// limits.
 async fn contacts_under(database: Database, contacts: usize, limits: VolumeLimits) -> App {
     let mut app = App::with_contacts(database, contacts).await;
     app.limit(limits);

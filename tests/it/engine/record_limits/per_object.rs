@@ -1,4 +1,4 @@
-//! How many records one run reads of one object, and what is done about those that it doesn't read.
+//! How many records one run reads of one object, and what happens to those that it doesn't read.
 
 use std::collections::HashSet;
 
@@ -156,7 +156,7 @@ on_both_databases! {
     }
 
     async fn capped_runs_delete_nothing_and_complete_ones_find_what_is_gone(database: Database) {
-        // Ten pages, and room for 50 by-id reads that a capped run has no business with.
+        // Ten pages, and room for 50 by-id reads, which a capped run must not make.
         let app = contacts_under(database, 1100, per_object(1050)).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
@@ -213,7 +213,7 @@ on_both_databases! {
         let app = contacts_under(database, 950, per_object(1000)).await;
         app.connect(CUSTOMER, MASTER_KEY).await;
         app.work_off().await;
-        // One scan misses them, and Apollo won't tell what became of them.
+        // One scan misses them, and Apollo doesn't answer about them.
         let ids = app.apollo.read(0, |team| team.contact_ids()[..5].to_vec());
         app.apollo.edit(0, |team| for id in &ids {
             team.hide_contact(id).unwrap();
@@ -231,7 +231,7 @@ on_both_databases! {
     }
 }
 
-/// Ids of the live contacts at Apollo, those first that were updated last.
+/// The ids of Apollo's live contacts, the most recently updated first.
 fn by_recency(app: &App) -> Vec<String> {
     let mut contacts: Vec<Value> = app.apollo.read(0, Team::contacts);
     contacts.sort_by(|a, b| b["updated_at"].as_str().cmp(&a["updated_at"].as_str()));
@@ -255,7 +255,7 @@ async fn live(app: &App) -> HashSet<String> {
         .collect()
 }
 
-/// Deletes as many, from all over the account.
+/// Deletes this many contacts, spread over the account.
 fn delete_contacts(app: &App, number: usize) -> Vec<String> {
     app.apollo.edit(0, |team| {
         let ids = team.contact_ids();
@@ -268,14 +268,14 @@ fn delete_contacts(app: &App, number: usize) -> Vec<String> {
     })
 }
 
-/// Half an hour later.
+/// Triggers a run half an hour later.
 async fn run_again(app: &App) {
     app.clock.advance(TimeDelta::minutes(30));
     app.trigger("contact").await;
     app.work_off().await;
 }
 
-/// A capped run learns that everything may be read; the next one reads it.
+/// A capped run learns that all may be read; the next run reads it.
 async fn until_complete(app: &App) {
     for _ in 0..2 {
         run_again(app).await;

@@ -135,7 +135,8 @@ on_both_databases! {
         let mut app = App::with_contacts(database, 1500).await;
         app.limit(limits);
         app.sync_every(TimeDelta::minutes(20), &["user", "mailbox", "account", "contact"]).await;
-        // Time passes with every request: a page may be asked for in one minute and come in another.
+        // Time passes with every request: a page may be requested in one minute and arrive in
+        // another.
         let clock = app.clock.clone();
         app.apollo.on_request(move |asked, _| {
             clock.advance(TimeDelta::milliseconds(i64::try_from(700 + asked.nth % 7 * 3_100).unwrap()));
@@ -148,7 +149,7 @@ on_both_databases! {
         }
         assert!(app.most_per_hour(0) <= 700, "{}", app.most_per_hour(0));
         assert!(app.most_per_day(0) <= 2_000, "{}", app.most_per_day(0));
-        // It is used all the same: a page and the mailboxes' reserve may stay unused.
+        // The budget is used nevertheless: a page and the mailboxes' reservation may stay unused.
         assert!(app.most_per_day(0) > 1_700, "{}", app.most_per_day(0));
         assert!(app.runs("contact").await.len() > 2);
         assert_eq!(app.runs("contact").await.last().unwrap()["coverage"]["verdict"], "complete");
@@ -238,7 +239,7 @@ on_both_databases! {
         app.trigger("contact").await;
         app.work_off().await;
 
-        // 40 that never came, 430 on the pages, and 30 by their ids.
+        // 40 that are still reserved, 430 on the pages, and 30 by-id reads.
         let asked = || app.apollo.ledger().requests_to("/contacts/").len() - app.contact_pages().len();
         assert_eq!((app.contact_pages(), asked()), (pages(1, 5), 30));
         let run = app.newest_run(CUSTOMER, "contact").await;
