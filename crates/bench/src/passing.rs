@@ -47,7 +47,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// The median duration of all requests, in milliseconds, with so many callers that each wait for
+/// The median duration of all requests, in milliseconds, with this many callers that each wait for
 /// their answers.
 async fn middle(
     ask: &impl AsyncFn() -> anyhow::Result<Vec<u8>>,

@@ -297,7 +297,7 @@ pub(crate) struct SimulateArgs {
     /// The seed that everything is drawn from: the same seed gives the same run.
     #[arg(long, value_name = "N")]
     pub(crate) seed: u64,
-    /// Simulate so many days. From a week on it is one quiet workspace with the default limits
+    /// Simulate this many days. From a week on it is one quiet workspace with the default limits
     /// [default: some hours].
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) days: Option<u32>,
@@ -307,7 +307,7 @@ pub(crate) struct SimulateArgs {
     /// How much goes wrong: with requests, answers, the provider and the processes.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
-    /// Run so many seeds, from this one upwards.
+    /// Run this many seeds, from this one upwards.
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub(crate) seeds: u64,
     /// Print every step on standard error.

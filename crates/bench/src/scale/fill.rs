@@ -104,8 +104,8 @@ pub(crate) fn first_connections(count: u32) -> String {
     format!("SELECT id FROM connections ORDER BY id LIMIT {count}")
 }
 
-/// Writes an hourly run of each sync of the first connections for so many days, each with its event
-/// and an audit log entry. Returns the number of runs.
+/// Writes an hourly run of each sync of the first connections for this many days, each with its
+/// event and an audit log entry. Returns the number of runs.
 pub(crate) async fn write_history(open: &mut Open, sizes: &Sizes) -> anyhow::Result<u64> {
     let columns = columns_of(open, "sync_runs").await?;
     let age = "(n.i + 1) * 3600";

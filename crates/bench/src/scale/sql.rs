@@ -2,7 +2,7 @@
 
 use crate::database::Open;
 
-/// An expression for now plus so many seconds.
+/// An expression for now plus this many seconds.
 pub(crate) fn now_plus(open: &Open, seconds: &str) -> String {
     if open.is_postgres() {
         format!("(date_trunc('milliseconds', now()) + ({seconds}) * interval '1 second')")
@@ -16,7 +16,7 @@ pub(crate) fn numbers(up_to: u64) -> String {
     format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {up_to}) ")
 }
 
-/// The first half of an id that is so many seconds old: ids sort by age.
+/// The first half of an id that is this many seconds old: ids sort by age.
 pub(crate) fn id_of_age(open: &Open, seconds: &str) -> String {
     let hex = if open.is_postgres() {
         let now = "extract(epoch FROM now()) * 1000";

@@ -35,7 +35,7 @@ impl Bars {
         Self(MultiProgress::new())
     }
 
-    /// Adds a line, with its name in so many columns.
+    /// Adds a line, with its name in this many columns.
     pub(super) fn add(&self, name: String, width: usize) -> Bar {
         let bar = self.0.add(ProgressBar::new(1).with_prefix(name));
         let bar = Bar { bar, width };

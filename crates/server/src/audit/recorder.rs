@@ -125,7 +125,7 @@ async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<Rep
     }
 }
 
-/// Takes more until a batch is full or somebody waits for the flush.
+/// Takes more orders until the batch is full or a caller waits for a flush.
 async fn gather(orders: &mut mpsc::Receiver<Order>, taken: &mut Vec<Order>) {
     while taken.len() < BATCH {
         let Some(order) = orders.recv().await else {

@@ -1,5 +1,5 @@
 //! A panic is our own failure: it is logged, counted, and answered like other errors, and the
-//! process goes on.
+//! process continues.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 

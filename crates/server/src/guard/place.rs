@@ -61,7 +61,7 @@ impl Place {
         granted(held.place.is_some())
     }
 
-    /// Reserves memory for a body of so many bytes, until the request is over.
+    /// Reserves memory for a body of this many bytes, until the request is over.
     pub(super) fn make_room(&self, guard: &Guard, bytes: usize) -> ApiResult<()> {
         let pieces = bytes.div_ceil(BODY_PIECE).max(1);
         let mut held = self.held();

@@ -73,7 +73,7 @@ impl Shares {
 }
 
 impl Lease {
-    /// Takes so many more units, or none.
+    /// Takes this many more units, or none.
     pub(super) fn grow(&mut self, units: usize) -> bool {
         let mut state = self.shares.state();
         let granted = state.grant(self.shares.most, self.holder.as_deref(), units);

@@ -8,7 +8,7 @@ use syncline_store::{Sync, SyncRun};
 /// When the next run starts, or the active one continues, and the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NextRun {
-    /// `None`: not before somebody intervenes.
+    /// `None`: the sync doesn't run again until an operator or a caller intervenes.
     pub(crate) at: Option<Time>,
     /// `None` if the sync simply follows its schedule.
     pub(crate) reason: Option<&'static str>,

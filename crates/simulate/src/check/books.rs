@@ -16,7 +16,7 @@ use crate::{
 
 /// How long a minute counts beyond the window; the budgets' own margin.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
-/// An account with more than 200 answers is compared only every so many steps.
+/// An account with more than 200 answers is compared only once in this many steps.
 const EVERY: u64 = 32;
 const LARGE: usize = 2_000;
 

@@ -4,7 +4,7 @@ use super::{Checker, Moment, rows::MARKED, tables::HistoryEvent, truth::marked};
 use crate::wire::Lie;
 use syncline_model::{Object, Time};
 
-/// The reason in the history for held deletions that somebody applied.
+/// The reason in the history for held deletions that an operator applied.
 const BY_HAND: &str = "a held deletion was applied by hand";
 
 impl Checker {
@@ -78,8 +78,8 @@ impl Checker {
         self.violated("a live record is never marked deleted", text);
     }
 
-    /// Somebody applied deletions that a run held because the provider had answered with an empty
-    /// list.
+    /// An operator applied deletions that a run held because the provider had answered with an
+    /// empty list.
     fn was_misled(&self, entry: &HistoryEvent) -> bool {
         entry.reason == BY_HAND
             && self

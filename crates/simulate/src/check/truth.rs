@@ -13,7 +13,7 @@ use super::{Checker, Run, ids};
 const SMALL: usize = 1_000;
 /// The id of a record that the provider invents.
 pub(super) const MADE_UP: &str = "6a0af1f3f1ce1100203b8047";
-/// Large tables are compared after every so many runs.
+/// Large tables are compared only once in this many runs.
 const SELDOM: usize = 24;
 
 impl Checker {

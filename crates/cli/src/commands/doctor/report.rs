@@ -21,7 +21,7 @@ impl Report {
         self.say(Verdict::Ok, name, what.as_ref());
     }
 
-    /// Works, but somebody should know.
+    /// Works, but the operator should know.
     pub(super) fn note(&mut self, name: &str, what: impl AsRef<str>) {
         self.say(Verdict::Note, name, what.as_ref());
     }
