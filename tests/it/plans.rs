@@ -6,6 +6,7 @@
 //! keeps history, fill it in [`with_history`] and name it in [`HISTORY`].
 
 use chrono::TimeDelta;
+use macro_rules_attribute::apply;
 use syncline_store::{Expired, PageRequest, RunFilter, SyncFilter};
 
 use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, reads_of_history};
@@ -13,70 +14,97 @@ use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, rea
 /// The tables that grow with time.
 const HISTORY: [&str; 3] = ["sync_runs", "sync_run_pages", "record_history"];
 
-on_both_databases! {
-    async fn the_queue_reads_no_history(database: Database) {
-        let app = with_history(database).await;
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            app.engine.tick().await.unwrap();
-            app.engine.claim(16).await.unwrap();
-            app.clock.advance(TimeDelta::minutes(1));
-            app.engine.tick().await.unwrap();
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn the_queue_reads_no_history(database: Database) {
+    let app = with_history(database).await;
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        app.engine.tick().await.unwrap();
+        app.engine.claim(16).await.unwrap();
+        app.clock.advance(TimeDelta::minutes(1));
+        app.engine.tick().await.unwrap();
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
-    async fn a_scan_reads_no_history_from_its_first_page_to_its_end(database: Database) {
-        let app = with_history(database).await;
-        app.apollo.edit(0, |team| {
-            for contact in &team.contact_ids()[..2] {
-                team.delete_contact(contact).unwrap();
-            }
-        });
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            app.engine.tick().await.unwrap();
-            let scans = app.engine.claim(1).await.unwrap();
-            let scan = &scans[0].scan;
-            assert!(app.store.extend_lease(scan, TimeDelta::seconds(30)).await.unwrap());
-            app.store.others_are_due(scan).await.unwrap();
-            assert!(app.store.release_scan(scan).await.unwrap());
-            app.work_off().await;
-        })
-        .await;
-        assert_eq!(app.newest_run(CUSTOMER, "contact").await["records_deleted"], 2);
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn a_scan_reads_no_history_from_its_first_page_to_its_end(database: Database) {
+    let app = with_history(database).await;
+    app.apollo.edit(0, |team| {
+        for contact in &team.contact_ids()[..2] {
+            team.delete_contact(contact).unwrap();
+        }
+    });
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        app.engine.tick().await.unwrap();
+        let scans = app.engine.claim(1).await.unwrap();
+        let scan = &scans[0].scan;
+        assert!(
+            app.store
+                .extend_lease(scan, TimeDelta::seconds(30))
+                .await
+                .unwrap()
+        );
+        app.store.others_are_due(scan).await.unwrap();
+        assert!(app.store.release_scan(scan).await.unwrap());
+        app.work_off().await;
+    })
+    .await;
+    assert_eq!(
+        app.newest_run(CUSTOMER, "contact").await["records_deleted"],
+        2
+    );
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
-    async fn a_page_of_sync_runs_reads_no_more_of_them(database: Database) {
-        let app = with_history(database).await;
-        let application = app.store.find_or_create_application("default").await.unwrap();
-        let tenant = app.store.tenant(&application.id);
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            for customer_id in [None, Some(CUSTOMER.to_owned()), Some("nobody".to_owned())] {
-                for reverse in [false, true] {
-                    let filter = RunFilter { customer_id: customer_id.clone(), ..RunFilter::default() };
-                    let page = PageRequest { reverse, limit: 50, ..PageRequest::default() };
-                    tenant.list_runs(&filter, &page).await.unwrap();
-                }
+#[apply(on_both_databases)]
+async fn a_page_of_sync_runs_reads_no_more_of_them(database: Database) {
+    let app = with_history(database).await;
+    let application = app
+        .store
+        .find_or_create_application("default")
+        .await
+        .unwrap();
+    let tenant = app.store.tenant(&application.id);
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        for customer_id in [None, Some(CUSTOMER.to_owned()), Some("nobody".to_owned())] {
+            for reverse in [false, true] {
+                let filter = RunFilter {
+                    customer_id: customer_id.clone(),
+                    ..RunFilter::default()
+                };
+                let page = PageRequest {
+                    reverse,
+                    limit: 50,
+                    ..PageRequest::default()
+                };
+                tenant.list_runs(&filter, &page).await.unwrap();
             }
-            let page = PageRequest { limit: 50, ..PageRequest::default() };
-            let syncs = tenant.list_syncs(&SyncFilter::default(), &page).await.unwrap();
-            tenant.last_runs(&syncs).await.unwrap();
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+        }
+        let page = PageRequest {
+            limit: 50,
+            ..PageRequest::default()
+        };
+        let syncs = tenant
+            .list_syncs(&SyncFilter::default(), &page)
+            .await
+            .unwrap();
+        tenant.last_runs(&syncs).await.unwrap();
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
-    async fn a_batch_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
-        let app = with_history(database).await;
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            for old in [Expired::Runs, Expired::History] {
-                app.store.purge(old, app.now(), "").await.unwrap();
-            }
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn a_batch_of_old_runs_and_presence_reads_no_more_than_that(database: Database) {
+    let app = with_history(database).await;
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        for old in [Expired::Runs, Expired::History] {
+            app.store.purge(old, app.now(), "").await.unwrap();
+        }
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 /// A connection that is synced, and a hundred others with the same history, twenty of which are

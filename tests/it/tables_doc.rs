@@ -3,53 +3,70 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use macro_rules_attribute::apply;
+
 use crate::support::{Database, on_both_databases};
 
 /// The section of the columns that every table has.
 const COMMON: &str = "Columns of every table";
 
-on_both_databases! {
-    async fn the_page_has_every_column_of_every_table_and_no_other(database: Database) {
-        let page = page();
-        let common = columns(section(&page, COMMON));
-        database.with_schema().await;
-        for table in tables(&database).await {
-            let own = columns(section(&page, &table));
-            let mut told = BTreeSet::new();
-            for column in common.iter().chain(&own) {
-                let line = format!("{} {} {}", column.name, column.type_on(&database), column.null);
-                assert!(told.insert(line), "{table} has {} twice", column.name);
-            }
-            let there = schema(&database, &table).await;
-            let missing: Vec<&String> = there.difference(&told).collect();
-            let invented: Vec<&String> = told.difference(&there).collect();
-            assert!(
-                missing.is_empty() && invented.is_empty(),
-                "docs/tables.md, {table}: it doesn't have {missing:?}, and it has {invented:?}"
+#[apply(on_both_databases)]
+async fn the_page_has_every_column_of_every_table_and_no_other(database: Database) {
+    let page = page();
+    let common = columns(section(&page, COMMON));
+    database.with_schema().await;
+    for table in tables(&database).await {
+        let own = columns(section(&page, &table));
+        let mut told = BTreeSet::new();
+        for column in common.iter().chain(&own) {
+            let line = format!(
+                "{} {} {}",
+                column.name,
+                column.type_on(&database),
+                column.null
             );
+            assert!(told.insert(line), "{table} has {} twice", column.name);
         }
+        let there = schema(&database, &table).await;
+        let missing: Vec<&String> = there.difference(&told).collect();
+        let invented: Vec<&String> = told.difference(&there).collect();
+        assert!(
+            missing.is_empty() && invented.is_empty(),
+            "docs/tables.md, {table}: it doesn't have {missing:?}, and it has {invented:?}"
+        );
     }
+}
 
-    async fn the_page_names_the_tables_that_are_there(database: Database) {
-        database.with_schema().await;
-        let there = tables(&database).await;
-        assert_eq!(there.len(), 6, "{there:?}");
-        let page = page();
-        let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
-        let told: BTreeSet<&str> = headings.filter(|it| it.starts_with("engagement_")).collect();
-        assert_eq!(told, there.iter().map(String::as_str).collect());
-    }
+#[apply(on_both_databases)]
+async fn the_page_names_the_tables_that_are_there(database: Database) {
+    database.with_schema().await;
+    let there = tables(&database).await;
+    assert_eq!(there.len(), 6, "{there:?}");
+    let page = page();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("## "));
+    let told: BTreeSet<&str> = headings
+        .filter(|it| it.starts_with("engagement_"))
+        .collect();
+    assert_eq!(told, there.iter().map(String::as_str).collect());
+}
 
-    async fn the_queries_of_the_page_work(database: Database) {
-        database.with_schema().await;
-        let page = page();
-        let other = if database.is_postgres { "-- SQLite" } else { "-- PostgreSQL" };
-        let blocks = page.split("```sql\n").skip(1).map(|it| it.split("```").next().unwrap());
-        let queries: Vec<&str> = blocks.filter(|block| !block.starts_with(other)).collect();
-        assert!(queries.len() >= 5, "{queries:?}");
-        for query in queries {
-            database.execute(query).await;
-        }
+#[apply(on_both_databases)]
+async fn the_queries_of_the_page_work(database: Database) {
+    database.with_schema().await;
+    let page = page();
+    let other = if database.is_postgres {
+        "-- SQLite"
+    } else {
+        "-- PostgreSQL"
+    };
+    let blocks = page
+        .split("```sql\n")
+        .skip(1)
+        .map(|it| it.split("```").next().unwrap());
+    let queries: Vec<&str> = blocks.filter(|block| !block.starts_with(other)).collect();
+    assert!(queries.len() >= 5, "{queries:?}");
+    for query in queries {
+        database.execute(query).await;
     }
 }
 

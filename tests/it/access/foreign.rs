@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use syncline_model::Role;
@@ -12,45 +13,57 @@ use crate::support::{
     App, CUSTOMER, Database, MASTER_KEY, Operation, on_both_databases, operations,
 };
 
-on_both_databases! {
-    async fn a_foreign_key_sees_and_changes_nothing_through_any_operation(database: Database) {
-        let app = App::synced(database, 20).await;
-        let link = json!({"customer_id": CUSTOMER, "provider_name": "apollo",
+#[apply(on_both_databases)]
+async fn a_foreign_key_sees_and_changes_nothing_through_any_operation(database: Database) {
+    let app = App::synced(database, 20).await;
+    let link = json!({"customer_id": CUSTOMER, "provider_name": "apollo",
             "return_url": "https://ours.example", "expiration_secs": 60});
-        app.post("/mgmt/v2/magic_links", link).await.ok();
-        app.put("/mgmt/v2/connection_sync_configs", json!({})).await.ok();
-        let endpoint = json!({"url": "https://ours.example/hooks?token=of-ours"});
-        app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
-        let (_, foreign) = key_of(&app, "another", Role::Admin, None, None).await;
-        let ours = app.store.find_or_create_application("default").await.unwrap().id;
-        app.until_noted(&app.api_key).await;
-        app.apollo.ledger().reset();
-        let ids = ids(&app, &ours).await;
-        let secrets = secrets(&app, &ours).await;
-        let before = app.database.dump(Some(&ours)).await;
-        for operation in operations() {
-            let path = operation.path(|name| ids.get(name).cloned().unwrap_or_else(|| anything(name)));
-            let body = body_of(&operation);
-            let answer = call(&app, &foreign, &operation.method, &path, body.as_ref()).await;
-            let what = format!("{} {path}: {} {}", operation.method, answer.status, answer.body);
-            assert!(!answer.status.is_server_error(), "{what}");
-            if names_ours(&operation) {
-                assert_eq!(answer.status, StatusCode::NOT_FOUND, "{what}");
-            }
-            let text = answer.body.to_string();
-            for secret in &secrets {
-                assert!(!text.contains(secret), "{secret} in {what}");
-            }
-            // The audit log shows the calls of the other application itself.
-            if answer.status.is_success() && operation.id != "getAuditLog" {
-                for id in ids.values().filter(|id| *id != "apollo" && *id != "contact") {
-                    assert!(!text.contains(id.as_str()), "{id} in {what}");
-                }
+    app.post("/mgmt/v2/magic_links", link).await.ok();
+    app.put("/mgmt/v2/connection_sync_configs", json!({}))
+        .await
+        .ok();
+    let endpoint = json!({"url": "https://ours.example/hooks?token=of-ours"});
+    app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
+    let (_, foreign) = key_of(&app, "another", Role::Admin, None, None).await;
+    let ours = app
+        .store
+        .find_or_create_application("default")
+        .await
+        .unwrap()
+        .id;
+    app.until_noted(&app.api_key).await;
+    app.apollo.ledger().reset();
+    let ids = ids(&app, &ours).await;
+    let secrets = secrets(&app, &ours).await;
+    let before = app.database.dump(Some(&ours)).await;
+    for operation in operations() {
+        let path = operation.path(|name| ids.get(name).cloned().unwrap_or_else(|| anything(name)));
+        let body = body_of(&operation);
+        let answer = call(&app, &foreign, &operation.method, &path, body.as_ref()).await;
+        let what = format!(
+            "{} {path}: {} {}",
+            operation.method, answer.status, answer.body
+        );
+        assert!(!answer.status.is_server_error(), "{what}");
+        if names_ours(&operation) {
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{what}");
+        }
+        let text = answer.body.to_string();
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{secret} in {what}");
+        }
+        // The audit log shows the calls of the other application itself.
+        if answer.status.is_success() && operation.id != "getAuditLog" {
+            for id in ids
+                .values()
+                .filter(|id| *id != "apollo" && *id != "contact")
+            {
+                assert!(!text.contains(id.as_str()), "{id} in {what}");
             }
         }
-        assert_eq!(app.database.dump(Some(&ours)).await, before);
-        assert_eq!(app.apollo.ledger().len(), 0);
     }
+    assert_eq!(app.database.dump(Some(&ours)).await, before);
+    assert_eq!(app.apollo.ledger().len(), 0);
 }
 
 /// Whether the operation is about an object of the first application: by its path, by the headers that

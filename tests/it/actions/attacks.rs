@@ -1,6 +1,7 @@
 //! Paths that try to leave the provider's address, or to smuggle in more than a path: they are
 //! rejected with a reason, and no request is sent.
 
+use macro_rules_attribute::apply;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -60,60 +61,91 @@ const IN_TEXT_ONLY: [&str; 9] = [
     "api?a#b",
 ];
 
-on_both_databases! {
-    async fn no_path_of_an_envelope_leaves_the_provider(database: Database) {
-        let (app, evil, address) = watched(database).await;
-        for attack in ATTACKS.into_iter().chain(IN_TEXT_ONLY) {
-            let path = attack.replace("EVIL", &address);
-            let answer = pass(&app, "GET", &path).await;
-            assert_eq!(answer.error(), (400, "VALIDATION_ERROR", "path"), "{path:?}");
-            let slashed = pass(&app, "POST", &format!("/{path}")).await;
-            assert_eq!(slashed.error(), (400, "VALIDATION_ERROR", "path"), "/{path:?}");
-        }
-        nothing_arrived(&app, &evil);
+#[apply(on_both_databases)]
+async fn no_path_of_an_envelope_leaves_the_provider(database: Database) {
+    let (app, evil, address) = watched(database).await;
+    for attack in ATTACKS.into_iter().chain(IN_TEXT_ONLY) {
+        let path = attack.replace("EVIL", &address);
+        let answer = pass(&app, "GET", &path).await;
+        assert_eq!(
+            answer.error(),
+            (400, "VALIDATION_ERROR", "path"),
+            "{path:?}"
+        );
+        let slashed = pass(&app, "POST", &format!("/{path}")).await;
+        assert_eq!(
+            slashed.error(),
+            (400, "VALIDATION_ERROR", "path"),
+            "/{path:?}"
+        );
     }
+    nothing_arrived(&app, &evil);
+}
 
-    async fn no_path_of_the_proxy_leaves_the_provider(database: Database) {
-        let (app, evil, address) = watched(database).await;
-        for attack in ATTACKS {
-            let path = attack.replace("EVIL", &address);
-            for method in ["GET", "POST", "DELETE"] {
-                let answer = raw(&app, method, &format!("/actions/v2/proxy/{path}")).await;
-                assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
-                assert!(answer.contains(r#""pointer":"path""#), "{method} {path}: {answer}");
-            }
+#[apply(on_both_databases)]
+async fn no_path_of_the_proxy_leaves_the_provider(database: Database) {
+    let (app, evil, address) = watched(database).await;
+    for attack in ATTACKS {
+        let path = attack.replace("EVIL", &address);
+        for method in ["GET", "POST", "DELETE"] {
+            let answer = raw(&app, method, &format!("/actions/v2/proxy/{path}")).await;
+            assert!(
+                answer.starts_with("HTTP/1.1 400 "),
+                "{method} {path}: {answer}"
+            );
+            assert!(
+                answer.contains(r#""pointer":"path""#),
+                "{method} {path}: {answer}"
+            );
         }
-        nothing_arrived(&app, &evil);
     }
+    nothing_arrived(&app, &evil);
+}
 
-    async fn a_target_that_is_an_address_leads_nowhere_else(database: Database) {
-        let (app, evil, address) = watched(database).await;
-        for target in [format!("http://{address}/x"), format!("http://{address}/"), "*".to_owned(),
-            format!("http://{address}/actions/v2/proxy//{address}/x"), "/actions/v2/proxy/".to_owned(),
-            "/actions/v2/proxy".to_owned(), "/actions/v2/../v2/proxy/../x".to_owned()] {
-            let answer = raw(&app, "GET", &target).await;
-            assert!(answer.starts_with("HTTP/1.1 40"), "{target}: {answer}");
-        }
-        let answer = raw(&app, "CONNECT", &address).await;
-        assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
-        nothing_arrived(&app, &evil);
+#[apply(on_both_databases)]
+async fn a_target_that_is_an_address_leads_nowhere_else(database: Database) {
+    let (app, evil, address) = watched(database).await;
+    for target in [
+        format!("http://{address}/x"),
+        format!("http://{address}/"),
+        "*".to_owned(),
+        format!("http://{address}/actions/v2/proxy//{address}/x"),
+        "/actions/v2/proxy/".to_owned(),
+        "/actions/v2/proxy".to_owned(),
+        "/actions/v2/../v2/proxy/../x".to_owned(),
+    ] {
+        let answer = raw(&app, "GET", &target).await;
+        assert!(answer.starts_with("HTTP/1.1 40"), "{target}: {answer}");
     }
+    let answer = raw(&app, "CONNECT", &address).await;
+    assert!(answer.starts_with("HTTP/1.1 40"), "{answer}");
+    nothing_arrived(&app, &evil);
+}
 
-    async fn what_looks_odd_and_is_only_a_path_arrives_at_the_provider(database: Database) {
-        let (app, evil, address) = watched(database).await;
-        for (path, arrives) in [
-            (format!("{address}.example/x"), format!("/{address}.example/x")),
-            (format!("api/v1/{address}"), format!("/api/v1/{address}")),
-            (format!("api/v1/a@{address}"), format!("/api/v1/a@{address}")),
-            ("api/v1/ü x".to_owned(), "/api/v1/%C3%BC%20x".to_owned()),
-            ("api/v1/a?url=http://x/../y".to_owned(), "/api/v1/a".to_owned()),
-        ] {
-            assert_eq!(pass(&app, "GET", &path).await.ok()["status"], 404, "{path}");
-            let asked = app.apollo.ledger().requests();
-            assert_eq!(asked.last().unwrap().path, arrives);
-        }
-        assert!(evil.try_accept().is_none());
+#[apply(on_both_databases)]
+async fn what_looks_odd_and_is_only_a_path_arrives_at_the_provider(database: Database) {
+    let (app, evil, address) = watched(database).await;
+    for (path, arrives) in [
+        (
+            format!("{address}.example/x"),
+            format!("/{address}.example/x"),
+        ),
+        (format!("api/v1/{address}"), format!("/api/v1/{address}")),
+        (
+            format!("api/v1/a@{address}"),
+            format!("/api/v1/a@{address}"),
+        ),
+        ("api/v1/ü x".to_owned(), "/api/v1/%C3%BC%20x".to_owned()),
+        (
+            "api/v1/a?url=http://x/../y".to_owned(),
+            "/api/v1/a".to_owned(),
+        ),
+    ] {
+        assert_eq!(pass(&app, "GET", &path).await.ok()["status"], 404, "{path}");
+        let asked = app.apollo.ledger().requests();
+        assert_eq!(asked.last().unwrap().path, arrives);
     }
+    assert!(evil.try_accept().is_none());
 }
 
 /// A connected application whose Apollo has received no requests yet, and a listener that must not

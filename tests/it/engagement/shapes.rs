@@ -1,32 +1,38 @@
 //! Every field has the type that Supaglue's published engagement document gives it.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use super::LISTS;
 use crate::support::{App, on_both_databases};
 
-on_both_databases! {
-    async fn every_list_and_get_has_the_published_shape(database: Database) {
-        let app = App::synced(database, 120).await;
-        let envelope = json!({
-            "pagination*": {"next*": "?string", "previous*": "?string", "total_count": "number"},
-            "records*": ["any"],
-        });
-        for (list, object) in LISTS {
-            let shape = published(object);
-            let page = app.get(&format!(
-                "/engagement/v2/{list}?read_from_cache=true&include_raw_data=true&page_size=1000")).await.ok();
-            check(&page, &envelope, list);
-            let records = page["records"].as_array().unwrap();
-            assert!(!records.is_empty(), "{list}");
-            for record in records {
-                check(record, &shape, object);
-                times(record);
-            }
-            let path = format!("/engagement/v2/{list}/{}?read_from_cache=true",
-                records[0]["id"].as_str().unwrap());
-            check(&app.get(&path).await.ok(), &shape, object);
+#[apply(on_both_databases)]
+async fn every_list_and_get_has_the_published_shape(database: Database) {
+    let app = App::synced(database, 120).await;
+    let envelope = json!({
+        "pagination*": {"next*": "?string", "previous*": "?string", "total_count": "number"},
+        "records*": ["any"],
+    });
+    for (list, object) in LISTS {
+        let shape = published(object);
+        let page = app
+            .get(&format!(
+                "/engagement/v2/{list}?read_from_cache=true&include_raw_data=true&page_size=1000"
+            ))
+            .await
+            .ok();
+        check(&page, &envelope, list);
+        let records = page["records"].as_array().unwrap();
+        assert!(!records.is_empty(), "{list}");
+        for record in records {
+            check(record, &shape, object);
+            times(record);
         }
+        let path = format!(
+            "/engagement/v2/{list}/{}?read_from_cache=true",
+            records[0]["id"].as_str().unwrap()
+        );
+        check(&app.get(&path).await.ok(), &shape, object);
     }
 }
 

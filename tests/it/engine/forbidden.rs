@@ -1,6 +1,7 @@
 //! A 403 stops the sync of one object, says whether the key or the plan is the reason, and is
 //! retried once a day.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{FreePlan, KeyOptions, Plan};
 
@@ -12,158 +13,204 @@ use crate::support::{
 /// What the scoped key may not read.
 const OUT_OF_SCOPE: [&str; 3] = ["user", "sequence", "mailbox"];
 
-on_both_databases! {
-    async fn a_key_without_the_scope_is_said_to_be_in_the_way(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        for object in OUT_OF_SCOPE {
-            refused(&app, object, "key_scope", "The API key may not read it").await;
-        }
-        for object in ["contact", "sequence_state", "account"] {
-            served(&app, object).await;
-        }
-        assert_eq!(connection(&app).await["status"], "limited");
+#[apply(on_both_databases)]
+async fn a_key_without_the_scope_is_said_to_be_in_the_way(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    for object in OUT_OF_SCOPE {
+        refused(&app, object, "key_scope", "The API key may not read it").await;
     }
-
-    async fn a_plan_without_the_endpoint_is_said_to_be_in_the_way(database: Database) {
-        refused_by_the_plan(database, FreePlan::PaidPlansOnly).await;
+    for object in ["contact", "sequence_state", "account"] {
+        served(&app, object).await;
     }
+    assert_eq!(connection(&app).await["status"], "limited");
+}
 
-    async fn a_plan_is_said_to_be_in_the_way_even_where_apollo_blames_the_key(database: Database) {
-        refused_by_the_plan(database, FreePlan::NamesTheEndpoint).await;
-    }
+#[apply(on_both_databases)]
+async fn a_plan_without_the_endpoint_is_said_to_be_in_the_way(database: Database) {
+    refused_by_the_plan(database, FreePlan::PaidPlansOnly).await;
+}
 
-    async fn a_refused_object_is_tried_once_a_day(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        assert_eq!(times_asked(&app, "users/search"), 1);
-        let mut tries = 0;
-        for hour in 1..=49 {
-            next_period(&app).await;
-            let asked = times_asked(&app, "users/search");
-            tries += asked;
-            assert_eq!(asked == 1, hour % 24 == 0, "in hour {hour}");
-            assert_eq!(times_asked(&app, "contacts/search"), 1, "what may be read is read");
-        }
-        assert_eq!(tries, 2);
-        assert_eq!(app.runs("user").await.len(), 3);
-        assert_eq!(paused_events(&app).await, 3, "one for each object that was refused");
-        refused(&app, "user", "key_scope", "The API key may not read it").await;
-    }
+#[apply(on_both_databases)]
+async fn a_plan_is_said_to_be_in_the_way_even_where_apollo_blames_the_key(database: Database) {
+    refused_by_the_plan(database, FreePlan::NamesTheEndpoint).await;
+}
 
-    async fn a_try_that_succeeds_resumes_the_sync(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        app.apollo.edit(0, |team| {
-            team.revoke_key(SCOPED_KEY);
-            team.add_key(KeyOptions::master(SCOPED_KEY));
-        });
-        for _ in 1..24 {
-            next_period(&app).await;
-            assert_eq!(times_asked(&app, "users/search"), 0);
-        }
+#[apply(on_both_databases)]
+async fn a_refused_object_is_tried_once_a_day(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    assert_eq!(times_asked(&app, "users/search"), 1);
+    let mut tries = 0;
+    for hour in 1..=49 {
         next_period(&app).await;
-        for object in OUT_OF_SCOPE {
-            served(&app, object).await;
-        }
-        assert_eq!(connection(&app).await["status"], "healthy");
+        let asked = times_asked(&app, "users/search");
+        tries += asked;
+        assert_eq!(asked == 1, hour % 24 == 0, "in hour {hour}");
+        assert_eq!(
+            times_asked(&app, "contacts/search"),
+            1,
+            "what may be read is read"
+        );
+    }
+    assert_eq!(tries, 2);
+    assert_eq!(app.runs("user").await.len(), 3);
+    assert_eq!(
+        paused_events(&app).await,
+        3,
+        "one for each object that was refused"
+    );
+    refused(&app, "user", "key_scope", "The API key may not read it").await;
+}
+
+#[apply(on_both_databases)]
+async fn a_try_that_succeeds_resumes_the_sync(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    app.apollo.edit(0, |team| {
+        team.revoke_key(SCOPED_KEY);
+        team.add_key(KeyOptions::master(SCOPED_KEY));
+    });
+    for _ in 1..24 {
         next_period(&app).await;
-        assert_eq!(times_asked(&app, "users/search"), 1, "it runs every period again");
+        assert_eq!(times_asked(&app, "users/search"), 0);
     }
-
-    async fn a_plan_that_is_upgraded_resumes_within_a_day(database: Database) {
-        let app = refused_by_the_plan(database, FreePlan::PaidPlansOnly).await;
-        app.apollo.edit(0, |team| team.set_plan(Plan::Unlimited));
-        for _ in 0..24 {
-            next_period(&app).await;
-        }
-        assert_eq!(times_asked(&app, "contacts/search"), 1, "one scan for both");
-        for object in ["user", "sequence", "account", "contact", "sequence_state", "mailbox"] {
-            served(&app, object).await;
-        }
-        assert_eq!(connection(&app).await["status"], "healthy");
+    next_period(&app).await;
+    for object in OUT_OF_SCOPE {
+        served(&app, object).await;
     }
+    assert_eq!(connection(&app).await["status"], "healthy");
+    next_period(&app).await;
+    assert_eq!(
+        times_asked(&app, "users/search"),
+        1,
+        "it runs every period again"
+    );
+}
 
-    async fn a_trigger_tries_at_once(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        app.apollo.edit(0, |team| {
-            team.revoke_key(SCOPED_KEY);
-            team.add_key(KeyOptions::master(SCOPED_KEY));
-        });
+#[apply(on_both_databases)]
+async fn a_plan_that_is_upgraded_resumes_within_a_day(database: Database) {
+    let app = refused_by_the_plan(database, FreePlan::PaidPlansOnly).await;
+    app.apollo.edit(0, |team| team.set_plan(Plan::Unlimited));
+    for _ in 0..24 {
         next_period(&app).await;
-        app.trigger("user").await;
-        app.work_off().await;
-        served(&app, "user").await;
+    }
+    assert_eq!(times_asked(&app, "contacts/search"), 1, "one scan for both");
+    for object in [
+        "user",
+        "sequence",
+        "account",
+        "contact",
+        "sequence_state",
+        "mailbox",
+    ] {
+        served(&app, object).await;
+    }
+    assert_eq!(connection(&app).await["status"], "healthy");
+}
+
+#[apply(on_both_databases)]
+async fn a_trigger_tries_at_once(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    app.apollo.edit(0, |team| {
+        team.revoke_key(SCOPED_KEY);
+        team.add_key(KeyOptions::master(SCOPED_KEY));
+    });
+    next_period(&app).await;
+    app.trigger("user").await;
+    app.work_off().await;
+    served(&app, "user").await;
+    next_period(&app).await;
+    assert_eq!(times_asked(&app, "users/search"), 1);
+    assert_eq!(
+        times_asked(&app, "emailer_campaigns"),
+        0,
+        "the others wait for their own try"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_resume_by_hand_reads_it_within_a_period(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    app.apollo.edit(0, |team| {
+        team.revoke_key(SCOPED_KEY);
+        team.add_key(KeyOptions::master(SCOPED_KEY));
+    });
+    app.post(
+        "/mgmt/v2/syncs/_resume",
+        json!({"object_type": "common", "object": "user"}),
+    )
+    .await
+    .ok();
+    next_period(&app).await;
+    assert_eq!(times_asked(&app, "users/search"), 1);
+    served(&app, "user").await;
+}
+
+#[apply(on_both_databases)]
+async fn a_refused_sync_that_somebody_pauses_is_tried_no_more(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    pause(&app, &["user"]).await;
+    for _ in 0..25 {
         next_period(&app).await;
-        assert_eq!(times_asked(&app, "users/search"), 1);
-        assert_eq!(times_asked(&app, "emailer_campaigns"), 0, "the others wait for their own try");
+        assert_eq!(
+            times_asked(&app, "users/search"),
+            0,
+            "a paused sync starts no run"
+        );
     }
+}
 
-    async fn a_resume_by_hand_reads_it_within_a_period(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        app.apollo.edit(0, |team| {
-            team.revoke_key(SCOPED_KEY);
-            team.add_key(KeyOptions::master(SCOPED_KEY));
-        });
-        app.post("/mgmt/v2/syncs/_resume", json!({"object_type": "common", "object": "user"})).await.ok();
+#[apply(on_both_databases)]
+async fn new_credentials_resume_at_once(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    app.work_off().await;
+    let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
+    app.put(&path, json!({"api_key": MASTER_KEY})).await.ok();
+    app.work_off().await;
+    for object in OUT_OF_SCOPE {
+        served(&app, object).await;
+    }
+    assert_eq!(connection(&app).await["status"], "healthy");
+}
+
+#[apply(on_both_databases)]
+async fn a_sync_that_somebody_paused_is_not_tried(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    pause(&app, &["user"]).await;
+    app.work_off().await;
+    for _ in 0..49 {
         next_period(&app).await;
-        assert_eq!(times_asked(&app, "users/search"), 1);
-        served(&app, "user").await;
+        assert_eq!(times_asked(&app, "users/search"), 0);
     }
+}
 
-    async fn a_refused_sync_that_somebody_pauses_is_tried_no_more(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        pause(&app, &["user"]).await;
-        for _ in 0..25 {
-            next_period(&app).await;
-            assert_eq!(times_asked(&app, "users/search"), 0, "a paused sync starts no run");
-        }
-    }
-
-    async fn new_credentials_resume_at_once(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        app.work_off().await;
-        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
-        app.put(&path, json!({"api_key": MASTER_KEY})).await.ok();
-        app.work_off().await;
-        for object in OUT_OF_SCOPE {
-            served(&app, object).await;
-        }
-        assert_eq!(connection(&app).await["status"], "healthy");
-    }
-
-    async fn a_sync_that_somebody_paused_is_not_tried(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        pause(&app, &["user"]).await;
-        app.work_off().await;
-        for _ in 0..49 {
-            next_period(&app).await;
-            assert_eq!(times_asked(&app, "users/search"), 0);
-        }
-    }
-
-    async fn a_paused_sync_that_is_refused_when_triggered_stays_as_it_was_paused(database: Database) {
-        let app = App::with_contacts(database, 20).await;
-        app.connect(CUSTOMER, SCOPED_KEY).await;
-        pause(&app, &["user"]).await;
-        app.trigger("user").await;
-        app.work_off().await;
-        assert_eq!(run_of(&app, "user").await["status"], "FAILURE");
-        for _ in 0..25 {
-            next_period(&app).await;
-            assert_eq!(times_asked(&app, "users/search"), 0, "nobody asked for another try");
-        }
+#[apply(on_both_databases)]
+async fn a_paused_sync_that_is_refused_when_triggered_stays_as_it_was_paused(database: Database) {
+    let app = App::with_contacts(database, 20).await;
+    app.connect(CUSTOMER, SCOPED_KEY).await;
+    pause(&app, &["user"]).await;
+    app.trigger("user").await;
+    app.work_off().await;
+    assert_eq!(run_of(&app, "user").await["status"], "FAILURE");
+    for _ in 0..25 {
+        next_period(&app).await;
+        assert_eq!(
+            times_asked(&app, "users/search"),
+            0,
+            "nobody asked for another try"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! them.
 
 use chrono::TimeDelta;
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
@@ -175,131 +176,188 @@ fn values() -> [Value; 10] {
     ]
 }
 
-on_both_databases! {
-    async fn any_value_in_any_field_costs_that_field_alone(database: Database) {
-        let app = App::with_contacts(database, 1).await;
+#[apply(on_both_databases)]
+async fn any_value_in_any_field_costs_that_field_alone(database: Database) {
+    let app = App::with_contacts(database, 1).await;
+    for kind in kinds() {
+        answer(&app, &kind, |_| None);
+    }
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    let mut before = Vec::new();
+    for kind in kinds() {
+        let rows = rows(&app, &kind).await;
+        assert_eq!(rows.len(), kind.fields.len() + 1, "{}", kind.object);
+        before.push(rows);
+    }
+    for value in values() {
+        app.apollo.faults().clear();
         for kind in kinds() {
-            answer(&app, &kind, |_| None);
+            answer(&app, &kind, |_| Some(value.clone()));
         }
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        app.work_off().await;
-        let mut before = Vec::new();
-        for kind in kinds() {
-            let rows = rows(&app, &kind).await;
-            assert_eq!(rows.len(), kind.fields.len() + 1, "{}", kind.object);
-            before.push(rows);
-        }
-        for value in values() {
-            app.apollo.faults().clear();
-            for kind in kinds() {
-                answer(&app, &kind, |_| Some(value.clone()));
-            }
-            app.after(TimeDelta::hours(1)).await;
-            for (kind, before) in kinds().iter().zip(&before) {
-                let run = &app.runs(kind.object).await[0];
-                assert_eq!(run["status"], "SUCCESS", "{run}");
-                assert_eq!(run["records_rejected"], 0, "{value} in {}: {run}", kind.object);
-                assert_only_the_field_changed(kind, &value, before, &rows(&app, kind).await);
-            }
+        app.after(TimeDelta::hours(1)).await;
+        for (kind, before) in kinds().iter().zip(&before) {
+            let run = &app.runs(kind.object).await[0];
+            assert_eq!(run["status"], "SUCCESS", "{run}");
+            assert_eq!(
+                run["records_rejected"], 0,
+                "{value} in {}: {run}",
+                kind.object
+            );
+            assert_only_the_field_changed(kind, &value, before, &rows(&app, kind).await);
         }
     }
+}
 
-    async fn a_run_counts_and_names_the_fields_that_it_could_not_read(database: Database) {
-        let app = App::with_contacts(database, 1).await;
-        let contacts = [
-            json!({"id": "c1", "title": {"a": 1}, "phone_numbers": [null, {"raw_number": []}]}),
-            json!({"id": "c2", "title": true, "created_at": "-5000-01-01T00:00:00Z"}),
-            json!({"id": "c3", "title": 7, "account": 7, "emailer_campaign_ids": "x"}),
-        ];
-        answer_with(&app, "contacts/search", "contacts", &contacts);
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        app.work_off().await;
-        let run = &app.runs("contact").await[0];
-        assert_eq!(run["records_created"], 3);
-        let unread = json!({"title": 2, "phone_numbers[]": 1, "phone_numbers[].raw_number": 1,
+#[apply(on_both_databases)]
+async fn a_run_counts_and_names_the_fields_that_it_could_not_read(database: Database) {
+    let app = App::with_contacts(database, 1).await;
+    let contacts = [
+        json!({"id": "c1", "title": {"a": 1}, "phone_numbers": [null, {"raw_number": []}]}),
+        json!({"id": "c2", "title": true, "created_at": "-5000-01-01T00:00:00Z"}),
+        json!({"id": "c3", "title": 7, "account": 7, "emailer_campaign_ids": "x"}),
+    ];
+    answer_with(&app, "contacts/search", "contacts", &contacts);
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    let run = &app.runs("contact").await[0];
+    assert_eq!(run["records_created"], 3);
+    let unread = json!({"title": 2, "phone_numbers[]": 1, "phone_numbers[].raw_number": 1,
             "created_at": 1});
-        assert_eq!(run["fields_unread"], unread);
-        let path = format!("/mgmt/v2/sync-runs/{}", run["id"].as_str().unwrap());
-        assert_eq!(app.get(&path).await.ok()["fields_unread"], unread);
-        assert_eq!(app.runs("user").await[0]["fields_unread"], json!({}));
-        let row = app.get("/engagement/v2/contacts/c1?read_from_cache=true&include_raw_data=true").await.ok();
-        assert_eq!(row["job_title"], json!(null));
-        assert_eq!(row["phone_numbers"], json!([{"phone_number": null, "phone_number_type": null}]));
-        assert_eq!(row["raw_data"]["title"], json!({"a": 1}));
-    }
+    assert_eq!(run["fields_unread"], unread);
+    let path = format!("/mgmt/v2/sync-runs/{}", run["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.ok()["fields_unread"], unread);
+    assert_eq!(app.runs("user").await[0]["fields_unread"], json!({}));
+    let row = app
+        .get("/engagement/v2/contacts/c1?read_from_cache=true&include_raw_data=true")
+        .await
+        .ok();
+    assert_eq!(row["job_title"], json!(null));
+    assert_eq!(
+        row["phone_numbers"],
+        json!([{"phone_number": null, "phone_number_type": null}])
+    );
+    assert_eq!(row["raw_data"]["title"], json!({"a": 1}));
+}
 
-    async fn a_reading_that_begins_anew_counts_the_fields_of_all_its_pages(database: Database) {
-        let mut app = App::with_contacts(database, 250).await;
-        app.limit(per_object(200));
-        app.apollo.edit(0, |team| {
-            for id in team.contact_ids() {
-                assert!(team.misshape("contact", &id, "/title", json!({"a": 1})));
-            }
-        });
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        app.work_off().await;
-        let run = &app.runs("contact").await[0];
-        assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
-        // One page in the order of creation reported more than may be read; the next one was by
-        // recency.
-        let pages = run["requests_made"].as_i64().unwrap();
-        assert_eq!(run["fields_unread"], json!({"title": (pages - 1) * 100}), "{run}");
-    }
-
-    async fn only_a_missing_id_and_what_is_no_object_are_malformed(database: Database) {
-        let app = App::with_contacts(database, 1).await;
-        let accounts = [json!({"id": 7}), json!({"id": "8"}), json!({"id": null}), json!({"id": " "}),
-            json!({"id": true}), json!({"id": 1.5}), json!({"name": "no id"}), json!(7), json!([]),
-            json!(null)];
-        answer_with(&app, "accounts/search", "accounts", &accounts);
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        app.work_off().await;
-        let run = &app.runs("account").await[0];
-        assert_eq!((&run["records_created"], &run["records_rejected"]), (&json!(2), &json!(8)));
-        assert_eq!(run["coverage"]["verdict"], "drifted");
-        let ids: Vec<_> = app.all_records("accounts").await.iter().map(|row| row["id"].clone()).collect();
-        assert_eq!(ids, [json!("7"), json!("8")]);
-    }
-
-    async fn a_list_of_states_that_can_not_be_read_is_no_proof_that_they_are_gone(database: Database) {
-        let app = App::with_contacts(database, 1).await;
-        let status = json!({"id": "s1", "emailer_campaign_id": "q1", "status": "active"});
-        let contact = |statuses: Value| [json!({"id": "c1", "contact_campaign_statuses": statuses})];
-        answer_with(&app, "contacts/search", "contacts", &contact(json!([status])));
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        app.work_off().await;
-        for statuses in [json!(7), json!("x"), json!({})] {
-            app.apollo.faults().clear();
-            answer_with(&app, "contacts/search", "contacts", &contact(statuses));
-            app.after(TimeDelta::hours(1)).await;
-            let run = &app.runs("contact").await[0];
-            assert_eq!(run["fields_unread"], json!({"contact_campaign_statuses": 1}));
-            assert_eq!(app.runs("sequence_state").await[0]["coverage"]["verdict"], "drifted");
-            let path = "/engagement/v2/sequence_states/c1.s1?read_from_cache=true";
-            assert_eq!(app.get(path).await.ok()["is_deleted"], false);
+#[apply(on_both_databases)]
+async fn a_reading_that_begins_anew_counts_the_fields_of_all_its_pages(database: Database) {
+    let mut app = App::with_contacts(database, 250).await;
+    app.limit(per_object(200));
+    app.apollo.edit(0, |team| {
+        for id in team.contact_ids() {
+            assert!(team.misshape("contact", &id, "/title", json!({"a": 1})));
         }
-    }
+    });
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    let run = &app.runs("contact").await[0];
+    assert_eq!(run["coverage"]["verdict"], "capped", "{run}");
+    // One page in the order of creation reported more than may be read; the next one was by
+    // recency.
+    let pages = run["requests_made"].as_i64().unwrap();
+    assert_eq!(
+        run["fields_unread"],
+        json!({"title": (pages - 1) * 100}),
+        "{run}"
+    );
+}
 
-    async fn live_lists_and_gets_are_as_lenient(database: Database) {
-        let app = App::synced(database, 1).await;
-        let odd = json!({"id": "5f0000000000000000000001", "title": {"a": 1}, "phone_numbers": [null],
-            "first_name": "Lin"});
-        answer_with(&app, "contacts/search", "contacts", std::slice::from_ref(&odd));
-        let listed = app.get("/engagement/v2/contacts").await.ok();
-        assert_eq!(listed["records"][0]["first_name"], "Lin");
-        assert_eq!(listed["records"][0]["job_title"], json!(null));
-        assert_eq!(listed["records"][0]["phone_numbers"], json!([]));
-        app.apollo.faults().push(Fault::new(
-            Match::path("contacts/5f0000000000000000000001"),
-            Action::Answer {
-                status: 200,
-                content_type: "application/json".into(),
-                body: json!({"contact": odd}).to_string(),
-            },
-        ));
-        let got = app.get("/engagement/v2/contacts/5f0000000000000000000001").await.ok();
-        assert_eq!((&got["first_name"], &got["job_title"]), (&json!("Lin"), &json!(null)));
+#[apply(on_both_databases)]
+async fn only_a_missing_id_and_what_is_no_object_are_malformed(database: Database) {
+    let app = App::with_contacts(database, 1).await;
+    let accounts = [
+        json!({"id": 7}),
+        json!({"id": "8"}),
+        json!({"id": null}),
+        json!({"id": " "}),
+        json!({"id": true}),
+        json!({"id": 1.5}),
+        json!({"name": "no id"}),
+        json!(7),
+        json!([]),
+        json!(null),
+    ];
+    answer_with(&app, "accounts/search", "accounts", &accounts);
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    let run = &app.runs("account").await[0];
+    assert_eq!(
+        (&run["records_created"], &run["records_rejected"]),
+        (&json!(2), &json!(8))
+    );
+    assert_eq!(run["coverage"]["verdict"], "drifted");
+    let ids: Vec<_> = app
+        .all_records("accounts")
+        .await
+        .iter()
+        .map(|row| row["id"].clone())
+        .collect();
+    assert_eq!(ids, [json!("7"), json!("8")]);
+}
+
+#[apply(on_both_databases)]
+async fn a_list_of_states_that_can_not_be_read_is_no_proof_that_they_are_gone(database: Database) {
+    let app = App::with_contacts(database, 1).await;
+    let status = json!({"id": "s1", "emailer_campaign_id": "q1", "status": "active"});
+    let contact = |statuses: Value| [json!({"id": "c1", "contact_campaign_statuses": statuses})];
+    answer_with(
+        &app,
+        "contacts/search",
+        "contacts",
+        &contact(json!([status])),
+    );
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    for statuses in [json!(7), json!("x"), json!({})] {
+        app.apollo.faults().clear();
+        answer_with(&app, "contacts/search", "contacts", &contact(statuses));
+        app.after(TimeDelta::hours(1)).await;
+        let run = &app.runs("contact").await[0];
+        assert_eq!(
+            run["fields_unread"],
+            json!({"contact_campaign_statuses": 1})
+        );
+        assert_eq!(
+            app.runs("sequence_state").await[0]["coverage"]["verdict"],
+            "drifted"
+        );
+        let path = "/engagement/v2/sequence_states/c1.s1?read_from_cache=true";
+        assert_eq!(app.get(path).await.ok()["is_deleted"], false);
     }
+}
+
+#[apply(on_both_databases)]
+async fn live_lists_and_gets_are_as_lenient(database: Database) {
+    let app = App::synced(database, 1).await;
+    let odd = json!({"id": "5f0000000000000000000001", "title": {"a": 1}, "phone_numbers": [null],
+            "first_name": "Lin"});
+    answer_with(
+        &app,
+        "contacts/search",
+        "contacts",
+        std::slice::from_ref(&odd),
+    );
+    let listed = app.get("/engagement/v2/contacts").await.ok();
+    assert_eq!(listed["records"][0]["first_name"], "Lin");
+    assert_eq!(listed["records"][0]["job_title"], json!(null));
+    assert_eq!(listed["records"][0]["phone_numbers"], json!([]));
+    app.apollo.faults().push(Fault::new(
+        Match::path("contacts/5f0000000000000000000001"),
+        Action::Answer {
+            status: 200,
+            content_type: "application/json".into(),
+            body: json!({"contact": odd}).to_string(),
+        },
+    ));
+    let got = app
+        .get("/engagement/v2/contacts/5f0000000000000000000001")
+        .await
+        .ok();
+    assert_eq!(
+        (&got["first_name"], &got["job_title"]),
+        (&json!("Lin"), &json!(null))
+    );
 }
 
 fn assert_only_the_field_changed(kind: &Kind, value: &Value, before: &[Value], after: &[Value]) {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use macro_rules_attribute::apply;
 use serde_json::json;
 use syncline_engine::Engine;
 use syncline_webhooks::{Webhooks, WebhooksConfig};
@@ -12,59 +13,73 @@ use crate::support::{App, CUSTOMER, MASTER_KEY, Receiver, on_both_databases};
 
 const RUNS: &str = "SELECT count(*) FROM sync_runs WHERE state = 'succeeded'";
 
-on_both_databases! {
-    async fn a_new_connection_is_read_to_its_end_and_told_of_without_a_wait(database: Database) {
-        let app = App::with_contacts(database, 150).await;
-        let receiver = Receiver::start().await;
-        let endpoint = json!({"url": receiver.url(), "event_types": ["sync.complete"]});
-        app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
-        let running = Running::start(&app);
-        app.connect(CUSTOMER, MASTER_KEY).await;
-        until(&app, RUNS, 6).await;
-        within_a_minute(async {
-            while receiver.received().len() < 6 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        running.stop().await;
-    }
-
-    async fn a_trigger_starts_at_once_and_so_does_one_that_has_to_follow(database: Database) {
-        let app = App::synced(database, 150).await;
-        let running = Running::start(&app);
-        app.trigger("contact").await;
-        until(&app, RUNS, 8).await;
-        for object in ["user", "mailbox", "sequence", "account", "contact", "sequence_state"] {
-            app.trigger(object).await;
+#[apply(on_both_databases)]
+async fn a_new_connection_is_read_to_its_end_and_told_of_without_a_wait(database: Database) {
+    let app = App::with_contacts(database, 150).await;
+    let receiver = Receiver::start().await;
+    let endpoint = json!({"url": receiver.url(), "event_types": ["sync.complete"]});
+    app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
+    let running = Running::start(&app);
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    until(&app, RUNS, 6).await;
+    within_a_minute(async {
+        while receiver.received().len() < 6 {
+            tokio::task::yield_now().await;
         }
-        app.trigger("user").await;
-        within_a_minute(async {
-            while app.database.count(ACTIVE).await > 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        running.stop().await;
-    }
+    })
+    .await;
+    running.stop().await;
+}
 
-    async fn whoever_waits_for_records_is_followed_at_once_when_its_connection_goes(database: Database) {
-        let app = App::with_contacts(database, 350).await;
-        let running = Running::start(&app);
-        connect_with_little(&app, CUSTOMER).await;
-        until(&app, WAITING, 2).await;
-        connect_with_little(&app, "other").await;
-        assert_eq!(app.database.count(OF_THE_OTHER).await, 0, "it waits with the first");
-        let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
-        app.delete(&path).await.ok();
-        within_a_minute(async {
-            while app.database.count(OF_THE_OTHER).await == 0 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        running.stop().await;
+#[apply(on_both_databases)]
+async fn a_trigger_starts_at_once_and_so_does_one_that_has_to_follow(database: Database) {
+    let app = App::synced(database, 150).await;
+    let running = Running::start(&app);
+    app.trigger("contact").await;
+    until(&app, RUNS, 8).await;
+    for object in [
+        "user",
+        "mailbox",
+        "sequence",
+        "account",
+        "contact",
+        "sequence_state",
+    ] {
+        app.trigger(object).await;
     }
+    app.trigger("user").await;
+    within_a_minute(async {
+        while app.database.count(ACTIVE).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    running.stop().await;
+}
+
+#[apply(on_both_databases)]
+async fn whoever_waits_for_records_is_followed_at_once_when_its_connection_goes(
+    database: Database,
+) {
+    let app = App::with_contacts(database, 350).await;
+    let running = Running::start(&app);
+    connect_with_little(&app, CUSTOMER).await;
+    until(&app, WAITING, 2).await;
+    connect_with_little(&app, "other").await;
+    assert_eq!(
+        app.database.count(OF_THE_OTHER).await,
+        0,
+        "it waits with the first"
+    );
+    let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
+    app.delete(&path).await.ok();
+    within_a_minute(async {
+        while app.database.count(OF_THE_OTHER).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    running.stop().await;
 }
 
 const WAITING: &str = "SELECT count(*) FROM sync_runs WHERE state = 'waiting'";

@@ -2,41 +2,49 @@
 
 use std::collections::BTreeSet;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
 use crate::support::{App, CUSTOMER, documents::event_verdict, on_both_databases};
 
-on_both_databases! {
-    async fn what_is_written_is_what_the_document_says(database: Database) {
-        let app = App::synced(database, 3).await;
-        app.post("/mgmt/v2/syncs/_pause", json!({"object_type": "common", "object": "contact"}))
-            .await
-            .ok();
-        app.apollo
-            .faults()
-            .push(Fault::new(Match::path("accounts/search"), Action::unavailable()).always());
-        app.trigger("account").await;
-        app.work_off().await;
-        app.delete(&format!("/mgmt/v2/customers/{CUSTOMER}")).await.ok();
-        let mut kinds = BTreeSet::new();
-        for event in written(&app).await {
-            let event_type = event["webhook_event_type"].as_str().unwrap();
-            if let Err(reason) = event_verdict(event_type, &event) {
-                panic!("{event}: {reason}");
-            }
-            kinds.insert((event_type.to_owned(), event["result"].as_str().map(str::to_owned)));
+#[apply(on_both_databases)]
+async fn what_is_written_is_what_the_document_says(database: Database) {
+    let app = App::synced(database, 3).await;
+    app.post(
+        "/mgmt/v2/syncs/_pause",
+        json!({"object_type": "common", "object": "contact"}),
+    )
+    .await
+    .ok();
+    app.apollo
+        .faults()
+        .push(Fault::new(Match::path("accounts/search"), Action::unavailable()).always());
+    app.trigger("account").await;
+    app.work_off().await;
+    app.delete(&format!("/mgmt/v2/customers/{CUSTOMER}"))
+        .await
+        .ok();
+    let mut kinds = BTreeSet::new();
+    for event in written(&app).await {
+        let event_type = event["webhook_event_type"].as_str().unwrap();
+        if let Err(reason) = event_verdict(event_type, &event) {
+            panic!("{event}: {reason}");
         }
-        let success = Some("SUCCESS".to_owned());
-        let expected = [
-            ("connection.created".to_owned(), success.clone()),
-            ("connection.deleted".to_owned(), success.clone()),
-            ("sync.complete".to_owned(), Some("ERROR".to_owned())),
-            ("sync.complete".to_owned(), success),
-            ("sync.paused".to_owned(), None),
-        ];
-        assert_eq!(kinds, BTreeSet::from(expected));
+        kinds.insert((
+            event_type.to_owned(),
+            event["result"].as_str().map(str::to_owned),
+        ));
     }
+    let success = Some("SUCCESS".to_owned());
+    let expected = [
+        ("connection.created".to_owned(), success.clone()),
+        ("connection.deleted".to_owned(), success.clone()),
+        ("sync.complete".to_owned(), Some("ERROR".to_owned())),
+        ("sync.complete".to_owned(), success),
+        ("sync.paused".to_owned(), None),
+    ];
+    assert_eq!(kinds, BTreeSet::from(expected));
 }
 
 #[test]

@@ -1,56 +1,76 @@
 //! `kill -9` in the middle of a scan, and a graceful shutdown in the middle of one.
 
+use macro_rules_attribute::apply;
 use syncline_sim::{Match, RunningSimulator, Simulator};
 
 use crate::support::{Process, on_both_databases, quiet_apollo};
 
-on_both_databases! {
-    async fn a_run_survives_kill_9_and_reads_at_most_one_page_again(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
-        let gate = apollo.gate(Match::path("contacts/search").page(4));
-        let mut process = Process::serve(&database, &apollo.base_url()).await;
-        process.connect().await;
-        gate.arrived(1).await;
-        process.kill().await;
+#[apply(on_both_databases)]
+async fn a_run_survives_kill_9_and_reads_at_most_one_page_again(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
+    let gate = apollo.gate(Match::path("contacts/search").page(4));
+    let mut process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    gate.arrived(1).await;
+    process.kill().await;
+    gate.open();
+    // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
+    // expires; the test makes it expire now.
+    if database.is_postgres {
+        database
+            .execute(
+                "UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'",
+            )
+            .await;
+    }
+
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    let run = process.until_synced().await;
+    assert_eq!(run["status"], "SUCCESS");
+    assert_eq!(run["num_records_synced"], 550);
+    assert_eq!(run["coverage"]["verdict"], "complete");
+    assert_eq!(
+        pages(&apollo),
+        [1, 2, 3, 4, 5, 6],
+        "the answered pages: none twice"
+    );
+    assert_eq!(
+        database
+            .count("SELECT count(*) FROM engagement_contacts")
+            .await,
+        550
+    );
+    assert_eq!(
+        database
+            .count("SELECT count(*) FROM outbox WHERE event_type = 'sync.complete'")
+            .await,
+        6
+    );
+}
+
+#[apply(on_both_databases)]
+async fn sigterm_lets_the_page_commit_and_ends_with_status_0(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
+    let gate = apollo.gate(Match::path("contacts/search").page(3));
+    let mut process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    gate.arrived(1).await;
+    let (status, ()) = tokio::join!(process.terminate(), async {
+        // The signal is on its way when the page arrives; the page is committed whichever is
+        // first.
         gate.open();
-        // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
-        // expires; the test makes it expire now.
-        if database.is_postgres {
-            database.execute("UPDATE sync_runs SET due_at = '2026-01-01T00:00:00.000Z' WHERE state = 'running'").await;
-        }
-
-        let process = Process::serve(&database, &apollo.base_url()).await;
-        let run = process.until_synced().await;
-        assert_eq!(run["status"], "SUCCESS");
-        assert_eq!(run["num_records_synced"], 550);
-        assert_eq!(run["coverage"]["verdict"], "complete");
-        assert_eq!(pages(&apollo), [1, 2, 3, 4, 5, 6], "the answered pages: none twice");
-        assert_eq!(database.count("SELECT count(*) FROM engagement_contacts").await, 550);
-        assert_eq!(
-            database.count("SELECT count(*) FROM outbox WHERE event_type = 'sync.complete'").await,
-            6
-        );
-    }
-
-    async fn sigterm_lets_the_page_commit_and_ends_with_status_0(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(550)).await.unwrap();
-        let gate = apollo.gate(Match::path("contacts/search").page(3));
-        let mut process = Process::serve(&database, &apollo.base_url()).await;
-        process.connect().await;
-        gate.arrived(1).await;
-        let (status, ()) = tokio::join!(process.terminate(), async {
-            // The signal is on its way when the page arrives; the page is committed whichever is
-            // first.
-            gate.open();
-        });
-        assert_eq!(status, Some(0));
-        let read = pages(&apollo);
-        let process = Process::serve(&database, &apollo.base_url()).await;
-        let run = process.until_synced().await;
-        assert_eq!(run["status"], "SUCCESS");
-        assert_eq!(run["num_records_synced"], 550);
-        assert_eq!(pages(&apollo), [1, 2, 3, 4, 5, 6], "stopped after {read:?}: no page is read twice");
-    }
+    });
+    assert_eq!(status, Some(0));
+    let read = pages(&apollo);
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    let run = process.until_synced().await;
+    assert_eq!(run["status"], "SUCCESS");
+    assert_eq!(run["num_records_synced"], 550);
+    assert_eq!(
+        pages(&apollo),
+        [1, 2, 3, 4, 5, 6],
+        "stopped after {read:?}: no page is read twice"
+    );
 }
 
 /// The contact pages that were asked for, in order.

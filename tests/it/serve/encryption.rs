@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use macro_rules_attribute::apply;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -24,107 +25,117 @@ const CUSTOMERS: usize = 24;
 const NEW_KEY: &str = "//////////////////////////////////////////8=";
 const NEWER_KEY: &str = "/////////////////////////////////////////wA=";
 
-on_both_databases! {
-    async fn keys_are_rotated_while_serve_is_at_work(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        let mut process = serve(&database, &apollo, ENCRYPTION_KEY).await;
-        connect_all(&process).await;
-        let old = key_ids(&database).await;
-        assert_eq!(old.len(), 1, "{old:?}");
+#[apply(on_both_databases)]
+async fn keys_are_rotated_while_serve_is_at_work(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+    let mut process = serve(&database, &apollo, ENCRYPTION_KEY).await;
+    connect_all(&process).await;
+    let old = key_ids(&database).await;
+    assert_eq!(old.len(), 1, "{old:?}");
 
-        let both = format!("{NEW_KEY},{ENCRYPTION_KEY}");
-        if database.is_postgres {
-            assert_eq!(process.terminate().await, Some(0));
-            process = serve(&database, &apollo, &both).await;
-        }
-        let process = Arc::new(process);
-        let mut load = Load::start(&process);
-        load.another_of_each().await;
-        let said = rotated(&database, &both).await;
-        load.another_of_each().await;
-        load.stop().await;
-        let old = &old[0];
-        assert!(said.contains(&format!("no longer needed: {old}")), "{said}");
-        let new = key_ids(&database).await;
-        assert_eq!(new.len(), 1, "{new:?}");
-        assert_ne!(new[0], *old);
-
-        // Remove the old key.
-        assert_eq!(Arc::into_inner(process).unwrap().terminate().await, Some(0));
-        let file = database.data_dir().join("encryption.key");
-        if !database.is_postgres {
-            let keys = fs::read_to_string(&file).unwrap();
-            let (newest, older) = keys.trim().split_once('\n').unwrap();
-            fs::write(&file, newest).unwrap();
-            fs::write(database.data_dir().join("old.key"), older).unwrap();
-        }
-        let mut process = serve(&database, &apollo, NEW_KEY).await;
-        all_work(&process).await;
+    let both = format!("{NEW_KEY},{ENCRYPTION_KEY}");
+    if database.is_postgres {
         assert_eq!(process.terminate().await, Some(0));
-
-        // The old key alone opens nothing.
-        if !database.is_postgres {
-            fs::rename(database.data_dir().join("old.key"), &file).unwrap();
-        }
-        refuses_to_start(&database, ENCRYPTION_KEY, &new[0]).await;
+        process = serve(&database, &apollo, &both).await;
     }
+    let process = Arc::new(process);
+    let mut load = Load::start(&process);
+    load.another_of_each().await;
+    let said = rotated(&database, &both).await;
+    load.another_of_each().await;
+    load.stop().await;
+    let old = &old[0];
+    assert!(said.contains(&format!("no longer needed: {old}")), "{said}");
+    let new = key_ids(&database).await;
+    assert_eq!(new.len(), 1, "{new:?}");
+    assert_ne!(new[0], *old);
 
-    async fn a_rotation_may_be_killed_at_any_moment(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        let all = format!("{ENCRYPTION_KEY},{NEW_KEY},{NEWER_KEY}");
-        let process = Arc::new(serve(&database, &apollo, &all).await);
-        connect_all(&process).await;
-        let mut load = Load::start(&process);
-        let moments = [0, 1, 3, 6, 9, 12, 18, 21];
-        for (round, rows) in moments.into_iter().enumerate() {
-            let newest = [NEW_KEY, NEWER_KEY, ENCRYPTION_KEY][round % 3];
-            let before = key_ids(&database).await;
-            let mut rotation = rotation(&database, &format!("{newest},{all}")).spawn().unwrap();
-            // Kill it when more rows than at any kill before are under the new key.
-            while rotation.try_wait().unwrap().is_none() && rewrapped(&database, &before).await < rows {
-                tokio::task::yield_now().await;
-            }
-            rotation.kill().await.unwrap();
-            load.another_of_each().await;
+    // Remove the old key.
+    assert_eq!(Arc::into_inner(process).unwrap().terminate().await, Some(0));
+    let file = database.data_dir().join("encryption.key");
+    if !database.is_postgres {
+        let keys = fs::read_to_string(&file).unwrap();
+        let (newest, older) = keys.trim().split_once('\n').unwrap();
+        fs::write(&file, newest).unwrap();
+        fs::write(database.data_dir().join("old.key"), older).unwrap();
+    }
+    let mut process = serve(&database, &apollo, NEW_KEY).await;
+    all_work(&process).await;
+    assert_eq!(process.terminate().await, Some(0));
+
+    // The old key alone opens nothing.
+    if !database.is_postgres {
+        fs::rename(database.data_dir().join("old.key"), &file).unwrap();
+    }
+    refuses_to_start(&database, ENCRYPTION_KEY, &new[0]).await;
+}
+
+#[apply(on_both_databases)]
+async fn a_rotation_may_be_killed_at_any_moment(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+    let all = format!("{ENCRYPTION_KEY},{NEW_KEY},{NEWER_KEY}");
+    let process = Arc::new(serve(&database, &apollo, &all).await);
+    connect_all(&process).await;
+    let mut load = Load::start(&process);
+    let moments = [0, 1, 3, 6, 9, 12, 18, 21];
+    for (round, rows) in moments.into_iter().enumerate() {
+        let newest = [NEW_KEY, NEWER_KEY, ENCRYPTION_KEY][round % 3];
+        let before = key_ids(&database).await;
+        let mut rotation = rotation(&database, &format!("{newest},{all}"))
+            .spawn()
+            .unwrap();
+        // Kill it when more rows than at any kill before are under the new key.
+        while rotation.try_wait().unwrap().is_none() && rewrapped(&database, &before).await < rows {
+            tokio::task::yield_now().await;
         }
-        // The interrupted rotation is completed, under the key that `serve` seals with too.
-        rotated(&database, &all).await;
-        assert_eq!(key_ids(&database).await.len(), 1);
+        rotation.kill().await.unwrap();
         load.another_of_each().await;
-        load.stop().await;
     }
+    // The interrupted rotation is completed, under the key that `serve` seals with too.
+    rotated(&database, &all).await;
+    assert_eq!(key_ids(&database).await.len(), 1);
+    load.another_of_each().await;
+    load.stop().await;
+}
 
-    async fn a_wrong_key_is_refused_also_as_long_as_nothing_is_sealed(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        let mut process = serve(&database, &apollo, ENCRYPTION_KEY).await;
-        assert_eq!(process.terminate().await, Some(0));
-        let right = key_ids(&database).await;
-        if !database.is_postgres {
-            fs::write(database.data_dir().join("encryption.key"), NEW_KEY).unwrap();
-        }
-        refuses_to_start(&database, NEW_KEY, &right[0]).await;
-        assert_eq!(key_ids(&database).await, right, "and seals nothing");
+#[apply(on_both_databases)]
+async fn a_wrong_key_is_refused_also_as_long_as_nothing_is_sealed(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+    let mut process = serve(&database, &apollo, ENCRYPTION_KEY).await;
+    assert_eq!(process.terminate().await, Some(0));
+    let right = key_ids(&database).await;
+    if !database.is_postgres {
+        fs::write(database.data_dir().join("encryption.key"), NEW_KEY).unwrap();
     }
+    refuses_to_start(&database, NEW_KEY, &right[0]).await;
+    assert_eq!(key_ids(&database).await, right, "and seals nothing");
+}
 
-    async fn a_sealed_key_that_is_copied_to_another_connection_opens_nothing(database: Database) {
-        let app = App::with_contacts(database, 0).await;
-        app.connect("victim", MASTER_KEY).await;
-        app.apollo.edit(0, |team| team.add_key(KeyOptions::master("thiefs-own")));
-        app.connect("thief", "thiefs-own").await;
-        app.database.execute(
+#[apply(on_both_databases)]
+async fn a_sealed_key_that_is_copied_to_another_connection_opens_nothing(database: Database) {
+    let app = App::with_contacts(database, 0).await;
+    app.connect("victim", MASTER_KEY).await;
+    app.apollo
+        .edit(0, |team| team.add_key(KeyOptions::master("thiefs-own")));
+    app.connect("thief", "thiefs-own").await;
+    app.database
+        .execute(
             "UPDATE connections SET credentials = \
                  (SELECT credentials FROM connections WHERE customer_id = 'victim')
              WHERE customer_id = 'thief'",
-        ).await;
-        let asked = app.apollo.ledger().requests_to("users/search").len();
-        let answer = App::answer(app.request(Method::GET, "/actions/v2/proxy/api/v1/users/search")
+        )
+        .await;
+    let asked = app.apollo.ledger().requests_to("users/search").len();
+    let answer = App::answer(
+        app.request(Method::GET, "/actions/v2/proxy/api/v1/users/search")
             .header("x-api-key", &app.api_key)
             .header("x-customer-id", "thief")
-            .header("x-provider-name", "apollo")).await;
-        assert_eq!(answer.status, 500, "{}", answer.body);
-        assert!(!answer.body.to_string().contains(MASTER_KEY));
-        assert_eq!(app.apollo.ledger().requests_to("users/search").len(), asked);
-    }
+            .header("x-provider-name", "apollo"),
+    )
+    .await;
+    assert_eq!(answer.status, 500, "{}", answer.body);
+    assert!(!answer.body.to_string().contains(MASTER_KEY));
+    assert_eq!(app.apollo.ledger().requests_to("users/search").len(), asked);
 }
 
 #[tokio::test]

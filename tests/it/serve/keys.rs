@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use macro_rules_attribute::apply;
 use reqwest::StatusCode;
 use serde_json::json;
 use syncline_sim::Simulator;
@@ -11,65 +12,112 @@ use crate::support::{
     syncline,
 };
 
-on_both_databases! {
-    async fn a_key_is_made_listed_and_revoked_beside_a_running_serve(database: Database) {
-        let process = Process::serve(&database, "http://127.0.0.1:9").await;
-        let key = created(&database, &["--name", "dashboard", "--role", "read-only"]).await;
-        assert_eq!(status(&process, &key, "GET", "/mgmt/v2/customers").await, 200);
-        assert_eq!(status(&process, &key, "PUT", "/mgmt/v2/customers").await, 403);
-        assert_eq!(status(&process, &key, "GET", "/mgmt/v2/api_keys").await, 403);
+#[apply(on_both_databases)]
+async fn a_key_is_made_listed_and_revoked_beside_a_running_serve(database: Database) {
+    let process = Process::serve(&database, "http://127.0.0.1:9").await;
+    let key = created(&database, &["--name", "dashboard", "--role", "read-only"]).await;
+    assert_eq!(
+        status(&process, &key, "GET", "/mgmt/v2/customers").await,
+        200
+    );
+    assert_eq!(
+        status(&process, &key, "PUT", "/mgmt/v2/customers").await,
+        403
+    );
+    assert_eq!(
+        status(&process, &key, "GET", "/mgmt/v2/api_keys").await,
+        403
+    );
 
-        let listed = text(&keys(&database, &["list"]).await);
-        let line = listed.lines().find(|line| line.contains("dashboard")).unwrap();
-        assert!(line.contains("read-only") && line.contains("default"), "{line}");
-        assert!(!listed.contains(&key) && !listed.contains("sl_"), "{listed}");
-        assert!(listed.lines().next().unwrap().starts_with("ID "), "{listed}");
-        let id = line.split_whitespace().next().unwrap();
+    let listed = text(&keys(&database, &["list"]).await);
+    let line = listed
+        .lines()
+        .find(|line| line.contains("dashboard"))
+        .unwrap();
+    assert!(
+        line.contains("read-only") && line.contains("default"),
+        "{line}"
+    );
+    assert!(
+        !listed.contains(&key) && !listed.contains("sl_"),
+        "{listed}"
+    );
+    assert!(
+        listed.lines().next().unwrap().starts_with("ID "),
+        "{listed}"
+    );
+    let id = line.split_whitespace().next().unwrap();
 
-        let revoked = keys(&database, &["revoke", id]).await;
-        assert!(revoked.status.success(), "{revoked:?}");
-        assert_eq!(status(&process, &key, "GET", "/mgmt/v2/customers").await, 401);
-        let again = keys(&database, &["revoke", "no-such-id"]).await;
-        assert_eq!(again.status.code(), Some(1));
-        assert!(said(&again).contains("there is no API key with the id no-such-id"));
-    }
+    let revoked = keys(&database, &["revoke", id]).await;
+    assert!(revoked.status.success(), "{revoked:?}");
+    assert_eq!(
+        status(&process, &key, "GET", "/mgmt/v2/customers").await,
+        401
+    );
+    let again = keys(&database, &["revoke", "no-such-id"]).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(said(&again).contains("there is no API key with the id no-such-id"));
+}
 
-    async fn a_key_of_a_new_application_opens_that_one_alone(database: Database) {
-        let process = Process::serve(&database, "http://127.0.0.1:9").await;
-        let customer = json!({"customer_id": "ours", "name": "Ours", "email": ""});
-        process.put("/mgmt/v2/customers", &customer).await;
-        let key = created(&database, &["--name", "theirs", "--application", "another"]).await;
-        let customers = http_client()
-            .get(format!("{}/mgmt/v2/customers", process.base))
-            .header("x-api-key", &key)
-            .send().await.unwrap();
-        assert_eq!(customers.text().await.unwrap(), "[]");
-        let listed = text(&keys(&database, &["list", "--application", "another"]).await);
-        assert_eq!(listed.lines().count(), 2, "{listed}");
-        let nowhere = keys(&database, &["list", "--application", "a third"]).await;
-        assert!(said(&nowhere).contains("there is no application called a third"));
-    }
+#[apply(on_both_databases)]
+async fn a_key_of_a_new_application_opens_that_one_alone(database: Database) {
+    let process = Process::serve(&database, "http://127.0.0.1:9").await;
+    let customer = json!({"customer_id": "ours", "name": "Ours", "email": ""});
+    process.put("/mgmt/v2/customers", &customer).await;
+    let key = created(&database, &["--name", "theirs", "--application", "another"]).await;
+    let customers = http_client()
+        .get(format!("{}/mgmt/v2/customers", process.base))
+        .header("x-api-key", &key)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(customers.text().await.unwrap(), "[]");
+    let listed = text(&keys(&database, &["list", "--application", "another"]).await);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    let nowhere = keys(&database, &["list", "--application", "a third"]).await;
+    assert!(said(&nowhere).contains("there is no application called a third"));
+}
 
-    async fn rules_given_on_the_command_line_are_kept(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
-        let process = Process::serve(&database, &apollo.base_url()).await;
-        process.connect().await;
-        process.until_synced().await;
-        let rules = ["--name", "search", "--role", "read-only", "--expires-in-days", "1",
-            "--allow", "post,get /v1/contacts/search", "--allow-write", "PUT /mgmt/v2/customers"];
-        let key = created(&database, &rules).await;
-        let proxied = "/actions/v2/proxy/api/v1/contacts/search";
-        assert_eq!(status(&process, &key, "POST", proxied).await, 200);
-        let other = "/actions/v2/proxy/api/v1/accounts/search";
-        assert_eq!(status(&process, &key, "POST", other).await, 403);
-        assert_eq!(status(&process, &key, "PUT", "/mgmt/v2/customers").await, 200);
-        assert_eq!(status(&process, &key, "DELETE", "/mgmt/v2/customers/a").await, 403);
-        let spender = created(&database, &["--name", "s", "--role", "passthrough", "--allow-credits"]).await;
-        let enrich = "/enrichment/v2/persons?email=nobody@nowhere.example";
-        assert_eq!(status(&process, &spender, "GET", enrich).await, 404);
-        assert_eq!(status(&process, &spender, "POST", other).await, 200);
-        assert_eq!(status(&process, &key, "GET", enrich).await, 403);
-    }
+#[apply(on_both_databases)]
+async fn rules_given_on_the_command_line_are_kept(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    process.until_synced().await;
+    let rules = [
+        "--name",
+        "search",
+        "--role",
+        "read-only",
+        "--expires-in-days",
+        "1",
+        "--allow",
+        "post,get /v1/contacts/search",
+        "--allow-write",
+        "PUT /mgmt/v2/customers",
+    ];
+    let key = created(&database, &rules).await;
+    let proxied = "/actions/v2/proxy/api/v1/contacts/search";
+    assert_eq!(status(&process, &key, "POST", proxied).await, 200);
+    let other = "/actions/v2/proxy/api/v1/accounts/search";
+    assert_eq!(status(&process, &key, "POST", other).await, 403);
+    assert_eq!(
+        status(&process, &key, "PUT", "/mgmt/v2/customers").await,
+        200
+    );
+    assert_eq!(
+        status(&process, &key, "DELETE", "/mgmt/v2/customers/a").await,
+        403
+    );
+    let spender = created(
+        &database,
+        &["--name", "s", "--role", "passthrough", "--allow-credits"],
+    )
+    .await;
+    let enrich = "/enrichment/v2/persons?email=nobody@nowhere.example";
+    assert_eq!(status(&process, &spender, "GET", enrich).await, 404);
+    assert_eq!(status(&process, &spender, "POST", other).await, 200);
+    assert_eq!(status(&process, &key, "GET", enrich).await, 403);
 }
 
 #[tokio::test]

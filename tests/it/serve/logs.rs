@@ -1,5 +1,6 @@
 //! What the log says about runs: the customer and object, what went wrong, and what happens next.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, Simulator};
 
@@ -41,40 +42,60 @@ async fn log_of_a_first_sync(database: &Database, format: &str) -> (String, Vec<
     (log, runs, connection["id"].as_str().unwrap().to_owned())
 }
 
-on_both_databases! {
-    async fn every_line_about_a_run_says_whose_it_is(database: Database) {
-        let (log, runs, connection) = log_of_a_first_sync(&database, "json").await;
-        let lines: Vec<Value> =
-            log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let about_runs: Vec<&Value> = lines
-            .iter()
-            .filter(|line| line["target"].as_str().unwrap().starts_with("syncline_engine"))
-            .collect();
-        assert!(about_runs.len() > 10, "each of five readings begins and ends: {log}");
-        for line in &about_runs {
-            let span = &line["span"];
-            assert_eq!(span["customer"], CUSTOMER, "{line}");
-            assert_eq!(span["connection"], connection, "{line}");
-            assert!(span["object"].is_string(), "{line}");
-            for id in span["run"].as_str().unwrap().split(',') {
-                assert!(runs.iter().any(|run| run == id), "{line}");
-            }
+#[apply(on_both_databases)]
+async fn every_line_about_a_run_says_whose_it_is(database: Database) {
+    let (log, runs, connection) = log_of_a_first_sync(&database, "json").await;
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let about_runs: Vec<&Value> = lines
+        .iter()
+        .filter(|line| {
+            line["target"]
+                .as_str()
+                .unwrap()
+                .starts_with("syncline_engine")
+        })
+        .collect();
+    assert!(
+        about_runs.len() > 10,
+        "each of five readings begins and ends: {log}"
+    );
+    for line in &about_runs {
+        let span = &line["span"];
+        assert_eq!(span["customer"], CUSTOMER, "{line}");
+        assert_eq!(span["connection"], connection, "{line}");
+        assert!(span["object"].is_string(), "{line}");
+        for id in span["run"].as_str().unwrap().split(',') {
+            assert!(runs.iter().any(|run| run == id), "{line}");
         }
-        let said = |level: &str, words: &[&str]| {
-            about_runs.iter().filter(|line| line["level"] == level).any(|line| {
+    }
+    let said = |level: &str, words: &[&str]| {
+        about_runs
+            .iter()
+            .filter(|line| line["level"] == level)
+            .any(|line| {
                 let message = line["fields"]["message"].as_str().unwrap();
                 words.iter().all(|word| message.contains(word))
             })
-        };
-        assert!(said("WARN", &["retrying page 2 of contacts in 1s", "503"]), "{log}");
-        assert!(said("WARN", &["of users failed", "not authorized", "once a day"]), "{log}");
-        assert!(said("INFO", &["read 120 contacts"]), "{log}");
-        let others = lines.iter().filter(|line| line["span"].is_null());
-        for line in others {
-            let message = line["fields"]["message"].as_str().unwrap();
-            let of_the_process = ["listening on", "shutting down", "Worker serve-"].iter().any(|it| message.contains(it));
-            assert!(of_the_process, "nobody knows whose this is: {line}");
-        }
+    };
+    assert!(
+        said("WARN", &["retrying page 2 of contacts in 1s", "503"]),
+        "{log}"
+    );
+    assert!(
+        said("WARN", &["of users failed", "not authorized", "once a day"]),
+        "{log}"
+    );
+    assert!(said("INFO", &["read 120 contacts"]), "{log}");
+    let others = lines.iter().filter(|line| line["span"].is_null());
+    for line in others {
+        let message = line["fields"]["message"].as_str().unwrap();
+        let of_the_process = ["listening on", "shutting down", "Worker serve-"]
+            .iter()
+            .any(|it| message.contains(it));
+        assert!(of_the_process, "nobody knows whose this is: {line}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use macro_rules_attribute::apply;
 use syncline_sim::{RunningSimulator, Simulator};
 
 use crate::support::{Database, Process, on_both_databases, quiet_apollo, syncline};
@@ -14,24 +15,26 @@ use crate::support::{Database, Process, on_both_databases, quiet_apollo, synclin
 const CONTACTS: usize = 2_000;
 const KILLS: u64 = 5;
 
-on_both_databases! {
-    async fn a_process_that_is_killed_again_and_again_finishes_its_work(database: Database) {
-        let apollo = slow_apollo().await;
-        let mut process = Process::serve(&database, &apollo.base_url()).await;
-        process.connect().await;
-        let moments = RandomState::new();
-        for kill in 0..KILLS {
-            let pause = Duration::from_millis(100 + moments.hash_one(kill) % 400);
-            eprintln!("kill {kill} after {pause:?}");
-            tokio::time::sleep(pause).await;
-            process.kill().await;
-            expire_leases(&database).await;
-            process = Process::serve(&database, &apollo.base_url()).await;
-        }
-        let run = process.until_synced().await;
-        assert_eq!((&run["status"], &run["coverage"]["verdict"]), (&"SUCCESS".into(), &"complete".into()));
-        everything_is_there_once(&apollo, &database, KILLS).await;
+#[apply(on_both_databases)]
+async fn a_process_that_is_killed_again_and_again_finishes_its_work(database: Database) {
+    let apollo = slow_apollo().await;
+    let mut process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    let moments = RandomState::new();
+    for kill in 0..KILLS {
+        let pause = Duration::from_millis(100 + moments.hash_one(kill) % 400);
+        eprintln!("kill {kill} after {pause:?}");
+        tokio::time::sleep(pause).await;
+        process.kill().await;
+        expire_leases(&database).await;
+        process = Process::serve(&database, &apollo.base_url()).await;
     }
+    let run = process.until_synced().await;
+    assert_eq!(
+        (&run["status"], &run["coverage"]["verdict"]),
+        (&"SUCCESS".into(), &"complete".into())
+    );
+    everything_is_there_once(&apollo, &database, KILLS).await;
 }
 
 #[tokio::test]

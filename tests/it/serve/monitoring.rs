@@ -3,41 +3,48 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::Simulator;
 use yaml_rust2::YamlLoader;
 
 use crate::support::{CUSTOMER, Process, on_both_databases, quiet_apollo};
 
-on_both_databases! {
-    async fn every_metric_has_help_and_is_in_the_documents(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
-        let process = Process::serve(&database, &apollo.base_url()).await;
-        process.connect().await;
-        process.until_synced().await;
-        let text = process.get("/metrics").await;
-        let text = text.as_str().unwrap();
-        let names = names_of(text);
-        for name in &names {
-            for comment in ["HELP", "TYPE"] {
-                assert!(text.contains(&format!("# {comment} {name} ")), "{comment} of {name}");
-            }
+#[apply(on_both_databases)]
+async fn every_metric_has_help_and_is_in_the_documents(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    process.until_synced().await;
+    let text = process.get("/metrics").await;
+    let text = text.as_str().unwrap();
+    let names = names_of(text);
+    for name in &names {
+        for comment in ["HELP", "TYPE"] {
+            assert!(
+                text.contains(&format!("# {comment} {name} ")),
+                "{comment} of {name}"
+            );
         }
-        assert!(!text.contains(CUSTOMER), "{text}");
-        let document = read("docs/monitoring.md");
-        let listed: BTreeSet<&str> = document
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `syncline_"))
-            .map(|rest| rest.split('`').next().unwrap())
-            .collect();
-        let served: BTreeSet<&str> =
-            names.iter().map(|name| name.strip_prefix("syncline_").unwrap()).collect();
-        assert_eq!(served, listed);
-        let board: Value = serde_json::from_str(&read("docs/monitoring/grafana.json")).unwrap();
-        for used in [expressions_of(&board), expressions_of_alerts()].concat() {
-            let known = named_in(&used).into_iter().all(|name| names.contains(base(&name)));
-            assert!(known, "{used} names what nobody serves");
-        }
+    }
+    assert!(!text.contains(CUSTOMER), "{text}");
+    let document = read("docs/monitoring.md");
+    let listed: BTreeSet<&str> = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `syncline_"))
+        .map(|rest| rest.split('`').next().unwrap())
+        .collect();
+    let served: BTreeSet<&str> = names
+        .iter()
+        .map(|name| name.strip_prefix("syncline_").unwrap())
+        .collect();
+    assert_eq!(served, listed);
+    let board: Value = serde_json::from_str(&read("docs/monitoring/grafana.json")).unwrap();
+    for used in [expressions_of(&board), expressions_of_alerts()].concat() {
+        let known = named_in(&used)
+            .into_iter()
+            .all(|name| names.contains(base(&name)));
+        assert!(known, "{used} names what nobody serves");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use macro_rules_attribute::apply;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use syncline_sim::{Action, Fault, KeyOptions, Match, RunningSimulator, Simulator};
@@ -21,60 +22,75 @@ const CALLERS_OWN: &str = "callers-own-token-4711";
 const CONNECTIONS: &str = "/mgmt/v2/customers/customer-1/connections";
 const CONNECTION: &str = "/mgmt/v2/customers/customer-1/connections/apollo";
 
-on_both_databases! {
-    async fn no_secret_comes_out_anywhere(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
-        apollo.edit(0, |team| team.add_key(KeyOptions::master(SECOND)));
-        let keys = format!("{ENCRYPTION_KEY},{NEW_KEY}");
-        let mut command = syncline();
-        command
-            .env("SYNCLINE_API_KEY", API_KEY)
-            .env("SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true")
-            .env("RUST_LOG", "trace")
-            .args(["--database-url", &database.url]);
-        if database.is_postgres {
-            command.env("SYNCLINE_ENCRYPTION_KEY", &keys);
-        }
-        let mut process = Process::start(&mut command, &database, &apollo.base_url()).await;
+#[apply(on_both_databases)]
+async fn no_secret_comes_out_anywhere(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
+    apollo.edit(0, |team| team.add_key(KeyOptions::master(SECOND)));
+    let keys = format!("{ENCRYPTION_KEY},{NEW_KEY}");
+    let mut command = syncline();
+    command
+        .env("SYNCLINE_API_KEY", API_KEY)
+        .env("SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS", "true")
+        .env("RUST_LOG", "trace")
+        .args(["--database-url", &database.url]);
+    if database.is_postgres {
+        command.env("SYNCLINE_ENCRYPTION_KEY", &keys);
+    }
+    let mut process = Process::start(&mut command, &database, &apollo.base_url()).await;
 
-        let receiver = Receiver::start().await;
-        let mut shown_once = webhook_secrets(&process, &receiver).await;
-        let mut answers = everything(&process, &apollo).await;
-        shown_once.push(key_made_over_http(&process).await);
-        receiver.until(1).await;
-        let made = command_output(&database, &["keys", "create", "--name", "a reader"], &keys).await;
-        let made_key = made.trim().rsplit(' ').next().unwrap().to_owned();
-        let rotated = format!("{NEW_KEY},{ENCRYPTION_KEY}");
-        answers += &command_output(&database, &["encryption", "rotate"], &rotated).await;
-        answers += &command_output(&database, &["keys", "list"], &rotated).await;
-        answers += &command_output(&database, &["doctor"], &rotated).await;
-        let request = process.of_customer(Method::GET, "/metrics", CUSTOMER);
-        answers += &text_of(request).await;
-        let stored = dump(&database).await;
-        assert!(stored.contains(CUSTOMER), "the dump has what is stored");
-        assert_eq!(process.terminate().await, Some(0));
-        let (out, log) = process.output().await;
-        assert!(log.contains("TRACE"), "everything is logged");
+    let receiver = Receiver::start().await;
+    let mut shown_once = webhook_secrets(&process, &receiver).await;
+    let mut answers = everything(&process, &apollo).await;
+    shown_once.push(key_made_over_http(&process).await);
+    receiver.until(1).await;
+    let made = command_output(&database, &["keys", "create", "--name", "a reader"], &keys).await;
+    let made_key = made.trim().rsplit(' ').next().unwrap().to_owned();
+    let rotated = format!("{NEW_KEY},{ENCRYPTION_KEY}");
+    answers += &command_output(&database, &["encryption", "rotate"], &rotated).await;
+    answers += &command_output(&database, &["keys", "list"], &rotated).await;
+    answers += &command_output(&database, &["doctor"], &rotated).await;
+    let request = process.of_customer(Method::GET, "/metrics", CUSTOMER);
+    answers += &text_of(request).await;
+    let stored = dump(&database).await;
+    assert!(stored.contains(CUSTOMER), "the dump has what is stored");
+    assert_eq!(process.terminate().await, Some(0));
+    let (out, log) = process.output().await;
+    assert!(log.contains("TRACE"), "everything is logged");
 
-        let line = log.lines().find(|line| line.contains("of-the-receiver"));
-        assert_eq!(line, None, "what an endpoint's URL has for a secret is in the log");
+    let line = log.lines().find(|line| line.contains("of-the-receiver"));
+    assert_eq!(
+        line, None,
+        "what an endpoint's URL has for a secret is in the log"
+    );
 
-        let mut secrets: Vec<String> = [
-            MASTER_KEY, SECOND, REJECTED, MISPLACED, UNKNOWN, CALLERS_OWN, API_KEY, ENCRYPTION_KEY, NEW_KEY,
-        ].map(str::to_owned).into();
-        secrets.push(made_key);
-        secrets.extend(shown_once);
-        if !database.is_postgres {
-            let file = fs::read_to_string(database.data_dir().join("encryption.key")).unwrap();
-            secrets.extend(file.lines().map(str::to_owned));
-        }
-        for (place, text) in [
-            ("the answers", &answers), ("stdout", &out), ("the log", &log), ("the database", &stored),
-        ] {
-            for secret in &secrets {
-                let line = text.lines().find(|line| line.contains(secret.as_str()));
-                assert_eq!(line, None, "{secret} is in {place}");
-            }
+    let mut secrets: Vec<String> = [
+        MASTER_KEY,
+        SECOND,
+        REJECTED,
+        MISPLACED,
+        UNKNOWN,
+        CALLERS_OWN,
+        API_KEY,
+        ENCRYPTION_KEY,
+        NEW_KEY,
+    ]
+    .map(str::to_owned)
+    .into();
+    secrets.push(made_key);
+    secrets.extend(shown_once);
+    if !database.is_postgres {
+        let file = fs::read_to_string(database.data_dir().join("encryption.key")).unwrap();
+        secrets.extend(file.lines().map(str::to_owned));
+    }
+    for (place, text) in [
+        ("the answers", &answers),
+        ("stdout", &out),
+        ("the log", &log),
+        ("the database", &stored),
+    ] {
+        for secret in &secrets {
+            let line = text.lines().find(|line| line.contains(secret.as_str()));
+            assert_eq!(line, None, "{secret} is in {place}");
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{os::unix::fs::PermissionsExt, process::Output};
 
+use macro_rules_attribute::apply;
+
 use crate::support::{
     API_KEY, Database, ENCRYPTION_KEY, Process, http_client, on_both_databases, syncline,
 };
 
-on_both_databases! {
 async fn the_first_start_makes_a_key_and_prints_it_once(database: Database) {
     let mut command = syncline();
     let mut process = Process::start(&mut command, &database, "http://127.0.0.1:9").await;
@@ -31,7 +32,6 @@ async fn the_first_start_makes_a_key_and_prints_it_once(database: Database) {
     let (out, err) = process.output().await;
     assert_eq!(out, "", "it is not shown again");
     assert!(!err.contains("API key"), "{err}");
-}
 }
 
 #[tokio::test]

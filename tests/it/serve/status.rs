@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{RunningSimulator, Simulator};
 
@@ -53,90 +54,122 @@ async fn service(database: &Database) -> (RunningSimulator, Process) {
     (apollo, process)
 }
 
-on_both_databases! {
-    async fn everything_is_said_in_a_screenful_beside_serve_and_without(database: Database) {
-        let (_apollo, mut process) = service(&database).await;
-        let beside = said(&database, &[]).await;
-        process.kill().await;
-        let without = said(&database, &[]).await;
-        for said in [&beside, &without] {
-            assert!(said.lines().count() < 24, "{said}");
-            for line in [
-                "health            degraded: 3 syncs failed in their newest run",
-                "connections       1 limited",
-                "runs              0 running, 0 waiting, 0 queued",
-                "syncs             3 failing, 0 behind",
-                "webhooks          0 messages are pending",
-                "deletions         0 are held",
-            ] {
-                assert!(said.contains(line), "{line}: {said}");
-            }
+#[apply(on_both_databases)]
+async fn everything_is_said_in_a_screenful_beside_serve_and_without(database: Database) {
+    let (_apollo, mut process) = service(&database).await;
+    let beside = said(&database, &[]).await;
+    process.kill().await;
+    let without = said(&database, &[]).await;
+    for said in [&beside, &without] {
+        assert!(said.lines().count() < 24, "{said}");
+        for line in [
+            "health            degraded: 3 syncs failed in their newest run",
+            "connections       1 limited",
+            "runs              0 running, 0 waiting, 0 queued",
+            "syncs             3 failing, 0 behind",
+            "webhooks          0 messages are pending",
+            "deletions         0 are held",
+        ] {
+            assert!(said.contains(line), "{line}: {said}");
         }
     }
+}
 
-    async fn what_is_wrong_is_named_with_its_reason(database: Database) {
-        let (_apollo, mut process) = service(&database).await;
-        process.kill().await;
-        database.execute("UPDATE syncs SET fresh_ms = 0 WHERE object = 'contact'").await;
-        database.execute("UPDATE connections SET status = 'unauthorized'").await;
-        database.execute(
+#[apply(on_both_databases)]
+async fn what_is_wrong_is_named_with_its_reason(database: Database) {
+    let (_apollo, mut process) = service(&database).await;
+    process.kill().await;
+    database
+        .execute("UPDATE syncs SET fresh_ms = 0 WHERE object = 'contact'")
+        .await;
+    database
+        .execute("UPDATE connections SET status = 'unauthorized'")
+        .await;
+    database
+        .execute(
             "UPDATE sync_runs SET state = 'waiting', waiting_reason = 'records_per_day',
                  finished_at = NULL, due_at = '2099-01-01T00:00:00.000Z'
              WHERE object = 'account'",
-        ).await;
-        database.execute(
+        )
+        .await;
+    database
+        .execute(
             "INSERT INTO missing_records (connection_id, object, record_id, missing_since,
                  first_missed_by, last_missed_by, complete_misses, held_since)
              SELECT connection_id, 'contact', 'c1', created_at, id, id, 1, id FROM sync_runs
              WHERE object = 'contact'",
-        ).await;
-        let overview = said(&database, &[]).await;
-        for words in [
-            "the provider rejects its API key",
-            "contacts were last read at",
-            "accounts wait until 2099-01-01T00:00:00Z: the daily record limit is reached",
-            "1 contacts: review them, then apply those of run",
-        ] {
-            let line = overview.lines().find(|line| line.contains(words)).expect(&overview);
-            assert!(line.contains(&format!("\"{CUSTOMER}\"")), "{line}");
-        }
-        let json = json_of(&database, &[]).await;
-        assert_eq!(json["health"]["status"], "degraded");
-        assert_eq!(json["database"]["kind"], if database.is_postgres { "postgres" } else { "sqlite" });
-        assert_eq!(json["connections"], json!({"unauthorized": 1}));
-        assert_eq!(json["rejected_keys"][0]["customer_id"], CUSTOMER);
-        assert_eq!(json["runs"]["waiting"], 1);
-        let run = &json["runs"]["active"][0];
-        assert_eq!(run["waiting_until"], "2099-01-01T00:00:00.000Z");
-        assert_eq!((&run["object"], &run["application"]), (&json!("account"), &json!("default")));
-        assert_eq!(json["syncs"]["behind"], 1);
-        assert_eq!(json["syncs"]["troubled"][0]["object"], "contact");
-        assert_eq!(json["budgets"][0]["hour"]["limit"], 10_000);
-        assert_eq!(json["held_deletions"]["by_run"][0]["records"], 1);
-        assert_eq!(json["webhooks"]["backlog"], 0);
+        )
+        .await;
+    let overview = said(&database, &[]).await;
+    for words in [
+        "the provider rejects its API key",
+        "contacts were last read at",
+        "accounts wait until 2099-01-01T00:00:00Z: the daily record limit is reached",
+        "1 contacts: review them, then apply those of run",
+    ] {
+        let line = overview
+            .lines()
+            .find(|line| line.contains(words))
+            .expect(&overview);
+        assert!(line.contains(&format!("\"{CUSTOMER}\"")), "{line}");
     }
+    let json = json_of(&database, &[]).await;
+    assert_eq!(json["health"]["status"], "degraded");
+    assert_eq!(
+        json["database"]["kind"],
+        if database.is_postgres {
+            "postgres"
+        } else {
+            "sqlite"
+        }
+    );
+    assert_eq!(json["connections"], json!({"unauthorized": 1}));
+    assert_eq!(json["rejected_keys"][0]["customer_id"], CUSTOMER);
+    assert_eq!(json["runs"]["waiting"], 1);
+    let run = &json["runs"]["active"][0];
+    assert_eq!(run["waiting_until"], "2099-01-01T00:00:00.000Z");
+    assert_eq!(
+        (&run["object"], &run["application"]),
+        (&json!("account"), &json!("default"))
+    );
+    assert_eq!(json["syncs"]["behind"], 1);
+    assert_eq!(json["syncs"]["troubled"][0]["object"], "contact");
+    assert_eq!(json["budgets"][0]["hour"]["limit"], 10_000);
+    assert_eq!(json["held_deletions"]["by_run"][0]["records"], 1);
+    assert_eq!(json["webhooks"]["backlog"], 0);
+}
 
-    async fn a_customer_is_shown_with_each_connection_and_sync(database: Database) {
-        let (_apollo, mut process) = service(&database).await;
-        process.kill().await;
-        let text = said(&database, &[CUSTOMER]).await;
-        for words in ["limited", "degraded: ", "paused: ", "last read at", "20 records"] {
-            assert!(text.contains(words), "{words}: {text}");
-        }
-        let customers = json_of(&database, &[CUSTOMER]).await;
-        let connection = &customers[0]["connections"][0];
-        assert_eq!(connection["health"]["status"], "degraded");
-        let syncs = connection["syncs"].as_array().unwrap();
-        assert_eq!(syncs.len(), 6);
-        for sync in syncs {
-            let paused = sync["state"] == "paused";
-            assert_eq!(sync["last_run"]["error_message"].is_string(), paused, "{sync}");
-        }
-        let nobody = status(&database, &["nobody"]).await;
-        assert_eq!(nobody.status.code(), Some(1));
-        let err = String::from_utf8(nobody.stderr).unwrap();
-        assert!(err.contains("there is no customer \"nobody\""), "{err}");
+#[apply(on_both_databases)]
+async fn a_customer_is_shown_with_each_connection_and_sync(database: Database) {
+    let (_apollo, mut process) = service(&database).await;
+    process.kill().await;
+    let text = said(&database, &[CUSTOMER]).await;
+    for words in [
+        "limited",
+        "degraded: ",
+        "paused: ",
+        "last read at",
+        "20 records",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
     }
+    let customers = json_of(&database, &[CUSTOMER]).await;
+    let connection = &customers[0]["connections"][0];
+    assert_eq!(connection["health"]["status"], "degraded");
+    let syncs = connection["syncs"].as_array().unwrap();
+    assert_eq!(syncs.len(), 6);
+    for sync in syncs {
+        let paused = sync["state"] == "paused";
+        assert_eq!(
+            sync["last_run"]["error_message"].is_string(),
+            paused,
+            "{sync}"
+        );
+    }
+    let nobody = status(&database, &["nobody"]).await;
+    assert_eq!(nobody.status.code(), Some(1));
+    let err = String::from_utf8(nobody.stderr).unwrap();
+    assert!(err.contains("there is no customer \"nobody\""), "{err}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `syncline sync`.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Match, Simulator};
 use tokio::process::Command;
@@ -9,128 +10,167 @@ use crate::support::{
     syncline,
 };
 
-on_both_databases! {
-    async fn one_account_is_synced_in_the_foreground(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(150)).await.unwrap();
-        let summary = sync(&database, &apollo.base_url(), MASTER_KEY).await.unwrap();
-        assert_eq!(summary["objects"]["contact"]["created"], 150);
-        assert_eq!(summary["objects"]["contact"]["coverage"]["verdict"], "complete");
+#[apply(on_both_databases)]
+async fn one_account_is_synced_in_the_foreground(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(150)).await.unwrap();
+    let summary = sync(&database, &apollo.base_url(), MASTER_KEY)
+        .await
+        .unwrap();
+    assert_eq!(summary["objects"]["contact"]["created"], 150);
+    assert_eq!(
+        summary["objects"]["contact"]["coverage"]["verdict"],
+        "complete"
+    );
+    assert_eq!(
+        summary["requests"].as_u64().unwrap(),
+        apollo
+            .ledger()
+            .requests()
+            .iter()
+            .filter(|request| request.reads_records())
+            .count() as u64
+    );
+    let rows = "SELECT count(*) FROM engagement_contacts WHERE customer_id = 'default'";
+    assert_eq!(database.count(rows).await, 150);
+    let again = sync(&database, &apollo.base_url(), MASTER_KEY)
+        .await
+        .unwrap();
+    assert_eq!(again["objects"]["contact"]["unchanged"], 150);
+    assert_eq!(again["objects"]["contact"]["updated"], 0);
+}
+
+#[apply(on_both_databases)]
+async fn a_rejected_key_ends_with_status_1_and_a_sentence(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(1)).await.unwrap();
+    let error = sync(&database, &apollo.base_url(), "wrong")
+        .await
+        .unwrap_err();
+    assert!(error.contains("apollo rejects the API key"), "{error}");
+    assert!(!error.contains("wrong"), "no key is printed: {error}");
+    assert_eq!(database.count("SELECT count(*) FROM connections").await, 0);
+}
+
+#[apply(on_both_databases)]
+async fn no_schedule_is_left_behind(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(150)).await.unwrap();
+    sync(&database, &apollo.base_url(), MASTER_KEY)
+        .await
+        .unwrap();
+    let serve = Process::serve(&database, &apollo.base_url()).await;
+    let syncs = serve.get("/mgmt/v2/syncs").await;
+    for sync in syncs["results"].as_array().unwrap() {
         assert_eq!(
-            summary["requests"].as_u64().unwrap(),
-            apollo.ledger().requests().iter().filter(|request| request.reads_records()).count() as u64
+            (&sync["state"], &sync["next_run_at"]),
+            (&json!("paused"), &Value::Null)
         );
-        let rows = "SELECT count(*) FROM engagement_contacts WHERE customer_id = 'default'";
-        assert_eq!(database.count(rows).await, 150);
-        let again = sync(&database, &apollo.base_url(), MASTER_KEY).await.unwrap();
-        assert_eq!(again["objects"]["contact"]["unchanged"], 150);
-        assert_eq!(again["objects"]["contact"]["updated"], 0);
+        let reason = sync["paused_reason"].as_str().unwrap();
+        assert!(reason.contains("syncline sync"), "{reason}");
     }
-
-    async fn a_rejected_key_ends_with_status_1_and_a_sentence(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(1)).await.unwrap();
-        let error = sync(&database, &apollo.base_url(), "wrong").await.unwrap_err();
-        assert!(error.contains("apollo rejects the API key"), "{error}");
-        assert!(!error.contains("wrong"), "no key is printed: {error}");
-        assert_eq!(database.count("SELECT count(*) FROM connections").await, 0);
+    // Another connection's syncs: when they are done, the scheduler has looked at all that is
+    // due.
+    serve.connect().await;
+    while database.count(SUCCEEDED).await < 12 {
+        tokio::task::yield_now().await;
     }
+    assert_eq!(
+        database.count(OF_DEFAULT).await,
+        6,
+        "each of its objects was read once"
+    );
 
-    async fn no_schedule_is_left_behind(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(150)).await.unwrap();
-        sync(&database, &apollo.base_url(), MASTER_KEY).await.unwrap();
-        let serve = Process::serve(&database, &apollo.base_url()).await;
-        let syncs = serve.get("/mgmt/v2/syncs").await;
-        for sync in syncs["results"].as_array().unwrap() {
-            assert_eq!((&sync["state"], &sync["next_run_at"]), (&json!("paused"), &Value::Null));
-            let reason = sync["paused_reason"].as_str().unwrap();
-            assert!(reason.contains("syncline sync"), "{reason}");
-        }
-        // Another connection's syncs: when they are done, the scheduler has looked at all that is
-        // due.
-        serve.connect().await;
-        while database.count(SUCCEEDED).await < 12 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(database.count(OF_DEFAULT).await, 6, "each of its objects was read once");
-
-        for action in ["_resume", "_trigger"] {
-            let path = format!("/mgmt/v2/syncs/{action}");
-            let request = serve
-                .of_customer(reqwest::Method::POST, &path, "default")
-                .json(&json!({"object_type": "common", "object": "user"}));
-            assert_eq!(request.send().await.unwrap().status(), 200);
-        }
-        while database.count(OF_DEFAULT).await < 7 {
-            tokio::task::yield_now().await;
-        }
+    for action in ["_resume", "_trigger"] {
+        let path = format!("/mgmt/v2/syncs/{action}");
+        let request = serve
+            .of_customer(reqwest::Method::POST, &path, "default")
+            .json(&json!({"object_type": "common", "object": "user"}));
+        assert_eq!(request.send().await.unwrap().status(), 200);
     }
+    while database.count(OF_DEFAULT).await < 7 {
+        tokio::task::yield_now().await;
+    }
+}
 
-    async fn a_serve_beside_it_takes_no_part(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(350)).await.unwrap();
-        let mut serve = Process::serve(&database, &apollo.base_url()).await;
-        let gate = apollo.gate(Match::path("contacts/search"));
-        let running = command(&database, &apollo.base_url(), MASTER_KEY)
-            .args(["--customer", "in-the-foreground"])
-            .spawn()
+#[apply(on_both_databases)]
+async fn a_serve_beside_it_takes_no_part(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(350)).await.unwrap();
+    let mut serve = Process::serve(&database, &apollo.base_url()).await;
+    let gate = apollo.gate(Match::path("contacts/search"));
+    let running = command(&database, &apollo.base_url(), MASTER_KEY)
+        .args(["--customer", "in-the-foreground"])
+        .spawn()
+        .unwrap();
+    gate.arrived(1).await;
+    serve.connect().await;
+    gate.open();
+    let output = running.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    while database.count(SUCCEEDED).await < 12 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(serve.terminate().await, Some(0));
+    let (_, log) = serve.output().await;
+    assert!(log.contains(CUSTOMER), "it has work of its own: {log}");
+    assert!(!log.contains("in-the-foreground"), "{log}");
+}
+
+#[apply(on_both_databases)]
+async fn an_interrupted_one_leaves_nothing_to_do_and_goes_on_the_next_time(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(350)).await.unwrap();
+    let gate = apollo.gate(Match::path("contacts/search").page(3));
+    let running = command(&database, &apollo.base_url(), MASTER_KEY)
+        .spawn()
+        .unwrap();
+    gate.arrived(1).await;
+    let pid = running.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(sent.unwrap().success());
+    gate.open();
+    let output = running.wait_with_output().await.unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("run the same command again to continue"),
+        "{error}"
+    );
+    let active = "SELECT count(*) FROM sync_runs WHERE finished_at IS NULL";
+    assert_eq!(database.count(active).await, 0);
+
+    apollo.ledger().reset();
+    sync(&database, &apollo.base_url(), MASTER_KEY)
+        .await
+        .unwrap();
+    let rows = "SELECT count(*) FROM engagement_contacts WHERE customer_id = 'default'";
+    assert_eq!(database.count(rows).await, 350);
+    let asked = apollo.ledger().requests();
+    let contacts = asked
+        .iter()
+        .filter(|request| request.path.contains("contacts/search"));
+    let pages: Vec<_> = contacts.filter_map(|request| request.page).collect();
+    assert!(!pages.contains(&1), "it begins where it was: {pages:?}");
+}
+
+#[apply(on_both_databases)]
+async fn what_can_not_be_is_refused_before_anything_is_asked(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(1)).await.unwrap();
+    for (args, words) in [
+        (
+            ["--customer", ""],
+            "--customer must have 1 to 255 characters",
+        ),
+        (["--objects", ""], "one of user, mailbox"),
+        (["--objects", "contact,deal"], "unknown object 'deal'"),
+        (["--provider", "hubspot"], "unknown provider 'hubspot'"),
+    ] {
+        let output = command(&database, &apollo.base_url(), MASTER_KEY)
+            .args(args)
+            .output()
+            .await
             .unwrap();
-        gate.arrived(1).await;
-        serve.connect().await;
-        gate.open();
-        let output = running.wait_with_output().await.unwrap();
-        assert!(output.status.success(), "{output:?}");
-        while database.count(SUCCEEDED).await < 12 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(serve.terminate().await, Some(0));
-        let (_, log) = serve.output().await;
-        assert!(log.contains(CUSTOMER), "it has work of its own: {log}");
-        assert!(!log.contains("in-the-foreground"), "{log}");
-    }
-
-    async fn an_interrupted_one_leaves_nothing_to_do_and_goes_on_the_next_time(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(350)).await.unwrap();
-        let gate = apollo.gate(Match::path("contacts/search").page(3));
-        let running = command(&database, &apollo.base_url(), MASTER_KEY).spawn().unwrap();
-        gate.arrived(1).await;
-        let pid = running.id().unwrap().to_string();
-        let sent = Command::new("kill").args(["-INT", &pid]).status().await;
-        assert!(sent.unwrap().success());
-        gate.open();
-        let output = running.wait_with_output().await.unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.contains("run the same command again to continue"), "{error}");
-        let active = "SELECT count(*) FROM sync_runs WHERE finished_at IS NULL";
-        assert_eq!(database.count(active).await, 0);
-
-        apollo.ledger().reset();
-        sync(&database, &apollo.base_url(), MASTER_KEY).await.unwrap();
-        let rows = "SELECT count(*) FROM engagement_contacts WHERE customer_id = 'default'";
-        assert_eq!(database.count(rows).await, 350);
-        let asked = apollo.ledger().requests();
-        let contacts = asked.iter().filter(|request| request.path.contains("contacts/search"));
-        let pages: Vec<_> = contacts.filter_map(|request| request.page).collect();
-        assert!(!pages.contains(&1), "it begins where it was: {pages:?}");
+        assert!(error.contains(words), "{error}");
     }
-
-    async fn what_can_not_be_is_refused_before_anything_is_asked(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(1)).await.unwrap();
-        for (args, words) in [
-            (["--customer", ""], "--customer must have 1 to 255 characters"),
-            (["--objects", ""], "one of user, mailbox"),
-            (["--objects", "contact,deal"], "unknown object 'deal'"),
-            (["--provider", "hubspot"], "unknown provider 'hubspot'"),
-        ] {
-            let output = command(&database, &apollo.base_url(), MASTER_KEY)
-                .args(args)
-                .output()
-                .await
-                .unwrap();
-            let error = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(1), "{error}");
-            assert!(error.contains(words), "{error}");
-        }
-        assert!(apollo.ledger().is_empty());
-    }
+    assert!(apollo.ledger().is_empty());
 }
 
 const SUCCEEDED: &str = "SELECT count(*) FROM sync_runs WHERE state = 'succeeded'";

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fs};
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use sqlx::{
     AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection, migrate::Migrator,
@@ -18,136 +19,195 @@ use crate::support::{
 const FIRST_VERSION: i64 = 20_260_101_999_999;
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-on_both_databases! {
-    async fn a_database_of_the_first_version_is_upgraded_and_used(database: Database) {
-        as_the_first_version_left_it(&database).await;
-        let mut process = Process::serve(&database, NOWHERE).await;
-        let all = of(&process, "customer-1", "/engagement/v2/contacts?read_from_cache=true").await;
-        assert_eq!(all["records"].as_array().unwrap().len(), 8);
-        let states = "/engagement/v2/sequence_states?read_from_cache=true";
-        let states = of(&process, "customer-1", states).await;
-        assert_eq!(states["records"].as_array().unwrap().len(), 8);
-        let changed = "/engagement/v2/contacts?read_from_cache=true&modified_after=2026-01-01T00:00:00Z";
-        let changed = of(&process, "customer-2", changed).await;
-        assert_eq!(changed["records"].as_array().unwrap().len(), 2);
-        let runs = process.get("/mgmt/v2/sync-runs").await;
-        assert!(runs["results"].as_array().unwrap().len() >= 14);
-        let syncs = process.get("/mgmt/v2/syncs").await;
-        let paused = syncs["results"].as_array().unwrap().iter().filter(|sync| sync["paused"] == true);
-        assert_eq!(paused.count(), 3);
-        let events = "SELECT count(*) FROM outbox WHERE created_at < '2026-11-22'";
-        assert!(database.count(events).await >= 17);
-        assert_eq!(process.terminate().await, Some(0));
+#[apply(on_both_databases)]
+async fn a_database_of_the_first_version_is_upgraded_and_used(database: Database) {
+    as_the_first_version_left_it(&database).await;
+    let mut process = Process::serve(&database, NOWHERE).await;
+    let all = of(
+        &process,
+        "customer-1",
+        "/engagement/v2/contacts?read_from_cache=true",
+    )
+    .await;
+    assert_eq!(all["records"].as_array().unwrap().len(), 8);
+    let states = "/engagement/v2/sequence_states?read_from_cache=true";
+    let states = of(&process, "customer-1", states).await;
+    assert_eq!(states["records"].as_array().unwrap().len(), 8);
+    let changed =
+        "/engagement/v2/contacts?read_from_cache=true&modified_after=2026-01-01T00:00:00Z";
+    let changed = of(&process, "customer-2", changed).await;
+    assert_eq!(changed["records"].as_array().unwrap().len(), 2);
+    let runs = process.get("/mgmt/v2/sync-runs").await;
+    assert!(runs["results"].as_array().unwrap().len() >= 14);
+    let syncs = process.get("/mgmt/v2/syncs").await;
+    let paused = syncs["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|sync| sync["paused"] == true);
+    assert_eq!(paused.count(), 3);
+    let events = "SELECT count(*) FROM outbox WHERE created_at < '2026-11-22'";
+    assert!(database.count(events).await >= 17);
+    assert_eq!(process.terminate().await, Some(0));
 
-        // The stored credentials open, and interrupted runs continue.
-        let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
-        let process = Process::serve(&database, &apollo.base_url()).await;
-        for object in ["user", "mailbox", "sequence", "account", "contact"] {
-            let body = json!({"object_type": "common", "object": object});
-            process.post("/mgmt/v2/syncs/_trigger", &body).await;
-        }
-        until_contacts(&process, 20).await;
-        let live = of(&process, "customer-1", "/engagement/v2/users").await;
-        assert!(!live["records"].as_array().unwrap().is_empty());
-        let path = "/mgmt/v2/customers/customer-2/connections/apollo";
-        let new = process.put(path, &json!({"api_key": "sim-master-key"})).await;
-        assert_eq!(new["status"], "healthy");
-        let old_format = "SELECT count(*) FROM connections WHERE credentials LIKE 'v1.%'";
-        assert_eq!(database.count(old_format).await, 1);
+    // The stored credentials open, and interrupted runs continue.
+    let apollo = Simulator::start(quiet_apollo(20)).await.unwrap();
+    let process = Process::serve(&database, &apollo.base_url()).await;
+    for object in ["user", "mailbox", "sequence", "account", "contact"] {
+        let body = json!({"object_type": "common", "object": object});
+        process.post("/mgmt/v2/syncs/_trigger", &body).await;
     }
+    until_contacts(&process, 20).await;
+    let live = of(&process, "customer-1", "/engagement/v2/users").await;
+    assert!(!live["records"].as_array().unwrap().is_empty());
+    let path = "/mgmt/v2/customers/customer-2/connections/apollo";
+    let new = process
+        .put(path, &json!({"api_key": "sim-master-key"}))
+        .await;
+    assert_eq!(new["status"], "healthy");
+    let old_format = "SELECT count(*) FROM connections WHERE credentials LIKE 'v1.%'";
+    assert_eq!(database.count(old_format).await, 1);
+}
 
-    async fn the_upgrade_gives_times_the_form_that_the_api_has(database: Database) {
-        as_the_first_version_left_it(&database).await;
-        if !database.is_postgres {
-            database.execute(
+#[apply(on_both_databases)]
+async fn the_upgrade_gives_times_the_form_that_the_api_has(database: Database) {
+    as_the_first_version_left_it(&database).await;
+    if !database.is_postgres {
+        database
+            .execute(
                 "UPDATE engagement_contacts SET created_at = '+12026-01-31T09:30:00+00:00',
                     updated_at = '2026-01-31T09:30:00+00:00',
-                    deleted_at = '2026-01-31T09:30:00.123456+00:00'"
-            ).await;
-            assert!(!database.times_in_another_form().await.is_empty());
-        }
-        let before = database.count("SELECT count(*) FROM engagement_contacts").await;
-        assert!(migrate(&database).output().await.unwrap().status.success());
-        assert_eq!(database.times_in_another_form().await, Vec::<String>::new());
-        if !database.is_postgres {
-            let converted = "SELECT count(*) FROM engagement_contacts
+                    deleted_at = '2026-01-31T09:30:00.123456+00:00'",
+            )
+            .await;
+        assert!(!database.times_in_another_form().await.is_empty());
+    }
+    let before = database
+        .count("SELECT count(*) FROM engagement_contacts")
+        .await;
+    assert!(migrate(&database).output().await.unwrap().status.success());
+    assert_eq!(database.times_in_another_form().await, Vec::<String>::new());
+    if !database.is_postgres {
+        let converted = "SELECT count(*) FROM engagement_contacts
                 WHERE created_at IS NULL AND updated_at = '2026-01-31T09:30:00.000Z'
                   AND deleted_at = '2026-01-31T09:30:00.123Z'";
-            assert_eq!(database.count(converted).await, before);
-            let append_only = "SELECT count(*) FROM sqlite_master WHERE name = 'audit_log_refuses_update'";
-            assert_eq!(database.count(append_only).await, 1);
-        }
+        assert_eq!(database.count(converted).await, before);
+        let append_only =
+            "SELECT count(*) FROM sqlite_master WHERE name = 'audit_log_refuses_update'";
+        assert_eq!(database.count(append_only).await, 1);
     }
+}
 
-    async fn the_upgrade_makes_bare_hosts_of_domains(database: Database) {
-        as_the_first_version_left_it(&database).await;
-        let spellings = [" EXAMPLE.com. ", "https://www.Example.com:443/about?x#y", "example.com/about",
-            "//example.com", "http://me@example.com?x", "www.example.com", "example.com#x"];
-        for (place, domain) in spellings.iter().enumerate() {
-            database.execute(&format!(
+#[apply(on_both_databases)]
+async fn the_upgrade_makes_bare_hosts_of_domains(database: Database) {
+    as_the_first_version_left_it(&database).await;
+    let spellings = [
+        " EXAMPLE.com. ",
+        "https://www.Example.com:443/about?x#y",
+        "example.com/about",
+        "//example.com",
+        "http://me@example.com?x",
+        "www.example.com",
+        "example.com#x",
+    ];
+    for (place, domain) in spellings.iter().enumerate() {
+        database
+            .execute(&format!(
                 "INSERT INTO engagement_accounts (application_id, customer_id, provider_name, id,
                     connection_id, domain, is_deleted, last_modified_at, content_hash, raw_data)
                  SELECT application_id, customer_id, provider_name, 'spelt-{place}', connection_id,
                     '{domain}', false, last_modified_at, 0, raw_data
                  FROM engagement_accounts WHERE id NOT LIKE 'spelt-%' LIMIT 1"
-            )).await;
-        }
-        database.execute("UPDATE engagement_accounts SET domain = 'www.com' WHERE id NOT LIKE 'spelt-%'").await;
-        assert!(migrate(&database).output().await.unwrap().status.success());
-        let bare = "SELECT count(*) FROM engagement_accounts WHERE id LIKE 'spelt-%' AND domain = 'example.com'";
-        assert_eq!(database.count(bare).await, i64::try_from(spellings.len()).unwrap());
-        let others = "SELECT count(*) FROM engagement_accounts WHERE id NOT LIKE 'spelt-%' AND domain <> 'www.com'";
-        assert_eq!(database.count(others).await, 0);
+            ))
+            .await;
     }
+    database
+        .execute("UPDATE engagement_accounts SET domain = 'www.com' WHERE id NOT LIKE 'spelt-%'")
+        .await;
+    assert!(migrate(&database).output().await.unwrap().status.success());
+    let bare = "SELECT count(*) FROM engagement_accounts WHERE id LIKE 'spelt-%' AND domain = 'example.com'";
+    assert_eq!(
+        database.count(bare).await,
+        i64::try_from(spellings.len()).unwrap()
+    );
+    let others = "SELECT count(*) FROM engagement_accounts WHERE id NOT LIKE 'spelt-%' AND domain <> 'www.com'";
+    assert_eq!(database.count(others).await, 0);
+}
 
-    async fn first_starts_at_once_agree(database: Database) {
-        database.without_schema().await;
-        let mut starts = JoinSet::new();
-        for _ in 0..6 {
-            let mut migrate = migrate(&database);
-            starts.spawn(async move { migrate.output().await.unwrap() });
-        }
-        for output in starts.join_all().await {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-        assert_eq!(database.count("SELECT count(*) FROM encryption_check").await, 1);
+#[apply(on_both_databases)]
+async fn first_starts_at_once_agree(database: Database) {
+    database.without_schema().await;
+    let mut starts = JoinSet::new();
+    for _ in 0..6 {
+        let mut migrate = migrate(&database);
+        starts.spawn(async move { migrate.output().await.unwrap() });
     }
+    for output in starts.join_all().await {
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    assert_eq!(
+        database
+            .count("SELECT count(*) FROM encryption_check")
+            .await,
+        1
+    );
+}
 
-    async fn a_newer_schema_is_refused_with_what_to_do(database: Database) {
-        assert!(migrate(&database).output().await.unwrap().status.success());
-        let process = Process::serve(&database, NOWHERE).await;
-        database.execute(
+#[apply(on_both_databases)]
+async fn a_newer_schema_is_refused_with_what_to_do(database: Database) {
+    assert!(migrate(&database).output().await.unwrap().status.success());
+    let process = Process::serve(&database, NOWHERE).await;
+    database
+        .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
              SELECT 20990101000000, 'from the future', true, checksum, 0
              FROM _sqlx_migrations WHERE version = 20260101000000",
-        ).await;
-        let ready = crate::support::http_client().get(format!("{}/readyz", process.base));
-        let ready = App::answer(ready).await;
-        assert_eq!(ready.status, 503);
-        drop(process);
-        let refused = migrate(&database).output().await.unwrap();
-        assert_refused(&refused, "version 20990101000000, but this program supports none after");
-        assert_refused(&refused, "a newer Syncline was here");
-    }
+        )
+        .await;
+    let ready = crate::support::http_client().get(format!("{}/readyz", process.base));
+    let ready = App::answer(ready).await;
+    assert_eq!(ready.status, 503);
+    drop(process);
+    let refused = migrate(&database).output().await.unwrap();
+    assert_refused(
+        &refused,
+        "version 20990101000000, but this program supports none after",
+    );
+    assert_refused(&refused, "a newer Syncline was here");
+}
 
-    async fn a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) {
-        as_the_first_version_left_it(&database).await;
-        let applied = "SELECT count(*) FROM _sqlx_migrations";
-        let before = database.count(applied).await;
-        // Several migrations come before the one that makes this table.
-        database.execute("CREATE TABLE magic_links (in_the_way text)").await;
-        let failed = migrate(&database).output().await.unwrap();
-        assert_refused(&failed, "could not be brought up to date, and is as it was");
-        assert_eq!(database.count(applied).await, before);
-        let tables = if database.is_postgres { "pg_tables" } else { "sqlite_master" };
-        let name = if database.is_postgres { "tablename" } else { "name" };
-        let budgets = format!("SELECT count(*) FROM {tables} WHERE {name} = 'provider_accounts'");
-        assert_eq!(database.count(&budgets).await, 0);
+#[apply(on_both_databases)]
+async fn a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) {
+    as_the_first_version_left_it(&database).await;
+    let applied = "SELECT count(*) FROM _sqlx_migrations";
+    let before = database.count(applied).await;
+    // Several migrations come before the one that makes this table.
+    database
+        .execute("CREATE TABLE magic_links (in_the_way text)")
+        .await;
+    let failed = migrate(&database).output().await.unwrap();
+    assert_refused(&failed, "could not be brought up to date, and is as it was");
+    assert_eq!(database.count(applied).await, before);
+    let tables = if database.is_postgres {
+        "pg_tables"
+    } else {
+        "sqlite_master"
+    };
+    let name = if database.is_postgres {
+        "tablename"
+    } else {
+        "name"
+    };
+    let budgets = format!("SELECT count(*) FROM {tables} WHERE {name} = 'provider_accounts'");
+    assert_eq!(database.count(&budgets).await, 0);
 
-        database.execute("DROP TABLE magic_links").await;
-        assert!(migrate(&database).output().await.unwrap().status.success());
-        assert_eq!(database.count(&budgets).await, 1);
-    }
+    database.execute("DROP TABLE magic_links").await;
+    assert!(migrate(&database).output().await.unwrap().status.success());
+    assert_eq!(database.count(&budgets).await, 1);
 }
 
 /// The first version's schema, and rows that it wrote.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
+use macro_rules_attribute::apply;
 use syncline_model::{first_id_of, webhook::Attempt};
 use syncline_store::{AuditFilter, Expired, MessageFilter, PageRequest};
 
@@ -14,75 +15,116 @@ use crate::support::{App, Receiver, explaining, on_both_databases, reads_of_hist
 const HISTORY: [&str; 3] = ["webhook_deliveries", "outbox", "audit_log"];
 const LEASE: TimeDelta = TimeDelta::minutes(1);
 
-on_both_databases! {
-    async fn a_webhook_leaves_without_a_look_at_what_waits_or_was_delivered(database: Database) {
-        explaining(&database).await;
-        let app = App::with_contacts(database, 0).await;
-        let receiver = Receiver::start().await;
-        let id = endpoint(&app, &receiver).await["id"].as_str().unwrap().to_owned();
-        write_history(&app, &id).await;
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            for error in [None, Some("it failed".to_owned())] {
-                let due = app.store.due_endpoints(LEASE, 16).await.unwrap();
-                assert_eq!(due.len(), 1);
-                let leased = app.store.lease_endpoints(&[&id], "a test", LEASE).await.unwrap();
-                let delivery = app.store.next_delivery(&leased[0]).await.unwrap().unwrap();
-                let attempt = Attempt {
-                    attempted_at: app.now(),
-                    duration: Duration::ZERO,
-                    response_status: Some(200),
-                    response_body: None,
-                    error,
-                    retry_after: None,
-                };
-                let until = app.now() + LEASE;
-                assert!(app.store.record_attempt(&leased[0], &delivery, &attempt, until).await.unwrap());
-                app.store.release_endpoint(&leased[0]).await.unwrap();
-            }
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn a_webhook_leaves_without_a_look_at_what_waits_or_was_delivered(database: Database) {
+    explaining(&database).await;
+    let app = App::with_contacts(database, 0).await;
+    let receiver = Receiver::start().await;
+    let id = endpoint(&app, &receiver).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    write_history(&app, &id).await;
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        for error in [None, Some("it failed".to_owned())] {
+            let due = app.store.due_endpoints(LEASE, 16).await.unwrap();
+            assert_eq!(due.len(), 1);
+            let leased = app
+                .store
+                .lease_endpoints(&[&id], "a test", LEASE)
+                .await
+                .unwrap();
+            let delivery = app.store.next_delivery(&leased[0]).await.unwrap().unwrap();
+            let attempt = Attempt {
+                attempted_at: app.now(),
+                duration: Duration::ZERO,
+                response_status: Some(200),
+                response_body: None,
+                error,
+                retry_after: None,
+            };
+            let until = app.now() + LEASE;
+            assert!(
+                app.store
+                    .record_attempt(&leased[0], &delivery, &attempt, until)
+                    .await
+                    .unwrap()
+            );
+            app.store.release_endpoint(&leased[0]).await.unwrap();
+        }
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
-    async fn a_page_of_messages_or_of_the_audit_log_reads_no_more_of_them(database: Database) {
-        explaining(&database).await;
-        let app = App::with_contacts(database, 0).await;
-        let receiver = Receiver::start().await;
-        let id = endpoint(&app, &receiver).await["id"].as_str().unwrap().to_owned();
-        write_history(&app, &id).await;
-        let application = app.store.find_or_create_application("default").await.unwrap();
-        let tenant = app.store.tenant(&application.id);
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            for reverse in [false, true] {
-                let page = PageRequest { reverse, limit: 50, ..PageRequest::default() };
-                tenant.list_audit_log(&AuditFilter::default(), &page).await.unwrap();
-                let found = tenant.list_webhook_messages(&MessageFilter::default(), &page).await.unwrap();
-                let ids: Vec<&str> = found.iter().map(|message| message.id.as_str()).collect();
-                tenant.webhook_deliveries(&ids).await.unwrap();
-                tenant.webhook_attempts(&ids).await.unwrap();
-            }
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn a_page_of_messages_or_of_the_audit_log_reads_no_more_of_them(database: Database) {
+    explaining(&database).await;
+    let app = App::with_contacts(database, 0).await;
+    let receiver = Receiver::start().await;
+    let id = endpoint(&app, &receiver).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    write_history(&app, &id).await;
+    let application = app
+        .store
+        .find_or_create_application("default")
+        .await
+        .unwrap();
+    let tenant = app.store.tenant(&application.id);
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        for reverse in [false, true] {
+            let page = PageRequest {
+                reverse,
+                limit: 50,
+                ..PageRequest::default()
+            };
+            tenant
+                .list_audit_log(&AuditFilter::default(), &page)
+                .await
+                .unwrap();
+            let found = tenant
+                .list_webhook_messages(&MessageFilter::default(), &page)
+                .await
+                .unwrap();
+            let ids: Vec<&str> = found.iter().map(|message| message.id.as_str()).collect();
+            tenant.webhook_deliveries(&ids).await.unwrap();
+            tenant.webhook_attempts(&ids).await.unwrap();
+        }
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
-    async fn a_batch_of_what_is_old_reads_no_more_than_that(database: Database) {
-        explaining(&database).await;
-        let app = App::synced(database, 5).await;
-        let receiver = Receiver::start().await;
-        let id = endpoint(&app, &receiver).await["id"].as_str().unwrap().to_owned();
-        write_history(&app, &id).await;
-        let faults = reads_of_history(&app.database, &HISTORY, async {
-            for old in [
-                Expired::Runs, Expired::Messages, Expired::AuditLog, Expired::History, Expired::Accounts, Expired::MagicLinks,
-                Expired::Secrets, Expired::Answers, Expired::WriteLocks, Expired::Deliveries,
-            ] {
-                app.store.purge(old, app.now(), "").await.unwrap();
-            }
-        })
-        .await;
-        assert!(faults.is_empty(), "{faults:#?}");
-    }
+#[apply(on_both_databases)]
+async fn a_batch_of_what_is_old_reads_no_more_than_that(database: Database) {
+    explaining(&database).await;
+    let app = App::synced(database, 5).await;
+    let receiver = Receiver::start().await;
+    let id = endpoint(&app, &receiver).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    write_history(&app, &id).await;
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        for old in [
+            Expired::Runs,
+            Expired::Messages,
+            Expired::AuditLog,
+            Expired::History,
+            Expired::Accounts,
+            Expired::MagicLinks,
+            Expired::Secrets,
+            Expired::Answers,
+            Expired::WriteLocks,
+            Expired::Deliveries,
+        ] {
+            app.store.purge(old, app.now(), "").await.unwrap();
+        }
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 /// Twenty thousand messages that were delivered, two thousand that wait for their first attempt, as

@@ -1,5 +1,6 @@
 //! The real process: what it sends by default, and what a `kill -9` can't lose.
 
+use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::Simulator;
 
@@ -8,62 +9,75 @@ use crate::support::{
     Database, Delivery, Process, Receiver, Reply, on_both_databases, quiet_apollo, syncline,
 };
 
-on_both_databases! {
-    async fn an_event_survives_kill_9_between_its_commit_and_its_delivery(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        let receiver = Receiver::start().await;
-        receiver.next([Reply::Hang]);
-        let mut process = serve(&database, &apollo.base_url()).await;
-        let endpoint = process
-            .post(ENDPOINTS, &json!({"url": receiver.url(), "event_types": ["connection.created"]}))
+#[apply(on_both_databases)]
+async fn an_event_survives_kill_9_between_its_commit_and_its_delivery(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+    let receiver = Receiver::start().await;
+    receiver.next([Reply::Hang]);
+    let mut process = serve(&database, &apollo.base_url()).await;
+    let endpoint = process
+        .post(
+            ENDPOINTS,
+            &json!({"url": receiver.url(), "event_types": ["connection.created"]}),
+        )
+        .await;
+    process.connect().await;
+    // It was sent, but the delivery was not recorded.
+    receiver.until(1).await;
+    process.kill().await;
+    // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
+    // expires; the test makes it expire now.
+    if database.is_postgres {
+        database
+            .execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'")
             .await;
-        process.connect().await;
-        // It was sent, but the delivery was not recorded.
-        receiver.until(1).await;
-        process.kill().await;
-        // A process on PostgreSQL can't know that the other one is gone, and waits until its lease
-        // expires; the test makes it expire now.
-        if database.is_postgres {
-            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'").await;
-        }
-
-        let process = serve(&database, &apollo.base_url()).await;
-        let arrived = receiver.until(2).await;
-        assert_eq!(arrived[0].id(), arrived[1].id(), "the same event under the same id");
-        assert_eq!(arrived[0].body, arrived[1].body);
-        let secret = endpoint["secret"].as_str().unwrap();
-        assert!(arrived.iter().all(|it| it.is_verified_by(secret)));
-        let path = format!("{MESSAGES}/{}", arrived[0].id());
-        loop {
-            let message = process.get(&path).await;
-            if message["deliveries"][0]["status"] == "delivered" {
-                assert_eq!(message["attempts"].as_array().unwrap().len(), 1);
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
     }
 
-    async fn events_written_while_nothing_delivers_are_delivered_later(database: Database) {
-        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
-        let receiver = Receiver::start().await;
-        receiver.always(Reply::Hang);
-        let mut process = serve(&database, &apollo.base_url()).await;
-        process.post(ENDPOINTS, &json!({"url": receiver.url()})).await;
-        process.connect().await;
-        process.until_synced().await;
-        process.kill().await;
-        if database.is_postgres {
-            database.execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'").await;
+    let process = serve(&database, &apollo.base_url()).await;
+    let arrived = receiver.until(2).await;
+    assert_eq!(
+        arrived[0].id(),
+        arrived[1].id(),
+        "the same event under the same id"
+    );
+    assert_eq!(arrived[0].body, arrived[1].body);
+    let secret = endpoint["secret"].as_str().unwrap();
+    assert!(arrived.iter().all(|it| it.is_verified_by(secret)));
+    let path = format!("{MESSAGES}/{}", arrived[0].id());
+    loop {
+        let message = process.get(&path).await;
+        if message["deliveries"][0]["status"] == "delivered" {
+            assert_eq!(message["attempts"].as_array().unwrap().len(), 1);
+            break;
         }
-        receiver.always(Reply::Status(200));
-        let sent = receiver.ids().len();
-        let _process = serve(&database, &apollo.base_url()).await;
-        let arrived = receiver.until(sent + 7).await;
-        let types: Vec<String> = arrived[sent..].iter().map(Delivery::event_type).collect();
-        assert_eq!(types[0], "connection.created");
-        assert_eq!(types[1..], ["sync.complete"; 6]);
+        tokio::task::yield_now().await;
     }
+}
+
+#[apply(on_both_databases)]
+async fn events_written_while_nothing_delivers_are_delivered_later(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+    let receiver = Receiver::start().await;
+    receiver.always(Reply::Hang);
+    let mut process = serve(&database, &apollo.base_url()).await;
+    process
+        .post(ENDPOINTS, &json!({"url": receiver.url()}))
+        .await;
+    process.connect().await;
+    process.until_synced().await;
+    process.kill().await;
+    if database.is_postgres {
+        database
+            .execute("UPDATE webhook_endpoints SET leased_until = '2026-01-01T00:00:00.000Z'")
+            .await;
+    }
+    receiver.always(Reply::Status(200));
+    let sent = receiver.ids().len();
+    let _process = serve(&database, &apollo.base_url()).await;
+    let arrived = receiver.until(sent + 7).await;
+    let types: Vec<String> = arrived[sent..].iter().map(Delivery::event_type).collect();
+    assert_eq!(types[0], "connection.created");
+    assert_eq!(types[1..], ["sync.complete"; 6]);
 }
 
 #[tokio::test]
