@@ -1,8 +1,13 @@
-//! The check of every test's answers is able to fail.
+//! The OpenAPI documents as they are served, and the check that every test's answers go through.
 
 use reqwest::{Method, StatusCode};
+use serde_json::Value;
 
-use crate::support::documents::{Received, verdict};
+use super::refused;
+use crate::support::{
+    App, Database,
+    documents::{Received, verdict},
+};
 
 const CUSTOMER: &str = r#"{"application_id": "a", "customer_id": "c", "name": "A", "email": "a@customer.example",
         "health": {"status": "healthy", "reason": null, "last_synced_at": null}}"#;
@@ -91,4 +96,46 @@ fn a_record_is_checked_to_its_innermost_field() {
     let odd = contact(address);
     let reason = verdict(&received(&odd)).unwrap_err();
     assert!(reason.contains("/address"), "{reason}");
+}
+
+#[tokio::test]
+async fn every_operation_of_the_served_documents_is_served() {
+    let app = App::with_contacts(Database::sqlite(), 0).await;
+    for (api, _) in syncline_server::documents() {
+        let document = app.get(&format!("/openapi/{api}.json")).await.ok();
+        let version = document["openapi"].as_str().unwrap();
+        assert!(version.starts_with("3.1"), "{version}");
+        for (path, method) in operations(&document) {
+            // Without a key: a route refuses it for that, and what is no route is a 404 or a 405.
+            let path = format!("/{api}/v2{}", path.replace(['{', '}'], ""));
+            let answer = App::answer(app.request(method, &path)).await;
+            refused(&answer, 401, "UNAUTHORIZED_ERROR");
+        }
+    }
+}
+
+#[test]
+fn every_reference_in_the_documents_leads_somewhere() {
+    for (api, text) in syncline_server::documents() {
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let compact = document.to_string();
+        for reference in compact.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{api}: {pointer}");
+        }
+    }
+}
+
+fn operations(document: &Value) -> Vec<(String, Method)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for key in item.as_object().unwrap().keys() {
+            let method = key.to_uppercase();
+            if ["GET", "PUT", "POST", "PATCH", "DELETE"].contains(&&*method) {
+                operations.push((path.clone(), method.parse().unwrap()));
+            }
+        }
+    }
+    assert!(!operations.is_empty());
+    operations
 }

@@ -6,6 +6,7 @@ mod crowds;
 mod deadlocks;
 mod docs;
 mod documents;
+mod error_bodies;
 mod headers;
 mod health;
 mod metrics;

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod drain;
 mod encryption;
+mod help;
 mod keys;
 mod logs;
 mod many_crashes;
