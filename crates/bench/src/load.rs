@@ -13,10 +13,10 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use futures::future::join_all;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::{
     database::{Database, Server},
@@ -128,16 +128,17 @@ async fn meet(
     let before = service.resident_bytes();
     let started = Instant::now();
     let until = started + Duration::from_secs(u64::from(crowd.seconds));
-    let callers = (0..crowd.clients).map(|number| {
+    let mut callers = JoinSet::new();
+    for number in 0..crowd.clients {
         let caller = Caller {
             number,
             base: service.base_url().to_owned(),
             ids: ids.clone(),
         };
-        tokio::spawn(caller.stay(until))
-    });
+        callers.spawn(caller.stay(until));
+    }
     let mut asked = Asked::new();
-    for caller in join_all(callers).await {
+    while let Some(caller) = callers.join_next().await {
         asked.extend(caller.context("a caller panicked")??);
     }
     Ok(Met {

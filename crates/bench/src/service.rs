@@ -7,6 +7,7 @@ use reqwest::Method;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    task::JoinSet,
 };
 
 /// The key that the service is started with.
@@ -17,6 +18,7 @@ pub(crate) struct Service {
     http: reqwest::Client,
     /// Killed when this is dropped.
     process: Child,
+    _log: JoinSet<()>,
 }
 
 impl Service {
@@ -55,7 +57,8 @@ impl Service {
             said.push_str(&line);
         };
         // Keep reading, so that the process isn't blocked by a full pipe.
-        tokio::spawn(async move {
+        let mut log = JoinSet::new();
+        log.spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 handle(line);
             }
@@ -64,6 +67,7 @@ impl Service {
             base_url,
             http: reqwest::Client::builder().no_proxy().build()?,
             process,
+            _log: log,
         })
     }
 

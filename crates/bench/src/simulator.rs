@@ -7,6 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    task::JoinSet,
 };
 
 const API_PATH: &str = "/api/v1";
@@ -19,6 +20,7 @@ pub(crate) struct Simulator {
     world: World,
     /// Killed when this is dropped.
     _process: Child,
+    _output: JoinSet<()>,
 }
 
 /// The numbers of records at the provider.
@@ -67,8 +69,8 @@ impl Simulator {
             .kill_on_drop(true)
             .spawn()
             .context("the simulator can't be started")?;
-        let output = process.stdout.take().context("it has an output")?;
-        let mut lines = BufReader::new(output).lines();
+        let stdout = process.stdout.take().context("it has an output")?;
+        let mut lines = BufReader::new(stdout).lines();
         let first = lines.next_line().await?.unwrap_or_default();
         let base_url = first
             .split_whitespace()
@@ -77,7 +79,8 @@ impl Simulator {
             .with_context(|| format!("the simulator says no address but {first:?}"))?
             .to_owned();
         // Keep reading, so that the process isn't blocked by a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let mut output = JoinSet::new();
+        output.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
         // Needed even for plain HTTP; it fails only if one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -94,6 +97,7 @@ impl Simulator {
             http,
             world,
             _process: process,
+            _output: output,
         })
     }
 

@@ -3,23 +3,23 @@
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
 use syncline_providers::{ApolloConfig, Providers};
-use syncline_server::{AppState, ConnectionLimits, Guard, Metrics, Recorder};
-use syncline_store::{Application, EncryptionKeys, Store, StoreError};
+use syncline_server::{AppState, Guard, Metrics, Recorder};
+use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
-use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::{
     config::Config,
     data_dir::{DataDir, database_file, lock_database},
+    encryption_keys::{about_keys, are_wrong_keys, encryption_keys},
     key_file::KeyFile,
     lifecycle::Lifecycle,
-    open_files,
     public_url::PublicUrl,
 };
 
@@ -51,6 +51,10 @@ pub(crate) struct Parts {
     pub(crate) guard: Guard,
     /// Writes the audit log.
     pub(crate) recorder: Recorder,
+    /// The tasks beside the command, and the graceful shutdown.
+    pub(crate) lifecycle: Lifecycle,
+    /// Aborted when this is dropped; `recorder.flush` waits until everything is written.
+    _audit_writer: JoinSet<()>,
     /// The lock of an embedded database.
     _lock: Option<File>,
 }
@@ -157,8 +161,8 @@ impl Parts {
         }
         checked.map_err(|error| about_keys(error, key_file.as_ref()))?;
         let (recorder, writer) = Recorder::new(store.clone());
-        // Runs until the process ends; `flush` waits until everything is written.
-        tokio::spawn(writer);
+        let mut audit_writer = JoinSet::new();
+        audit_writer.spawn(writer);
         let parts = Self {
             store,
             clock,
@@ -173,6 +177,8 @@ impl Parts {
             key_file,
             guard: Guard::new(config.limits.requests()),
             recorder,
+            lifecycle: Lifecycle::default(),
+            _audit_writer: audit_writer,
             _lock: lock,
         };
         // Without a time limit, because there is no earlier measurement.
@@ -243,6 +249,7 @@ impl Parts {
             recorder: self.recorder.clone(),
             wake: engine.wake(),
             metrics,
+            tasks: self.lifecycle.tasks(),
         }
     }
 
@@ -346,120 +353,6 @@ fn place(config: &Config) -> String {
         Ok(file) if !url.starts_with("postgres") => file.display().to_string(),
         _ => "SYNCLINE_DATABASE_URL".to_owned(),
     }
-}
-
-/// The configured keys, or otherwise those in the embedded database's key file.
-pub(crate) fn encryption_keys(
-    config: &Config,
-    file: Option<&KeyFile>,
-    ids: &Ids,
-) -> anyhow::Result<EncryptionKeys> {
-    match (&config.encryption_key, file) {
-        (Some(keys), _) => keys
-            .expose_secret()
-            .parse()
-            .context("SYNCLINE_ENCRYPTION_KEY is wrong"),
-        (None, Some(file)) => file.open_or_make(ids),
-        (None, None) => bail!(
-            "SYNCLINE_ENCRYPTION_KEY is required with PostgreSQL: it seals your customers' \
-             credentials. `openssl rand -base64 32` makes one; keep it safe"
-        ),
-    }
-}
-
-pub(crate) async fn check_encryption_keys(
-    store: &Store,
-    file: Option<&KeyFile>,
-) -> anyhow::Result<()> {
-    let checked = store.check_encryption_keys().await;
-    checked.map_err(|error| about_keys(error, file))
-}
-
-/// Whether none of the keys opens a stored secret; otherwise the database failed.
-fn are_wrong_keys(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::UnknownEncryptionKey { .. } | StoreError::Inconsistent { .. }
-    )
-}
-
-fn about_keys(error: StoreError, file: Option<&KeyFile>) -> anyhow::Error {
-    if !are_wrong_keys(&error) {
-        return error.into();
-    }
-    let keys = match file {
-        Some(file) => file.path().display().to_string(),
-        None => "SYNCLINE_ENCRYPTION_KEY".to_owned(),
-    };
-    anyhow!(
-        "the stored secrets can't be opened with {keys}: {error}. Start with the key that sealed \
-         them, behind the newest one if there are several"
-    )
-}
-
-/// The process's metrics, installed once.
-pub(crate) fn metrics() -> anyhow::Result<Metrics> {
-    let metrics = Metrics::install().context("the metrics can't be set up")?;
-    tokio::spawn(metrics.clone().keep_up());
-    Ok(metrics)
-}
-
-/// Serves `router` until shutdown, and then until its last request is done.
-pub(crate) fn serve(lifecycle: &Lifecycle, listener: TcpListener, router: Router, parts: &Parts) {
-    let (guard, recorder) = (parts.guard.clone(), parts.recorder.clone());
-    let shutdown = lifecycle.clone();
-    let limits = connection_limits(open_files::raise_limit());
-    lifecycle.spawn(async move {
-        let answered = async {
-            syncline_server::serve(listener, router, limits, shutdown.requested()).await;
-            guard.finished().await;
-        };
-        // A caller that keeps its connection open must not cost the audit log its last entries.
-        tokio::select! {
-            () = answered => {}
-            () = shutdown.answer_time_is_over() => {}
-        }
-        recorder.flush().await;
-    });
-}
-
-/// Half of the process's file descriptors are for callers; providers and the database need some
-/// too.
-fn connection_limits(files: Option<u64>) -> ConnectionLimits {
-    let limits = ConnectionLimits::default();
-    let half = files.and_then(|files| usize::try_from(files / 2).ok());
-    ConnectionLimits {
-        connections: limits.connections.min(half.unwrap_or(usize::MAX)).max(1),
-        ..limits
-    }
-}
-
-/// Schedules and runs syncs until shutdown.
-pub(crate) fn work(lifecycle: &Lifecycle, engine: Engine) {
-    let shutdown = lifecycle.clone();
-    lifecycle.spawn(async move {
-        tokio::join!(engine.run(), async {
-            shutdown.requested().await;
-            engine.shutdown();
-        });
-    });
-}
-
-/// Delivers webhooks until shutdown.
-pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
-    let shutdown = lifecycle.clone();
-    lifecycle.spawn(async move {
-        tokio::join!(webhooks.run(), async {
-            shutdown.requested().await;
-            webhooks.shutdown();
-        });
-    });
-}
-
-pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("can't listen on {address}: choose another address with --listen"))
 }
 
 /// The name of this process in leases.

@@ -20,8 +20,22 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
+    /// Spawns a task that a shutdown waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Spawns a task that is cancelled at shutdown.
+    pub(crate) fn spawn_until_shutdown(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.spawn(async move {
+            shutdown.run_until_cancelled(task).await;
+        });
+    }
+
+    /// The tracker for tasks that others spawn and that a shutdown waits for.
+    pub(crate) fn tasks(&self) -> TaskTracker {
+        self.tasks.clone()
     }
 
     /// Resolves when shutdown is requested.

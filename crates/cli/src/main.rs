@@ -7,12 +7,14 @@ mod commands;
 mod compose;
 mod config;
 mod data_dir;
+mod encryption_keys;
 mod key_file;
 mod lifecycle;
 mod listen_address;
 mod logging;
 mod open_files;
 mod public_url;
+mod services;
 
 use std::{
     io::{self, Write},

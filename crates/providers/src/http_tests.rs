@@ -1,5 +1,10 @@
 //! What is sent, what is received, and when a request times out.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+
 use std::time::Instant;
 
 use reqwest::header::HeaderName;

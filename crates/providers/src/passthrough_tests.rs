@@ -1,5 +1,10 @@
 //! What times out, and what doesn't, against a socket that responds manually.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+
 use std::{
     convert::Infallible,
     pin::Pin,

@@ -1,6 +1,10 @@
 //! The client against a socket: what is sent, where the key goes, and what each answer is taken for.
 
 #![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+#![expect(
     clippy::unwrap_used,
     reason = "a test's helpers may panic as its tests do"
 )]

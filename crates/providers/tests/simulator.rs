@@ -2,6 +2,10 @@
 //! the same process. Whatever is read over one can be read over the other.
 
 #![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+#![expect(
     clippy::unwrap_used,
     reason = "a test's helpers may panic as its tests do"
 )]

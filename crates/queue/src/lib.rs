@@ -21,7 +21,7 @@ use apalis_core::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::layer::util::Identity;
 
 /// Rows that become due, and how one of them is processed.
@@ -62,12 +62,16 @@ impl Workers {
             Ok::<_, std::io::Error>(())
         };
         let name = self.name.clone();
+        let jobs = TaskTracker::new();
+        let started = jobs.clone();
         let worker = WorkerBuilder::new(name.as_str())
             .backend(DueRows::new(leases.clone(), self))
-            .build(move |job| work(leases.clone(), job));
+            .build(move |job| work(started.clone(), leases.clone(), job));
         if let Err(error) = worker.run_until(stopped).await {
             tracing::error!(%error, "the worker ended");
         }
+        jobs.close();
+        jobs.wait().await;
     }
 }
 
@@ -89,8 +93,12 @@ struct DueRows<L: Leases> {
 
 /// Runs each job in its own task: jobs run in parallel, and a panic affects no other job. Its lease
 /// expires, and the row is due again.
-async fn work<L: Leases>(leases: L, job: Job<L::Job>) -> Result<(), BoxDynError> {
-    tokio::spawn(async move {
+async fn work<L: Leases>(
+    jobs: TaskTracker,
+    leases: L,
+    job: Job<L::Job>,
+) -> Result<(), BoxDynError> {
+    jobs.spawn(async move {
         let Job { leased, slot } = job;
         leases.work_on(leased).await;
         drop(slot);

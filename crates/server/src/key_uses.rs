@@ -23,7 +23,7 @@ impl KeyUses {
             return;
         }
         let (store, id) = (state.store.clone(), key.id.clone());
-        tokio::spawn(async move {
+        state.tasks.spawn(async move {
             if let Err(error) = store.note_key_use(&id, now).await {
                 tracing::warn!("could not record when an API key was last used: {error}");
             }

@@ -36,6 +36,7 @@ use syncline_engine::Wake;
 use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
+use tokio_util::task::TaskTracker;
 
 pub use self::metrics::Metrics;
 pub use audit::Recorder;
@@ -71,4 +72,6 @@ pub struct AppState {
     /// Makes the engine look for due syncs now.
     pub wake: Wake,
     pub metrics: Metrics,
+    /// What goes on after its request was answered. A shutdown waits for it.
+    pub tasks: TaskTracker,
 }

@@ -183,7 +183,8 @@ impl Copy {
 
 /// Writes the pending updates in a second, so that callers don't wait.
 fn write_soon(state: AppState, account_id: String) {
-    tokio::spawn(async move {
+    let tasks = state.tasks.clone();
+    tasks.spawn(async move {
         tokio::time::sleep(WRITE_AFTER).await;
         let now = state.clock.now();
         if let Err(error) = state.request_gate.sync(&state, &account_id, now).await {

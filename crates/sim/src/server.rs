@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::options::Options;
 use crate::request::{SimReply, SimRequest, WireFault};
@@ -140,7 +140,8 @@ fn system_clock() -> NowFn {
 pub struct RunningSimulator {
     simulator: Simulator,
     address: SocketAddr,
-    server: JoinHandle<io::Result<()>>,
+    /// Ends with this.
+    server: JoinSet<io::Result<()>>,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -163,7 +164,7 @@ impl RunningSimulator {
     pub async fn stop(mut self) {
         self.stop = None;
         // Only the server's end matters.
-        let _ = (&mut self.server).await;
+        let _ = self.server.join_next().await;
     }
 }
 
@@ -172,12 +173,6 @@ impl std::ops::Deref for RunningSimulator {
 
     fn deref(&self) -> &Simulator {
         &self.simulator
-    }
-}
-
-impl Drop for RunningSimulator {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 
@@ -193,7 +188,8 @@ impl Simulator {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let simulator = self.clone();
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             let shutdown = async {
                 // Stop on a signal or when the sender is dropped.
                 let _ = stopped.await;

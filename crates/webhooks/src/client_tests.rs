@@ -1,3 +1,8 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+
 use std::{
     net::IpAddr,
     sync::atomic::{AtomicUsize, Ordering},

@@ -18,6 +18,7 @@ use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::task::TaskTracker;
 
 use super::{
     Database,
@@ -178,6 +179,7 @@ impl App {
             key_uses: Arc::default(),
             allow_private_targets: true,
             request_gate: Arc::default(),
+            tasks: TaskTracker::new(),
             guard: Guard::new(http.requests),
             recorder,
             wake: engine.wake(),

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    task::JoinSet,
 };
 
 use crate::service::Service;
@@ -29,7 +29,8 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: clos
 pub(crate) struct Receiver {
     url: String,
     arrived: Arc<AtomicU64>,
-    server: JoinHandle<()>,
+    /// Ends with this.
+    _server: JoinSet<()>,
 }
 
 #[derive(Deserialize)]
@@ -43,10 +44,13 @@ impl Receiver {
         let url = format!("http://{}/hooks", listener.local_addr()?);
         let arrived = Arc::<AtomicU64>::default();
         let count = arrived.clone();
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
                 let count = count.clone();
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     if answer(stream).await.is_ok() {
                         count.fetch_add(1, Ordering::Relaxed);
                     }
@@ -56,7 +60,7 @@ impl Receiver {
         Ok(Self {
             url,
             arrived,
-            server,
+            _server: server,
         })
     }
 
@@ -86,12 +90,6 @@ impl Receiver {
                 return Ok(arrived / first.1.elapsed().as_secs_f64());
             }
         }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -17,9 +17,9 @@ use syncline_store::{EncryptionKeys, Settled, Store, StoreError};
 use super::backup::directory_of;
 use crate::{
     cli::FileArgs,
-    compose::{check_encryption_keys, encryption_keys},
     config::Config,
     data_dir::{DataDir, database_file, lock_database, open_private},
+    encryption_keys::{check_encryption_keys, encryption_keys},
     key_file::KeyFile,
     logging,
 };

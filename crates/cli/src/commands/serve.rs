@@ -9,8 +9,8 @@ use crate::{
     cli::{Role, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{CLOSE_TIMEOUT, Lifecycle, Signals},
-    logging,
+    lifecycle::{CLOSE_TIMEOUT, Signals},
+    logging, services,
 };
 
 pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         bail!("an embedded database serves one process: a split --role needs PostgreSQL");
     }
     let (_, generated) = parts.first_api_key(config.api_key.as_ref()).await?;
-    let listener = compose::listen(config.listen).await?;
+    let listener = services::listen(config.listen).await?;
     let address = listener.local_addr()?;
     print_start(&address.to_string(), generated.as_deref());
 
@@ -36,23 +36,22 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
         parts.store.free_leases_of("serve-").await?;
         parts.store.free_endpoints_of("serve-").await?;
     }
-    let metrics = compose::metrics()?;
+    let lifecycle = &parts.lifecycle;
+    let metrics = services::metrics(lifecycle)?;
     syncline_server::report_panics();
-    let lifecycle = Lifecycle::default();
     let router = match args.role {
         Role::All | Role::Api => parts.router(&engine, metrics, address),
         Role::Worker => parts.health_router(&engine, metrics, address),
     };
-    compose::serve(&lifecycle, listener, router, &parts);
+    services::serve(&parts, listener, router);
     if args.role != Role::Api {
-        compose::work(&lifecycle, engine);
-        compose::deliver(&lifecycle, webhooks);
+        services::work(lifecycle, engine);
+        services::deliver(lifecycle, webhooks);
     }
-    let watch = tokio::spawn(parts.clone().watch_database());
+    lifecycle.spawn_until_shutdown(parts.clone().watch_database());
 
     signals.received().await;
     tracing::info!("shutting down");
-    watch.abort();
     lifecycle.shutdown().await;
     // A connection that can't be closed must not keep the process running.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, parts.store.close()).await;

@@ -49,7 +49,7 @@ pub(crate) async fn admit(
             .await
             .unwrap_or_else(|_| ApiError::TooLate("nothing was changed").into_response());
     }
-    match timeout(within, tokio::spawn(answer.in_current_span())).await {
+    match timeout(within, state.tasks.spawn(answer.in_current_span())).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Ok(Err(error)) => {

@@ -24,8 +24,8 @@ use crate::{
     cli::DemoArgs,
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{Lifecycle, Signals},
-    logging,
+    lifecycle::Signals,
+    logging, services,
 };
 
 pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
@@ -45,9 +45,8 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let (_, key) = parts.first_api_key(None).await?;
     let key = key.context("a new database has no key")?;
     let listener = listen_nearby(args.listen).await?;
-    let lifecycle = Lifecycle::default();
     let api = Api::new(listener.local_addr()?, key);
-    start(&lifecycle, &parts, listener)?;
+    start(&parts, listener)?;
 
     let demo = Demo {
         receiver: Receiver::start(&api).await?,
@@ -62,20 +61,20 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         demo.print_serving(second, &dir.path().join("syncline.db"));
         signals.received().await;
     }
-    lifecycle.shutdown().await;
+    parts.lifecycle.shutdown().await;
     parts.store.close().await;
     shown.map(drop)
 }
 
 /// The same as `serve`, without its log.
-fn start(lifecycle: &Lifecycle, parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
+fn start(parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let engine = parts.engine(EngineConfig::default());
     let webhooks = parts.webhooks("demo".to_owned())?;
-    let router = parts.router(&engine, compose::metrics()?, address);
-    compose::serve(lifecycle, listener, router, parts);
-    compose::work(lifecycle, engine);
-    compose::deliver(lifecycle, webhooks);
+    let router = parts.router(&engine, services::metrics(&parts.lifecycle)?, address);
+    services::serve(parts, listener, router);
+    services::work(&parts.lifecycle, engine);
+    services::deliver(&parts.lifecycle, webhooks);
     Ok(())
 }
 
@@ -99,9 +98,9 @@ fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
 
 /// Listens on the address, or on another port of it if that one is in use.
 async fn listen_nearby(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    match compose::listen(address).await {
+    match services::listen(address).await {
         Ok(listener) => Ok(listener),
-        Err(_) => compose::listen(SocketAddr::new(address.ip(), 0)).await,
+        Err(_) => services::listen(SocketAddr::new(address.ip(), 0)).await,
     }
 }
 

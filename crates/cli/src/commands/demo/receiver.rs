@@ -14,14 +14,15 @@ use axum::{
 };
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
 use super::api::Api;
 
 pub(super) struct Receiver {
     pub(super) address: String,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    /// Ends with this.
+    _server: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -43,7 +44,8 @@ impl Receiver {
         let router = Router::new()
             .route("/hooks", post(receive))
             .with_state(shared.clone());
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
         let endpoint =
@@ -56,7 +58,7 @@ impl Receiver {
         Ok(Self {
             address,
             shared,
-            server,
+            _server: server,
         })
     }
 
@@ -74,12 +76,6 @@ impl Receiver {
     /// Messages with an invalid signature.
     pub(super) fn forged(&self) -> usize {
         self.shared.forged.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

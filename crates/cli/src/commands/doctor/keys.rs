@@ -5,7 +5,9 @@ use syncline_model::{Clock, Ids, Role, SystemClock};
 use syncline_store::{EncryptionKeys, PageRequest, Store, StoreError};
 
 use super::report::Report;
-use crate::{commands::one_line, compose::encryption_keys, config::Config, key_file::KeyFile};
+use crate::{
+    commands::one_line, config::Config, encryption_keys::encryption_keys, key_file::KeyFile,
+};
 
 const ENCRYPTION: &str = "encryption keys";
 const API: &str = "API keys";
