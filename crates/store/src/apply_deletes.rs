@@ -7,8 +7,9 @@ use syncline_model::{Object, event::ConnectionRef};
 use crate::{
     Store, StoreError, Tenant,
     again::again,
-    db::{Db, KeySet, Tx, run},
+    db::{Db, Tx, run},
     history::HistoryEntry,
+    key_set::KeySet,
     providers::parse_provider,
     records::INDEX_LAG,
     syncs::parse_object,

@@ -15,8 +15,9 @@ use syncline_model::{
 
 use crate::{
     Scan, ScanAccount, ScanRun, Store, StoreError,
-    connections::CREDENTIALS,
-    db::{Db, KeySet, Tx, run},
+    credentials::CREDENTIALS,
+    db::{Db, Tx, run},
+    key_set::KeySet,
     providers::parse_provider,
     syncs::parse_object,
     timestamp::{Timestamp, at},

@@ -14,8 +14,8 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
+    access_lost::PROBE_EVERY,
     db::run,
-    endings::PROBE_EVERY,
     timestamp::{Timestamp, at},
 };
 

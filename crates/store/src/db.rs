@@ -15,15 +15,9 @@ use std::{
 
 use sqlx::{
     Connection as _, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    encode::IsNull,
-    error::BoxDynError,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
-    postgres::{PgArgumentBuffer, PgTypeInfo, types::Oid},
-    sqlite::{
-        SqliteArgumentsBuffer, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
-        SqliteSynchronous, SqliteTypeInfo,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use syncline_model::Time;
 use tokio::{sync::Notify, time::Instant};
@@ -464,67 +458,6 @@ impl Tx {
             wakes.notify_one();
         }
         Ok(())
-    }
-}
-
-/// The OID of the type `json` in every PostgreSQL.
-const JSON_OID: Oid = Oid(114);
-
-/// A set of keys as one parameter: a JSON object, so that `SELECT key FROM json_each($1)` is the
-/// same text on both databases. PostgreSQL's `json_each` needs `json`, SQLite's needs text.
-pub(crate) struct KeySet(String);
-
-impl KeySet {
-    pub(crate) fn new<K: AsRef<str>>(keys: &[K]) -> Self {
-        let object: serde_json::Map<_, _> = keys
-            .iter()
-            .map(|key| (key.as_ref().to_owned(), serde_json::Value::Null))
-            .collect();
-        Self(serde_json::Value::Object(object).to_string())
-    }
-
-    /// With a value each, for `SELECT key, value FROM json_each($1)`.
-    pub(crate) fn with_values(rows: serde_json::Map<String, serde_json::Value>) -> Self {
-        Self(serde_json::Value::Object(rows).to_string())
-    }
-
-    /// Keys with a number each, as `key` and `value`.
-    pub(crate) fn with_numbers<'k>(numbers: impl IntoIterator<Item = (&'k str, i64)>) -> Self {
-        let object: serde_json::Map<_, _> = numbers
-            .into_iter()
-            .map(|(key, number)| (key.to_owned(), number.into()))
-            .collect();
-        Self(serde_json::Value::Object(object).to_string())
-    }
-
-    /// For a parameter that the statement casts.
-    pub(crate) fn into_text(self) -> String {
-        self.0
-    }
-}
-
-impl sqlx::Type<Postgres> for KeySet {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(JSON_OID)
-    }
-}
-
-impl sqlx::Encode<'_, Postgres> for KeySet {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
-    }
-}
-
-impl sqlx::Type<Sqlite> for KeySet {
-    fn type_info() -> SqliteTypeInfo {
-        <String as sqlx::Type<Sqlite>>::type_info()
-    }
-}
-
-impl sqlx::Encode<'_, Sqlite> for KeySet {
-    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
-        <String as sqlx::Encode<'_, Sqlite>>::encode_by_ref(&self.0, buffer)
     }
 }
 

@@ -1,24 +1,17 @@
 //! How scans end: each run's outcome, its event, and the consequences for the connection, in one
 //! transaction.
 
-use std::collections::HashSet;
-
-use chrono::TimeDelta;
-use serde_json::Value;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{
-    Capabilities, Capability, ConnectionStatus, Coverage, Denial, RunState, SeenCount, event::Event,
-};
+use syncline_model::{Coverage, RunState, event::Event};
 
 use crate::{
     Store, StoreError,
+    access_lost::Pause,
     db::{Tx, run},
     runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
-    sealing::same_value,
     sweep::Swept,
-    syncs::{CREDENTIALS_CAUSE, FORBIDDEN_CAUSE},
     timestamp::at,
 };
 
@@ -37,22 +30,6 @@ pub struct Ending {
     pub resumable: bool,
 }
 
-/// What is paused when the provider rejects a run's credentials.
-#[derive(Debug, Clone)]
-pub enum Pause {
-    /// The credentials are rejected: every sync of the connection is paused.
-    Connection { reason: String },
-    /// The credentials may not read this object: its syncs are paused, except for one attempt a
-    /// day.
-    Object { denial: Denial, reason: String },
-}
-
-/// How often a sync that is paused because the credentials may not read its object is retried.
-pub(crate) const PROBE_EVERY: TimeDelta = TimeDelta::hours(24);
-
-/// How long pages of earlier runs are kept while no later run has seen everything.
-const PAGES_KEPT_FOR: TimeDelta = TimeDelta::days(7);
-
 #[derive(FromRow)]
 struct FinishedRow {
     #[sqlx(flatten)]
@@ -60,84 +37,7 @@ struct FinishedRow {
     num_records_synced: i64,
 }
 
-/// How many distinct records a run saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// In the newest pass, including malformed records that have an id.
-    pub pass: SeenCount,
-    /// The records that contained them, in the newest pass, if no other run stores those.
-    pub carriers: SeenCount,
-    /// In the whole run.
-    pub distinct: i64,
-    /// In the whole run, without malformed ones.
-    pub valid: i64,
-}
-
-/// The pass, the ids on a page, the rejected records, and the ids of the records that contained the
-/// page's own.
-type SeenPage = (
-    i64,
-    Json<Vec<String>>,
-    Option<Json<Vec<Value>>>,
-    Option<Json<Vec<String>>>,
-);
-
-/// Counts ids and their repetitions.
-#[derive(Default)]
-struct Tally<'a> {
-    read: usize,
-    distinct: HashSet<&'a str>,
-}
-
-impl<'a> Tally<'a> {
-    fn add(&mut self, ids: &'a [String]) {
-        self.read += ids.len();
-        self.distinct.extend(ids.iter().map(String::as_str));
-    }
-
-    fn count(&self) -> SeenCount {
-        SeenCount {
-            distinct: count(self.distinct.len()),
-            repeated: count(self.read - self.distinct.len()),
-        }
-    }
-}
-
-fn count(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
 impl Store {
-    /// Counts what a run saw over all of its pages.
-    pub async fn count_seen(&self, run_id: &str, pass: u32) -> Result<Seen, StoreError> {
-        const SQL: &str = "
-            SELECT pass, ids, rejected, carriers FROM sync_run_pages
-            WHERE run_id = $1 ORDER BY pass, page";
-        let mut reader = self.db.read().await?;
-        let pages: Vec<SeenPage> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(run_id)
-            .fetch_all(c)
-            .await)?;
-        let (mut all, mut of_pass, mut carriers) =
-            (Tally::default(), Tally::default(), Tally::default());
-        let mut malformed = HashSet::new();
-        for (page_pass, ids, rejected, carried_by) in &pages {
-            all.add(&ids.0);
-            if *page_pass == i64::from(pass) {
-                of_pass.add(&ids.0);
-                carriers.add(carried_by.as_ref().map_or(&[], |ids| &ids.0));
-            }
-            let rejected = rejected.iter().flat_map(|rejected| &rejected.0);
-            malformed.extend(rejected.filter_map(|rejected| rejected["id"].as_str()));
-        }
-        Ok(Seen {
-            pass: of_pass.count(),
-            carriers: carriers.count(),
-            distinct: count(all.distinct.len()),
-            valid: count(all.distinct.difference(&malformed).count()),
-        })
-    }
-
     /// Ends the scan's runs, each with its event, in one transaction.
     pub async fn finish_scan(
         &self,
@@ -256,39 +156,6 @@ impl Store {
         self.write_event(tx, &scan.connection, &event).await
     }
 
-    /// Once a run has seen everything, the pages of earlier runs are of no use, except for their
-    /// rejected records. A capped run keeps them for a while: they can show when a record beyond
-    /// the limit was last seen.
-    async fn forget_older_pages(
-        &self,
-        tx: &mut Tx,
-        run: &ScanRun,
-        saw_everything: bool,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            UPDATE sync_runs SET keeps_pages = false
-            WHERE sync_id = $1 AND keeps_pages AND id <> $2 AND (finished_at < $3 OR $4)
-            RETURNING id";
-        const PAGES: &str = "
-            DELETE FROM sync_run_pages WHERE rejected IS NULL AND run_id = $1";
-        let long_ago = self.now() - PAGES_KEPT_FOR;
-        let older: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
-            .bind(&run.sync_id)
-            .bind(&run.id)
-            .bind(at(long_ago))
-            .bind(saw_everything)
-            .fetch_all(c)
-            .await)?;
-        for run_id in older {
-            run!(tx, |c| sqlx::query(PAGES)
-                .bind(&run_id)
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Ok(())
-    }
-
     /// Stores the coverage for the next run: whether the account is larger than the limit decides
     /// the reading order.
     async fn note_coverage(
@@ -326,152 +193,6 @@ impl Store {
         }
         self.note_capability(tx, scan, endings, &Capability::readable())
             .await
-    }
-
-    /// Resumes a sync that was paused because its object could not be read, now that it has been
-    /// read.
-    async fn resume_after_probe(&self, tx: &mut Tx, sync_id: &str) -> Result<(), StoreError> {
-        const SQL: &str = "
-            UPDATE syncs
-            SET paused = false, paused_reason = NULL, paused_cause = NULL, next_run_at = $3
-            WHERE id = $1 AND paused_cause = $2";
-        const PERIOD: &str = "SELECT period_ms FROM syncs WHERE id = $1";
-        let period: i64 = run!(tx, |c| sqlx::query_scalar(PERIOD)
-            .bind(sync_id)
-            .fetch_one(c)
-            .await)?;
-        let next = self.now() + TimeDelta::milliseconds(period);
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(sync_id)
-            .bind(FORBIDDEN_CAUSE)
-            .bind(at(next))
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    async fn probe_later(&self, tx: &mut Tx, sync_id: &str) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE syncs SET next_run_at = $2 WHERE id = $1 AND paused_cause = $3";
-        let next = self.now() + PROBE_EVERY;
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(sync_id)
-            .bind(at(next))
-            .bind(FORBIDDEN_CAUSE)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    /// Lock order: syncs, then their connection.
-    async fn pause_after(
-        &self,
-        tx: &mut Tx,
-        scan: &Scan,
-        endings: &[Ending],
-        pause: &Pause,
-    ) -> Result<(), StoreError> {
-        const LOCK: &str = "
-            UPDATE connections SET status = status WHERE id = $1 RETURNING credentials";
-        let connection_id = &scan.connection.connection_id;
-        let syncs = self.lock_syncs(tx, connection_id).await?;
-        let sealed: String = run!(tx, |c| sqlx::query_scalar(LOCK)
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?;
-        if !same_value(&sealed, &scan.sealed) {
-            // The rejection of the old credentials says nothing about the new ones: try those.
-            return self.run_again(tx, endings).await;
-        }
-        let (Pause::Connection { reason } | Pause::Object { reason, .. }) = pause;
-        let cause = match pause {
-            Pause::Connection { .. } => CREDENTIALS_CAUSE,
-            Pause::Object { .. } => FORBIDDEN_CAUSE,
-        };
-        for (sync_id, object) in syncs {
-            let affected = match pause {
-                Pause::Connection { .. } => true,
-                Pause::Object { .. } => object.scanned_as() == scan.object,
-            };
-            if affected {
-                self.pause_sync_in(tx, &sync_id, object, &scan.connection, reason, cause)
-                    .await?;
-                self.probe_later(tx, &sync_id).await?;
-            }
-        }
-        match pause {
-            Pause::Connection { .. } => self.note_unauthorized(tx, scan).await,
-            Pause::Object { denial, reason } => {
-                let capability = Capability::unreadable(*denial, reason);
-                self.note_capability(tx, scan, endings, &capability).await
-            }
-        }
-    }
-
-    async fn run_again(&self, tx: &mut Tx, endings: &[Ending]) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE syncs SET triggered_at = $2 WHERE id = $1";
-        let now = self.now();
-        for ending in endings {
-            run!(tx, |c| sqlx::query(SQL)
-                .bind(&ending.run.sync_id)
-                .bind(at(now))
-                .execute(c)
-                .await
-                .map(drop))?;
-        }
-        Ok(())
-    }
-
-    async fn note_unauthorized(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE connections SET status = 'unauthorized' WHERE id = $1";
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&scan.connection.connection_id)
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    /// Stores what a run showed about the key: that it can read the run's object, or why not. A key
-    /// that can't read every object makes its connection `limited`.
-    async fn note_capability(
-        &self,
-        tx: &mut Tx,
-        scan: &Scan,
-        endings: &[Ending],
-        capability: &Capability,
-    ) -> Result<(), StoreError> {
-        const LOCK: &str = "
-            UPDATE connections SET status = status WHERE id = $1 RETURNING capabilities";
-        // The status `unauthorized` is only cleared by new credentials.
-        const SQL: &str = "
-            UPDATE connections
-            SET capabilities = $2,
-                status = CASE WHEN status = 'unauthorized' THEN status ELSE $3 END
-            WHERE id = $1";
-        let connection_id = &scan.connection.connection_id;
-        let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?;
-        let mut capabilities = known.0;
-        for ending in endings {
-            capabilities.insert(ending.run.object, capability.clone());
-        }
-        let status = if capabilities.values().all(|capability| capability.readable) {
-            ConnectionStatus::Healthy
-        } else {
-            ConnectionStatus::Limited
-        };
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(connection_id)
-            .bind(Json(&capabilities))
-            .bind(status.as_str())
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
     }
 }
 

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use crate::{
     Store, StoreError,
-    db::{KeySet, PoolUse, Reader, run},
+    db::{PoolUse, Reader, run},
     health::behind_at_ms,
+    key_set::KeySet,
     providers::parse_provider,
     timestamp::{Timestamp, at},
 };

@@ -12,7 +12,8 @@ use syncline_model::{
 use crate::{
     Connection, Ending, Store, StoreError, Tenant,
     connections::parse_status,
-    db::{KeySet, Tx, run},
+    db::{Tx, run},
+    key_set::KeySet,
     syncs::parse_object,
     tenant::{Scoped, scoped},
     timestamp::{Timestamp, at},

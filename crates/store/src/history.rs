@@ -9,7 +9,8 @@ use syncline_model::{Object, Time, event::ConnectionRef};
 use crate::{
     Store, StoreError,
     connections::Connection,
-    db::{Db, KeySet, Tx, run},
+    db::{Db, Tx, run},
+    key_set::KeySet,
     timestamp::{Timestamp, at},
 };
 

@@ -8,8 +8,9 @@ use syncline_model::{Checkpoint, LookupOutcome};
 use crate::{
     Store, StoreError,
     budgets::Spending,
-    db::{KeySet, run},
+    db::run,
     history::HistoryEntry,
+    key_set::KeySet,
     scans::{Scan, ScanRun},
     timestamp::at,
 };

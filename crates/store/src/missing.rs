@@ -12,8 +12,9 @@ use syncline_model::{Checkpoint, Object};
 
 use crate::{
     Store, StoreError,
-    db::{Db, KeySet, Tx, run},
+    db::{Db, Tx, run},
     history::HistoryEntry,
+    key_set::KeySet,
     records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},
     timestamp::at,

@@ -394,61 +394,6 @@ impl Store {
         Ok(runs)
     }
 
-    /// A rejected record that has an id counts as seen.
-    async fn write_seen(
-        &self,
-        tx: &mut Tx,
-        run: &HeldRun,
-        commit: &PageCommit<'_>,
-        share: &Share,
-        carriers: Option<&[String]>,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
-            VALUES ($1, $2, $3, $4, $5, $6)";
-        let rejected_ids = share
-            .rejected
-            .iter()
-            .filter_map(|rejected| rejected["id"].as_str());
-        let ids: Vec<&str> = share
-            .ids
-            .iter()
-            .map(String::as_str)
-            .chain(rejected_ids)
-            .collect();
-        let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
-        run!(tx, |c| sqlx::query(SQL)
-            .bind(&run.id)
-            .bind(i64::from(commit.pass))
-            .bind(i64::from(commit.page))
-            .bind(Json(&ids))
-            .bind(rejected)
-            .bind(carriers.map(Json))
-            .execute(c)
-            .await
-            .map(drop))?;
-        Ok(())
-    }
-
-    /// The ids on each page of the scan's newest pass.
-    pub async fn pages_read(&self, scan: &Scan) -> Result<Vec<Vec<String>>, StoreError> {
-        // If the scanned object has no run of its own, its ids are stored as the carriers of those
-        // that it contained.
-        const SQL: &str = "
-            SELECT CASE r.object WHEN $3 THEN p.ids ELSE p.carriers END
-            FROM sync_runs r JOIN sync_run_pages p ON p.run_id = r.id
-            WHERE r.scan_id = $1 AND p.pass = $2 AND (r.object = $3 OR p.carriers IS NOT NULL)
-            ORDER BY p.page";
-        let mut reader = self.db.read().await?;
-        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
-            .bind(&scan.id)
-            .bind(i64::from(scan.checkpoint.pass))
-            .bind(scan.object.as_str())
-            .fetch_all(c)
-            .await)?;
-        Ok(pages.into_iter().map(|ids| ids.0).collect())
-    }
-
     /// The stored provider JSON of some of a connection's records, by id.
     pub async fn raw_data(
         &self,
@@ -470,14 +415,6 @@ fn origin_of(commit: &PageCommit<'_>) -> Origin {
     Origin::Page {
         asked_at: commit.asked_at,
     }
-}
-
-/// The records that contained an object's own, if no other run of the scan stores them.
-fn carriers<'s>(shares: &'s [Share], runs: &[HeldRun], object: Object) -> Option<&'s [String]> {
-    let carrier = object.scanned_as();
-    let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
-    let share = shares.iter().find(|share| share.object == carrier)?;
-    (!kept).then_some(&share.ids)
 }
 
 /// The objects that a page has records of.
@@ -505,4 +442,12 @@ fn ids_of<T>(records: &[Record<T>]) -> Vec<String> {
 
 fn len<T>(list: &[T]) -> i64 {
     i64::try_from(list.len()).unwrap_or(i64::MAX)
+}
+
+/// The records that contained an object's own, if no other run of the scan stores them.
+fn carriers<'s>(shares: &'s [Share], runs: &[HeldRun], object: Object) -> Option<&'s [String]> {
+    let carrier = object.scanned_as();
+    let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
+    let share = shares.iter().find(|share| share.object == carrier)?;
+    (!kept).then_some(&share.ids)
 }

@@ -8,7 +8,8 @@ use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason}
 
 use crate::{
     PageRequest, Store, StoreError, Sync, Tenant, Total,
-    db::{KeySet, run},
+    db::run,
+    key_set::KeySet,
     providers::parse_provider,
     syncs::parse_object,
     tenant::{Scoped, scoped},

@@ -18,7 +18,8 @@ use syncline_model::{Object, Time};
 use crate::{
     Store, StoreError,
     db::run,
-    syncs::{FORBIDDEN_CAUSE, parse_object},
+    sync_control::FORBIDDEN_CAUSE,
+    syncs::parse_object,
     timestamp::{Timestamp, at},
 };
 

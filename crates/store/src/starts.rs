@@ -10,7 +10,8 @@ use syncline_model::{Checkpoint, Object, Time};
 
 use crate::{
     Store, StoreError,
-    db::{self, Db, KeySet, Tx, run},
+    db::{self, Db, Tx, run},
+    key_set::KeySet,
     schedule::{Due, LockedSync, could_not_start},
     syncs::parse_object,
     timestamp::at,

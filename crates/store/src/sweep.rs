@@ -14,9 +14,10 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    db::{KeySet, Tx, run},
+    db::{Tx, run},
     endings::Ending,
     history::HistoryEntry,
+    key_set::KeySet,
     lookups::WORD_HOLDS_FOR,
     records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},

@@ -22,7 +22,8 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    db::{Db, KeySet, Tx, run},
+    db::{Db, Tx, run},
+    key_set::KeySet,
     timestamp::{Timestamp, at},
 };
 

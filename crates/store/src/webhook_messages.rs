@@ -7,7 +7,8 @@ use syncline_model::{Time, event::WEBHOOK_TEST, first_id_of};
 
 use crate::{
     PageRequest, StoreError, Tenant, Total, WebhookEndpoint,
-    db::{KeySet, run},
+    db::run,
+    key_set::KeySet,
     outbox::wants,
     tenant::{Scoped, scoped},
     timestamp::{Timestamp, at},

@@ -16,7 +16,8 @@ use super::tables::Table;
 use crate::{
     Connection, Store, StoreError,
     batch::{self, Batch},
-    db::{self, Db, KeySet, run},
+    db::{self, Db, run},
+    key_set::KeySet,
     timestamp::{Timestamp, at},
 };
 

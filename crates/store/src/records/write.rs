@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     Store, StoreError,
-    db::{self, KeySet, Tx, run},
+    db::{self, Tx, run},
     history::{HistoryEntry, NO_RUN},
+    key_set::KeySet,
     timestamp::{Timestamp, at},
 };
 

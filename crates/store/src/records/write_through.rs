@@ -14,8 +14,9 @@ use super::{
 use crate::{
     Connection, Store, StoreError,
     again::again,
-    db::{KeySet, Tx, run},
+    db::{Tx, run},
     history::{HistoryEntry, NO_RUN},
+    key_set::KeySet,
     timestamp::at,
 };
 

@@ -28,7 +28,7 @@ pub(crate) struct SealedColumn {
 
 /// Every column with secrets.
 pub(crate) const SEALED_COLUMNS: &[SealedColumn] =
-    &[connections::CREDENTIALS, WEBHOOK_SECRET, encryption::CHECK];
+    &[credentials::CREDENTIALS, WEBHOOK_SECRET, encryption::CHECK];
 
 impl SealedColumn {
     /// The associated data of a row's value; it can't be decrypted for another place.

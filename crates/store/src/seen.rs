@@ -1,0 +1,186 @@
+//! What runs have seen: the ids on each page, and how long they are kept.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use sqlx::types::Json;
+use syncline_model::SeenCount;
+
+use crate::{
+    Store, StoreError,
+    db::{Tx, run},
+    pages::{HeldRun, PageCommit, Share},
+    scans::{Scan, ScanRun},
+    timestamp::at,
+};
+
+/// How long pages of earlier runs are kept while no later run has seen everything.
+const PAGES_KEPT_FOR: TimeDelta = TimeDelta::days(7);
+
+/// How many distinct records a run saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// In the newest pass, including malformed records that have an id.
+    pub pass: SeenCount,
+    /// The records that contained them, in the newest pass, if no other run stores those.
+    pub carriers: SeenCount,
+    /// In the whole run.
+    pub distinct: i64,
+    /// In the whole run, without malformed ones.
+    pub valid: i64,
+}
+
+/// The pass, the ids on a page, the rejected records, and the ids of the records that contained the
+/// page's own.
+type SeenPage = (
+    i64,
+    Json<Vec<String>>,
+    Option<Json<Vec<Value>>>,
+    Option<Json<Vec<String>>>,
+);
+
+/// Counts ids and their repetitions.
+#[derive(Default)]
+struct Tally<'a> {
+    read: usize,
+    distinct: HashSet<&'a str>,
+}
+
+impl<'a> Tally<'a> {
+    fn add(&mut self, ids: &'a [String]) {
+        self.read += ids.len();
+        self.distinct.extend(ids.iter().map(String::as_str));
+    }
+
+    fn count(&self) -> SeenCount {
+        SeenCount {
+            distinct: count(self.distinct.len()),
+            repeated: count(self.read - self.distinct.len()),
+        }
+    }
+}
+
+fn count(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// A rejected record that has an id counts as seen.
+    pub(crate) async fn write_seen(
+        &self,
+        tx: &mut Tx,
+        run: &HeldRun,
+        commit: &PageCommit<'_>,
+        share: &Share,
+        carriers: Option<&[String]>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
+            VALUES ($1, $2, $3, $4, $5, $6)";
+        let rejected_ids = share
+            .rejected
+            .iter()
+            .filter_map(|rejected| rejected["id"].as_str());
+        let ids: Vec<&str> = share
+            .ids
+            .iter()
+            .map(String::as_str)
+            .chain(rejected_ids)
+            .collect();
+        let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(&run.id)
+            .bind(i64::from(commit.pass))
+            .bind(i64::from(commit.page))
+            .bind(Json(&ids))
+            .bind(rejected)
+            .bind(carriers.map(Json))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// The ids on each page of the scan's newest pass.
+    pub async fn pages_read(&self, scan: &Scan) -> Result<Vec<Vec<String>>, StoreError> {
+        // If the scanned object has no run of its own, its ids are stored as the carriers of those
+        // that it contained.
+        const SQL: &str = "
+            SELECT CASE r.object WHEN $3 THEN p.ids ELSE p.carriers END
+            FROM sync_runs r JOIN sync_run_pages p ON p.run_id = r.id
+            WHERE r.scan_id = $1 AND p.pass = $2 AND (r.object = $3 OR p.carriers IS NOT NULL)
+            ORDER BY p.page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(&scan.id)
+            .bind(i64::from(scan.checkpoint.pass))
+            .bind(scan.object.as_str())
+            .fetch_all(c)
+            .await)?;
+        Ok(pages.into_iter().map(|ids| ids.0).collect())
+    }
+
+    /// Counts what a run saw over all of its pages.
+    pub async fn count_seen(&self, run_id: &str, pass: u32) -> Result<Seen, StoreError> {
+        const SQL: &str = "
+            SELECT pass, ids, rejected, carriers FROM sync_run_pages
+            WHERE run_id = $1 ORDER BY pass, page";
+        let mut reader = self.db.read().await?;
+        let pages: Vec<SeenPage> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(run_id)
+            .fetch_all(c)
+            .await)?;
+        let (mut all, mut of_pass, mut carriers) =
+            (Tally::default(), Tally::default(), Tally::default());
+        let mut malformed = HashSet::new();
+        for (page_pass, ids, rejected, carried_by) in &pages {
+            all.add(&ids.0);
+            if *page_pass == i64::from(pass) {
+                of_pass.add(&ids.0);
+                carriers.add(carried_by.as_ref().map_or(&[], |ids| &ids.0));
+            }
+            let rejected = rejected.iter().flat_map(|rejected| &rejected.0);
+            malformed.extend(rejected.filter_map(|rejected| rejected["id"].as_str()));
+        }
+        Ok(Seen {
+            pass: of_pass.count(),
+            carriers: carriers.count(),
+            distinct: count(all.distinct.len()),
+            valid: count(all.distinct.difference(&malformed).count()),
+        })
+    }
+
+    /// Once a run has seen everything, the pages of earlier runs are of no use, except for their
+    /// rejected records. A capped run keeps them for a while: they can show when a record beyond
+    /// the limit was last seen.
+    pub(crate) async fn forget_older_pages(
+        &self,
+        tx: &mut Tx,
+        run: &ScanRun,
+        saw_everything: bool,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs SET keeps_pages = false
+            WHERE sync_id = $1 AND keeps_pages AND id <> $2 AND (finished_at < $3 OR $4)
+            RETURNING id";
+        const PAGES: &str = "
+            DELETE FROM sync_run_pages WHERE rejected IS NULL AND run_id = $1";
+        let long_ago = self.now() - PAGES_KEPT_FOR;
+        let older: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(&run.sync_id)
+            .bind(&run.id)
+            .bind(at(long_ago))
+            .bind(saw_everything)
+            .fetch_all(c)
+            .await)?;
+        for run_id in older {
+            run!(tx, |c| sqlx::query(PAGES)
+                .bind(&run_id)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
+        Ok(())
+    }
+}
