@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The timeout of an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const LIST: &str = "/engagement/v2/contacts?read_from_cache=true&page_size=10";
 
 /// The number of callers, and the duration.
@@ -162,7 +162,7 @@ impl Caller {
         let http = Client::builder()
             .no_proxy()
             .pool_max_idle_per_host(1)
-            .timeout(PATIENCE)
+            .timeout(ANSWER_TIMEOUT)
             .build()?;
         let mut asked = Asked::new();
         let mut turn = u64::from(self.number);

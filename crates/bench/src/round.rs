@@ -115,7 +115,7 @@ async fn sync(
     syncline: &Syncline,
     simulator: &Simulator,
 ) -> anyhow::Result<Measured> {
-    simulator.forget_requests().await?;
+    simulator.reset_ledger().await?;
     let world = simulator.world();
     let measured = syncline.sync(&database.url(), world, pass).await?;
     let requests = simulator.page_requests().await?;

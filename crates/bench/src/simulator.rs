@@ -117,7 +117,7 @@ impl Simulator {
         self.world
     }
 
-    pub(crate) async fn forget_requests(&self) -> anyhow::Result<()> {
+    pub(crate) async fn reset_ledger(&self) -> anyhow::Result<()> {
         let url = format!("{}/_sim/reset_ledger", self.base_url);
         self.http.post(url).send().await?.error_for_status()?;
         Ok(())

@@ -72,7 +72,7 @@ impl KeyFile {
     }
 
     /// Creates a new key and puts it before the existing ones.
-    pub(crate) fn put_new_in_front(&self, ids: &Ids, _held: &Held) -> anyhow::Result<()> {
+    pub(crate) fn prepend_new_key(&self, ids: &Ids, _held: &Held) -> anyhow::Result<()> {
         let old = fs::read_to_string(&self.path).with_context(|| self.cannot("be read"))?;
         let old = Zeroizing::new(old);
         let new = Zeroizing::new(EncryptionKeys::generate(ids));
@@ -132,7 +132,7 @@ mod tests {
         let running = file.open_or_make(&ids).unwrap();
         let held = file.hold().unwrap();
         assert!(file.hold().is_err(), "two change it at once");
-        file.put_new_in_front(&ids, &held).unwrap();
+        file.prepend_new_key(&ids, &held).unwrap();
         let both = running.ids();
         assert_eq!((both.len(), &both[1..]), (2, &first[..]));
         assert_eq!(file.open_or_make(&ids).unwrap().ids(), both);

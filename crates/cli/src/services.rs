@@ -14,7 +14,7 @@ use crate::{compose::Parts, lifecycle::Lifecycle, open_files};
 /// The process's metrics, installed once.
 pub(crate) fn metrics(lifecycle: &Lifecycle) -> anyhow::Result<Metrics> {
     let metrics = Metrics::install().context("the metrics can't be set up")?;
-    lifecycle.spawn_until_shutdown(metrics.clone().keep_up());
+    lifecycle.spawn_until_shutdown(metrics.clone().run_upkeep());
     Ok(metrics)
 }
 

@@ -26,15 +26,15 @@ pub struct LeasedScan {
     /// How often the requested page came with an earlier page's records.
     pub(crate) repeats: u32,
     /// Consecutive full pages without new records.
-    pub(crate) barren_pages: u32,
+    pub(crate) pages_without_new_records: u32,
     pub(crate) has_begun: bool,
     tries: Option<Tries>,
-    pub(crate) judged: Option<Vec<Judged>>,
+    pub(crate) verdicts: Option<Vec<RunVerdict>>,
 }
 
 /// A run with the evaluation of its newest pass.
 #[derive(Debug, Clone)]
-pub(crate) struct Judged {
+pub(crate) struct RunVerdict {
     pub(crate) run: ScanRun,
     pub(crate) coverage: Coverage,
     pub(crate) num_records_synced: i64,
@@ -58,10 +58,10 @@ impl LeasedScan {
             requests: 0,
             seen: None,
             repeats: 0,
-            barren_pages: 0,
+            pages_without_new_records: 0,
             has_begun: false,
             tries: None,
-            judged: None,
+            verdicts: None,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct EngineConfig {
     pub concurrency: usize,
     /// How long a lease lasts without renewal. A page extends it, and so does a heartbeat every
     /// third of it.
-    pub lease: Duration,
+    pub lease_duration: Duration,
     /// How often due times are checked.
     pub tick: Duration,
     /// How a request is retried after a transient failure.
@@ -61,6 +61,7 @@ pub struct EngineConfig {
     pub keep_audit_log: Duration,
 }
 
+/// The exponential backoff of a request to a provider that failed for a transient reason.
 #[derive(Debug, Clone)]
 pub struct RetryConfig {
     /// Attempts in total, including the first one.
@@ -77,7 +78,7 @@ impl Default for EngineConfig {
             worker_name: "syncline".to_owned(),
             only_connection: None,
             concurrency: 16,
-            lease: Duration::from_secs(30),
+            lease_duration: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             retry: RetryConfig::default(),
             limits: ProviderLimits::default(),
@@ -170,6 +171,6 @@ impl Engine {
     }
 
     fn lease(&self) -> TimeDelta {
-        TimeDelta::from_std(self.config.lease).unwrap_or(TimeDelta::MAX)
+        TimeDelta::from_std(self.config.lease_duration).unwrap_or(TimeDelta::MAX)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     leased_scan::LeasedScan,
     report,
     scan::{Failure, ScanEnd, Step},
-    seen::{News, Seen},
+    seen::{PageNovelty, Seen},
     spending::{Permission, cost_of_failure},
 };
 
@@ -29,7 +29,7 @@ const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
 
 /// After this many consecutive full pages without new records the list must be going in a circle,
 /// even if it never returns the same page twice.
-const MOST_BARREN_PAGES: u32 = 3;
+const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
 
 impl Engine {
     /// Sends one request of the scan, or ends it.
@@ -117,7 +117,7 @@ impl Engine {
         leased.tries_from(asked_at);
         let (answer, repeated) = tokio::select! {
             answer = counted(self.ask(&leased.scan, credentials)) => answer,
-            () = self.grace_is_over() => return Ok(Step::End(self.give_back(leased).await)),
+            () = self.grace_is_over() => return Ok(Step::End(self.release_lease(leased).await)),
         };
         leased.requests += repeated;
         let answered_at = if mutation::on(Mutation::StampAtRequest) {
@@ -166,24 +166,26 @@ impl Engine {
         exchange: Exchange,
     ) -> Result<Step, StoreError> {
         let ids = ids_of(&page, leased.scan.object);
-        let news = self.seen(leased).await?.news_of(&ids);
-        if news == News::Repeated {
+        let news = self.seen(leased).await?.novelty_of(&ids);
+        if news == PageNovelty::Repeated {
             return self.take_repeated(leased, &page, exchange).await;
         }
-        let is_barren = news == News::Nothing && self.is_full(&leased.scan, &page);
+        let is_barren = news == PageNovelty::Nothing && self.is_full(&leased.scan, &page);
         self.commit(leased, page, exchange).await?;
         if let Some(seen) = &mut leased.seen {
             seen.committed(&ids, &leased.scan.checkpoint);
         }
         leased.repeats = 0;
-        leased.barren_pages = if is_barren {
-            leased.barren_pages + 1
+        leased.pages_without_new_records = if is_barren {
+            leased.pages_without_new_records + 1
         } else {
             0
         };
-        if leased.barren_pages == MOST_BARREN_PAGES && !leased.scan.checkpoint.facts.reached_end {
+        if leased.pages_without_new_records == MAX_PAGES_WITHOUT_NEW_RECORDS
+            && !leased.scan.checkpoint.facts.reached_end
+        {
             let error = format!(
-                "{MOST_BARREN_PAGES} pages in a row, up to page {}, contained only records of \
+                "{MAX_PAGES_WITHOUT_NEW_RECORDS} pages in a row, up to page {}, contained only records of \
                  earlier pages",
                 leased.scan.checkpoint.next_page - 1
             );
@@ -351,12 +353,12 @@ impl Engine {
         facts.recent_first = before.order == Order::RecentFirst;
         facts.ordered = page.has_order && !facts.recent_first;
         facts.note_total(page.reported_total);
-        let doubtful = facts.totals_are_doubtful() && !mutation::on(Mutation::TotalIsLaw);
+        let doubtful = facts.totals_are_doubtful() && !mutation::on(Mutation::TrustTotal);
         facts.reached_end = page.next.is_none() && !(self.is_full(scan, page) && doubtful);
         let created = page.records.scanned();
         facts.note_created(created.into_iter().filter_map(|(_, created)| created));
         facts.reached_end |=
-            facts.ordered && facts.out_of_order && mutation::on(Mutation::OrderIsLaw);
+            facts.ordered && facts.out_of_order && mutation::on(Mutation::TrustOrder);
         let of_scanned = page
             .rejected
             .iter()

@@ -54,7 +54,7 @@ impl Engine {
     /// Returns when another worker has the lease.
     async fn keep_lease(&self, scan: &Scan) {
         loop {
-            tokio::time::sleep(self.config.lease / 3).await;
+            tokio::time::sleep(self.config.lease_duration / 3).await;
             match self.store.extend_lease(scan, self.lease()).await {
                 Ok(true) => {}
                 Ok(false) => return,

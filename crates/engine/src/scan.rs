@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{
     Engine,
-    leased_scan::{Judged, LeasedScan},
+    leased_scan::{LeasedScan, RunVerdict},
     report,
     sweep::empty_and_complete,
 };
@@ -99,13 +99,15 @@ impl Engine {
         let mut turn_ends = Instant::now() + self.config.turn;
         loop {
             if self.shutdown.is_cancelled() {
-                return self.give_back(leased).await;
+                return self.release_lease(leased).await;
             }
             match self.step(leased).await {
                 Ok(Step::Page) => {}
                 Ok(Step::Again { after }) => self.pause(after).await,
                 Ok(Step::End(end)) => return end,
-                Err(error) if error.refuses_data() => return self.give_up(leased, &error).await,
+                Err(error) if error.refuses_data() => {
+                    return self.fail_unstorable(leased, &error).await;
+                }
                 Err(error) => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -122,7 +124,7 @@ impl Engine {
                     .await
                     .unwrap_or(false)
                 {
-                    return self.give_back(leased).await;
+                    return self.release_lease(leased).await;
                 }
                 turn_ends = Instant::now() + self.config.turn;
             }
@@ -144,13 +146,13 @@ impl Engine {
             return ScanEnd::Abandoned;
         }
         tokio::select! {
-            () = self.store.reachable() => self.give_back(leased).await,
+            () = self.store.reachable() => self.release_lease(leased).await,
             () = self.shutdown.cancelled() => ScanEnd::Abandoned,
         }
     }
 
     /// Ends a scan whose page the database will always refuse.
-    async fn give_up(&self, leased: &LeasedScan, error: &StoreError) -> ScanEnd {
+    async fn fail_unstorable(&self, leased: &LeasedScan, error: &StoreError) -> ScanEnd {
         let cause = std::error::Error::source(error).map(ToString::to_string);
         let failure = Failure::new(format!(
             "page {} can't be stored: {}",
@@ -163,7 +165,7 @@ impl Engine {
     }
 
     /// Releases a scan; the next worker continues it from its checkpoint.
-    pub async fn give_back(&self, leased: &mut LeasedScan) -> ScanEnd {
+    pub async fn release_lease(&self, leased: &mut LeasedScan) -> ScanEnd {
         if let Err(error) = self.drop_permit(leased).await {
             tracing::warn!(
                 "reserved records that were not read count as read for a while: {error}"
@@ -218,7 +220,7 @@ impl Engine {
             let mut endings = Vec::new();
             for own in self.judge(leased).await? {
                 let empty_answer = empty_and_complete(&own);
-                let Judged {
+                let RunVerdict {
                     run,
                     coverage,
                     num_records_synced,
@@ -227,7 +229,8 @@ impl Engine {
                 endings.push(Ending {
                     absence_proves: self.absence_proves(scan, &run),
                     run,
-                    state: end(doubted(coverage, scan)).expect("a leased scan's runs are running"),
+                    state: end(with_lookup_findings(coverage, scan))
+                        .expect("a leased scan's runs are running"),
                     num_records_synced,
                     empty_answer,
                     resumable,
@@ -250,7 +253,7 @@ impl Engine {
 }
 
 /// If records were found by lookups, the pass was disturbed: it missed existing records.
-fn doubted(coverage: Coverage, scan: &Scan) -> Coverage {
+fn with_lookup_findings(coverage: Coverage, scan: &Scan) -> Coverage {
     match scan.checkpoint.sweep.found {
         0 => coverage,
         found => coverage.drifted(format!(

@@ -11,7 +11,7 @@ impl Engine {
     /// Creates the runs that are due now and returns how many. First corrects times that were
     /// written by a clock that was ahead.
     pub async fn tick(&self) -> Result<usize, StoreError> {
-        self.store.take_back_the_future(self.lease()).await?;
+        self.store.clamp_future_times(self.lease()).await?;
         let only = self.config.only_connection.as_deref();
         self.store.start_due_runs(only).await
     }

@@ -21,7 +21,7 @@ pub(crate) struct Seen {
 
 /// What a page adds to its pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
+pub(crate) enum PageNovelty {
     /// New records, or no records at all.
     Some,
     /// Only records of earlier pages, but not exactly those of any one page.
@@ -47,14 +47,14 @@ impl Seen {
         self.at == position(checkpoint)
     }
 
-    pub(crate) fn news_of<I: AsRef<str>>(&self, ids: &[I]) -> News {
+    pub(crate) fn novelty_of<I: AsRef<str>>(&self, ids: &[I]) -> PageNovelty {
         let digests = digests(ids);
         if digests.iter().any(|it| !self.records.contains(it)) || digests.is_empty() {
-            News::Some
+            PageNovelty::Some
         } else if self.pages.contains(&together(&digests)) {
-            News::Repeated
+            PageNovelty::Repeated
         } else {
-            News::Nothing
+            PageNovelty::Nothing
         }
     }
 
@@ -115,12 +115,12 @@ mod tests {
     #[test]
     fn a_page_is_repeated_by_its_records_in_whichever_order() {
         let seen = after_two_pages();
-        assert_eq!(seen.news_of(&["b", "a"]), News::Repeated);
-        assert_eq!(seen.news_of(&["d", "c"]), News::Repeated);
-        assert_eq!(seen.news_of(&["a", "e"]), News::Some);
-        assert_eq!(seen.news_of(&["a"]), News::Nothing);
-        assert_eq!(seen.news_of(&["a", "d"]), News::Nothing);
-        assert_eq!(seen.news_of::<&str>(&[]), News::Some);
+        assert_eq!(seen.novelty_of(&["b", "a"]), PageNovelty::Repeated);
+        assert_eq!(seen.novelty_of(&["d", "c"]), PageNovelty::Repeated);
+        assert_eq!(seen.novelty_of(&["a", "e"]), PageNovelty::Some);
+        assert_eq!(seen.novelty_of(&["a"]), PageNovelty::Nothing);
+        assert_eq!(seen.novelty_of(&["a", "d"]), PageNovelty::Nothing);
+        assert_eq!(seen.novelty_of::<&str>(&[]), PageNovelty::Some);
     }
 
     #[test]
@@ -128,8 +128,8 @@ mod tests {
         let pages = [["a", "b"], ["c", "d"]].map(|page| page.map(str::to_owned).to_vec());
         let seen = Seen::by(&at(1, 3), &pages);
         assert!(seen.is_at(&at(1, 3)) && !seen.is_at(&at(1, 2)) && !seen.is_at(&at(2, 3)));
-        assert_eq!(seen.news_of(&["a", "b"]), News::Repeated);
-        assert_eq!(seen.news_of(&["e"]), News::Some);
+        assert_eq!(seen.novelty_of(&["a", "b"]), PageNovelty::Repeated);
+        assert_eq!(seen.novelty_of(&["e"]), PageNovelty::Some);
     }
 
     #[test]
@@ -137,6 +137,6 @@ mod tests {
         let mut seen = after_two_pages();
         seen.committed(&["e"], &at(2, 1));
         assert!(seen.is_at(&at(2, 1)));
-        assert_eq!(seen.news_of(&["a", "b"]), News::Some);
+        assert_eq!(seen.novelty_of(&["a", "b"]), PageNovelty::Some);
     }
 }

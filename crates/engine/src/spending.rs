@@ -10,7 +10,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
-use syncline_store::{Grant, Permit, RequestAsk, Scan, Spending, StoreError};
+use syncline_store::{Grant, Permit, PermitRequest, Scan, Spending, StoreError};
 
 use crate::{
     Engine,
@@ -61,7 +61,7 @@ impl Engine {
             self.drop_permit(leased).await?;
             return Ok(Permission::Capped);
         }
-        let ask = RequestAsk {
+        let ask = PermitRequest {
             endpoint: self.provider_of(&leased.scan).endpoint(Call::Get(object)),
             records: 1,
             ..self.list_ask(&leased.scan, 1, limits)
@@ -95,7 +95,7 @@ impl Engine {
     async fn permit(
         &self,
         leased: &mut LeasedScan,
-        ask: &RequestAsk<'_>,
+        ask: &PermitRequest<'_>,
     ) -> Result<Permission, StoreError> {
         if self.has_answer(leased)
             && let Some(grant) = leased.grant.take()
@@ -131,14 +131,14 @@ impl Engine {
         scan: &Scan,
         records_asked: i64,
         limits: VolumeLimits,
-    ) -> Option<RequestAsk<'static>> {
+    ) -> Option<PermitRequest<'static>> {
         let size = self.provider_of(scan).support(scan.object).page_size?;
         let allowed = records_asked + i64::from(size) <= limits.records_per_object;
         allowed.then(|| self.list_ask(scan, i64::from(size), limits))
     }
 
-    fn list_ask(&self, scan: &Scan, records: i64, limits: VolumeLimits) -> RequestAsk<'static> {
-        RequestAsk {
+    fn list_ask(&self, scan: &Scan, records: i64, limits: VolumeLimits) -> PermitRequest<'static> {
+        PermitRequest {
             endpoint: self.provider_of(scan).endpoint(Call::List(scan.object)),
             records,
             limits,
@@ -173,7 +173,8 @@ impl Engine {
     pub(crate) fn order_for(&self, scan: &Scan, total: i64) -> Order {
         let coverage = scan.last_coverage.as_ref();
         // The last run was capped and saw more records than the total, so totals can't be trusted.
-        let read = coverage.filter(|it| it.verdict == Verdict::Capped && it.is_disproved());
+        let read =
+            coverage.filter(|it| it.verdict == Verdict::Capped && it.exceeds_reported_total());
         let total = read.map_or(total, |_| i64::MAX);
         let support = self.provider_of(scan).support(scan.object);
         let limits = self.limits_of(scan);
@@ -235,11 +236,11 @@ pub(crate) fn cost_of_failure(error: &ProviderError) -> Option<i64> {
     if mutation::on(Mutation::UnsentIsCharged) && error.kind == ErrorKind::Connection {
         return None;
     }
-    if mutation::on(Mutation::LostIsFree) {
+    if mutation::on(Mutation::LostResponseIsFree) {
         return Some(certain.unwrap_or_default());
     }
     match error.kind {
-        ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::Garbage => certain,
+        ErrorKind::Timeout | ErrorKind::Connection | ErrorKind::InvalidResponse => certain,
         _ => Some(certain.unwrap_or_default()),
     }
 }

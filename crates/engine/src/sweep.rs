@@ -13,7 +13,7 @@ use syncline_store::{NextLookup, PassNote, Permit, Scan, ScanRun, Spending, Stor
 
 use crate::{
     Engine,
-    leased_scan::{Judged, LeasedScan},
+    leased_scan::{LeasedScan, RunVerdict},
     report,
     scan::Step,
     spending::Permission,
@@ -30,22 +30,22 @@ const MOST_PASSES: u32 = 3;
 impl Engine {
     /// One step towards the end of a scan whose pages have been read.
     pub(crate) async fn conclude(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
-        let judged = self.judged(leased).await?;
-        if let Some(error) = self.round_trip(leased, &judged) {
+        let verdicts = self.verdicts(leased).await?;
+        if let Some(error) = self.detect_cycle(leased, &verdicts) {
             return Ok(Step::End(self.stall(leased, &error).await?));
         }
-        if judged.iter().any(|own| own.coverage.reached_end()) {
+        if verdicts.iter().any(|own| own.coverage.reached_end()) {
             if !leased.scan.checkpoint.sweep.noted {
-                if self.note_unseen(leased, &judged).await? {
+                if self.note_unseen(leased, &verdicts).await? {
                     return Ok(Step::Page);
                 }
-            } else if let Some((run, next)) = self.next_lookup(leased, &judged).await? {
+            } else if let Some((run, next)) = self.next_lookup(leased, &verdicts).await? {
                 return self.look_up(leased, &run, &next).await;
-            } else if self.wants_another_pass(leased, &judged).await? {
+            } else if self.wants_another_pass(leased, &verdicts).await? {
                 let again = leased.scan.checkpoint.again(leased.scan.checkpoint.order);
                 self.store.save_checkpoint(&leased.scan, &again).await?;
                 leased.scan.checkpoint = again;
-                leased.judged = None;
+                leased.verdicts = None;
                 return Ok(Step::Page);
             }
         }
@@ -54,11 +54,11 @@ impl Engine {
 
     /// Detects unordered pages that went in a circle: at least a whole page of records was
     /// repeated.
-    fn round_trip(&self, leased: &LeasedScan, judged: &[Judged]) -> Option<String> {
+    fn detect_cycle(&self, leased: &LeasedScan, verdicts: &[RunVerdict]) -> Option<String> {
         let scan = &leased.scan;
         let facts = &scan.checkpoint.facts;
         let size = self.provider_of(scan).support(scan.object).page_size?;
-        let own = judged.iter().find(|own| own.run.object == scan.object)?;
+        let own = verdicts.iter().find(|own| own.run.object == scan.object)?;
         let in_a_circle = facts.capped
             && !facts.ordered
             && !facts.recent_first
@@ -67,20 +67,20 @@ impl Engine {
     }
 
     /// The evaluation of the newest pass, computed once.
-    async fn judged(&self, leased: &mut LeasedScan) -> Result<Vec<Judged>, StoreError> {
-        if leased.judged.is_none() {
-            leased.judged = Some(self.judge(leased).await?);
+    async fn verdicts(&self, leased: &mut LeasedScan) -> Result<Vec<RunVerdict>, StoreError> {
+        if leased.verdicts.is_none() {
+            leased.verdicts = Some(self.judge(leased).await?);
         }
-        Ok(leased.judged.clone().unwrap_or_default())
+        Ok(leased.verdicts.clone().unwrap_or_default())
     }
 
     /// Each run with its coverage and the number of valid records that it read, the scanned
     /// object's run first. The coverage of contained records is never better than that of the
     /// records that contain them, even if those have no run.
-    pub(crate) async fn judge(&self, leased: &LeasedScan) -> Result<Vec<Judged>, StoreError> {
+    pub(crate) async fn judge(&self, leased: &LeasedScan) -> Result<Vec<RunVerdict>, StoreError> {
         let scan = &leased.scan;
         let facts = scan.checkpoint.facts;
-        let mut judged = Vec::new();
+        let mut verdicts = Vec::new();
         let mut carriers = None;
         for run in self.store.runs_of(scan).await? {
             let seen = self.store.count_seen(&run.id, scan.checkpoint.pass).await?;
@@ -96,7 +96,7 @@ impl Engine {
             if coverage.verdict == Verdict::Capped {
                 coverage.records_seen = seen.distinct;
             }
-            judged.push(Judged {
+            verdicts.push(RunVerdict {
                 coverage,
                 num_records_synced: seen.valid,
                 repeated: seen.pass.repeated,
@@ -104,28 +104,28 @@ impl Engine {
                 run,
             });
         }
-        judged.sort_by_key(|own| own.run.object != scan.object);
-        let scanned = judged.iter().find(|own| own.run.object == scan.object);
+        verdicts.sort_by_key(|own| own.run.object != scan.object);
+        let scanned = verdicts.iter().find(|own| own.run.object == scan.object);
         let carriers = scanned.map(|own| own.coverage.clone()).or(carriers);
         if let Some(carriers) = carriers {
-            for own in judged
+            for own in verdicts
                 .iter_mut()
                 .filter(|own| own.run.object != scan.object)
             {
                 own.coverage = covered_no_better(own.coverage.clone(), &carriers, leased);
             }
         }
-        Ok(judged)
+        Ok(verdicts)
     }
 
     /// Records which rows the pass didn't see; `false` if there are none.
     async fn note_unseen(
         &self,
         leased: &mut LeasedScan,
-        judged: &[Judged],
+        verdicts: &[RunVerdict],
     ) -> Result<bool, StoreError> {
         let mut notes = Vec::new();
-        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+        for own in verdicts.iter().filter(|own| own.coverage.reached_end()) {
             notes.push(PassNote {
                 run: &own.run,
                 complete: own.coverage.verdict == Verdict::Complete
@@ -150,7 +150,7 @@ impl Engine {
     async fn next_lookup(
         &self,
         leased: &LeasedScan,
-        judged: &[Judged],
+        verdicts: &[RunVerdict],
     ) -> Result<Option<(ScanRun, NextLookup)>, StoreError> {
         let scan = &leased.scan;
         let checkpoint = &scan.checkpoint;
@@ -161,12 +161,12 @@ impl Engine {
             || progress.unanswered
             || progress.forbidden
             || !self.provider_of(scan).support(scan.object).get
-            || judged.iter().any(|own| own.empty_answer)
+            || verdicts.iter().any(|own| own.empty_answer)
             || mutation::on(Mutation::DeleteWithoutConfirmation)
         {
             return Ok(None);
         }
-        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+        for own in verdicts.iter().filter(|own| own.coverage.reached_end()) {
             if let Some(next) = self.store.next_lookup(scan, &own.run).await? {
                 return Ok(Some((own.run.clone(), next)));
             }
@@ -295,8 +295,8 @@ impl Engine {
         if !leased.scan.checkpoint.sweep.noted {
             return Ok(());
         }
-        let judged = self.judge(leased).await?.into_iter();
-        let whole = judged.filter(|own| own.coverage.reached_end());
+        let verdicts = self.judge(leased).await?.into_iter();
+        let whole = verdicts.filter(|own| own.coverage.reached_end());
         let runs: Vec<ScanRun> = whole.map(|own| own.run).collect();
         self.store.sweep_so_far(&leased.scan, &runs).await
     }
@@ -316,7 +316,7 @@ impl Engine {
     async fn wants_another_pass(
         &self,
         leased: &LeasedScan,
-        judged: &[Judged],
+        verdicts: &[RunVerdict],
     ) -> Result<bool, StoreError> {
         let scan = &leased.scan;
         let checkpoint = &scan.checkpoint;
@@ -328,7 +328,7 @@ impl Engine {
         if support.get || pages > FEW_PAGES || checkpoint.pass >= MOST_PASSES || !room {
             return Ok(false);
         }
-        for own in judged.iter().filter(|own| own.coverage.reached_end()) {
+        for own in verdicts.iter().filter(|own| own.coverage.reached_end()) {
             if self.store.is_undecided(scan, &own.run).await? {
                 return Ok(true);
             }
@@ -347,7 +347,7 @@ fn outcome_of(found: Found) -> LookupOutcome {
 }
 
 /// The provider returned no records, in a complete scan.
-pub(crate) fn empty_and_complete(own: &Judged) -> bool {
+pub(crate) fn empty_and_complete(own: &RunVerdict) -> bool {
     own.empty_answer && own.coverage.verdict == Verdict::Complete
 }
 

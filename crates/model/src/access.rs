@@ -1,4 +1,4 @@
-//! API keys: which application they belong to and what they may do.
+//! Authorization: which application an API key belongs to and what it may do.
 //!
 //! Reading needs only a valid key. Everything else needs a rule that allows it and is refused
 //! without one. A key's own policy has its rules; a key without a policy has those of its role, so
@@ -47,23 +47,23 @@ impl ApiKey {
     }
 
     /// Whether a key with this role, policy and expiry could do nothing that this one can't.
-    pub fn outranks(
+    pub fn check_can_grant(
         &self,
         role: Role,
         policy: Option<&Policy>,
         expires_at: Option<Time>,
-    ) -> Result<(), Beyond> {
+    ) -> Result<(), GrantViolation> {
         if self.role != Role::Admin && self.role != role {
-            return Err(Beyond::Role);
+            return Err(GrantViolation::Role);
         }
         let own = self.grants();
         let others = policy.map_or_else(|| Cow::Owned(Policy::of(role)), Cow::Borrowed);
         if !own.covers(&others) {
-            return Err(Beyond::Policy);
+            return Err(GrantViolation::Policy);
         }
         match (self.expires_at, expires_at) {
-            (Some(own), None) => Err(Beyond::Expiry(own)),
-            (Some(own), Some(other)) if other > own => Err(Beyond::Expiry(own)),
+            (Some(own), None) => Err(GrantViolation::Expiry(own)),
+            (Some(own), Some(other)) if other > own => Err(GrantViolation::Expiry(own)),
             _ => Ok(()),
         }
     }
@@ -71,7 +71,7 @@ impl ApiKey {
 
 /// In which respect a new key would exceed the key that creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beyond {
+pub enum GrantViolation {
     Role,
     Policy,
     /// The creating key is valid until this time.

@@ -125,7 +125,7 @@ fn a_role_without_a_policy_has_its_own_rules() {
 fn no_key_makes_one_that_may_more() {
     let admin = key(Role::Admin, None);
     for role in Role::ALL {
-        assert_eq!(admin.outranks(*role, None, None), Ok(()));
+        assert_eq!(admin.check_can_grant(*role, None, None), Ok(()));
     }
     let mut narrow = key(
         Role::Admin,
@@ -144,30 +144,33 @@ fn no_key_makes_one_that_may_more() {
         ("GET /**", false),
     ] {
         let policy = passthrough(&[text]);
-        let found = narrow.outranks(Role::Admin, Some(&policy), None);
+        let found = narrow.check_can_grant(Role::Admin, Some(&policy), None);
         assert_eq!(found.is_ok(), allowed, "{text}");
     }
     assert_eq!(
-        narrow.outranks(Role::Passthrough, None, None),
-        Err(Beyond::Policy)
+        narrow.check_can_grant(Role::Passthrough, None, None),
+        Err(GrantViolation::Policy)
     );
-    assert_eq!(narrow.outranks(Role::ReadOnly, None, None), Ok(()));
+    assert_eq!(narrow.check_can_grant(Role::ReadOnly, None, None), Ok(()));
     let spending = Policy {
         credits: true,
         ..Policy::default()
     };
-    let found = narrow.outranks(Role::ReadOnly, Some(&spending), None);
-    assert_eq!(found, Err(Beyond::Policy));
+    let found = narrow.check_can_grant(Role::ReadOnly, Some(&spending), None);
+    assert_eq!(found, Err(GrantViolation::Policy));
     let end = Time::UNIX_EPOCH;
     narrow.expires_at = Some(end);
     let later = Some(end + chrono::TimeDelta::seconds(1));
     for other in [None, later] {
-        let found = narrow.outranks(Role::ReadOnly, None, other);
-        assert_eq!(found, Err(Beyond::Expiry(end)));
+        let found = narrow.check_can_grant(Role::ReadOnly, None, other);
+        assert_eq!(found, Err(GrantViolation::Expiry(end)));
     }
-    assert_eq!(narrow.outranks(Role::ReadOnly, None, Some(end)), Ok(()));
     assert_eq!(
-        key(Role::ReadOnly, None).outranks(Role::Admin, None, None),
-        Err(Beyond::Role)
+        narrow.check_can_grant(Role::ReadOnly, None, Some(end)),
+        Ok(())
+    );
+    assert_eq!(
+        key(Role::ReadOnly, None).check_can_grant(Role::Admin, None, None),
+        Err(GrantViolation::Role)
     );
 }

@@ -1,4 +1,5 @@
-//! What a provider account has spent and reserved, and whether one more request may be sent.
+//! What a provider account has spent and reserved, and whether one more request may be sent:
+//! `records_per_hour` and `records_per_day` are enforced here.
 //!
 //! The limits hold in every 60 minutes and in every 24 hours. So a request reserves the most
 //! records that its response can bring, and the response settles the reservation. An unsettled
@@ -7,7 +8,7 @@
 //! between the clocks of processes.
 //!
 //! A clock may have been ahead for a while. Times later than now can't be right, so they are set to
-//! now ([`Budget::take_back`]). What counted before the clock jumped ahead is kept until as much
+//! now ([`Budget::clamp_future`]). What counted before the clock jumped ahead is kept until as much
 //! time has passed on the new time, in case the clock jumps back.
 //!
 //! The store keeps one budget per account and writes it with compare-and-swap on its version;
@@ -146,7 +147,7 @@ impl Budget {
     }
 
     /// A granted request was sent again.
-    pub fn count_again(&mut self, endpoint: &str, at: Time) {
+    pub fn count_retry(&mut self, endpoint: &str, at: Time) {
         if let Some(windows) = self.windows.get_mut(endpoint) {
             windows.count(at, at);
         }
@@ -176,8 +177,8 @@ impl Budget {
     /// Corrects times in the future, which were noted while the clock was ahead: they are set to
     /// now. Returns whether there were any; the correction only lasts if the caller stores the
     /// budget.
-    pub fn take_back(&mut self, now: Time) -> bool {
-        if mutation::on(Mutation::FutureRecordsCount) {
+    pub fn clamp_future(&mut self, now: Time) -> bool {
+        if mutation::on(Mutation::FutureSpendingCounts) {
             return false;
         }
         let mut any = false;
@@ -192,7 +193,7 @@ impl Budget {
             }
         }
         for windows in self.windows.values_mut() {
-            any |= windows.take_back(now, CLOCK_MARGIN);
+            any |= windows.clamp_future(now, CLOCK_MARGIN);
         }
         any
     }
@@ -218,7 +219,7 @@ impl Budget {
 
     /// Takes over what another account spent, per minute the larger value, because credentials
     /// moved here. Idempotent. The request windows are not taken over.
-    pub fn inherit(&mut self, other: &Self) {
+    pub fn take_over_spending(&mut self, other: &Self) {
         for (minute, records) in other.minutes() {
             let ours = self.spent.entry(minute).or_default();
             *ours = records.max(*ours);

@@ -490,9 +490,9 @@ proptest! {
     ) {
         let (ours, theirs) = (apply(&ours, |_, _, _, _| ()), apply(&theirs, |_, _, _, _| ()));
         let mut once = ours.clone();
-        once.inherit(&theirs);
+        once.take_over_spending(&theirs);
         let mut twice = once.clone();
-        twice.inherit(&theirs);
+        twice.take_over_spending(&theirs);
         prop_assert_eq!(&twice, &once);
         for window in [RecordWindow::Hour, RecordWindow::Day] {
             let now = at(time);
@@ -524,7 +524,7 @@ fn what_was_read_while_the_clock_was_ahead_counts_as_of_now() {
     budget.settle("ahead", 500, ahead);
 
     let now = at(60_000);
-    budget.take_back(now);
+    budget.clamp_future(now);
     let hour = budget.records_used(RecordWindow::Hour, now);
     assert_eq!((hour.used, hour.reserved), (800, 100));
     assert!(budget.reserve(&ask("fits", 100, &limits), now).is_ok());
@@ -550,7 +550,7 @@ fn what_was_read_for_hours_before_the_clock_leapt_ahead_is_not_forgotten() {
             budget.settle("ahead", 100, after_minutes(minute + leap));
         }
         let now = after_minutes(13 * 60);
-        budget.take_back(now);
+        budget.clamp_future(now);
         let used = used(&budget, RecordWindow::Day, now);
         assert_eq!(used, 1_400, "{ahead} hours ahead");
     }
@@ -572,7 +572,7 @@ fn the_present_is_not_taken_back() {
         at(64_000),
     );
     let before = budget.clone();
-    budget.take_back(at(59_000));
+    budget.clamp_future(at(59_000));
     assert_eq!(budget, before);
 }
 
@@ -590,7 +590,7 @@ fn what_was_learned_of_request_windows_while_the_clock_was_ahead_holds_from_now(
     let until = ahead + TimeDelta::minutes(15);
     budget.refused("contacts/search", RequestWindow::Hour, until, ahead);
     let now = at(0);
-    budget.take_back(now);
+    budget.clamp_future(now);
     let refusal = budget.reserve(&ask("a", 1, &limits), now).unwrap_err();
     assert_eq!(refusal.until, now + TimeDelta::minutes(15));
     let later = now + TimeDelta::minutes(15);
@@ -602,7 +602,7 @@ fn a_refusal_of_an_earlier_version_still_holds() {
     let text = r#"{"windows":{"contacts/search":{"refused":{"hour":"2026-01-01T00:15:00.000Z"}}}}"#;
     let mut budget: Budget = serde_json::from_str(text).unwrap();
     let now: Time = "2026-01-01T00:00:00Z".parse().unwrap();
-    budget.take_back(now);
+    budget.clamp_future(now);
     let limits = limits(1_000, 5_000);
     let refusal = budget.reserve(&ask("a", 1, &limits), now).unwrap_err();
     assert_eq!(refusal.until, now + TimeDelta::minutes(15));

@@ -140,7 +140,7 @@ impl ScanFacts {
     /// In the order of creation new records go behind the last page, so the total may grow by those
     /// and by nothing else. A deletion shifts every record behind it by one place, so the one that
     /// moves across a page border is never shown; an undelete shows one twice.
-    fn disturbance(&self, seen: SeenCount) -> Option<String> {
+    fn drift_reason(&self, seen: SeenCount) -> Option<String> {
         let grown = self
             .records_reported
             .zip(self.first_reported)
@@ -198,8 +198,8 @@ impl Coverage {
                 Verdict::Interrupted,
                 "the run ended before its last page".to_owned(),
             )
-        } else if let Some(disturbance) = facts.disturbance(seen) {
-            (Verdict::Drifted, disturbance)
+        } else if let Some(drift_reason) = facts.drift_reason(seen) {
+            (Verdict::Drifted, drift_reason)
         } else {
             let reason = match facts.records_reported {
                 Some(_) => "every record that the provider reported was read",
@@ -228,7 +228,7 @@ impl Coverage {
     }
 
     /// The scan saw more records than the provider reports.
-    pub fn is_disproved(&self) -> bool {
+    pub fn exceeds_reported_total(&self) -> bool {
         self.records_reported
             .is_some_and(|total| total < self.records_seen)
     }

@@ -29,7 +29,7 @@ pub mod sync_config;
 pub mod time;
 pub mod webhook;
 
-pub use access::{ApiKey, Beyond, InvalidRule, Policy, Role, Rule};
+pub use access::{ApiKey, GrantViolation, InvalidRule, Policy, Role, Rule};
 pub use audit::AuditResult;
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{CLOCKS_DIFFER_BY, Clock, ManualClock, SystemClock};
@@ -49,6 +49,6 @@ pub use request_windows::{RequestWindow, WindowState, WindowUsage};
 pub use run::{
     Checkpoint, Counters, InvalidTransition, Lease, Order, RunState, SweepProgress, WaitReason,
 };
-pub use sweep::{Fate, LookupOutcome, MissingRow};
+pub use sweep::{LookupOutcome, MissingRow, SweepDecision};
 pub use sync_config::{ConnectionSyncConfig, SyncConfigData, SyncStrategy};
 pub use time::Time;

@@ -28,9 +28,9 @@ pub enum Mutation {
     /// A run that waited starts over instead of using its checkpoint.
     CheckpointIgnoredAfterWait,
     /// The last page is computed from the provider's total only.
-    TotalIsLaw,
+    TrustTotal,
     /// A record out of order ends the scan.
-    OrderIsLaw,
+    TrustOrder,
     /// A page that is larger than requested is stored.
     OversizedIsStored,
     /// An unreadable optional field rejects its record.
@@ -42,13 +42,13 @@ pub enum Mutation {
     /// A request that was provably never sent is charged.
     UnsentIsCharged,
     /// A request whose response got lost is free.
-    LostIsFree,
+    LostResponseIsFree,
     /// Timestamps written by a clock that was ahead are never corrected.
-    FutureIsKept,
+    FutureTimesAreKept,
     /// A lease taken by a clock that was ahead is valid until its far-off end.
     FutureLeaseHolds,
     /// Records read while a clock was ahead count as of that time.
-    FutureRecordsCount,
+    FutureSpendingCounts,
 }
 
 impl Mutation {
@@ -63,17 +63,17 @@ impl Mutation {
         Self::ClockAlignedWindow,
         Self::StateIdNotUnique,
         Self::CheckpointIgnoredAfterWait,
-        Self::TotalIsLaw,
-        Self::OrderIsLaw,
+        Self::TrustTotal,
+        Self::TrustOrder,
         Self::OversizedIsStored,
         Self::UnreadFieldRejects,
         Self::LimitsOfTheLease,
         Self::BudgetNotCompared,
         Self::UnsentIsCharged,
-        Self::LostIsFree,
-        Self::FutureIsKept,
+        Self::LostResponseIsFree,
+        Self::FutureTimesAreKept,
         Self::FutureLeaseHolds,
-        Self::FutureRecordsCount,
+        Self::FutureSpendingCounts,
     ];
 }
 

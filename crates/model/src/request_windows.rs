@@ -187,7 +187,7 @@ impl EndpointWindows {
     }
 
     /// Corrects times in the future, which were noted while a clock was ahead.
-    pub(crate) fn take_back(&mut self, now: Time, margin: TimeDelta) -> bool {
+    pub(crate) fn clamp_future(&mut self, now: Time, margin: TimeDelta) -> bool {
         let mut any = false;
         for (window, it) in &mut self.known {
             let latest = now + LONGEST_ANSWER + window.length();

@@ -66,7 +66,7 @@ impl LookupOutcome {
 
 /// What happens to a missing row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum SweepDecision {
     /// Marked as deleted, for this reason.
     Delete(String),
     /// It stays live and missing until more is known.
@@ -78,13 +78,13 @@ const PROOF: i64 = 2;
 
 impl MissingRow {
     /// What happens to it after a pass with this verdict.
-    pub fn fate(&self, verdict: Verdict) -> Fate {
+    pub fn fate(&self, verdict: Verdict) -> SweepDecision {
         if mutation::on(Mutation::DeleteWithoutConfirmation) && self.lookup.is_none() {
-            return Fate::Delete("a scan did not see it".to_owned());
+            return SweepDecision::Delete("a scan did not see it".to_owned());
         }
         let hidden = matches!(self.lookup, Some(LookupOutcome::Hidden));
         if mutation::on(Mutation::NotAuthorizedConfirms) && hidden {
-            return Fate::Delete("the provider does not show it".to_owned());
+            return SweepDecision::Delete("the provider does not show it".to_owned());
         }
         let verdict = match verdict {
             Verdict::Capped if mutation::on(Mutation::SweepAfterCapped) => Verdict::Complete,
@@ -92,22 +92,30 @@ impl MissingRow {
         };
         let reached_end = matches!(verdict, Verdict::Complete | Verdict::Drifted);
         match &self.lookup {
-            Some(LookupOutcome::Gone(reason)) if reached_end => Fate::Delete(reason.clone()),
+            Some(LookupOutcome::Gone(reason)) if reached_end => {
+                SweepDecision::Delete(reason.clone())
+            }
             None | Some(LookupOutcome::Another)
                 if verdict == Verdict::Complete && self.complete_misses >= PROOF =>
             {
-                Fate::Delete("two complete scans in a row did not see it".to_owned())
+                SweepDecision::Delete("two complete scans in a row did not see it".to_owned())
             }
             // Found, or possibly there; or the verdict allows no conclusion from absence.
-            _ => Fate::Keep,
+            _ => SweepDecision::Keep,
         }
     }
 }
 
-/// Whether this many deletions at once need approval: more than ten that are also more than half of
-/// the live rows, or any if the provider returned no records at all.
+/// Up to so many deletions at once need no approval, however few rows there are.
+const MAX_DELETIONS_WITHOUT_APPROVAL: i64 = 10;
+/// And beyond that, up to one in so many of the live rows.
+const ONE_IN: i64 = 2;
+
+/// The deletion threshold: whether this many deletions at once need approval. It is more than ten that
+/// are also more than half of the live rows, or any if the provider returned no records at all.
 pub fn needs_approval(deletions: i64, live: i64, empty_answer: bool) -> bool {
-    deletions > 0 && (empty_answer || (deletions > 10 && deletions * 2 > live))
+    let is_many = deletions > MAX_DELETIONS_WITHOUT_APPROVAL && deletions * ONE_IN > live;
+    deletions > 0 && (empty_answer || is_many)
 }
 
 #[cfg(test)]
@@ -122,7 +130,7 @@ mod tests {
     }
 
     fn deleted(row: &MissingRow, verdict: Verdict) -> bool {
-        matches!(row.fate(verdict), Fate::Delete(_))
+        matches!(row.fate(verdict), SweepDecision::Delete(_))
     }
 
     #[test]

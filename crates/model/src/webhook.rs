@@ -23,8 +23,8 @@ pub const EVENT_TYPES: [&str; 5] = [
     WEBHOOK_ENDPOINT_DISABLED,
 ];
 
-/// The pauses between the attempts of a delivery; the first attempt is made at once.
-const PAUSES: [Duration; 7] = [
+/// The retry schedule: the pauses between the attempts of a delivery; the first attempt is made at once.
+const RETRY_SCHEDULE: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
     Duration::from_mins(30),
@@ -85,7 +85,10 @@ impl Attempt {
         if self.succeeded() {
             return Next::Delivered;
         }
-        let Some(pause) = PAUSES.get(made_before).filter(|_| !self.says_gone()) else {
+        let Some(pause) = RETRY_SCHEDULE
+            .get(made_before)
+            .filter(|_| !self.says_gone())
+        else {
             return Next::GivenUp;
         };
         let asked = self.retry_after.unwrap_or_default().min(LONGEST_PAUSE);

@@ -53,7 +53,7 @@ pub enum ErrorKind {
     Timeout,
     Connection,
     /// A success whose body can't be parsed.
-    Garbage,
+    InvalidResponse,
     /// A list with more records than requested.
     Oversized,
 }
@@ -129,7 +129,7 @@ impl ProviderError {
             ErrorKind::Unavailable
                 | ErrorKind::Timeout
                 | ErrorKind::Connection
-                | ErrorKind::Garbage
+                | ErrorKind::InvalidResponse
         )
     }
 

@@ -261,7 +261,7 @@ impl Transport for Network {
 async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, ProviderError> {
     let too_large = || {
         ProviderError::new(
-            ErrorKind::Garbage,
+            ErrorKind::InvalidResponse,
             None,
             &format!("the answer is larger than {MAX_BODY_BYTES} bytes"),
         )

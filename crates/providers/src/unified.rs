@@ -28,7 +28,7 @@ pub trait Unified: Provider {
         &self,
         session: &Session<'_>,
         object: Object,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<LivePage, ProviderError>;
 
     /// One record by its id. For a sequence state, its contact is included.
@@ -64,40 +64,40 @@ pub trait Unified: Provider {
         &self,
         session: &Session<'_>,
         sequence_id: &str,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<LivePage, ProviderError>;
 
     async fn create_account(
         &self,
         session: &Session<'_>,
         draft: &AccountDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     async fn update_account(
         &self,
         session: &Session<'_>,
         id: &str,
         draft: &AccountDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     async fn create_contact(
         &self,
         session: &Session<'_>,
         draft: &ContactDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     async fn update_contact(
         &self,
         session: &Session<'_>,
         id: &str,
         draft: &ContactDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     async fn create_sequence(
         &self,
         session: &Session<'_>,
         draft: &SequenceDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     /// Adds a step at position `order`, or at the end if that is not set. Returns its id.
     async fn create_step(
@@ -105,7 +105,7 @@ pub trait Unified: Provider {
         session: &Session<'_>,
         sequence_id: &str,
         draft: &StepDraft,
-    ) -> Result<Wrote, ProviderError>;
+    ) -> Result<WriteResult, ProviderError>;
 
     async fn update_step(
         &self,
@@ -141,7 +141,7 @@ pub trait Unified: Provider {
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<TaskPage, ProviderError>;
 
     async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError>;
@@ -157,9 +157,9 @@ pub trait Unified: Provider {
     /// The name under which the provider counts a caller's own request.
     fn endpoint_of(&self, method: &Method, path: &str) -> String;
 
-    /// Whether such a request may cost the customer's credits. `path` is [`Target::as_read`].
+    /// Whether such a request may cost the customer's credits. `path` is [`Target::normalized_path`].
     ///
-    /// [`Target::as_read`]: crate::Target::as_read
+    /// [`Target::normalized_path`]: crate::Target::normalized_path
     fn may_cost_credits(&self, path: &str) -> bool;
 
     /// What the response to a caller's own request says about the provider's rate limits. Its body
@@ -177,7 +177,7 @@ pub struct RateLimitInfo {
 
 /// The number and size of a live list's page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageAsk {
+pub struct LivePageRequest {
     /// The first is 1.
     pub page: u32,
     pub size: u32,
@@ -199,7 +199,7 @@ pub struct SequenceWithSteps {
 
 /// The result of a write.
 #[derive(Debug, Clone)]
-pub struct Wrote {
+pub struct WriteResult {
     pub id: String,
     /// As the provider now shows them; `None` if it didn't.
     pub records: Option<Records>,
@@ -232,7 +232,7 @@ pub enum Outcome {
     /// The contact's state in the sequence.
     State { id: String },
     /// The contact is in the sequence, but its state could not be read.
-    InIt,
+    AlreadyMember,
     /// The contact is no longer in the sequence.
     Out,
     /// The provider skipped the contact: its code, and what that means.

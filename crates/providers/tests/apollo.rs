@@ -235,7 +235,10 @@ async fn a_success_that_is_no_page_is_garbage_and_temporary() {
     for body in [html, json("{}"), json(r#"{"users":[{"id"#)] {
         let server = Server::with(vec![body]).await;
         let error = server.list(Object::User, 1).await.unwrap_err();
-        assert_eq!((error.kind, error.status), (ErrorKind::Garbage, Some(200)));
+        assert_eq!(
+            (error.kind, error.status),
+            (ErrorKind::InvalidResponse, Some(200))
+        );
         assert!(error.is_temporary());
     }
 }
@@ -357,8 +360,8 @@ async fn the_account_is_the_team_where_the_key_may_see_it() {
         (json(r#"{"team_id":""}"#), Ok(None)),
         (json("{}"), Ok(None)),
         (scoped(), Ok(None)),
-        (json("[]"), Err(ErrorKind::Garbage)),
-        (json(r#"{"team_id":{}}"#), Err(ErrorKind::Garbage)),
+        (json("[]"), Err(ErrorKind::InvalidResponse)),
+        (json(r#"{"team_id":{}}"#), Err(ErrorKind::InvalidResponse)),
         (
             answer("401 Unauthorized", "", ""),
             Err(ErrorKind::Unauthorized),

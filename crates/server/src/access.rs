@@ -1,4 +1,4 @@
-//! What a key may do: the one place where a call is allowed or denied.
+//! Authorization, what a key may do: the one place where a call is allowed or denied.
 //!
 //! The required access follows from the method and the route, before the handler runs, so a new
 //! endpoint needs no check of its own: a call that isn't clearly a read needs a rule. A caller's
@@ -73,7 +73,7 @@ const METHOD_FIELD: &str = "_method";
 
 /// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
+enum RequiredAccess {
     /// Any valid key.
     Read,
     /// The admin role, and also a rule if it writes.
@@ -86,7 +86,7 @@ enum Need {
     Spend,
 }
 
-impl Need {
+impl RequiredAccess {
     fn of(method: &Method, route: &str) -> Self {
         let below = |base: &&str| {
             let rest = route.strip_prefix(base);
@@ -111,8 +111,8 @@ impl Need {
 /// Whether the key may make this call; the error says what the key lacks.
 pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
     let route = parts.extensions.get::<MatchedPath>();
-    let need = Need::of(&parts.method, route.map_or("", MatchedPath::as_str));
-    if need == Need::Read {
+    let need = RequiredAccess::of(&parts.method, route.map_or("", MatchedPath::as_str));
+    if need == RequiredAccess::Read {
         return Ok(());
     }
     let original = parts.extensions.get::<OriginalUri>();
@@ -121,18 +121,26 @@ pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
     let grants = key.grants();
     let lacks = |needs| Err(lacks(key, &format!("{method} {path}"), needs));
     match need {
-        Need::Admin { .. } if key.role != Role::Admin => Err(format!(
+        RequiredAccess::Admin { .. } if key.role != Role::Admin => Err(format!(
             "this API key has the role {} and may not {method} {path}: that takes the role admin",
             key.role
         )),
-        Need::Admin { writes: true } | Need::Write if !allows_write(&grants, method, path) => {
+        RequiredAccess::Admin { writes: true } | RequiredAccess::Write
+            if !allows_write(&grants, method, path) =>
+        {
             lacks("a rule for it in \"writes\"")
         }
-        Need::Forward if grants.passthrough.is_empty() => lacks("a rule in \"passthrough\""),
-        Need::Spend if !grants.credits => {
+        RequiredAccess::Forward if grants.passthrough.is_empty() => {
+            lacks("a rule in \"passthrough\"")
+        }
+        RequiredAccess::Spend if !grants.credits => {
             lacks("\"credits\": true, because it costs the customer's credits")
         }
-        Need::Read | Need::Admin { .. } | Need::Write | Need::Forward | Need::Spend => Ok(()),
+        RequiredAccess::Read
+        | RequiredAccess::Admin { .. }
+        | RequiredAccess::Write
+        | RequiredAccess::Forward
+        | RequiredAccess::Spend => Ok(()),
     }
 }
 
@@ -161,7 +169,7 @@ pub(crate) fn check_forward(
         let refusal = format!("this API key has rules, and {reason}");
         return Err(caller.refuse(refusal));
     }
-    let path = forwarding.target.as_read();
+    let path = forwarding.target.normalized_path();
     let provider = remote.connection().provider;
     let call = format!("{} /{path} at {provider}", forwarding.method);
     if !grants.allows_passthrough(forwarding.method.as_str(), &path) {
@@ -196,7 +204,7 @@ fn ambiguous(forwarding: &Forwarding<'_>) -> Option<String> {
     if let Some(name) = names.find(|name| METHOD_OVERRIDES.contains(&name.as_str())) {
         return Some(format!("the header {name} could override the method"));
     }
-    let path = forwarding.target.as_read();
+    let path = forwarding.target.normalized_path();
     if path.contains(|it: char| matches!(it, '%' | ';' | '?' | '#') || it.is_whitespace()) {
         let reason = "its path must have no second layer of escapes, no space, and none of ; ? #";
         return Some(reason.to_owned());

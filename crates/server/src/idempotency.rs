@@ -18,7 +18,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use syncline_store::{Begun, Connection, Kept, Repeatable};
+use syncline_store::{Connection, IdempotencyClaim, IdempotentRequest, StoredResponse};
 use utoipa::openapi::{
     ObjectBuilder, OpenApi, RefOr, Required,
     path::{ParameterBuilder, ParameterIn},
@@ -125,24 +125,24 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
     let place = Place::of(&parts.extensions);
     let body = read_body(&state.guard, &place, body, MAX_BODY_BYTES).await?;
     let request_hash = hash_of(&parts, &body);
-    let repeatable = Repeatable {
+    let repeatable = IdempotentRequest {
         key: &key,
         request_hash: &request_hash,
     };
     match state
         .store
-        .begin_repeatable(&connection, repeatable, KEPT_FOR)
+        .begin_idempotent(&connection, repeatable, KEPT_FOR)
         .await?
     {
-        Begun::First => {}
-        Begun::Again(kept) => return Ok(again(&kept)),
-        Begun::Unanswered => {
+        IdempotencyClaim::New => {}
+        IdempotencyClaim::Completed(kept) => return Ok(again(&kept)),
+        IdempotencyClaim::InProgress => {
             return Err(ApiError::Conflict(format!(
                 "a request with this {HEADER} is in progress, or its process ended before it could \
                  answer: check whether it was carried out before you send it with another key"
             )));
         }
-        Begun::OfAnother => {
+        IdempotencyClaim::KeyReused => {
             return Err(ApiError::Unprocessable(format!(
                 "this {HEADER} was sent with another request; use a new one"
             )));
@@ -178,7 +178,7 @@ async fn keep(
     let Ok(body) = to_bytes(body, usize::MAX).await else {
         return ApiError::Internal("an answer has no body".to_owned()).into_response();
     };
-    let kept = Kept {
+    let kept = StoredResponse {
         status: parts.status.as_u16(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
@@ -189,7 +189,7 @@ async fn keep(
     Response::from_parts(parts, Body::from(body))
 }
 
-fn again(kept: &Kept) -> Response {
+fn again(kept: &StoredResponse) -> Response {
     let mut response = Response::new(Body::from(kept.body.clone()));
     *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();

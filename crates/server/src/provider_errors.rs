@@ -106,7 +106,7 @@ fn row_of(error: &ProviderError) -> (StatusCode, &'static str) {
             _ => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY_ERROR"),
         },
         ErrorKind::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT_ERROR"),
-        ErrorKind::Connection | ErrorKind::Garbage | ErrorKind::Oversized => {
+        ErrorKind::Connection | ErrorKind::InvalidResponse | ErrorKind::Oversized => {
             (StatusCode::BAD_GATEWAY, "BAD_GATEWAY_ERROR")
         }
     }
@@ -195,7 +195,11 @@ mod tests {
             ),
             (ErrorKind::Timeout, None, (504, "GATEWAY_TIMEOUT_ERROR")),
             (ErrorKind::Connection, None, (502, "BAD_GATEWAY_ERROR")),
-            (ErrorKind::Garbage, Some(200), (502, "BAD_GATEWAY_ERROR")),
+            (
+                ErrorKind::InvalidResponse,
+                Some(200),
+                (502, "BAD_GATEWAY_ERROR"),
+            ),
             (ErrorKind::Oversized, Some(200), (502, "BAD_GATEWAY_ERROR")),
         ] {
             assert_eq!(answer(kind, status), expected, "{kind:?} {status:?}");

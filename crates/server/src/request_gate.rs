@@ -74,7 +74,7 @@ impl RequestGate {
         };
         let mut copies = self.copies();
         let copy = copies.entry(account_id.to_owned()).or_default();
-        copy.budget.take_back(now);
+        copy.budget.clamp_future(now);
         Ok(copy.budget.reserve(&ask, now).map(|()| permit))
     }
 
@@ -93,7 +93,7 @@ impl RequestGate {
             let mut copies = self.copies();
             let copy = copies.entry(account_id.to_owned()).or_default();
             for _ in 0..repeated {
-                copy.budget.count_again(&permit.endpoint, now);
+                copy.budget.count_retry(&permit.endpoint, now);
             }
             copy.budget.settle(&permit.id, 0, now);
             copy.budget.learn(&update.endpoint, &update.usage, now);

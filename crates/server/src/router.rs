@@ -33,7 +33,7 @@ pub fn router(state: AppState) -> Router {
         .nest("/enrichment/v2", enrichment)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            audit::write_down,
+            audit::record_audit,
         ))
         .layer(middleware::from_fn_with_state(state.clone(), guard::admit));
     let router = Router::new()
@@ -75,7 +75,7 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
     router
         .layer(middleware::from_fn(guard::answer_panics))
         .layer(middleware::from_fn(error::render))
-        .layer(middleware::from_fn(guard::tell_share))
+        .layer(middleware::from_fn(guard::add_rate_limit_headers))
         .layer(middleware::from_fn(guard::shield))
         .layer(middleware::from_fn(call::begin))
         .layer(middleware::from_fn_with_state(

@@ -80,7 +80,7 @@ pub enum Action {
     /// The request is carried out; in its answer the first text is replaced by the second.
     Respell(String, String),
     /// 200, but the body is not JSON.
-    Garbage,
+    InvalidResponse,
     /// A page without records, with the real totals.
     EmptyPage,
     /// An empty list: no records, and totals of 0.

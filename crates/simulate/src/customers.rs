@@ -306,7 +306,7 @@ impl Client {
     /// Removes what keeps the connection from being read: the plan, the key, manual pauses, and
     /// limits that a larger connection of the same account uses up. Other pauses have to end by
     /// themselves.
-    pub(crate) async fn put_right(
+    pub(crate) async fn repair(
         &mut self,
         live: &Live,
         wire: &Wire,

@@ -69,7 +69,7 @@ pub(crate) fn batch(world: &World, dice: &mut Dice, team: usize) -> usize {
 
 /// Deletes many of the contacts or accounts, or restores many of the deleted ones; returns how
 /// many.
-pub(crate) fn upheaval(world: &World, dice: &mut Dice, team: usize) -> usize {
+pub(crate) fn mass_edit(world: &World, dice: &mut Dice, team: usize) -> usize {
     let object = dice.one(&[
         Object::Contact,
         Object::Contact,

@@ -5,7 +5,7 @@ use syncline_sim::{Action, Claim, Team, Window};
 
 use crate::{
     dice::Dice,
-    wire::{Armed, Asked, Lie, Wire},
+    wire::{Armed, Asked, FalseAnswer, Wire},
     world::World,
 };
 
@@ -24,7 +24,7 @@ pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> 
     };
     let (action, lie) = match dice.below(if by_id { 11 } else { 20 }) {
         0..8 => (refusal(dice), None),
-        8..11 => (Action::Garbage, None),
+        8..11 => (Action::InvalidResponse, None),
         _ => distortion(&wire.world, dice, object, team),
     };
     let pages = dice.one(&[1, 1, 2, 3, 5]);
@@ -80,17 +80,17 @@ fn distortion(
     dice: &mut Dice,
     object: Object,
     team: usize,
-) -> (Action, Option<Lie>) {
+) -> (Action, Option<FalseAnswer>) {
     let kind = if object == Object::Mailbox {
         0
     } else {
         dice.below(19)
     };
     let action = match kind {
-        9..12 => return (Action::Claim(claim(dice)), Some(Lie::Numbers)),
-        12..15 => return (disorder(dice), Some(Lie::Order)),
+        9..12 => return (Action::Claim(claim(dice)), Some(FalseAnswer::Numbers)),
+        12..15 => return (disorder(dice), Some(FalseAnswer::Order)),
         15..19 => Action::PageOf(dice.one(&[101, 137, 250])),
-        0 | 1 => return (Action::EmptyList, Some(Lie::Nothing)),
+        0 | 1 => return (Action::EmptyList, Some(FalseAnswer::Nothing)),
         2 => Action::EmptyPage,
         3 => Action::RepeatPreviousPage,
         4 => Action::RepeatPage(dice.one(&[1, 2, 3])),
@@ -99,7 +99,7 @@ fn distortion(
         7 | 8 if world.hides_records => Action::HideRecords(some_ids(world, dice, object, team)),
         _ => Action::record_without_id(),
     };
-    (action, Some(Lie::Otherwise))
+    (action, Some(FalseAnswer::Otherwise))
 }
 
 /// The real records, in another order than requested.

@@ -185,7 +185,7 @@ impl Process {
             return Ok(false);
         };
         let mut any = false;
-        let lease = TimeDelta::from_std(EngineConfig::default().lease)?;
+        let lease = TimeDelta::from_std(EngineConfig::default().lease_duration)?;
         let mut kept = Vec::new();
         for mut held in std::mem::take(&mut live.scans) {
             if !held.unaware && now - held.kept_at >= lease / 3 {

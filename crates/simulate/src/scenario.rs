@@ -78,7 +78,7 @@ pub(crate) struct Rates {
     /// Actions of users: triggers, pauses, new keys.
     pub(crate) manage: u32,
     /// More than half of an object is deleted at once, or restored.
-    pub(crate) upheaval: u32,
+    pub(crate) mass_edit: u32,
     /// A clock, or all of them, jump.
     pub(crate) leaps: u32,
 }
@@ -89,7 +89,7 @@ impl Rates {
             edits: 14,
             edits_during: 500,
             manage: 3,
-            upheaval: 40,
+            mass_edit: 40,
             ..Self::default()
         };
         match level {
@@ -116,7 +116,7 @@ impl Rates {
                 crash_inside: 400,
                 freeze: 4,
                 manage: 8,
-                upheaval: 150,
+                mass_edit: 150,
                 leaps: 2,
             },
         }
@@ -135,7 +135,7 @@ impl Rates {
             crash_inside: self.crash_inside / 20,
             freeze: self.freeze.div_ceil(4),
             manage: 0,
-            upheaval: 0,
+            mass_edit: 0,
             leaps: 0,
         }
     }

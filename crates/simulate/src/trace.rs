@@ -8,16 +8,16 @@ pub(crate) struct Trace {
     hasher: Sha256,
     steps: u64,
     began: Time,
-    aloud: bool,
+    verbose: bool,
 }
 
 impl Trace {
-    pub(crate) fn new(began: Time, aloud: bool) -> Self {
+    pub(crate) fn new(began: Time, verbose: bool) -> Self {
         Self {
             hasher: Sha256::new(),
             steps: 0,
             began,
-            aloud,
+            verbose,
         }
     }
 
@@ -43,7 +43,7 @@ impl Trace {
             since.num_milliseconds() % 1000,
         );
         self.hasher.update(line.as_bytes());
-        if self.aloud {
+        if self.verbose {
             eprint!("{line}");
         }
     }

@@ -14,14 +14,14 @@ use syncline_sim::{Action, Fault, Match, SimReply, SimRequest};
 
 use crate::{
     edits,
-    wire::{Asked, Lie, Loss, PATIENCE, Passage, Point, Served, StepRequest, Wire},
+    wire::{Asked, FalseAnswer, Loss, Passage, Point, REQUEST_TIMEOUT, Served, StepRequest, Wire},
     world::World,
 };
 
 /// Records of a full page.
 pub(crate) const FULL_PAGE: usize = 100;
 /// How long before its request a permit may have been granted, by any clock.
-pub(crate) const PERMIT_MAY_LIE: TimeDelta = TimeDelta::minutes(2);
+pub(crate) const PERMIT_MAX_AGE: TimeDelta = TimeDelta::minutes(2);
 /// The most records that may be hidden.
 const MOST_HIDDEN: usize = 60;
 
@@ -142,7 +142,7 @@ impl ToProvider {
             records
         };
         let lie = struck.as_ref().and_then(|armed| armed.lie);
-        let all_are_there = matches!(lie, None | Some(Lie::Numbers | Lie::Order));
+        let all_are_there = matches!(lie, None | Some(FalseAnswer::Numbers | FalseAnswer::Order));
         let is_list = reply.status == 200 && all_are_there;
         let more = is_list && is_followed(world, sent, team, records);
         self.wire.write_served(Served {
@@ -151,7 +151,7 @@ impl ToProvider {
             left_before: sent.before,
             ahead: world
                 .leaps
-                .furthest_of(self.process, sent.at - PERMIT_MAY_LIE),
+                .furthest_of(self.process, sent.at - PERMIT_MAX_AGE),
             more,
             asked: sent.asked,
             step_request: sent.step_request.clone(),
@@ -191,12 +191,12 @@ impl ToProvider {
     }
 
     fn is_late(&self, sent: &Sent) -> bool {
-        self.wire.world.now() - sent.at > PATIENCE
+        self.wire.world.now() - sent.at > REQUEST_TIMEOUT
     }
 
     /// No answer came within the timeout of a request.
     fn give_up(&self, sent: &Sent) -> ProviderError {
-        self.pass((sent.at + PATIENCE - self.wire.world.now()).max(TimeDelta::zero()));
+        self.pass((sent.at + REQUEST_TIMEOUT - self.wire.world.now()).max(TimeDelta::zero()));
         no_answer(ErrorKind::Timeout, "no answer came")
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::{dice::Dice, scenario::Rates, world::World};
 
 /// The timeout of a request; see `providers::http`.
-pub(crate) const PATIENCE: TimeDelta = TimeDelta::seconds(30);
+pub(crate) const REQUEST_TIMEOUT: TimeDelta = TimeDelta::seconds(30);
 
 /// The step that a request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl Asked {
 
 /// How a list's answer differs from the real records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lie {
+pub(crate) enum FalseAnswer {
     /// It is empty.
     Nothing,
     /// It lacks records, repeats some, or has some that don't exist.
@@ -71,7 +71,7 @@ pub(crate) struct Armed {
     pub(crate) page: Option<u32>,
     pub(crate) times: u32,
     pub(crate) action: Action,
-    pub(crate) lie: Option<Lie>,
+    pub(crate) lie: Option<FalseAnswer>,
 }
 
 /// A request that the provider answered.
@@ -93,7 +93,7 @@ pub(crate) struct Served {
     pub(crate) records: i64,
     /// An armed fault was applied to it.
     pub(crate) is_struck: bool,
-    pub(crate) lie: Option<Lie>,
+    pub(crate) lie: Option<FalseAnswer>,
 }
 
 /// Where a request is parked until the driver resumes it.

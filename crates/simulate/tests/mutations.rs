@@ -44,17 +44,17 @@ found! {
     clock_aligned_window_is_found: ClockAlignedWindow at 0,
     state_id_not_unique_is_found: StateIdNotUnique at 0,
     checkpoint_ignored_after_wait_is_found: CheckpointIgnoredAfterWait at 0,
-    total_is_law_is_found: TotalIsLaw at 33,
-    order_is_law_is_found: OrderIsLaw at 16,
+    total_is_law_is_found: TrustTotal at 33,
+    order_is_law_is_found: TrustOrder at 16,
     oversized_is_stored_is_found: OversizedIsStored at 7,
     unread_field_rejects_is_found: UnreadFieldRejects at 2,
     limits_of_the_lease_is_found: LimitsOfTheLease at 11,
     budget_not_compared_is_found: BudgetNotCompared at 2,
     unsent_is_charged_is_found: UnsentIsCharged at 18,
-    lost_is_free_is_found: LostIsFree at 1,
-    future_is_kept_is_found: FutureIsKept at 1,
+    lost_is_free_is_found: LostResponseIsFree at 1,
+    future_is_kept_is_found: FutureTimesAreKept at 1,
     future_lease_holds_is_found: FutureLeaseHolds at 1,
-    future_records_count_is_found: FutureRecordsCount at 3,
+    future_records_count_is_found: FutureSpendingCounts at 3,
 }
 
 /// Runs the seed that found the bug before. A change of the simulation can move it to another seed:

@@ -140,7 +140,7 @@ impl Store {
 
     /// Stores what a run showed about the key: that it can read the run's object, or why not. A key
     /// that can't read every object makes its connection `limited`.
-    async fn note_capability(
+    pub(crate) async fn note_capability(
         &self,
         tx: &mut Tx,
         scan: &Scan,

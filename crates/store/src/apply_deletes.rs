@@ -6,12 +6,12 @@ use syncline_model::{Object, event::ConnectionRef};
 
 use crate::{
     Store, StoreError, Tenant,
-    again::again,
     db::{Db, Tx, run},
     history::HistoryEntry,
     key_set::KeySet,
     providers::parse_provider,
     records::INDEX_LAG,
+    retry::with_retry,
     syncs::parse_object,
     tenant::{Scoped, scoped},
     timestamp::Timestamp,
@@ -34,7 +34,7 @@ impl Tenant {
     /// returns how many rows were deleted. Deleting contacts also deletes their sequence states.
     /// `None`: there is no such run, or it hasn't ended.
     pub async fn apply_deletes(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
-        again(|| self.apply_deletes_once(run_id)).await
+        with_retry(|| self.apply_deletes_once(run_id)).await
     }
 
     async fn apply_deletes_once(&self, run_id: &str) -> Result<Option<i64>, StoreError> {
@@ -60,7 +60,7 @@ impl Tenant {
             provider_id: String::new(),
             provider: parse_provider("sync_runs", &run.id, &run.provider_name)?,
         };
-        let found = tx.of_found_rows();
+        let found = tx.unscoped();
         let syncs = store.lock_syncs(found, &run.connection_id).await?;
         let held = store.held_rows(found, &run).await?;
         let deleted = store

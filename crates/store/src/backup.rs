@@ -30,12 +30,12 @@ pub async fn back_up(database: &Path, into: &Path) -> Result<(), StoreError> {
 /// Checks that the whole file is intact and a Syncline database.
 pub async fn examine(database: &Path) -> Result<(), StoreError> {
     let mut c = connect(database).await?;
-    let examined = look_through(&mut c).await;
+    let examined = check_integrity(&mut c).await;
     c.close().await?;
     examined
 }
 
-async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
+async fn check_integrity(c: &mut SqliteConnection) -> Result<(), StoreError> {
     const FIRST: &str = "SELECT checksum FROM _sqlx_migrations WHERE version = $1 AND success";
     let unusable = |reason: String| Err(StoreError::Unusable(reason));
     let (version, checksum) = migrate::first();
@@ -67,9 +67,9 @@ async fn look_through(c: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 /// An embedded database that no other connection has open, with all of its data in the one file.
-pub struct Settled(SqliteConnection);
+pub struct ExclusiveDatabase(SqliteConnection);
 
-impl Settled {
+impl ExclusiveDatabase {
     /// Fails with [`StoreError::InUse`] if another connection has it open for longer than five
     /// seconds.
     pub async fn settle(database: &Path) -> Result<Self, StoreError> {

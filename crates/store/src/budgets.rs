@@ -24,7 +24,7 @@ use crate::{
 
 /// A request that is to be sent.
 #[derive(Debug, Clone)]
-pub struct RequestAsk<'a> {
+pub struct PermitRequest<'a> {
     pub endpoint: &'a str,
     /// The most records that its response can bring.
     pub records: i64,
@@ -95,7 +95,7 @@ impl Store {
     pub async fn reserve(
         &self,
         account_id: &str,
-        ask: &RequestAsk<'_>,
+        ask: &PermitRequest<'_>,
     ) -> Result<Grant, StoreError> {
         let mut tx = self.db.begin().await?;
         let grant = self.reserve_in(&mut tx, account_id, ask).await?;
@@ -121,7 +121,7 @@ impl Store {
         loop {
             let mut changed = self.read_budget(&mut tx, account_id).await?;
             let budget = &mut changed.budget.0;
-            budget.take_back(self.now());
+            budget.clamp_future(self.now());
             for update in updates {
                 budget.learn(&update.endpoint, &update.usage, update.at);
                 if let Some((window, until)) = update.refused {
@@ -151,7 +151,7 @@ impl Store {
                 }) => id = moved_to,
                 row => {
                     let mut budget = row.map(|row| row.budget.0).unwrap_or_default();
-                    budget.take_back(self.now());
+                    budget.clamp_future(self.now());
                     return Ok(budget);
                 }
             }
@@ -164,7 +164,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         spending: &Spending<'_>,
-        next: Option<&RequestAsk<'_>>,
+        next: Option<&PermitRequest<'_>>,
     ) -> Result<Option<Grant>, StoreError> {
         let Spending { permit, .. } = spending;
         let mut known = Some(permit.budget.clone());
@@ -173,7 +173,7 @@ impl Store {
                 Some(known) => known,
                 None => self.read_budget(tx, &permit.budget.account_id).await?,
             };
-            changed.budget.0.take_back(self.now());
+            changed.budget.0.clamp_future(self.now());
             take_in(&mut changed.budget.0, spending);
             let reserved = next.map(|ask| self.try_reserve(&mut changed.budget.0, ask));
             if self.write_budget(tx, &mut changed).await? {
@@ -186,11 +186,11 @@ impl Store {
         &self,
         tx: &mut Tx,
         account_id: &str,
-        ask: &RequestAsk<'_>,
+        ask: &PermitRequest<'_>,
     ) -> Result<Grant, StoreError> {
         loop {
             let mut changed = self.read_budget(tx, account_id).await?;
-            let taken_back = changed.budget.0.take_back(self.now());
+            let taken_back = changed.budget.0.clamp_future(self.now());
             let reserved = self.try_reserve(&mut changed.budget.0, ask);
             let is_as_it_was = reserved.is_err() && !taken_back;
             if is_as_it_was || self.write_budget(tx, &mut changed).await? {
@@ -199,7 +199,7 @@ impl Store {
         }
     }
 
-    fn try_reserve(&self, budget: &mut Budget, ask: &RequestAsk<'_>) -> Result<String, Refusal> {
+    fn try_reserve(&self, budget: &mut Budget, ask: &PermitRequest<'_>) -> Result<String, Refusal> {
         let id = self.new_id();
         budget
             .reserve(
@@ -342,7 +342,7 @@ impl Store {
         if let Some(old) = old.filter(|old| old != account.id) {
             let (spent, mut current) = self.lock_budgets(tx, &old, account.id).await?;
             if spent.account_id != current.account_id {
-                current.budget.0.inherit(&spent.budget.0);
+                current.budget.0.take_over_spending(&spent.budget.0);
                 self.write_budget(tx, &mut current).await?;
             }
         }

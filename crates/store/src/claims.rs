@@ -226,7 +226,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut tx = self.db.begin().await?;
-        tx.answer_soon().await?;
+        tx.limit_statement_time().await?;
         let leaders = self.lock_due(&mut tx, wanted).await?;
         if leaders.is_empty() {
             tx.rollback().await?;

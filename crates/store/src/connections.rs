@@ -13,12 +13,12 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError, Tenant,
-    again::again,
     api_keys::{KeyRow, Presented, key_columns, key_prefix_is},
     configured_syncs::{FOREGROUND_PAUSE, pause_of_config},
     credentials::CREDENTIALS,
     db::{Tx, run},
     providers::parse_provider,
+    retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::{Timestamp, at},
 };
@@ -45,7 +45,7 @@ pub struct Connection {
 
 /// Credentials in their stored, encrypted form.
 #[derive(Clone)]
-struct Sealed(String);
+pub(crate) struct Sealed(pub(crate) String);
 
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,7 +208,7 @@ impl Tenant {
         &self,
         new: &NewConnection<'_>,
     ) -> Result<Connection, StoreError> {
-        again(|| self.create_connection_once(new)).await
+        with_retry(|| self.create_connection_once(new)).await
     }
 
     async fn create_connection_once(
@@ -262,7 +262,7 @@ impl Tenant {
                 .or_missing("the provider")
         })?;
         let config = self.sync_config_of(&mut tx, connection.provider).await?;
-        let found = tx.of_found_rows();
+        let found = tx.unscoped();
         if let Some(config) = config {
             let pause = if new.scheduled {
                 pause_of_config(&config)
@@ -317,7 +317,11 @@ impl Store {
     }
 
     /// Makes runs that wait for records check again whether they must wait.
-    async fn ask_again(&self, tx: &mut Tx, connection_id: &str) -> Result<(), StoreError> {
+    pub(crate) async fn recheck_waiting_runs(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE sync_runs SET due_at = $2
             WHERE connection_id = $1 AND state = 'waiting' AND due_at > $2
@@ -339,7 +343,7 @@ impl Store {
         connection: &Connection,
         limits: LimitOverrides,
     ) -> Result<(), StoreError> {
-        again(|| self.set_limits_once(connection, limits)).await
+        with_retry(|| self.set_limits_once(connection, limits)).await
     }
 
     async fn set_limits_once(
@@ -350,7 +354,7 @@ impl Store {
         const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
         // Lock order: runs before their connection.
-        self.ask_again(&mut tx, &connection.id).await?;
+        self.recheck_waiting_runs(&mut tx, &connection.id).await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(Json(limits))
@@ -363,7 +367,7 @@ impl Store {
     /// Deletes a connection. When this returns, its syncs and rows are deleted and no page in
     /// flight can commit.
     pub async fn delete_connection(&self, connection: &Connection) -> Result<(), StoreError> {
-        again(|| self.delete_connection_once(connection)).await
+        with_retry(|| self.delete_connection_once(connection)).await
     }
 
     async fn delete_connection_once(&self, connection: &Connection) -> Result<(), StoreError> {

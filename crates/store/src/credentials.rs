@@ -6,9 +6,9 @@ use syncline_model::{Capabilities, Checkpoint, ConnectionStatus, LimitOverrides,
 
 use crate::{
     Store, StoreError,
-    again::again,
     connections::{Account, Connection},
     db::{Tx, run},
+    retry::with_retry,
     sealing::SealedColumn,
     timestamp::at,
 };
@@ -36,7 +36,7 @@ impl Store {
         connection: &Connection,
         update: &CredentialsUpdate<'_>,
     ) -> Result<(), StoreError> {
-        again(|| self.update_credentials_once(connection, update)).await
+        with_retry(|| self.update_credentials_once(connection, update)).await
     }
 
     async fn update_credentials_once(
@@ -70,7 +70,7 @@ impl Store {
             .await
             .map(drop))?;
         if update.limits.is_some() {
-            self.ask_again(&mut tx, &connection.id).await?;
+            self.recheck_waiting_runs(&mut tx, &connection.id).await?;
         }
         if connection.account_id != update.account.id {
             self.restart_scans(&mut tx, &connection.id).await?;

@@ -4,9 +4,9 @@ use sqlx_macros::FromRow;
 
 use crate::{
     StoreError, Tenant,
-    again::again,
     batch::{self, Batch},
     db::{Tx, run},
+    retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
 };
@@ -57,7 +57,7 @@ impl Tenant {
     }
 
     pub async fn upsert_customer(&self, new: &NewCustomer<'_>) -> Result<Customer, StoreError> {
-        again(|| self.upsert_customer_once(new)).await
+        with_retry(|| self.upsert_customer_once(new)).await
     }
 
     async fn upsert_customer_once(&self, new: &NewCustomer<'_>) -> Result<Customer, StoreError> {
@@ -84,7 +84,7 @@ impl Tenant {
     /// Deletes a customer with its connections and their rows, in one transaction. `false` if there
     /// is no such customer.
     pub async fn delete_customer(&self, customer_id: &str) -> Result<bool, StoreError> {
-        again(|| self.delete_customer_once(customer_id)).await
+        with_retry(|| self.delete_customer_once(customer_id)).await
     }
 
     async fn delete_customer_once(&self, customer_id: &str) -> Result<bool, StoreError> {
@@ -96,7 +96,7 @@ impl Tenant {
         }
         for connection in self.list_connections_in(&mut tx, customer_id).await? {
             self.store()
-                .delete_connection_in(tx.of_found_rows(), &connection)
+                .delete_connection_in(tx.unscoped(), &connection)
                 .await?;
         }
         run!(tx, query(DELETE), |q, c| q

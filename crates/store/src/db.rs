@@ -24,7 +24,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     StoreError,
-    link::{Link, Linked},
+    link::{CancellableConnection, Link},
     postgres::{ACQUIRE_TIMEOUT, PgServer},
 };
 
@@ -38,14 +38,14 @@ pub(crate) enum Db {
     Lite {
         read: SqlitePool,
         write: SqlitePool,
-        fuse: Fuse,
+        fuse: CrashPoint,
     },
 }
 
 /// A pooled connection for reads.
 pub(crate) enum Reader {
     Pg(PoolConnection<Postgres>, Link),
-    Lite(PoolConnection<Sqlite>, Fuse),
+    Lite(PoolConnection<Sqlite>, CrashPoint),
 }
 
 /// A transaction. It is rolled back if it is dropped without [`commit`](Tx::commit).
@@ -57,15 +57,15 @@ pub(crate) struct Tx {
 
 enum Begun {
     Pg(Transaction<'static, Postgres>, Link),
-    Lite(Transaction<'static, Sqlite>, Fuse),
+    Lite(Transaction<'static, Sqlite>, CrashPoint),
 }
 
 /// Simulates a crash: cuts this process off from its database at a chosen call. For the
 /// deterministic simulation, which runs on the embedded database.
 #[derive(Clone, Default)]
-pub(crate) struct Fuse(Arc<AtomicU64>);
+pub(crate) struct CrashPoint(Arc<AtomicU64>);
 
-impl Fuse {
+impl CrashPoint {
     const NEVER: u64 = 0;
 
     /// Makes the `calls`-th call from now, counted from 1, and every later one fail.
@@ -77,7 +77,7 @@ impl Fuse {
         self.0.load(Ordering::Relaxed) != Self::NEVER
     }
 
-    fn burn(&self) -> Result<(), sqlx::Error> {
+    fn maybe_crash(&self) -> Result<(), sqlx::Error> {
         if !self.is_set() {
             return Ok(());
         }
@@ -152,7 +152,7 @@ pub fn describe_metrics() {
 
 /// What `run!` sends a statement to.
 pub(crate) enum Connection<'c> {
-    Pg(Linked<'c>),
+    Pg(CancellableConnection<'c>),
     Lite(&'c mut SqliteConnection),
 }
 
@@ -256,7 +256,7 @@ impl Db {
         Ok(Self::Lite {
             read,
             write,
-            fuse: Fuse::default(),
+            fuse: CrashPoint::default(),
         })
     }
 
@@ -296,7 +296,7 @@ impl Db {
                 Begun::Pg(transaction, link)
             }
             Self::Lite { write, fuse, .. } => {
-                fuse.burn()?;
+                fuse.maybe_crash()?;
                 let begun = waited("write", write.begin_with("BEGIN IMMEDIATE"));
                 Begun::Lite(begun.await?, fuse.clone())
             }
@@ -357,9 +357,9 @@ impl Db {
 impl Reader {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match self {
-            Self::Pg(c, link) => Connection::Pg(Linked::new(c, link)),
+            Self::Pg(c, link) => Connection::Pg(CancellableConnection::new(c, link)),
             Self::Lite(c, fuse) => {
-                fuse.burn()?;
+                fuse.maybe_crash()?;
                 Connection::Lite(c)
             }
         })
@@ -369,9 +369,9 @@ impl Reader {
 impl Tx {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match &mut self.begun {
-            Begun::Pg(c, link) => Connection::Pg(Linked::new(c, link)),
+            Begun::Pg(c, link) => Connection::Pg(CancellableConnection::new(c, link)),
             Begun::Lite(c, fuse) => {
-                fuse.burn()?;
+                fuse.maybe_crash()?;
                 Connection::Lite(c)
             }
         })
@@ -401,7 +401,7 @@ impl Tx {
 
     /// Limits the time of the transaction's statements: they belong to the queue, which retries.
     /// Otherwise PostgreSQL would continue a statement that the client has given up.
-    pub(crate) async fn answer_soon(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn limit_statement_time(&mut self) -> Result<(), sqlx::Error> {
         if let Connection::Pg(c) = self.connection()? {
             sqlx::query("SET LOCAL statement_timeout = '10s'")
                 .execute(c)
@@ -421,14 +421,14 @@ impl Tx {
     }
 
     /// Keeps the changes since the savepoint.
-    pub(crate) async fn keep(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn release_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.control("RELEASE SAVEPOINT part").await
     }
 
     /// Rolls back to the savepoint.
-    pub(crate) async fn take_back(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn rollback_to_savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.control("ROLLBACK TO SAVEPOINT part").await?;
-        self.keep().await
+        self.release_savepoint().await
     }
 
     async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -448,10 +448,10 @@ impl Tx {
         match self.begun {
             Begun::Pg(tx, link) => link.answer(Box::pin(tx.commit())).await?,
             Begun::Lite(tx, fuse) => {
-                fuse.burn()?;
+                fuse.maybe_crash()?;
                 tx.commit().await?;
                 // A crash here simulates a commit whose confirmation is lost.
-                fuse.burn()?;
+                fuse.maybe_crash()?;
             }
         }
         if let Some(wakes) = self.wakes {

@@ -1,4 +1,4 @@
-//! Checks the encryption keys against the stored secrets, reports which key encrypted what, and
+//! Rotation of the encryption keys: checks them against the stored secrets, reports which key encrypted what, and
 //! re-encrypts everything under the newest key.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -38,7 +38,7 @@ pub struct SealedBy {
 
 /// The result of re-encrypting the secrets under the newest key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rewrapped {
+pub struct ReencryptionResult {
     pub values: u64,
     /// Why secrets could not be decrypted by any configured key. They are left unchanged.
     pub unopened: Vec<String>,
@@ -127,8 +127,8 @@ impl Store {
 
     /// Re-encrypts every secret under the newest key, row by row, while others keep working: a
     /// value that changes meanwhile is left alone and retried in the next pass.
-    pub async fn rewrap_secrets(&self) -> Result<Rewrapped, StoreError> {
-        let mut all = Rewrapped::default();
+    pub async fn rewrap_secrets(&self) -> Result<ReencryptionResult, StoreError> {
+        let mut all = ReencryptionResult::default();
         for _ in 0..PASSES {
             let mut pass = Pass::default();
             for column in SEALED_COLUMNS {

@@ -3,7 +3,7 @@
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Coverage, RunState, event::Event};
+use syncline_model::{Capability, Coverage, RunState, event::Event};
 
 use crate::{
     Store, StoreError,
@@ -50,7 +50,7 @@ impl Store {
             SELECT count(*) FROM sync_runs
             WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
         let mut tx = self.db.begin().await?;
-        self.close_to_joiners(&mut tx, scan).await?;
+        self.lock_leader(&mut tx, scan).await?;
         let members: i64 = run!(tx, |c| sqlx::query_scalar(MEMBERS)
             .bind(&scan.id)
             .bind(scan.lease.fence)
@@ -143,7 +143,7 @@ impl Store {
             .fetch_optional(c)
             .await)?;
         if succeeded {
-            self.forget_older_pages(tx, &ending.run, coverage.reached_end())
+            self.delete_older_pages(tx, &ending.run, coverage.reached_end())
                 .await?;
             self.note_coverage(tx, &ending.run, coverage).await?;
         }

@@ -147,7 +147,7 @@ impl StoreError {
 
     /// PostgreSQL rolled the transaction back because of concurrent ones: a deadlock, or a
     /// serialization failure. A retry will mostly succeed.
-    pub(crate) fn was_given_up(&self) -> bool {
+    pub(crate) fn is_retryable(&self) -> bool {
         const DEADLOCK: &str = "40P01";
         const NOT_SERIALIZABLE: &str = "40001";
         matches!(self.postgres_code(), Some(DEADLOCK | NOT_SERIALIZABLE))

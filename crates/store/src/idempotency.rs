@@ -12,7 +12,7 @@ use crate::{Connection, Store, StoreError, db::run, timestamp::at};
 
 /// A request with an idempotency key.
 #[derive(Debug, Clone, Copy)]
-pub struct Repeatable<'a> {
+pub struct IdempotentRequest<'a> {
     pub key: &'a str,
     /// A hash over everything that identifies the request.
     pub request_hash: &'a str,
@@ -20,21 +20,21 @@ pub struct Repeatable<'a> {
 
 /// The stored response to the first request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredResponse {
     pub status: u16,
     pub body: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
+pub enum IdempotencyClaim {
     /// The key is new: carry the request out.
-    First,
+    New,
     /// It was carried out already.
-    Again(Kept),
+    Completed(StoredResponse),
     /// It is being carried out, or it is unknown whether it was.
-    Unanswered,
+    InProgress,
     /// The key was used for a different request.
-    OfAnother,
+    KeyReused,
 }
 
 #[derive(FromRow)]
@@ -46,12 +46,12 @@ struct KeyRow {
 
 impl Store {
     /// Stores the key for that time, or returns the state of the earlier request with the same key.
-    pub async fn begin_repeatable(
+    pub async fn begin_idempotent(
         &self,
         connection: &Connection,
-        request: Repeatable<'_>,
+        request: IdempotentRequest<'_>,
         for_time: TimeDelta,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<IdempotencyClaim, StoreError> {
         // Other expired keys are deleted by maintenance.
         const FORGET: &str = "
             DELETE FROM idempotency_keys
@@ -90,12 +90,14 @@ impl Store {
         };
         tx.commit().await?;
         Ok(match known {
-            None if taken == 0 => Begun::Unanswered,
-            None => Begun::First,
-            Some(row) if row.request_hash != request.request_hash => Begun::OfAnother,
+            None if taken == 0 => IdempotencyClaim::InProgress,
+            None => IdempotencyClaim::New,
+            Some(row) if row.request_hash != request.request_hash => IdempotencyClaim::KeyReused,
             Some(row) => match (row.status.and_then(|it| u16::try_from(it).ok()), row.body) {
-                (Some(status), Some(body)) => Begun::Again(Kept { status, body }),
-                _ => Begun::Unanswered,
+                (Some(status), Some(body)) => {
+                    IdempotencyClaim::Completed(StoredResponse { status, body })
+                }
+                _ => IdempotencyClaim::InProgress,
             },
         })
     }
@@ -105,7 +107,7 @@ impl Store {
         &self,
         connection: &Connection,
         key: &str,
-        answer: &Kept,
+        answer: &StoredResponse,
         for_time: TimeDelta,
     ) -> Result<(), StoreError> {
         const SQL: &str = "

@@ -7,7 +7,6 @@
 //! rows that a tenant has found, are on the [`Store`].
 
 mod access_lost;
-mod again;
 mod api_keys;
 mod applications;
 mod apply_deletes;
@@ -16,7 +15,7 @@ mod backup;
 mod batch;
 mod budgets;
 mod claims;
-mod clock_ahead;
+mod clock_skew;
 mod configured_syncs;
 mod connection_sync_configs;
 mod connections;
@@ -46,6 +45,7 @@ mod providers;
 mod records;
 mod restored;
 mod retention;
+mod retry;
 mod runs;
 mod scans;
 mod schedule;
@@ -77,20 +77,20 @@ pub use access_lost::Pause;
 pub use api_keys::{NewApiKey, new_api_key};
 pub use applications::Application;
 pub use audit_log::{Actor, AuditEntry, AuditFilter, AuditRow};
-pub use backup::{Settled, back_up, examine};
+pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
-pub use budgets::{Grant, Permit, RateLimitUpdate, RequestAsk, Spending};
+pub use budgets::{Grant, Permit, PermitRequest, RateLimitUpdate, Spending};
 pub use connections::{Account, Connection, NewConnection};
 pub use credentials::CredentialsUpdate;
 pub use customers::{Customer, NewCustomer};
 pub use db::{DatabaseOptions, PoolUse, describe_metrics};
 pub use destinations::Destination;
-pub use encryption::{Rewrapped, SealedBy};
+pub use encryption::{ReencryptionResult, SealedBy};
 pub use endings::Ending;
 pub use error::{StoreError, said_by_database};
 pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};
 pub use history::{PresenceEvent, Provenance};
-pub use idempotency::{Begun, Kept, Repeatable};
+pub use idempotency::{IdempotencyClaim, IdempotentRequest, StoredResponse};
 pub use lookups::NextLookup;
 pub use magic_links::{MagicLink, NewMagicLink};
 pub use missing::{PassNote, Unseen};
@@ -104,7 +104,7 @@ pub use runs::{RunFilter, SyncRun, TimeBound};
 pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 pub use seen::Seen;
-pub use status::{HeldDeletions, RunAtWork, TroubledSync, Whose};
+pub use status::{HeldDeletions, RunAtWork, SyncOwner, TroubledSync};
 pub use sync_configs::SyncConfig;
 pub use syncs::{RunsOfSync, Sync, SyncFilter};
 pub use tenant::Tenant;
@@ -137,7 +137,7 @@ pub struct Store {
     writable: Writable,
     told: Arc<Notify>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
-    left_off: Arc<Mutex<Option<schedule::Behind>>>,
+    resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
 }
 
 impl Store {
@@ -167,7 +167,7 @@ impl Store {
             keys,
             writable: Writable::default(),
             told: Arc::default(),
-            left_off: Arc::default(),
+            resume_position: Arc::default(),
         })
     }
 

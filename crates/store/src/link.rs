@@ -64,12 +64,12 @@ pub(crate) fn no_answer() -> Error {
 
 /// A connection whose statements are aborted when its link is cut.
 #[derive(Debug)]
-pub(crate) struct Linked<'c> {
+pub(crate) struct CancellableConnection<'c> {
     connection: &'c mut PgConnection,
     link: Link,
 }
 
-impl<'c> Linked<'c> {
+impl<'c> CancellableConnection<'c> {
     pub(crate) fn new(connection: &'c mut PgConnection, link: &Link) -> Self {
         Self {
             connection,
@@ -78,7 +78,7 @@ impl<'c> Linked<'c> {
     }
 }
 
-impl<'c> Executor<'c> for Linked<'c> {
+impl<'c> Executor<'c> for CancellableConnection<'c> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(

@@ -17,7 +17,7 @@ use crate::{
 
 /// How long a lookup's result is valid: the record may come back while a run waits. After that the
 /// next run looks it up again.
-pub(crate) const WORD_HOLDS_FOR: TimeDelta = TimeDelta::minutes(10);
+pub(crate) const LOOKUP_TTL: TimeDelta = TimeDelta::minutes(10);
 
 /// The record to look up, and the missing rows that the result applies to: the record itself, or
 /// the records that it contains.

@@ -6,10 +6,10 @@ use syncline_model::{ProviderName, Time};
 
 use crate::{
     ConfiguredProvider, StoreError, Tenant,
-    again::again,
     batch::{self, Batch},
     db::run,
     providers::parse_provider,
+    retry::with_retry,
     tenant::{Scoped, scoped},
     timestamp::{Timestamp, at},
 };
@@ -86,7 +86,7 @@ impl Tenant {
     }
 
     pub async fn create_magic_link(&self, new: &NewMagicLink<'_>) -> Result<MagicLink, StoreError> {
-        again(|| self.create_magic_link_once(new)).await
+        with_retry(|| self.create_magic_link_once(new)).await
     }
 
     async fn create_magic_link_once(

@@ -18,9 +18,9 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    budgets::{Grant, RequestAsk, Spending},
+    budgets::{Grant, PermitRequest, Spending},
     db::{Tx, run},
-    records::{Changes, KeptOut, Origin, Writing},
+    records::{Changes, Origin, RefusedRecords, Writing},
     scans::{Scan, lease_lost},
     syncs::parse_object,
     timestamp::at,
@@ -43,7 +43,7 @@ pub struct PageCommit<'a> {
     pub spending: &'a Spending<'a>,
     /// The request for the next page, if there is one, under the connection's current limits: it is
     /// reserved in the same transaction.
-    pub next: &'a (dyn Fn(LimitOverrides) -> Option<RequestAsk<'a>> + Send + Sync),
+    pub next: &'a (dyn Fn(LimitOverrides) -> Option<PermitRequest<'a>> + Send + Sync),
 }
 
 /// The result of a page's transaction.
@@ -65,24 +65,24 @@ pub struct Written {
 }
 
 /// One object's part of a page, compared with the stored rows.
-struct Share {
-    object: Object,
-    ids: Vec<String>,
+pub(crate) struct ObjectChanges {
+    pub(crate) object: Object,
+    pub(crate) ids: Vec<String>,
     /// `[{"id", "reason"}]`.
-    rejected: Vec<Value>,
-    changes: Changes,
+    pub(crate) rejected: Vec<Value>,
+    pub(crate) changes: Changes,
     /// The names of fields that could not be read, with the number of records.
-    unread: BTreeMap<String, i64>,
+    pub(crate) unread: BTreeMap<String, i64>,
 }
 
 /// A run of the scan, locked for the transaction.
 #[derive(FromRow)]
-struct HeldRun {
-    id: String,
-    sync_id: String,
-    object: String,
-    fields_unread: Json<BTreeMap<String, i64>>,
-    limits: Option<Json<LimitOverrides>>,
+pub(crate) struct LockedRun {
+    pub(crate) id: String,
+    pub(crate) sync_id: String,
+    pub(crate) object: String,
+    pub(crate) fields_unread: Json<BTreeMap<String, i64>>,
+    pub(crate) limits: Option<Json<LimitOverrides>>,
 }
 
 /// How a page's rows are written.
@@ -134,13 +134,15 @@ impl Store {
     ) -> Result<PageCommitted, StoreError> {
         let mut tx = self.db.begin().await?;
         if commit.page == 1 && commit.pass == 1 {
-            self.close_to_joiners(&mut tx, scan).await?;
+            self.lock_leader(&mut tx, scan).await?;
         }
         let mut shares = Vec::new();
         for object in objects_of(commit.records) {
             shares.push(self.share(&mut tx, scan, *object, commit).await?);
         }
-        let runs = self.hold_runs(&mut tx, scan, commit, &shares).await?;
+        let runs = self
+            .update_runs_under_fence(&mut tx, scan, commit, &shares)
+            .await?;
         if mutation::on(Mutation::CheckpointBeforeRows) {
             tx.commit().await?;
             tx = self.db.begin().await?;
@@ -168,7 +170,7 @@ impl Store {
                 )
                 .await?
             });
-            self.note_kept_out(&mut tx, run, &mut shares[place], kept_out)
+            self.note_refused(&mut tx, run, &mut shares[place], kept_out)
                 .await?;
             let share = &shares[place];
             self.note_unread(&mut tx, run, commit, share).await?;
@@ -213,7 +215,7 @@ impl Store {
         scan: &Scan,
         object: Object,
         commit: &PageCommit<'_>,
-    ) -> Result<Share, StoreError> {
+    ) -> Result<ObjectChanges, StoreError> {
         let origin = origin_of(commit);
         let (ids, changes) = with_records!(object, commit.records, |records| (
             ids_of(records),
@@ -226,7 +228,7 @@ impl Store {
             .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
             .collect();
         let unread = with_records!(object, commit.records, |records| unread_of(records));
-        Ok(Share {
+        Ok(ObjectChanges {
             object,
             ids,
             rejected,
@@ -236,12 +238,12 @@ impl Store {
     }
 
     /// Corrects the counters, which counted the refused records as written.
-    async fn note_kept_out(
+    async fn note_refused(
         &self,
         tx: &mut Tx,
-        run: &HeldRun,
-        share: &mut Share,
-        kept_out: KeptOut,
+        run: &LockedRun,
+        share: &mut ObjectChanges,
+        kept_out: RefusedRecords,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE sync_runs
@@ -281,9 +283,9 @@ impl Store {
     async fn note_unread(
         &self,
         tx: &mut Tx,
-        run: &HeldRun,
+        run: &LockedRun,
         commit: &PageCommit<'_>,
-        share: &Share,
+        share: &ObjectChanges,
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE sync_runs SET fields_unread = $2 WHERE id = $1";
         let mut all = if commit.page == 1 {
@@ -308,11 +310,7 @@ impl Store {
 
     /// A run may join a scan until its first page commits, and locks the leading run to do so.
     /// Locking that row in a separate statement lets the next one see all runs that joined.
-    pub(crate) async fn close_to_joiners(
-        &self,
-        tx: &mut Tx,
-        scan: &Scan,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn lock_leader(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE sync_runs SET due_at = due_at WHERE id = $1";
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.id)
@@ -326,13 +324,13 @@ impl Store {
     /// the lease and locks the runs until the end. One statement for both runs of a contact page.
     /// The lease is extended only after a third of it: it is indexed, and a page that doesn't
     /// change it updates no index.
-    async fn hold_runs(
+    async fn update_runs_under_fence(
         &self,
         tx: &mut Tx,
         scan: &Scan,
         commit: &PageCommit<'_>,
-        shares: &[Share],
-    ) -> Result<Vec<HeldRun>, StoreError> {
+        shares: &[ObjectChanges],
+    ) -> Result<Vec<LockedRun>, StoreError> {
         macro_rules! sql {
             ($fence:literal) => {
                 concat!(
@@ -362,11 +360,11 @@ impl Store {
             sql!("fence = $2")
         };
         let now = self.now();
-        let of = |object: Object, count: fn(&Share) -> i64| {
+        let of = |object: Object, count: fn(&ObjectChanges) -> i64| {
             let share = shares.iter().find(|share| share.object == object);
             share.map_or(0, count)
         };
-        let mut runs: Vec<HeldRun> = run!(tx, |c| {
+        let mut runs: Vec<LockedRun> = run!(tx, |c| {
             let mut query = sqlx::query_as(sql)
                 .bind(&scan.id)
                 .bind(scan.lease.fence)
@@ -374,7 +372,7 @@ impl Store {
                 .bind(Json(commit.checkpoint))
                 .bind(commit.requests);
             for count in [
-                (|share| len(&share.ids)) as fn(&Share) -> i64,
+                (|share| len(&share.ids)) as fn(&ObjectChanges) -> i64,
                 |share| share.changes.created,
                 |share| share.changes.updated,
                 |share| share.changes.unchanged,
@@ -406,7 +404,7 @@ impl Store {
 }
 
 /// The limits that their connection sets.
-fn limits_of(runs: &[HeldRun]) -> LimitOverrides {
+fn limits_of(runs: &[LockedRun]) -> LimitOverrides {
     let limits = runs.first().and_then(|run| run.limits.as_ref());
     limits.map(|limits| limits.0).unwrap_or_default()
 }
@@ -445,7 +443,11 @@ fn len<T>(list: &[T]) -> i64 {
 }
 
 /// The records that contained an object's own, if no other run of the scan stores them.
-fn carriers<'s>(shares: &'s [Share], runs: &[HeldRun], object: Object) -> Option<&'s [String]> {
+fn carriers<'s>(
+    shares: &'s [ObjectChanges],
+    runs: &[LockedRun],
+    object: Object,
+) -> Option<&'s [String]> {
     let carrier = object.scanned_as();
     let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
     let share = shares.iter().find(|share| share.object == carrier)?;

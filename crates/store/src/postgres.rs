@@ -40,12 +40,12 @@ pub(crate) struct PgServer(Arc<Shared>);
 struct Shared {
     options: PgConnectOptions,
     max_connections: u32,
-    reach: watch::Sender<Reach>,
+    reach: watch::Sender<PoolGeneration>,
 }
 
 /// The connections between two outages.
 #[derive(Clone)]
-struct Reach {
+struct PoolGeneration {
     pool: PgPool,
     link: Link,
 }
@@ -56,7 +56,7 @@ impl PgServer {
         // A pool would keep trying and finally report a timeout; this reports the cause.
         let first = timeout(ACQUIRE_TIMEOUT, session::connect(&options));
         first.await.map_err(|_| no_answer())??.close().await?;
-        let reach = watch::Sender::new(Reach::new(&options, max_connections));
+        let reach = watch::Sender::new(PoolGeneration::new(&options, max_connections));
         Ok(Self(Arc::new(Shared {
             options,
             max_connections,
@@ -69,12 +69,12 @@ impl PgServer {
     }
 
     pub(crate) async fn acquire(&self) -> Result<(PoolConnection<Postgres>, Link), Error> {
-        let Reach { pool, link } = self.reach()?;
+        let PoolGeneration { pool, link } = self.reach()?;
         Ok((link.answer(Box::pin(pool.acquire())).await?, link))
     }
 
     pub(crate) async fn begin(&self) -> Result<(Transaction<'static, Postgres>, Link), Error> {
-        let Reach { pool, link } = self.reach()?;
+        let PoolGeneration { pool, link } = self.reach()?;
         Ok((link.answer(Box::pin(pool.begin())).await?, link))
     }
 
@@ -108,14 +108,14 @@ impl PgServer {
                 (Ok(()), None) => {}
                 (Ok(()), Some(since)) => {
                     gone_since = None;
-                    let reach = Reach::new(&self.0.options, self.0.max_connections);
+                    let reach = PoolGeneration::new(&self.0.options, self.0.max_connections);
                     drop(self.0.reach.send_replace(reach));
                     let seconds = Instant::elapsed(&since).as_secs();
                     tracing::info!("PostgreSQL answers again, after {seconds} s");
                 }
                 (Err(error), None) => {
                     gone_since = Some(Instant::now());
-                    self.0.reach.send_modify(Reach::end);
+                    self.0.reach.send_modify(PoolGeneration::end);
                     tracing::error!(
                         "PostgreSQL can't be reached, requests get 503 and work waits: {error}"
                     );
@@ -126,7 +126,7 @@ impl PgServer {
         }
     }
 
-    fn reach(&self) -> Result<Reach, Error> {
+    fn reach(&self) -> Result<PoolGeneration, Error> {
         let reach = self.0.reach.borrow().clone();
         if reach.link.is_cut() {
             return Err(no_answer());
@@ -135,7 +135,7 @@ impl PgServer {
     }
 }
 
-impl Reach {
+impl PoolGeneration {
     fn new(options: &PgConnectOptions, max_connections: u32) -> Self {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)

@@ -5,8 +5,8 @@ use syncline_model::ProviderName;
 
 use crate::{
     StoreError, Tenant,
-    again::again,
     db::{Tx, run},
+    retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
 };
@@ -73,7 +73,7 @@ impl Tenant {
 
     /// Deletes a provider that has neither a sync config nor connections.
     pub async fn delete_provider(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {
-        again(|| self.delete_provider_once(provider)).await
+        with_retry(|| self.delete_provider_once(provider)).await
     }
 
     async fn delete_provider_once(&self, provider: &ConfiguredProvider) -> Result<(), StoreError> {

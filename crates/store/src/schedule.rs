@@ -26,7 +26,7 @@ use crate::{
 /// The maximum number of due syncs per query and kind.
 const BATCH: i64 = 500;
 /// The maximum number of consecutive queries in a tick that start nothing.
-const VAIN_LOOKS: usize = 4;
+const MAX_EMPTY_LOOKS: usize = 4;
 
 /// A due sync, as the query found it.
 #[derive(FromRow)]
@@ -65,21 +65,21 @@ pub(crate) struct LockedSync {
 
 impl LockedSync {
     pub(crate) fn is_due(&self, now: Time) -> bool {
-        self.triggered_at.is_some() || (self.may_run(now) && self.next_run_at.0 <= now)
+        self.triggered_at.is_some() || (self.is_runnable(now) && self.next_run_at.0 <= now)
     }
 
     /// Whether a scan that starts now includes a run of it.
-    pub(crate) fn takes_part(&self, now: Time) -> bool {
-        self.triggered_at.is_some() || self.may_run(now)
+    pub(crate) fn joins_new_scan(&self, now: Time) -> bool {
+        self.triggered_at.is_some() || self.is_runnable(now)
     }
 
     /// A sync that its credentials may not read is retried when its time comes.
-    fn may_run(&self, now: Time) -> bool {
+    fn is_runnable(&self, now: Time) -> bool {
         let probes = self.paused_cause.as_deref() == Some(FORBIDDEN_CAUSE);
         !self.paused || (probes && self.next_run_at.0 <= now)
     }
 
-    /// When it runs next after a start now. A trigger doesn't change the sync's rhythm; missed
+    /// The due time of its next run after a start now. A trigger doesn't change the sync's rhythm; missed
     /// periods are skipped.
     pub(crate) fn next_run_after(&self, now: Time) -> Time {
         let period = TimeDelta::milliseconds(self.period_ms);
@@ -98,15 +98,15 @@ impl LockedSync {
 }
 
 /// The sync after which a query begins, for each kind of being due.
-pub(crate) struct Behind([(Time, String); 3]);
+pub(crate) struct StartAfter([(Time, String); 3]);
 
-impl Behind {
+impl StartAfter {
     fn nothing() -> Self {
         Self(std::array::from_fn(|_| (Time::UNIX_EPOCH, String::new())))
     }
 
     /// Where the next query begins, unless this one returned everything.
-    fn last_of(due: &[Due]) -> Option<Self> {
+    fn after_last(due: &[Due]) -> Option<Self> {
         let mut seen: BTreeMap<i64, Vec<&Due>> = BTreeMap::new();
         for sync in due {
             seen.entry(sync.way).or_default().push(sync);
@@ -186,31 +186,34 @@ impl Store {
             return Ok(self.start(due).await);
         }
         let (mut started, mut vain) = (0, 0);
-        let mut from = self.left_off().take().unwrap_or_else(Behind::nothing);
+        let mut from = self
+            .resume_position()
+            .take()
+            .unwrap_or_else(StartAfter::nothing);
         loop {
             let due = self.due_behind(from).await?;
-            let next = Behind::last_of(&due);
+            let next = StartAfter::after_last(&due);
             let runs = self.start(due).await;
             started += runs;
             vain = if runs == 0 { vain + 1 } else { 0 };
             let Some(next) = next else {
                 return Ok(started);
             };
-            if vain == VAIN_LOOKS {
-                *self.left_off() = Some(next);
+            if vain == MAX_EMPTY_LOOKS {
+                *self.resume_position() = Some(next);
                 return Ok(started);
             }
             from = next;
         }
     }
 
-    fn left_off(&self) -> MutexGuard<'_, Option<Behind>> {
-        self.left_off
+    fn resume_position(&self) -> MutexGuard<'_, Option<StartAfter>> {
+        self.resume_position
             .lock()
             .expect("no code panics while it holds the place")
     }
 
-    async fn due_behind(&self, behind: Behind) -> Result<Vec<Due>, StoreError> {
+    async fn due_behind(&self, start_after: StartAfter) -> Result<Vec<Due>, StoreError> {
         const SQL: &str = due_sql!(
             "SELECT * FROM (
                 SELECT CAST(0 AS bigint) AS way, id, connection_id, object, next_run_at FROM syncs
@@ -229,7 +232,7 @@ impl Store {
             ""
         );
         let now = self.now();
-        let [triggered, in_time, forbidden] = behind.0;
+        let [triggered, in_time, forbidden] = start_after.0;
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_as(SQL)
             .bind(at(now))

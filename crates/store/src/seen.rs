@@ -10,7 +10,7 @@ use syncline_model::SeenCount;
 use crate::{
     Store, StoreError,
     db::{Tx, run},
-    pages::{HeldRun, PageCommit, Share},
+    pages::{LockedRun, ObjectChanges, PageCommit},
     scans::{Scan, ScanRun},
     timestamp::at,
 };
@@ -70,9 +70,9 @@ impl Store {
     pub(crate) async fn write_seen(
         &self,
         tx: &mut Tx,
-        run: &HeldRun,
+        run: &LockedRun,
         commit: &PageCommit<'_>,
-        share: &Share,
+        share: &ObjectChanges,
         carriers: Option<&[String]>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
@@ -154,7 +154,7 @@ impl Store {
     /// Once a run has seen everything, the pages of earlier runs are of no use, except for their
     /// rejected records. A capped run keeps them for a while: they can show when a record beyond
     /// the limit was last seen.
-    pub(crate) async fn forget_older_pages(
+    pub(crate) async fn delete_older_pages(
         &self,
         tx: &mut Tx,
         run: &ScanRun,

@@ -74,7 +74,7 @@ impl Store {
 
     async fn start_together(&self, due: &[Due]) -> Result<usize, StoreError> {
         let mut tx = self.db.begin().await?;
-        tx.answer_soon().await?;
+        tx.limit_statement_time().await?;
         let now = self.now();
         let scans = self.new_scans(&mut tx, due, now).await?;
         if scans.is_empty() {
@@ -82,7 +82,7 @@ impl Store {
             return Ok(0);
         }
         self.insert_runs(&mut tx, &scans, now, false).await?;
-        self.go_on_with_unfinished(&mut tx, &scans, now).await?;
+        self.resume_failed_scans(&mut tx, &scans, now).await?;
         self.schedule_next(&mut tx, &scans, now).await?;
         tx.commit().await?;
         Ok(scans.iter().map(|scan| scan.runs.len()).sum())
@@ -107,7 +107,7 @@ impl Store {
         let active = self.with_active_runs(tx, &wanted).await?;
         let found: HashSet<&str> = locked.iter().map(|sync| sync.id.as_str()).collect();
         // Two syncs that share their pages start together or not at all.
-        let torn: HashSet<(&str, Object)> = due
+        let incomplete: HashSet<(&str, Object)> = due
             .iter()
             .filter(|sync| {
                 let pair = [Some(&sync.id), sync.sibling_id.as_ref()];
@@ -119,7 +119,7 @@ impl Store {
         let mut groups: BTreeMap<(String, Object), Vec<LockedSync>> = BTreeMap::new();
         for sync in locked {
             let object = parse_object("syncs", &sync.id, &sync.object)?.scanned_as();
-            if !torn.contains(&(&*sync.connection_id, object)) {
+            if !incomplete.contains(&(&*sync.connection_id, object)) {
                 let group = (sync.connection_id.clone(), object);
                 groups.entry(group).or_default().push(sync);
             }
@@ -128,7 +128,7 @@ impl Store {
             .into_values()
             .filter(|group| group.iter().any(|sync| sync.is_due(now)))
             .map(|mut group| {
-                group.retain(|sync| sync.takes_part(now));
+                group.retain(|sync| sync.joins_new_scan(now));
                 self.new_scan(group)
             })
             .collect())
@@ -159,7 +159,7 @@ impl Store {
         }
         let scans = [self.new_scan(syncs)];
         self.insert_runs(&mut tx, &scans, now, true).await?;
-        self.go_on_with_unfinished(&mut tx, &scans, now).await?;
+        self.resume_failed_scans(&mut tx, &scans, now).await?;
         for run in &scans[0].runs {
             run!(tx, |c| sqlx::query(LAST)
                 .bind(&run.sync.id)
@@ -299,7 +299,7 @@ impl Store {
     /// Continues scans that failed before their end: those that were the last scan of all of the
     /// new scan's syncs, that began less than a day ago with the same credentials, and for which no
     /// full refresh was requested.
-    async fn go_on_with_unfinished(
+    async fn resume_failed_scans(
         &self,
         tx: &mut Tx,
         scans: &[NewScan],
@@ -324,13 +324,13 @@ impl Store {
             .collect();
         for scan in scans {
             if let Some(unfinished) = scan.unfinished(&last, now) {
-                self.go_on_with(tx, scan, unfinished).await?;
+                self.resume_from(tx, scan, unfinished).await?;
             }
         }
         Ok(())
     }
 
-    async fn go_on_with(
+    async fn resume_from(
         &self,
         tx: &mut Tx,
         scan: &NewScan,

@@ -14,7 +14,7 @@ use crate::{
 
 /// The owner of something.
 #[derive(Debug, Clone)]
-pub struct Whose {
+pub struct SyncOwner {
     pub application: String,
     pub customer_id: String,
     pub provider: ProviderName,
@@ -22,7 +22,7 @@ pub struct Whose {
 
 #[derive(Debug, Clone)]
 pub struct RunAtWork {
-    pub whose: Whose,
+    pub whose: SyncOwner,
     pub object: Object,
     pub run_id: String,
     pub state: String,
@@ -35,7 +35,7 @@ pub struct RunAtWork {
 /// A sync that fails or is behind.
 #[derive(Debug, Clone)]
 pub struct TroubledSync {
-    pub whose: Whose,
+    pub whose: SyncOwner,
     pub object: Object,
     pub status: HealthStatus,
     pub reason: String,
@@ -44,7 +44,7 @@ pub struct TroubledSync {
 
 #[derive(Debug, Clone)]
 pub struct HeldDeletions {
-    pub whose: Whose,
+    pub whose: SyncOwner,
     pub object: Object,
     pub records: i64,
     /// The newest run that held them; its deletions can be applied.
@@ -92,8 +92,8 @@ struct HeldRow {
 }
 
 impl WhoseRow {
-    fn parsed(self) -> Result<Whose, StoreError> {
-        Ok(Whose {
+    fn parsed(self) -> Result<SyncOwner, StoreError> {
+        Ok(SyncOwner {
             provider: parse_provider("connections", &self.customer_id, &self.provider_name)?,
             application: self.application,
             customer_id: self.customer_id,
@@ -182,7 +182,7 @@ impl Store {
     }
 
     /// Connections whose key is rejected; at most `limit`.
-    pub async fn rejected_keys(&self, limit: i64) -> Result<Vec<Whose>, StoreError> {
+    pub async fn rejected_keys(&self, limit: i64) -> Result<Vec<SyncOwner>, StoreError> {
         const SQL: &str = "
             SELECT a.name AS application, c.customer_id, c.provider_name
             FROM connections c JOIN applications a ON a.id = c.application_id

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Fate, LookupOutcome, MissingRow, Object, Time, Verdict, sweep::needs_approval,
+    LookupOutcome, MissingRow, Object, SweepDecision, Time, Verdict, sweep::needs_approval,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     endings::Ending,
     history::HistoryEntry,
     key_set::KeySet,
-    lookups::WORD_HOLDS_FOR,
+    lookups::LOOKUP_TTL,
     records::INDEX_LAG,
     scans::{Scan, ScanRun, lease_lost},
     timestamp::at,
@@ -58,7 +58,7 @@ impl Store {
         let run = &ending.run;
         let empty_answer = ending.empty_answer && verdict == Verdict::Complete;
         if verdict != Verdict::Complete {
-            self.doubt_misses(tx, scan, run).await?;
+            self.reset_complete_misses(tx, scan, run).await?;
         }
         let missing = self.missing_rows(tx, scan, run).await?;
         if missing.is_empty() {
@@ -71,31 +71,31 @@ impl Store {
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
         };
-        let (doomed, held_along) = doomed(&missing, proof, verdict, empty_answer);
+        let (deletable, held_along) = deletable(&missing, proof, verdict, empty_answer);
         let left = count(missing.len());
         let live = self.live_rows(tx, scan, run.object).await?;
-        let threatened = threatened(&missing, &doomed, proof, verdict);
-        if needs_approval(count(threatened.len()), live, empty_answer) {
-            self.hold(tx, scan, run, &threatened).await?;
+        let approval_candidates = approval_candidates(&missing, &deletable, proof, verdict);
+        if needs_approval(count(approval_candidates.len()), live, empty_answer) {
+            self.hold(tx, scan, run, &approval_candidates).await?;
             tracing::warn!(
                 "run {} would delete {} of {live} {} and waits for approval: check \
                  the provider, then POST /mgmt/v2/sync-runs/{}/_apply_deletes, or wait for the \
                  records to come back",
                 run.id,
-                threatened.len(),
+                approval_candidates.len(),
                 run.object.plural(),
                 run.id
             );
             return Ok(Swept {
                 deleted: 0,
-                held: count(threatened.len()) + held_along,
+                held: count(approval_candidates.len()) + held_along,
                 missing: left,
             });
         }
         Ok(Swept {
-            deleted: self.delete_doomed(tx, scan, run, &doomed).await?,
+            deleted: self.delete_proven(tx, scan, run, &deletable).await?,
             held: held_along,
-            missing: left - count(doomed.len()),
+            missing: left - count(deletable.len()),
         })
     }
 
@@ -126,7 +126,7 @@ impl Store {
             if needs_approval(count(at_stake), live, false) {
                 continue;
             }
-            let deleted = self.delete_doomed(&mut tx, scan, run, &proven).await?;
+            let deleted = self.delete_proven(&mut tx, scan, run, &proven).await?;
             let counted = run!(tx, |c| sqlx::query(COUNT)
                 .bind(&run.id)
                 .bind(scan.lease.fence)
@@ -141,15 +141,15 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    async fn delete_doomed(
+    async fn delete_proven(
         &self,
         tx: &mut Tx,
         scan: &Scan,
         run: &ScanRun,
-        doomed: &[(&MissingColumns, String)],
+        deletable: &[(&MissingColumns, String)],
     ) -> Result<i64, StoreError> {
         let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (row, reason) in doomed {
+        for (row, reason) in deletable {
             by_reason.entry(reason).or_default().push(&row.record_id);
         }
         if by_reason.is_empty() {
@@ -167,7 +167,7 @@ impl Store {
 
     /// If lookups found missing records, the pass was disturbed: its misses don't count as
     /// complete.
-    async fn doubt_misses(
+    async fn reset_complete_misses(
         &self,
         tx: &mut Tx,
         scan: &Scan,
@@ -244,7 +244,7 @@ impl Store {
                 .bind(&connection.connection_id)
                 .bind(run.object.as_str())
                 .bind(&run.id)
-                .bind(at(now - WORD_HOLDS_FOR))
+                .bind(at(now - LOOKUP_TTL))
                 .bind(at(self.latest_stamp()));
             if sql == CARRIED {
                 query
@@ -340,14 +340,14 @@ impl Proof {
 
 /// The rows that a run may delete, with the reasons, and how many more are held together with the
 /// records that contain them.
-fn doomed(
+fn deletable(
     missing: &[MissingColumns],
     proof: Proof,
     verdict: Verdict,
     empty_answer: bool,
 ) -> (Vec<(&MissingColumns, String)>, i64) {
     let mut held_along = 0;
-    let mut doomed = Vec::new();
+    let mut deletable = Vec::new();
     for row in missing {
         let reason = if row.carrier_deleted {
             Some(row.stated_reason())
@@ -361,22 +361,22 @@ fn doomed(
         } else {
             row.reason_to_delete(verdict)
         };
-        doomed.extend(reason.map(|reason| (row, reason)));
+        deletable.extend(reason.map(|reason| (row, reason)));
     }
-    (doomed, held_along)
+    (deletable, held_along)
 }
 
 /// The rows that this run or the next one like it would delete. They are held together, so that a
 /// person sees all of them at once instead of in parts.
-fn threatened<'m>(
+fn approval_candidates<'m>(
     missing: &'m [MissingColumns],
-    doomed: &[(&'m MissingColumns, String)],
+    deletable: &[(&'m MissingColumns, String)],
     proof: Proof,
     verdict: Verdict,
 ) -> Vec<&'m str> {
     let may_follow =
         verdict == Verdict::Complete && !proof.some_are_hidden && !proof.goes_with_carrier;
-    let is_doomed: HashSet<&str> = doomed
+    let is_doomed: HashSet<&str> = deletable
         .iter()
         .map(|(row, _)| row.record_id.as_str())
         .collect();
@@ -415,8 +415,8 @@ impl MissingColumns {
             lookup: lookup.and_then(|word| LookupOutcome::parse(word, self.lookup_reason.clone())),
         };
         match row.fate(verdict) {
-            Fate::Delete(reason) => Some(reason),
-            Fate::Keep => None,
+            SweepDecision::Delete(reason) => Some(reason),
+            SweepDecision::Keep => None,
         }
     }
 }

@@ -8,10 +8,10 @@ use syncline_model::{Object, ProviderName, SyncConfigData};
 
 use crate::{
     Store, StoreError, Tenant,
-    again::again,
     db::{Tx, run},
     destinations::BUILT_IN_DESTINATION,
     providers::parse_provider,
+    retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
 };
@@ -73,7 +73,7 @@ impl Tenant {
         provider: ProviderName,
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
-        again(|| self.create_sync_config_once(provider, config)).await
+        with_retry(|| self.create_sync_config_once(provider, config)).await
     }
 
     async fn create_sync_config_once(
@@ -95,9 +95,7 @@ impl Tenant {
             destination_name: BUILT_IN_DESTINATION.to_owned(),
             config: config.clone(),
         };
-        self.store()
-            .follow_config(tx.of_found_rows(), &created)
-            .await?;
+        self.store().follow_config(tx.unscoped(), &created).await?;
         tx.commit().await?;
         Ok(created)
     }
@@ -156,7 +154,7 @@ impl Store {
         config: &SyncConfigData,
         force: bool,
     ) -> Result<SyncConfig, StoreError> {
-        again(|| self.update_sync_config_once(current, config, force)).await
+        with_retry(|| self.update_sync_config_once(current, config, force)).await
     }
 
     async fn update_sync_config_once(
@@ -196,7 +194,7 @@ impl Store {
         config: &SyncConfig,
         force: bool,
     ) -> Result<(), StoreError> {
-        again(|| self.delete_sync_config_once(config, force)).await
+        with_retry(|| self.delete_sync_config_once(config, force)).await
     }
 
     async fn delete_sync_config_once(

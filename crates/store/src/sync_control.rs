@@ -6,9 +6,9 @@ use syncline_model::{
 };
 
 use crate::{
-    Connection, Store, StoreError,
-    again::again,
+    Store, StoreError,
     db::{Tx, run},
+    retry::with_retry,
     syncs::Sync,
     timestamp::at,
 };
@@ -27,7 +27,7 @@ impl Store {
         connection: &ConnectionRef,
         reason: &str,
     ) -> Result<(), StoreError> {
-        again(|| self.pause_sync_once(sync, connection, reason)).await
+        with_retry(|| self.pause_sync_once(sync, connection, reason)).await
     }
 
     async fn pause_sync_once(
@@ -84,7 +84,7 @@ impl Store {
 
     /// Resumes a sync at its next due time, at most one period from now.
     pub async fn resume_sync(&self, sync: &Sync) -> Result<(), StoreError> {
-        again(|| self.resume_sync_once(sync)).await
+        with_retry(|| self.resume_sync_once(sync)).await
     }
 
     async fn resume_sync_once(&self, sync: &Sync) -> Result<(), StoreError> {
@@ -112,7 +112,7 @@ impl Store {
     /// Requests a run as soon as none is active; also while the sync is paused. A requested full
     /// refresh stays requested until a run starts with it.
     pub async fn trigger_sync(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
-        again(|| self.trigger_sync_once(sync, full_refresh)).await
+        with_retry(|| self.trigger_sync_once(sync, full_refresh)).await
     }
 
     async fn trigger_sync_once(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {

@@ -4,12 +4,12 @@ use sqlx_macros::FromRow;
 use syncline_model::{Object, ProviderName, Time};
 
 use crate::{
-    PageRequest, Store, StoreError, Tenant,
+    Connection, PageRequest, Store, StoreError, Tenant,
     db::{Tx, run},
     providers::parse_provider,
     sync_control::FORBIDDEN_CAUSE,
     tenant::{Scoped, scoped},
-    timestamp::{Timestamp, at},
+    timestamp::Timestamp,
 };
 
 #[derive(Debug, Clone)]

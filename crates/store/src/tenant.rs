@@ -91,7 +91,7 @@ impl Scope<Tx> {
     }
 
     /// The transaction itself, for operations on rows that were found under this scope.
-    pub(crate) fn of_found_rows(&mut self) -> &mut Tx {
+    pub(crate) fn unscoped(&mut self) -> &mut Tx {
         &mut self.on
     }
 

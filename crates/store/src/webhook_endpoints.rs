@@ -127,7 +127,7 @@ impl Tenant {
             .await
             .map(drop))?;
         let secret = store
-            .new_signing_secret(tx.of_found_rows(), &endpoint.id)
+            .new_signing_secret(tx.unscoped(), &endpoint.id)
             .await?;
         tx.commit().await?;
         Ok((endpoint, secret))
@@ -177,7 +177,7 @@ impl Tenant {
             .await?
             .rows_affected());
         if deleted == 1 {
-            delete_deliveries_to(tx.of_found_rows(), id).await?;
+            delete_deliveries_to(tx.unscoped(), id).await?;
         }
         tx.commit().await?;
         Ok(deleted == 1)
@@ -192,10 +192,7 @@ impl Tenant {
         let Some(endpoint) = self.lock_webhook_endpoint(&mut tx, id).await? else {
             return Ok(None);
         };
-        let secret = self
-            .store()
-            .new_signing_secret(tx.of_found_rows(), id)
-            .await?;
+        let secret = self.store().new_signing_secret(tx.unscoped(), id).await?;
         tx.commit().await?;
         Ok(Some((endpoint, secret)))
     }
@@ -208,7 +205,7 @@ impl Tenant {
         let store = self.store();
         let mut tx = self.begin().await?;
         let payload = WebhookTest::payload(&endpoint.id);
-        let on = tx.of_found_rows();
+        let on = tx.unscoped();
         let message_id = store
             .write_message(on, self.application_id(), WEBHOOK_TEST, payload)
             .await?;

@@ -205,7 +205,7 @@ impl Tenant {
                 && wants(&endpoint.event_types, &message.event_type);
             if had || asks {
                 self.store()
-                    .owe(tx.of_found_rows(), &message.id, &endpoint.id)
+                    .owe(tx.unscoped(), &message.id, &endpoint.id)
                     .await?;
                 told += 1;
             }
@@ -249,7 +249,7 @@ impl Tenant {
                     && wants(&endpoint.event_types, &message.event_type);
                 if asks {
                     self.store()
-                        .owe(tx.of_found_rows(), &message.id, &endpoint.id)
+                        .owe(tx.unscoped(), &message.id, &endpoint.id)
                         .await?;
                     told += 1;
                 }

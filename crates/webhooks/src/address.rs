@@ -1,4 +1,5 @@
-//! Which addresses webhooks may be sent to: those that are routable on the public internet.
+//! Protection against SSRF: which addresses webhooks may be sent to, those that are routable on the
+//! public internet.
 //!
 //! A webhook's URL is chosen by a caller and requested from within the operator's network, so
 //! addresses that have a meaning only there are refused. The ranges are those that IANA's

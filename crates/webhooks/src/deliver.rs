@@ -1,4 +1,5 @@
-//! Delivers one endpoint's due messages, one after the other.
+//! Delivers one endpoint's due messages, one after the other. When a failed one is retried is in
+//! `model/webhook.rs`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -154,7 +155,7 @@ impl Webhooks {
     }
 
     fn lease(&self) -> TimeDelta {
-        TimeDelta::from_std(self.config.lease).unwrap_or(TimeDelta::MAX)
+        TimeDelta::from_std(self.config.lease_duration).unwrap_or(TimeDelta::MAX)
     }
 }
 

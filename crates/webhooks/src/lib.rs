@@ -36,7 +36,7 @@ pub struct WebhooksConfig {
     pub concurrency: usize,
     /// How long a lease lasts without renewal. Each attempt extends it, and it is longer than an
     /// attempt can take.
-    pub lease: Duration,
+    pub lease_duration: Duration,
     /// How often the database is polled for due endpoints.
     pub tick: Duration,
     /// How long an endpoint is worked on before others get their turn.
@@ -52,7 +52,7 @@ impl Default for WebhooksConfig {
         Self {
             worker_name: "syncline".to_owned(),
             concurrency: 256,
-            lease: Duration::from_mins(1),
+            lease_duration: Duration::from_mins(1),
             tick: Duration::from_secs(1),
             turn: Duration::from_secs(30),
             within: Duration::from_secs(15),

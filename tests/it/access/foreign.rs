@@ -31,7 +31,7 @@ async fn a_foreign_key_sees_and_changes_nothing_through_any_operation(database: 
         .await
         .unwrap()
         .id;
-    app.until_noted(&app.api_key).await;
+    app.until_last_use_recorded(&app.api_key).await;
     app.apollo.ledger().reset();
     let ids = ids(&app, &ours).await;
     let secrets = secrets(&app, &ours).await;

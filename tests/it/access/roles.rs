@@ -21,8 +21,8 @@ async fn a_read_only_key_reads_and_does_nothing_else(database: Database) {
     let app = App::synced(database, 5).await;
     let reader = key(&app, Role::ReadOnly, None).await;
     app.get_as(&reader, "/mgmt/v2/customers").await.ok();
-    app.until_noted(&reader).await;
-    app.until_noted(&app.api_key).await;
+    app.until_last_use_recorded(&reader).await;
+    app.until_last_use_recorded(&app.api_key).await;
     app.apollo.ledger().reset();
     let before = app.database.dump(None).await;
     let (reads, others): (Vec<_>, Vec<_>) = operations().into_iter().partition(is_read);

@@ -18,10 +18,10 @@ async fn no_operation_is_answered_without_a_valid_key(database: Database) {
     let (_, expired) = key_of(&app, "default", Role::Admin, None, end).await;
     for key in [&revoked, &expired] {
         app.get_as(key, "/mgmt/v2/customers").await.ok();
-        app.until_noted(key).await;
+        app.until_last_use_recorded(key).await;
     }
     app.delete(&format!("/mgmt/v2/api_keys/{id}")).await.ok();
-    app.until_noted(&app.api_key).await;
+    app.until_last_use_recorded(&app.api_key).await;
     app.clock.advance(TimeDelta::minutes(1));
     app.apollo.ledger().reset();
     let before = app.database.dump(None).await;

@@ -22,7 +22,7 @@ async fn large_bodies_go_through_in_both_directions_without_being_kept(database:
     process.connect().await;
     for (size, is_measured) in [(MEGABYTE, false), (LARGE, true)] {
         let before = memory(&process, "VmRSS");
-        forget_peak(&process);
+        reset_peak(&process);
         let up = proxied(&process, Method::PUT, "test/up").body(vec![b'u'; size]);
         assert_eq!(
             up.send().await.unwrap().text().await.unwrap(),
@@ -132,6 +132,6 @@ fn memory(process: &Process, line: &str) -> usize {
     kilobytes.parse::<usize>().unwrap() * 1024
 }
 
-fn forget_peak(process: &Process) {
+fn reset_peak(process: &Process) {
     std::fs::write(format!("/proc/{}/clear_refs", process.id()), "5").unwrap();
 }

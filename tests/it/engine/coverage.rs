@@ -81,7 +81,7 @@ async fn a_contact_that_comes_back_behind_the_reader_makes_the_scan_drifted(data
     delete_contacts(&app, std::slice::from_ref(&back));
     let now = app.now();
     before_page(&app, 3, move |team| {
-        team.undelete_contact(now, &back).unwrap()
+        team.undelete_contact(now, &back).unwrap();
     });
     app.connect(CUSTOMER, MASTER_KEY).await;
     app.work_off().await;

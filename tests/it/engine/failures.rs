@@ -102,7 +102,7 @@ async fn a_key_replaced_during_a_scan_is_not_judged_by_the_old_one(database: Dat
     let replacing = async {
         gate.arrived(1).await;
         app.apollo.edit(0, |team| {
-            team.add_key(syncline_sim::KeyOptions::master("new-key"))
+            team.add_key(syncline_sim::KeyOptions::master("new-key"));
         });
         app.put(&path, json!({"api_key": "new-key"})).await.ok();
         app.apollo.edit(0, |team| team.revoke_key(MASTER_KEY));
@@ -148,7 +148,7 @@ async fn a_revoked_key_pauses_the_connection_and_a_new_one_resumes_it(database: 
         6
     );
     app.apollo.edit(0, |team| {
-        team.add_key(syncline_sim::KeyOptions::master("new-key"))
+        team.add_key(syncline_sim::KeyOptions::master("new-key"));
     });
     app.put(&path, json!({"api_key": "new-key"})).await.ok();
     app.work_off().await;

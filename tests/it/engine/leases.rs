@@ -10,7 +10,9 @@ use syncline_model::{
     Checkpoint, Coverage, LookupOutcome, Records, RunState, ScanFacts, SeenCount, VolumeLimits,
     WaitReason,
 };
-use syncline_store::{Ending, Grant, PageCommit, Permit, RequestAsk, Scan, Spending, StoreError};
+use syncline_store::{
+    Ending, Grant, PageCommit, Permit, PermitRequest, Scan, Spending, StoreError,
+};
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 
@@ -133,7 +135,7 @@ async fn a_heartbeat_and_a_commit_do_not_wait_for_each_other(database: Database)
         app.providers.clone(),
         app.clock.clone(),
         EngineConfig {
-            lease: Duration::from_millis(3),
+            lease_duration: Duration::from_millis(3),
             ..App::engine_config()
         },
     );
@@ -179,7 +181,7 @@ async fn deleting_the_connection_keeps_a_page_in_flight_from_committing(database
 
 /// A permit to request a page of the scan.
 async fn permit(app: &App, scan: &Scan) -> Permit {
-    let ask = RequestAsk {
+    let ask = PermitRequest {
         endpoint: "users/search",
         records: 100,
         limits: VolumeLimits::default(),

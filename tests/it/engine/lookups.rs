@@ -345,7 +345,7 @@ async fn a_by_id_read_that_says_nothing_of_its_contact_leaves_that_one_missing_a
     let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
     app.apollo
         .faults()
-        .push(Fault::new(by_id.nth(2), Action::Garbage));
+        .push(Fault::new(by_id.nth(2), Action::InvalidResponse));
     next_period(&app).await;
     assert_eq!(lookups(&app).len(), 3);
     let unclear = lookups(&app)[1].clone();
@@ -367,7 +367,7 @@ async fn hidden_contacts_stay_where_apollo_fails_when_asked_about_them(database:
 
 #[apply(on_both_databases)]
 async fn hidden_contacts_stay_where_apollos_answers_say_nothing_of_them(database: Database) {
-    hidden_contacts_stay(database, Action::Garbage).await;
+    hidden_contacts_stay(database, Action::InvalidResponse).await;
 }
 
 #[apply(on_both_databases)]
@@ -386,7 +386,7 @@ async fn answers_that_say_nothing_do_not_speak_for_contacts_that_were_not_asked_
     let by_id = Match::path("/contacts/").method(reqwest::Method::GET);
     app.apollo
         .faults()
-        .push(Fault::new(by_id, Action::Garbage).always());
+        .push(Fault::new(by_id, Action::InvalidResponse).always());
     for _ in 0..3 {
         next_period_of(&app, &engine).await;
         let run = run_of(&app, "contact").await;

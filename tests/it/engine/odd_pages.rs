@@ -188,7 +188,7 @@ async fn a_page_of_long_ago_that_comes_again_is_noticed_by_another_worker_too(da
     for _ in 0..3 {
         app.engine.step(&mut leased).await.unwrap();
     }
-    app.engine.give_back(&mut leased).await;
+    app.engine.release_lease(&mut leased).await;
     app.work_off().await;
     assert_eq!(pages_asked(&app, "contacts/search"), [1, 2, 3, 4, 4, 4]);
     assert_eq!(run_of(&app, "contact").await["state"], "stalled");

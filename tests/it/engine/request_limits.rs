@@ -8,7 +8,7 @@ use syncline_engine::{EngineConfig, ScanEnd, Step};
 use syncline_sim::{
     Action, Fault, KeyOptions, Match, Options, Plan, Quota, SimRequest, TeamOptions, Window,
 };
-use syncline_store::{Grant, RequestAsk};
+use syncline_store::{Grant, PermitRequest};
 
 use crate::support::{
     App, CONTACTS, CUSTOMER, DAY, Database, HOUR, MASTER_KEY, on_both_databases, per_hour,
@@ -557,7 +557,7 @@ fn refusals(app: &App) -> usize {
 async fn ask_interactively(app: &App) -> Grant {
     let connection = app.connection_of(CUSTOMER).await;
     let limits = per_hour(10_000);
-    let ask = RequestAsk {
+    let ask = PermitRequest {
         endpoint: ENDPOINT,
         records: 0,
         limits,

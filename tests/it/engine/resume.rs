@@ -88,7 +88,7 @@ async fn a_failed_request_is_repeated_and_counted(database: Database) {
     for action in [
         Action::bad_gateway(),
         Action::server_error(),
-        Action::Garbage,
+        Action::InvalidResponse,
         Action::Wire(syncline_sim::WireFault::Reset),
         Action::Wire(syncline_sim::WireFault::Truncate),
     ] {
@@ -183,7 +183,7 @@ async fn contacts_that_were_created_meanwhile_leave_it_complete(database: Databa
 async fn new_credentials_start_over(database: Database) {
     let app = failed_on_page_3(database).await;
     app.apollo.edit(0, |team| {
-        team.add_key(syncline_sim::KeyOptions::master("new-key"))
+        team.add_key(syncline_sim::KeyOptions::master("new-key"));
     });
     let path = format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo");
     app.put(&path, json!({"api_key": "new-key"})).await.ok();

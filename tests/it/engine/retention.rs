@@ -68,7 +68,7 @@ async fn a_run_that_holds_deletions_stays_until_somebody_decides(database: Datab
     app.apollo.edit(0, |team| {
         ids[..30]
             .iter()
-            .for_each(|id| team.delete_contact(id).unwrap())
+            .for_each(|id| team.delete_contact(id).unwrap());
     });
     next_period(&app).await;
     let held = app.runs("contact").await[0]["id"]

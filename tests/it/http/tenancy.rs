@@ -8,6 +8,10 @@ use super::refused;
 use crate::support::{Answer, App, CUSTOMER, on_both_databases};
 
 #[apply(on_both_databases)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one case after the other, on one application"
+)]
 async fn the_key_of_another_application_finds_nothing(database: Database) {
     let app = App::synced(database, 30).await;
     let other = app

@@ -214,7 +214,7 @@ async fn a_keys_last_use_is_written_down_once_a_minute(database: Database) {
     let used = async || app.get(KEYS).await.ok()["results"][0]["last_used_at"].clone();
     assert_eq!(used().await, Value::Null);
     app.get_as(&reader, "/mgmt/v2/customers").await.ok();
-    app.until_noted(&reader).await;
+    app.until_last_use_recorded(&reader).await;
     assert_eq!(used().await, "2026-03-01T08:00:00.000Z");
     app.clock.advance(TimeDelta::seconds(59));
     app.get_as(&reader, "/mgmt/v2/customers").await.ok();
@@ -222,6 +222,6 @@ async fn a_keys_last_use_is_written_down_once_a_minute(database: Database) {
     // Also where the key comes with headers that select a connection.
     let cached = "/engagement/v2/contacts?read_from_cache=true";
     app.get_as(&reader, cached).await.ok();
-    app.until_noted(&reader).await;
+    app.until_last_use_recorded(&reader).await;
     assert_eq!(used().await, "2026-03-01T08:01:00.000Z");
 }

@@ -96,7 +96,7 @@ async fn what_left_its_window_is_there_again(database: Database) {
 async fn connections_of_one_team_see_the_same(database: Database) {
     let app = limited(database).await;
     app.apollo.edit(0, |team| {
-        team.add_key(syncline_sim::KeyOptions::master("another-key"))
+        team.add_key(syncline_sim::KeyOptions::master("another-key"));
     });
     app.connect(CUSTOMER, MASTER_KEY).await;
     app.connect("another", "another-key").await;

@@ -170,6 +170,10 @@ async fn a_period_beyond_the_calendar_is_refused(database: Database) {
 }
 
 #[apply(on_both_databases)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one case after the other, on one application"
+)]
 async fn a_wrong_config_is_refused_by_field_and_changes_nothing(database: Database) {
     let app = App::with_contacts(database, 0).await;
     let listed = app.get(CONFIGS).await.ok();

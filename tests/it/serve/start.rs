@@ -8,6 +8,7 @@ use crate::support::{
     API_KEY, Database, ENCRYPTION_KEY, Process, http_client, on_both_databases, syncline,
 };
 
+#[apply(on_both_databases)]
 async fn the_first_start_makes_a_key_and_prints_it_once(database: Database) {
     let mut command = syncline();
     let mut process = Process::start(&mut command, &database, "http://127.0.0.1:9").await;

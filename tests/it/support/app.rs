@@ -360,7 +360,7 @@ impl App {
 
     /// Waits until the last use of a valid key was recorded for this minute, which happens in the
     /// background.
-    pub(crate) async fn until_noted(&self, key: &str) {
+    pub(crate) async fn until_last_use_recorded(&self, key: &str) {
         loop {
             let (_, found) = self.store.authenticate(key).await.unwrap().unwrap();
             let minute_ago = self.now() - TimeDelta::minutes(1);

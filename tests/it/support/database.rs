@@ -226,25 +226,23 @@ impl Database {
 
 /// Each function becomes two tests, `name::sqlite` and `name::postgres`.
 macro_rules! on_both_databases {
-    ($($(#[$meta:meta])* async fn $name:ident($database:ident: Database) $body:block)+) => {
-        $(
-            $(#[$meta])*
-            mod $name {
-                use super::*;
+    ($(#[$meta:meta])* async fn $name:ident($database:ident: Database $(,)?) $body:block) => {
+        $(#[$meta])*
+        mod $name {
+            use super::*;
 
-                async fn run($database: $crate::support::Database) $body
+            async fn run($database: $crate::support::Database) $body
 
-                #[tokio::test]
-                async fn sqlite() {
-                    run($crate::support::Database::sqlite()).await;
-                }
-
-                #[tokio::test]
-                async fn postgres() {
-                    run($crate::support::Database::postgres().await).await;
-                }
+            #[tokio::test]
+            async fn sqlite() {
+                run($crate::support::Database::sqlite()).await;
             }
-        )+
+
+            #[tokio::test]
+            async fn postgres() {
+                run($crate::support::Database::postgres().await).await;
+            }
+        }
     };
 }
 pub(crate) use on_both_databases;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Budget, Ids, ProviderName, RecordWindow, VolumeLimits};
 use syncline_sim::Exchange;
-use syncline_store::{Connection, Grant, RequestAsk, Store};
+use syncline_store::{Connection, Grant, PermitRequest, Store};
 
 use super::{App, CUSTOMER};
 
@@ -197,7 +197,7 @@ impl App {
     /// process that dies between its request and its commit.
     pub(crate) async fn reserve_and_die(&self, records: i64, limits: &VolumeLimits) -> Grant {
         let connection = self.connection_of(CUSTOMER).await;
-        let ask = RequestAsk {
+        let ask = PermitRequest {
             endpoint: "contacts/search",
             records,
             limits: *limits,

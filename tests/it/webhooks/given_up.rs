@@ -75,9 +75,9 @@ async fn one_success_in_five_days_keeps_an_endpoint(database: Database) {
     for day in 0..12 {
         receiver.always(Reply::Status(if day % 4 == 0 { 204 } else { 500 }));
         if day % 2 == 0 {
-            one_event(&app).await
+            one_event(&app).await;
         } else {
-            another_event(&app).await
+            another_event(&app).await;
         }
         app.deliver().await;
         app.clock.advance(TimeDelta::days(1));

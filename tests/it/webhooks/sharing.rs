@@ -63,9 +63,9 @@ async fn the_hanging_endpoints_of_one_application_delay_no_event_of_another(data
     hanging.until(PLACES / 2).await;
     for count in [1, 2, 3] {
         if count == 2 {
-            another_event(&app).await
+            another_event(&app).await;
         } else {
-            one_event(&app).await
+            one_event(&app).await;
         }
         healthy.until(count).await;
     }

@@ -17,7 +17,7 @@ use crate::{database::Open, service::Service, simulator::Simulator};
 /// Concurrent requests.
 const AT_ONCE: usize = 8;
 /// The timeout of the runs that are the source of the history.
-const PATIENCE: Duration = Duration::from_mins(5);
+const RUNS_TIMEOUT: Duration = Duration::from_mins(5);
 const ACTIVE: &str = "('queued', 'running', 'waiting')";
 /// How long nothing is due; less than a period, because due times beyond a period are corrected.
 const QUIET_SECONDS: &str = "3000";
@@ -92,7 +92,7 @@ pub(crate) async fn run_some(open: &mut Open, connections: u32) -> anyhow::Resul
             return Ok(());
         }
         ensure!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < RUNS_TIMEOUT,
             "{done} of {due} runs came to an end"
         );
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use syncline_model::Clock;
-use syncline_store::{Rewrapped, Store};
+use syncline_store::{ReencryptionResult, Store};
 
 use crate::{audit, cli::SettingsArgs, compose::Parts, config::Config, key_file::KeyFile, logging};
 
@@ -15,11 +15,11 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     if let (Some(file), Some(held)) = (&parts.key_file, &held)
         && old_keys_in_use(store).await?.is_empty()
     {
-        file.put_new_in_front(&parts.ids, held)?;
+        file.prepend_new_key(&parts.ids, held)?;
     }
     let done = store.rewrap_secrets().await?;
     let in_use = old_keys_in_use(store).await?;
-    write_down(&parts, &done).await?;
+    record_audit(&parts, &done).await?;
     report(&parts, &done, &in_use)?;
     drop(held);
     store.close().await;
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn write_down(parts: &Parts, done: &Rewrapped) -> anyhow::Result<()> {
+async fn record_audit(parts: &Parts, done: &ReencryptionResult) -> anyhow::Result<()> {
     let at = parts.clock.now();
     let message = format!(
         "`syncline encryption rotate` re-encrypted {} secrets with the newest key",
@@ -65,7 +65,7 @@ async fn old_keys_in_use(store: &Store) -> anyhow::Result<Vec<String>> {
 }
 
 #[expect(clippy::print_stdout, reason = "the command's answer")]
-fn report(parts: &Parts, done: &Rewrapped, in_use: &[String]) -> anyhow::Result<()> {
+fn report(parts: &Parts, done: &ReencryptionResult, in_use: &[String]) -> anyhow::Result<()> {
     let ids = parts.store.encryption_key_ids();
     let [newest, old @ ..] = &ids[..] else {
         bail!("there is no encryption key");

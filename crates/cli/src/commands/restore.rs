@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use syncline_model::{Ids, SystemClock};
-use syncline_store::{EncryptionKeys, Settled, Store, StoreError};
+use syncline_store::{EncryptionKeys, ExclusiveDatabase, Store, StoreError};
 
 use super::backup::directory_of;
 use crate::{
@@ -123,7 +123,7 @@ async fn prepare(
     store.close().await;
     usable?;
     // Merge the write-ahead log into the file, so that the file is complete without it.
-    Settled::settle(new).await?.release().await?;
+    ExclusiveDatabase::settle(new).await?.release().await?;
     File::open(new)?.sync_all()?;
     Ok(())
 }
@@ -133,7 +133,7 @@ async fn replace(database: &Path, new: &Path, kept: &Path) -> anyhow::Result<boo
     let cannot = || format!("{} can't be replaced", database.display());
     let had_one = database.try_exists().with_context(cannot)?;
     let settled = if had_one {
-        match Settled::settle(database).await {
+        match ExclusiveDatabase::settle(database).await {
             Ok(settled) => Some(settled),
             Err(error @ StoreError::InUse(_)) => {
                 return Err(error).with_context(cannot);

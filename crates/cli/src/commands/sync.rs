@@ -175,7 +175,7 @@ async fn look(
         .map(|sync| Watched {
             object: sync.object,
             run: own.iter().find(|run| run.sync_id == sync.id).cloned(),
-            is_held_up: newest
+            is_blocked: newest
                 .iter()
                 .any(|run| run.sync_id == sync.id && run.finished_at.is_none()),
         })

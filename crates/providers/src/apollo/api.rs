@@ -282,7 +282,7 @@ impl Apollo {
 /// Doesn't include the body, because even part of a page contains personal data.
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
     ProviderError::new(
-        ErrorKind::Garbage,
+        ErrorKind::InvalidResponse,
         Some(response.status),
         &format!("Apollo's answer can't be read: {reason}"),
     )

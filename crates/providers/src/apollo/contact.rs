@@ -7,7 +7,7 @@ use syncline_model::{
     spelling::is_same_email,
 };
 
-use super::mapping::{Item, Said, fields_of, landing, rejection};
+use super::mapping::{Item, MappedFields, fields_of, keep_record, rejection};
 use crate::json::{Fields, Malformed, reading::Reading};
 
 /// Apollo's placeholder for an e-mail address that has not been bought yet.
@@ -20,7 +20,7 @@ pub(super) fn map_all(items: &[&RawValue], rejected: &mut Vec<Rejected>) -> Reco
         match Item::of(Object::Contact, raw) {
             Ok(item) => {
                 map_states(&item, &mut states, rejected);
-                contacts.extend(landing(Object::Contact, contact(item), rejected));
+                contacts.extend(keep_record(Object::Contact, contact(item), rejected));
             }
             Err(rejection) => rejected.push(rejection),
         }
@@ -45,11 +45,11 @@ fn contact(item: Item<'_>) -> Record<Contact> {
         reply_count: 0,
         bounced_count: 0,
     };
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("created_at"),
         updated_at: read.time("updated_at"),
         is_deleted: false,
-        is_respelt: has_padded_email(&item.fields),
+        is_normalized: has_padded_email(&item.fields),
         fields,
     };
     item.record(said, "")
@@ -164,11 +164,11 @@ fn state(contact_id: &str, raw: &RawValue) -> Result<Record<SequenceState>, Reje
     let id = state_id(contact_id, &fields).map_err(malformed)?;
     let item = Item::with_id(object, id, raw, fields)?;
     let read = item.read();
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("added_at"),
         updated_at: None,
         is_deleted: false,
-        is_respelt: false,
+        is_normalized: false,
         fields: SequenceState {
             state: read.text("status"),
             contact_id: Some(contact_id.to_owned()),

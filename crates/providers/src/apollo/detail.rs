@@ -31,7 +31,7 @@ pub(super) struct Touch {
 }
 
 impl Apollo {
-    pub(super) async fn sequence_now(
+    pub(super) async fn live_sequence(
         &self,
         session: &Session<'_>,
         id: &str,

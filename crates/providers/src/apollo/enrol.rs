@@ -36,7 +36,7 @@ struct Members {
 
 /// Apollo's response to a call: the skipped contacts, or a failure, after which it is unknown
 /// whether the call was carried out.
-enum Said {
+enum AddResponse {
     LeftOut(HashMap<String, String>),
     Failed(ProviderError),
 }
@@ -95,7 +95,7 @@ impl Apollo {
         }
         let is_in = |(_, outcome): &(_, Outcome)| matches!(outcome, Outcome::State { .. });
         match said {
-            Said::Failed(error) if !outcomes.iter().any(is_in) => Err(error),
+            AddResponse::Failed(error) if !outcomes.iter().any(is_in) => Err(error),
             _ => Ok(outcomes),
         }
     }
@@ -105,7 +105,7 @@ impl Apollo {
         session: &Session<'_>,
         enrolment: &Enrolment<'_>,
         members: &mut Members,
-    ) -> Result<Said, ProviderError> {
+    ) -> Result<AddResponse, ProviderError> {
         let sequence_id = enrolment.sequence_id;
         let in_path = id_in_path(Object::Sequence, sequence_id)?;
         let mut body = json!({
@@ -120,10 +120,10 @@ impl Apollo {
         let path = format!("api/v1/emailer_campaigns/{in_path}/add_contact_ids");
         match self.call(session, Endpoint::post(path, body)).await {
             Ok(response) => {
-                members.take_in(&response);
-                Ok(Said::LeftOut(skipped_in(&response)))
+                members.add_response(&response);
+                Ok(AddResponse::LeftOut(skipped_in(&response)))
             }
-            Err(error) if error.is_temporary() => Ok(Said::Failed(error)),
+            Err(error) if error.is_temporary() => Ok(AddResponse::Failed(error)),
             Err(error) => Err(error::of_one_record(error)),
         }
     }
@@ -162,7 +162,7 @@ impl Apollo {
             return Err(no_such(Object::Sequence, sequence_id));
         }
         let mut members = Members::default();
-        members.take_in(&response);
+        members.add_response(&response);
         let outcomes = contact_ids.iter().map(|id| {
             let outcome = match members.state_in(id, sequence_id) {
                 _ if !members.contacts.contains_key(id) => skip("contact_not_found"),
@@ -188,7 +188,7 @@ impl Apollo {
     }
 }
 
-impl Said {
+impl AddResponse {
     /// Whether the contact may be in the sequence even though the response doesn't show it.
     fn leaves_open(&self, id: &str) -> bool {
         match self {
@@ -202,7 +202,7 @@ impl Said {
         match self {
             Self::Failed(error) => failed(error),
             Self::LeftOut(codes) => match codes.get(id).map(String::as_str) {
-                Some(IN_IT) => Outcome::InIt,
+                Some(IN_IT) => Outcome::AlreadyMember,
                 Some(code) => skip(code),
                 None => skip("not_added"),
             },
@@ -213,7 +213,7 @@ impl Said {
 impl Members {
     /// Adds the contacts of a response. A contact that can't be read stays unknown, because the
     /// call has been carried out.
-    fn take_in(&mut self, response: &Response) {
+    fn add_response(&mut self, response: &Response) {
         let text = json::clean(&response.body);
         let contacts = Fields::parse(&text).and_then(|answer| answer.list("contacts").ok());
         let mapped = mapping::map_page(Object::Contact, &contacts.unwrap_or_default());

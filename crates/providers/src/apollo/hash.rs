@@ -9,14 +9,14 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::json::{
     Fields,
-    canonical::{self, Summed},
+    canonical::{self, ContentHash},
 };
 
 /// Increase it with every change of a mapping that produces other fields for the same JSON.
 const MAPPING_VERSION: u64 = 3;
 
 /// Keys that depend on the endpoint or the time of the request.
-fn passing_keys(object: Object) -> &'static [&'static str] {
+fn volatile_keys(object: Object) -> &'static [&'static str] {
     match object {
         Object::User | Object::Mailbox => &["fields_fully_loaded"],
         Object::Sequence => &["loaded_stats"],
@@ -32,15 +32,15 @@ fn passing_keys(object: Object) -> &'static [&'static str] {
 }
 
 /// The sum over the record's own JSON.
-pub(super) fn content(object: Object, fields: &Fields<'_>) -> Summed {
-    let passing = passing_keys(object);
-    let nothing = Summed { sum: 0, levels: 1 };
+pub(super) fn content(object: Object, fields: &Fields<'_>) -> ContentHash {
+    let passing = volatile_keys(object);
+    let nothing = ContentHash { sum: 0, levels: 1 };
     fields
         .pairs()
         .filter(|(key, _)| !passing.contains(key))
         .fold(nothing, |all, (key, value)| {
             let value = canonical::sum(value.get());
-            Summed {
+            ContentHash {
                 sum: all.sum.wrapping_add(canonical::sum_of_pair(key, value.sum)),
                 levels: all.levels.max(value.levels + 1),
             }
@@ -48,7 +48,7 @@ pub(super) fn content(object: Object, fields: &Fields<'_>) -> Summed {
 }
 
 /// The hash of the content, the deletion state, and the id of the record that contains this one.
-pub(super) fn of(content: Summed, is_deleted: bool, carrier: &str) -> i64 {
+pub(super) fn of(content: ContentHash, is_deleted: bool, carrier: &str) -> i64 {
     let seed = MAPPING_VERSION << 1 | u64::from(is_deleted);
     xxh3_64_with_seed(carrier.as_bytes(), seed)
         .wrapping_add(content.sum)
@@ -59,7 +59,7 @@ pub(super) fn of(content: Summed, is_deleted: bool, carrier: &str) -> i64 {
 /// identifies unchanged rows of that version.
 pub(super) fn former(object: Object, fields: &Fields<'_>, is_deleted: bool, carrier: &str) -> i64 {
     const VERSION: u64 = 2;
-    let passing = passing_keys(object);
+    let passing = volatile_keys(object);
     let seed = VERSION << 1 | u64::from(is_deleted);
     fields
         .pairs()

@@ -23,7 +23,7 @@ use crate::{
     json::{self, Fields},
     provider::{ListRequest, Page},
     session::Session,
-    unified::{LivePage, PageAsk, Wrote},
+    unified::{LivePage, LivePageRequest, WriteResult},
 };
 
 /// How many pages of keyword hits are searched for matching records.
@@ -33,11 +33,11 @@ const KEYWORD_PAGES: u32 = 5;
 const LIST_PAGES: u32 = 500;
 
 impl Apollo {
-    pub(super) async fn page_now(
+    pub(super) async fn live_page(
         &self,
         session: &Session<'_>,
         object: Object,
-        ask: PageAsk,
+        ask: LivePageRequest,
     ) -> Result<LivePage, ProviderError> {
         let request = ListRequest {
             page: ask.page,
@@ -56,7 +56,7 @@ impl Apollo {
         })
     }
 
-    pub(super) async fn record_now(
+    pub(super) async fn live_record(
         &self,
         session: &Session<'_>,
         object: Object,
@@ -67,7 +67,7 @@ impl Apollo {
             Object::Mailbox => self.mailbox_now(session, id).await,
             Object::Account | Object::Contact => self.show(session, object, id).await,
             Object::Sequence => {
-                let found = self.sequence_now(session, id).await?;
+                let found = self.live_sequence(session, id).await?;
                 Ok(Records::Sequences(vec![found.sequence]))
             }
             Object::SequenceState => {
@@ -102,8 +102,8 @@ impl Apollo {
         let mut page = 1;
         while page <= LIST_PAGES {
             let size = PER_PAGE;
-            let ask = PageAsk { page, size };
-            let listed = self.page_now(session, Object::User, ask).await?;
+            let ask = LivePageRequest { page, size };
+            let listed = self.live_page(session, Object::User, ask).await?;
             if let Some(user) = take::<User>(listed.records, id) {
                 return Ok(Records::Users(vec![user]));
             }
@@ -116,11 +116,11 @@ impl Apollo {
     }
 
     async fn mailbox_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
-        let all = PageAsk {
+        let all = LivePageRequest {
             page: 1,
             size: u32::MAX,
         };
-        let listed = self.page_now(session, Object::Mailbox, all).await?;
+        let listed = self.live_page(session, Object::Mailbox, all).await?;
         take::<Mailbox>(listed.records, id)
             .map(|mailbox| Records::Mailboxes(vec![mailbox]))
             .ok_or_else(|| no_such(Object::Mailbox, id))
@@ -136,7 +136,7 @@ impl Apollo {
         let mut known = HashSet::new();
         for email in emails {
             for page in 1..=KEYWORD_PAGES {
-                let ask = PageAsk {
+                let ask = LivePageRequest {
                     page,
                     size: PER_PAGE,
                 };
@@ -175,7 +175,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         sequence_id: &str,
-        ask: PageAsk,
+        ask: LivePageRequest,
     ) -> Result<LivePage, ProviderError> {
         let search = json!({
             "emailer_campaign_ids": [sequence_id],
@@ -227,7 +227,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         search: serde_json::Value,
-        ask: PageAsk,
+        ask: LivePageRequest,
     ) -> Result<Page, ProviderError> {
         let endpoint = Endpoint::post("api/v1/contacts/search", search);
         let response = self.call(session, endpoint).await?;
@@ -252,7 +252,7 @@ pub(super) fn written(
     response: &Response,
     key: &str,
     object: Object,
-) -> Result<Wrote, ProviderError> {
+) -> Result<WriteResult, ProviderError> {
     let text = json::clean(&response.body);
     let raw = Fields::parse(&text)
         .and_then(|answer| answer.raw(key))
@@ -263,7 +263,7 @@ pub(super) fn written(
         Ok(records) => (Some(records), Vec::new()),
         Err(error) => (None, vec![format!("the {object} can't be shown: {error}")]),
     };
-    Ok(Wrote {
+    Ok(WriteResult {
         id,
         records,
         warnings,
@@ -308,7 +308,7 @@ fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
 }
 
 /// Cuts a page out of a list that Apollo returns as a whole.
-fn cut(mailboxes: Vec<Record<Mailbox>>, ask: PageAsk) -> LivePage {
+fn cut(mailboxes: Vec<Record<Mailbox>>, ask: LivePageRequest) -> LivePage {
     let total = mailboxes.len();
     let size = usize::try_from(ask.size).unwrap_or(usize::MAX);
     let before = usize::try_from(ask.page.saturating_sub(1)).unwrap_or(usize::MAX);

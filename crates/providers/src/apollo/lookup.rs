@@ -51,12 +51,12 @@ impl Apollo {
         object: Object,
         id: &str,
     ) -> Result<Lookup, ProviderError> {
-        let unaskable = || {
+        let unsupported = || {
             let message = format!("Apollo can't look up the {object} '{id}' by id");
             ProviderError::new(ErrorKind::Rejected, None, &message)
         };
-        let kind = Kind::of(object).ok_or_else(unaskable)?;
-        let id_in_path = segment(id).ok_or_else(unaskable)?;
+        let kind = Kind::of(object).ok_or_else(unsupported)?;
+        let id_in_path = segment(id).ok_or_else(unsupported)?;
         let endpoint = Endpoint::get(format!("{}/{id_in_path}", kind.path));
         match self.call(session, endpoint).await {
             Ok(response) => {

@@ -121,6 +121,6 @@ fn a_success_has_the_record_or_is_no_answer() {
         r#"{"account":{"id":"6a0af22c859e90001829c2dd"}}"#,
     ] {
         let error = found(body).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Garbage, "{body}");
+        assert_eq!(error.kind, ErrorKind::InvalidResponse, "{body}");
     }
 }

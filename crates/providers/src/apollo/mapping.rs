@@ -16,7 +16,7 @@ use syncline_model::{
 use super::{contact, hash, sequence};
 use crate::json::{
     Fields, Malformed,
-    canonical::Summed,
+    canonical::ContentHash,
     reading::{Reading, Unread},
 };
 
@@ -62,18 +62,18 @@ pub(super) struct Item<'a> {
     raw: &'a RawValue,
     pub(super) fields: Fields<'a>,
     object: Object,
-    content: Summed,
+    content: ContentHash,
     unread: Unread,
 }
 
 /// The mapped data of a record, besides its id and its JSON.
-pub(super) struct Said<T> {
+pub(super) struct MappedFields<T> {
     pub(super) created_at: Option<Time>,
     pub(super) updated_at: Option<Time>,
     pub(super) is_deleted: bool,
     pub(super) fields: T,
     /// A field is spelled differently than in Apollo's JSON.
-    pub(super) is_respelt: bool,
+    pub(super) is_normalized: bool,
 }
 
 impl<'a> Item<'a> {
@@ -115,9 +115,9 @@ impl<'a> Item<'a> {
     }
 
     /// `carrier` is the id of the record that contains it.
-    pub(super) fn record<T>(self, said: Said<T>, carrier: &str) -> Record<T> {
+    pub(super) fn record<T>(self, said: MappedFields<T>, carrier: &str) -> Record<T> {
         let unread = self.unread.into_names();
-        let former_hash = (unread.is_empty() && !said.is_respelt)
+        let former_hash = (unread.is_empty() && !said.is_normalized)
             .then(|| hash::former(self.object, &self.fields, said.is_deleted, carrier));
         Record {
             id: self.id,
@@ -146,7 +146,7 @@ pub(super) fn rejection(object: Object, id: Option<String>, malformed: &Malforme
 }
 
 /// Whether a mapped text differs from Apollo's spelling.
-pub(super) fn is_respelt(item: &Item<'_>, name: &str, mapped: Option<&str>) -> bool {
+pub(super) fn is_normalized(item: &Item<'_>, name: &str, mapped: Option<&str>) -> bool {
     mapped.is_some() && item.fields.text(name).ok().flatten().as_deref() != mapped
 }
 
@@ -159,7 +159,7 @@ fn map_all<T>(
     let mut records = Vec::with_capacity(items.len());
     for raw in items {
         match Item::of(object, raw) {
-            Ok(item) => records.extend(landing(object, map(item), rejected)),
+            Ok(item) => records.extend(keep_record(object, map(item), rejected)),
             Err(rejection) => rejected.push(rejection),
         }
     }
@@ -167,7 +167,7 @@ fn map_all<T>(
 }
 
 /// Keeps the record even if fields could not be read; see [`Mutation::UnreadFieldRejects`].
-pub(super) fn landing<T>(
+pub(super) fn keep_record<T>(
     object: Object,
     record: Record<T>,
     rejected: &mut Vec<Rejected>,
@@ -190,11 +190,11 @@ fn user(item: Item<'_>) -> Record<User> {
         email: read.email("email"),
         is_locked: None,
     };
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("created_at"),
         updated_at: None,
         is_deleted: read.flag("deleted").unwrap_or(false),
-        is_respelt: is_respelt(&item, "email", fields.email.as_deref()),
+        is_normalized: is_normalized(&item, "email", fields.email.as_deref()),
         fields,
     };
     item.record(said, "")
@@ -207,12 +207,12 @@ fn mailbox(item: Item<'_>) -> Record<Mailbox> {
         user_id: read.text("user_id"),
         is_disabled: read.flag("active").map(|active| !active),
     };
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("created_at"),
         // Apollo has no `updated_at` for it; Supaglue used this time.
         updated_at: read.time("last_synced_at"),
         is_deleted: false,
-        is_respelt: is_respelt(&item, "email", fields.email.as_deref()),
+        is_normalized: is_normalized(&item, "email", fields.email.as_deref()),
         fields,
     };
     item.record(said, "")
@@ -226,11 +226,11 @@ fn account(item: Item<'_>) -> Record<Account> {
         name: read.text("name"),
         domain: domain.map(|domain| bare_host(&domain).into_owned()),
     };
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("created_at"),
         updated_at: None,
         is_deleted: false,
-        is_respelt: is_respelt(&item, "domain", fields.domain.as_deref()),
+        is_normalized: is_normalized(&item, "domain", fields.domain.as_deref()),
         fields,
     };
     item.record(said, "")

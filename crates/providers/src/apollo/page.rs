@@ -140,7 +140,7 @@ impl Paging {
         let so_far = i64::from(page) * i64::from(page_size);
         let more = match returned {
             0 => false,
-            _ if mutation::on(Mutation::TotalIsLaw) => self.promises_more(page, so_far),
+            _ if mutation::on(Mutation::TrustTotal) => self.promises_more(page, so_far),
             full if full >= page_size => !self.is_met_by(page, so_far),
             _ => self.promises_more(page, so_far),
         };

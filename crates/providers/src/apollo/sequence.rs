@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Number, value::RawValue};
 use syncline_model::{Object, Record, Records, Sequence, ShareType};
 
-use super::mapping::{Item, Said};
+use super::mapping::{Item, MappedFields};
 use crate::{
     json::{Fields, reading::Reading, text_of},
     provider::Page,
@@ -45,11 +45,11 @@ const METRICS: &[(&str, &str)] = &[
 pub(super) fn map(item: Item<'_>) -> Record<Sequence> {
     let read = item.read();
     let is_archived = read.flag("archived").unwrap_or(false);
-    let said = Said {
+    let said = MappedFields {
         created_at: read.time("created_at"),
         updated_at: None,
         is_deleted: is_archived,
-        is_respelt: false,
+        is_normalized: false,
         fields: Sequence {
             owner_id: read.text("user_id"),
             is_enabled: read.flag("active").unwrap_or(false),

@@ -20,7 +20,7 @@ use crate::{
     error::{ErrorKind, ProviderError},
     json::{self, Fields},
     session::Session,
-    unified::Wrote,
+    unified::WriteResult,
 };
 
 /// What Apollo created together with a step that sends something.
@@ -34,7 +34,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         draft: &SequenceDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         let mut body = draft.custom_fields.clone();
         let permissions = match draft.share_type {
             ShareType::Private => "private",
@@ -56,7 +56,12 @@ impl Apollo {
 
     /// The sequence exists already, so failures here are warnings: an error would invite a second
     /// sequence.
-    async fn make_steps(&self, session: &Session<'_>, wrote: &mut Wrote, steps: &[StepDraft]) {
+    async fn make_steps(
+        &self,
+        session: &Session<'_>,
+        wrote: &mut WriteResult,
+        steps: &[StepDraft],
+    ) {
         if steps.is_empty() {
             return;
         }
@@ -72,7 +77,7 @@ impl Apollo {
                 }
             }
         }
-        match self.sequence_now(session, &wrote.id).await {
+        match self.live_sequence(session, &wrote.id).await {
             Ok(found) => {
                 wrote.records = Some(Records::Sequences(vec![found.sequence]));
             }
@@ -89,11 +94,11 @@ impl Apollo {
         session: &Session<'_>,
         sequence_id: &str,
         draft: &StepDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         let place = if let Some(order) = draft.order {
             order
         } else {
-            let found = self.sequence_now(session, sequence_id).await?;
+            let found = self.live_sequence(session, sequence_id).await?;
             found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
         };
         self.make_step(session, sequence_id, draft, place).await
@@ -105,7 +110,7 @@ impl Apollo {
         sequence_id: &str,
         draft: &StepDraft,
         place: u32,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         let body = step_body(sequence_id, draft, place);
         let endpoint = Endpoint::post("api/v1/emailer_steps", Value::Object(body));
         let response = self
@@ -120,7 +125,7 @@ impl Apollo {
         };
         let id = id_of("emailer_step");
         let id = id.ok_or_else(|| unreadable(&response, "it has no `emailer_step`"))?;
-        let mut wrote = Wrote {
+        let mut wrote = WriteResult {
             id,
             records: None,
             warnings: Vec::new(),
@@ -137,7 +142,7 @@ impl Apollo {
     async fn fill(
         &self,
         session: &Session<'_>,
-        wrote: &mut Wrote,
+        wrote: &mut WriteResult,
         draft: &StepDraft,
         sends: Sends,
     ) {

@@ -19,7 +19,7 @@ use crate::{
     http::{Response, segment},
     json::{self, Fields, Malformed},
     session::Session,
-    unified::{PageAsk, TaskFilter, TaskPage},
+    unified::{LivePageRequest, TaskFilter, TaskPage},
 };
 
 impl Apollo {
@@ -50,7 +50,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
-        ask: PageAsk,
+        ask: LivePageRequest,
     ) -> Result<TaskPage, ProviderError> {
         let body = json!({
             "sort_by_field": "task_due_at",

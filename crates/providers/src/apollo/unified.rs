@@ -16,8 +16,8 @@ use crate::{
     passthrough::Passthrough,
     session::Session,
     unified::{
-        Enrichment, Enrolled, Enrolment, LivePage, PageAsk, RateLimitInfo, SequenceWithSteps,
-        TaskFilter, TaskPage, Unified, Wrote,
+        Enrichment, Enrolled, Enrolment, LivePage, LivePageRequest, RateLimitInfo,
+        SequenceWithSteps, TaskFilter, TaskPage, Unified, WriteResult,
     },
 };
 
@@ -27,9 +27,9 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         object: Object,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<LivePage, ProviderError> {
-        self.page_now(session, object, page).await
+        self.live_page(session, object, page).await
     }
 
     async fn get_live(
@@ -38,7 +38,7 @@ impl Unified for Apollo {
         object: Object,
         id: &str,
     ) -> Result<Records, ProviderError> {
-        self.record_now(session, object, id).await
+        self.live_record(session, object, id).await
     }
 
     async fn get_sequence(
@@ -46,7 +46,7 @@ impl Unified for Apollo {
         session: &Session<'_>,
         id: &str,
     ) -> Result<SequenceWithSteps, ProviderError> {
-        self.sequence_now(session, id).await
+        self.live_sequence(session, id).await
     }
 
     async fn contacts_by_email(
@@ -69,7 +69,7 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         sequence_id: &str,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<LivePage, ProviderError> {
         self.in_sequence(session, sequence_id, page).await
     }
@@ -78,7 +78,7 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         draft: &AccountDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.write_account(session, None, draft).await
     }
 
@@ -87,7 +87,7 @@ impl Unified for Apollo {
         session: &Session<'_>,
         id: &str,
         draft: &AccountDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.write_account(session, Some(id), draft).await
     }
 
@@ -95,7 +95,7 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         draft: &ContactDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.write_contact(session, None, draft).await
     }
 
@@ -104,7 +104,7 @@ impl Unified for Apollo {
         session: &Session<'_>,
         id: &str,
         draft: &ContactDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.write_contact(session, Some(id), draft).await
     }
 
@@ -112,7 +112,7 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         draft: &SequenceDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.make_sequence(session, draft).await
     }
 
@@ -121,7 +121,7 @@ impl Unified for Apollo {
         session: &Session<'_>,
         sequence_id: &str,
         draft: &StepDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.add_step(session, sequence_id, draft).await
     }
 
@@ -167,7 +167,7 @@ impl Unified for Apollo {
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
-        page: PageAsk,
+        page: LivePageRequest,
     ) -> Result<TaskPage, ProviderError> {
         self.tasks_now(session, filter, page).await
     }

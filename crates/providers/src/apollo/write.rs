@@ -16,7 +16,7 @@ use super::{
     error,
     live::{id_in_path, written},
 };
-use crate::{error::ProviderError, session::Session, unified::Wrote};
+use crate::{error::ProviderError, session::Session, unified::WriteResult};
 
 impl Apollo {
     pub(super) async fn write_account(
@@ -24,7 +24,7 @@ impl Apollo {
         session: &Session<'_>,
         id: Option<&str>,
         draft: &AccountDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         self.write(session, Object::Account, id, account_body(draft))
             .await
     }
@@ -34,7 +34,7 @@ impl Apollo {
         session: &Session<'_>,
         id: Option<&str>,
         draft: &ContactDraft,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         let body = contact_body(draft);
         let mut wrote = self.write(session, Object::Contact, id, body).await?;
         wrote.warnings.extend(left_out(draft));
@@ -50,7 +50,7 @@ impl Apollo {
         object: Object,
         id: Option<&str>,
         body: Map<String, Value>,
-    ) -> Result<Wrote, ProviderError> {
+    ) -> Result<WriteResult, ProviderError> {
         let collection = format!("api/v1/{}", object.plural());
         let endpoint = match id {
             None => Endpoint::post(collection, Value::Object(body)),
@@ -69,7 +69,7 @@ impl Apollo {
     }
 
     /// The contact has been written already, so a failure here is only a warning.
-    async fn give_to(&self, session: &Session<'_>, wrote: &mut Wrote, owner_id: &str) {
+    async fn give_to(&self, session: &Session<'_>, wrote: &mut WriteResult, owner_id: &str) {
         let body = json!({"contact_ids": [wrote.id], "owner_id": owner_id});
         let endpoint = Endpoint::post("api/v1/contacts/update_owners", body);
         if let Err(error) = self.call(session, endpoint).await {

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The result of a pass over a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summed {
+pub struct ContentHash {
     pub sum: u64,
     /// How deeply its lists and objects are nested; 0 for a scalar.
     pub levels: usize,
@@ -58,7 +58,7 @@ impl Open {
 }
 
 /// The sum of a value that is known to be valid JSON; for other text the result is arbitrary.
-pub fn sum(json: &str) -> Summed {
+pub fn sum(json: &str) -> ContentHash {
     let bytes = json.as_bytes();
     let mut open: Vec<Open> = Vec::new();
     let mut levels = 0;
@@ -100,10 +100,10 @@ pub fn sum(json: &str) -> Summed {
         };
         match open.last_mut() {
             Some(outer) => outer.add(value),
-            None => return Summed { sum: value, levels },
+            None => return ContentHash { sum: value, levels },
         }
     }
-    Summed { sum: 0, levels }
+    ContentHash { sum: 0, levels }
 }
 
 /// The sum of one pair, as part of its object's sum.

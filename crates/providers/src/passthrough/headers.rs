@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub(super) const REDACTED: &str = "[redacted]";
 
 /// Hop-by-hop headers (RFC 9110, 7.6.1), including obsolete ones that are still sent.
-const OF_ONE_CONNECTION: [&str; 8] = [
+const HOP_BY_HOP: [&str; 8] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -21,7 +21,7 @@ const OF_ONE_CONNECTION: [&str; 8] = [
 ];
 
 /// Headers that identify the caller, to this service or to any other.
-const OF_THE_CALLER: [&str; 5] = [
+const CALLER_AUTH: [&str; 5] = [
     "authorization",
     "cookie",
     "x-api-key",
@@ -30,7 +30,7 @@ const OF_THE_CALLER: [&str; 5] = [
 ];
 
 /// Headers that are set again for the next connection.
-const SAID_ANEW: [&str; 2] = ["expect", "host"];
+const RECREATED: [&str; 2] = ["expect", "host"];
 
 /// The prefix of this service's own settings.
 const OURS: &str = "x-syncline-";
@@ -46,8 +46,8 @@ pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
     for (name, value) in headers {
         let text = name.as_str();
         let ends_here = is_of_one_connection(text)
-            || OF_THE_CALLER.contains(&text)
-            || SAID_ANEW.contains(&text)
+            || CALLER_AUTH.contains(&text)
+            || RECREATED.contains(&text)
             || text.starts_with(OURS)
             || named.contains(name);
         if !ends_here {
@@ -85,7 +85,7 @@ fn without(value: &HeaderValue, secret: &str) -> HeaderValue {
 }
 
 fn is_of_one_connection(name: &str) -> bool {
-    OF_ONE_CONNECTION.contains(&name) || name.starts_with("proxy-")
+    HOP_BY_HOP.contains(&name) || name.starts_with("proxy-")
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {

@@ -127,7 +127,11 @@ impl Passthrough {
         let status = response.status();
         if status.is_informational() {
             let message = format!("the provider answered {status}, which is not a final response");
-            return Err(ProviderError::new(ErrorKind::Garbage, None, &message));
+            return Err(ProviderError::new(
+                ErrorKind::InvalidResponse,
+                None,
+                &message,
+            ));
         }
         Ok(Forwarded {
             status: status.as_u16(),

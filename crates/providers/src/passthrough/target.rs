@@ -1,4 +1,5 @@
-//! Joins a caller's path to the provider's base URL, and refuses paths that could lead elsewhere.
+//! Protection against SSRF: joins a caller's path to the provider's base URL, and refuses paths that
+//! could lead elsewhere.
 //!
 //! The path may come from an untrusted source, and the request carries a credential. So everything
 //! that could be read as another host, another place on this host, or a second header is refused
@@ -45,7 +46,7 @@ pub struct Target {
 
 impl Target {
     /// The path for comparison with rules: escapes decoded once, and normalized by [`plain`].
-    pub fn as_read(&self) -> String {
+    pub fn normalized_path(&self) -> String {
         plain(&percent_decode_str(&self.path).decode_utf8_lossy())
     }
 }
@@ -302,7 +303,7 @@ mod tests {
             "v1/people/match%2Ejson",
         ] {
             match join(&base("https://api.apollo.io"), path, []) {
-                Ok(target) => assert_eq!(target.as_read(), "v1/people/match", "{path}"),
+                Ok(target) => assert_eq!(target.normalized_path(), "v1/people/match", "{path}"),
                 // An encoded dot is refused.
                 Err(_) => assert!(path.contains("%2E"), "{path}"),
             }

@@ -127,7 +127,7 @@ impl Answer for Response {
             let message = format!(
                 "the answer is larger than {MOST_ANSWERED} bytes; /actions/v2/proxy streams it"
             );
-            ProviderError::new(ErrorKind::Garbage, None, &message)
+            ProviderError::new(ErrorKind::InvalidResponse, None, &message)
         })?;
         Ok(Self {
             status: answer.status,

@@ -1,6 +1,6 @@
 //! The audit log: who did what, with whose credentials, and what was denied.
 //!
-//! The layer ([`write_down`]) is around all handlers of the APIs. It records every write of the
+//! The layer ([`record_audit`]) is around all handlers of the APIs. It records every write of the
 //! management API, every use of a connection's credential other than reads (engagement writes,
 //! enrichment, passthrough, proxy), and every call that a key was denied. `words` describes the
 //! call in English, `recorder` writes entries to the database, and `repeats` limits how many
@@ -20,7 +20,7 @@ use syncline_model::{ApiKey, AuditResult};
 use syncline_store::{Actor, AuditEntry};
 
 pub use self::recorder::Recorder;
-use self::words::Deed;
+use self::words::AuditedRequest;
 use crate::{
     AppState,
     call::CallContext,
@@ -40,7 +40,7 @@ enum Weight {
 }
 
 /// The layer around the handlers.
-pub(crate) async fn write_down(
+pub(crate) async fn record_audit(
     State(state): State<AppState>,
     path: Option<MatchedPath>,
     request: Request,
@@ -48,7 +48,7 @@ pub(crate) async fn write_down(
 ) -> Response {
     let Some(deed) = path
         .as_ref()
-        .map(|path| Deed::of(request.method(), path.as_str()))
+        .map(|path| AuditedRequest::of(request.method(), path.as_str()))
     else {
         return next.run(request).await;
     };
@@ -89,7 +89,7 @@ pub(crate) async fn write_down(
 
 /// The key, the result, and how urgent the entry is; `None` if nothing is recorded.
 fn judge<'c>(
-    deed: &Deed,
+    deed: &AuditedRequest,
     method: &Method,
     call: &'c CallContext,
     response: &Response,

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use syncline_store::{AuditEntry, Store};
 use tokio::sync::{mpsc, oneshot};
 
-use super::repeats::Repeats;
+use super::repeats::DenialThrottle;
 
 /// Entries that may wait to be written.
 const QUEUE: usize = 4096;
@@ -19,7 +19,7 @@ const BATCH: usize = 512;
 const GATHER: Duration = Duration::from_millis(250);
 /// The longest delay from the end of a minute until the denials that were only counted in it are
 /// written.
-const TELL_AFTER: Duration = Duration::from_secs(10);
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; all clones share one writer.
@@ -27,7 +27,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub struct Recorder {
     store: Store,
     send: mpsc::Sender<Order>,
-    repeats: Arc<Repeats>,
+    repeats: Arc<DenialThrottle>,
 }
 
 enum Order {
@@ -40,7 +40,7 @@ impl Recorder {
     /// The recorder, and its writer, which the caller has to run.
     pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (send, orders) = mpsc::channel(QUEUE);
-        let repeats = Arc::<Repeats>::default();
+        let repeats = Arc::<DenialThrottle>::default();
         let writer = write(store.clone(), orders, repeats.clone());
         let recorder = Self {
             store,
@@ -94,11 +94,11 @@ impl Recorder {
     }
 }
 
-async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<Repeats>) {
+async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<DenialThrottle>) {
     let mut taken = Vec::new();
     loop {
         let next = orders.recv_many(&mut taken, BATCH);
-        match tokio::time::timeout(TELL_AFTER, next).await {
+        match tokio::time::timeout(SUMMARY_INTERVAL, next).await {
             Ok(0) => return commit(&store, &repeats.all()).await,
             Ok(_) => {}
             Err(_) => commit(&store, &repeats.over()).await,

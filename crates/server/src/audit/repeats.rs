@@ -14,11 +14,11 @@ use syncline_store::{Actor, AuditEntry};
 use tokio::time::Instant;
 
 /// Entries of a key in a minute that are written one by one.
-const ONE_BY_ONE: u32 = 60;
+const UNTHROTTLED: u32 = 60;
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
-pub(super) struct Repeats(Mutex<HashMap<String, Minute>>);
+pub(super) struct DenialThrottle(Mutex<HashMap<String, Minute>>);
 
 struct Minute {
     since: Time,
@@ -29,7 +29,7 @@ struct Minute {
     last: Option<AuditEntry>,
 }
 
-impl Repeats {
+impl DenialThrottle {
     /// The entry, if it is to be written now; and the summary of the key's minute before.
     pub(super) fn note(&self, entry: AuditEntry) -> (Option<AuditEntry>, Option<AuditEntry>) {
         let Actor::Key { id, .. } = &entry.actor else {
@@ -44,7 +44,7 @@ impl Repeats {
             told = minute.tell();
             *minute = Minute::begin(entry.at);
         }
-        if minute.written < ONE_BY_ONE {
+        if minute.written < UNTHROTTLED {
             minute.written += 1;
             return (Some(entry), told);
         }

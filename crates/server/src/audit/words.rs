@@ -7,7 +7,7 @@ use syncline_model::{ApiKey, AuditResult, line};
 use crate::call::CallContext;
 
 /// What a request does.
-pub(super) struct Deed {
+pub(super) struct AuditedRequest {
     api: Api,
     /// Such as `connection`.
     object: String,
@@ -22,7 +22,7 @@ enum Api {
     Actions,
 }
 
-impl Deed {
+impl AuditedRequest {
     /// `route` is the matched one, such as `/mgmt/v2/customers/{customer_id}/connections`.
     pub(super) fn of(method: &Method, route: &str) -> Self {
         let mut segments = route.split('/').filter(|it| !it.is_empty());
@@ -197,7 +197,7 @@ mod tests {
             (Method::GET, "/actions/v2/proxy/{*path}", "proxy.send"),
         ] {
             assert_eq!(
-                Deed::of(&method, route).action(),
+                AuditedRequest::of(&method, route).action(),
                 action,
                 "{method} {route}"
             );

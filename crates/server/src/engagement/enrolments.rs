@@ -76,7 +76,7 @@ pub(crate) async fn create_sequence_state(
     State(state): State<AppState>,
     Json(body): Json<Given<EnrolmentDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    check("record", &body.record)?;
+    require_mailbox("record", &body.record)?;
     let remote = Remote::of(&state, &connection)?;
     let mut entered = enter(&state, &remote, &[body.record]).await?;
     let record = entered.records.pop().map(|it| CreatedRecord { id: it.id });
@@ -100,7 +100,7 @@ pub(crate) async fn create_sequence_states(
         return Err(too_many("records"));
     }
     for (place, draft) in body.records.iter().enumerate() {
-        check(&format!("records[{place}]"), draft)?;
+        require_mailbox(&format!("records[{place}]"), draft)?;
     }
     let remote = Remote::of(&state, &connection)?;
     let entered = enter(&state, &remote, &body.records).await?;
@@ -188,7 +188,7 @@ pub(crate) async fn leave_sequence(
         let sequence_id = body.sequence_id.clone();
         let id = match outcome {
             Outcome::State { id } => Some(id),
-            Outcome::InIt | Outcome::Out => known.get(&contact_id).cloned(),
+            Outcome::AlreadyMember | Outcome::Out => known.get(&contact_id).cloned(),
             Outcome::Skipped { code, reason } => {
                 skipped.push(SkippedContact {
                     contact_id,
@@ -225,7 +225,7 @@ async fn known_states(
 ) -> HashMap<String, String> {
     let untold = outcomes
         .iter()
-        .filter(|(_, outcome)| matches!(outcome, Outcome::InIt | Outcome::Out));
+        .filter(|(_, outcome)| matches!(outcome, Outcome::AlreadyMember | Outcome::Out));
     let contact_ids: Vec<String> = untold.map(|(id, _)| id.clone()).collect();
     if contact_ids.is_empty() {
         return HashMap::new();
@@ -326,7 +326,7 @@ fn told(
         let sequence_id = sequence_id.to_owned();
         let id = match &outcome {
             Outcome::State { id } => Some(id),
-            Outcome::InIt | Outcome::Out => known.get(&contact_id),
+            Outcome::AlreadyMember | Outcome::Out => known.get(&contact_id),
             Outcome::Skipped { .. } => None,
         };
         if let Some(id) = id.cloned() {
@@ -376,7 +376,7 @@ fn left_out(skipped: &[SkippedContact]) -> ApiError {
 }
 
 /// Apollo requires a mailbox to send from.
-fn check(field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
+fn require_mailbox(field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
     filled(&format!("{field}.contact_id"), &draft.contact_id)?;
     filled(&format!("{field}.sequence_id"), &draft.sequence_id)?;
     match draft.mailbox_id.as_deref() {

@@ -3,7 +3,7 @@
 use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Record, Records};
-use syncline_providers::unified::PageAsk;
+use syncline_providers::unified::LivePageRequest;
 use syncline_store::{Connection, Table};
 
 use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList};
@@ -36,11 +36,11 @@ pub(super) fn page_asked(
     page_size: Option<&str>,
     default_size: i64,
     cursor: Option<&str>,
-) -> ApiResult<PageAsk> {
+) -> ApiResult<LivePageRequest> {
     let size = cursor::page_size(page_size, default_size, MAX_PAGE_SIZE)?;
     let size = u32::try_from(size).unwrap_or(1);
     let Some(cursor) = cursor else {
-        return Ok(PageAsk { page: 1, size });
+        return Ok(LivePageRequest { page: 1, size });
     };
     let at: LiveCursor = cursor::decode(cursor)?;
     let sizes = 1..=u32::try_from(MAX_PAGE_SIZE).unwrap_or(1);
@@ -48,7 +48,7 @@ pub(super) fn page_asked(
         return Err(cursor::foreign());
     }
     // The size of the first page: with another size, pages would begin elsewhere.
-    Ok(PageAsk {
+    Ok(LivePageRequest {
         page: at.page,
         size: at.size,
     })
@@ -58,7 +58,7 @@ pub(super) fn page_asked(
 pub(super) fn pagination(
     object: Object,
     of: Option<&str>,
-    ask: PageAsk,
+    ask: LivePageRequest,
     next: Option<u32>,
     total_count: Option<i64>,
 ) -> Pagination {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncline_model::Records;
-use syncline_providers::unified::Wrote;
+use syncline_providers::unified::WriteResult;
 use utoipa::ToSchema;
 
 use crate::{
@@ -71,7 +71,7 @@ impl Warning {
 }
 
 impl Created {
-    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: Wrote) -> Self {
+    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: WriteResult) -> Self {
         let (id, warnings) = shown(state, remote, wrote).await;
         Self {
             record: CreatedRecord { id },
@@ -89,13 +89,13 @@ impl Created {
 }
 
 impl Updated {
-    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: Wrote) -> Self {
+    pub(super) async fn of(state: &AppState, remote: &Remote, wrote: WriteResult) -> Self {
         let (_, warnings) = shown(state, remote, wrote).await;
         Self { warnings }
     }
 }
 
-async fn shown(state: &AppState, remote: &Remote, wrote: Wrote) -> (String, Vec<Warning>) {
+async fn shown(state: &AppState, remote: &Remote, wrote: WriteResult) -> (String, Vec<Warning>) {
     let mut warnings: Vec<_> = wrote.warnings.into_iter().map(Warning::partial).collect();
     if let Some(records) = &wrote.records {
         warnings.extend(show(state, remote, records, &[]).await);

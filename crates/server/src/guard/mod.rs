@@ -32,7 +32,7 @@ pub(crate) use {
     body::read_body,
     panics::answer_panics,
     place::Place,
-    rates::{Share, tell_share},
+    rates::{Share, add_rate_limit_headers},
     request_id::{RequestId, identify, known},
     shield::shield,
 };

@@ -74,7 +74,7 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
 }
 
 /// The layer that adds the rate limit headers. A provider's own headers are not changed.
-pub(crate) async fn tell_share(request: Request, next: Next) -> Response {
+pub(crate) async fn add_rate_limit_headers(request: Request, next: Next) -> Response {
     let call = CallContext::of(request.extensions());
     let mut response = next.run(request).await;
     if let Some(share) = call.share()

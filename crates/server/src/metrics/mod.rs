@@ -64,7 +64,7 @@ impl Metrics {
     }
 
     /// Aggregates the recorded samples, for as long as the process lives.
-    pub async fn keep_up(self) {
+    pub async fn run_upkeep(self) {
         loop {
             tokio::time::sleep(UPKEEP_EVERY).await;
             self.recorded.run_upkeep();

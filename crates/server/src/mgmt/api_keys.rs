@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Deserializer, Serialize};
-use syncline_model::{ApiKey, Beyond, Policy, Role, Time};
+use syncline_model::{ApiKey, GrantViolation, Policy, Role, Time};
 use syncline_store::NewApiKey;
 use utoipa::{IntoParams, ToSchema};
 
@@ -131,9 +131,10 @@ pub(crate) async fn create_api_key(
     Json(body): Json<CreateApiKey>,
 ) -> ApiResult<(StatusCode, JsonBody<CreatedApiKey>)> {
     check(&body, state.clock.now())?;
-    if let Err(beyond) = caller
-        .key
-        .outranks(body.role, body.policy.as_ref(), body.expires_at)
+    if let Err(beyond) =
+        caller
+            .key
+            .check_can_grant(body.role, body.policy.as_ref(), body.expires_at)
     {
         return Err(caller.refuse(goes_beyond(beyond)));
     }
@@ -204,13 +205,15 @@ fn check(body: &CreateApiKey, now: Time) -> ApiResult<()> {
     Ok(())
 }
 
-fn goes_beyond(beyond: Beyond) -> String {
+fn goes_beyond(beyond: GrantViolation) -> String {
     let what = match beyond {
-        Beyond::Role => "has a role that this key doesn't have".to_owned(),
-        Beyond::Policy => "may do what this one may not: give it a policy whose rules lie within \
+        GrantViolation::Role => "has a role that this key doesn't have".to_owned(),
+        GrantViolation::Policy => {
+            "may do what this one may not: give it a policy whose rules lie within \
                            this one's"
-            .to_owned(),
-        Beyond::Expiry(end) => format!(
+                .to_owned()
+        }
+        GrantViolation::Expiry(end) => format!(
             "is valid for longer than this one: give it an expires_at of {} or earlier",
             syncline_model::time::format(end)
         ),

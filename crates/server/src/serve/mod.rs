@@ -51,7 +51,7 @@ impl Default for ConnectionLimits {
 const REST: Duration = Duration::from_millis(100);
 
 /// How long a connection may take to close before another one is closed as well.
-const NEXT_VICTIM: Duration = Duration::from_millis(100);
+const EVICTION_POLL: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `shutdown` resolves; then takes no more connections, answers the requests in
 /// flight, and returns.
@@ -114,7 +114,7 @@ async fn make_room(slots: &Arc<Semaphore>, waiting: &Waiting) -> Option<OwnedSem
     loop {
         waiting.end_one();
         // The semaphore is never closed.
-        let freed = tokio::time::timeout(NEXT_VICTIM, slots.clone().acquire_owned());
+        let freed = tokio::time::timeout(EVICTION_POLL, slots.clone().acquire_owned());
         if let Ok(slot) = freed.await {
             return slot.ok();
         }

@@ -19,7 +19,7 @@ pub(crate) fn health(_: &mut Call<'_>) -> Result<Answer, Refusal> {
 }
 
 /// The same for an invalid key.
-pub(crate) fn health_of_stranger(refuse: bool) -> Result<Answer, Refusal> {
+pub(crate) fn health_of_unknown_key(refuse: bool) -> Result<Answer, Refusal> {
     if refuse {
         return Err(Refusal::bad_key());
     }

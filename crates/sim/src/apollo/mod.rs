@@ -26,7 +26,7 @@ mod users;
 use chrono::{DateTime, Utc};
 use http::Method;
 
-pub(crate) use self::auth::{authenticate, authorize, health_of_stranger, team_of};
+pub(crate) use self::auth::{authenticate, authorize, health_of_unknown_key, team_of};
 use self::params::Params;
 use self::refusal::{Answer, Refusal};
 use crate::fault::Action;

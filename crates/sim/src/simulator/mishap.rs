@@ -64,7 +64,7 @@ pub(super) fn spoil(reply: &mut SimReply, fault: Option<&Action>) {
             let body = String::from_utf8_lossy(&reply.body).replace(from, to);
             reply.body = Bytes::from(body);
         }
-        Some(Action::Garbage) => {
+        Some(Action::InvalidResponse) => {
             reply.body = Bytes::from_static(b"{\"contacts\":[{\"id\":\"6a0a\x00\xff<html>");
         }
         Some(Action::Wire(wire)) => reply.wire = Some(*wire),

@@ -73,7 +73,9 @@ impl Simulator {
         }
         let at = match apollo::authenticate(&world, request, params) {
             Err(_) if route.access == Access::Open => {
-                return apollo::health_of_stranger(self.0.options.switches.health_refuses_bad_keys);
+                return apollo::health_of_unknown_key(
+                    self.0.options.switches.health_refuses_bad_keys,
+                );
             }
             caller => caller?,
         };

@@ -254,7 +254,7 @@ fn refusals_can_be_ordered() {
         r#"{"error":"We are already processing the request for your sequence"}"#
     );
     assert_eq!(order(Action::KeyRevoked).status, 401);
-    let garbage = order(Action::Garbage);
+    let garbage = order(Action::InvalidResponse);
     assert_eq!((garbage.status, garbage.json()), (200, Value::Null));
 }
 

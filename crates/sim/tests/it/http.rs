@@ -241,9 +241,9 @@ async fn a_gate_holds_a_request_until_it_is_released() {
     let meanwhile = async {
         gate.arrived(1).await;
         assert_eq!(server.ledger().len(), 1, "the held request is not answered");
-        let doomed = server.read(0, |team| team.contact_ids()[0].clone());
+        let deletable = server.read(0, |team| team.contact_ids()[0].clone());
         server
-            .edit(0, |team| team.delete_contact(&doomed))
+            .edit(0, |team| team.delete_contact(&deletable))
             .expect("a contact");
         gate.release(1);
     };

@@ -404,10 +404,10 @@ fn meddle(team: &mut Team, now: DateTime<Utc>, n: u64) {
     team.hide_contact(&some(7)).unwrap();
     team.show_contact(&some(7 * 2)).unwrap();
     team.log_call(now, &some(3)).unwrap();
-    let doomed = some(5);
-    team.delete_contact(&doomed).unwrap();
+    let deletable = some(5);
+    team.delete_contact(&deletable).unwrap();
     if n.is_multiple_of(2) {
-        team.undelete_contact(now, &doomed).unwrap();
+        team.undelete_contact(now, &deletable).unwrap();
     }
 }
 

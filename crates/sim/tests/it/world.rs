@@ -245,8 +245,8 @@ fn hooks_change_the_world_between_pages() {
     let sim = sim(250);
     sim.on_request(|asked, team| {
         if asked.action == "contacts/search" && asked.page == 2 {
-            let doomed = team.contact_ids();
-            team.delete_contact(&doomed[0]).unwrap();
+            let deletable = team.contact_ids();
+            team.delete_contact(&deletable[0]).unwrap();
         }
     });
     let totals: Vec<_> = (1..=3)

@@ -10,7 +10,7 @@ use syncline_model::Time;
 use super::{Checker, Moment};
 use crate::{
     clock::LARGEST_OFFSET,
-    transport::PERMIT_MAY_LIE,
+    transport::PERMIT_MAX_AGE,
     wire::{Asked, Served},
 };
 
@@ -21,7 +21,7 @@ const EVERY: u64 = 32;
 const LARGE: usize = 2_000;
 
 #[derive(Default)]
-pub(crate) struct Books {
+pub(crate) struct BudgetChecks {
     /// Per account, what was served in the last day.
     served: BTreeMap<String, VecDeque<Spent>>,
     /// The sum that all budgets counted after the last step.
@@ -37,7 +37,7 @@ struct Spent {
     records: i64,
 }
 
-impl Books {
+impl BudgetChecks {
     pub(super) fn accounts(&self) -> Vec<String> {
         self.served.keys().cloned().collect()
     }
@@ -94,7 +94,7 @@ impl Checker {
                 let looks_older = if quiet {
                     TimeDelta::zero()
                 } else {
-                    newest.ahead - leaps.least_since(it.left_at - PERMIT_MAY_LIE)
+                    newest.ahead - leaps.least_since(it.left_at - PERMIT_MAX_AGE)
                 };
                 newest.at - it.at + looks_older < window
             });
@@ -146,7 +146,7 @@ impl Checker {
         for it in own.iter().rev().take_while(|it| it.at > oldest) {
             let (mut at, mut looks_older) = (it.at, TimeDelta::zero());
             if !quiet {
-                let behind = leaps.least_since(it.left_at - PERMIT_MAY_LIE);
+                let behind = leaps.least_since(it.left_at - PERMIT_MAX_AGE);
                 at += behind;
                 looks_older = leaps.furthest_now() - behind;
             }

@@ -1,7 +1,7 @@
 //! No live record is marked as deleted.
 
 use super::{Checker, Moment, rows::MARKED, tables::HistoryEvent, truth::marked};
-use crate::wire::Lie;
+use crate::wire::FalseAnswer;
 use syncline_model::{Object, Time};
 
 /// The reason in the history for held deletions that an operator applied.
@@ -87,7 +87,7 @@ impl Checker {
                 .lies
                 .values()
                 .flatten()
-                .any(|lie| *lie == Lie::Nothing)
+                .any(|lie| *lie == FalseAnswer::Nothing)
     }
 
     fn presence_is(&mut self, entry: &HistoryEvent, object: Object, is_deleted: bool) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syncline_model::{Object, Time, Verdict};
 
 use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
-use crate::{transport::FULL_PAGE, wire::Lie};
+use crate::{transport::FULL_PAGE, wire::FalseAnswer};
 
 impl Checker {
     /// Exactly one event for each run that ended, and no other events.
@@ -224,7 +224,7 @@ impl Checker {
     pub(super) fn is_excused_by_lies(&self, run: &Run) -> bool {
         let lies = self.runs.lies.get(&run.scan_id);
         let lies = lies.map_or(&[][..], Vec::as_slice);
-        lies.contains(&Lie::Nothing)
+        lies.contains(&FalseAnswer::Nothing)
             || lies.len() > 1
             || (run.object() == Object::Mailbox && !lies.is_empty())
     }

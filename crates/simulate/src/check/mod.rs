@@ -28,7 +28,7 @@ use syncline_model::{Time, VolumeLimits};
 pub(crate) use tables::{Run, Sync};
 
 use self::{
-    books::Books,
+    books::BudgetChecks,
     reads::Reads,
     rows::Rows,
     runs::Runs,
@@ -36,7 +36,7 @@ use self::{
 };
 use crate::{
     trace::Trace,
-    wire::{Lie, Served, StepRequest, Wire},
+    wire::{FalseAnswer, Served, StepRequest, Wire},
     world::World,
 };
 
@@ -123,7 +123,7 @@ pub(crate) struct Checker {
     runs: Runs,
     rows: Rows,
     reads: Reads,
-    books: Books,
+    books: BudgetChecks,
     syncs: Vec<Sync>,
     history_seen: i64,
     events_seen: i64,
@@ -151,7 +151,7 @@ impl Checker {
             runs: Runs::default(),
             rows: Rows::default(),
             reads: Reads::default(),
-            books: Books::default(),
+            books: BudgetChecks::default(),
             syncs: Vec::new(),
             history_seen: 0,
             events_seen: 0,
@@ -259,7 +259,7 @@ impl Checker {
 }
 
 /// False answers about a scan's object, and their kind.
-fn lies_of(served: &[Served]) -> impl Iterator<Item = (&str, Lie)> {
+fn lies_of(served: &[Served]) -> impl Iterator<Item = (&str, FalseAnswer)> {
     served.iter().filter_map(|it| {
         let step_request = it.step_request.as_ref()?;
         Some((step_request.scan_id.as_str(), it.lie?))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline_model::Time;
 
 use super::{Checker, Moment, Run, endings::rejected_in};
-use crate::wire::Lie;
+use crate::wire::FalseAnswer;
 
 /// A run, with facts that are not in the tables.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Runs {
     known: BTreeMap<String, Known>,
     active: BTreeSet<String>,
     /// Per scan, the false answers of the provider.
-    pub(crate) lies: BTreeMap<String, Vec<Lie>>,
+    pub(crate) lies: BTreeMap<String, Vec<FalseAnswer>>,
     /// Scans with lookups that the provider did not answer.
     pub(crate) unanswered: BTreeSet<String>,
     /// The number of requests of each scan.

@@ -109,7 +109,7 @@ impl Driver {
             self.step().await?;
         }
         if self.is_well() {
-            self.come_to_rest().await?;
+            self.final_phase().await?;
         }
         for process in &mut self.processes {
             process.die(&self.wire).await;

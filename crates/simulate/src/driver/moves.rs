@@ -32,7 +32,7 @@ impl Driver {
             Move::Claim(process) => self.claim(process).await,
             Move::Step(process, place) => self.step_scan(process, place).await,
             Move::Resume(process, place) => self.resume(process, place).await,
-            Move::GiveBack(process, place) => self.give_back(process, place).await,
+            Move::GiveBack(process, place) => self.release_lease(process, place).await,
             Move::Crash(process) => self.crash(process).await,
             Move::Freeze(process) => Ok(self.freeze(process)),
             Move::Edit => Ok(self.edit()),
@@ -303,7 +303,7 @@ impl Driver {
     }
 
     /// A scan's turn is over, or its process shuts down gracefully.
-    async fn give_back(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+    async fn release_lease(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
         let dying = self.plant_crash(process);
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
@@ -313,7 +313,7 @@ impl Driver {
             live.scans.insert(place, held);
             return Ok(String::new());
         };
-        let end = live.engine.give_back(&mut leased).await;
+        let end = live.engine.release_lease(&mut leased).await;
         self.news();
         let what = format!("process {process} gives {} back", named(&leased));
         let result = Ok(format!("{end:?}"));
@@ -336,9 +336,9 @@ impl Driver {
 
     fn edit(&mut self) -> String {
         let team = self.dice.below(self.scenario.teams.len());
-        if self.dice.chance(self.scenario.rates.upheaval) {
-            let made = edits::upheaval(&self.world, &mut self.dice, team);
-            return format!("upheaval of {made}");
+        if self.dice.chance(self.scenario.rates.mass_edit) {
+            let made = edits::mass_edit(&self.world, &mut self.dice, team);
+            return format!("mass_edit of {made}");
         }
         let made = edits::batch(&self.world, &mut self.dice, team);
         format!("{made} edits")

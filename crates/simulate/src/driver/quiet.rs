@@ -12,13 +12,13 @@ const MOST_MOVES: u64 = 20_000;
 const MOST_TIME: TimeDelta = TimeDelta::days(60);
 
 impl Driver {
-    pub(super) async fn come_to_rest(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn final_phase(&mut self) -> anyhow::Result<()> {
         self.scenario.rates = Rates::default();
         self.busy = false;
         self.busy_until = self.world.now() + MOST_TIME * 2;
         self.wire.set_rates(Rates::default());
         self.settle_clocks();
-        self.put_right().await?;
+        self.repair().await?;
         self.look().await?;
         let before = self.checker.ended_so_far();
         let quiet_since = self.world.now() + self.world.lag + TimeDelta::seconds(5);
@@ -37,7 +37,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn put_right(&mut self) -> anyhow::Result<()> {
+    async fn repair(&mut self) -> anyhow::Result<()> {
         for process in &mut self.processes {
             process.frozen_until = None;
             if process.live.is_none() {
@@ -66,7 +66,7 @@ impl Driver {
             return Ok(());
         };
         for (client, (paused, new_key)) in self.clients.iter_mut().zip(paused) {
-            client.put_right(live, &self.wire, &paused, new_key).await?;
+            client.repair(live, &self.wire, &paused, new_key).await?;
             let connected = self.checker.connections.get_mut(&client.connection.id);
             if let Some(connected) = connected {
                 connected.limits = client.limits;

@@ -9,4 +9,4 @@ mod write_through;
 
 pub use read::{RecordQuery, Row, Search};
 pub use tables::Table;
-pub(crate) use write::{Changes, INDEX_LAG, KeptOut, Origin, Writing};
+pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};

@@ -99,13 +99,13 @@ pub(super) async fn upsert_all_but_refused<T: Table>(
         tx.savepoint().await?;
         let error = match upsert(tx, source, part).await {
             Ok(()) => {
-                tx.keep().await?;
+                tx.release_savepoint().await?;
                 continue;
             }
             Err(error) if error.refuses_data() => error,
             Err(error) => return Err(error),
         };
-        tx.take_back().await?;
+        tx.rollback_to_savepoint().await?;
         if part.len() == 1 {
             let reason = error.refusal();
             let place = first;

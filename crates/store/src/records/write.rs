@@ -37,12 +37,12 @@ pub(crate) struct Changes {
     /// The indexes of unchanged records whose rows have a hash of an earlier version.
     rehashed: Vec<usize>,
     /// Records whose presence changed: they were deleted, or they are back.
-    turned: Vec<Turned>,
+    turned: Vec<PresenceChange>,
 }
 
 /// Records that the database refused.
 #[derive(Debug, Default)]
-pub(crate) struct KeptOut {
+pub(crate) struct RefusedRecords {
     /// `(id, reason)`.
     pub(crate) records: Vec<(String, String)>,
     pub(crate) new: i64,
@@ -60,7 +60,7 @@ pub(crate) struct Writing<'a> {
 
 /// A record whose deletion state differs from the row's.
 #[derive(Debug)]
-struct Turned {
+struct PresenceChange {
     place: usize,
     is_deleted: bool,
 }
@@ -124,7 +124,7 @@ impl Store {
                     changes.new.insert(place);
                     false
                 }
-                Some(row) if row.is_as(record) || row.is_ahead_of(record, origin) => {
+                Some(row) if row.has_content(record) || row.is_newer_than(record, origin) => {
                     changes.unchanged += 1;
                     if row.has_former_hash_of(record) {
                         changes.rehashed.push(place);
@@ -138,7 +138,7 @@ impl Store {
             };
             changes.places.push(place);
             if was_deleted != record.is_deleted {
-                changes.turned.push(Turned {
+                changes.turned.push(PresenceChange {
                     place,
                     is_deleted: record.is_deleted,
                 });
@@ -155,13 +155,13 @@ impl Store {
         writing: Writing<'_>,
         records: &[Record<T>],
         changes: &Changes,
-    ) -> Result<(Option<Time>, KeptOut), StoreError> {
+    ) -> Result<(Option<Time>, RefusedRecords), StoreError> {
         if !changes.rehashed.is_empty() {
             let rehashed = changes.rehashed.iter().map(|place| &records[*place]);
             rehash(tx, connection, writing.sync_id, rehashed).await?;
         }
         if changes.places.is_empty() {
-            return Ok((None, KeptOut::default()));
+            return Ok((None, RefusedRecords::default()));
         }
         let to_write: Vec<_> = changes
             .places
@@ -186,8 +186,8 @@ impl Store {
             .into_iter()
             .map(|refused| (changes.places[refused.place], refused.reason))
             .collect();
-        let written = |turned: &&Turned| !kept_out.contains_key(&turned.place);
-        for Turned { place, is_deleted } in changes.turned.iter().filter(written) {
+        let written = |turned: &&PresenceChange| !kept_out.contains_key(&turned.place);
+        for PresenceChange { place, is_deleted } in changes.turned.iter().filter(written) {
             let entry = if *is_deleted {
                 HistoryEntry::new("deleted", "the provider marks it as deleted")
             } else {
@@ -333,9 +333,13 @@ impl Store {
 }
 
 impl Changes {
-    fn kept_out<T>(&self, records: &[Record<T>], refused: HashMap<usize, String>) -> KeptOut {
+    fn kept_out<T>(
+        &self,
+        records: &[Record<T>],
+        refused: HashMap<usize, String>,
+    ) -> RefusedRecords {
         let new = refused.keys().filter(|place| self.new.contains(place));
-        KeptOut {
+        RefusedRecords {
             new: i64::try_from(new.count()).unwrap_or(i64::MAX),
             records: refused
                 .into_iter()
@@ -357,7 +361,7 @@ impl Known {
         }
     }
 
-    fn is_as<T>(&self, record: &Record<T>) -> bool {
+    fn has_content<T>(&self, record: &Record<T>) -> bool {
         let is_same = self.content_hash == record.hash || self.has_former_hash_of(record);
         is_same && self.is_deleted == record.is_deleted
     }
@@ -365,7 +369,7 @@ impl Known {
     /// Whether a page has shown a state newer than the write's response, after the write was sent.
     /// A write's own `updated_at` is not enough: the next write may be answered by a server whose
     /// clock is behind.
-    fn is_of_a_page_since(&self, asked_at: Time, updated_at: Option<Time>) -> bool {
+    fn has_newer_page_state(&self, asked_at: Time, updated_at: Option<Time>) -> bool {
         let Some(Timestamp(recorded)) = self.last_modified_at else {
             return false;
         };
@@ -378,7 +382,7 @@ impl Known {
         record.former_hash == Some(self.content_hash)
     }
 
-    fn is_ahead_of<T>(&self, record: &Record<T>, origin: Origin) -> bool {
+    fn is_newer_than<T>(&self, record: &Record<T>, origin: Origin) -> bool {
         match origin {
             // It was written through the unified API so recently that the page may be outdated.
             Origin::Page { asked_at } => {
@@ -391,7 +395,7 @@ impl Known {
             // The responses of two writes may arrive in the other order.
             Origin::Write { asked_at } => {
                 self.write_asked_at.is_some_and(|other| other.0 > asked_at)
-                    || self.is_of_a_page_since(asked_at, record.updated_at)
+                    || self.has_newer_page_state(asked_at, record.updated_at)
             }
         }
     }

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     Connection, Store, StoreError,
-    again::again,
     db::{Tx, run},
     history::{HistoryEntry, NO_RUN},
     key_set::KeySet,
+    retry::with_retry,
     timestamp::at,
 };
 
@@ -30,7 +30,7 @@ impl Store {
         removed: &[String],
         asked_at: Time,
     ) -> Result<(), StoreError> {
-        again(|| self.write_through_once(connection, records, removed, asked_at)).await
+        with_retry(|| self.write_through_once(connection, records, removed, asked_at)).await
     }
 
     async fn write_through_once(

@@ -15,7 +15,7 @@ pub(crate) use envelope::{key_id, same_value};
 pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
-use crate::{Store, StoreError, connections, encryption, webhook_secrets::WEBHOOK_SECRET};
+use crate::{Store, StoreError, credentials, encryption, webhook_secrets::WEBHOOK_SECRET};
 
 /// A column whose values are encrypted, or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -85,7 +85,7 @@ async fn a_lost_answer_counts_in_full_and_a_refused_request_counts_nothing(datab
     let cases = [
         (Action::Wire(WireFault::Truncate), vec![1, 2, 2, 3, 4]),
         (Action::Wire(WireFault::Reset), vec![1, 2, 2, 3, 4]),
-        (Action::Garbage, vec![1, 2, 2, 3, 4]),
+        (Action::InvalidResponse, vec![1, 2, 2, 3, 4]),
         (Action::unavailable(), vec![1, 2, 2, 3, 4, 5]),
         (Action::server_error(), vec![1, 2, 2, 3, 4, 5]),
     ];

@@ -323,11 +323,11 @@ fn delete_contacts(app: &App, number: usize) -> Vec<String> {
     app.apollo.edit(0, |team| {
         let ids = team.contact_ids();
         let step = ids.len() / number;
-        let doomed: Vec<String> = ids.into_iter().step_by(step).take(number).collect();
-        for id in &doomed {
+        let deletable: Vec<String> = ids.into_iter().step_by(step).take(number).collect();
+        for id in &deletable {
             team.delete_contact(id).unwrap();
         }
-        doomed
+        deletable
     })
 }
 

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use self::{api::Api, receiver::Receiver, second_sync::SecondSync};
 use crate::{
     cli::DemoArgs,
-    compose::{self, Exclusive, Parts},
+    compose::{Exclusive, Parts},
     config::Config,
     lifecycle::Signals,
     logging, services,

@@ -68,7 +68,7 @@ impl Receiver {
     }
 
     /// The event of this run, if one with a valid signature has arrived.
-    pub(super) fn told_of(&self, run_id: &str) -> Option<Value> {
+    pub(super) fn event_of(&self, run_id: &str) -> Option<Value> {
         let told = lock(&self.shared.told);
         told.iter().find(|event| event["run_id"] == run_id).cloned()
     }

@@ -71,7 +71,7 @@ impl Demo {
             reason: self.reason(customer, &deleted.id).await?,
             updated,
             deleted,
-            event: self.told_of(&run).await?,
+            event: self.event_of(&run).await?,
             run,
             receiver: self.receiver.address.clone(),
             forged: self.receiver.forged(),
@@ -128,11 +128,11 @@ impl Demo {
     }
 
     /// The receiver's event of the run; the message may still be on its way.
-    async fn told_of(&self, run: &Value) -> anyhow::Result<Value> {
+    async fn event_of(&self, run: &Value) -> anyhow::Result<Value> {
         let id = run["id"].as_str().unwrap_or_default();
         let told = async {
             loop {
-                if let Some(event) = self.receiver.told_of(id) {
+                if let Some(event) = self.receiver.event_of(id) {
                     return event;
                 }
                 tokio::select! {

@@ -8,8 +8,8 @@ use syncline_model::{
     HealthStatus, Object, ProviderLimits, ProviderName, RecordWindow, Time, VolumeLimits,
 };
 use syncline_store::{
-    AccountBudget, ActiveRuns, Gauges, HeldDeletions, RunAtWork, Store, StoreError, TroubledSync,
-    Whose,
+    AccountBudget, ActiveRuns, Gauges, HeldDeletions, RunAtWork, Store, StoreError, SyncOwner,
+    TroubledSync,
 };
 
 /// Names that are listed of each kind.
@@ -26,7 +26,7 @@ pub(super) struct Overview {
     pub(super) database: DatabaseBody,
     /// By status.
     pub(super) connections: BTreeMap<&'static str, i64>,
-    pub(super) rejected_keys: Vec<WhoseBody>,
+    pub(super) rejected_keys: Vec<SyncOwnerBody>,
     pub(super) runs: RunsBody,
     pub(super) syncs: SyncsBody,
     /// The recently used accounts with the least left.
@@ -48,7 +48,7 @@ pub(super) struct DatabaseBody {
 }
 
 #[derive(Clone, Serialize)]
-pub(super) struct WhoseBody {
+pub(super) struct SyncOwnerBody {
     pub(super) application: String,
     pub(super) customer_id: String,
     pub(super) provider_name: ProviderName,
@@ -67,7 +67,7 @@ pub(super) struct RunsBody {
 #[derive(Serialize)]
 pub(super) struct RunBody {
     #[serde(flatten)]
-    pub(super) whose: WhoseBody,
+    pub(super) whose: SyncOwnerBody,
     pub(super) object: Object,
     pub(super) run_id: String,
     pub(super) state: String,
@@ -88,7 +88,7 @@ pub(super) struct SyncsBody {
 #[derive(Serialize)]
 pub(super) struct TroubledBody {
     #[serde(flatten)]
-    pub(super) whose: WhoseBody,
+    pub(super) whose: SyncOwnerBody,
     pub(super) object: Object,
     pub(super) status: HealthStatus,
     pub(super) reason: String,
@@ -129,7 +129,7 @@ pub(super) struct HeldBody {
 #[derive(Serialize)]
 pub(super) struct HeldRunBody {
     #[serde(flatten)]
-    pub(super) whose: WhoseBody,
+    pub(super) whose: SyncOwnerBody,
     pub(super) object: Object,
     pub(super) records: i64,
     pub(super) run_id: String,
@@ -306,8 +306,8 @@ impl OverallHealth {
     }
 }
 
-impl From<Whose> for WhoseBody {
-    fn from(whose: Whose) -> Self {
+impl From<SyncOwner> for SyncOwnerBody {
+    fn from(whose: SyncOwner) -> Self {
         Self {
             application: whose.application,
             customer_id: whose.customer_id,

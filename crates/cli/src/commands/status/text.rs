@@ -6,7 +6,7 @@ use syncline_model::Time;
 
 use super::{
     customer::{ConnectionBody, CustomerBody, SyncBody},
-    overview::{Overview, RunBody, WhoseBody},
+    overview::{Overview, RunBody, SyncOwnerBody},
 };
 
 pub(super) fn of_overview(of: &Overview) -> String {
@@ -216,7 +216,7 @@ impl Page {
     }
 
     /// Customers' ids may contain any characters, so they are shown escaped.
-    fn name(&mut self, whose: &WhoseBody, what: &str) {
+    fn name(&mut self, whose: &SyncOwnerBody, what: &str) {
         let _ = writeln!(self.0, "  {:?}  {what}", whose.customer_id);
     }
 

@@ -16,13 +16,13 @@ pub(super) struct Watched {
     /// This command's run.
     pub(super) run: Option<SyncRun>,
     /// A run is active; it may be another process's.
-    pub(super) is_held_up: bool,
+    pub(super) is_blocked: bool,
 }
 
 impl Watched {
     fn stage(&self) -> Stage {
         let Some(run) = &self.run else {
-            if !self.is_held_up {
+            if !self.is_blocked {
                 return Stage::Queued;
             }
             return Stage::Waiting {
@@ -150,11 +150,11 @@ mod tests {
         }
     }
 
-    fn stage_of(run: Option<SyncRun>, is_held_up: bool) -> Stage {
+    fn stage_of(run: Option<SyncRun>, is_blocked: bool) -> Stage {
         let watched = Watched {
             object: Object::Contact,
             run,
-            is_held_up,
+            is_blocked,
         };
         watched.stage()
     }

@@ -27,7 +27,7 @@ impl Store {
 
     /// Corrects starts, leases and waits that are too far in the future. `lease` is the longest
     /// lease.
-    pub async fn take_back_the_future(&self, lease: TimeDelta) -> Result<(), StoreError> {
+    pub async fn clamp_future_times(&self, lease: TimeDelta) -> Result<(), StoreError> {
         const QUEUED: &str = "
             UPDATE sync_runs SET due_at = $2
             WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
@@ -45,7 +45,7 @@ impl Store {
         const PROBES: &str = "
             UPDATE syncs SET next_run_at = $2
             WHERE paused_cause = 'forbidden' AND triggered_at IS NULL AND next_run_at > $1";
-        if mutation::on(Mutation::FutureIsKept) {
+        if mutation::on(Mutation::FutureTimesAreKept) {
             return Ok(());
         }
         let now = self.now();
@@ -58,13 +58,13 @@ impl Store {
             (probes, now + PROBE_EVERY, PROBES),
         ] {
             if found {
-                self.take_back(sql, allowed).await?;
+                self.clamp_future(sql, allowed).await?;
             }
         }
         for (period_ms, latest) in self.latest_of_periods().await? {
             let allowed = now + TimeDelta::milliseconds(period_ms);
             if latest > allowed + CLOCKS_DIFFER_BY {
-                self.take_back_starts(period_ms, allowed).await?;
+                self.clamp_starts(period_ms, allowed).await?;
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Store {
             .collect())
     }
 
-    async fn take_back(&self, sql: &'static str, allowed: Time) -> Result<(), StoreError> {
+    async fn clamp_future(&self, sql: &'static str, allowed: Time) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let moved = run!(tx, |c| sqlx::query(sql)
             .bind(at(allowed + CLOCKS_DIFFER_BY))
@@ -130,7 +130,7 @@ impl Store {
         Ok(())
     }
 
-    async fn take_back_starts(&self, period_ms: i64, allowed: Time) -> Result<(), StoreError> {
+    async fn clamp_starts(&self, period_ms: i64, allowed: Time) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE syncs SET next_run_at = $3
             WHERE NOT paused AND period_ms = $1 AND next_run_at > $2";

@@ -6,20 +6,20 @@ use std::{future::Future, time::Duration};
 use crate::StoreError;
 
 /// The pauses before each retry.
-const PAUSES: [Duration; 3] = [
+const RETRY_SCHEDULE: [Duration; 3] = [
     Duration::from_millis(10),
     Duration::from_millis(40),
     Duration::from_millis(160),
 ];
 
 /// `transaction` must begin a transaction, commit it, and have no other effect.
-pub(crate) async fn again<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
+pub(crate) async fn with_retry<T, F>(transaction: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    for pause in PAUSES {
+    for pause in RETRY_SCHEDULE {
         match transaction().await {
-            Err(error) if error.was_given_up() => {
+            Err(error) if error.is_retryable() => {
                 tracing::debug!("a transaction is retried: {error}");
                 tokio::time::sleep(pause).await;
             }
