@@ -62,7 +62,7 @@ async fn a_page_of_sync_runs_reads_no_more_of_them(database: Database) {
     let app = with_history(database).await;
     let application = app
         .store
-        .find_or_create_application("default")
+        .find_or_create_application("default", &crate::support::enabled())
         .await
         .unwrap();
     let tenant = app.store.tenant(&application.id);

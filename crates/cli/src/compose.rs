@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
-use syncline_model::{Clock, Ids, ProviderLimits, ProviderName, SystemClock};
-use syncline_providers::{ApolloConfig, Providers};
+use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
+use syncline_providers::{ApolloConfig, Providers, apollo};
 use syncline_server::{AppState, Guard, Metrics, Recorder};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
@@ -135,7 +135,8 @@ impl Parts {
         let database = config.database.options();
         let store = Store::open_with(&url, database, clock.clone(), ids.clone(), keys)
             .await
-            .with_context(|| cannot_open(config))?;
+            .with_context(|| cannot_open(config))?
+            .with_containment(providers.containment());
         if missing == Missing::Refused && store.is_empty().await? {
             bail!(
                 "the database at {} has no tables of Syncline: check the address, or create them \
@@ -261,7 +262,7 @@ impl Parts {
     ) -> anyhow::Result<(Application, Option<String>)> {
         let application = self
             .store
-            .find_or_create_application(DEFAULT_APPLICATION)
+            .find_or_create_application(DEFAULT_APPLICATION, &self.providers.enabled_at_first())
             .await?;
         if let Some(key) = set {
             self.store
@@ -312,7 +313,7 @@ impl Parts {
 }
 
 pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
-    Providers::new(ApolloConfig {
+    Providers::built_in(ApolloConfig {
         base_url: config.providers.apollo.base_url.clone(),
         transport: None,
     })
@@ -322,11 +323,12 @@ pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
 /// The providers, and how much may be read from each.
 pub(crate) fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
     let providers = connect_providers(config)?;
-    let limits = config.providers.apollo.limits.checked(
-        "providers.apollo.limits",
-        &**providers.get(ProviderName::Apollo),
-    )?;
-    Ok((providers, [(ProviderName::Apollo, limits)].into()))
+    let limits = config
+        .providers
+        .apollo
+        .limits
+        .checked("providers.apollo.limits", &**providers.get(apollo::NAME)?)?;
+    Ok((providers, [(apollo::NAME, limits)].into()))
 }
 
 fn days(days: u32) -> Duration {

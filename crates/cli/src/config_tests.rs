@@ -168,11 +168,11 @@ const HOUR: &str = "SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_HOUR";
 fn limits_of(config: &Config) -> anyhow::Result<VolumeLimits> {
     // Another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let providers = syncline_providers::Providers::new(syncline_providers::ApolloConfig {
+    let providers = syncline_providers::Providers::built_in(syncline_providers::ApolloConfig {
         base_url: config.providers.apollo.base_url.clone(),
         transport: None,
     })?;
-    let apollo = providers.get(syncline_model::ProviderName::Apollo);
+    let apollo = providers.get(syncline_providers::apollo::NAME)?;
     config
         .providers
         .apollo

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use syncline_model::Object;
 use syncline_queue::Leases;
-use syncline_store::StoreError;
+use syncline_store::{Connection, StoreError};
 
 use crate::{Engine, LeasedScan, scan::Failure};
 
@@ -30,11 +30,12 @@ impl Engine {
     /// If a run of the service is active for an object, this waits until it ends.
     pub async fn read_in_foreground(
         &self,
-        connection_id: &str,
+        connection: &Connection,
         objects: &[Object],
         started: impl Fn(&str),
     ) -> Result<ForegroundEnd, StoreError> {
-        let mut scans = scans_of(objects);
+        let connection_id = &connection.id;
+        let mut scans = self.scans_of(connection, objects);
         let mut runs: Vec<String> = Vec::new();
         loop {
             if self.shutdown.is_cancelled() {
@@ -61,6 +62,25 @@ impl Engine {
                 () = self.shutdown.cancelled() => {}
             }
         }
+    }
+
+    /// Groups objects that are read from the same pages; small objects come first.
+    fn scans_of(&self, connection: &Connection, objects: &[Object]) -> VecDeque<Vec<Object>> {
+        let provider = self.providers.get(connection.provider);
+        let scan_object = |object: Object| {
+            let support = provider.as_ref().ok().map(|it| it.support(object));
+            support.and_then(|it| it.carried_in).unwrap_or(object)
+        };
+        let mut scans: Vec<Vec<Object>> = Vec::new();
+        for object in objects {
+            let same = |scan: &&mut Vec<Object>| scan_object(scan[0]) == scan_object(*object);
+            match scans.iter_mut().find(same) {
+                Some(scan) => scan.push(*object),
+                None => scans.push(vec![*object]),
+            }
+        }
+        scans.sort_by_key(|scan| scan[0].scan_rank());
+        scans.into()
     }
 
     /// Starts the first scan that nothing blocks.
@@ -108,18 +128,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Groups objects that are read from the same pages; small objects come first.
-fn scans_of(objects: &[Object]) -> VecDeque<Vec<Object>> {
-    let mut scans: Vec<Vec<Object>> = Vec::new();
-    for object in objects {
-        let same = |scan: &&mut Vec<Object>| scan[0].scanned_as() == object.scanned_as();
-        match scans.iter_mut().find(same) {
-            Some(scan) => scan.push(*object),
-            None => scans.push(vec![*object]),
-        }
-    }
-    scans.sort_by_key(|scan| scan[0].scan_rank());
-    scans.into()
 }

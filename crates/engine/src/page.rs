@@ -34,6 +34,11 @@ const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
 impl Engine {
     /// Sends one request of the scan, or ends it.
     pub async fn step(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
+        // A newer process on the same database may know more providers than this one.
+        if let Err(unknown) = self.providers.get(leased.scan.connection.provider) {
+            let failure = Failure::new(unknown.to_string());
+            return Ok(Step::End(self.fail(leased, &failure).await?));
+        }
         let facts = &leased.scan.checkpoint.facts;
         if facts.reached_end || facts.capped {
             return self.conclude(leased).await;
@@ -60,7 +65,8 @@ impl Engine {
     }
 
     pub(crate) fn provider_of(&self, scan: &Scan) -> &dyn Provider {
-        self.providers.get(scan.connection.provider).as_ref()
+        let provider = self.providers.get(scan.connection.provider);
+        &**provider.expect("a scan of an unknown provider ends before its first request")
     }
 
     /// The scan's credentials, or the end of the scan if they can't be decrypted.
@@ -342,7 +348,7 @@ impl Engine {
         let before = &scan.checkpoint;
         let without_id = |of_scanned: bool| {
             let rejected = page.rejected.iter().filter(|rejected| {
-                let scanned = rejected.object == rejected.object.scanned_as();
+                let scanned = rejected.object == scan.object;
                 rejected.id.is_none() && scanned == of_scanned
             });
             i64::try_from(rejected.count()).unwrap_or_default()
@@ -362,7 +368,7 @@ impl Engine {
         let of_scanned = page
             .rejected
             .iter()
-            .filter(|rejected| rejected.object == rejected.object.scanned_as());
+            .filter(|rejected| rejected.object == scan.object);
         facts.rejected += i64::try_from(of_scanned.count()).unwrap_or_default();
         facts.rejected_without_id += without_id(true);
         facts.carried_rejected_without_id += without_id(false);

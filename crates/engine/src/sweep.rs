@@ -305,7 +305,10 @@ impl Engine {
     /// records are decided by the records that contain them.
     pub(crate) fn absence_proves(&self, scan: &Scan, run: &ScanRun) -> bool {
         let progress = &scan.checkpoint.sweep;
-        if !self.provider_of(scan).support(scan.object).get {
+        let Ok(provider) = self.providers.get(scan.connection.provider) else {
+            return false;
+        };
+        if !provider.support(scan.object).get {
             return true;
         }
         let all_are_gone = progress.gone == progress.lookups && progress.gone >= ENOUGH_ANSWERS;

@@ -40,7 +40,7 @@ pub use ids::{Ids, first_id_of};
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
 pub use line::{breaks_lines, line};
 pub use object::Object;
-pub use provider::{Category, ProviderName};
+pub use provider::{AuthType, Category, Containment, ProviderName};
 pub use record::{
     Account, Address, Common, Contact, EmailAddress, Mailbox, PhoneNumber, Record, Records,
     Rejected, Sequence, SequenceState, ShareType, User,

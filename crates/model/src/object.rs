@@ -75,15 +75,6 @@ impl Object {
             Self::Contact | Self::SequenceState => 2,
         }
     }
-
-    /// The object whose pages contain this one's records. A sequence state is part of its contact,
-    /// so one scan of the contacts serves both.
-    pub fn scanned_as(self) -> Self {
-        match self {
-            Self::SequenceState => Self::Contact,
-            other => other,
-        }
-    }
 }
 
 impl fmt::Display for Object {

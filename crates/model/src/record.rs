@@ -34,7 +34,8 @@ pub struct Record<T> {
     pub unread: Vec<String>,
 }
 
-/// A page's records, by object. A page of contacts also has their sequence states.
+/// A page's records, by object. Where a provider's contacts contain their sequence states, a page of
+/// contacts has both.
 #[derive(Debug, Clone)]
 pub enum Records {
     Users(Vec<Record<User>>),
@@ -45,6 +46,7 @@ pub enum Records {
         contacts: Vec<Record<Contact>>,
         states: Vec<Record<SequenceState>>,
     },
+    SequenceStates(Vec<Record<SequenceState>>),
 }
 
 impl Records {
@@ -62,6 +64,7 @@ impl Records {
             Self::Sequences(sequences) => of(sequences),
             Self::Accounts(accounts) => of(accounts),
             Self::Contacts { contacts, .. } => of(contacts),
+            Self::SequenceStates(states) => of(states),
         }
     }
 }
@@ -94,7 +97,11 @@ common!(Mailbox, Object::Mailbox, Records::Mailboxes(mailboxes) => mailboxes);
 common!(Sequence, Object::Sequence, Records::Sequences(sequences) => sequences);
 common!(Account, Object::Account, Records::Accounts(accounts) => accounts);
 common!(Contact, Object::Contact, Records::Contacts { contacts, .. } => contacts);
-common!(SequenceState, Object::SequenceState, Records::Contacts { states, .. } => states);
+common!(
+    SequenceState,
+    Object::SequenceState,
+    Records::Contacts { states: own, .. } | Records::SequenceStates(own) => own
+);
 
 /// A record that was rejected, with the reason. A malformed record never stops its page.
 #[derive(Debug, Clone, PartialEq, Eq)]

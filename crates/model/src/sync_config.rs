@@ -92,8 +92,8 @@ pub struct InvalidSyncConfig {
 }
 
 impl SyncConfigData {
-    /// The default for a provider in a new application: every object, full syncs, once an hour.
-    pub fn default_for_all_objects() -> Self {
+    /// The default for a provider in a new application: these objects, full syncs, once an hour.
+    pub fn hourly(objects: &[Object]) -> Self {
         Self {
             default_config: SyncStrategyConfig {
                 period_ms: 3_600_000,
@@ -101,7 +101,7 @@ impl SyncConfigData {
                 auto_start_on_connection: Some(true),
                 full_sync_every_n_incrementals: None,
             },
-            common_objects: Object::ALL
+            common_objects: objects
                 .iter()
                 .map(|object| CommonObjectConfig {
                     object: object.to_string(),
@@ -200,26 +200,26 @@ mod tests {
 
     #[test]
     fn the_default_covers_every_object_once_an_hour() {
-        let objects = SyncConfigData::default_for_all_objects().objects().unwrap();
+        let objects = SyncConfigData::hourly(Object::ALL).objects().unwrap();
         assert_eq!(objects.len(), 6);
         assert!(objects.iter().all(|(_, period)| *period == 3_600_000));
     }
 
     #[test]
     fn an_invalid_config_names_the_field() {
-        let mut config = SyncConfigData::default_for_all_objects();
+        let mut config = SyncConfigData::hourly(Object::ALL);
         config.common_objects[2].object = "deal".into();
         assert_eq!(
             config.objects().unwrap_err().field,
             "config.common_objects[2].object"
         );
-        let mut config = SyncConfigData::default_for_all_objects();
+        let mut config = SyncConfigData::hourly(Object::ALL);
         config.default_config.period_ms = 59_999;
         assert_eq!(
             config.objects().unwrap_err().field,
             "config.default_config.period_ms"
         );
-        let mut config = SyncConfigData::default_for_all_objects();
+        let mut config = SyncConfigData::hourly(Object::ALL);
         config.common_objects[1].object = "user".into();
         assert!(config.objects().unwrap_err().reason.contains("Duplicate"));
     }

@@ -22,8 +22,9 @@ mod tests {
 
     #[test]
     fn keys_of_one_team_share_an_account_and_unknown_ones_have_their_own() {
+        const PROVIDER: ProviderName = ProviderName::literal("provider");
         let (one, other) = (Credentials::api_key("k1"), Credentials::api_key("k2"));
-        let of = |team, key| account_id(ProviderName::Apollo, team, key);
+        let of = |team, key| account_id(PROVIDER, team, key);
         assert_eq!(of(Some("t"), &one), of(Some("t"), &other));
         assert_ne!(of(None, &one), of(None, &other));
         assert!(!of(None, &one).contains("k1"));

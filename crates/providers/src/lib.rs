@@ -27,6 +27,6 @@ pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{
     Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Support,
 };
-pub use registry::Providers;
+pub use registry::{Providers, UnknownProvider};
 pub use session::{Answered, Meter, Request, Session};
 pub use unified::{RateLimitInfo, Unified};

@@ -1,14 +1,16 @@
 //! The interface that the engine uses for providers.
 //!
-//! No method has a default body, so a provider that lacks one doesn't compile. What a provider
-//! supports is data ([`Support`]): callers check it first, and never find out by a failed request.
+//! What a provider supports is data ([`Support`]): callers check it first, and never find out by a
+//! failed request.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
-use syncline_model::{Object, Order, ProviderName, Records, Rejected, Time, WindowUsage};
+use syncline_model::{
+    AuthType, Category, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
+};
 
 use crate::{error::ProviderError, http::Response};
 
@@ -30,7 +32,18 @@ impl Credentials {
 pub trait Provider: Send + Sync {
     fn name(&self) -> ProviderName;
 
+    fn category(&self) -> Category;
+
+    /// How its customers can be connected, the usual way first.
+    fn auth_types(&self) -> &'static [AuthType];
+
     fn support(&self, object: Object) -> Support;
+
+    /// The objects that it has, in the order in which a connection's first syncs start.
+    fn objects(&self) -> Vec<Object> {
+        let all = Object::ALL.iter().copied();
+        all.filter(|object| self.support(*object).list).collect()
+    }
 
     /// The name under which the provider counts a call against its request limits.
     fn endpoint(&self, call: Call) -> &'static str;
@@ -78,6 +91,8 @@ pub struct Support {
     pub page_size: Option<u32>,
     /// Whether a read can be limited to changed records.
     pub incremental: bool,
+    /// The object whose records contain this one's, if it has no list of its own.
+    pub carried_in: Option<Object>,
     /// Whether a record can be looked up by its id.
     pub get: bool,
     /// Whether a list can be ordered by the last update, newest first.

@@ -1,8 +1,8 @@
 //! The providers of this process, by name.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use syncline_model::ProviderName;
+use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData};
 
 use crate::{
     apollo::{Apollo, ApolloConfig},
@@ -10,28 +10,88 @@ use crate::{
     unified::Unified,
 };
 
-/// The providers of this process, one of each.
+/// The providers of this process, one of each. Cheap to clone.
 #[derive(Clone)]
-pub struct Providers {
-    apollo: Arc<dyn Unified>,
+pub struct Providers(Arc<BTreeMap<ProviderName, Arc<dyn Unified>>>);
+
+/// This process has no provider of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown provider '{name}': {known} is expected")]
+pub struct UnknownProvider {
+    pub name: String,
+    /// In words: `one of apollo, outreach`.
+    known: String,
 }
 
 impl Providers {
-    pub fn new(apollo: ApolloConfig) -> Result<Self, SetupError> {
-        Ok(Self {
-            apollo: Arc::new(Apollo::new(apollo)?),
+    pub fn built_in(apollo: ApolloConfig) -> Result<Self, SetupError> {
+        Ok(Self::of([
+            Arc::new(Apollo::new(apollo)?) as Arc<dyn Unified>
+        ]))
+    }
+
+    pub fn of(providers: impl IntoIterator<Item = Arc<dyn Unified>>) -> Self {
+        let by_name = providers
+            .into_iter()
+            .map(|provider| (provider.name(), provider));
+        Self(Arc::new(by_name.collect()))
+    }
+
+    pub fn get(&self, name: ProviderName) -> Result<&Arc<dyn Unified>, UnknownProvider> {
+        self.named(name.as_str())
+    }
+
+    /// The provider that somebody names.
+    pub fn named(&self, name: &str) -> Result<&Arc<dyn Unified>, UnknownProvider> {
+        let found = name
+            .parse()
+            .ok()
+            .and_then(|name: ProviderName| self.0.get(&name));
+        found.ok_or_else(|| UnknownProvider {
+            name: name.to_owned(),
+            known: self.in_words(),
         })
     }
 
-    pub fn get(&self, name: ProviderName) -> &Arc<dyn Unified> {
-        match name {
-            ProviderName::Apollo => &self.apollo,
+    /// All of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Unified>> {
+        self.0.values()
+    }
+
+    /// The providers that a new application has without asking for them, with their sync configs:
+    /// those that need no application of their own at the provider.
+    pub fn enabled_at_first(&self) -> Vec<(ProviderName, SyncConfigData)> {
+        let by_key = self
+            .all()
+            .filter(|provider| provider.auth_types().first() == Some(&AuthType::ApiKey));
+        by_key
+            .map(|provider| (provider.name(), SyncConfigData::hourly(&provider.objects())))
+            .collect()
+    }
+
+    /// What they put into what.
+    pub fn containment(&self) -> Containment {
+        let carried = self.all().flat_map(|provider| {
+            let of = |object: &Object| {
+                let carrier = provider.support(*object).carried_in?;
+                Some(((provider.name(), *object), carrier))
+            };
+            Object::ALL.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        carried.collect()
+    }
+
+    fn in_words(&self) -> String {
+        let names: Vec<&str> = self.0.keys().map(ProviderName::as_str).collect();
+        match names.as_slice() {
+            [one] => format!("'{one}'"),
+            names => format!("one of {}", names.join(", ")),
         }
     }
 }
 
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(ProviderName::ALL).finish()
+        f.debug_list().entries(self.0.keys()).finish()
     }
 }

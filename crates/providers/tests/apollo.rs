@@ -12,10 +12,10 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use syncline_model::{Object, Order, ProviderName, Records};
+use syncline_model::{Object, Order, Records};
 use syncline_providers::{
     ApolloConfig, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, Page,
-    ProviderError, Providers,
+    ProviderError, Providers, apollo,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -55,14 +55,16 @@ impl Server {
 
     async fn list_in(&self, object: Object, request: ListRequest) -> Result<Page, ProviderError> {
         providers(&self.base_url)
-            .get(ProviderName::Apollo)
+            .get(apollo::NAME)
+            .unwrap()
             .list(&Credentials::api_key(KEY), object, request)
             .await
     }
 
     async fn get(&self, object: Object, id: &str) -> Result<Lookup, ProviderError> {
         providers(&self.base_url)
-            .get(ProviderName::Apollo)
+            .get(apollo::NAME)
+            .unwrap()
             .get(&Credentials::api_key(KEY), object, id)
             .await
     }
@@ -77,7 +79,7 @@ impl Server {
 }
 
 fn providers(base_url: &str) -> Providers {
-    Providers::new(ApolloConfig {
+    Providers::built_in(ApolloConfig {
         base_url: base_url.to_owned(),
         transport: None,
     })
@@ -86,7 +88,8 @@ fn providers(base_url: &str) -> Providers {
 
 async fn check(base_url: &str) -> KeyCheck {
     providers(base_url)
-        .get(ProviderName::Apollo)
+        .get(apollo::NAME)
+        .unwrap()
         .check(&Credentials::api_key(KEY))
         .await
 }
@@ -275,7 +278,8 @@ async fn a_key_that_apollo_echoes_is_not_repeated() {
 async fn a_key_that_no_header_can_carry_is_rejected_without_a_request() {
     let server = Server::with(vec![]).await;
     let verdict = providers(&server.base_url)
-        .get(ProviderName::Apollo)
+        .get(apollo::NAME)
+        .unwrap()
         .check(&Credentials::api_key("line\nbreak"))
         .await;
     assert!(matches!(verdict, KeyCheck::Rejected { .. }));
@@ -373,7 +377,8 @@ async fn the_account_is_the_team_where_the_key_may_see_it() {
     ] {
         let server = Server::with(vec![profile]).await;
         let told = providers(&server.base_url)
-            .get(ProviderName::Apollo)
+            .get(apollo::NAME)
+            .unwrap()
             .account(&Credentials::api_key(KEY))
             .await;
         assert_eq!(told.map_err(|error| error.kind), expected);

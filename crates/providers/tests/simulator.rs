@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use syncline_model::{Denial, Object, Order, ProviderName, Records, RequestWindow, WindowUsage};
+use syncline_model::{Denial, Object, Order, Records, RequestWindow, WindowUsage};
 use syncline_providers::{
     ApolloConfig, Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Outgoing, Page,
     Provider, ProviderError, Providers, Response, Transport, Window, http::HeaderMap,
@@ -106,8 +106,8 @@ fn client(base_url: &str, transport: Option<Arc<dyn Transport>>) -> Arc<dyn Prov
         base_url: base_url.to_owned(),
         transport,
     };
-    let providers = Providers::new(config).unwrap();
-    providers.get(ProviderName::Apollo).clone()
+    let providers = Providers::built_in(config).unwrap();
+    providers.get(apollo::NAME).unwrap().clone()
 }
 
 fn over_a_call(transport: impl Transport + 'static) -> Arc<dyn Provider> {

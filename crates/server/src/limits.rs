@@ -50,11 +50,10 @@ impl AppState {
         overrides: LimitOverrides,
     ) -> ApiResult<()> {
         let limits = self.limits.of(provider, overrides);
-        check_limits(&**self.providers.get(provider), &limits).map_err(
-            |InvalidLimit { field, reason }| {
-                ApiError::validation(format!("limits.{field}"), reason)
-            },
-        )
+        let provider = self.providers.get(provider)?;
+        check_limits(&**provider, &limits).map_err(|InvalidLimit { field, reason }| {
+            ApiError::validation(format!("limits.{field}"), reason)
+        })
     }
 }
 

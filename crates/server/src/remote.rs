@@ -35,7 +35,7 @@ impl Remote {
         Ok(Self {
             state: state.clone(),
             connection: connection.clone(),
-            provider: state.providers.get(connection.provider).clone(),
+            provider: state.providers.get(connection.provider)?.clone(),
             credentials: Credentials { api_key },
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })

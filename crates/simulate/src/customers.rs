@@ -6,7 +6,7 @@ use syncline_model::{
     ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
     sync_config::CommonObjectConfig,
 };
-use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
+use syncline_providers::{Credentials, KeyCheck, Providers, account_id, apollo};
 use syncline_sim::{Plan as PricePlan, Quota};
 use syncline_store::{
     Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, Store, StoreError, Tenant,
@@ -20,7 +20,7 @@ use crate::{
     world::key_name,
 };
 
-const PROVIDER: ProviderName = ProviderName::Apollo;
+const PROVIDER: ProviderName = apollo::NAME;
 
 /// A customer with a connection.
 pub(crate) struct Client {
@@ -73,7 +73,9 @@ pub(crate) async fn connect_all(
     scenario: &Scenario,
 ) -> anyhow::Result<Vec<Client>> {
     let store = &live.store;
-    let application = store.find_or_create_application("simulated").await?;
+    let application = store
+        .find_or_create_application("simulated", &live.providers.enabled_at_first())
+        .await?;
     let tenant = store.tenant(&application.id);
     configure(&tenant, scenario).await?;
     let providers = tenant.list_providers().await?;
@@ -129,7 +131,7 @@ async fn configure(tenant: &Tenant, scenario: &Scenario) -> anyhow::Result<()> {
     let Some(config) = configs.first() else {
         anyhow::bail!("a new application has a sync config");
     };
-    let mut wanted = SyncConfigData::default_for_all_objects();
+    let mut wanted = SyncConfigData::hourly(Object::ALL);
     wanted.default_config.period_ms = scenario.period.num_milliseconds();
     wanted.common_objects = scenario
         .objects
@@ -159,7 +161,7 @@ impl Checked {
 async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<Checked> {
     wire.announce(None, false);
     let credentials = Credentials::api_key(key);
-    let (status, team) = match providers.get(PROVIDER).check(&credentials).await {
+    let (status, team) = match providers.get(PROVIDER).ok()?.check(&credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
         KeyCheck::Rejected { .. } => return None,

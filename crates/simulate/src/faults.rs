@@ -5,6 +5,7 @@ use syncline_sim::{Action, Claim, Team, Window};
 
 use crate::{
     dice::Dice,
+    shapes::carrier_of,
     wire::{Armed, Asked, FalseAnswer, Wire},
     world::World,
 };
@@ -15,7 +16,7 @@ const NO_PLAN: &str = r#"{"error":"This is not accessible with this api_key on a
 
 /// Arms one fault and returns its description.
 pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> String {
-    let object = object.scanned_as();
+    let object = carrier_of(object);
     let by_id = matches!(object, Object::Contact | Object::Account) && dice.chance(2_000);
     let on = if by_id {
         Asked::Get(object)

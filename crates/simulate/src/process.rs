@@ -119,14 +119,15 @@ impl Process {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let keys: EncryptionKeys = ENCRYPTION_KEY.parse()?;
         let ids = Arc::new(Ids::seeded(dice.number()));
-        let store = Store::open(&around.database_url, clock.clone(), ids, keys).await?;
-        let providers = Providers::new(ApolloConfig {
+        let providers = Providers::built_in(ApolloConfig {
             base_url: "https://api.apollo.test".to_owned(),
             transport: Some(Arc::new(ToProvider {
                 wire: around.wire.clone(),
                 process: self.index,
             })),
         })?;
+        let store = Store::open(&around.database_url, clock.clone(), ids, keys).await?;
+        let store = store.with_containment(providers.containment());
         let config = EngineConfig {
             worker_name: format!("process-{}-{}", self.index, self.incarnation),
             lookups_per_run: around.lookups_per_run,

@@ -141,7 +141,7 @@ pub(crate) fn misshape(world: &World, dice: &mut Dice, team: usize, object: Obje
     if !world.misshapes_records {
         return false;
     }
-    let carrier = object.scanned_as();
+    let carrier = carrier_of(object);
     let live = world.read(team, |team| {
         let mut live = team.live_ids(carrier.as_str());
         live.retain(|id| object == carrier || !team.state_ids_of(id).is_empty());
@@ -179,9 +179,17 @@ fn value(dice: &mut Dice, field: &Field) -> Value {
     if dice.chance(5_000) { one } else { other }
 }
 
+/// The object in whose pages the provider shows an object's records.
+pub(crate) fn carrier_of(object: Object) -> Object {
+    match object {
+        Object::SequenceState => Object::Contact,
+        other => other,
+    }
+}
+
 /// An object's live records that have an unreadable field.
 pub(crate) fn misshapen(team: &Team, object: Object) -> Vec<Misshapen> {
-    let carrier = object.scanned_as();
+    let carrier = carrier_of(object);
     let all = team.misshapen(carrier.as_str()).into_iter();
     all.filter_map(|(carrier_id, place)| {
         let name = match place.strip_prefix(STATES) {

@@ -94,15 +94,16 @@ impl Store {
             Pause::Connection { .. } => CREDENTIALS_CAUSE,
             Pause::Object { .. } => FORBIDDEN_CAUSE,
         };
-        for (sync_id, object) in syncs {
+        for sync in syncs {
             let affected = match pause {
                 Pause::Connection { .. } => true,
-                Pause::Object { .. } => object.scanned_as() == scan.object,
+                Pause::Object { .. } => sync.carried_in.unwrap_or(sync.object) == scan.object,
             };
             if affected {
-                self.pause_sync_in(tx, &sync_id, object, &scan.connection, reason, cause)
+                let of = &scan.connection;
+                self.pause_sync_in(tx, &sync.id, sync.object, of, reason, cause)
                     .await?;
-                self.probe_later(tx, &sync_id).await?;
+                self.probe_later(tx, &sync.id).await?;
             }
         }
         match pause {

@@ -25,9 +25,13 @@ impl Store {
         Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
     }
 
-    /// Finds or creates the application of that name. A new one has every provider enabled, with a
-    /// sync config for each, so that connections sync without further set-up.
-    pub async fn find_or_create_application(&self, name: &str) -> Result<Application, StoreError> {
+    /// Finds or creates the application of that name. A new one has these providers enabled, each with
+    /// a sync config, so that connections sync without further set-up.
+    pub async fn find_or_create_application(
+        &self,
+        name: &str,
+        enabled: &[(ProviderName, SyncConfigData)],
+    ) -> Result<Application, StoreError> {
         const INSERT: &str = "
             INSERT INTO applications (id, name, created_at) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO NOTHING";
@@ -46,8 +50,8 @@ impl Store {
         if inserted == 1 {
             let tenant = self.tenant(&application.id);
             let mut tx = tenant.scope(tx);
-            for provider in ProviderName::ALL {
-                tenant.enable_provider(&mut tx, *provider).await?;
+            for (provider, config) in enabled {
+                tenant.enable_provider(&mut tx, *provider, config).await?;
             }
             tx.commit().await?;
         } else {
@@ -62,10 +66,10 @@ impl Tenant {
         &self,
         tx: &mut Scope<Tx>,
         provider: ProviderName,
+        config: &SyncConfigData,
     ) -> Result<(), StoreError> {
-        let config = SyncConfigData::default_for_all_objects();
         self.insert_provider(tx, provider).await?;
-        self.insert_sync_config(tx, provider, BUILT_IN_DESTINATION, &config)
+        self.insert_sync_config(tx, provider, BUILT_IN_DESTINATION, config)
             .await?;
         Ok(())
     }

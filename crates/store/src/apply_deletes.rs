@@ -67,15 +67,10 @@ impl Tenant {
             .apply_to(found, &connection, (&run.id, &run.sync_id), object, &held)
             .await?;
         store.count_applied(found, &run.id, deleted).await?;
-        if object == Object::Contact {
-            let states = syncs
-                .iter()
-                .find(|(_, object)| *object == Object::SequenceState);
-            if let Some((sync_id, _)) = states {
-                store
-                    .apply_to_states(found, &connection, &run, sync_id, &held)
-                    .await?;
-            }
+        if let Some(states) = syncs.iter().find(|sync| sync.carried_in == Some(object)) {
+            store
+                .apply_to_states(found, &connection, &run, &states.id, &held)
+                .await?;
         }
         tx.commit().await?;
         Ok(Some(deleted))
@@ -190,7 +185,7 @@ impl Store {
             UPDATE sync_runs
             SET records_deleted = records_deleted + $2,
                 -- What is held along with contacts stays so until those are applied.
-                deletes_held = CASE WHEN object = 'sequence_state' AND deletes_held > $2
+                deletes_held = CASE WHEN carried_in IS NOT NULL AND deletes_held > $2
                                     THEN deletes_held - $2 ELSE 0 END,
                 records_missing = CASE WHEN records_missing > $2
                                        THEN records_missing - $2 ELSE 0 END

@@ -38,6 +38,7 @@ struct ClaimedRow {
     scan_id: String,
     sync_id: String,
     object: String,
+    carried_in: Option<String>,
     fence: i64,
     checkpoint: Json<Checkpoint>,
     started_at: Timestamp,
@@ -331,7 +332,7 @@ impl Store {
                 waiting_reason = NULL, started_at = COALESCE(started_at, $1)
             WHERE scan_id IN (SELECT key FROM json_each($4))
               AND state NOT IN ('succeeded', 'failed', 'stalled', 'cancelled')
-            RETURNING id, scan_id, sync_id, object, fence, checkpoint, started_at, application_id,
+            RETURNING id, scan_id, sync_id, object, carried_in, fence, checkpoint, started_at, application_id,
                       customer_id, connection_id, provider_name";
         let mut rows: Vec<ClaimedRow> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(at(now))
@@ -347,11 +348,7 @@ impl Store {
             .enumerate()
             .map(|(turn, id)| (id.as_str(), turn))
             .collect();
-        rows.sort_by_key(|row| {
-            let object = row.object.parse::<Object>();
-            let is_carried = object.is_ok_and(|object| object != object.scanned_as());
-            (turn.get(&*row.scan_id).copied(), is_carried)
-        });
+        rows.sort_by_key(|row| (turn.get(&*row.scan_id).copied(), row.carried_in.is_some()));
         Ok(rows)
     }
 
@@ -377,11 +374,12 @@ impl Store {
             .collect();
         let mut scans: Vec<Scan> = Vec::new();
         for row in rows {
-            let run = ScanRun {
-                id: row.id.clone(),
-                sync_id: row.sync_id.clone(),
-                object: parse_object("sync_runs", &row.id, &row.object)?,
-            };
+            let run = ScanRun::of_row(
+                row.id.clone(),
+                row.sync_id.clone(),
+                &row.object,
+                row.carried_in.as_deref(),
+            )?;
             if let Some(scan) = scans.iter_mut().find(|scan| scan.id == row.scan_id) {
                 scan.runs.push(run);
                 continue;
@@ -424,7 +422,7 @@ impl Store {
                 provider_id: leader.provider_id,
                 provider,
             },
-            object: run.object.scanned_as(),
+            object: run.carried_in.unwrap_or(run.object),
             lease: Lease {
                 fence: row.fence,
                 ..lease.clone()

@@ -46,8 +46,8 @@ impl Store {
             INSERT INTO syncs
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at,
-                 fresh_ms)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13)
+                 fresh_ms, carried_in)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13, $14)
             ON CONFLICT (connection_id, object) DO UPDATE
             SET period_ms = excluded.period_ms,
                 next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
@@ -57,6 +57,7 @@ impl Store {
             // Rows of an earlier sync of the object keep their stamps; new stamps continue after
             // them.
             let newest = self.newest_row(tx, connection_id, object).await?;
+            let carrier = self.containment.carrier_of(config.provider, object);
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&id)
                 .bind(&config.application_id)
@@ -71,6 +72,7 @@ impl Store {
                 .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
                 .bind(at(now + chrono::TimeDelta::milliseconds(period_ms)))
                 .bind(now.timestamp_millis())
+                .bind(carrier.map(Object::as_str))
                 .execute(c)
                 .await
                 .map(drop))?;

@@ -1,7 +1,7 @@
 //! Lets a due sync join a scan of its pages that has not committed any of them.
 
 use sqlx::types::Json;
-use syncline_model::{Checkpoint, Object};
+use syncline_model::Checkpoint;
 
 use crate::{
     Store, StoreError,
@@ -36,14 +36,12 @@ impl Store {
     async fn may_be_joined(&self, due: &Due) -> Result<bool, StoreError> {
         const SQL: &str = "
             SELECT checkpoint FROM sync_runs
-            WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
+            WHERE connection_id = $1 AND COALESCE(carried_in, object) = $2 AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')";
-        let (first, second) = scan_group(due.object()?);
         let mut reader = self.db.read().await?;
         let checkpoint: Option<Json<Checkpoint>> = run!(reader, |c| sqlx::query_scalar(SQL)
             .bind(&due.connection_id)
-            .bind(first.as_str())
-            .bind(second.as_str())
+            .bind(&due.scan_object)
             .fetch_optional(c)
             .await)?;
         Ok(checkpoint.is_some_and(|checkpoint| is_fresh(&checkpoint)))
@@ -52,23 +50,21 @@ impl Store {
     async fn join_in(&self, tx: &mut Tx, due: &Due) -> Result<bool, StoreError> {
         const LEADER: &str = "
             UPDATE sync_runs SET due_at = due_at
-            WHERE connection_id = $1 AND object IN ($2, $3) AND id = scan_id
+            WHERE connection_id = $1 AND COALESCE(carried_in, object) = $2 AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')
             RETURNING scan_id, checkpoint";
         // Writing nothing new locks the row on both databases.
         const SYNC: &str = "
             UPDATE syncs SET paused = paused WHERE id = $1
-            RETURNING id, connection_id, object, period_ms, paused, paused_cause, next_run_at,
+            RETURNING id, connection_id, object, COALESCE(carried_in, object) AS scan_object, period_ms, paused, paused_cause, next_run_at,
                 triggered_at, full_refresh";
         const ACTIVE: &str = "
             SELECT EXISTS (
                 SELECT 1 FROM sync_runs
                 WHERE sync_id = $1 AND state IN ('queued', 'running', 'waiting'))";
-        let (first, second) = scan_group(due.object()?);
         let leader: Option<(String, Json<Checkpoint>)> = run!(tx, |c| sqlx::query_as(LEADER)
             .bind(&due.connection_id)
-            .bind(first.as_str())
-            .bind(second.as_str())
+            .bind(&due.scan_object)
             .fetch_optional(c)
             .await)?;
         let Some((scan_id, checkpoint)) = leader else {
@@ -102,12 +98,12 @@ impl Store {
         const RUN: &str = "
             INSERT INTO sync_runs
                 (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
-                 object, state, due_at, waiting_reason, put_off_at, lease_owner, fence,
+                 object, carried_in, state, due_at, waiting_reason, put_off_at, lease_owner, fence,
                  full_refresh, checkpoint, records_read, records_created, records_updated,
                  records_unchanged, records_deleted, records_rejected, requests_made, scan_rank,
                  created_at, started_at, keeps_pages, foreground)
             SELECT $1, l.scan_id, l.application_id, l.customer_id, l.provider_name,
-                   l.connection_id, s.id, s.object, l.state, l.due_at, l.waiting_reason,
+                   l.connection_id, s.id, s.object, s.carried_in, l.state, l.due_at, l.waiting_reason,
                    l.put_off_at, l.lease_owner, l.fence, s.full_refresh, l.checkpoint,
                    0, 0, 0, 0, 0, 0, 0, l.scan_rank, $4, l.started_at, true, l.foreground
             FROM sync_runs l JOIN syncs s ON s.id = $3 WHERE l.id = $2";
@@ -137,12 +133,4 @@ impl Store {
 
 fn is_fresh(checkpoint: &Checkpoint) -> bool {
     checkpoint.next_page <= 1 && checkpoint.pass <= 1
-}
-
-/// The objects that are read from the same pages; a single object is given twice.
-fn scan_group(object: Object) -> (Object, Object) {
-    match object.scanned_as() {
-        Object::Contact => (Object::Contact, Object::SequenceState),
-        other => (other, other),
-    }
 }

@@ -70,7 +70,7 @@ mod write_locks;
 
 use std::sync::{Arc, Mutex};
 
-use syncline_model::{Clock, Ids, Time};
+use syncline_model::{Clock, Containment, Ids, Time};
 use tokio::sync::Notify;
 
 pub use access_lost::Pause;
@@ -136,6 +136,8 @@ pub struct Store {
     keys: EncryptionKeys,
     writable: Writable,
     told: Arc<Notify>,
+    /// Which objects come inside others' records, by provider: it decides how new syncs are read.
+    containment: Arc<Containment>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
     resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
 }
@@ -167,8 +169,18 @@ impl Store {
             keys,
             writable: Writable::default(),
             told: Arc::default(),
+            containment: Arc::default(),
             resume_position: Arc::default(),
         })
+    }
+
+    /// With what the providers put into what.
+    #[must_use]
+    pub fn with_containment(self, containment: Containment) -> Self {
+        Self {
+            containment: Arc::new(containment),
+            ..self
+        }
     }
 
     /// Brings the schema up to date. Safe to run from several processes at once.

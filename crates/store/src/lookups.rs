@@ -64,11 +64,7 @@ impl Store {
         let connection = &scan.connection;
         let mut reader = self.db.read().await?;
         let rows: Vec<(String, String)> = run!(reader, |c| {
-            let sql = if run.object.scanned_as() == run.object {
-                ALONE
-            } else {
-                CARRIED
-            };
+            let sql = if run.is_carried() { CARRIED } else { ALONE };
             let query = sqlx::query_as(sql)
                 .bind(&connection.connection_id)
                 .bind(run.object.as_str())

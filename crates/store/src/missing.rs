@@ -87,7 +87,7 @@ impl Store {
             .fetch_all(c)
             .await)?;
         drop(reader);
-        if rows.is_empty() || run.object.scanned_as() == run.object {
+        if rows.is_empty() || !run.is_carried() {
             let unseen = rows.into_iter().map(|row| Unseen {
                 id: row.id,
                 gone: None,

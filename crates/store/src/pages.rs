@@ -103,7 +103,10 @@ macro_rules! with_records {
             (Object::Sequence, Records::Sequences($own)) => $call,
             (Object::Account, Records::Accounts($own)) => $call,
             (Object::Contact, Records::Contacts { contacts: $own, .. }) => $call,
-            (Object::SequenceState, Records::Contacts { states: $own, .. }) => $call,
+            (
+                Object::SequenceState,
+                Records::Contacts { states: $own, .. } | Records::SequenceStates($own),
+            ) => $call,
             (object, _) => unreachable!("the page has no {}", object.plural()),
         }
     };
@@ -174,7 +177,7 @@ impl Store {
                 .await?;
             let share = &shares[place];
             self.note_unread(&mut tx, run, commit, share).await?;
-            let carriers = carriers(&shares, &runs, object);
+            let carriers = carriers(&shares, &runs, scan.object, object);
             self.write_seen(&mut tx, run, commit, share, carriers)
                 .await?;
             written.push(Written {
@@ -335,17 +338,12 @@ impl Store {
             ($fence:literal) => {
                 concat!(
                     "UPDATE sync_runs
-            SET due_at = CASE WHEN due_at < $16 THEN $3 ELSE due_at END, checkpoint = $4, requests_made = requests_made + $5,
-                records_read = records_read
-                    + CASE object WHEN 'sequence_state' THEN $7 ELSE $6 END,
-                records_created = records_created
-                    + CASE object WHEN 'sequence_state' THEN $9 ELSE $8 END,
-                records_updated = records_updated
-                    + CASE object WHEN 'sequence_state' THEN $11 ELSE $10 END,
-                records_unchanged = records_unchanged
-                    + CASE object WHEN 'sequence_state' THEN $13 ELSE $12 END,
-                records_rejected = records_rejected
-                    + CASE object WHEN 'sequence_state' THEN $15 ELSE $14 END
+            SET due_at = CASE WHEN due_at < $11 THEN $3 ELSE due_at END, checkpoint = $4, requests_made = requests_made + $5,
+                records_read = records_read + CAST($6 ->> object AS bigint),
+                records_created = records_created + CAST($7 ->> object AS bigint),
+                records_updated = records_updated + CAST($8 ->> object AS bigint),
+                records_unchanged = records_unchanged + CAST($9 ->> object AS bigint),
+                records_rejected = records_rejected + CAST($10 ->> object AS bigint)
             WHERE scan_id = $1 AND ",
                     $fence,
                     " AND state = 'running'
@@ -360,9 +358,11 @@ impl Store {
             sql!("fence = $2")
         };
         let now = self.now();
-        let of = |object: Object, count: fn(&ObjectChanges) -> i64| {
-            let share = shares.iter().find(|share| share.object == object);
-            share.map_or(0, count)
+        let by_object = |count: fn(&ObjectChanges) -> i64| {
+            let counts = shares
+                .iter()
+                .map(|share| (share.object.as_str(), count(share)));
+            Json(counts.collect::<BTreeMap<_, _>>())
         };
         let mut runs: Vec<LockedRun> = run!(tx, |c| {
             let mut query = sqlx::query_as(sql)
@@ -378,9 +378,7 @@ impl Store {
                 |share| share.changes.unchanged,
                 |share| len(&share.rejected),
             ] {
-                query = query
-                    .bind(of(scan.object, count))
-                    .bind(of(Object::SequenceState, count));
+                query = query.bind(by_object(count));
             }
             query = query.bind(at(now + commit.lease * 2 / 3));
             query.fetch_all(c).await
@@ -423,6 +421,7 @@ fn objects_of(records: &Records) -> &'static [Object] {
         Records::Sequences(_) => &[Object::Sequence],
         Records::Accounts(_) => &[Object::Account],
         Records::Contacts { .. } => &[Object::Contact, Object::SequenceState],
+        Records::SequenceStates(_) => &[Object::SequenceState],
     }
 }
 
@@ -446,9 +445,9 @@ fn len<T>(list: &[T]) -> i64 {
 fn carriers<'s>(
     shares: &'s [ObjectChanges],
     runs: &[LockedRun],
+    carrier: Object,
     object: Object,
 ) -> Option<&'s [String]> {
-    let carrier = object.scanned_as();
     let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
     let share = shares.iter().find(|share| share.object == carrier)?;
     (!kept).then_some(&share.ids)

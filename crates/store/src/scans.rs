@@ -52,6 +52,30 @@ pub struct ScanRun {
     pub id: String,
     pub sync_id: String,
     pub object: Object,
+    /// The scanned object, where this one's records come inside that one's.
+    pub carried_in: Option<Object>,
+}
+
+impl ScanRun {
+    pub(crate) fn of_row(
+        id: String,
+        sync_id: String,
+        object: &str,
+        carried_in: Option<&str>,
+    ) -> Result<Self, StoreError> {
+        let parse = |object| parse_object("sync_runs", &id, object);
+        Ok(Self {
+            object: parse(object)?,
+            carried_in: carried_in.map(parse).transpose()?,
+            id,
+            sync_id,
+        })
+    }
+
+    /// Whether its records come inside those of another object.
+    pub fn is_carried(&self) -> bool {
+        self.carried_in.is_some()
+    }
 }
 
 impl Store {
@@ -192,24 +216,21 @@ impl Store {
     /// The scan's current runs: one may have joined since the lease was taken.
     pub async fn runs_of(&self, scan: &Scan) -> Result<Vec<ScanRun>, StoreError> {
         const SQL: &str = "
-            SELECT id, sync_id, object FROM sync_runs
+            SELECT id, sync_id, object, carried_in FROM sync_runs
             WHERE scan_id = $1 AND fence = $2 AND state = 'running' ORDER BY id";
         let mut reader = self.db.read().await?;
-        let rows: Vec<(String, String, String)> = run!(reader, |c| sqlx::query_as(SQL)
-            .bind(&scan.id)
-            .bind(scan.lease.fence)
-            .fetch_all(c)
-            .await)?;
+        let rows: Vec<(String, String, String, Option<String>)> =
+            run!(reader, |c| sqlx::query_as(SQL)
+                .bind(&scan.id)
+                .bind(scan.lease.fence)
+                .fetch_all(c)
+                .await)?;
         if rows.is_empty() {
             return Err(lease_lost(scan));
         }
         rows.into_iter()
-            .map(|(id, sync_id, object)| {
-                Ok(ScanRun {
-                    object: parse_object("sync_runs", &id, &object)?,
-                    id,
-                    sync_id,
-                })
+            .map(|(id, sync_id, object, carried_in)| {
+                ScanRun::of_row(id, sync_id, &object, carried_in.as_deref())
             })
             .collect()
     }

@@ -13,13 +13,12 @@ use std::{collections::BTreeMap, sync::MutexGuard};
 
 use chrono::{DateTime, TimeDelta};
 use sqlx_macros::FromRow;
-use syncline_model::{Object, Time};
+use syncline_model::Time;
 
 use crate::{
     Store, StoreError,
     db::run,
     sync_control::FORBIDDEN_CAUSE,
-    syncs::parse_object,
     timestamp::{Timestamp, at},
 };
 
@@ -35,18 +34,13 @@ pub(crate) struct Due {
     pub(crate) id: String,
     pub(crate) connection_id: String,
     object: String,
+    /// The object whose pages it is read from.
+    pub(crate) scan_object: String,
     next_run_at: Timestamp,
-    /// The sync whose object is read from the same pages.
-    pub(crate) sibling_id: Option<String>,
     /// It has no active run, and no waiting run of its account blocks it.
     may_start: bool,
-    sibling_is_active: bool,
-}
-
-impl Due {
-    pub(crate) fn object(&self) -> Result<Object, StoreError> {
-        parse_object("syncs", &self.id, &self.object)
-    }
+    /// A scan of its pages is active.
+    scan_is_active: bool,
 }
 
 /// A sync, locked for the transaction.
@@ -55,6 +49,8 @@ pub(crate) struct LockedSync {
     pub(crate) id: String,
     pub(crate) connection_id: String,
     pub(crate) object: String,
+    /// The object whose pages it is read from.
+    pub(crate) scan_object: String,
     period_ms: i64,
     paused: bool,
     paused_cause: Option<String>,
@@ -138,17 +134,12 @@ macro_rules! due_sql {
             "WITH candidates AS MATERIALIZED (",
             $candidates,
             ")
-            SELECT s.way, s.id, s.connection_id, s.object, s.next_run_at,
-                (SELECT o.id FROM syncs o
-                 WHERE o.connection_id = s.connection_id AND o.object <> s.object
-                   AND o.object IN ('contact', 'sequence_state')
-                   AND s.object IN ('contact', 'sequence_state')) AS sibling_id,
+            SELECT s.way, s.id, s.connection_id, s.object, s.scan_object, s.next_run_at,
                 (SELECT 1 FROM sync_runs g
                  WHERE g.connection_id = s.connection_id AND g.id = g.scan_id
                    AND g.state IN ('queued', 'running', 'waiting')
-                   AND g.object IN ('contact', 'sequence_state')
-                   AND s.object IN ('contact', 'sequence_state') LIMIT 1)
-                IS NOT NULL AS sibling_is_active,
+                   AND COALESCE(g.carried_in, g.object) = s.scan_object LIMIT 1)
+                IS NOT NULL AS scan_is_active,
                 (SELECT 1 FROM sync_runs r
                  WHERE r.sync_id = s.id AND r.state IN ('queued', 'running', 'waiting') LIMIT 1)
                 IS NULL AND
@@ -164,8 +155,7 @@ macro_rules! due_sql {
             $waits_for_us,
             "
                           AND NOT (w.connection_id = s.connection_id
-                                   AND w.object IN ('contact', 'sequence_state')
-                                   AND s.object IN ('contact', 'sequence_state')) LIMIT 1)
+                                   AND COALESCE(w.carried_in, w.object) = s.scan_object) LIMIT 1)
                      IS NOT NULL LIMIT 1)
                 IS NULL AS may_start
             FROM candidates s ORDER BY s.way, s.next_run_at, s.id"
@@ -216,16 +206,19 @@ impl Store {
     async fn due_behind(&self, start_after: StartAfter) -> Result<Vec<Due>, StoreError> {
         const SQL: &str = due_sql!(
             "SELECT * FROM (
-                SELECT CAST(0 AS bigint) AS way, id, connection_id, object, next_run_at FROM syncs
+                SELECT CAST(0 AS bigint) AS way, id, connection_id, object,
+                    COALESCE(carried_in, object) AS scan_object, next_run_at FROM syncs
                 WHERE triggered_at IS NOT NULL AND (next_run_at, id) > ($3, $4)
                 ORDER BY next_run_at, id LIMIT $2) triggered
              UNION ALL SELECT * FROM (
-                SELECT CAST(1 AS bigint), id, connection_id, object, next_run_at FROM syncs
+                SELECT CAST(1 AS bigint), id, connection_id, object, COALESCE(carried_in, object),
+                    next_run_at FROM syncs
                 WHERE NOT paused AND triggered_at IS NULL AND next_run_at <= $1
                   AND (next_run_at, id) > ($5, $6)
                 ORDER BY next_run_at, id LIMIT $2) in_time
              UNION ALL SELECT * FROM (
-                SELECT CAST(2 AS bigint), id, connection_id, object, next_run_at FROM syncs
+                SELECT CAST(2 AS bigint), id, connection_id, object, COALESCE(carried_in, object),
+                    next_run_at FROM syncs
                 WHERE paused_cause = 'forbidden' AND triggered_at IS NULL AND paused
                   AND next_run_at <= $1 AND (next_run_at, id) > ($7, $8)
                 ORDER BY next_run_at, id LIMIT $2) forbidden",
@@ -249,7 +242,8 @@ impl Store {
 
     async fn due_of(&self, connection_id: &str) -> Result<Vec<Due>, StoreError> {
         const SQL: &str = due_sql!(
-            "SELECT CAST(0 AS bigint) AS way, id, connection_id, object, next_run_at FROM syncs
+            "SELECT CAST(0 AS bigint) AS way, id, connection_id, object,
+                COALESCE(carried_in, object) AS scan_object, next_run_at FROM syncs
              WHERE connection_id = $2
                AND (triggered_at IS NOT NULL
                     OR ((NOT paused OR paused_cause = 'forbidden') AND next_run_at <= $1))",
@@ -268,7 +262,7 @@ impl Store {
         let (joining, new): (Vec<Due>, Vec<Due>) = due
             .into_iter()
             .filter(|sync| sync.may_start)
-            .partition(|sync| sync.sibling_is_active);
+            .partition(|sync| sync.scan_is_active);
         let mut started = self.start_all(&new).await;
         for sync in joining {
             match self.join_scan(&sync).await {

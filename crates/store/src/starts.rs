@@ -31,6 +31,14 @@ struct UnfinishedScan {
     checkpoint: Json<Checkpoint>,
 }
 
+/// A sync and the object whose pages it is read from.
+#[derive(FromRow)]
+struct SyncOfPages {
+    id: String,
+    connection_id: String,
+    scan_object: String,
+}
+
 /// A new scan, with a run for each sync that it serves. Its id is the id of its leading run:
 /// claiming the leader claims the scan.
 struct NewScan {
@@ -96,31 +104,22 @@ impl Store {
         due: &[Due],
         now: Time,
     ) -> Result<Vec<NewScan>, StoreError> {
-        let wanted: HashSet<&str> = due
-            .iter()
-            .flat_map(|sync| [Some(&sync.id), sync.sibling_id.as_ref()])
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        let wanted: Vec<&str> = wanted.into_iter().collect();
+        let due: Vec<&str> = due.iter().map(|sync| sync.id.as_str()).collect();
+        let members = self.of_same_pages(tx, &due).await?;
+        let wanted: Vec<&str> = members.iter().map(|sync| sync.id.as_str()).collect();
         let locked = self.lock_free_syncs(tx, &wanted).await?;
         let active = self.with_active_runs(tx, &wanted).await?;
         let found: HashSet<&str> = locked.iter().map(|sync| sync.id.as_str()).collect();
-        // Two syncs that share their pages start together or not at all.
-        let incomplete: HashSet<(&str, Object)> = due
+        // Syncs that share their pages start together or not at all.
+        let incomplete: HashSet<(&str, &str)> = members
             .iter()
-            .filter(|sync| {
-                let pair = [Some(&sync.id), sync.sibling_id.as_ref()];
-                let mut pair = pair.into_iter().flatten();
-                pair.any(|id| !found.contains(id.as_str()) || active.contains(id))
-            })
-            .filter_map(|sync| Some((&*sync.connection_id, sync.object().ok()?.scanned_as())))
+            .filter(|sync| !found.contains(&*sync.id) || active.contains(&sync.id))
+            .map(|sync| (&*sync.connection_id, &*sync.scan_object))
             .collect();
-        let mut groups: BTreeMap<(String, Object), Vec<LockedSync>> = BTreeMap::new();
+        let mut groups: BTreeMap<(String, String), Vec<LockedSync>> = BTreeMap::new();
         for sync in locked {
-            let object = parse_object("syncs", &sync.id, &sync.object)?.scanned_as();
-            if !incomplete.contains(&(&*sync.connection_id, object)) {
-                let group = (sync.connection_id.clone(), object);
+            if !incomplete.contains(&(&*sync.connection_id, &*sync.scan_object)) {
+                let group = (sync.connection_id.clone(), sync.scan_object.clone());
                 groups.entry(group).or_default().push(sync);
             }
         }
@@ -132,6 +131,23 @@ impl Store {
                 self.new_scan(group)
             })
             .collect())
+    }
+
+    /// These syncs, and those that are read from the same pages.
+    async fn of_same_pages(
+        &self,
+        tx: &mut Tx,
+        sync_ids: &[&str],
+    ) -> Result<Vec<SyncOfPages>, StoreError> {
+        const SQL: &str = "
+            SELECT DISTINCT o.id, o.connection_id, COALESCE(o.carried_in, o.object) AS scan_object
+            FROM syncs s JOIN syncs o ON o.connection_id = s.connection_id
+            WHERE s.id IN (SELECT key FROM json_each($1))
+              AND COALESCE(o.carried_in, o.object) = COALESCE(s.carried_in, s.object)";
+        Ok(run!(tx, |c| sqlx::query_as(SQL)
+            .bind(KeySet::new(sync_ids))
+            .fetch_all(c)
+            .await)?)
     }
 
     /// Starts one scan for those wanted objects that are read from the same pages, regardless of
@@ -146,13 +162,12 @@ impl Store {
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let syncs = self.lock_wanted(&mut tx, connection_id, wanted).await?;
-        let of_pages = self
-            .lock_wanted(&mut tx, connection_id, &same_pages(wanted))
-            .await?;
-        let ids: Vec<&str> = of_pages.iter().map(|sync| sync.id.as_str()).collect();
         if syncs.is_empty() {
             return Err(StoreError::Missing("the sync"));
         }
+        let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
+        let of_pages = self.of_same_pages(&mut tx, &ids).await?;
+        let ids: Vec<&str> = of_pages.iter().map(|sync| sync.id.as_str()).collect();
         if !self.with_active_runs(&mut tx, &ids).await?.is_empty() {
             tx.rollback().await?;
             return Ok(Vec::new());
@@ -184,7 +199,7 @@ impl Store {
         const SQL: &str = "
             UPDATE syncs SET paused = paused
             WHERE connection_id = $1 AND object IN (SELECT key FROM json_each($2))
-            RETURNING id, connection_id, object, period_ms, paused, paused_cause, next_run_at,
+            RETURNING id, connection_id, object, COALESCE(carried_in, object) AS scan_object, period_ms, paused, paused_cause, next_run_at,
                 triggered_at, full_refresh";
         let names: Vec<&str> = objects.iter().map(|object| object.as_str()).collect();
         Ok(run!(tx, |c| sqlx::query_as(SQL)
@@ -219,7 +234,8 @@ impl Store {
         macro_rules! sql {
             ($lock:literal) => {
                 concat!(
-                    "SELECT s.id, s.connection_id, s.object, s.period_ms, s.paused, s.paused_cause,
+                    "SELECT s.id, s.connection_id, s.object,
+                            COALESCE(s.carried_in, s.object) AS scan_object, s.period_ms, s.paused, s.paused_cause,
                             s.next_run_at, s.triggered_at, s.full_refresh
                      FROM syncs s JOIN connections c ON c.id = s.connection_id
                      WHERE s.id IN (SELECT key FROM json_each($1)) ",
@@ -268,12 +284,12 @@ impl Store {
         const SQL: &str = "
             INSERT INTO sync_runs
                 (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
-                 object, state, due_at, fence, full_refresh, checkpoint, records_read,
+                 object, carried_in, state, due_at, fence, full_refresh, checkpoint, records_read,
                  records_created, records_updated, records_unchanged, records_deleted,
                  records_rejected, requests_made, scan_rank, created_at, keeps_pages,
                  foreground)
             SELECT n.value ->> 'run', n.value ->> 'scan', c.application_id, c.customer_id,
-                   c.provider_name, c.id, s.id, s.object, 'queued', $2, 0, s.full_refresh, $3,
+                   c.provider_name, c.id, s.id, s.object, s.carried_in, 'queued', $2, 0, s.full_refresh, $3,
                    0, 0, 0, 0, 0, 0, 0, CAST(n.value ->> 'rank' AS bigint), $2, true, $4
             FROM json_each($1) n
             JOIN syncs s ON s.id = n.key JOIN connections c ON c.id = s.connection_id";
@@ -419,12 +435,4 @@ impl NewScan {
         let is_sound = began > now - SOUND_FOR && began <= now;
         (all_took_part && is_sound && found.checkpoint.next_page > 1).then_some(found)
     }
-}
-
-/// All objects that are read from the same pages as these.
-fn same_pages(objects: &[Object]) -> Vec<Object> {
-    let scanned: Vec<Object> = objects.iter().map(|object| object.scanned_as()).collect();
-    let all = Object::ALL.iter().copied();
-    all.filter(|object| scanned.contains(&object.scanned_as()))
-        .collect()
 }

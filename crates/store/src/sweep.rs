@@ -66,7 +66,7 @@ impl Store {
         }
         let proof = Proof {
             by_absence: ending.absence_proves,
-            goes_with_carrier: run.object.scanned_as() != run.object,
+            goes_with_carrier: run.is_carried(),
             some_are_hidden: missing
                 .iter()
                 .any(|row| row.lookup.as_deref() == Some("hidden")),
@@ -233,11 +233,7 @@ impl Store {
             ORDER BY m.record_id"
         );
         let connection = &scan.connection;
-        let sql = if run.object.scanned_as() == run.object {
-            ALONE
-        } else {
-            CARRIED
-        };
+        let sql = if run.is_carried() { CARRIED } else { ALONE };
         let now = self.now();
         Ok(run!(tx, |c| {
             let query = sqlx::query_as(sql)

@@ -205,6 +205,14 @@ impl RunsOfSync {
     }
 }
 
+/// A sync, locked with the others of its connection.
+pub(crate) struct SyncOfConnection {
+    pub(crate) id: String,
+    pub(crate) object: Object,
+    /// The object whose records contain this one's.
+    pub(crate) carried_in: Option<Object>,
+}
+
 impl Tenant {
     pub async fn list_syncs(
         &self,
@@ -267,15 +275,23 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection_id: &str,
-    ) -> Result<Vec<(String, Object)>, StoreError> {
+    ) -> Result<Vec<SyncOfConnection>, StoreError> {
         const SQL: &str = "
-            UPDATE syncs SET paused = paused WHERE connection_id = $1 RETURNING id, object";
-        let rows: Vec<(String, String)> = run!(tx, |c| sqlx::query_as(SQL)
+            UPDATE syncs SET paused = paused WHERE connection_id = $1
+            RETURNING id, object, carried_in";
+        let rows: Vec<(String, String, Option<String>)> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(connection_id)
             .fetch_all(c)
             .await)?;
         rows.into_iter()
-            .map(|(id, object)| Ok((id.clone(), parse_object("syncs", &id, &object)?)))
+            .map(|(id, object, carried_in)| {
+                let parse = |object: &str| parse_object("syncs", &id, object);
+                Ok(SyncOfConnection {
+                    object: parse(&object)?,
+                    carried_in: carried_in.as_deref().map(parse).transpose()?,
+                    id,
+                })
+            })
             .collect()
     }
 }

@@ -27,7 +27,7 @@ async fn a_foreign_key_sees_and_changes_nothing_through_any_operation(database: 
     let (_, foreign) = key_of(&app, "another", Role::Admin, None, None).await;
     let ours = app
         .store
-        .find_or_create_application("default")
+        .find_or_create_application("default", &crate::support::enabled())
         .await
         .unwrap()
         .id;
@@ -170,7 +170,7 @@ async fn the_dump_sees_what_changes() {
     let app = App::with_contacts(Database::sqlite(), 0).await;
     let ours = app
         .store
-        .find_or_create_application("default")
+        .find_or_create_application("default", &crate::support::enabled())
         .await
         .unwrap()
         .id;

@@ -38,7 +38,7 @@ pub(crate) async fn key_of(
     let key = syncline_store::new_api_key(&Ids::random());
     let application = app
         .store
-        .find_or_create_application(application)
+        .find_or_create_application(application, &crate::support::enabled())
         .await
         .unwrap();
     let new = NewApiKey {

@@ -81,7 +81,10 @@ async fn the_same_customer_id_in_two_applications_is_two_customers(database: Dat
     app.clock.advance(TimeDelta::seconds(1));
     connect(&app, 2).await;
     // The second customer is moved to another application, with the first one's id.
-    app.store.find_or_create_application("other").await.unwrap();
+    app.store
+        .find_or_create_application("other", &crate::support::enabled())
+        .await
+        .unwrap();
     let other = "(SELECT id FROM applications WHERE name = 'other')";
     app.engine.tick().await.unwrap();
     app.database.execute(&format!(

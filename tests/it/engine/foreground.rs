@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use syncline_engine::ForegroundEnd;
-use syncline_model::{Object, ProviderName};
+use syncline_model::Object;
 
 use crate::support::{App, CUSTOMER, on_both_databases};
 
@@ -75,7 +75,9 @@ async fn it_waits_for_a_run_of_the_service(database: Database) {
 async fn connection_id(app: &App) -> String {
     let applications = app.store.list_applications().await.unwrap();
     let tenant = app.store.tenant(&applications[0].id);
-    let found = tenant.get_connection(CUSTOMER, ProviderName::Apollo).await;
+    let found = tenant
+        .get_connection(CUSTOMER, syncline_providers::apollo::NAME)
+        .await;
     found.unwrap().unwrap().id
 }
 

@@ -60,7 +60,10 @@ async fn a_key_that_sends_too_much_is_told_when_to_come_back(database: Database)
     assert_eq!(ask(&app, "/healthz", &app.api_key).await.status(), 200);
 
     let store = &app.store;
-    let application = store.find_or_create_application("other").await.unwrap();
+    let application = store
+        .find_or_create_application("other", &crate::support::enabled())
+        .await
+        .unwrap();
     store
         .add_api_key(&application.id, "other", "other")
         .await

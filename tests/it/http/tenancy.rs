@@ -16,7 +16,7 @@ async fn the_key_of_another_application_finds_nothing(database: Database) {
     let app = App::synced(database, 30).await;
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store
@@ -160,7 +160,7 @@ async fn the_same_customer_id_in_two_applications_is_two_customers(database: Dat
     let app = App::synced(database, 5).await;
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store

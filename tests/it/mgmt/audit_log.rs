@@ -230,7 +230,11 @@ async fn the_log_is_filtered_and_read_page_by_page(database: Database) {
 async fn no_other_application_reads_it(database: Database) {
     let app = App::with_contacts(database, 0).await;
     app.put_customer(CUSTOMER).await.ok();
-    let other = app.store.find_or_create_application("other").await.unwrap();
+    let other = app
+        .store
+        .find_or_create_application("other", &crate::support::enabled())
+        .await
+        .unwrap();
     app.store
         .add_api_key(&other.id, "other", "other-key")
         .await

@@ -31,7 +31,7 @@ async fn each_application_has_a_destination_of_its_own(database: Database) {
     let (path, destination) = built_in(&app).await;
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store

@@ -74,7 +74,7 @@ async fn a_deleted_provider_is_missed_and_can_be_created_again(database: Databas
     app.delete(&only(&app).await.0).await.ok();
     // A restart doesn't bring it back.
     app.store
-        .find_or_create_application("default")
+        .find_or_create_application("default", &crate::support::enabled())
         .await
         .unwrap();
     assert_eq!(app.get(PROVIDERS).await.ok(), json!([]));
@@ -175,7 +175,7 @@ async fn what_does_not_fit_a_provider_is_refused_by_field(database: Database) {
     }
     let outreach = json!({"name": "outreach", "category": "engagement", "auth_type": "oauth2"});
     let answer = app.post(PROVIDERS, outreach).await;
-    assert!(refused(&answer, 400, "VALIDATION_ERROR").contains("not supported yet"));
+    assert!(refused(&answer, 400, "VALIDATION_ERROR").contains("'apollo' is expected"));
     assert_eq!(only(&app).await.1, provider);
 }
 

@@ -134,7 +134,7 @@ async fn a_connection_that_is_not_there_has_none(database: Database) {
     }
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store

@@ -167,7 +167,7 @@ async fn deletions_are_applied_to_runs_that_have_ended(database: Database) {
 
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store

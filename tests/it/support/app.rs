@@ -11,8 +11,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
-use syncline_model::{Clock, Ids, ManualClock};
-use syncline_providers::{ApolloConfig, Providers};
+use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
+use syncline_providers::{ApolloConfig, Providers, apollo};
 use syncline_server::{AppState, ConnectionLimits, Guard, Recorder, RequestLimits};
 use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
@@ -148,21 +148,25 @@ impl App {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
         database.with_schema().await;
+        let providers = Providers::built_in(ApolloConfig {
+            base_url: base_url.map_or_else(|| apollo.base_url(), str::to_owned),
+            transport: None,
+        })
+        .unwrap();
         let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())
             .await
-            .unwrap();
+            .unwrap()
+            .with_containment(providers.containment());
         store.migrate().await.unwrap();
-        let application = store.find_or_create_application("default").await.unwrap();
+        let application = store
+            .find_or_create_application("default", &enabled())
+            .await
+            .unwrap();
         let api_key = "test-api-key".to_owned();
         store
             .add_api_key(&application.id, "test", &api_key)
             .await
             .unwrap();
-        let providers = Providers::new(ApolloConfig {
-            base_url: base_url.map_or_else(|| apollo.base_url(), str::to_owned),
-            transport: None,
-        })
-        .unwrap();
         let config = Self::engine_config();
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(store.clone(), providers.clone(), clock.clone(), config);
@@ -407,6 +411,11 @@ impl App {
     pub(crate) fn now(&self) -> DateTime<chrono::Utc> {
         self.clock.now()
     }
+}
+
+/// The providers of a new application.
+pub(crate) fn enabled() -> Vec<(ProviderName, SyncConfigData)> {
+    vec![(apollo::NAME, SyncConfigData::hourly(Object::ALL))]
 }
 
 /// Sending to this machine is allowed, because the receivers are there.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig};
-use syncline_model::{Budget, Ids, ProviderName, RecordWindow, VolumeLimits};
+use syncline_model::{Budget, Ids, RecordWindow, VolumeLimits};
 use syncline_sim::Exchange;
 use syncline_store::{Connection, Grant, PermitRequest, Store};
 
@@ -41,7 +41,7 @@ pub(crate) fn per_object(records: i64) -> VolumeLimits {
 /// An engine that may read no more than this.
 pub(crate) fn limited_to(limits: VolumeLimits) -> EngineConfig {
     EngineConfig {
-        limits: [(ProviderName::Apollo, limits)].into(),
+        limits: [(syncline_providers::apollo::NAME, limits)].into(),
         ..App::engine_config()
     }
 }
@@ -174,10 +174,13 @@ impl App {
     }
 
     pub(crate) async fn connection_of(&self, customer: &str) -> Connection {
-        let application = self.store.find_or_create_application("default").await;
+        let application = self
+            .store
+            .find_or_create_application("default", &crate::support::enabled())
+            .await;
         let application = application.unwrap();
         let tenant = self.store.tenant(&application.id);
-        let connection = tenant.get_connection(customer, ProviderName::Apollo);
+        let connection = tenant.get_connection(customer, syncline_providers::apollo::NAME);
         connection.await.unwrap().unwrap()
     }
 

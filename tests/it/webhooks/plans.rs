@@ -69,7 +69,7 @@ async fn a_page_of_messages_or_of_the_audit_log_reads_no_more_of_them(database: 
     write_history(&app, &id).await;
     let application = app
         .store
-        .find_or_create_application("default")
+        .find_or_create_application("default", &crate::support::enabled())
         .await
         .unwrap();
     let tenant = app.store.tenant(&application.id);

@@ -39,7 +39,7 @@ async fn the_hanging_endpoints_of_one_application_delay_no_event_of_another(data
     endpoint(&app, &healthy).await;
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     let other = app.store.tenant(&other.id);

@@ -47,7 +47,9 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
     let parts = Parts::open(&config, Exclusive::No).await?;
     let expires_at = expiry_of(args, parts.clock.now())?;
     let store = &parts.store;
-    let application = store.find_or_create_application(&args.application).await?;
+    let application = store
+        .find_or_create_application(&args.application, &parts.providers.enabled_at_first())
+        .await?;
     let key = syncline_store::new_api_key(&parts.ids);
     let new = NewApiKey {
         name: &args.name,

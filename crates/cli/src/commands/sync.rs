@@ -45,7 +45,9 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     if args.json || std::env::var_os("RUST_LOG").is_some() || config.log.format == LogFormat::Json {
         logging::init(config.log.format);
     }
-    let provider: ProviderName = args.provider.parse()?;
+    let provider = compose::connect_providers(&config)?
+        .named(&args.provider)?
+        .name();
     let chosen = chosen_objects(&args.objects)?;
     let customer_chars = args.customer.chars().count();
     if !(1..=MAX_CUSTOMER_ID_CHARS).contains(&customer_chars) || args.customer.contains('\0') {
@@ -121,11 +123,9 @@ async fn read(
     });
     let started = Started::default();
     let mut progress = Progress::new(objects, quiet);
-    let mut reading = pin!(
-        engine.read_in_foreground(&connection.id, objects, |run_id| {
-            started.note(run_id);
-        })
-    );
+    let mut reading = pin!(engine.read_in_foreground(connection, objects, |run_id| {
+        started.note(run_id);
+    }));
     let end = tokio::select! {
         end = &mut reading => end?,
         never = watch(parts, connection, &started, &mut progress) => match never {},

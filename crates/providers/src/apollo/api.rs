@@ -24,6 +24,7 @@ const SEARCHED: Support = Support {
     list: true,
     page_size: Some(PER_PAGE),
     incremental: false,
+    carried_in: None,
     get: false,
     by_recency: false,
     most_listed: Some(MOST_LISTED),
@@ -45,6 +46,7 @@ pub(super) fn support(object: Object) -> Support {
             ..SEARCHED
         },
         Object::SequenceState => Support {
+            carried_in: Some(Object::Contact),
             by_recency: true,
             ..SEARCHED
         },

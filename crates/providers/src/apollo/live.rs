@@ -13,7 +13,7 @@ use syncline_model::{
 
 use super::{
     Apollo, action,
-    api::{Endpoint, PER_PAGE, unreadable},
+    api::{Endpoint, PER_PAGE, support, unreadable},
     error, mapping,
     page::page_of,
 };
@@ -43,7 +43,7 @@ impl Apollo {
             page: ask.page,
             order: Order::OldestFirst,
         };
-        let scanned = object.scanned_as();
+        let scanned = support(object).carried_in.unwrap_or(object);
         let page = self.read_page(session, scanned, request, ask.size).await?;
         if let Records::Mailboxes(mailboxes) = page.records {
             return Ok(cut(mailboxes, ask));

@@ -29,7 +29,7 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
-use syncline_model::{Object, ProviderName};
+use syncline_model::{AuthType, Category, Object, ProviderName};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
@@ -39,6 +39,8 @@ use crate::{
     session::Session,
 };
 use api::PER_PAGE;
+
+pub const NAME: ProviderName = ProviderName::literal("apollo");
 
 /// A caller waits for the result, so the check has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +75,7 @@ impl Apollo {
             base_url,
             transport,
         } = config;
-        let provider = ProviderName::Apollo.as_str();
+        let provider = "apollo";
         let passthrough = Passthrough::new(provider, &base_url, key_header)?;
         let http = match transport {
             Some(transport) => Http::over(provider, &base_url, transport)?,
@@ -130,7 +132,15 @@ fn verdict_of_failure(error: ProviderError) -> KeyCheck {
 #[async_trait]
 impl Provider for Apollo {
     fn name(&self) -> ProviderName {
-        ProviderName::Apollo
+        NAME
+    }
+
+    fn category(&self) -> Category {
+        Category::Engagement
+    }
+
+    fn auth_types(&self) -> &'static [AuthType] {
+        &[AuthType::ApiKey]
     }
 
     fn support(&self, object: Object) -> Support {
@@ -171,8 +181,7 @@ impl Provider for Apollo {
         request: ListRequest,
     ) -> Result<Page, ProviderError> {
         let session = Session::unmetered(credentials);
-        self.read_page(&session, object.scanned_as(), request, PER_PAGE)
-            .await
+        self.read_page(&session, object, request, PER_PAGE).await
     }
 
     async fn get(

@@ -115,10 +115,7 @@ async fn of_contact(
         states.retain(|state| state.fields.sequence_id.as_deref() == Some(wanted));
     }
     let total_count = i64::try_from(states.len()).ok();
-    let records = Records::Contacts {
-        contacts: Vec::new(),
-        states,
-    };
+    let records = Records::SequenceStates(states);
     Ok(JsonBody(RecordList {
         pagination: Pagination {
             next: None,

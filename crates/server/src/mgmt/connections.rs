@@ -7,13 +7,17 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_model::{
     Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, Health, LimitOverrides,
-    ProviderName, Time, provider::UnknownProvider,
+    ProviderName, Time,
 };
-use syncline_providers::{Credentials, KeyCheck, account_id};
+use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
 use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
 use utoipa::ToSchema;
 
-use super::{customers::find_customer, health::HealthBody, providers::enabled_provider};
+use super::{
+    customers::find_customer,
+    health::HealthBody,
+    providers::{check_auth_type, enabled_provider, named_provider},
+};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -138,7 +142,7 @@ pub(crate) async fn create_connection(
     Path(customer_id): Path<String>,
     Json(body): Json<CreateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
-    let provider = body.provider()?;
+    let provider = body.provider(&state.providers)?;
     let limits = body.limits.unwrap_or_default();
     let api_key = required_key(body.api_key)?;
     state.check_limits(provider, limits)?;
@@ -223,8 +227,8 @@ pub(crate) async fn update_connection(
         api_key => Some(required_key(api_key)?),
     };
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
-    let auth_type = connection.provider.auth_type();
-    check_word("type", body.auth_type.as_deref(), auth_type)?;
+    let provider = state.providers.get(connection.provider)?;
+    check_auth_type("type", body.auth_type.as_deref(), &**provider)?;
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
     match (api_key, limits) {
         (Some(api_key), limits) => replace_key(&state, &connection, &api_key, limits).await?,
@@ -275,20 +279,12 @@ pub(crate) async fn delete_connection(
 }
 
 impl CreateConnection {
-    fn provider(&self) -> ApiResult<ProviderName> {
-        let provider: ProviderName =
-            self.provider_name
-                .parse()
-                .map_err(|error: UnknownProvider| {
-                    ApiError::validation("provider_name", error.to_string())
-                })?;
-        check_word("type", self.auth_type.as_deref(), provider.auth_type())?;
-        check_word(
-            "category",
-            self.category.as_deref(),
-            provider.category().as_str(),
-        )?;
-        Ok(provider)
+    fn provider(&self, providers: &Providers) -> ApiResult<ProviderName> {
+        let provider = named_provider(providers, "provider_name", &self.provider_name)?;
+        check_auth_type("type", self.auth_type.as_deref(), provider)?;
+        let category = provider.category().as_str();
+        check_word("category", self.category.as_deref(), category)?;
+        Ok(provider.name())
     }
 }
 
@@ -355,7 +351,7 @@ async fn check_key(
     let credentials = Credentials {
         api_key: api_key.clone(),
     };
-    let (status, team) = match state.providers.get(provider).check(&credentials).await {
+    let (status, team) = match state.providers.get(provider)?.check(&credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { reason } => {
             tracing::warn!(

@@ -92,7 +92,7 @@ mod tests {
             triggered_at: None,
             account_waits_until: None,
             customer_id: "u".into(),
-            provider: ProviderName::Apollo,
+            provider: ProviderName::literal("apollo"),
         }
     }
 
@@ -102,7 +102,7 @@ mod tests {
             sync_id: "s".into(),
             application_id: "a".into(),
             customer_id: "u".into(),
-            provider: ProviderName::Apollo,
+            provider: ProviderName::literal("apollo"),
             connection_id: "c".into(),
             object: Object::Contact,
             fields_unread: std::collections::BTreeMap::new(),

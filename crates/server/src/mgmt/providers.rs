@@ -1,20 +1,19 @@
 //! The providers that the application has enabled.
 
-use axum::{Json as JsonBody, http::StatusCode};
+use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, ProviderName, provider::UnknownProvider};
+use syncline_model::{Category, ProviderName};
+use syncline_providers::{Providers, Unified};
 use syncline_store::ConfiguredProvider;
 use utoipa::ToSchema;
 
 use super::connections::check_word;
 use crate::{
+    AppState,
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path},
 };
-
-/// Sales engagement providers that Supaglue had and Syncline doesn't support yet.
-const NOT_YET: [&str; 2] = ["outreach", "salesloft"];
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = provider)]
@@ -27,24 +26,29 @@ pub(crate) struct ProviderBody {
     name: ProviderName,
 }
 
-impl From<ConfiguredProvider> for ProviderBody {
-    fn from(provider: ConfiguredProvider) -> Self {
-        Self {
+impl ProviderBody {
+    fn of(provider: ConfiguredProvider, providers: &Providers) -> ApiResult<Self> {
+        let built_in = providers.get(provider.name)?;
+        Ok(Self {
             id: provider.id,
             application_id: provider.application_id,
-            category: provider.name.category(),
-            auth_type: provider.name.auth_type(),
+            category: built_in.category(),
+            auth_type: usual_auth_type(&**built_in),
             name: provider.name,
-        }
+        })
     }
 }
 
 /// All providers, by name.
 #[utoipa::path(get, path = "/providers", tag = "Providers", operation_id = "getProviders",
     responses((status = 200, description = "Providers", body = [ProviderBody])))]
-pub(crate) async fn list_providers(caller: Caller) -> ApiResult<JsonBody<Vec<ProviderBody>>> {
-    let providers = caller.tenant.list_providers().await?;
-    Ok(JsonBody(providers.into_iter().map(Into::into).collect()))
+pub(crate) async fn list_providers(
+    caller: Caller,
+    State(state): State<AppState>,
+) -> ApiResult<JsonBody<Vec<ProviderBody>>> {
+    let providers = caller.tenant.list_providers().await?.into_iter();
+    let bodies = providers.map(|provider| ProviderBody::of(provider, &state.providers));
+    Ok(JsonBody(bodies.collect::<ApiResult<_>>()?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -84,11 +88,13 @@ struct ProviderObjects {
     responses((status = 201, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn create_provider(
     caller: Caller,
+    State(state): State<AppState>,
     Json(body): Json<ProviderSettings>,
 ) -> ApiResult<(StatusCode, JsonBody<ProviderBody>)> {
-    let name = body.checked()?;
+    let name = body.checked(&state.providers)?;
     let provider = caller.tenant.create_provider(name).await?;
-    Ok((StatusCode::CREATED, JsonBody(provider.into())))
+    let body = ProviderBody::of(provider, &state.providers)?;
+    Ok((StatusCode::CREATED, JsonBody(body)))
 }
 
 /// One provider.
@@ -98,10 +104,11 @@ pub(crate) async fn create_provider(
     responses((status = 200, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn get_provider(
     caller: Caller,
+    State(state): State<AppState>,
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
     let provider = find_provider(&caller, &provider_id).await?;
-    Ok(JsonBody(provider.into()))
+    Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
 }
 
 /// Checks a provider's settings. A provider that is connected by API key has no settings that could
@@ -112,13 +119,14 @@ pub(crate) async fn get_provider(
     responses((status = 200, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn update_provider(
     caller: Caller,
+    State(state): State<AppState>,
     Path(provider_id): Path<String>,
     Json(body): Json<ProviderSettings>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
     let provider = find_provider(&caller, &provider_id).await?;
     check_word("name", Some(&body.name), provider.name.as_str())?;
-    body.checked()?;
-    Ok(JsonBody(provider.into()))
+    body.checked(&state.providers)?;
+    Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
 }
 
 /// Deletes a provider that has neither a sync config nor connections. It can be created again.
@@ -128,30 +136,22 @@ pub(crate) async fn update_provider(
     responses((status = 200, description = "The provider that was deleted", body = ProviderBody)))]
 pub(crate) async fn delete_provider(
     caller: Caller,
+    State(state): State<AppState>,
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
     let provider = find_provider(&caller, &provider_id).await?;
     caller.tenant.delete_provider(&provider).await?;
-    Ok(JsonBody(provider.into()))
+    Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
 }
 
 impl ProviderSettings {
     /// The provider's name, if all settings fit it.
-    fn checked(&self) -> ApiResult<ProviderName> {
-        let name: ProviderName = self
-            .name
-            .parse()
-            .map_err(|error| ApiError::validation("name", reason(&error)))?;
-        check_word("category", Some(&self.category), name.category().as_str())?;
-        if self.auth_type != name.auth_type() {
-            return Err(ApiError::validation(
-                "auth_type",
-                format!(
-                    "{name} is connected by API key: this must be '{}'",
-                    name.auth_type()
-                ),
-            ));
-        }
+    fn checked(&self, providers: &Providers) -> ApiResult<ProviderName> {
+        let provider = named_provider(providers, "name", &self.name)?;
+        let name = provider.name();
+        let category = provider.category().as_str();
+        check_word("category", Some(&self.category), category)?;
+        check_auth_type("auth_type", Some(&self.auth_type), provider)?;
         if self.config.is_some() {
             return Err(ApiError::validation(
                 "config",
@@ -167,13 +167,40 @@ impl ProviderSettings {
     }
 }
 
-fn reason(error: &UnknownProvider) -> String {
-    let UnknownProvider(name) = error;
-    if NOT_YET.contains(&name.as_str()) {
-        format!("the provider '{name}' is not supported yet")
-    } else {
-        error.to_string()
+/// The provider that a field of a body names.
+pub(super) fn named_provider<'p>(
+    providers: &'p Providers,
+    field: &str,
+    name: &str,
+) -> ApiResult<&'p dyn Unified> {
+    match providers.named(name) {
+        Ok(provider) => Ok(&**provider),
+        Err(error) => Err(ApiError::validation(field, error.to_string())),
     }
+}
+
+/// A way of connecting that may be left out; given, it must be one that the provider has.
+pub(super) fn check_auth_type(
+    field: &str,
+    given: Option<&str>,
+    provider: &dyn Unified,
+) -> ApiResult<()> {
+    let ways: Vec<&str> = provider
+        .auth_types()
+        .iter()
+        .map(|way| way.as_str())
+        .collect();
+    match given {
+        Some(given) if !ways.contains(&given) => Err(ApiError::validation(
+            field,
+            format!("must be '{}' for {}", ways.join("' or '"), provider.name()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn usual_auth_type(provider: &dyn Unified) -> &'static str {
+    provider.auth_types().first().map_or("", |way| way.as_str())
 }
 
 fn refuse_unless_empty(field: &str, list: &[Value]) -> ApiResult<()> {

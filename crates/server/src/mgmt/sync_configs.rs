@@ -2,13 +2,11 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{
-    ProviderName, SyncConfigData, provider::UnknownProvider, sync_config::InvalidSyncConfig,
-};
+use syncline_model::{ProviderName, SyncConfigData, sync_config::InvalidSyncConfig};
 use syncline_store::SyncConfig;
 use utoipa::{IntoParams, ToSchema};
 
-use super::providers::enabled_provider;
+use super::providers::{enabled_provider, named_provider};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -67,12 +65,7 @@ pub(crate) async fn create_sync_config(
     State(state): State<AppState>,
     Json(body): Json<CreateSyncConfig>,
 ) -> ApiResult<(axum::http::StatusCode, JsonBody<SyncConfigBody>)> {
-    let provider: ProviderName = body
-        .provider_name
-        .parse()
-        .map_err(|error: UnknownProvider| {
-            ApiError::validation("provider_name", error.to_string())
-        })?;
+    let provider = named_provider(&state.providers, "provider_name", &body.provider_name)?.name();
     let built_in = state.store.built_in_destination();
     if ![built_in, SUPAGLUE_DESTINATION].contains(&body.destination_name.as_str()) {
         return Err(ApiError::validation(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syncline_model::{Object, Time, Verdict};
 
 use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
-use crate::{transport::FULL_PAGE, wire::FalseAnswer};
+use crate::{shapes::carrier_of, transport::FULL_PAGE, wire::FalseAnswer};
 
 impl Checker {
     /// Exactly one event for each run that ended, and no other events.
@@ -65,7 +65,7 @@ impl Checker {
     /// A page with more records than requested would exceed its reservation.
     fn pages_keep_their_size(&mut self, run: &Run, pages: &[SeenPage]) {
         let comes_in_pages =
-            run.object() == run.object().scanned_as() && run.object() != Object::Mailbox;
+            run.object() == carrier_of(run.object()) && run.object() != Object::Mailbox;
         let largest = pages.iter().map(|page| page.ids.0.len()).max().unwrap_or(0);
         if comes_in_pages && largest > FULL_PAGE {
             let text = format!(
@@ -183,7 +183,7 @@ impl Checker {
             return;
         };
         let team = self.team_of(&run.connection_id);
-        let scanned = run.object().scanned_as();
+        let scanned = carrier_of(run.object());
         if self.is_excused_by_lies(run)
             || self.may_have_shifted(team, run.object(), began)
             || self.world.has_swapped(team, scanned, began)

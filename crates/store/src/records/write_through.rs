@@ -58,6 +58,10 @@ impl Store {
                 self.show_states(&mut tx, connection, (states, removed), asked_at)
                     .await?;
             }
+            Records::SequenceStates(states) => {
+                self.show_states(&mut tx, connection, (states, removed), asked_at)
+                    .await?;
+            }
         }
         Ok(tx.commit().await?)
     }

@@ -43,7 +43,7 @@ async fn two_applications_with_one_key_share_a_budget(database: Database) {
     app.connect(CUSTOMER, MASTER_KEY).await;
     let other = app
         .store
-        .find_or_create_application("another")
+        .find_or_create_application("another", &crate::support::enabled())
         .await
         .unwrap();
     app.store

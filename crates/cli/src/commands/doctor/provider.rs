@@ -1,6 +1,6 @@
 //! The providers: whether they answer, and whether their clocks agree.
 
-use syncline_model::{ProviderName, SystemClock};
+use syncline_model::SystemClock;
 
 use super::{difference, report::Report};
 use crate::{compose::connect_providers, config::Config};
@@ -11,10 +11,11 @@ pub(super) async fn look_at(report: &mut Report, config: &Config) {
     let Ok(providers) = connect_providers(config) else {
         return;
     };
-    for name in ProviderName::ALL {
+    for provider in providers.all() {
+        let name = provider.name();
         let asked = SystemClock::default().machine_now();
         let place = &config.providers.apollo.base_url;
-        match providers.get(*name).reach().await {
+        match provider.reach().await {
             Ok(answer) => {
                 report.ok(name.as_str(), format!("{place} answers"));
                 if let Some(date) = answer.date() {

@@ -27,7 +27,7 @@ pub(super) async fn connect(
     let credentials = Credentials {
         api_key: api_key.clone(),
     };
-    let (status, team) = match parts.providers.get(provider).check(&credentials).await {
+    let (status, team) = match parts.providers.get(provider)?.check(&credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
         KeyCheck::Rejected { reason } => bail!("{provider} rejects the API key: {reason}"),
@@ -40,7 +40,7 @@ pub(super) async fn connect(
         known: team.is_some(),
     };
     let application = store
-        .find_or_create_application(DEFAULT_APPLICATION)
+        .find_or_create_application(DEFAULT_APPLICATION, &parts.providers.enabled_at_first())
         .await?;
     let tenant = store.tenant(&application.id);
     if let Some(connection) = tenant.get_connection(customer_id, provider).await? {

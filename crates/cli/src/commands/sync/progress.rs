@@ -133,7 +133,7 @@ mod tests {
             sync_id: "s".into(),
             application_id: "a".into(),
             customer_id: "u".into(),
-            provider: ProviderName::Apollo,
+            provider: ProviderName::literal("apollo"),
             connection_id: "c".into(),
             object: Object::Contact,
             state: state.into(),
