@@ -152,6 +152,7 @@ impl Engine {
     async fn ask(&self, scan: &Scan, credentials: &Credentials) -> Result<Page, ProviderError> {
         let request = ListRequest {
             page: scan.checkpoint.next_page,
+            token: scan.checkpoint.token.as_deref(),
             order: scan.checkpoint.order,
         };
         self.provider_of(scan)
@@ -327,7 +328,8 @@ impl Engine {
     fn next_checkpoint(&self, scan: &Scan, page: &Page, asked_at: Time) -> Checkpoint {
         let before = &scan.checkpoint;
         let after = Checkpoint {
-            next_page: page.next.unwrap_or(before.next_page + 1),
+            next_page: before.next_page + 1,
+            token: page.next.as_ref().and_then(|next| next.token.clone()),
             records_asked: before.records_asked + page.returned,
             began_at: before.began_at.or(Some(asked_at)),
             reported: page.reported_total.or(before.reported),

@@ -40,8 +40,12 @@ pub enum Order {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Checkpoint {
-    /// The page to ask for next; the first is 1.
+    /// The page to ask for next; the first is 1. Pages are stored under it and ordered by it.
     pub next_page: u32,
+    /// Where that page is, in the provider's own form: a cursor, for example. Only its provider reads
+    /// it. Absent for the first page, and where the page's number says it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// The number of this pass, from 1: a small object is read again when rows are missing.
     pub pass: u32,
     pub order: Order,
@@ -80,6 +84,7 @@ impl Default for Checkpoint {
     fn default() -> Self {
         Self {
             next_page: 1,
+            token: None,
             pass: 1,
             order: Order::default(),
             records_asked: 0,
@@ -96,6 +101,7 @@ impl Checkpoint {
     pub fn again(&self, order: Order) -> Self {
         Self {
             next_page: 1,
+            token: None,
             pass: self.pass + 1,
             order,
             facts: ScanFacts::default(),

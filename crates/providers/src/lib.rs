@@ -25,7 +25,7 @@ pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{
-    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, Page, Provider, Support,
+    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, Provider, Support,
 };
 pub use registry::{Providers, UnknownProvider};
 pub use session::{Answered, Meter, Request, Session};

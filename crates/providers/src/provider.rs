@@ -63,7 +63,7 @@ pub trait Provider: Send + Sync {
         &self,
         credentials: &Credentials,
         object: Object,
-        request: ListRequest,
+        request: ListRequest<'_>,
     ) -> Result<Page, ProviderError>;
 
     /// Whether a record still exists, by a single request without retries.
@@ -110,11 +110,20 @@ pub enum Call {
 
 /// Which page to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListRequest {
+pub struct ListRequest<'a> {
     /// The first is 1.
     pub page: u32,
+    /// [`NextPage::token`] of the page before; `None` for the first page.
+    pub token: Option<&'a str>,
     /// Ignored if the object has no such order; see [`Support::by_recency`].
     pub order: Order,
+}
+
+/// That there is a page after the one that was read, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextPage {
+    /// In the provider's own form, which nobody else reads; `None` where the page's number is enough.
+    pub token: Option<String>,
 }
 
 /// The result of checking a key.
@@ -139,7 +148,7 @@ pub struct Page {
     pub records: Records,
     pub rejected: Vec<Rejected>,
     /// The page to request next; `None` at the end.
-    pub next: Option<u32>,
+    pub next: Option<NextPage>,
     /// The provider's own total, if it reports one.
     pub reported_total: Option<i64>,
     /// Records that the provider returned, including rejected ones. Sequence states are part of

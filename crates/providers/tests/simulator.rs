@@ -148,13 +148,15 @@ fn scoped() -> Credentials {
     Credentials::api_key(SCOPED_KEY)
 }
 
-const OLDEST: ListRequest = ListRequest {
+const OLDEST: ListRequest<'static> = ListRequest {
     page: 1,
+    token: None,
     order: Order::OldestFirst,
 };
 
-const MOST_RECENT: ListRequest = ListRequest {
+const MOST_RECENT: ListRequest<'static> = ListRequest {
     page: 1,
+    token: None,
     order: Order::RecentFirst,
 };
 
@@ -178,7 +180,7 @@ async fn read_all(apollo: &Arc<dyn Provider>, object: Object) -> i64 {
     while let Some(number) = next {
         let page = list(apollo, object, number).await;
         returned += page.returned;
-        next = page.next;
+        next = page.next.map(|_| number + 1);
     }
     returned
 }

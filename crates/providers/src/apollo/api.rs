@@ -126,8 +126,8 @@ struct Listing {
 }
 
 impl Listing {
-    fn of(object: Object, request: ListRequest, per_page: u32) -> Self {
-        let ListRequest { page, order } = request;
+    fn of(object: Object, request: ListRequest<'_>, per_page: u32) -> Self {
+        let ListRequest { page, order, .. } = request;
         let unordered = |endpoint, array| Self {
             endpoint,
             array,
@@ -201,7 +201,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         object: Object,
-        request: ListRequest,
+        request: ListRequest<'_>,
         per_page: u32,
     ) -> Result<Page, ProviderError> {
         let listing = Listing::of(object, request, per_page);
@@ -316,8 +316,14 @@ mod tests {
     #[test]
     fn only_what_has_an_order_claims_one() {
         for object in Object::ALL {
-            let has_order =
-                |order| Listing::of(*object, ListRequest { page: 1, order }, PER_PAGE).has_order;
+            let has_order = |order| {
+                let request = ListRequest {
+                    page: 1,
+                    token: None,
+                    order,
+                };
+                Listing::of(*object, request, PER_PAGE).has_order
+            };
             let orderly = support(*object).by_recency;
             assert_eq!(has_order(Order::OldestFirst), orderly, "{object}");
             assert!(!has_order(Order::RecentFirst), "{object}");
@@ -329,6 +335,7 @@ mod tests {
         for object in Object::ALL {
             let request = ListRequest {
                 page: 1,
+                token: None,
                 order: Order::default(),
             };
             let endpoint = Listing::of(*object, request, PER_PAGE).endpoint;

@@ -41,6 +41,7 @@ impl Apollo {
     ) -> Result<LivePage, ProviderError> {
         let request = ListRequest {
             page: ask.page,
+            token: None,
             order: Order::OldestFirst,
         };
         let scanned = support(object).carried_in.unwrap_or(object);
@@ -50,7 +51,7 @@ impl Apollo {
         }
         Ok(LivePage {
             records: page.records,
-            next: page.next,
+            next: page.next.map(|_| ask.page + 1),
             // Apollo counts contacts, not their states.
             total: page.reported_total.filter(|_| scanned == object),
         })

@@ -178,7 +178,7 @@ impl Provider for Apollo {
         &self,
         credentials: &Credentials,
         object: Object,
-        request: ListRequest,
+        request: ListRequest<'_>,
     ) -> Result<Page, ProviderError> {
         let session = Session::unmetered(credentials);
         self.read_page(&session, object, request, PER_PAGE).await

@@ -20,7 +20,7 @@ use crate::{
     error::{ErrorKind, ProviderError},
     http::Response,
     json::Fields,
-    provider::Page,
+    provider::{NextPage, Page},
 };
 
 /// The content of a list response, for any object.
@@ -104,7 +104,7 @@ pub(super) fn page_of(
     Ok(Page {
         records: mapped.records,
         rejected: mapped.rejected,
-        next: listed.next.filter(|_| comes_in_pages),
+        next: listed.next.filter(|_| comes_in_pages).map(|_| NextPage::default()),
         reported_total: listed.total,
         returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,
