@@ -75,9 +75,7 @@ impl Engine {
         leased: &LeasedScan,
     ) -> Result<Result<Credentials, ScanEnd>, StoreError> {
         match &leased.scan.credentials {
-            Ok(api_key) => Ok(Ok(Credentials {
-                api_key: api_key.clone(),
-            })),
+            Ok(credentials) => Ok(Ok(credentials.clone())),
             Err(reason) => {
                 let failure = Failure::new(reason.clone());
                 Ok(Err(self.fail(leased, &failure).await?))

@@ -253,7 +253,7 @@ impl ConnectionFacts {
     fn of(connection: &ConnectionRef) -> Self {
         Self {
             provider_id: connection.provider_id.clone(),
-            category: connection.provider.category(),
+            category: Category::Engagement,
             result: EventResult::Success,
         }
     }

@@ -12,7 +12,7 @@ pub fn account_id(provider: ProviderName, team: Option<&str>, credentials: &Cred
     if let Some(team) = team {
         return format!("{provider}:team:{team}");
     }
-    let digest = Sha256::digest(credentials.api_key.expose_secret());
+    let digest = Sha256::digest(credentials.sent_secret().expose_secret());
     format!("{provider}:key:{}", hex::encode(digest))
 }
 

@@ -12,14 +12,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{
     ClientBuilder,
-    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue},
     redirect,
 };
 pub use reqwest::{Method, Url, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use syncline_model::{
-    Time,
+    Credentials, Time,
     http_time::{parse_http_date, retry_after},
 };
 
@@ -37,7 +37,6 @@ const IDLE_CONNECTIONS_PER_HOST: usize = 32;
 /// A page has some hundred kilobytes; a larger body than this is not a page.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
-pub(crate) const API_KEY_HEADER: &str = "x-api-key";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Sends requests to a provider. It is responsible for timeouts: callers set no timers around it.
@@ -102,7 +101,7 @@ pub struct Request<'a> {
     pub path: &'a str,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Value>,
-    pub api_key: &'a SecretString,
+    pub credentials: &'a Credentials,
 }
 
 /// A transport with a provider's base URL.
@@ -110,27 +109,41 @@ pub struct Request<'a> {
 pub struct Http {
     transport: Arc<dyn Transport>,
     base: Url,
+    authorization: Authorization,
 }
+
+/// The header that a provider's requests are authenticated by.
+pub type Authorization = fn(&Credentials) -> Result<(HeaderName, HeaderValue), ProviderError>;
 
 impl Http {
     /// Uses the network.
-    pub fn new(provider: &'static str, base_url: &str) -> Result<Self, SetupError> {
-        Self::over(provider, base_url, Arc::new(Network::new(ANSWER_WITHIN)?))
+    pub fn new(
+        provider: &'static str,
+        base_url: &str,
+        authorization: Authorization,
+    ) -> Result<Self, SetupError> {
+        let network = Arc::new(Network::new(ANSWER_WITHIN)?);
+        Self::over(provider, base_url, authorization, network)
     }
 
     pub fn over(
         provider: &'static str,
         base_url: &str,
+        authorization: Authorization,
         transport: Arc<dyn Transport>,
     ) -> Result<Self, SetupError> {
         let base =
             checked_base(base_url).map_err(|reason| SetupError::BaseUrl { provider, reason })?;
-        Ok(Self { transport, base })
+        Ok(Self {
+            transport,
+            base,
+            authorization,
+        })
     }
 
     /// Sends one request. Errors never contain the key.
     pub async fn send(&self, request: Request<'_>) -> Result<Response, ProviderError> {
-        let secret = request.api_key;
+        let secret = request.credentials.sent_secret();
         self.transport
             .send(self.outgoing(request)?)
             .await
@@ -154,7 +167,8 @@ impl Http {
             url.query_pairs_mut().extend_pairs(request.query);
         }
         let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
-        headers.insert(API_KEY_HEADER, key_header(request.api_key)?);
+        let (name, value) = (self.authorization)(request.credentials)?;
+        headers.insert(name, value);
         let body = request.body.map(|body| Bytes::from(body.to_string()));
         if body.is_some() {
             headers.insert(CONTENT_TYPE, JSON);
@@ -281,16 +295,23 @@ async fn read_body(response: &mut reqwest::Response) -> Result<Bytes, ProviderEr
     Ok(body.into())
 }
 
-pub(crate) fn key_header(key: &SecretString) -> Result<HeaderValue, ProviderError> {
-    let mut value = HeaderValue::from_str(key.expose_secret()).map_err(|_| {
+/// A header's value that is never printed. A secret that can't be one is not accepted anywhere.
+pub(crate) fn secret_header(value: &str) -> Result<HeaderValue, ProviderError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
         ProviderError::new(
             ErrorKind::Unauthorized,
             None,
-            "the API key has characters that can't be sent in a header",
+            "the credentials have characters that can't be sent in a header",
         )
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// `Authorization: Bearer …`.
+pub(crate) fn bearer(token: &SecretString) -> Result<(HeaderName, HeaderValue), ProviderError> {
+    let value = secret_header(&format!("Bearer {}", token.expose_secret()))?;
+    Ok((AUTHORIZATION, value))
 }
 
 pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {

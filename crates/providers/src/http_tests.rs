@@ -7,24 +7,30 @@
 
 use std::time::Instant;
 
-use reqwest::header::HeaderName;
 use serde_json::json;
 use syncline_sim::{Action, Fault, Match, Options, Simulator, WireFault};
 use tokio::net::TcpListener;
 
 use super::*;
 
-fn http(base: &str) -> Http {
-    Http::new("apollo", base).unwrap()
+const API_KEY_HEADER: &str = "x-api-key";
+
+fn by_key(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
+    let value = secret_header(credentials.sent_secret().expose_secret())?;
+    Ok((HeaderName::from_static(API_KEY_HEADER), value))
 }
 
-fn request<'a>(path: &'a str, api_key: &'a SecretString) -> Request<'a> {
+fn http(base: &str) -> Http {
+    Http::new("apollo", base, by_key).unwrap()
+}
+
+fn request<'a>(path: &'a str, credentials: &'a Credentials) -> Request<'a> {
     Request {
         method: Method::GET,
         path,
         query: Vec::new(),
         body: None,
-        api_key,
+        credentials,
     }
 }
 
@@ -50,7 +56,7 @@ fn a_base_url_that_is_no_plain_http_address_is_refused_with_a_reason() {
         ("https://user:pass@api.apollo.io", "credentials"),
         ("https://api.apollo.io?api_key=1", "query"),
     ] {
-        let error = Http::new("apollo", base).unwrap_err().to_string();
+        let error = Http::new("apollo", base, by_key).unwrap_err().to_string();
         assert!(error.contains(word), "{base}: {error}");
         assert!(!error.contains("pass@"), "{error}");
     }
@@ -122,7 +128,7 @@ fn decoded(segment: &str) -> String {
 
 #[test]
 fn a_body_goes_out_as_json_and_a_query_is_encoded() {
-    let (http, key) = (http("https://api.apollo.io"), SecretString::from("k"));
+    let (http, key) = (http("https://api.apollo.io"), Credentials::api_key("k"));
     let get = http.outgoing(request("a", &key)).unwrap();
     assert_eq!((get.method, get.body), (Method::GET, None));
     assert_eq!(get.url.as_str(), "https://api.apollo.io/a");
@@ -142,7 +148,7 @@ fn a_body_goes_out_as_json_and_a_query_is_encoded() {
 
 #[test]
 fn printing_a_request_shows_no_key() {
-    let key = SecretString::from("key-0f1e2d");
+    let key = Credentials::api_key("key-0f1e2d");
     let http = http("https://api.apollo.io");
     let mut outgoing = http.outgoing(request("a", &key)).unwrap();
     assert_eq!(outgoing.headers[API_KEY_HEADER], "key-0f1e2d");
@@ -200,8 +206,8 @@ async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(syncline_sim::serve(listener, sim, std::future::pending()));
     let network = Network::new(Duration::from_millis(300)).unwrap();
-    let http = Http::over("apollo", &base, Arc::new(network)).unwrap();
-    let key = SecretString::from("sim-master-key");
+    let http = Http::over("apollo", &base, by_key, Arc::new(network)).unwrap();
+    let key = Credentials::api_key("sim-master-key");
     http.send(request("api/v1/users/search", &key)).await
 }
 

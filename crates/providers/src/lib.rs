@@ -24,9 +24,8 @@ pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
-pub use provider::{
-    Call, Credentials, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, Provider, Support,
-};
+pub use provider::{Call, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, Provider, Support};
 pub use registry::{Providers, UnknownProvider};
 pub use session::{Answered, Meter, Request, Session};
+pub use syncline_model::Credentials;
 pub use unified::{RateLimitInfo, Unified};

@@ -12,6 +12,7 @@ use std::{
 };
 
 use http_body::Frame;
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -39,7 +40,7 @@ impl Body for Never {
 }
 
 fn credential(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
-    let value = http::key_header(&credentials.api_key)?;
+    let value = http::secret_header(credentials.sent_secret().expose_secret())?;
     Ok((HeaderName::from_static("x-api-key"), value))
 }
 

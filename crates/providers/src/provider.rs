@@ -6,33 +6,16 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use serde_json::value::RawValue;
 use syncline_model::{
-    AuthType, Category, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
+    AuthType, Credentials, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
 };
 
 use crate::{error::ProviderError, http::Response};
 
-/// A connection's credentials. Zeroized when dropped, and never printed.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    pub api_key: SecretString,
-}
-
-impl Credentials {
-    pub fn api_key(key: impl Into<String>) -> Self {
-        Self {
-            api_key: SecretString::from(key.into()),
-        }
-    }
-}
-
 #[async_trait]
 pub trait Provider: Send + Sync {
     fn name(&self) -> ProviderName;
-
-    fn category(&self) -> Category;
 
     /// How its customers can be connected, the usual way first.
     fn auth_types(&self) -> &'static [AuthType];
@@ -185,15 +168,4 @@ pub enum Found {
     },
     /// The response is another record or redirects to one; perhaps they were merged.
     Another,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn printing_credentials_shows_no_key() {
-        let credentials = Credentials::api_key("sk-very-secret");
-        assert!(!format!("{credentials:?}").contains("very-secret"));
-    }
 }

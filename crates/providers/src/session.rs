@@ -8,9 +8,9 @@
 use std::{future::Future, pin::Pin};
 
 use async_trait::async_trait;
-use syncline_model::WindowUsage;
+use syncline_model::{Credentials, WindowUsage};
 
-use crate::{error::ProviderError, http::Response, provider::Credentials};
+use crate::{error::ProviderError, http::Response};
 
 /// A successful response, and the usage of the endpoint's request windows.
 #[derive(Debug)]

@@ -50,10 +50,22 @@ impl Server {
 
     async fn list(&self, object: Object, page: u32) -> Result<Page, ProviderError> {
         let order = Order::OldestFirst;
-        self.list_in(object, ListRequest { page, token: None, order }).await
+        self.list_in(
+            object,
+            ListRequest {
+                page,
+                token: None,
+                order,
+            },
+        )
+        .await
     }
 
-    async fn list_in(&self, object: Object, request: ListRequest<'_>) -> Result<Page, ProviderError> {
+    async fn list_in(
+        &self,
+        object: Object,
+        request: ListRequest<'_>,
+    ) -> Result<Page, ProviderError> {
         providers(&self.base_url)
             .get(apollo::NAME)
             .unwrap()
@@ -182,7 +194,14 @@ async fn the_most_recently_updated_come_first_where_there_is_that_order() {
         let server = Server::with(vec![json(&format!(r#"{{"{array}":[]}}"#))]).await;
         let order = Order::RecentFirst;
         let page = server
-            .list_in(object, ListRequest { page: 1, token: None, order })
+            .list_in(
+                object,
+                ListRequest {
+                    page: 1,
+                    token: None,
+                    order,
+                },
+            )
             .await
             .unwrap();
         assert!(!page.has_order, "{object}");

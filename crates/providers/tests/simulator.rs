@@ -19,7 +19,7 @@ use serde_json::json;
 use syncline_model::{Denial, Object, Order, Records, RequestWindow, WindowUsage};
 use syncline_providers::{
     ApolloConfig, Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Outgoing, Page,
-    Provider, ProviderError, Providers, Response, Transport, Window, http::HeaderMap,
+    Provider, ProviderError, Providers, Response, Transport, Window, apollo, http::HeaderMap,
 };
 use syncline_sim::{
     FreePlan, Options, Plan, SimRequest, Simulator, Switches, Team, TeamOptions, serve_at,

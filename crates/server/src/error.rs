@@ -16,6 +16,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 use syncline_model::line;
+use syncline_providers::UnknownProvider;
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
@@ -263,6 +264,13 @@ impl IntoResponse for ApiError {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// What is stored names a provider that this process doesn't have: a newer one may be at work beside it.
+impl From<UnknownProvider> for ApiError {
+    fn from(error: UnknownProvider) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

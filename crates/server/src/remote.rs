@@ -31,12 +31,11 @@ pub(crate) struct Remote {
 
 impl Remote {
     pub(crate) fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
-        let api_key = state.store.credentials_of(connection)?;
         Ok(Self {
             state: state.clone(),
             connection: connection.clone(),
             provider: state.providers.get(connection.provider)?.clone(),
-            credentials: Credentials { api_key },
+            credentials: state.store.credentials_of(connection)?,
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })
     }

@@ -1,7 +1,6 @@
 //! The users of Syncline: they connect accounts, trigger runs, pause and resume, and set new keys.
 //! The calls to the store and the provider are those of the server's handlers.
 
-use secrecy::SecretString;
 use syncline_model::{
     ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
     sync_config::CommonObjectConfig,
@@ -102,7 +101,7 @@ pub(crate) async fn connect_all(
                 customer_id: &customer_id,
                 provider_id: &provider.id,
                 provider: PROVIDER,
-                api_key: &SecretString::from(key.clone()),
+                credentials: &Credentials::api_key(&*key),
                 status: checked.status,
                 account: checked.account(),
                 limits: it.limits,
@@ -195,7 +194,7 @@ impl Client {
             .update_credentials(
                 &self.connection,
                 &CredentialsUpdate {
-                    api_key: &SecretString::from(key.clone()),
+                    credentials: &Credentials::api_key(&*key),
                     status: checked.status,
                     account: checked.account(),
                     limits: None::<LimitOverrides>,
@@ -230,7 +229,7 @@ impl Client {
             .update_credentials(
                 &self.connection,
                 &CredentialsUpdate {
-                    api_key: &SecretString::from(self.key.clone()),
+                    credentials: &Credentials::api_key(&*self.key),
                     status: checked.status,
                     account: checked.account(),
                     limits: Some(limits),

@@ -10,16 +10,14 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Checkpoint, Coverage, Lease, LimitOverrides, Object, ProviderName, Time, event::ConnectionRef,
+    Checkpoint, Coverage, Lease, LimitOverrides, ProviderName, Time, event::ConnectionRef,
 };
 
 use crate::{
     Scan, ScanAccount, ScanRun, Store, StoreError,
-    credentials::CREDENTIALS,
     db::{Db, Tx, run},
     key_set::KeySet,
     providers::parse_provider,
-    syncs::parse_object,
     timestamp::{Timestamp, at},
 };
 
@@ -405,7 +403,7 @@ impl Store {
             // Credentials that can't be decrypted must not keep other connections' scans from being
             // leased.
             credentials: self
-                .unseal(&CREDENTIALS, &row.connection_id, &sealed)
+                .open_credentials(&row.connection_id, &sealed)
                 .map_err(|error| error.to_string()),
             sealed,
             account: ScanAccount {

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    ApiKey, Capabilities, ConnectionStatus, ConnectionSyncConfig, LimitOverrides, Object,
-    ProviderName, Time,
+    ApiKey, Capabilities, ConnectionStatus, ConnectionSyncConfig, Credentials, LimitOverrides,
+    Object, ProviderName, Time,
     event::{ConnectionRef, Event},
 };
 
@@ -57,7 +56,7 @@ pub struct NewConnection<'a> {
     pub customer_id: &'a str,
     pub provider_id: &'a str,
     pub provider: ProviderName,
-    pub api_key: &'a SecretString,
+    pub credentials: &'a Credentials,
     pub status: ConnectionStatus,
     pub account: Account<'a>,
     pub limits: LimitOverrides,
@@ -235,7 +234,7 @@ impl Tenant {
             sync_config: None,
             created_at: store.now(),
             last_synced_at: None,
-            credentials: Sealed(store.seal(&CREDENTIALS, &id, new.api_key)),
+            credentials: Sealed(store.seal(&CREDENTIALS, &id, &new.credentials.to_text())),
             id,
         };
         let mut tx = self.begin().await?;

@@ -1,8 +1,9 @@
 //! The credentials of connections: stored sealed, opened for requests, and replaced.
 
-use secrecy::SecretString;
 use sqlx::types::Json;
-use syncline_model::{Capabilities, Checkpoint, ConnectionStatus, LimitOverrides, Order};
+use syncline_model::{
+    Capabilities, Checkpoint, ConnectionStatus, Credentials, LimitOverrides, Order,
+};
 
 use crate::{
     Store, StoreError,
@@ -22,7 +23,7 @@ pub(crate) const CREDENTIALS: SealedColumn = SealedColumn {
 
 /// New credentials for an existing connection.
 pub struct CredentialsUpdate<'a> {
-    pub api_key: &'a SecretString,
+    pub credentials: &'a Credentials,
     pub status: ConnectionStatus,
     pub account: Account<'a>,
     /// `None` leaves the limits unchanged.
@@ -57,7 +58,7 @@ impl Store {
         const FORGET: &str = "
             UPDATE sync_runs SET resumable = false
             WHERE resumable AND id IN (SELECT last_run_id FROM syncs WHERE connection_id = $1)";
-        let sealed = self.seal(&CREDENTIALS, &connection.id, update.api_key);
+        let sealed = self.seal(&CREDENTIALS, &connection.id, &update.credentials.to_text());
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(LOCK_SCANS)
             .bind(&connection.id)
@@ -125,8 +126,22 @@ impl Store {
         Ok(())
     }
 
-    /// The decrypted API key of a connection.
-    pub fn credentials_of(&self, connection: &Connection) -> Result<SecretString, StoreError> {
-        self.unseal(&CREDENTIALS, &connection.id, &connection.credentials.0)
+    /// The decrypted credentials of a connection.
+    pub fn credentials_of(&self, connection: &Connection) -> Result<Credentials, StoreError> {
+        self.open_credentials(&connection.id, &connection.credentials.0)
+    }
+
+    pub(crate) fn open_credentials(
+        &self,
+        connection_id: &str,
+        sealed: &str,
+    ) -> Result<Credentials, StoreError> {
+        let text = self.unseal(&CREDENTIALS, connection_id, sealed)?;
+        Credentials::of_text(&text).map_err(|unknown| StoreError::Inconsistent {
+            table: "connections",
+            column: "credentials",
+            row: connection_id.to_owned(),
+            reason: unknown.to_string(),
+        })
     }
 }

@@ -6,10 +6,9 @@
 //! changes nothing.
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
 use sqlx::types::Json;
 use syncline_model::{
-    Checkpoint, Coverage, Lease, LimitOverrides, Object, RunState, Time,
+    Checkpoint, Coverage, Credentials, Lease, LimitOverrides, Object, RunState, Time,
     event::ConnectionRef,
     mutation::{self, Mutation},
 };
@@ -22,7 +21,7 @@ pub struct Scan {
     pub id: String,
     pub connection: ConnectionRef,
     /// The decrypted credentials, or why they can't be used.
-    pub credentials: Result<SecretString, String>,
+    pub credentials: Result<Credentials, String>,
     /// The stored form of the credentials, to detect that they were replaced.
     pub(crate) sealed: String,
     /// The object whose pages are read.

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use syncline_engine::ForegroundEnd;
 use syncline_model::Object;
+use syncline_store::Connection;
 
 use crate::support::{App, CUSTOMER, on_both_databases};
 
@@ -15,7 +16,7 @@ const CONTACTS: [Object; 2] = [Object::Contact, Object::SequenceState];
 #[apply(on_both_databases)]
 async fn workers_leave_its_runs_alone_until_nobody_has_come_for_five_minutes(database: Database) {
     let app = App::synced(database, 150).await;
-    let connection = connection_id(&app).await;
+    let connection = connection(&app).await.id;
     let runs = app
         .store
         .start_foreground_scan(&connection, &CONTACTS)
@@ -72,17 +73,17 @@ async fn it_waits_for_a_run_of_the_service(database: Database) {
     assert_eq!(app.runs("contact").await.len(), 3);
 }
 
-async fn connection_id(app: &App) -> String {
+async fn connection(app: &App) -> Connection {
     let applications = app.store.list_applications().await.unwrap();
     let tenant = app.store.tenant(&applications[0].id);
     let found = tenant
         .get_connection(CUSTOMER, syncline_providers::apollo::NAME)
         .await;
-    found.unwrap().unwrap().id
+    found.unwrap().unwrap()
 }
 
 async fn read_all(app: &App) -> ForegroundEnd {
-    let connection = connection_id(app).await;
+    let connection = connection(app).await;
     let reading = app
         .engine
         .read_in_foreground(&connection, Object::ALL, |_| {});

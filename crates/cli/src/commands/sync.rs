@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use syncline_engine::{EngineConfig, ForegroundEnd};
-use syncline_model::{Object, ProviderName};
+use syncline_model::Object;
 use syncline_store::{Connection, PageRequest, Sync, SyncFilter, SyncRun};
 
 use self::{

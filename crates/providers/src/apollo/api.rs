@@ -218,7 +218,7 @@ impl Apollo {
             Err(unusable) => Err(unusable
                 .into_error(&response)
                 .with_usage(usage)
-                .without_secret(&session.credentials.api_key)),
+                .without_secret(session.credentials.sent_secret())),
         }
     }
 
@@ -248,7 +248,7 @@ impl Apollo {
             .ok_or_else(|| unreadable(&response, "the profile is not an object"))?;
         profile.filled_text("team_id").map_err(|malformed| {
             unreadable(&response, &malformed.to_string())
-                .without_secret(&session.credentials.api_key)
+                .without_secret(session.credentials.sent_secret())
         })
     }
 
@@ -265,19 +265,19 @@ impl Apollo {
             path: &endpoint.path,
             query: endpoint.query,
             body: endpoint.body,
-            api_key: &session.credentials.api_key,
+            credentials: session.credentials,
         };
         session.ask(&action, self.ask(request)).await
     }
 
     async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let api_key = request.api_key;
+        let secret = request.credentials.sent_secret();
         let response = self.http.send(request).await?;
         if response.is_success() {
             let usage = usage::usage_of(&response);
             return Ok(Answered { response, usage });
         }
-        Err(error::classify(&response).without_secret(api_key))
+        Err(error::classify(&response).without_secret(secret))
     }
 }
 

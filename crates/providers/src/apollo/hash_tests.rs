@@ -27,6 +27,7 @@ fn hash_on(page: &Page) -> i64 {
         Records::Sequences(records) => records[0].hash,
         Records::Accounts(records) => records[0].hash,
         Records::Contacts { contacts, .. } => contacts[0].hash,
+        Records::SequenceStates(records) => records[0].hash,
     }
 }
 

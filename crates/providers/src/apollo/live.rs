@@ -196,7 +196,7 @@ impl Apollo {
         contacts.retain(|contact| members.contains(&contact.id));
         Ok(LivePage {
             records: Records::Contacts { contacts, states },
-            next: page.next,
+            next: page.next.map(|_| ask.page + 1),
             total: None,
         })
     }

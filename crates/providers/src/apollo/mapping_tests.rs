@@ -140,7 +140,10 @@ fn accounts_are_mapped_and_what_is_no_record_is_rejected() {
         assert_rejected(rejected, Object::Account, None, reason);
     }
     assert_eq!((page.returned, page.rejected.len()), (7, 3));
-    assert_eq!((page.next, page.reported_total), (Some(NextPage::default()), Some(250)));
+    assert_eq!(
+        (page.next, page.reported_total),
+        (Some(NextPage::default()), Some(250))
+    );
 }
 
 #[test]

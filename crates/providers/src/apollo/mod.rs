@@ -28,19 +28,22 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
 use serde_json::value::RawValue;
-use syncline_model::{AuthType, Category, Object, ProviderName};
+use syncline_model::{AuthType, Credentials, Object, ProviderName};
 
 use crate::{
     error::{ErrorKind, ProviderError, SetupError},
     http::{self, Http, Response, Transport},
     passthrough::Passthrough,
-    provider::{Call, Credentials, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
+    provider::{Call, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
     session::Session,
 };
 use api::PER_PAGE;
 
 pub const NAME: ProviderName = ProviderName::literal("apollo");
+
+const API_KEY_HEADER: &str = "x-api-key";
 
 /// A caller waits for the result, so the check has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,10 +79,10 @@ impl Apollo {
             transport,
         } = config;
         let provider = "apollo";
-        let passthrough = Passthrough::new(provider, &base_url, key_header)?;
+        let passthrough = Passthrough::new(provider, &base_url, authorization)?;
         let http = match transport {
-            Some(transport) => Http::over(provider, &base_url, transport)?,
-            None => Http::new(provider, &base_url)?,
+            Some(transport) => Http::over(provider, &base_url, authorization, transport)?,
+            None => Http::new(provider, &base_url, authorization)?,
         };
         Ok(Self { http, passthrough })
     }
@@ -112,10 +115,16 @@ impl Apollo {
     }
 }
 
-/// Apollo accepts the key only in a header; in a URL it would appear in logs.
-fn key_header(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
-    let name = HeaderName::from_static(http::API_KEY_HEADER);
-    Ok((name, http::key_header(&credentials.api_key)?))
+/// Apollo takes a key in a header of its own, and the token of a partner's OAuth application as others
+/// do. In a URL they would be logged on the way.
+fn authorization(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
+    match credentials {
+        Credentials::ApiKey(key) => {
+            let name = HeaderName::from_static(API_KEY_HEADER);
+            Ok((name, http::secret_header(key.expose_secret())?))
+        }
+        Credentials::OAuth(tokens) => http::bearer(&tokens.access_token),
+    }
 }
 
 /// What a failed request says about the key.
@@ -133,10 +142,6 @@ fn verdict_of_failure(error: ProviderError) -> KeyCheck {
 impl Provider for Apollo {
     fn name(&self) -> ProviderName {
         NAME
-    }
-
-    fn category(&self) -> Category {
-        Category::Engagement
     }
 
     fn auth_types(&self) -> &'static [AuthType] {

@@ -104,7 +104,10 @@ pub(super) fn page_of(
     Ok(Page {
         records: mapped.records,
         rejected: mapped.rejected,
-        next: listed.next.filter(|_| comes_in_pages).map(|_| NextPage::default()),
+        next: listed
+            .next
+            .filter(|_| comes_in_pages)
+            .map(|_| NextPage::default()),
         reported_total: listed.total,
         returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,

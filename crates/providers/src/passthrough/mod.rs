@@ -18,6 +18,7 @@ use reqwest::{
     redirect,
 };
 use serde_json::Value;
+use syncline_model::Credentials;
 use url::Url;
 
 use self::body::{BoxError, Exchange, Upload};
@@ -26,7 +27,6 @@ use crate::{
     error::{ErrorKind, ProviderError, SetupError},
     http::{self, Method},
     kept::Clients,
-    provider::Credentials,
 };
 
 /// How long there may be no data in either direction.
@@ -122,7 +122,7 @@ impl Passthrough {
             .await
             .map_err(|error| {
                 exchange.end();
-                error.without_secret(&credentials.api_key)
+                error.without_secret(credentials.sent_secret())
             })?;
         let status = response.status();
         if status.is_informational() {
@@ -135,7 +135,7 @@ impl Passthrough {
         }
         Ok(Forwarded {
             status: status.as_u16(),
-            headers: headers::to_caller(response.headers(), &credentials.api_key),
+            headers: headers::to_caller(response.headers(), credentials.sent_secret()),
             body: Answer::new(response.into(), exchange),
         })
     }
@@ -191,7 +191,7 @@ async fn answer_of(
 /// Removes the credential from a text, or from all texts of a JSON value.
 pub fn without_secret(value: Value, credentials: &Credentials) -> Value {
     use secrecy::ExposeSecret;
-    match credentials.api_key.expose_secret() {
+    match credentials.sent_secret().expose_secret() {
         "" => value,
         secret => redacted(value, secret),
     }

@@ -224,7 +224,7 @@ fn answered_body(answer: &Response, credentials: &Credentials) -> Option<Box<Raw
 
 /// Whether the key may be in a text, possibly written with escapes.
 fn may_name(text: &str, credentials: &Credentials) -> bool {
-    text.contains("\\u") || text.contains(credentials.api_key.expose_secret())
+    text.contains("\\u") || text.contains(credentials.sent_secret().expose_secret())
 }
 
 fn says_json(answer: &Response) -> bool {

@@ -64,7 +64,7 @@ impl ConnectionBody {
             customer_id: connection.customer_id,
             provider_id: connection.provider_id,
             provider_name: connection.provider,
-            category: connection.provider.category(),
+            category: Category::Engagement,
             instance_url: "",
             status: connection.status,
             capabilities: connection.capabilities,
@@ -144,7 +144,7 @@ pub(crate) async fn create_connection(
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let provider = body.provider(&state.providers)?;
     let limits = body.limits.unwrap_or_default();
-    let api_key = required_key(body.api_key)?;
+    let credentials = Credentials::ApiKey(required_key(body.api_key)?);
     state.check_limits(provider, limits)?;
     find_customer(&caller, &customer_id).await?;
     let provider_id = enabled_provider(&caller, provider).await?.id;
@@ -154,12 +154,12 @@ pub(crate) async fn create_connection(
              /mgmt/v2/customers/{customer_id}/connections/{provider}, or DELETE it first"
         )));
     }
-    let checked = check_key(&state, provider, &api_key).await?;
+    let checked = check_key(&state, provider, &credentials).await?;
     let new = NewConnection {
         customer_id: &customer_id,
         provider_id: &provider_id,
         provider,
-        api_key: &api_key,
+        credentials: &credentials,
         status: checked.status,
         account: checked.account(),
         limits,
@@ -222,16 +222,18 @@ pub(crate) async fn update_connection(
     Json(body): Json<UpdateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let limits = body.limits;
-    let api_key = match body.api_key {
+    let credentials = match body.api_key {
         None if limits.is_some() => None,
-        api_key => Some(required_key(api_key)?),
+        api_key => Some(Credentials::ApiKey(required_key(api_key)?)),
     };
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
     let provider = state.providers.get(connection.provider)?;
     check_auth_type("type", body.auth_type.as_deref(), &**provider)?;
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
-    match (api_key, limits) {
-        (Some(api_key), limits) => replace_key(&state, &connection, &api_key, limits).await?,
+    match (credentials, limits) {
+        (Some(credentials), limits) => {
+            replace_key(&state, &connection, &credentials, limits).await?;
+        }
         (None, Some(limits)) => {
             state.store.set_limits(&connection, limits).await?;
             state.wake.wake();
@@ -245,12 +247,12 @@ pub(crate) async fn update_connection(
 async fn replace_key(
     state: &AppState,
     connection: &Connection,
-    api_key: &SecretString,
+    credentials: &Credentials,
     limits: Option<LimitOverrides>,
 ) -> ApiResult<()> {
-    let checked = check_key(state, connection.provider, api_key).await?;
+    let checked = check_key(state, connection.provider, credentials).await?;
     let update = CredentialsUpdate {
-        api_key,
+        credentials,
         status: checked.status,
         account: checked.account(),
         limits,
@@ -282,8 +284,11 @@ impl CreateConnection {
     fn provider(&self, providers: &Providers) -> ApiResult<ProviderName> {
         let provider = named_provider(providers, "provider_name", &self.provider_name)?;
         check_auth_type("type", self.auth_type.as_deref(), provider)?;
-        let category = provider.category().as_str();
-        check_word("category", self.category.as_deref(), category)?;
+        check_word(
+            "category",
+            self.category.as_deref(),
+            Category::Engagement.as_str(),
+        )?;
         Ok(provider.name())
     }
 }
@@ -346,12 +351,9 @@ impl CheckedKey {
 async fn check_key(
     state: &AppState,
     provider: ProviderName,
-    api_key: &SecretString,
+    credentials: &Credentials,
 ) -> ApiResult<CheckedKey> {
-    let credentials = Credentials {
-        api_key: api_key.clone(),
-    };
-    let (status, team) = match state.providers.get(provider)?.check(&credentials).await {
+    let (status, team) = match state.providers.get(provider)?.check(credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { reason } => {
             tracing::warn!(
@@ -368,8 +370,8 @@ async fn check_key(
     };
     Ok(CheckedKey {
         status,
-        account_id: account_id(provider, team.as_deref(), &credentials),
-        key_account_id: account_id(provider, None, &credentials),
+        account_id: account_id(provider, team.as_deref(), credentials),
+        key_account_id: account_id(provider, None, credentials),
         // If the provider did not tell, the first scan asks it again.
         account_known: team.is_some(),
     })

@@ -32,7 +32,7 @@ impl ProviderBody {
         Ok(Self {
             id: provider.id,
             application_id: provider.application_id,
-            category: built_in.category(),
+            category: Category::Engagement,
             auth_type: usual_auth_type(&**built_in),
             name: provider.name,
         })
@@ -149,8 +149,11 @@ impl ProviderSettings {
     fn checked(&self, providers: &Providers) -> ApiResult<ProviderName> {
         let provider = named_provider(providers, "name", &self.name)?;
         let name = provider.name();
-        let category = provider.category().as_str();
-        check_word("category", Some(&self.category), category)?;
+        check_word(
+            "category",
+            Some(&self.category),
+            Category::Engagement.as_str(),
+        )?;
         check_auth_type("auth_type", Some(&self.auth_type), provider)?;
         if self.config.is_some() {
             return Err(ApiError::validation(

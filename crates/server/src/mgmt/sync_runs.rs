@@ -94,7 +94,7 @@ impl From<SyncRun> for SyncRunBody {
             application_id: run.application_id,
             customer_id: run.customer_id,
             provider_name: run.provider,
-            category: run.provider.category(),
+            category: Category::Engagement,
             connection_id: run.connection_id,
             num_records_synced: run.num_records_synced,
             state: run.state,

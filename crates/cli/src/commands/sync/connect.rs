@@ -12,7 +12,8 @@ use crate::compose::{DEFAULT_APPLICATION, Parts};
 fn is_in_use(store: &Store, connection: &Connection, api_key: &SecretString) -> bool {
     let stored = store.credentials_of(connection);
     connection.status == ConnectionStatus::Healthy
-        && stored.is_ok_and(|stored| stored.expose_secret() == api_key.expose_secret())
+        && stored
+            .is_ok_and(|stored| stored.sent_secret().expose_secret() == api_key.expose_secret())
 }
 
 /// The customer's connection, with this key. A new one has no schedule: only this command reads it,
@@ -24,9 +25,7 @@ pub(super) async fn connect(
     api_key: &SecretString,
 ) -> anyhow::Result<Connection> {
     let store = &parts.store;
-    let credentials = Credentials {
-        api_key: api_key.clone(),
-    };
+    let credentials = Credentials::ApiKey(api_key.clone());
     let (status, team) = match parts.providers.get(provider)?.check(&credentials).await {
         KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
         KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
@@ -48,7 +47,7 @@ pub(super) async fn connect(
         // their checkpoints.
         if !is_in_use(store, &connection, api_key) {
             let update = CredentialsUpdate {
-                api_key,
+                credentials: &credentials,
                 status,
                 account,
                 limits: None,
@@ -74,7 +73,7 @@ pub(super) async fn connect(
             customer_id,
             provider_id: &provider_id,
             provider,
-            api_key,
+            credentials: &credentials,
             status,
             account,
             limits: LimitOverrides::default(),
