@@ -6,6 +6,7 @@
 //! one step of that, `spending` gets permits for such a step, and `sweep` handles the rows that the
 //! scan didn't see. `maintenance` purges what has expired.
 
+mod connect;
 mod foreground;
 mod leased_scan;
 mod maintenance;
@@ -27,6 +28,7 @@ use syncline_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use connect::{CheckedCredentials, Connect, CredentialsRejected};
 pub use foreground::ForegroundEnd;
 pub use leased_scan::LeasedScan;
 pub use report::describe_metrics;

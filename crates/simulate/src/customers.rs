@@ -1,15 +1,14 @@
 //! The users of Syncline: they connect accounts, trigger runs, pause and resume, and set new keys.
 //! The calls to the store and the provider are those of the server's handlers.
 
+use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{
-    ConnectionStatus, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
+    Credentials, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
     sync_config::CommonObjectConfig,
 };
-use syncline_providers::{Credentials, KeyCheck, Providers, account_id, apollo};
+use syncline_providers::{Providers, apollo};
 use syncline_sim::{Plan as PricePlan, Quota};
-use syncline_store::{
-    Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, Store, StoreError, Tenant,
-};
+use syncline_store::{Connection, NewCustomer, Store, StoreError, Tenant};
 
 use crate::{
     dice::Dice,
@@ -57,14 +56,6 @@ impl Done {
     }
 }
 
-/// The provider's answer about a key.
-struct Checked {
-    status: ConnectionStatus,
-    account_id: String,
-    key_account_id: String,
-    account_known: bool,
-}
-
 /// Creates the application and its customers, with a connection each.
 pub(crate) async fn connect_all(
     live: &Live,
@@ -96,18 +87,13 @@ pub(crate) async fn connect_all(
         let Some(checked) = check(&live.providers, wire, &key).await else {
             anyhow::bail!("the provider doesn't know the first key");
         };
-        let connection = tenant
-            .create_connection(&NewConnection {
-                customer_id: &customer_id,
-                provider_id: &provider.id,
-                provider: PROVIDER,
-                credentials: &Credentials::api_key(&*key),
-                status: checked.status,
-                account: checked.account(),
-                limits: it.limits,
-                scheduled: true,
-            })
-            .await?;
+        let connect = Connect {
+            customer_id: &customer_id,
+            provider_id: &provider.id,
+            limits: it.limits,
+            scheduled: true,
+        };
+        let connection = checked.connect(&tenant, &connect).await?;
         clients.push(Client {
             connection,
             team: it.team,
@@ -146,31 +132,14 @@ async fn configure(tenant: &Tenant, scenario: &Scenario) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Checked {
-    fn account(&self) -> Account<'_> {
-        Account {
-            id: &self.account_id,
-            key: &self.key_account_id,
-            known: self.account_known,
-        }
-    }
-}
-
 /// `None`: the provider rejects the key, so nothing is stored.
-async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<Checked> {
+async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<CheckedCredentials> {
     wire.announce(None, false);
+    let provider = providers.get(PROVIDER).ok()?;
     let credentials = Credentials::api_key(key);
-    let (status, team) = match providers.get(PROVIDER).ok()?.check(&credentials).await {
-        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
-        KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
-        KeyCheck::Rejected { .. } => return None,
-    };
-    Some(Checked {
-        status,
-        account_id: account_id(PROVIDER, team.as_deref(), &credentials),
-        key_account_id: account_id(PROVIDER, None, &credentials),
-        account_known: team.is_some(),
-    })
+    CheckedCredentials::check(&**provider, credentials)
+        .await
+        .ok()
 }
 
 impl Client {
@@ -190,16 +159,8 @@ impl Client {
             return Ok(Done::new("a new key is rejected"));
         };
         self.is_unsure = true;
-        live.store
-            .update_credentials(
-                &self.connection,
-                &CredentialsUpdate {
-                    credentials: &Credentials::api_key(&*key),
-                    status: checked.status,
-                    account: checked.account(),
-                    limits: None::<LimitOverrides>,
-                },
-            )
+        checked
+            .reconnect(&live.store, &self.connection, None)
             .await?;
         self.key = key;
         self.is_unsure = false;
@@ -225,16 +186,9 @@ impl Client {
         let new = VolumeLimits::default().with(limits);
         self.limits = larger(new, self.limits);
         self.present = (larger(new, self.present.0), wire.world.now());
-        live.store
-            .update_credentials(
-                &self.connection,
-                &CredentialsUpdate {
-                    credentials: &Credentials::api_key(&*self.key),
-                    status: checked.status,
-                    account: checked.account(),
-                    limits: Some(limits),
-                },
-            )
+        let limits_now = Some(limits);
+        checked
+            .reconnect(&live.store, &self.connection, limits_now)
             .await?;
         self.present = (new, wire.world.now());
         Ok(Done::new(format!("limits are {limits:?}")))

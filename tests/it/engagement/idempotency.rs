@@ -92,7 +92,10 @@ async fn a_write_whose_process_was_killed_is_not_carried_out_again(database: Dat
     let second = Process::serve(&database, &apollo.base_url()).await;
     let again = App::answer(second.with_key(&path("contacts"), "key-1", &body)).await;
     let title = refused(&again, 409, "CONFLICT_ERROR");
-    assert!(title.contains("check whether it was carried out"), "{title}");
+    assert!(
+        title.contains("check whether it was carried out"),
+        "{title}"
+    );
     let created = apollo.ledger().requests();
     assert!(
         created

@@ -45,7 +45,7 @@ async fn a_rejected_key_ends_with_status_1_and_a_sentence(database: Database) {
     let error = sync(&database, &apollo.base_url(), "wrong")
         .await
         .unwrap_err();
-    assert!(error.contains("apollo rejects the API key"), "{error}");
+    assert!(error.contains("apollo rejects the credentials"), "{error}");
     assert!(!error.contains("wrong"), "no key is printed: {error}");
     assert_eq!(database.count("SELECT count(*) FROM connections").await, 0);
 }

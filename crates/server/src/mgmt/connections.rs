@@ -5,12 +5,13 @@
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{
-    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, Health, LimitOverrides,
-    ProviderName, Time,
+    Capabilities, Category, ConnectionStatus, ConnectionSyncConfig, Credentials, Health,
+    LimitOverrides, ProviderName, Time,
 };
-use syncline_providers::{Credentials, KeyCheck, Providers, account_id};
-use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection};
+use syncline_providers::Providers;
+use syncline_store::Connection;
 use utoipa::ToSchema;
 
 use super::{
@@ -154,18 +155,14 @@ pub(crate) async fn create_connection(
              /mgmt/v2/customers/{customer_id}/connections/{provider}, or DELETE it first"
         )));
     }
-    let checked = check_key(&state, provider, &credentials).await?;
-    let new = NewConnection {
+    let checked = check(&state, provider, credentials).await?;
+    let connect = Connect {
         customer_id: &customer_id,
         provider_id: &provider_id,
-        provider,
-        credentials: &credentials,
-        status: checked.status,
-        account: checked.account(),
         limits,
         scheduled: true,
     };
-    let created = caller.tenant.create_connection(&new).await;
+    let created = checked.connect(&caller.tenant, &connect).await;
     if created.is_err() {
         // The customer or the provider may have been deleted while the provider was asked.
         find_customer(&caller, &customer_id).await?;
@@ -232,7 +229,9 @@ pub(crate) async fn update_connection(
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
     match (credentials, limits) {
         (Some(credentials), limits) => {
-            replace_key(&state, &connection, &credentials, limits).await?;
+            let checked = check(&state, connection.provider, credentials).await?;
+            checked.reconnect(&state.store, &connection, limits).await?;
+            state.wake.wake();
         }
         (None, Some(limits)) => {
             state.store.set_limits(&connection, limits).await?;
@@ -242,24 +241,6 @@ pub(crate) async fn update_connection(
     }
     let updated = find_named(&caller, &customer_id, &provider_name).await?;
     shown(&caller, &state, updated).await
-}
-
-async fn replace_key(
-    state: &AppState,
-    connection: &Connection,
-    credentials: &Credentials,
-    limits: Option<LimitOverrides>,
-) -> ApiResult<()> {
-    let checked = check_key(state, connection.provider, credentials).await?;
-    let update = CredentialsUpdate {
-        credentials,
-        status: checked.status,
-        account: checked.account(),
-        limits,
-    };
-    state.store.update_credentials(connection, &update).await?;
-    state.wake.wake();
-    Ok(())
 }
 
 /// Deletes a connection: its syncs are stopped and its records deleted before this returns.
@@ -329,51 +310,19 @@ fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
     Ok(SecretString::from(key))
 }
 
-/// The provider's answer about a key that it did not reject.
-struct CheckedKey {
-    status: ConnectionStatus,
-    account_id: String,
-    key_account_id: String,
-    account_known: bool,
-}
-
-impl CheckedKey {
-    fn account(&self) -> Account<'_> {
-        Account {
-            id: &self.account_id,
-            key: &self.key_account_id,
-            known: self.account_known,
-        }
-    }
-}
-
-/// Checks a key with the provider.
-async fn check_key(
+/// Checks credentials with their provider; 422 if it rejects them.
+async fn check(
     state: &AppState,
     provider: ProviderName,
-    credentials: &Credentials,
-) -> ApiResult<CheckedKey> {
-    let (status, team) = match state.providers.get(provider)?.check(credentials).await {
-        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
-        KeyCheck::Unclear { reason } => {
-            tracing::warn!(
-                "could not check a new API key with {provider}; it is stored as unverified: \
-                 {reason}"
-            );
-            (ConnectionStatus::Unverified, None)
-        }
-        KeyCheck::Rejected { reason } => {
-            return Err(ApiError::Provider(ProviderFailure::rejected_key(
-                provider, &reason,
-            )));
-        }
-    };
-    Ok(CheckedKey {
-        status,
-        account_id: account_id(provider, team.as_deref(), credentials),
-        key_account_id: account_id(provider, None, credentials),
-        // If the provider did not tell, the first scan asks it again.
-        account_known: team.is_some(),
+    credentials: Credentials,
+) -> ApiResult<CheckedCredentials> {
+    let provider = state.providers.get(provider)?;
+    let checked = CheckedCredentials::check(&**provider, credentials).await;
+    checked.map_err(|rejected| {
+        ApiError::Provider(ProviderFailure::rejected_key(
+            rejected.provider,
+            &rejected.reason,
+        ))
     })
 }
 

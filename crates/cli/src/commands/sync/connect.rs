@@ -1,10 +1,10 @@
 //! The connection that `syncline sync` reads.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use syncline_model::{ConnectionStatus, LimitOverrides, ProviderName};
-use syncline_providers::{Credentials, KeyCheck, account_id};
-use syncline_store::{Account, Connection, CredentialsUpdate, NewConnection, NewCustomer, Store};
+use syncline_engine::{CheckedCredentials, Connect};
+use syncline_model::{ConnectionStatus, Credentials, LimitOverrides, ProviderName};
+use syncline_store::{Connection, NewCustomer, Store};
 
 use crate::compose::{DEFAULT_APPLICATION, Parts};
 
@@ -25,19 +25,9 @@ pub(super) async fn connect(
     api_key: &SecretString,
 ) -> anyhow::Result<Connection> {
     let store = &parts.store;
+    let asked = parts.providers.get(provider)?;
     let credentials = Credentials::ApiKey(api_key.clone());
-    let (status, team) = match parts.providers.get(provider)?.check(&credentials).await {
-        KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
-        KeyCheck::Unclear { .. } => (ConnectionStatus::Unverified, None),
-        KeyCheck::Rejected { reason } => bail!("{provider} rejects the API key: {reason}"),
-    };
-    let key_account_id = account_id(provider, None, &credentials);
-    let account_id = account_id(provider, team.as_deref(), &credentials);
-    let account = Account {
-        id: &account_id,
-        key: &key_account_id,
-        known: team.is_some(),
-    };
+    let checked = CheckedCredentials::check(&**asked, credentials).await?;
     let application = store
         .find_or_create_application(DEFAULT_APPLICATION, &parts.providers.enabled_at_first())
         .await?;
@@ -46,13 +36,7 @@ pub(super) async fn connect(
         // With other credentials everything is read again; with the same ones, runs continue from
         // their checkpoints.
         if !is_in_use(store, &connection, api_key) {
-            let update = CredentialsUpdate {
-                credentials: &credentials,
-                status,
-                account,
-                limits: None,
-            };
-            store.update_credentials(&connection, &update).await?;
+            checked.reconnect(store, &connection, None).await?;
         }
         return Ok(connection);
     }
@@ -68,16 +52,11 @@ pub(super) async fn connect(
         .find(|configured| configured.name == provider)
         .map(|configured| configured.id)
         .with_context(|| format!("{provider} is not enabled"))?;
-    Ok(tenant
-        .create_connection(&NewConnection {
-            customer_id,
-            provider_id: &provider_id,
-            provider,
-            credentials: &credentials,
-            status,
-            account,
-            limits: LimitOverrides::default(),
-            scheduled: false,
-        })
-        .await?)
+    let connect = Connect {
+        customer_id,
+        provider_id: &provider_id,
+        limits: LimitOverrides::default(),
+        scheduled: false,
+    };
+    Ok(checked.connect(&tenant, &connect).await?)
 }

@@ -1,0 +1,116 @@
+//! Connecting a customer's account: its provider checks the credentials and says whose account it is,
+//! and only then they are stored. The API, `syncline sync` and the simulation all connect by this.
+
+use syncline_model::{ConnectionStatus, Credentials, LimitOverrides, ProviderName};
+use syncline_providers::{KeyCheck, Provider, account_id};
+use syncline_store::{
+    Account, Connection, CredentialsUpdate, NewConnection, Store, StoreError, Tenant,
+};
+
+/// Credentials that their provider did not reject.
+pub struct CheckedCredentials {
+    provider: ProviderName,
+    credentials: Credentials,
+    status: ConnectionStatus,
+    account_id: String,
+    /// The account's name while it is unknown whose it is.
+    own_account_id: String,
+    account_known: bool,
+}
+
+/// The provider does not accept the credentials, so nothing is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{provider} rejects the credentials: {reason}")]
+pub struct CredentialsRejected {
+    pub provider: ProviderName,
+    pub reason: String,
+}
+
+/// A connection to be made.
+pub struct Connect<'a> {
+    pub customer_id: &'a str,
+    /// The id of the application's provider.
+    pub provider_id: &'a str,
+    pub limits: LimitOverrides,
+    /// Whether its syncs run as their config says. Otherwise they are paused until somebody resumes
+    /// them.
+    pub scheduled: bool,
+}
+
+impl CheckedCredentials {
+    /// Asks the provider. If it can't say, the credentials are taken as unverified, and the first scan
+    /// asks for the account again.
+    pub async fn check(
+        provider: &dyn Provider,
+        credentials: Credentials,
+    ) -> Result<Self, CredentialsRejected> {
+        let name = provider.name();
+        let (status, account) = match provider.check(&credentials).await {
+            KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
+            KeyCheck::Unclear { reason } => {
+                tracing::warn!(
+                    "could not check new credentials with {name}; they are stored as unverified: \
+                     {reason}"
+                );
+                (ConnectionStatus::Unverified, None)
+            }
+            KeyCheck::Rejected { reason } => {
+                return Err(CredentialsRejected {
+                    provider: name,
+                    reason,
+                });
+            }
+        };
+        Ok(Self {
+            provider: name,
+            status,
+            account_id: account_id(name, account.as_deref(), &credentials),
+            own_account_id: account_id(name, None, &credentials),
+            account_known: account.is_some(),
+            credentials,
+        })
+    }
+
+    /// Creates a connection, with the syncs that its provider's sync config asks for.
+    pub async fn connect(
+        &self,
+        tenant: &Tenant,
+        connect: &Connect<'_>,
+    ) -> Result<Connection, StoreError> {
+        let new = NewConnection {
+            customer_id: connect.customer_id,
+            provider_id: connect.provider_id,
+            provider: self.provider,
+            credentials: &self.credentials,
+            status: self.status,
+            account: self.account(),
+            limits: connect.limits,
+            scheduled: connect.scheduled,
+        };
+        tenant.create_connection(&new).await
+    }
+
+    /// Replaces a connection's credentials, and its limits if they are given.
+    pub async fn reconnect(
+        &self,
+        store: &Store,
+        connection: &Connection,
+        limits: Option<LimitOverrides>,
+    ) -> Result<(), StoreError> {
+        let update = CredentialsUpdate {
+            credentials: &self.credentials,
+            status: self.status,
+            account: self.account(),
+            limits,
+        };
+        store.update_credentials(connection, &update).await
+    }
+
+    fn account(&self) -> Account<'_> {
+        Account {
+            id: &self.account_id,
+            key: &self.own_account_id,
+            known: self.account_known,
+        }
+    }
+}

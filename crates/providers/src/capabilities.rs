@@ -1,0 +1,361 @@
+//! What a provider may be able to do beyond syncs: a small trait each, which it has or has not.
+//!
+//! [`Capabilities`] is the table of what one has; asking it for another is the one answer "not
+//! supported by …". Every call goes through the caller's [`Session`], which counts its requests. Writes return the
+//! provider's own records, so that the tables can show them at once. A record that the provider
+//! doesn't have is always an error of the kind `NotFound`, whatever status the provider used.
+
+use async_trait::async_trait;
+use syncline_model::{
+    Object, ProviderName, Record, Records, Sequence, WindowUsage,
+    draft::{
+        AccountDraft, ContactDraft, LeaveMode, SequenceDraft, StepDraft, TaskDraft, TemplateUpdate,
+    },
+    live::{Company, SequenceStep, Task, TaskStatus},
+};
+
+use crate::{
+    error::ProviderError,
+    http::{Method, Response},
+    passthrough::Passthrough,
+    session::Session,
+};
+
+/// What a provider can do beyond syncs.
+#[derive(Clone, Copy)]
+pub struct Capabilities<'p> {
+    pub provider: ProviderName,
+    pub live_reads: Option<&'p dyn LiveReads>,
+    pub record_writes: Option<&'p dyn RecordWrites>,
+    pub sequence_writes: Option<&'p dyn SequenceWrites>,
+    pub enrolments: Option<&'p dyn Enrolments>,
+    pub tasks: Option<&'p dyn Tasks>,
+    pub enrichments: Option<&'p dyn Enrichments>,
+    pub forwards: Option<&'p dyn Forwards>,
+}
+
+/// The provider has no such capability.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is not supported by {provider}")]
+pub struct NotSupported {
+    pub provider: ProviderName,
+    what: &'static str,
+}
+
+impl<'p> Capabilities<'p> {
+    /// For a provider that is only synced.
+    pub fn none(provider: ProviderName) -> Self {
+        Self {
+            provider,
+            live_reads: None,
+            record_writes: None,
+            sequence_writes: None,
+            enrolments: None,
+            tasks: None,
+            enrichments: None,
+            forwards: None,
+        }
+    }
+
+    pub fn live_reads(&self) -> Result<&'p dyn LiveReads, NotSupported> {
+        self.supported(self.live_reads, "reading records live")
+    }
+
+    pub fn record_writes(&self) -> Result<&'p dyn RecordWrites, NotSupported> {
+        self.supported(self.record_writes, "writing accounts and contacts")
+    }
+
+    pub fn sequence_writes(&self) -> Result<&'p dyn SequenceWrites, NotSupported> {
+        self.supported(self.sequence_writes, "writing sequences")
+    }
+
+    pub fn enrolments(&self) -> Result<&'p dyn Enrolments, NotSupported> {
+        self.supported(self.enrolments, "adding contacts to sequences")
+    }
+
+    pub fn tasks(&self) -> Result<&'p dyn Tasks, NotSupported> {
+        self.supported(self.tasks, "reading and writing tasks")
+    }
+
+    pub fn enrichments(&self) -> Result<&'p dyn Enrichments, NotSupported> {
+        self.supported(self.enrichments, "enrichment")
+    }
+
+    pub fn forwards(&self) -> Result<&'p dyn Forwards, NotSupported> {
+        self.supported(self.forwards, "passing requests through")
+    }
+
+    fn supported<T: ?Sized>(
+        &self,
+        capability: Option<&'p T>,
+        what: &'static str,
+    ) -> Result<&'p T, NotSupported> {
+        capability.ok_or(NotSupported {
+            provider: self.provider,
+            what,
+        })
+    }
+}
+
+/// Reads records as they are now.
+#[async_trait]
+pub trait LiveReads: Send + Sync {
+    /// A page of an object's current records.
+    async fn list_live(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        page: LivePageRequest,
+    ) -> Result<LivePage, ProviderError>;
+
+    /// One record by its id. For a sequence state, its contact is included.
+    async fn get_live(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: &str,
+    ) -> Result<Records, ProviderError>;
+
+    async fn get_sequence(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+    ) -> Result<SequenceWithSteps, ProviderError>;
+
+    /// The contacts with one of these addresses, primary or not.
+    async fn contacts_by_email(
+        &self,
+        session: &Session<'_>,
+        emails: &[String],
+    ) -> Result<Records, ProviderError>;
+
+    /// The accounts that the provider finds for a name; matches need not be exact.
+    async fn accounts_by_name(
+        &self,
+        session: &Session<'_>,
+        name: &str,
+    ) -> Result<Records, ProviderError>;
+
+    /// A page of a sequence's contacts, with their states.
+    async fn states_of_sequence(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        page: LivePageRequest,
+    ) -> Result<LivePage, ProviderError>;
+}
+
+/// Creates and changes accounts and contacts.
+#[async_trait]
+pub trait RecordWrites: Send + Sync {
+    async fn create_account(
+        &self,
+        session: &Session<'_>,
+        draft: &AccountDraft,
+    ) -> Result<WriteResult, ProviderError>;
+
+    async fn update_account(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &AccountDraft,
+    ) -> Result<WriteResult, ProviderError>;
+
+    async fn create_contact(
+        &self,
+        session: &Session<'_>,
+        draft: &ContactDraft,
+    ) -> Result<WriteResult, ProviderError>;
+
+    async fn update_contact(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &ContactDraft,
+    ) -> Result<WriteResult, ProviderError>;
+}
+
+/// Creates sequences with their steps, and changes what a step sends.
+#[async_trait]
+pub trait SequenceWrites: Send + Sync {
+    async fn create_sequence(
+        &self,
+        session: &Session<'_>,
+        draft: &SequenceDraft,
+    ) -> Result<WriteResult, ProviderError>;
+
+    /// Adds a step at position `order`, or at the end if that is not set. Returns its id.
+    async fn create_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        draft: &StepDraft,
+    ) -> Result<WriteResult, ProviderError>;
+
+    async fn update_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        step_id: &str,
+        template: &TemplateUpdate,
+    ) -> Result<(), ProviderError>;
+}
+
+/// Adds contacts to sequences, and removes them.
+#[async_trait]
+pub trait Enrolments: Send + Sync {
+    /// Adds contacts to a sequence, which may include some that are already in it.
+    async fn enrol(
+        &self,
+        session: &Session<'_>,
+        enrolment: &Enrolment<'_>,
+    ) -> Result<Enrolled, ProviderError>;
+
+    /// Removes contacts from a sequence, or stops them in it.
+    async fn leave(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        contact_ids: &[String],
+        mode: LeaveMode,
+    ) -> Result<Enrolled, ProviderError>;
+}
+
+/// Tasks of the provider's users.
+#[async_trait]
+pub trait Tasks: Send + Sync {
+    async fn create_task(
+        &self,
+        session: &Session<'_>,
+        draft: &TaskDraft,
+    ) -> Result<Task, ProviderError>;
+
+    async fn search_tasks(
+        &self,
+        session: &Session<'_>,
+        filter: &TaskFilter,
+        page: LivePageRequest,
+    ) -> Result<TaskPage, ProviderError>;
+
+    async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError>;
+}
+
+/// Looks up what the provider knows of a person's company.
+#[async_trait]
+pub trait Enrichments: Send + Sync {
+    /// The company behind an e-mail address; `None` if the provider doesn't know the person. Costs
+    /// credits.
+    async fn enrich(&self, session: &Session<'_>, email: &str)
+    -> Result<Enrichment, ProviderError>;
+}
+
+/// Takes requests that callers wrote.
+pub trait Forwards: Send + Sync {
+    /// Forwards callers' own requests.
+    fn passthrough(&self) -> &Passthrough;
+
+    /// The name under which the provider counts a caller's own request.
+    fn endpoint_of(&self, method: &Method, path: &str) -> String;
+
+    /// Whether such a request may cost the customer's credits. `path` is [`Target::normalized_path`].
+    ///
+    /// [`Target::normalized_path`]: crate::Target::normalized_path
+    fn may_cost_credits(&self, path: &str) -> bool;
+
+    /// What the response to a caller's own request says about the provider's rate limits. Its body
+    /// is empty if it has not been read.
+    fn rate_limit_info(&self, answer: &Response) -> RateLimitInfo;
+}
+
+/// What a response says about the provider's rate limits.
+#[derive(Debug, Clone)]
+pub struct RateLimitInfo {
+    pub usage: Vec<WindowUsage>,
+    /// The error, if the response is a 429.
+    pub refusal: Option<ProviderError>,
+}
+
+/// The number and size of a live list's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LivePageRequest {
+    /// The first is 1.
+    pub page: u32,
+    pub size: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct LivePage {
+    pub records: Records,
+    pub next: Option<u32>,
+    /// The provider's own total, if it reports one.
+    pub total: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SequenceWithSteps {
+    pub sequence: Record<Sequence>,
+    pub steps: Vec<SequenceStep>,
+}
+
+/// The result of a write.
+#[derive(Debug, Clone)]
+pub struct WriteResult {
+    pub id: String,
+    /// As the provider now shows them; `None` if it didn't.
+    pub records: Option<Records>,
+    /// What was requested but not done, although the record was written.
+    pub warnings: Vec<String>,
+}
+
+/// Contacts to add to a sequence.
+#[derive(Debug, Clone, Copy)]
+pub struct Enrolment<'a> {
+    pub sequence_id: &'a str,
+    pub mailbox_id: &'a str,
+    pub user_id: Option<&'a str>,
+    pub contact_ids: &'a [String],
+}
+
+/// The results for contacts that were to be added or removed.
+#[derive(Debug, Clone)]
+pub struct Enrolled {
+    /// By contact, in the requested order.
+    pub outcomes: Vec<(String, Outcome)>,
+    /// The contacts with their states, as the provider shows them now.
+    pub records: Records,
+    /// Ids of states that no longer exist, as far as the provider named them.
+    pub removed: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The contact's state in the sequence.
+    State { id: String },
+    /// The contact is in the sequence, but its state could not be read.
+    AlreadyMember,
+    /// The contact is no longer in the sequence.
+    Out,
+    /// The provider skipped the contact: its code, and what that means.
+    Skipped { code: String, reason: String },
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    pub contact_id: Option<String>,
+    pub user_id: Option<String>,
+    pub status: Option<TaskStatus>,
+}
+
+#[derive(Debug, Clone)]
+pub struct TaskPage {
+    pub tasks: Vec<Task>,
+    pub next: Option<u32>,
+    pub total: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Enrichment {
+    pub company: Option<Company>,
+    /// What the provider took for it, as far as it says.
+    pub credits: u32,
+}
