@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use axum::Router;
 use syncline_engine::Engine;
-use syncline_server::{ConnectionLimits, Metrics};
+use syncline_listener::ConnectionLimits;
+use syncline_server::Metrics;
 use syncline_webhooks::Webhooks;
 use tokio::net::TcpListener;
 
@@ -25,7 +26,7 @@ pub(crate) fn serve(parts: &Parts, listener: TcpListener, router: Router) {
     let limits = connection_limits(open_files::raise_limit());
     parts.lifecycle.spawn(async move {
         let answered = async {
-            syncline_server::serve(listener, router, limits, shutdown.requested()).await;
+            syncline_listener::serve(listener, router, limits, shutdown.requested()).await;
             guard.finished().await;
         };
         // A caller that keeps its connection open must not cost the audit log its last entries.

@@ -1,7 +1,6 @@
 //! The HTTP side: the management, engagement, actions and enrichment APIs, health and metrics.
 //!
-//! `serve` accepts connections, `guard` limits what a request may use, and `router` is the whole
-//! URL table. A handler reads top to bottom: who calls, what is asked, look up, act, answer. Every
+//! `guard` limits what a request may use, and `router` is the whole URL table. A handler reads top to bottom: who calls, what is asked, look up, act, answer. Every
 //! failure becomes an `ApiError`, the only error that turns into a response.
 
 mod access;
@@ -27,7 +26,6 @@ mod provider_errors;
 mod remote;
 mod request_gate;
 mod router;
-mod serve;
 mod texts;
 
 use std::sync::Arc;
@@ -46,7 +44,6 @@ pub use limits::check_limits;
 pub use openapi::documents;
 pub use request_gate::RequestGate;
 pub use router::{health_router, router};
-pub use serve::{ConnectionLimits, serve};
 
 /// Everything that a handler may use. Cheap to clone.
 #[derive(Clone)]

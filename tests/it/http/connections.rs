@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use syncline_server::{ConnectionLimits, RequestLimits};
+use syncline_listener::ConnectionLimits;
+use syncline_server::RequestLimits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -11,9 +11,10 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
+use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
 use syncline_providers::{ApolloConfig, Providers, apollo};
-use syncline_server::{AppState, ConnectionLimits, Guard, Recorder, RequestLimits};
+use syncline_server::{AppState, Guard, Recorder, RequestLimits};
 use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
@@ -192,7 +193,7 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let never = std::future::pending();
-        let server = tokio::spawn(syncline_server::serve(
+        let server = tokio::spawn(syncline_listener::serve(
             listener,
             router,
             http.connections,
