@@ -216,9 +216,14 @@ impl Engine {
         resumable: bool,
     ) -> Result<ScanEnd, StoreError> {
         let scan = &leased.scan;
+        let mut known = leased.verdicts.clone();
         loop {
+            let verdicts = match known.take() {
+                Some(verdicts) => verdicts,
+                None => self.judge(leased).await?,
+            };
             let mut endings = Vec::new();
-            for own in self.judge(leased).await? {
+            for own in verdicts {
                 let empty_answer = empty_and_complete(&own);
                 let RunVerdict {
                     run,

@@ -295,8 +295,13 @@ impl Engine {
         if !leased.scan.checkpoint.sweep.noted {
             return Ok(());
         }
-        let verdicts = self.judge(leased).await?.into_iter();
-        let whole = verdicts.filter(|own| own.coverage.reached_end());
+        let verdicts = match &leased.verdicts {
+            Some(verdicts) => verdicts.clone(),
+            None => self.judge(leased).await?,
+        };
+        let whole = verdicts
+            .into_iter()
+            .filter(|own| own.coverage.reached_end());
         let runs: Vec<ScanRun> = whole.map(|own| own.run).collect();
         self.store.sweep_so_far(&leased.scan, &runs).await
     }
