@@ -8,6 +8,8 @@
 //! Transitions consume the old state, so a run that ended can't continue. The store writes a new
 //! state only under the fence of the current lease, so only one of two workers can win.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -197,6 +199,63 @@ pub enum RunState {
     },
 }
 
+/// The name of a run's state, as rows and lists show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = run_state)]
+pub enum StateName {
+    Queued,
+    Running,
+    Waiting,
+    Succeeded,
+    Failed,
+    Stalled,
+    Cancelled,
+}
+
+impl StateName {
+    const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Waiting,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Stalled,
+        Self::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Stalled => "stalled",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+
+    /// Supaglue's name for it.
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Queued | Self::Running | Self::Waiting => "IN_PROGRESS",
+            Self::Succeeded => "SUCCESS",
+            Self::Failed | Self::Stalled | Self::Cancelled => "FAILURE",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// The run's current state doesn't allow this transition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a run that is {from} can't become {to}")]
@@ -206,29 +265,21 @@ pub struct InvalidTransition {
 }
 
 impl RunState {
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> StateName {
         match self {
-            Self::Queued { .. } => "queued",
-            Self::Running { .. } => "running",
-            Self::Waiting { .. } => "waiting",
-            Self::Succeeded { .. } => "succeeded",
-            Self::Failed { .. } => "failed",
-            Self::Stalled { .. } => "stalled",
-            Self::Cancelled { .. } => "cancelled",
+            Self::Queued { .. } => StateName::Queued,
+            Self::Running { .. } => StateName::Running,
+            Self::Waiting { .. } => StateName::Waiting,
+            Self::Succeeded { .. } => StateName::Succeeded,
+            Self::Failed { .. } => StateName::Failed,
+            Self::Stalled { .. } => StateName::Stalled,
+            Self::Cancelled { .. } => StateName::Cancelled,
         }
     }
 
-    /// The status that Supaglue's clients know.
+    /// Supaglue's name for the state.
     pub fn status(&self) -> &'static str {
-        match self {
-            Self::Queued { .. } | Self::Running { .. } | Self::Waiting { .. } => "IN_PROGRESS",
-            Self::Succeeded { .. } => "SUCCESS",
-            Self::Failed { .. } | Self::Stalled { .. } | Self::Cancelled { .. } => "FAILURE",
-        }
-    }
-
-    pub fn is_active(&self) -> bool {
-        self.status() == "IN_PROGRESS"
+        self.name().status()
     }
 
     pub fn wait(self, until: Time, reason: WaitReason) -> Result<Self, InvalidTransition> {
@@ -281,7 +332,7 @@ impl RunState {
         match self {
             Self::Running { .. } => Ok(next),
             other => Err(InvalidTransition {
-                from: other.name(),
+                from: other.name().as_str(),
                 to,
             }),
         }

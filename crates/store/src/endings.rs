@@ -3,7 +3,7 @@
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Capability, Coverage, RunState, event::Event};
+use syncline_model::{Capability, Coverage, RunState, StateName, event::Event};
 
 use crate::{
     Store, StoreError,
@@ -75,7 +75,7 @@ impl Store {
             Some(pause) => self.pause_after(&mut tx, scan, endings, pause).await?,
             None if endings
                 .iter()
-                .all(|ending| ending.state.status() == "SUCCESS") =>
+                .all(|ending| ending.state.name() == StateName::Succeeded) =>
             {
                 self.note_success(&mut tx, scan, endings).await?;
             }
@@ -130,7 +130,7 @@ impl Store {
         let row: Option<FinishedRow> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(&ending.run.id)
             .bind(scan.lease.fence)
-            .bind(ending.state.name())
+            .bind(ending.state.name().as_str())
             .bind(at(finished_at))
             .bind(Json(coverage))
             .bind(error)

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Budget, ConnectionStatus, LimitOverrides, Object, ProviderName, Time};
+use syncline_model::{
+    Budget, ConnectionStatus, LimitOverrides, Object, ProviderName, StateName, Time, WaitReason,
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     health::behind_at_ms,
     key_set::KeySet,
     providers::parse_provider,
+    runs::parse_state,
     timestamp::{Timestamp, at},
 };
 
@@ -44,10 +47,10 @@ pub struct Gauges {
 }
 
 /// Runs that have not ended.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct ActiveRuns {
-    pub state: String,
-    pub waiting_reason: Option<String>,
+    pub state: StateName,
+    pub waiting_reason: Option<WaitReason>,
     pub runs: i64,
 }
 
@@ -198,7 +201,16 @@ async fn active_runs(reader: &mut Reader) -> Result<Vec<ActiveRuns>, StoreError>
         SELECT state, waiting_reason, count(*) AS runs FROM sync_runs
         WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
         GROUP BY state, waiting_reason";
-    Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
+    let rows: Vec<(String, Option<String>, i64)> =
+        run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?;
+    let active = |(state, reason, runs): (String, Option<String>, i64)| {
+        Ok(ActiveRuns {
+            state: parse_state("a group of runs", &state)?,
+            waiting_reason: reason.as_deref().and_then(WaitReason::parse),
+            runs,
+        })
+    };
+    rows.into_iter().map(active).collect()
 }
 
 async fn failing_syncs(reader: &mut Reader) -> Result<i64, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Counters, Coverage, Object, ProviderName, Time, WaitReason};
+use syncline_model::{Counters, Coverage, Object, ProviderName, StateName, Time, WaitReason};
 
 use crate::{
     PageRequest, Store, StoreError, Sync, Tenant, Total,
@@ -27,7 +27,7 @@ pub struct SyncRun {
     pub connection_id: String,
     pub object: Object,
     /// A [`RunState`](syncline_model::RunState)'s name.
-    pub state: String,
+    pub state: StateName,
     pub waiting_until: Option<Time>,
     pub waiting_reason: Option<WaitReason>,
     pub started_at: Time,
@@ -130,14 +130,24 @@ struct RunRow {
     fields_unread: Json<BTreeMap<String, i64>>,
 }
 
+pub(crate) fn parse_state(run_id: &str, name: &str) -> Result<StateName, StoreError> {
+    StateName::parse(name).ok_or_else(|| StoreError::Inconsistent {
+        table: "sync_runs",
+        column: "state",
+        row: run_id.to_owned(),
+        reason: name.to_owned(),
+    })
+}
+
 impl TryFrom<RunRow> for SyncRun {
     type Error = StoreError;
 
     fn try_from(row: RunRow) -> Result<Self, StoreError> {
+        let state = parse_state(&row.id, &row.state)?;
         Ok(Self {
             object: parse_object("sync_runs", &row.id, &row.object)?,
             provider: parse_provider("sync_runs", &row.id, &row.provider_name)?,
-            waiting_until: (row.state == "waiting").then_some(row.due_at.into()),
+            waiting_until: (state == StateName::Waiting).then_some(row.due_at.into()),
             waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
             started_at: row.started_at.unwrap_or(row.created_at).into(),
             finished_at: row.finished_at.map(Into::into),
@@ -152,7 +162,7 @@ impl TryFrom<RunRow> for SyncRun {
             application_id: row.application_id,
             customer_id: row.customer_id,
             connection_id: row.connection_id,
-            state: row.state,
+            state,
             error_message: row.error_message,
         })
     }

@@ -3,13 +3,13 @@
 
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Object, ProviderName, Time, WaitReason,
+    Object, ProviderName, StateName, Time, WaitReason,
     health::{HealthStatus, SyncHealth},
 };
 
 use crate::{
     Store, StoreError, Tenant, db::run, health::behind_at_ms, providers::parse_provider,
-    syncs::parse_object, timestamp::Timestamp,
+    runs::parse_state, syncs::parse_object, timestamp::Timestamp,
 };
 
 /// The owner of something.
@@ -25,7 +25,7 @@ pub struct RunAtWork {
     pub whose: SyncOwner,
     pub object: Object,
     pub run_id: String,
-    pub state: String,
+    pub state: StateName,
     /// When a waiting run continues.
     pub until: Option<Time>,
     pub waiting_reason: Option<WaitReason>,
@@ -117,13 +117,14 @@ impl Store {
             .fetch_all(c)
             .await)?;
         let run = |row: RunRow| {
+            let state = parse_state(&row.id, &row.state)?;
             Ok(RunAtWork {
                 whose: row.whose.parsed()?,
                 object: parse_object("sync_runs", &row.id, &row.object)?,
-                until: (row.state == "waiting").then_some(row.due_at.into()),
+                until: (state == StateName::Waiting).then_some(row.due_at.into()),
                 waiting_reason: row.waiting_reason.as_deref().and_then(WaitReason::parse),
                 run_id: row.id,
-                state: row.state,
+                state,
                 records_read: row.records_read,
             })
         };

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use syncline_engine::{EngineConfig, ForegroundEnd};
-use syncline_model::Object;
+use syncline_model::{Object, StateName};
 use syncline_store::{Connection, PageRequest, Sync, SyncFilter, SyncRun};
 
 use self::{
@@ -70,11 +70,11 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     let runs = Box::pin(read(&parts, &connection, &objects, args.json, &mut signals)).await?;
     print(&Summary::new(&runs, began.elapsed()), args.json)?;
     parts.store.close().await;
-    match runs.iter().find(|run| run.state != "succeeded") {
+    match runs.iter().find(|run| run.state != StateName::Succeeded) {
         Some(run) => bail!(
             "the sync of {} failed: {}",
             run.object.plural(),
-            run.error_message.as_deref().unwrap_or(&run.state)
+            run.error_message.as_deref().unwrap_or(run.state.as_str())
         ),
         None => Ok(()),
     }

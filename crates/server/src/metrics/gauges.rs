@@ -1,19 +1,20 @@
 //! Gauges that are read from the database. The label values are closed sets: no customer, no id.
 
 use syncline_model::{
-    Budget, ConnectionStatus, ProviderLimits, RecordWindow, Time, VolumeLimits, WaitReason,
+    Budget, ConnectionStatus, ProviderLimits, RecordWindow, StateName, Time, VolumeLimits,
+    WaitReason,
 };
 use syncline_store::{ActiveRuns, Gauges};
 
 use super::exposition::{Family, Sample};
 
 /// States of runs that have not ended, with the reasons that they may have.
-const STATES: [(&str, Option<WaitReason>); 5] = [
-    ("queued", None),
-    ("running", None),
-    ("waiting", Some(WaitReason::RecordsPerHour)),
-    ("waiting", Some(WaitReason::RecordsPerDay)),
-    ("waiting", Some(WaitReason::ProviderRateLimit)),
+const STATES: [(StateName, Option<WaitReason>); 5] = [
+    (StateName::Queued, None),
+    (StateName::Running, None),
+    (StateName::Waiting, Some(WaitReason::RecordsPerHour)),
+    (StateName::Waiting, Some(WaitReason::RecordsPerDay)),
+    (StateName::Waiting, Some(WaitReason::ProviderRateLimit)),
 ];
 
 /// Without the database only the build and `syncline_database_up 0` are shown.
@@ -91,11 +92,13 @@ fn of_syncs(gauges: &Gauges) -> Vec<Family> {
                     let reason_word = reason.map_or("", WaitReason::as_str);
                     let is_it = |it: &&ActiveRuns| {
                         it.state == *state
-                            && (*state != "waiting"
-                                || it.waiting_reason.as_deref() == Some(reason_word))
+                            && (*state != StateName::Waiting || it.waiting_reason == *reason)
                     };
                     let runs: i64 = gauges.runs.iter().filter(is_it).map(|it| it.runs).sum();
-                    sample(&[("state", state), ("reason", reason_word)], number(runs))
+                    sample(
+                        &[("state", state.as_str()), ("reason", reason_word)],
+                        number(runs),
+                    )
                 })
                 .collect(),
         },

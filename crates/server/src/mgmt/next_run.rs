@@ -70,7 +70,7 @@ fn waits_for(reason: Option<WaitReason>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use syncline_model::{Counters, Object, ProviderName};
+    use syncline_model::{Counters, Object, ProviderName, StateName};
 
     use super::*;
 
@@ -107,11 +107,10 @@ mod tests {
             object: Object::Contact,
             fields_unread: std::collections::BTreeMap::new(),
             state: if waits.is_some() {
-                "waiting"
+                StateName::Waiting
             } else {
-                "running"
-            }
-            .into(),
+                StateName::Running
+            },
             waiting_until: waits.map(|(until, _)| until),
             waiting_reason: waits.map(|(_, reason)| reason),
             started_at: at(0),

@@ -6,7 +6,7 @@ use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, Coverage, Object, ProviderName, Time, WaitReason};
+use syncline_model::{Category, Coverage, Object, ProviderName, StateName, Time, WaitReason};
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
@@ -55,7 +55,7 @@ pub(crate) struct SyncRunBody {
     #[schema(required = true)]
     num_records_synced: Option<i64>,
     /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `stalled` or `cancelled`.
-    state: String,
+    state: StateName,
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     waiting_until: Option<Time>,
@@ -81,7 +81,7 @@ pub(crate) struct SyncRunBody {
 impl From<SyncRun> for SyncRunBody {
     fn from(run: SyncRun) -> Self {
         Self {
-            status: status(&run.state),
+            status: run.state.status(),
             id: run.id,
             sync_id: run.sync_id,
             r#type: "object",
@@ -111,15 +111,6 @@ impl From<SyncRun> for SyncRunBody {
             requests_made: run.counters.requests_made,
             fields_unread: run.fields_unread,
         }
-    }
-}
-
-/// Supaglue's name for a state.
-pub(crate) fn status(state: &str) -> &'static str {
-    match state {
-        "queued" | "running" | "waiting" => "IN_PROGRESS",
-        "succeeded" => "SUCCESS",
-        _ => "FAILURE",
     }
 }
 

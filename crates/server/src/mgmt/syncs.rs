@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{Coverage, Object, ProviderName, Time};
+use syncline_model::{Coverage, Object, ProviderName, StateName, Time};
 use syncline_store::{RunsOfSync, Sync, SyncFilter, SyncRun};
 use utoipa::{IntoParams, ToSchema};
 
@@ -55,7 +55,7 @@ pub(crate) struct SyncBody {
 struct LastRun {
     id: String,
     status: &'static str,
-    state: String,
+    state: StateName,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     start_timestamp: Time,
@@ -84,7 +84,7 @@ impl SyncBody {
     fn new(sync: Sync, last_run: Option<SyncRun>) -> Self {
         let active = last_run.as_ref().filter(|run| run.finished_at.is_none());
         let state = match (active, sync.paused) {
-            (Some(run), _) => run.state.clone(),
+            (Some(run), _) => run.state.to_string(),
             (None, true) => "paused".to_owned(),
             (None, false) => "idle".to_owned(),
         };
@@ -97,7 +97,7 @@ impl SyncBody {
                 requests_made: run.counters.requests_made,
             }),
             last_run: last_run.map(|run| LastRun {
-                status: super::sync_runs::status(&run.state),
+                status: run.state.status(),
                 id: run.id,
                 state: run.state,
                 start_timestamp: run.started_at,

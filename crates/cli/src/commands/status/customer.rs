@@ -1,7 +1,9 @@
 //! One customer: its connections, their health, and each of their syncs.
 
 use serde::Serialize;
-use syncline_model::{ConnectionStatus, HealthStatus, Object, ProviderName, Time, WaitReason};
+use syncline_model::{
+    ConnectionStatus, HealthStatus, Object, ProviderName, StateName, Time, WaitReason,
+};
 use syncline_store::{
     Connection, PageRequest, Store, StoreError, Sync, SyncFilter, SyncRun, Tenant,
 };
@@ -51,7 +53,7 @@ pub(super) struct SyncBody {
 #[derive(Serialize)]
 pub(super) struct RunBody {
     pub(super) id: String,
-    pub(super) state: String,
+    pub(super) state: StateName,
     #[serde(with = "syncline_model::time::millis_or_null")]
     pub(super) finished_at: Option<Time>,
     pub(super) records_read: i64,
@@ -110,7 +112,7 @@ impl SyncBody {
     fn new(sync: &Sync, last_run: Option<&SyncRun>) -> Self {
         let active = last_run.filter(|run| run.finished_at.is_none());
         let state = match (active, sync.paused) {
-            (Some(run), _) => run.state.clone(),
+            (Some(run), _) => run.state.to_string(),
             (None, true) => "paused".to_owned(),
             (None, false) => "idle".to_owned(),
         };
@@ -125,7 +127,7 @@ impl SyncBody {
             next_run_at: sync.next_run_at,
             last_run: last_run.map(|run| RunBody {
                 id: run.id.clone(),
-                state: run.state.clone(),
+                state: run.state,
                 finished_at: run.finished_at,
                 records_read: run.counters.records_read,
                 deletes_held: run.counters.deletes_held,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use syncline_model::{
-    HealthStatus, Object, ProviderLimits, ProviderName, RecordWindow, Time, VolumeLimits,
+    HealthStatus, Object, ProviderLimits, ProviderName, RecordWindow, StateName, Time, VolumeLimits,
 };
 use syncline_store::{
     AccountBudget, ActiveRuns, Gauges, HeldDeletions, RunAtWork, Store, StoreError, SyncOwner,
@@ -70,7 +70,7 @@ pub(super) struct RunBody {
     pub(super) whose: SyncOwnerBody,
     pub(super) object: Object,
     pub(super) run_id: String,
-    pub(super) state: String,
+    pub(super) state: StateName,
     #[serde(with = "syncline_model::time::millis_or_null")]
     pub(super) waiting_until: Option<Time>,
     pub(super) waiting_reason: Option<&'static str>,
@@ -197,7 +197,7 @@ pub(super) async fn look(store: &Store, limits: &ProviderLimits) -> Result<Overv
 }
 
 async fn runs(store: &Store, gauges: &Gauges) -> Result<RunsBody, StoreError> {
-    let of = |state: &str| {
+    let of = |state: StateName| {
         let of_state = |it: &&ActiveRuns| it.state == state;
         gauges.runs.iter().filter(of_state).map(|it| it.runs).sum()
     };
@@ -205,9 +205,9 @@ async fn runs(store: &Store, gauges: &Gauges) -> Result<RunsBody, StoreError> {
         .due_since
         .map(|since| (gauges.at - since).num_seconds().max(0));
     Ok(RunsBody {
-        running: of("running"),
-        waiting: of("waiting"),
-        queued: of("queued"),
+        running: of(StateName::Running),
+        waiting: of(StateName::Waiting),
+        queued: of(StateName::Queued),
         due_lag_seconds: lag.unwrap_or_default(),
         active: store
             .runs_at_work(NAMES)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline_model::{Object, WaitReason, time};
+use syncline_model::{Object, StateName, WaitReason, time};
 use syncline_store::SyncRun;
 
 use crate::commands::bars::{Bar, Bars, Stage};
@@ -31,10 +31,10 @@ impl Watched {
             };
         };
         let read = u64::try_from(run.counters.records_read).unwrap_or_default();
-        match (run.state.as_str(), run.finished_at) {
-            ("succeeded", _) => Stage::Done { read },
+        match (run.state, run.finished_at) {
+            (StateName::Succeeded, _) => Stage::Done { read },
             (_, Some(_)) => Stage::Failed { read },
-            ("queued", _) => Stage::Queued,
+            (StateName::Queued, _) => Stage::Queued,
             _ => match wait_of(run) {
                 Some(why) => Stage::Waiting { read, why },
                 None => Stage::Running {
@@ -127,7 +127,7 @@ mod tests {
 
     const AT: Time = Time::UNIX_EPOCH;
 
-    fn run(state: &str, waiting_until: Option<Time>, finished_at: Option<Time>) -> SyncRun {
+    fn run(state: StateName, waiting_until: Option<Time>, finished_at: Option<Time>) -> SyncRun {
         SyncRun {
             id: "r".into(),
             sync_id: "s".into(),
@@ -136,7 +136,7 @@ mod tests {
             provider: ProviderName::literal("apollo"),
             connection_id: "c".into(),
             object: Object::Contact,
-            state: state.into(),
+            state,
             waiting_until,
             waiting_reason: waiting_until.map(|_| WaitReason::RecordsPerDay),
             started_at: AT,
@@ -163,23 +163,27 @@ mod tests {
     fn what_is_queued_is_neither_under_way_nor_done() {
         assert_eq!(stage_of(None, false), Stage::Queued);
         assert_eq!(
-            stage_of(Some(run("queued", None, None)), true),
+            stage_of(Some(run(StateName::Queued, None, None)), true),
             Stage::Queued
         );
         let running = Stage::Running {
             read: 0,
             total: Some(7),
         };
-        assert_eq!(stage_of(Some(run("running", None, None)), true), running);
-        let done = stage_of(Some(run("succeeded", None, Some(AT))), false);
+        assert_eq!(
+            stage_of(Some(run(StateName::Running, None, None)), true),
+            running
+        );
+        let done = stage_of(Some(run(StateName::Succeeded, None, Some(AT))), false);
         assert_eq!(done, Stage::Done { read: 0 });
-        let failed = stage_of(Some(run("stalled", None, Some(AT))), false);
+        let failed = stage_of(Some(run(StateName::Stalled, None, Some(AT))), false);
         assert_eq!(failed, Stage::Failed { read: 0 });
     }
 
     #[test]
     fn a_run_that_waits_says_for_what() {
-        let Stage::Waiting { why, .. } = stage_of(Some(run("waiting", Some(AT), None)), true)
+        let Stage::Waiting { why, .. } =
+            stage_of(Some(run(StateName::Waiting, Some(AT), None)), true)
         else {
             panic!("it waits");
         };

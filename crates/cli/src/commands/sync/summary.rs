@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
-use syncline_model::Object;
+use syncline_model::{Object, StateName};
 use syncline_store::SyncRun;
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ impl Summary {
 impl ObjectSummary {
     fn new(run: &SyncRun) -> Self {
         Self {
-            status: if run.state == "succeeded" {
+            status: if run.state == StateName::Succeeded {
                 "SUCCESS"
             } else {
                 "FAILURE"
