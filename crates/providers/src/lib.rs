@@ -8,6 +8,7 @@
 
 mod account;
 pub mod apollo;
+pub mod capabilities;
 pub mod error;
 pub mod http;
 pub mod json;
@@ -16,10 +17,10 @@ pub mod passthrough;
 pub mod provider;
 mod registry;
 pub mod session;
-pub mod unified;
 
 pub use account::account_id;
 pub use apollo::ApolloConfig;
+pub use capabilities::{Capabilities, NotSupported, RateLimitInfo};
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
@@ -28,4 +29,3 @@ pub use provider::{Call, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, P
 pub use registry::{Providers, UnknownProvider};
 pub use session::{Answered, Meter, Request, Session};
 pub use syncline_model::Credentials;
-pub use unified::{RateLimitInfo, Unified};

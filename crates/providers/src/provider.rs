@@ -11,7 +11,7 @@ use syncline_model::{
     AuthType, Credentials, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
 };
 
-use crate::{error::ProviderError, http::Response};
+use crate::{capabilities::Capabilities, error::ProviderError, http::Response};
 
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -56,6 +56,9 @@ pub trait Provider: Send + Sync {
         object: Object,
         id: &str,
     ) -> Result<Lookup, ProviderError>;
+
+    /// What it can do beyond syncs.
+    fn capabilities(&self) -> Capabilities<'_>;
 
     /// Replaces statistics that the provider was still computing by known ones; `known` has the
     /// stored raw JSON of the records in [`Page::loading`], by id.

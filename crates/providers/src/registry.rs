@@ -7,12 +7,12 @@ use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData
 use crate::{
     apollo::{Apollo, ApolloConfig},
     error::SetupError,
-    unified::Unified,
+    provider::Provider,
 };
 
 /// The providers of this process, one of each. Cheap to clone.
 #[derive(Clone)]
-pub struct Providers(Arc<BTreeMap<ProviderName, Arc<dyn Unified>>>);
+pub struct Providers(Arc<BTreeMap<ProviderName, Arc<dyn Provider>>>);
 
 /// This process has no provider of that name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,23 +26,23 @@ pub struct UnknownProvider {
 impl Providers {
     pub fn built_in(apollo: ApolloConfig) -> Result<Self, SetupError> {
         Ok(Self::of([
-            Arc::new(Apollo::new(apollo)?) as Arc<dyn Unified>
+            Arc::new(Apollo::new(apollo)?) as Arc<dyn Provider>
         ]))
     }
 
-    pub fn of(providers: impl IntoIterator<Item = Arc<dyn Unified>>) -> Self {
+    pub fn of(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         let by_name = providers
             .into_iter()
             .map(|provider| (provider.name(), provider));
         Self(Arc::new(by_name.collect()))
     }
 
-    pub fn get(&self, name: ProviderName) -> Result<&Arc<dyn Unified>, UnknownProvider> {
+    pub fn get(&self, name: ProviderName) -> Result<&Arc<dyn Provider>, UnknownProvider> {
         self.named(name.as_str())
     }
 
     /// The provider that somebody names.
-    pub fn named(&self, name: &str) -> Result<&Arc<dyn Unified>, UnknownProvider> {
+    pub fn named(&self, name: &str) -> Result<&Arc<dyn Provider>, UnknownProvider> {
         let found = name
             .parse()
             .ok()
@@ -54,7 +54,7 @@ impl Providers {
     }
 
     /// All of them, by name.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Unified>> {
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
         self.0.values()
     }
 

@@ -176,7 +176,7 @@ pub(crate) fn check_forward(
         let refusal = lacks(key, &call, "a rule for it in \"passthrough\"");
         return Err(caller.refuse(refusal));
     }
-    if remote.provider().may_cost_credits(&path) && !grants.credits {
+    if remote.capabilities().forwards()?.may_cost_credits(&path) && !grants.credits {
         let needs = "\"credits\": true, because it may cost the customer's credits";
         return Err(caller.refuse(lacks(key, &call, needs)));
     }

@@ -16,7 +16,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 use syncline_model::line;
-use syncline_providers::UnknownProvider;
+use syncline_providers::{NotSupported, UnknownProvider};
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
@@ -271,6 +271,12 @@ impl IntoResponse for ApiError {
 impl From<UnknownProvider> for ApiError {
     fn from(error: UnknownProvider) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<NotSupported> for ApiError {
+    fn from(error: NotSupported) -> Self {
+        Self::BadRequest(error.to_string())
     }
 }
 

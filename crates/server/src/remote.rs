@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use syncline_model::{RequestWindow, Time, WindowUsage, budget::Refusal};
 use syncline_providers::{
-    Answered, Credentials, ErrorKind, Meter, ProviderError, Request, Session, Unified, Window,
-    counted,
+    Answered, Capabilities, Credentials, ErrorKind, Meter, Provider, ProviderError, Request,
+    Session, Window, counted,
 };
 use syncline_store::{Connection, RateLimitUpdate, StoreError};
 
@@ -23,7 +23,7 @@ use crate::{AppState, Guard, error::ApiResult, request_gate::RequestPermit};
 pub(crate) struct Remote {
     state: AppState,
     connection: Connection,
-    provider: Arc<dyn Unified>,
+    provider: Arc<dyn Provider>,
     credentials: Credentials,
     /// When its newest request was sent, in milliseconds.
     asked_at: AtomicI64,
@@ -40,8 +40,9 @@ impl Remote {
         })
     }
 
-    pub(crate) fn provider(&self) -> &dyn Unified {
-        &*self.provider
+    /// What its provider can do.
+    pub(crate) fn capabilities(&self) -> Capabilities<'_> {
+        self.provider.capabilities()
     }
 
     pub(crate) fn connection(&self) -> &Connection {

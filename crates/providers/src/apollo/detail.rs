@@ -15,11 +15,11 @@ use super::{
     live::{id_in_path, records_of},
 };
 use crate::{
+    capabilities::SequenceWithSteps,
     error::ProviderError,
     http::Response,
     json::{self, Fields, Malformed},
     session::Session,
-    unified::SequenceWithSteps,
 };
 
 /// A touch: it links a step to the template that it sends.
@@ -31,7 +31,7 @@ pub(super) struct Touch {
 }
 
 impl Apollo {
-    pub(super) async fn live_sequence(
+    pub(super) async fn sequence_with_steps(
         &self,
         session: &Session<'_>,
         id: &str,

@@ -1,22 +1,24 @@
 //! What Apollo knows of a person's company, by the person's e-mail address. Each response with a
 //! result costs a credit.
 
+use async_trait::async_trait;
 use serde_json::json;
 use syncline_model::live::Company;
 
 use super::{Apollo, api::Endpoint};
 use crate::{
+    capabilities::{Enrichment, Enrichments},
     error::ProviderError,
     http::Response,
     json::{self, Fields},
     session::Session,
-    unified::Enrichment,
 };
 
-impl Apollo {
+#[async_trait]
+impl Enrichments for Apollo {
     /// Looks up the person first, who may be unknown; then the company by its domain, since the
     /// person's entry often has only its name.
-    pub(super) async fn company_of(
+    async fn enrich(
         &self,
         session: &Session<'_>,
         email: &str,

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use syncline_model::{Contact, Object, Record, Records, SequenceState, draft::LeaveMode};
 
@@ -17,11 +18,11 @@ use super::{
     mapping,
 };
 use crate::{
+    capabilities::{Enrolled, Enrolment, Enrolments, Outcome},
     error::ProviderError,
     http::Response,
     json::{self, Fields},
     session::Session,
-    unified::{Enrolled, Enrolment, Outcome},
 };
 
 /// The maximum number of contacts per call.
@@ -41,8 +42,9 @@ enum AddResponse {
     Failed(ProviderError),
 }
 
-impl Apollo {
-    pub(super) async fn add_to_sequence(
+#[async_trait]
+impl Enrolments for Apollo {
+    async fn enrol(
         &self,
         session: &Session<'_>,
         enrolment: &Enrolment<'_>,
@@ -71,6 +73,60 @@ impl Apollo {
         })
     }
 
+    async fn leave(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        contact_ids: &[String],
+        mode: LeaveMode,
+    ) -> Result<Enrolled, ProviderError> {
+        let mode_word = match mode {
+            LeaveMode::Remove => "remove",
+            LeaveMode::Stop => "stop",
+            LeaveMode::Finish => "mark_as_finished",
+        };
+        let body = json!({
+            "emailer_campaign_ids": [sequence_id],
+            "contact_ids": contact_ids,
+            "mode": mode_word,
+        });
+        let path = "api/v1/emailer_campaigns/remove_or_stop_contact_ids";
+        let response = self
+            .call(session, Endpoint::post(path, body))
+            .await
+            .map_err(error::of_one_record)?;
+        // If Apollo doesn't know the sequence, it merely omits it from the response.
+        if !names_sequence(&response, sequence_id) {
+            return Err(no_such(Object::Sequence, sequence_id));
+        }
+        let mut members = Members::default();
+        members.add_response(&response);
+        let outcomes = contact_ids.iter().map(|id| {
+            let outcome = match members.state_in(id, sequence_id) {
+                _ if !members.contacts.contains_key(id) => skip("contact_not_found"),
+                _ if mode == LeaveMode::Remove => Outcome::Out,
+                Some(state) => Outcome::State {
+                    id: state.id.clone(),
+                },
+                None => skip("not_in_sequence"),
+            };
+            (id.clone(), outcome)
+        });
+        let outcomes = outcomes.collect();
+        let removed = match mode {
+            // The response may be outdated, so it is ignored here: the states have been removed.
+            LeaveMode::Remove => members.forget_states_in(sequence_id),
+            LeaveMode::Stop | LeaveMode::Finish => Vec::new(),
+        };
+        Ok(Enrolled {
+            outcomes,
+            records: members.into_records(),
+            removed,
+        })
+    }
+}
+
+impl Apollo {
     async fn add_some(
         &self,
         session: &Session<'_>,
@@ -133,58 +189,6 @@ impl Apollo {
         if let Ok(records) = self.show(session, Object::Contact, id).await {
             members.add(records);
         }
-    }
-
-    pub(super) async fn take_from_sequence(
-        &self,
-        session: &Session<'_>,
-        sequence_id: &str,
-        contact_ids: &[String],
-        mode: LeaveMode,
-    ) -> Result<Enrolled, ProviderError> {
-        let mode_word = match mode {
-            LeaveMode::Remove => "remove",
-            LeaveMode::Stop => "stop",
-            LeaveMode::Finish => "mark_as_finished",
-        };
-        let body = json!({
-            "emailer_campaign_ids": [sequence_id],
-            "contact_ids": contact_ids,
-            "mode": mode_word,
-        });
-        let path = "api/v1/emailer_campaigns/remove_or_stop_contact_ids";
-        let response = self
-            .call(session, Endpoint::post(path, body))
-            .await
-            .map_err(error::of_one_record)?;
-        // If Apollo doesn't know the sequence, it merely omits it from the response.
-        if !names_sequence(&response, sequence_id) {
-            return Err(no_such(Object::Sequence, sequence_id));
-        }
-        let mut members = Members::default();
-        members.add_response(&response);
-        let outcomes = contact_ids.iter().map(|id| {
-            let outcome = match members.state_in(id, sequence_id) {
-                _ if !members.contacts.contains_key(id) => skip("contact_not_found"),
-                _ if mode == LeaveMode::Remove => Outcome::Out,
-                Some(state) => Outcome::State {
-                    id: state.id.clone(),
-                },
-                None => skip("not_in_sequence"),
-            };
-            (id.clone(), outcome)
-        });
-        let outcomes = outcomes.collect();
-        let removed = match mode {
-            // The response may be outdated, so it is ignored here: the states have been removed.
-            LeaveMode::Remove => members.forget_states_in(sequence_id),
-            LeaveMode::Stop | LeaveMode::Finish => Vec::new(),
-        };
-        Ok(Enrolled {
-            outcomes,
-            records: members.into_records(),
-            removed,
-        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use async_trait::async_trait;
 use serde_json::{json, value::RawValue};
 use syncline_model::{
     Common, Contact, Mailbox, Object, Order, Record, Records, SequenceState, User,
@@ -18,12 +19,12 @@ use super::{
     page::page_of,
 };
 use crate::{
+    capabilities::{LivePage, LivePageRequest, LiveReads, SequenceWithSteps, WriteResult},
     error::{ErrorKind, ProviderError},
     http::{Response, segment},
     json::{self, Fields},
     provider::{ListRequest, Page},
     session::Session,
-    unified::{LivePage, LivePageRequest, WriteResult},
 };
 
 /// How many pages of keyword hits are searched for matching records.
@@ -32,8 +33,9 @@ const KEYWORD_PAGES: u32 = 5;
 /// How many pages of a list are read to find one record. Apollo returns no more.
 const LIST_PAGES: u32 = 500;
 
-impl Apollo {
-    pub(super) async fn live_page(
+#[async_trait]
+impl LiveReads for Apollo {
+    async fn list_live(
         &self,
         session: &Session<'_>,
         object: Object,
@@ -57,7 +59,7 @@ impl Apollo {
         })
     }
 
-    pub(super) async fn live_record(
+    async fn get_live(
         &self,
         session: &Session<'_>,
         object: Object,
@@ -68,7 +70,7 @@ impl Apollo {
             Object::Mailbox => self.mailbox_now(session, id).await,
             Object::Account | Object::Contact => self.show(session, object, id).await,
             Object::Sequence => {
-                let found = self.live_sequence(session, id).await?;
+                let found = self.sequence_with_steps(session, id).await?;
                 Ok(Records::Sequences(vec![found.sequence]))
             }
             Object::SequenceState => {
@@ -84,51 +86,16 @@ impl Apollo {
         }
     }
 
-    /// A contact, with its states, or an account.
-    pub(super) async fn show(
+    async fn get_sequence(
         &self,
         session: &Session<'_>,
-        object: Object,
         id: &str,
-    ) -> Result<Records, ProviderError> {
-        let path = format!("api/v1/{}/{}", object.plural(), id_in_path(object, id)?);
-        let response = self
-            .call(session, Endpoint::get(path))
-            .await
-            .map_err(error::of_one_record)?;
-        one_record(&response, object)
-    }
-
-    async fn user_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
-        let mut page = 1;
-        while page <= LIST_PAGES {
-            let size = PER_PAGE;
-            let ask = LivePageRequest { page, size };
-            let listed = self.live_page(session, Object::User, ask).await?;
-            if let Some(user) = take::<User>(listed.records, id) {
-                return Ok(Records::Users(vec![user]));
-            }
-            match listed.next {
-                Some(next) => page = next,
-                None => break,
-            }
-        }
-        Err(no_such(Object::User, id))
-    }
-
-    async fn mailbox_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
-        let all = LivePageRequest {
-            page: 1,
-            size: u32::MAX,
-        };
-        let listed = self.live_page(session, Object::Mailbox, all).await?;
-        take::<Mailbox>(listed.records, id)
-            .map(|mailbox| Records::Mailboxes(vec![mailbox]))
-            .ok_or_else(|| no_such(Object::Mailbox, id))
+    ) -> Result<SequenceWithSteps, ProviderError> {
+        self.sequence_with_steps(session, id).await
     }
 
     /// Apollo searches by keyword, so the first hit may be another person of the same company.
-    pub(super) async fn with_emails(
+    async fn contacts_by_email(
         &self,
         session: &Session<'_>,
         emails: &[String],
@@ -170,9 +137,32 @@ impl Apollo {
         Ok(Records::Contacts { contacts, states })
     }
 
+    async fn accounts_by_name(
+        &self,
+        session: &Session<'_>,
+        name: &str,
+    ) -> Result<Records, ProviderError> {
+        let mut found = Vec::new();
+        for page in 1..=KEYWORD_PAGES {
+            let search = json!({"q_organization_name": name, "page": page, "per_page": PER_PAGE});
+            let endpoint = Endpoint::post("api/v1/accounts/search", search);
+            let response = self.call(session, endpoint).await?;
+            let text = json::clean(&response.body);
+            let listed = page_of(&text, Object::Account, "accounts", (page, PER_PAGE))
+                .map_err(|unusable| unusable.into_error(&response))?;
+            if let Records::Accounts(accounts) = listed.records {
+                found.extend(accounts);
+            }
+            if listed.next.is_none() {
+                break;
+            }
+        }
+        Ok(Records::Accounts(found))
+    }
+
     /// Uses a filter that Apollo doesn't document. Unknown filters are ignored, so the response is
     /// filtered again here.
-    pub(super) async fn in_sequence(
+    async fn states_of_sequence(
         &self,
         session: &Session<'_>,
         sequence_id: &str,
@@ -200,28 +190,50 @@ impl Apollo {
             total: None,
         })
     }
+}
 
-    pub(super) async fn accounts_named(
+impl Apollo {
+    /// A contact, with its states, or an account.
+    pub(super) async fn show(
         &self,
         session: &Session<'_>,
-        name: &str,
+        object: Object,
+        id: &str,
     ) -> Result<Records, ProviderError> {
-        let mut found = Vec::new();
-        for page in 1..=KEYWORD_PAGES {
-            let search = json!({"q_organization_name": name, "page": page, "per_page": PER_PAGE});
-            let endpoint = Endpoint::post("api/v1/accounts/search", search);
-            let response = self.call(session, endpoint).await?;
-            let text = json::clean(&response.body);
-            let listed = page_of(&text, Object::Account, "accounts", (page, PER_PAGE))
-                .map_err(|unusable| unusable.into_error(&response))?;
-            if let Records::Accounts(accounts) = listed.records {
-                found.extend(accounts);
+        let path = format!("api/v1/{}/{}", object.plural(), id_in_path(object, id)?);
+        let response = self
+            .call(session, Endpoint::get(path))
+            .await
+            .map_err(error::of_one_record)?;
+        one_record(&response, object)
+    }
+
+    async fn user_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
+        let mut page = 1;
+        while page <= LIST_PAGES {
+            let size = PER_PAGE;
+            let ask = LivePageRequest { page, size };
+            let listed = self.list_live(session, Object::User, ask).await?;
+            if let Some(user) = take::<User>(listed.records, id) {
+                return Ok(Records::Users(vec![user]));
             }
-            if listed.next.is_none() {
-                break;
+            match listed.next {
+                Some(next) => page = next,
+                None => break,
             }
         }
-        Ok(Records::Accounts(found))
+        Err(no_such(Object::User, id))
+    }
+
+    async fn mailbox_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
+        let all = LivePageRequest {
+            page: 1,
+            size: u32::MAX,
+        };
+        let listed = self.list_live(session, Object::Mailbox, all).await?;
+        take::<Mailbox>(listed.records, id)
+            .map(|mailbox| Records::Mailboxes(vec![mailbox]))
+            .ok_or_else(|| no_such(Object::Mailbox, id))
     }
 
     async fn search_contacts(

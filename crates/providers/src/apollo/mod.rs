@@ -12,6 +12,7 @@ mod detail;
 mod enrich;
 mod enrol;
 mod error;
+mod forward;
 mod hash;
 mod live;
 mod lookup;
@@ -20,7 +21,6 @@ mod page;
 mod sequence;
 mod steps;
 mod tasks;
-mod unified;
 mod usage;
 mod write;
 
@@ -33,6 +33,7 @@ use serde_json::value::RawValue;
 use syncline_model::{AuthType, Credentials, Object, ProviderName};
 
 use crate::{
+    capabilities::Capabilities,
     error::{ErrorKind, ProviderError, SetupError},
     http::{self, Http, Response, Transport},
     passthrough::Passthrough,
@@ -197,6 +198,19 @@ impl Provider for Apollo {
     ) -> Result<Lookup, ProviderError> {
         self.look_up(&Session::unmetered(credentials), object, id)
             .await
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            provider: NAME,
+            live_reads: Some(self),
+            record_writes: Some(self),
+            sequence_writes: Some(self),
+            enrolments: Some(self),
+            tasks: Some(self),
+            enrichments: Some(self),
+            forwards: Some(self),
+        }
     }
 
     fn settle(&self, page: &mut Page, known: &HashMap<String, Box<RawValue>>) {

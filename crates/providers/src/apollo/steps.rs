@@ -4,6 +4,7 @@
 //! conflict over positions. A step that sends an e-mail comes with a touch and an empty template,
 //! which a third call fills in.
 
+use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use syncline_model::{
     Object, Records, ShareType,
@@ -17,10 +18,10 @@ use super::{
     live::{id_in_path, written},
 };
 use crate::{
+    capabilities::{SequenceWrites, WriteResult},
     error::{ErrorKind, ProviderError},
     json::{self, Fields},
     session::Session,
-    unified::WriteResult,
 };
 
 /// What Apollo created together with a step that sends something.
@@ -29,8 +30,9 @@ struct Sends {
     template_id: Option<String>,
 }
 
-impl Apollo {
-    pub(super) async fn make_sequence(
+#[async_trait]
+impl SequenceWrites for Apollo {
+    async fn create_sequence(
         &self,
         session: &Session<'_>,
         draft: &SequenceDraft,
@@ -54,6 +56,49 @@ impl Apollo {
         Ok(wrote)
     }
 
+    /// Without a given position, the step is added after the last one. Apollo doesn't move other
+    /// steps if a given position is taken; the new step then also goes last.
+    async fn create_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        draft: &StepDraft,
+    ) -> Result<WriteResult, ProviderError> {
+        let place = if let Some(order) = draft.order {
+            order
+        } else {
+            let found = self.sequence_with_steps(session, sequence_id).await?;
+            found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
+        };
+        self.make_step(session, sequence_id, draft, place).await
+    }
+
+    async fn update_step(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+        step_id: &str,
+        update: &TemplateUpdate,
+    ) -> Result<(), ProviderError> {
+        let touch = self.touch_of(session, sequence_id, step_id).await?;
+        let touch = touch.ok_or_else(|| {
+            let message = format!("the sequence has no step {step_id} that sends an e-mail");
+            ProviderError::new(ErrorKind::NotFound, None, &message)
+        })?;
+        let mut template = Map::new();
+        template.insert("id".to_owned(), touch.template_id.into());
+        if let Some(subject) = &update.subject {
+            template.insert("subject".to_owned(), subject.clone().into());
+        }
+        if let Some(body) = &update.body {
+            template.insert("body_html".to_owned(), body.clone().into());
+        }
+        let body = json!({"id": touch.id, "emailer_template": template});
+        self.put_touch(session, &touch.id, body).await
+    }
+}
+
+impl Apollo {
     /// The sequence exists already, so failures here are warnings: an error would invite a second
     /// sequence.
     async fn make_steps(
@@ -77,7 +122,7 @@ impl Apollo {
                 }
             }
         }
-        match self.live_sequence(session, &wrote.id).await {
+        match self.sequence_with_steps(session, &wrote.id).await {
             Ok(found) => {
                 wrote.records = Some(Records::Sequences(vec![found.sequence]));
             }
@@ -85,23 +130,6 @@ impl Apollo {
                 .warnings
                 .push(format!("the sequence could not be read again: {error}")),
         }
-    }
-
-    /// Without a given position, the step is added after the last one. Apollo doesn't move other
-    /// steps if a given position is taken; the new step then also goes last.
-    pub(super) async fn add_step(
-        &self,
-        session: &Session<'_>,
-        sequence_id: &str,
-        draft: &StepDraft,
-    ) -> Result<WriteResult, ProviderError> {
-        let place = if let Some(order) = draft.order {
-            order
-        } else {
-            let found = self.live_sequence(session, sequence_id).await?;
-            found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
-        };
-        self.make_step(session, sequence_id, draft, place).await
     }
 
     async fn make_step(
@@ -169,30 +197,6 @@ impl Apollo {
             let warning = format!("the template of step {step_id} was not set: {error}");
             wrote.warnings.push(warning);
         }
-    }
-
-    pub(super) async fn change_step(
-        &self,
-        session: &Session<'_>,
-        sequence_id: &str,
-        step_id: &str,
-        update: &TemplateUpdate,
-    ) -> Result<(), ProviderError> {
-        let touch = self.touch_of(session, sequence_id, step_id).await?;
-        let touch = touch.ok_or_else(|| {
-            let message = format!("the sequence has no step {step_id} that sends an e-mail");
-            ProviderError::new(ErrorKind::NotFound, None, &message)
-        })?;
-        let mut template = Map::new();
-        template.insert("id".to_owned(), touch.template_id.into());
-        if let Some(subject) = &update.subject {
-            template.insert("subject".to_owned(), subject.clone().into());
-        }
-        if let Some(body) = &update.body {
-            template.insert("body_html".to_owned(), body.clone().into());
-        }
-        let body = json!({"id": touch.id, "emailer_template": template});
-        self.put_touch(session, &touch.id, body).await
     }
 
     async fn put_touch(

@@ -1,6 +1,7 @@
 //! Tasks: what an Apollo user is to do about a contact. Most come from the call and task steps of
 //! sequences.
 
+use async_trait::async_trait;
 use serde_json::{json, value::RawValue};
 use syncline_model::{
     Time,
@@ -15,15 +16,16 @@ use super::{
     page::{envelope_of, page_size_kept},
 };
 use crate::{
+    capabilities::{LivePageRequest, TaskFilter, TaskPage, Tasks},
     error::{ErrorKind, ProviderError},
     http::{Response, segment},
     json::{self, Fields, Malformed},
     session::Session,
-    unified::{LivePageRequest, TaskFilter, TaskPage},
 };
 
-impl Apollo {
-    pub(super) async fn make_task(
+#[async_trait]
+impl Tasks for Apollo {
+    async fn create_task(
         &self,
         session: &Session<'_>,
         draft: &TaskDraft,
@@ -46,7 +48,7 @@ impl Apollo {
     }
 
     /// Apollo has no filters for tasks, so pages are filtered here and may be short.
-    pub(super) async fn tasks_now(
+    async fn search_tasks(
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
@@ -77,11 +79,7 @@ impl Apollo {
         })
     }
 
-    pub(super) async fn end_task(
-        &self,
-        session: &Session<'_>,
-        id: &str,
-    ) -> Result<Task, ProviderError> {
+    async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError> {
         let missing = || {
             let message = format!("Apollo has no task with the id {id}");
             ProviderError::new(ErrorKind::NotFound, None, &message)

@@ -3,6 +3,7 @@
 //! Apollo returns the record after the write, a contact with its states. A field is cleared with
 //! empty text. A contact's owner is set by a separate call.
 
+use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use syncline_model::{
     Address, Object, PhoneNumber,
@@ -16,10 +17,51 @@ use super::{
     error,
     live::{id_in_path, written},
 };
-use crate::{error::ProviderError, session::Session, unified::WriteResult};
+use crate::{
+    capabilities::{RecordWrites, WriteResult},
+    error::ProviderError,
+    session::Session,
+};
+
+#[async_trait]
+impl RecordWrites for Apollo {
+    async fn create_account(
+        &self,
+        session: &Session<'_>,
+        draft: &AccountDraft,
+    ) -> Result<WriteResult, ProviderError> {
+        self.write_account(session, None, draft).await
+    }
+
+    async fn update_account(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &AccountDraft,
+    ) -> Result<WriteResult, ProviderError> {
+        self.write_account(session, Some(id), draft).await
+    }
+
+    async fn create_contact(
+        &self,
+        session: &Session<'_>,
+        draft: &ContactDraft,
+    ) -> Result<WriteResult, ProviderError> {
+        self.write_contact(session, None, draft).await
+    }
+
+    async fn update_contact(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+        draft: &ContactDraft,
+    ) -> Result<WriteResult, ProviderError> {
+        self.write_contact(session, Some(id), draft).await
+    }
+}
 
 impl Apollo {
-    pub(super) async fn write_account(
+    async fn write_account(
         &self,
         session: &Session<'_>,
         id: Option<&str>,
@@ -29,7 +71,7 @@ impl Apollo {
             .await
     }
 
-    pub(super) async fn write_contact(
+    async fn write_contact(
         &self,
         session: &Session<'_>,
         id: Option<&str>,

@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, Method},
 };
 use syncline_providers::{
-    Forward, Forwarded, ProviderError, RateLimitInfo, Response, Target, counted,
+    Forward, Forwarded, ProviderError, RateLimitInfo, Response, Target, capabilities::Forwards,
+    counted,
 };
 
 use super::retry::RetryDeadline;
@@ -30,6 +31,7 @@ pub(super) trait Answer: Sized {
 /// The forwarded request, without its body.
 pub(super) struct ForwardRequest<'r> {
     remote: &'r Remote,
+    forwards: &'r dyn Forwards,
     endpoint: String,
     method: Method,
     target: Target,
@@ -48,6 +50,7 @@ impl<'r> ForwardRequest<'r> {
         has_body: bool,
     ) -> ApiResult<Self> {
         caller.call.set_provider_request(&method, &target);
+        let forwards = remote.capabilities().forwards()?;
         let forwarding = Forwarding {
             method: &method,
             target: &target,
@@ -57,7 +60,8 @@ impl<'r> ForwardRequest<'r> {
         access::check_forward(caller, remote, &forwarding)?;
         access::restrict_headers(caller, &mut headers);
         Ok(Self {
-            endpoint: remote.provider().endpoint_of(&method, &target.path),
+            endpoint: forwards.endpoint_of(&method, &target.path),
+            forwards,
             remote,
             method,
             target,
@@ -96,15 +100,20 @@ impl<'r> ForwardRequest<'r> {
         body: Option<Body>,
     ) -> Result<(A, RateLimitInfo), ProviderError> {
         let permit = self.remote.permit(&self.endpoint).await?;
-        let provider = self.remote.provider();
         let exchange = async {
             let credentials = self.remote.credentials();
             let forward = self.forward(body);
-            A::read(provider.passthrough().send(credentials, forward).await?).await
+            A::read(
+                self.forwards
+                    .passthrough()
+                    .send(credentials, forward)
+                    .await?,
+            )
+            .await
         };
         let (result, repeated) = counted(exchange).await;
         let result = result.map(|answer| {
-            let limits = provider.rate_limit_info(&answer.for_limits());
+            let limits = self.forwards.rate_limit_info(&answer.for_limits());
             (answer, limits)
         });
         let (usage, refusal) = match &result {

@@ -115,7 +115,11 @@ pub(crate) async fn send_passthrough_request(
 fn target_of(remote: &Remote, request: &PassthroughRequest) -> ApiResult<Target> {
     let query = request.query.iter();
     let query = query.map(|(name, value)| (name.as_str(), value.as_str()));
-    let target = remote.provider().passthrough().target(&request.path, query);
+    let target = remote
+        .capabilities()
+        .forwards()?
+        .passthrough()
+        .target(&request.path, query);
     target.map_err(|reason| ApiError::validation("path", reason))
 }
 

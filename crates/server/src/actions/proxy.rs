@@ -128,7 +128,11 @@ fn target_of(remote: &Remote, uri: &axum::http::Uri) -> ApiResult<Target> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let target = remote.provider().passthrough().target(&path, []);
+    let target = remote
+        .capabilities()
+        .forwards()?
+        .passthrough()
+        .target(&path, []);
     target.map_err(|reason| ApiError::validation("path", reason))
 }
 

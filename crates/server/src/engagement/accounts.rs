@@ -117,7 +117,8 @@ pub(crate) async fn create_account(
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     let remote = Remote::of(&state, &connection)?;
     let wrote = remote
-        .provider()
+        .capabilities()
+        .record_writes()?
         .create_account(&remote.session(), &body.record)
         .await?;
     let created = Created::of(&state, &remote, wrote).await;
@@ -138,7 +139,8 @@ pub(crate) async fn update_account(
 ) -> ApiResult<JsonBody<Updated>> {
     let remote = Remote::of(&state, &connection)?;
     let wrote = remote
-        .provider()
+        .capabilities()
+        .record_writes()?
         .update_account(&remote.session(), &id, &body.record)
         .await?;
     Ok(JsonBody(Updated::of(&state, &remote, wrote).await))

@@ -115,7 +115,8 @@ async fn search_live(
     let until = emails.len().min(before + size);
     let remote = Remote::of(state, connection)?;
     let found = remote
-        .provider()
+        .capabilities()
+        .live_reads()?
         .contacts_by_email(&remote.session(), &emails[before..until])
         .await?;
     let records = live::bodies::<Contact>(state, found, asked.include_raw_data);
@@ -172,7 +173,8 @@ pub(crate) async fn create_contact(
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     let remote = Remote::of(&state, &connection)?;
     let wrote = remote
-        .provider()
+        .capabilities()
+        .record_writes()?
         .create_contact(&remote.session(), &body.record)
         .await?;
     let created = Created::of(&state, &remote, wrote).await;
@@ -193,7 +195,8 @@ pub(crate) async fn update_contact(
 ) -> ApiResult<JsonBody<Updated>> {
     let remote = Remote::of(&state, &connection)?;
     let wrote = remote
-        .provider()
+        .capabilities()
+        .record_writes()?
         .update_contact(&remote.session(), &id, &body.record)
         .await?;
     Ok(JsonBody(Updated::of(&state, &remote, wrote).await))

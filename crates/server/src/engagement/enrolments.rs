@@ -9,7 +9,7 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use syncline_model::draft::{EnrolmentDraft, LeaveMode};
-use syncline_providers::unified::{Enrolled, Enrolment, Outcome};
+use syncline_providers::capabilities::{Enrolled, Enrolment, Outcome};
 use utoipa::ToSchema;
 
 use super::writes::{Created, CreatedRecord, Given, Warning, filled, show};
@@ -169,7 +169,8 @@ pub(crate) async fn leave_sequence(
     }
     let remote = Remote::of(&state, &connection)?;
     let mut left = remote
-        .provider()
+        .capabilities()
+        .enrolments()?
         .leave(
             &remote.session(),
             &body.sequence_id,
@@ -265,7 +266,11 @@ async fn enter(
             user_id: first.user_id.as_deref(),
             contact_ids: &contact_ids,
         };
-        let enrolled = remote.provider().enrol(&remote.session(), &enrolment).await;
+        let enrolled = remote
+            .capabilities()
+            .enrolments()?
+            .enrol(&remote.session(), &enrolment)
+            .await;
         match enrolled {
             Ok(enrolled) => {
                 let warning = show(state, remote, &enrolled.records, &[]).await;

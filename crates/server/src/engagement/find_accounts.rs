@@ -91,11 +91,9 @@ pub(super) async fn find(
     wanted: &Wanted,
     known: &[String],
 ) -> ApiResult<Vec<Record<Account>>> {
-    let provider = remote.provider();
+    let reads = remote.capabilities().live_reads()?;
     let session = remote.session();
-    let listed = provider
-        .accounts_by_name(&session, wanted.keyword())
-        .await?;
+    let listed = reads.accounts_by_name(&session, wanted.keyword()).await?;
     let mut found: Vec<_> = Account::of(listed)
         .into_iter()
         .filter(|account| wanted.fits(&account.fields))
@@ -106,7 +104,7 @@ pub(super) async fn find(
         if found.iter().any(|account| account.id == id) {
             continue;
         }
-        match provider.get_live(&session, Object::Account, &id).await {
+        match reads.get_live(&session, Object::Account, &id).await {
             Ok(records) => found.extend(
                 Account::of(records)
                     .into_iter()

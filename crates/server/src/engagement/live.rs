@@ -3,7 +3,7 @@
 use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Record, Records};
-use syncline_providers::unified::LivePageRequest;
+use syncline_providers::capabilities::LivePageRequest;
 use syncline_store::{Connection, Table};
 
 use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList};
@@ -86,7 +86,8 @@ pub(super) async fn list<T: Table + Serialize>(
     let ask = page_asked(T::OBJECT, None, size, DEFAULT_PAGE_SIZE, cursor)?;
     let remote = Remote::of(state, connection)?;
     let page = remote
-        .provider()
+        .capabilities()
+        .live_reads()?
         .list_live(&remote.session(), T::OBJECT, ask)
         .await?;
     Ok(JsonBody(RecordList {
@@ -103,7 +104,8 @@ pub(super) async fn get<T: Table + Serialize>(
 ) -> ApiResult<RecordBody<T>> {
     let remote = Remote::of(state, connection)?;
     let records = remote
-        .provider()
+        .capabilities()
+        .live_reads()?
         .get_live(&remote.session(), T::OBJECT, id)
         .await?;
     let mut records = T::of(records).into_iter();

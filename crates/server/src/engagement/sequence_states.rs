@@ -107,7 +107,8 @@ async fn of_contact(
     }
     let remote = Remote::of(state, connection)?;
     let found = remote
-        .provider()
+        .capabilities()
+        .live_reads()?
         .get_live(&remote.session(), Object::Contact, contact_id)
         .await?;
     let mut states = SequenceState::of(found);
@@ -137,7 +138,8 @@ async fn of_sequence(
     let ask = live::page_asked(object, of, size, live::MAX_PAGE_SIZE, cursor)?;
     let remote = Remote::of(state, connection)?;
     let page = remote
-        .provider()
+        .capabilities()
+        .live_reads()?
         .states_of_sequence(&remote.session(), sequence_id, ask)
         .await?;
     Ok(JsonBody(RecordList {

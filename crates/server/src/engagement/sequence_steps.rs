@@ -29,12 +29,15 @@ pub(crate) async fn create_sequence_step(
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     check_step("record", &mut body.record)?;
     let remote = Remote::of(&state, &connection)?;
-    let (provider, session) = (remote.provider(), remote.session());
-    let mut wrote = provider
+    let (can, session) = (remote.capabilities(), remote.session());
+    let mut wrote = can
+        .sequence_writes()?
         .create_step(&session, &sequence_id, &body.record)
         .await?;
     // The step is in no table, but its sequence changed: it has one more.
-    let changed = provider.get_live(&session, Object::Sequence, &sequence_id);
+    let changed = can
+        .live_reads()?
+        .get_live(&session, Object::Sequence, &sequence_id);
     match changed.await {
         Ok(records) => wrote.records = Some(records),
         Err(error) => wrote
@@ -67,7 +70,8 @@ pub(crate) async fn update_sequence_step(
     }
     let remote = Remote::of(&state, &connection)?;
     remote
-        .provider()
+        .capabilities()
+        .sequence_writes()?
         .update_step(&remote.session(), &sequence_id, &step_id, &template)
         .await?;
     Ok(JsonBody(Updated {

@@ -57,7 +57,8 @@ pub(crate) async fn get_sequence(
     } else {
         let remote = Remote::of(&state, &connection)?;
         let found = remote
-            .provider()
+            .capabilities()
+            .live_reads()?
             .get_sequence(&remote.session(), &id)
             .await?;
         let now = state.clock.now();
@@ -87,7 +88,8 @@ pub(crate) async fn create_sequence(
     }
     let remote = Remote::of(&state, &connection)?;
     let wrote = remote
-        .provider()
+        .capabilities()
+        .sequence_writes()?
         .create_sequence(&remote.session(), &draft)
         .await?;
     let created = Created::of(&state, &remote, wrote).await;

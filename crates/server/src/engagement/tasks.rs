@@ -8,7 +8,7 @@ use syncline_model::{
     draft::TaskDraft,
     live::{Task, TaskStatus},
 };
-use syncline_providers::unified::TaskFilter;
+use syncline_providers::capabilities::TaskFilter;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -47,7 +47,8 @@ pub(crate) async fn create_task(
     draft.due_at = time("record.due_at", &draft.due_at)?;
     let remote = Remote::of(&state, &connection)?;
     let record = remote
-        .provider()
+        .capabilities()
+        .tasks()?
         .create_task(&remote.session(), &draft)
         .await?;
     Ok((StatusCode::CREATED, JsonBody(TaskBody { record })))
@@ -112,7 +113,8 @@ pub(crate) async fn search_tasks(
     };
     let remote = Remote::of(&state, &connection)?;
     let page = remote
-        .provider()
+        .capabilities()
+        .tasks()?
         .search_tasks(&remote.session(), &filter, ask)
         .await?;
     Ok(JsonBody(TaskList {
@@ -134,7 +136,8 @@ pub(crate) async fn complete_task(
 ) -> ApiResult<JsonBody<TaskBody>> {
     let remote = Remote::of(&state, &connection)?;
     let record = remote
-        .provider()
+        .capabilities()
+        .tasks()?
         .complete_task(&remote.session(), &id)
         .await?;
     Ok(JsonBody(TaskBody { record }))

@@ -66,17 +66,13 @@ async fn update_or_create(
     written_last: &[String],
 ) -> ApiResult<Created> {
     let found = find(state, remote, wanted, written_last).await?;
-    let (provider, session) = (remote.provider(), remote.session());
+    let (writes, session) = (remote.capabilities().record_writes()?, remote.session());
     let wrote = match found.as_slice() {
         [] => {
             let draft = wanted.completed(draft);
-            provider.create_account(&session, &draft).await?
+            writes.create_account(&session, &draft).await?
         }
-        [account] => {
-            provider
-                .update_account(&session, &account.id, draft)
-                .await?
-        }
+        [account] => writes.update_account(&session, &account.id, draft).await?,
         _ => {
             return Err(ApiError::BadRequest(
                 "More than one account found for upsert query".to_owned(),

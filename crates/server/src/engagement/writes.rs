@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncline_model::Records;
-use syncline_providers::unified::WriteResult;
+use syncline_providers::capabilities::WriteResult;
 use utoipa::ToSchema;
 
 use crate::{

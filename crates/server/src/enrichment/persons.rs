@@ -56,7 +56,11 @@ pub(crate) async fn enrich_person(
         return Err(ApiError::validation("email", "must be an e-mail address"));
     }
     let remote = Remote::of(&state, &caller.connection)?;
-    let enrichment = remote.provider().enrich(&remote.session(), email).await?;
+    let enrichment = remote
+        .capabilities()
+        .enrichments()?
+        .enrich(&remote.session(), email)
+        .await?;
     let credits = [(
         HeaderName::from_static(CREDITS_USED),
         enrichment.credits.to_string(),

@@ -4,7 +4,7 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use syncline_model::{Category, ProviderName};
-use syncline_providers::{Providers, Unified};
+use syncline_providers::{Provider, Providers};
 use syncline_store::ConfiguredProvider;
 use utoipa::ToSchema;
 
@@ -175,7 +175,7 @@ pub(super) fn named_provider<'p>(
     providers: &'p Providers,
     field: &str,
     name: &str,
-) -> ApiResult<&'p dyn Unified> {
+) -> ApiResult<&'p dyn Provider> {
     match providers.named(name) {
         Ok(provider) => Ok(&**provider),
         Err(error) => Err(ApiError::validation(field, error.to_string())),
@@ -186,7 +186,7 @@ pub(super) fn named_provider<'p>(
 pub(super) fn check_auth_type(
     field: &str,
     given: Option<&str>,
-    provider: &dyn Unified,
+    provider: &dyn Provider,
 ) -> ApiResult<()> {
     let ways: Vec<&str> = provider
         .auth_types()
@@ -202,7 +202,7 @@ pub(super) fn check_auth_type(
     }
 }
 
-fn usual_auth_type(provider: &dyn Unified) -> &'static str {
+fn usual_auth_type(provider: &dyn Provider) -> &'static str {
     provider.auth_types().first().map_or("", |way| way.as_str())
 }
 
