@@ -8,7 +8,7 @@ use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
-use syncline_providers::{ApolloConfig, Providers, apollo};
+use syncline_providers::{BUILT_IN, ProviderConfig, Providers};
 use syncline_server::{AppState, Guard, Metrics, Recorder};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
@@ -313,22 +313,23 @@ impl Parts {
 }
 
 pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
-    Providers::built_in(ApolloConfig {
-        base_url: config.providers.apollo.base_url.clone(),
+    Providers::built_in(|built_in| ProviderConfig {
+        base_url: config.base_url_of(built_in),
         transport: None,
     })
-    .context("SYNCLINE_PROVIDERS__APOLLO__BASE_URL is wrong")
+    .context("a setting SYNCLINE_PROVIDERS__…__BASE_URL is wrong")
 }
 
 /// The providers, and how much may be read from each.
 pub(crate) fn providers(config: &Config) -> anyhow::Result<(Providers, ProviderLimits)> {
     let providers = connect_providers(config)?;
-    let limits = config
-        .providers
-        .apollo
-        .limits
-        .checked("providers.apollo.limits", &**providers.get(apollo::NAME)?)?;
-    Ok((providers, [(apollo::NAME, limits)].into()))
+    let mut limits = Vec::new();
+    for built_in in BUILT_IN {
+        let provider = providers.get(built_in.name)?;
+        let set = config.provider(built_in).limits;
+        limits.push((built_in.name, set.checked(built_in, &**provider)?));
+    }
+    Ok((providers, limits.into_iter().collect()))
 }
 
 fn days(days: u32) -> Duration {

@@ -22,7 +22,8 @@ use figment::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use syncline_model::{InvalidLimit, VolumeLimits};
+use syncline_model::{InvalidLimit, LimitOverrides, VolumeLimits};
+use syncline_providers::{BUILT_IN, BuiltIn};
 
 use crate::{
     cli::{ServeArgs, SettingsArgs},
@@ -49,7 +50,8 @@ pub(crate) struct Config {
     pub(crate) api_key: Option<SecretString>,
     #[serde(default, deserialize_with = "values::secret")]
     pub(crate) encryption_key: Option<SecretString>,
-    pub(crate) providers: Providers,
+    /// By name.
+    pub(crate) providers: BTreeMap<String, ProviderSettings>,
     pub(crate) webhooks: Webhooks,
     pub(crate) limits: RequestLimits,
     pub(crate) database: Database,
@@ -57,30 +59,26 @@ pub(crate) struct Config {
     pub(crate) log: Log,
 }
 
-#[derive(Debug, Deserialize)]
+/// What is set for a provider; see `providers::BUILT_IN` for what holds otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Providers {
-    pub(crate) apollo: Apollo,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Apollo {
-    pub(crate) base_url: String,
+pub(crate) struct ProviderSettings {
+    pub(crate) base_url: Option<String>,
+    #[serde(default)]
     pub(crate) limits: Limits,
 }
 
 /// How many records may be read from a provider account; see `model::VolumeLimits`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names of the settings")]
 pub(crate) struct Limits {
-    #[serde(deserialize_with = "values::whole_number")]
-    pub(crate) records_per_object: i64,
-    #[serde(deserialize_with = "values::whole_number")]
-    pub(crate) records_per_hour: i64,
-    #[serde(deserialize_with = "values::whole_number")]
-    pub(crate) records_per_day: i64,
+    #[serde(deserialize_with = "values::some_whole_number")]
+    pub(crate) records_per_object: Option<i64>,
+    #[serde(deserialize_with = "values::some_whole_number")]
+    pub(crate) records_per_hour: Option<i64>,
+    #[serde(deserialize_with = "values::some_whole_number")]
+    pub(crate) records_per_day: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,11 +140,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-const PLACES: [&str; 4] = [
+const PLACES: [&str; 3] = [
     "SYNCLINE_DATA_DIR",
     "SYNCLINE_DATABASE_URL",
     "SYNCLINE_ENCRYPTION_KEY",
-    "SYNCLINE_PROVIDERS__APOLLO__BASE_URL",
 ];
 
 /// Empty counts as not set, because container configurations often pass variables through.
@@ -155,12 +152,7 @@ const MAY_BE_EMPTY: [&str; 2] = ["SYNCLINE_API_KEY", "SYNCLINE_ENCRYPTION_KEY"];
 const DEFAULTS: &str = r#"
 listen = "127.0.0.1:8080"
 data_dir = "./syncline-data"
-[providers.apollo]
-base_url = "https://api.apollo.io"
-[providers.apollo.limits]
-records_per_object = 10000
-records_per_hour = 10000
-records_per_day = 50000
+[providers]
 [webhooks]
 allow_private_targets = false
 [limits]
@@ -188,7 +180,10 @@ impl Config {
             data_dir: settings.data_dir.clone(),
             database_url: settings.database_url.clone(),
         };
-        let places = environment().filter(|(name, _)| PLACES.contains(&name.as_str()));
+        let of_provider =
+            |name: &str| name.starts_with("SYNCLINE_PROVIDERS__") && name.ends_with("__BASE_URL");
+        let places =
+            environment().filter(|(name, _)| PLACES.contains(&name.as_str()) || of_provider(name));
         let mut figment = Figment::from(Toml::string(DEFAULTS)).merge(Environment::new(places)?);
         figment = over(figment, &settings);
         figment.extract().map_err(|error| explain(&error))
@@ -220,7 +215,31 @@ impl Config {
         if config.data_dir.as_os_str().is_empty() {
             bail!("--data-dir names no directory");
         }
+        config.check_provider_names()?;
         Ok(config)
+    }
+
+    fn check_provider_names(&self) -> anyhow::Result<()> {
+        let known = || BUILT_IN.iter().map(|it| it.name.as_str());
+        let unknown = |name: &&String| !known().any(|it| it == name.as_str());
+        let Some(name) = self.providers.keys().find(unknown) else {
+            return Ok(());
+        };
+        let setting = format!("providers.{name}");
+        let (variable, known) = (variable(&setting), known().collect::<Vec<_>>().join(", "));
+        bail!("unknown setting {setting} ({variable}): there is {known}")
+    }
+
+    /// What is set for a provider.
+    pub(crate) fn provider(&self, built_in: &BuiltIn) -> ProviderSettings {
+        let settings = self.providers.get(built_in.name.as_str());
+        settings.cloned().unwrap_or_default()
+    }
+
+    /// Where a provider is.
+    pub(crate) fn base_url_of(&self, built_in: &BuiltIn) -> String {
+        let set = self.provider(built_in).base_url;
+        set.unwrap_or_else(|| built_in.base_url.to_owned())
     }
 
     /// The default settings.
@@ -258,18 +277,18 @@ impl RequestLimits {
 }
 
 impl Limits {
-    /// The limits, if they make sense for the provider; `group` is the name of their settings
-    /// group.
+    /// With those of the provider where nothing is set, if they make sense for it.
     pub(crate) fn checked(
         self,
-        group: &str,
+        built_in: &BuiltIn,
         provider: &dyn syncline_providers::Provider,
     ) -> anyhow::Result<VolumeLimits> {
-        let limits = VolumeLimits {
+        let group = format!("providers.{}.limits", built_in.name);
+        let limits = built_in.limits.with(LimitOverrides {
             records_per_object: self.records_per_object,
             records_per_hour: self.records_per_hour,
             records_per_day: self.records_per_day,
-        };
+        });
         match syncline_server::check_limits(provider, &limits) {
             Ok(()) => Ok(limits),
             Err(InvalidLimit { field, reason }) => {

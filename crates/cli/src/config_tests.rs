@@ -168,16 +168,20 @@ const HOUR: &str = "SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_HOUR";
 fn limits_of(config: &Config) -> anyhow::Result<VolumeLimits> {
     // Another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let providers = syncline_providers::Providers::built_in(syncline_providers::ApolloConfig {
-        base_url: config.providers.apollo.base_url.clone(),
-        transport: None,
-    })?;
-    let apollo = providers.get(syncline_providers::apollo::NAME)?;
-    config
-        .providers
-        .apollo
-        .limits
-        .checked("providers.apollo.limits", &**apollo)
+    let (_, limits) = crate::compose::providers(config)?;
+    Ok(limits.of(syncline_providers::apollo::NAME, LimitOverrides::default()))
+}
+
+#[test]
+fn an_unknown_provider_is_named_with_those_that_there_are() {
+    let file = "[providers.hubspot]\nbase_url = 'https://hubspot.test'";
+    let error = load(file, &[], SettingsArgs::default()).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("providers.hubspot (SYNCLINE_PROVIDERS__HUBSPOT)"),
+        "{said}"
+    );
+    assert!(said.ends_with("there is apollo"), "{said}");
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl ProviderLimits {
     }
 }
 
+impl FromIterator<(ProviderName, VolumeLimits)> for ProviderLimits {
+    fn from_iter<I: IntoIterator<Item = (ProviderName, VolumeLimits)>>(limits: I) -> Self {
+        Self(limits.into_iter().collect())
+    }
+}
+
 impl<const N: usize> From<[(ProviderName, VolumeLimits); N]> for ProviderLimits {
     fn from(limits: [(ProviderName, VolumeLimits); N]) -> Self {
         Self(limits.into())

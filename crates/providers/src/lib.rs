@@ -19,13 +19,12 @@ mod registry;
 pub mod session;
 
 pub use account::account_id;
-pub use apollo::ApolloConfig;
 pub use capabilities::{Capabilities, NotSupported, RateLimitInfo};
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{Call, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, Provider, Support};
-pub use registry::{Providers, UnknownProvider};
+pub use registry::{BUILT_IN, BuiltIn, ProviderConfig, Providers, UnknownProvider};
 pub use session::{Answered, Meter, Request, Session};
 pub use syncline_model::Credentials;

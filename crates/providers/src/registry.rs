@@ -2,13 +2,39 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData};
+use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData, VolumeLimits};
 
-use crate::{
-    apollo::{Apollo, ApolloConfig},
-    error::SetupError,
-    provider::Provider,
-};
+use crate::{apollo, error::SetupError, http::Transport, provider::Provider};
+
+/// A provider that Syncline comes with.
+pub struct BuiltIn {
+    pub name: ProviderName,
+    pub base_url: &'static str,
+    /// How much is read of an account unless something else is set.
+    pub limits: VolumeLimits,
+    pub(crate) make: fn(ProviderConfig) -> Result<Arc<dyn Provider>, SetupError>,
+}
+
+/// All of them, by name.
+pub const BUILT_IN: &[BuiltIn] = &[apollo::BUILT_IN];
+
+/// Where a provider is, and how it is reached.
+#[derive(Clone)]
+pub struct ProviderConfig {
+    /// Without a path: `https://api.apollo.io`.
+    pub base_url: String,
+    /// Sends the requests; `None` is the network, which the passthrough always uses.
+    pub transport: Option<Arc<dyn Transport>>,
+}
+
+impl fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderConfig")
+            .field("base_url", &self.base_url)
+            .field("over_the_network", &self.transport.is_none())
+            .finish()
+    }
+}
 
 /// The providers of this process, one of each. Cheap to clone.
 #[derive(Clone)]
@@ -24,10 +50,13 @@ pub struct UnknownProvider {
 }
 
 impl Providers {
-    pub fn built_in(apollo: ApolloConfig) -> Result<Self, SetupError> {
-        Ok(Self::of([
-            Arc::new(Apollo::new(apollo)?) as Arc<dyn Provider>
-        ]))
+    /// Those of [`BUILT_IN`], each set up by what `config` says of it.
+    pub fn built_in(config: impl Fn(&BuiltIn) -> ProviderConfig) -> Result<Self, SetupError> {
+        let all: Result<Vec<_>, SetupError> = BUILT_IN
+            .iter()
+            .map(|built_in| (built_in.make)(config(built_in)))
+            .collect();
+        Ok(Self::of(all?))
     }
 
     pub fn of(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {

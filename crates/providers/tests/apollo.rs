@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use syncline_model::{Object, Order, Records};
 use syncline_providers::{
-    ApolloConfig, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, Page,
+    Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, Page, ProviderConfig,
     ProviderError, Providers, apollo,
 };
 use tokio::{
@@ -91,7 +91,7 @@ impl Server {
 }
 
 fn providers(base_url: &str) -> Providers {
-    Providers::built_in(ApolloConfig {
+    Providers::built_in(|_| ProviderConfig {
         base_url: base_url.to_owned(),
         transport: None,
     })

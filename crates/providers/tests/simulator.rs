@@ -18,8 +18,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use syncline_model::{Denial, Object, Order, Records, RequestWindow, WindowUsage};
 use syncline_providers::{
-    ApolloConfig, Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Outgoing, Page,
-    Provider, ProviderError, Providers, Response, Transport, Window, apollo, http::HeaderMap,
+    Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Outgoing, Page, Provider,
+    ProviderConfig, ProviderError, Providers, Response, Transport, Window, apollo, http::HeaderMap,
 };
 use syncline_sim::{
     FreePlan, Options, Plan, SimRequest, Simulator, Switches, Team, TeamOptions, serve_at,
@@ -102,11 +102,11 @@ fn simulator(plan: Plan, turn: impl Fn(&mut Switches)) -> Simulator {
 }
 
 fn client(base_url: &str, transport: Option<Arc<dyn Transport>>) -> Arc<dyn Provider> {
-    let config = ApolloConfig {
+    let config = ProviderConfig {
         base_url: base_url.to_owned(),
         transport,
     };
-    let providers = Providers::built_in(config).unwrap();
+    let providers = Providers::built_in(|_| config.clone()).unwrap();
     providers.get(apollo::NAME).unwrap().clone()
 }
 

@@ -6,7 +6,7 @@ use std::{pin::Pin, sync::Arc};
 use chrono::TimeDelta;
 use syncline_engine::{Engine, EngineConfig, LeasedScan, Step};
 use syncline_model::{Clock, Ids, ProviderLimits, Time};
-use syncline_providers::{ApolloConfig, Providers};
+use syncline_providers::{ProviderConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
 use tokio::sync::oneshot;
 
@@ -119,7 +119,7 @@ impl Process {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let keys: EncryptionKeys = ENCRYPTION_KEY.parse()?;
         let ids = Arc::new(Ids::seeded(dice.number()));
-        let providers = Providers::built_in(ApolloConfig {
+        let providers = Providers::built_in(|_| ProviderConfig {
             base_url: "https://api.apollo.test".to_owned(),
             transport: Some(Arc::new(ToProvider {
                 wire: around.wire.clone(),

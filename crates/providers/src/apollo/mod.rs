@@ -24,47 +24,42 @@ mod tasks;
 mod usage;
 mod write;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::value::RawValue;
-use syncline_model::{AuthType, Credentials, Object, ProviderName};
+use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
 
 use crate::{
     capabilities::Capabilities,
     error::{ErrorKind, ProviderError, SetupError},
-    http::{self, Http, Response, Transport},
+    http::{self, Http, Response},
     passthrough::Passthrough,
     provider::{Call, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
+    registry::{BuiltIn, ProviderConfig},
     session::Session,
 };
 use api::PER_PAGE;
 
 pub const NAME: ProviderName = ProviderName::literal("apollo");
 
+pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
+    name: NAME,
+    base_url: "https://api.apollo.io",
+    limits: VolumeLimits {
+        records_per_object: 10_000,
+        records_per_hour: 10_000,
+        records_per_day: 50_000,
+    },
+    make: |config| Ok(Arc::new(Apollo::new(config)?)),
+};
+
 const API_KEY_HEADER: &str = "x-api-key";
 
 /// A caller waits for the result, so the check has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-
-#[derive(Clone)]
-pub struct ApolloConfig {
-    /// Without `/api/v1`: `https://api.apollo.io`.
-    pub base_url: String,
-    /// Sends the requests; `None` is the network, which the passthrough always uses.
-    pub transport: Option<Arc<dyn Transport>>,
-}
-
-impl fmt::Debug for ApolloConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApolloConfig")
-            .field("base_url", &self.base_url)
-            .field("over_the_network", &self.transport.is_none())
-            .finish()
-    }
-}
 
 /// Apollo, reached with an API key.
 #[derive(Debug)]
@@ -74,8 +69,8 @@ pub struct Apollo {
 }
 
 impl Apollo {
-    pub fn new(config: ApolloConfig) -> Result<Self, SetupError> {
-        let ApolloConfig {
+    pub fn new(config: ProviderConfig) -> Result<Self, SetupError> {
+        let ProviderConfig {
             base_url,
             transport,
         } = config;

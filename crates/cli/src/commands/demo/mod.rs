@@ -23,7 +23,7 @@ use self::{api::Api, receiver::Receiver, second_sync::SecondSync};
 use crate::{
     cli::DemoArgs,
     compose::{Exclusive, Parts},
-    config::Config,
+    config::{Config, ProviderSettings},
     lifecycle::Signals,
     logging, services,
 };
@@ -79,20 +79,18 @@ fn start(parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
 }
 
 fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
-    let defaults = Config::defaults();
+    let at_simulator = ProviderSettings {
+        base_url: Some(apollo.to_owned()),
+        ..ProviderSettings::default()
+    };
     Config {
         listen,
-        providers: crate::config::Providers {
-            apollo: crate::config::Apollo {
-                base_url: apollo.to_owned(),
-                ..defaults.providers.apollo
-            },
-        },
+        providers: [("apollo".to_owned(), at_simulator)].into(),
         // The receiver is on this machine.
         webhooks: crate::config::Webhooks {
             allow_private_targets: true,
         },
-        ..defaults
+        ..Config::defaults()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The providers: whether they answer, and whether their clocks agree.
 
 use syncline_model::SystemClock;
+use syncline_providers::BUILT_IN;
 
 use super::{difference, report::Report};
 use crate::{compose::connect_providers, config::Config};
@@ -11,10 +12,13 @@ pub(super) async fn look_at(report: &mut Report, config: &Config) {
     let Ok(providers) = connect_providers(config) else {
         return;
     };
-    for provider in providers.all() {
-        let name = provider.name();
+    for built_in in BUILT_IN {
+        let name = built_in.name;
+        let Ok(provider) = providers.get(name) else {
+            continue;
+        };
         let asked = SystemClock::default().machine_now();
-        let place = &config.providers.apollo.base_url;
+        let place = config.base_url_of(built_in);
         match provider.reach().await {
             Ok(answer) => {
                 report.ok(name.as_str(), format!("{place} answers"));
