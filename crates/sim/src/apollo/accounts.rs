@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Call;
 use super::page::{around, crumb, cut};
 use super::refusal::{Answer, Refusal};
+use super::render::account::View;
 use crate::json::Object;
 use crate::world::EditError;
-use crate::world::account::View;
 use crate::world::catalogue::Label;
 use crate::world::table::Order;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Call;
 use super::page::{around, crumb, cut};
 use super::refusal::{Answer, Refusal};
+use super::render::contact::View;
 use crate::world::EditError;
-use crate::world::contact::{Contact, View};
+use crate::world::contact::Contact;
 use crate::world::table::{Order, Row as _};
 
 const SORT_FIELDS: &[(&str, Order)] = &[

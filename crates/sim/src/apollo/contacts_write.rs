@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use super::Call;
 use super::contacts::missing;
 use super::refusal::{Answer, Refusal};
+use super::render::contact::View;
 use crate::json::{Object, quoted};
 use crate::switches::DeleteAnswer;
-use crate::world::contact::{Contact, View};
+use crate::world::contact::Contact;
 use crate::world::{EditError, Team};
 
 pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {

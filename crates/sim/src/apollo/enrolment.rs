@@ -3,9 +3,10 @@
 use super::Call;
 use super::contacts_write::time;
 use super::refusal::{Answer, Refusal};
+use super::render::contact::View;
 use crate::json::Object;
 use crate::switches::{ReEnrolment, Reason};
-use crate::world::contact::{Contact, StateKind, View};
+use crate::world::contact::{Contact, StateKind};
 use crate::world::sequence::Sequence;
 
 /// Percent of the contacts added in one call whose state gets the previous contact's state id.

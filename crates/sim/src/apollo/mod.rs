@@ -19,6 +19,7 @@ mod enrolment;
 mod page;
 pub(crate) mod params;
 pub(crate) mod refusal;
+mod render;
 mod tasks;
 mod usage_stats;
 mod users;
@@ -29,6 +30,7 @@ use http::Method;
 pub(crate) use self::auth::{authenticate, authorize, health_of_unknown_key, team_of};
 use self::params::Params;
 use self::refusal::{Answer, Refusal};
+pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
 use crate::world::Team;
 

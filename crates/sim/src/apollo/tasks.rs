@@ -7,7 +7,7 @@ use super::contacts_write::time;
 use super::page::{around, cut};
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
-use crate::world::table::{Order, Row as _};
+use crate::world::table::Order;
 use crate::world::task::Task;
 
 const SORT_FIELDS: &[(&str, Order)] = &[
@@ -65,7 +65,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let mut team = Object::new();
     team.text("id", &call.team.id);
     let mut o = Object::with_capacity(2048);
-    o.raw("task", &task.json()).raw("team", &team.finish());
+    o.raw("task", &task.render()).raw("team", &team.finish());
     call.team.tasks.insert(task);
     Ok(Answer::one(o.finish()))
 }
@@ -120,7 +120,7 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         call,
         "This task or emailer message has been deleted. Please refresh your page.",
     )?;
-    Ok(Answer::one(format!(r#"{{"task":{}}}"#, task.json())))
+    Ok(Answer::one(format!(r#"{{"task":{}}}"#, task.render())))
 }
 
 pub(crate) fn complete(call: &mut Call<'_>) -> Result<Answer, Refusal> {

@@ -55,7 +55,7 @@ impl Team {
                         .account_id
                         .as_deref()
                         .and_then(|id| self.accounts.get(id));
-                    contact.account = account.map(Account::embedded);
+                    contact.account = account.map(Account::brief);
                 }
                 "label_names" => contact.label_ids = self.labels_named(value, "contacts", now),
                 "typed_custom_fields" => merge(&mut contact.custom_fields, value),

@@ -9,7 +9,6 @@ use super::contact::Contact;
 use super::edits::EditError;
 use super::table::Row as _;
 use super::task::Task;
-use crate::json::Object;
 
 impl Team {
     /// Creates a contact with the fields of Apollo's create call and returns its id.
@@ -133,7 +132,7 @@ impl Team {
         }
         let account_id = contact.account_id.clone();
         let account = account_id.and_then(|id| self.live_account(&id).ok());
-        let account = account.map(|account| (account.id.clone(), account.embedded()));
+        let account = account.map(|account| (account.id.clone(), account.brief()));
         let (account_id, account) = account.unzip();
         self.count_at_account(account_id.as_deref());
         self.contacts.edit(id, |contact| {
@@ -238,11 +237,11 @@ impl Team {
         if self.switches.account_changes_move_order {
             account.index_key = now;
         }
-        let embedded = account.embedded();
+        let brief = account.brief();
         self.accounts.edit(id, |row| *row = account);
         for contact in self.contact_ids_at(id) {
             self.contacts
-                .edit_in_place(&contact, |contact| contact.account = Some(embedded.clone()));
+                .edit_in_place(&contact, |contact| contact.account = Some(brief.clone()));
         }
         Ok(true)
     }
@@ -299,25 +298,12 @@ impl Team {
         else {
             return;
         };
-        let mut o = Object::with_capacity(512);
-        o.text("id", &contact.id)
-            .maybe("first_name", contact.first_name.as_deref())
-            .maybe("last_name", contact.last_name.as_deref())
-            .text("name", &contact.name())
-            .maybe("linkedin_url", contact.linkedin_url.as_deref())
-            .maybe("title", contact.title.as_deref())
-            .maybe("email", contact.email())
-            .maybe("organization_name", contact.organization_name.as_deref())
-            .maybe("account_id", contact.account_id.as_deref())
-            .maybe("owner_id", contact.owner_id.as_deref())
-            .zulu("created_at", contact.created_at)
-            .maybe("email_status", contact.email_status);
-        task.contact = Some(o.finish());
+        task.contact = Some(contact.brief());
         task.contact_id = Some(contact.id.clone());
         task.account_id.clone_from(&contact.account_id);
         let account = contact.account_id.as_deref();
         let account = account.and_then(|id| self.accounts.get(id));
-        task.account = account.map(Account::in_task);
+        task.account = account.map(Account::brief);
     }
 }
 

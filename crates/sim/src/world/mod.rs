@@ -1,7 +1,7 @@
 //! The simulated workspaces: their data, how it is generated and how it changes.
 //!
 //! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` and `census` read it
-//! for tests; the endpoints in `apollo` show it to clients.
+//! for tests; the endpoints in `apollo` show it to clients, and render it.
 
 pub(crate) mod account;
 pub(crate) mod catalogue;
@@ -20,7 +20,7 @@ mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
-mod place;
+pub(crate) mod place;
 pub(crate) mod sequence;
 mod shape;
 mod sorted;
@@ -44,11 +44,11 @@ pub use truth::Counts;
 use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
 use self::company::Credits;
-use self::contact::Contact;
+use self::contact::{Contact, State};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
 use self::sequence::Sequence;
-use self::table::{Row, Table};
+use self::table::{RenderRow, Row, Table};
 use self::task::Task;
 use self::user::User;
 use crate::limits::{Counters, Quota};
@@ -56,7 +56,7 @@ use crate::options::{KeyOptions, Options};
 use crate::plans::Plan;
 use crate::switches::Switches;
 
-/// One Apollo workspace.
+/// One workspace.
 #[derive(Debug)]
 pub struct Team {
     pub(crate) id: String,
@@ -76,8 +76,21 @@ pub struct Team {
     pub(crate) counters: Counters,
     pub(crate) credits: Credits,
     pub(crate) switches: Switches,
+    pub(crate) renderers: RowRenderers,
     pub(crate) dice: Dice,
     pub(crate) mint: Mint,
+}
+
+/// The rendering of each kind of row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowRenderers {
+    pub(crate) user: RenderRow<User>,
+    pub(crate) account: RenderRow<Account>,
+    pub(crate) contact: RenderRow<Contact>,
+    pub(crate) state: fn(&Contact, &State) -> String,
+    pub(crate) sequence: RenderRow<Sequence>,
+    pub(crate) mailbox: RenderRow<Mailbox>,
+    pub(crate) task: RenderRow<Task>,
 }
 
 /// All workspaces.

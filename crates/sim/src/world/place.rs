@@ -1,4 +1,4 @@
-//! A contact's location: how Apollo parses an address in one line.
+//! A contact's location: how an address in one line is parsed.
 
 use std::borrow::Cow;
 
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// The location without the street, as one line; `None` if nothing is known.
-    pub(super) fn formatted(&self) -> Option<String> {
+    pub(crate) fn formatted(&self) -> Option<String> {
         let parts = [&self.city, &self.state, &self.country, &self.postal_code];
         let parts: Vec<&str> = parts.into_iter().flatten().map(Text::as_ref).collect();
         (!parts.is_empty()).then(|| parts.join(", "))

@@ -1,5 +1,5 @@
-//! Rows of one kind, with caches: each row's JSON is kept until the row changes, and each sort
-//! order is updated as rows are added, removed and moved.
+//! Rows of one kind, with caches: each row's JSON, which is rendered elsewhere, is kept until the row
+//! changes, and each sort order is updated as rows are added, removed and moved.
 //!
 //! Searches may show rows later than reads by id do, see [`Lag`], or not at all: a row can be
 //! hidden. The times since when rows exist are kept as well, for [`census`](super::census).
@@ -40,9 +40,10 @@ pub(crate) trait Row: Clone {
     fn created_at(&self) -> DateTime<Utc>;
     /// The row's sort key in `order`, ascending.
     fn rank(&self, order: Order) -> i64;
-    /// The row as searches show it.
-    fn json(&self) -> String;
 }
+
+/// Renders a row as lists show it.
+pub(crate) type RenderRow<T> = fn(&T) -> String;
 
 /// The lag of searches.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,8 +69,7 @@ struct Slot {
 
 impl Slot {
     /// The row's JSON, with the wrong value if there is one.
-    fn shown(&self, row: &impl Row) -> String {
-        let json = row.json();
+    fn shown(&self, json: String) -> String {
         match &self.shape {
             Some(shape) => shape.give(json),
             None => json,
@@ -87,6 +87,7 @@ struct Shown<T> {
 
 #[derive(Debug)]
 pub(crate) struct Table<T> {
+    render: RenderRow<T>,
     rows: Vec<T>,
     by_id: HashMap<String, usize>,
     /// One for each row.
@@ -102,8 +103,9 @@ pub(crate) struct Table<T> {
 }
 
 impl<T: Row> Table<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(render: RenderRow<T>) -> Self {
         Self {
+            render,
             rows: Vec::new(),
             by_id: HashMap::new(),
             slots: Vec::new(),
@@ -269,7 +271,7 @@ impl<T: Row> Table<T> {
         let (Some(row), Some(slot)) = (self.rows.get(at), self.slots.get_mut(at)) else {
             return false;
         };
-        let json = row.json();
+        let json = (self.render)(row);
         if shape.give(json.clone()) == json {
             return false;
         }
@@ -296,9 +298,14 @@ impl<T: Row> Table<T> {
         let shown = shown.filter(|_| !self.behind.contains_key(&at));
         let hash = slot.fingerprint.get_or_init(|| match shown {
             Some(json) => fingerprint_of(json),
-            None => fingerprint_of(slot.shown(row).as_bytes()),
+            None => fingerprint_of(slot.shown((self.render)(row)).as_bytes()),
         });
         Some(*hash)
+    }
+
+    /// The JSON of a row, without a wrong value.
+    pub(crate) fn rendered(&self, row: &T) -> String {
+        (self.render)(row)
     }
 
     fn slot(&self, id: &str) -> Option<&Slot> {
@@ -313,7 +320,10 @@ impl<T: Row> Table<T> {
         let Some(row) = self.at(at) else {
             return Bytes::new();
         };
-        let shown = self.slots.get(at).map(|slot| slot.shown(row));
+        let shown = self
+            .slots
+            .get(at)
+            .map(|slot| slot.shown((self.render)(row)));
         let bytes = Bytes::from(shown.unwrap_or_default());
         if let Some(slot) = self.slots.get_mut(at) {
             slot.json = Some(bytes.clone());

@@ -35,22 +35,22 @@ impl Team {
         }
     }
 
-    /// Every user, including those marked as deleted, as `users/search` shows them.
+    /// Every user, including those marked as deleted, as lists show them.
     pub fn users(&self) -> Vec<Value> {
         values(&self.users)
     }
 
-    /// Every live account, as `accounts/search` shows them.
+    /// Every live account, as lists show them.
     pub fn accounts(&self) -> Vec<Value> {
         values(&self.accounts)
     }
 
-    /// Every live contact, as `contacts/search` shows them.
+    /// Every live contact, as lists show them.
     pub fn contacts(&self) -> Vec<Value> {
         values(&self.contacts)
     }
 
-    /// Every sequence, as `emailer_campaigns/search` shows them once statistics are loaded.
+    /// Every sequence, as lists show them once statistics are loaded.
     pub fn sequences(&self) -> Vec<Value> {
         values(&self.sequences)
     }
@@ -64,19 +64,24 @@ impl Team {
         let contacts = self.contacts.listed();
         let states = contacts.flat_map(|contact| {
             let states = contact.states.iter();
-            states.map(|state| (contact.id.clone(), parse(&state.render())))
+            states.map(|state| {
+                (
+                    contact.id.clone(),
+                    parse(&(self.renderers.state)(contact, state)),
+                )
+            })
         });
         states.collect()
     }
 
     pub fn contact(&self, id: &str) -> Option<Value> {
         let contact = self.contacts.get(id).filter(|contact| contact.listed());
-        contact.map(|contact| parse(&contact.json()))
+        contact.map(|contact| parse(&self.contacts.rendered(contact)))
     }
 
     pub fn account(&self, id: &str) -> Option<Value> {
         let account = self.accounts.get(id).filter(|account| account.listed());
-        account.map(|account| parse(&account.json()))
+        account.map(|account| parse(&self.accounts.rendered(account)))
     }
 
     /// Ids of the live contacts, in order of creation.
@@ -102,7 +107,8 @@ impl Team {
 }
 
 fn values<T: Row>(table: &Table<T>) -> Vec<Value> {
-    table.listed().map(|row| parse(&row.json())).collect()
+    let rows = table.listed();
+    rows.map(|row| parse(&table.rendered(row))).collect()
 }
 
 fn ids<T: Row>(table: &Table<T>) -> Vec<String> {

@@ -166,7 +166,7 @@ impl Team {
             emails,
             phones: self.draft_phones(),
             account_id: account.as_ref().map(|account| account.id.clone()),
-            account: account.as_ref().map(Account::embedded),
+            account: account.as_ref().map(Account::brief),
             label_ids: self.draft_labels(),
             custom_fields: self.draft_fields().into_iter().collect(),
             states: Vec::new(),

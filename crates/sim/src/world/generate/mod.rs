@@ -15,6 +15,7 @@ use super::Team;
 use super::company::Credits;
 use super::dice::{Dice, Mint};
 use super::table::{Lag, Table};
+use crate::apollo;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
 
@@ -25,16 +26,17 @@ impl Team {
     pub(super) fn generate(seed: u64, options: &Options, team: &TeamOptions) -> Self {
         let mut dice = Dice::new(seed);
         let mut mint = Mint::new(&mut dice);
+        let renderers = apollo::RENDERERS;
         let start = options.epoch - HISTORY;
         let mut made = Self {
             id: mint.id(start),
             name: team.name.clone(),
-            users: Table::new(),
-            accounts: Table::new(),
-            contacts: Table::new(),
-            sequences: Table::new(),
-            mailboxes: Table::new(),
-            tasks: Table::new(),
+            users: Table::new(renderers.user),
+            accounts: Table::new(renderers.account),
+            contacts: Table::new(renderers.contact),
+            sequences: Table::new(renderers.sequence),
+            mailboxes: Table::new(renderers.mailbox),
+            tasks: Table::new(renderers.task),
             contact_stages: Vec::new(),
             account_stages: Vec::new(),
             labels: Vec::new(),
@@ -44,6 +46,7 @@ impl Team {
             counters: Counters::default(),
             credits: Credits::default(),
             switches: options.switches.clone(),
+            renderers,
             dice,
             mint,
         };

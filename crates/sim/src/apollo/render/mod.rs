@@ -1,0 +1,26 @@
+//! Rendering of records, in Apollo's order of keys.
+
+pub(crate) mod account;
+mod catalogue;
+pub(crate) mod contact;
+mod mailbox;
+mod sequence;
+mod task;
+mod user;
+
+use crate::world::RowRenderers;
+use crate::world::contact::State;
+use crate::world::mailbox::Mailbox;
+use crate::world::task::Task;
+use crate::world::user::User;
+
+/// The rendering of each kind of row in searches; of sequences once their statistics are loaded.
+pub(crate) const RENDERERS: RowRenderers = RowRenderers {
+    user: User::render,
+    account: |account| account.render(account::View::Search),
+    contact: |contact| contact.render(contact::View::Search),
+    state: |_, state| State::render(state),
+    sequence: |sequence| sequence.render(false),
+    mailbox: Mailbox::render,
+    task: Task::render,
+};
