@@ -4,10 +4,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Method;
 
-use crate::apollo::params::Params;
 use crate::json::Object;
-use crate::request::{SimReply, SimRequest};
-use crate::simulator::{Simulator, date};
+use crate::params::Params;
+use crate::request::{SimReply, SimRequest, date};
+use crate::simulator::Simulator;
 use crate::world::{Counts, Edits};
 
 pub(crate) const BASE: &str = "/_sim/";

@@ -21,12 +21,14 @@
 mod apollo;
 mod args;
 mod control;
+mod dialect;
 mod fault;
 mod gate;
 mod json;
 mod ledger;
 mod limits;
 mod options;
+mod params;
 mod plans;
 mod request;
 mod server;
@@ -36,6 +38,7 @@ mod wire;
 mod world;
 
 pub use args::{Args, PlanName, run};
+pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;
 pub use ledger::{Exchange, InFlight, Ledger, Totals};

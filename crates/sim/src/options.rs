@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::dialect::Dialect;
 use crate::plans::Plan;
 use crate::switches::Switches;
 
 /// How to build a [`crate::Simulator`].
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The API to simulate.
+    pub dialect: Dialect,
     /// The same seed and options give the same world, byte for byte.
     pub seed: u64,
     /// The time at which the world is generated: everything in it happened before.
@@ -23,6 +26,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            dialect: Dialect::Apollo,
             seed: 1,
             // 2026-01-01T00:00:00Z
             epoch: DateTime::UNIX_EPOCH + TimeDelta::days(20_454),

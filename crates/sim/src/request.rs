@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
@@ -119,4 +120,10 @@ pub enum WireFault {
     Hang,
     /// Nothing is sent, and the connection stays open. The request has been carried out.
     Silence,
+}
+
+/// The `date` header, `Mon, 16 Feb 2026 12:00:00 GMT`: the provider's clock, to the second.
+pub(crate) fn date(now: DateTime<Utc>) -> (String, String) {
+    let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    ("date".to_owned(), text)
 }

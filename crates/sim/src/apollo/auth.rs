@@ -1,8 +1,8 @@
 //! Authentication and authorization: keys are accepted only in the `X-Api-Key` header.
 
-use super::params::Params;
 use super::refusal::{Answer, Refusal};
 use super::{Access, Call, Route};
+use crate::params::Params;
 use crate::plans::Plan;
 use crate::request::SimRequest;
 use crate::switches::{DeleteAnswer, FreePlan};

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod answer;
 mod auth;
 mod catalogues;
 mod contacts;
@@ -16,10 +17,11 @@ mod emailer_campaigns;
 mod emailer_steps;
 mod enrichment;
 mod enrolment;
+mod mishap;
 mod page;
-pub(crate) mod params;
-pub(crate) mod refusal;
+mod refusal;
 mod render;
+mod reply;
 mod tasks;
 mod usage_stats;
 mod users;
@@ -27,11 +29,12 @@ mod users;
 use chrono::{DateTime, Utc};
 use http::Method;
 
-pub(crate) use self::auth::{authenticate, authorize, health_of_unknown_key, team_of};
-use self::params::Params;
+pub(crate) use self::answer::{answer, page_of};
+pub(crate) use self::auth::team_of;
 use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
+use crate::params::Params;
 use crate::world::Team;
 
 /// Every endpoint: method, path below the base, action name for quotas and scopes, handler. The
@@ -159,7 +162,7 @@ impl Route {
 }
 
 /// The endpoint of a path, with the id in it.
-pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
+fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
     let path = below_base(path)?;
     let mut routes = ROUTES.iter().filter(|route| route.method == *method);
     routes.find_map(|route| Some((route, id_in(route.path, path)?)))

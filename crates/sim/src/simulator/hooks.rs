@@ -5,14 +5,13 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::apollo::Call;
 use crate::world::Team;
 
 pub(super) type Hook = Box<dyn FnMut(&Asked<'_>, &mut Team) + Send>;
 
 /// The hooks, and the number of calls per team and action.
 #[derive(Default)]
-pub(super) struct Hooks {
+pub(crate) struct Hooks {
     hooks: Vec<Hook>,
     counts: HashMap<(usize, &'static str), u64>,
 }
@@ -27,20 +26,27 @@ impl Hooks {
         self.hooks.clear();
     }
 
-    /// Runs all hooks for a call of the team with this index.
-    pub(super) fn run(&mut self, at: usize, path: &str, call: &mut Call<'_>) {
-        let nth = self.counts.entry((at, call.action)).or_default();
+    /// Runs all hooks for a call of a team, given with its index.
+    pub(crate) fn run(
+        &mut self,
+        now: DateTime<Utc>,
+        (at, team): (usize, &mut Team),
+        action: &'static str,
+        path: &str,
+        page: u64,
+    ) {
+        let nth = self.counts.entry((at, action)).or_default();
         *nth += 1;
         let asked = Asked {
-            now: call.now,
+            now,
             team: at,
-            action: call.action,
+            action,
             path,
-            page: call.params.page().unwrap_or(1),
+            page,
             nth: *nth,
         };
         for hook in &mut self.hooks {
-            hook(&asked, call.team);
+            hook(&asked, team);
         }
     }
 }

@@ -2,27 +2,20 @@
 
 mod hooks;
 mod mishap;
-mod reply;
 mod respond;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
-
-use crate::apollo;
-use crate::apollo::params::Params;
-use crate::apollo::refusal::{Answer, Refusal};
 use crate::fault::{Faults, Match};
 use crate::gate::{Gate, Gates};
 use crate::ledger::{InFlight, Ledger};
 use crate::options::Options;
-use crate::request::{SimReply, SimRequest};
+use crate::request::SimRequest;
 use crate::world::{Team, World};
 
 pub use self::hooks::Asked;
-use self::hooks::Hooks;
-pub(crate) use self::reply::date;
+pub(crate) use self::hooks::Hooks;
 
 /// The simulated API with its world; clones share it.
 #[derive(Debug, Clone)]
@@ -105,7 +98,7 @@ impl Simulator {
         self.edit(team, |team| read(team))
     }
 
-    /// The index of the team that a key belongs to.
+    /// The index of the team that an API key belongs to.
     pub fn team_with_key(&self, key: &str) -> Option<usize> {
         let world = self.world();
         world
@@ -121,26 +114,17 @@ impl Simulator {
     /// Notes that a request has arrived, for the ledger's in-flight maxima; drop the result when it
     /// is answered. The server does this itself.
     pub fn arrive(&self, request: &SimRequest) -> InFlight {
-        let team = apollo::team_of(&self.world(), request);
-        let path = apollo::below_base(&request.path).unwrap_or_default();
+        let dialect = self.0.options.dialect;
+        let team = dialect.team_of(&self.world(), request);
+        let path = dialect.below_base(&request.path).unwrap_or_default();
         let object = path.split('/').next().unwrap_or_default();
         self.0.ledger.arrive(team, object)
     }
 
     /// Returns when no gate holds the request.
     pub(crate) async fn pass_gates(&self, request: &SimRequest) {
-        let page = Params::read(request).page();
+        let page = self.0.options.dialect.page(request);
         self.0.gates.pass(request, page).await;
-    }
-
-    fn reply(
-        &self,
-        outcome: Result<Answer, Refusal>,
-        limits: Vec<(String, String)>,
-        now: DateTime<Utc>,
-    ) -> SimReply {
-        let nth = self.0.answered.fetch_add(1, Ordering::Relaxed);
-        reply::reply(outcome, limits, now, self.0.options.seed ^ nth)
     }
 
     fn hooks(&self) -> MutexGuard<'_, Hooks> {

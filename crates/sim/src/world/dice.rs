@@ -52,28 +52,29 @@ impl Dice {
     }
 }
 
-/// Generates Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
+/// Generates ids.
 #[derive(Debug)]
-pub(crate) struct Mint {
-    machine: u64,
-    counter: u64,
+pub(crate) enum Mint {
+    /// Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
+    ObjectIds { machine: u64, counter: u64 },
 }
 
 impl Mint {
-    pub(crate) fn new(dice: &mut Dice) -> Self {
-        Self {
+    pub(crate) fn object_ids(dice: &mut Dice) -> Self {
+        Self::ObjectIds {
             machine: dice.number() & 0xff_ffff_ffff,
             counter: dice.number() & 0x7f_ffff,
         }
     }
 
     pub(crate) fn id(&mut self, created: DateTime<Utc>) -> String {
-        self.counter += 1;
-        format!(
-            "{:08x}{:010x}{:06x}",
-            created.timestamp() & 0xffff_ffff,
-            self.machine,
-            self.counter & 0xff_ffff
-        )
+        match self {
+            Self::ObjectIds { machine, counter } => {
+                *counter += 1;
+                let seconds = created.timestamp() & 0xffff_ffff;
+                let count = *counter & 0xff_ffff;
+                format!("{seconds:08x}{machine:010x}{count:06x}")
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated workspaces: their data, how it is generated and how it changes.
 //!
 //! [`Team`] is one workspace. `generate` fills it, `edits*` change it, `truth` and `census` read it
-//! for tests; the endpoints in `apollo` show it to clients, and render it.
+//! for tests; the [dialect](crate::Dialect) decides how ids look and how rows are rendered.
 
 pub(crate) mod account;
 pub(crate) mod catalogue;
@@ -81,7 +81,7 @@ pub struct Team {
     pub(crate) mint: Mint,
 }
 
-/// The rendering of each kind of row.
+/// A dialect's rendering of each kind of row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowRenderers {
     pub(crate) user: RenderRow<User>,

@@ -1,4 +1,4 @@
-//! Rows of one kind, with caches: each row's JSON, which is rendered elsewhere, is kept until the row
+//! Rows of one kind, with caches: each row's JSON, which the dialect renders, is kept until the row
 //! changes, and each sort order is updated as rows are added, removed and moved.
 //!
 //! Searches may show rows later than reads by id do, see [`Lag`], or not at all: a row can be
@@ -42,7 +42,7 @@ pub(crate) trait Row: Clone {
     fn rank(&self, order: Order) -> i64;
 }
 
-/// Renders a row as lists show it.
+/// Renders a row as a dialect's lists show it.
 pub(crate) type RenderRow<T> = fn(&T) -> String;
 
 /// The lag of searches.

@@ -13,9 +13,8 @@ use chrono::TimeDelta;
 
 use super::Team;
 use super::company::Credits;
-use super::dice::{Dice, Mint};
+use super::dice::Dice;
 use super::table::{Lag, Table};
-use crate::apollo;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
 
@@ -25,8 +24,8 @@ const HISTORY: TimeDelta = TimeDelta::days(540);
 impl Team {
     pub(super) fn generate(seed: u64, options: &Options, team: &TeamOptions) -> Self {
         let mut dice = Dice::new(seed);
-        let mut mint = Mint::new(&mut dice);
-        let renderers = apollo::RENDERERS;
+        let mut mint = options.dialect.mint(&mut dice);
+        let renderers = options.dialect.renderers();
         let start = options.epoch - HISTORY;
         let mut made = Self {
             id: mint.id(start),

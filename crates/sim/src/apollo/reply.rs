@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::apollo::refusal::{Answer, JSON, Refusal};
-use crate::request::SimReply;
+use super::refusal::{Answer, JSON, Refusal};
+use crate::request::{SimReply, date};
 
 /// The answer to a request; `salt` makes its ids unique.
 pub(super) fn reply(
@@ -56,12 +56,6 @@ pub(super) fn reply(
         body,
         wire: None,
     }
-}
-
-/// The `date` header, `Mon, 16 Feb 2026 12:00:00 GMT`: the provider's clock, to the second.
-pub(crate) fn date(now: DateTime<Utc>) -> (String, String) {
-    let text = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    ("date".to_owned(), text)
 }
 
 /// Splitmix64: spreads a counter over all bits.

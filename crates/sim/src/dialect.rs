@@ -1,0 +1,83 @@
+//! The APIs that the simulator speaks.
+//!
+//! All dialects share the world, its edits, faults, gates, hooks, the ledger and the server. Each has a folder
+//! of its own for the rest, which is called from here: rendering of rows, the form of ids, and the handling of
+//! a request from routing, authentication and limits to headers and body. To add a dialect, add a folder, a variant, and an arm to each `match` below.
+
+use chrono::{DateTime, Utc};
+
+use crate::apollo;
+use crate::fault::Action;
+use crate::ledger::Exchange;
+use crate::options::Options;
+use crate::request::{SimReply, SimRequest};
+use crate::simulator::Hooks;
+use crate::world::dice::{Dice, Mint};
+use crate::world::{RowRenderers, World};
+
+/// The API to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    #[default]
+    Apollo,
+}
+
+/// A request, and everything that handling it needs.
+#[derive(Debug)]
+pub(crate) struct RequestContext<'a> {
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) request: &'a SimRequest,
+    /// The fault for this request.
+    pub(crate) fault: Option<&'a Action>,
+    pub(crate) options: &'a Options,
+    pub(crate) world: &'a mut World,
+    pub(crate) hooks: &'a mut Hooks,
+    /// The ledger's entry; the dialect sets the team, the user, the action and the number of records.
+    pub(crate) exchange: &'a mut Exchange,
+    /// Differs for each answer.
+    pub(crate) salt: u64,
+}
+
+impl Dialect {
+    /// Answers a request.
+    pub(crate) fn answer(self, context: &mut RequestContext<'_>) -> SimReply {
+        match self {
+            Self::Apollo => apollo::answer(context),
+        }
+    }
+
+    /// The number of the requested page, if pages have numbers.
+    pub(crate) fn page(self, request: &SimRequest) -> Option<u64> {
+        match self {
+            Self::Apollo => apollo::page_of(request),
+        }
+    }
+
+    /// The index of the team that a request comes from, without checking the rest of it.
+    pub(crate) fn team_of(self, world: &World, request: &SimRequest) -> Option<usize> {
+        match self {
+            Self::Apollo => apollo::team_of(world, request),
+        }
+    }
+
+    /// The path below the API's base.
+    pub(crate) fn below_base(self, path: &str) -> Option<&str> {
+        match self {
+            Self::Apollo => apollo::below_base(path),
+        }
+    }
+
+    /// The rendering of each kind of row in lists.
+    pub(crate) fn renderers(self) -> RowRenderers {
+        match self {
+            Self::Apollo => apollo::RENDERERS,
+        }
+    }
+
+    /// The generator of a team's ids.
+    pub(crate) fn mint(self, dice: &mut Dice) -> Mint {
+        match self {
+            Self::Apollo => Mint::object_ids(dice),
+        }
+    }
+}
