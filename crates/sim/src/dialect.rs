@@ -22,6 +22,27 @@ pub enum Dialect {
     Apollo,
 }
 
+/// Differences between the worlds of dialects, apart from rendering.
+#[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent property"
+)]
+pub(crate) struct Conventions {
+    /// Users who leave are deleted; otherwise they are locked.
+    pub(crate) users_are_deleted: bool,
+    /// The states of contacts that were added in one call can share an id.
+    pub(crate) state_ids_repeat: bool,
+    /// E-mail addresses and phone numbers are records with ids.
+    pub(crate) parts_have_ids: bool,
+    /// The ids of labels, custom fields and their choices are their names.
+    pub(crate) names_are_ids: bool,
+    /// An opened e-mail updates the contact.
+    pub(crate) opens_touch_contacts: bool,
+    /// States become active with their sequence, and are deleted with it.
+    pub(crate) states_follow_sequences: bool,
+}
+
 /// A request, and everything that handling it needs.
 #[derive(Debug)]
 pub(crate) struct RequestContext<'a> {
@@ -71,6 +92,20 @@ impl Dialect {
     pub(crate) fn renderers(self) -> RowRenderers {
         match self {
             Self::Apollo => apollo::RENDERERS,
+        }
+    }
+
+    /// The behaviour of its worlds.
+    pub(crate) const fn conventions(self) -> Conventions {
+        match self {
+            Self::Apollo => Conventions {
+                users_are_deleted: true,
+                state_ids_repeat: true,
+                parts_have_ids: false,
+                names_are_ids: false,
+                states_follow_sequences: false,
+                opens_touch_contacts: false,
+            },
         }
     }
 

@@ -160,7 +160,7 @@ fn says(contact: &Contact, asked: &str) -> bool {
         contact.title.as_deref(),
         contact.organization_name.as_deref(),
     ];
-    let emails = contact.emails.iter().map(String::as_str);
+    let emails = contact.emails.iter().map(|email| email.address.as_str());
     let mut texts = texts.into_iter().flatten().chain(emails);
     texts.any(|text| words(&text.to_lowercase()).any(|word| wanted.contains(&word)))
 }

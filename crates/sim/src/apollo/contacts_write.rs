@@ -158,8 +158,7 @@ fn twin(team: &Team, fields: &Value) -> Option<(String, &'static str)> {
     };
     if let Some(email) = given("email") {
         let known = team.contacts.listed();
-        let mut known =
-            known.filter(|contact| contact.emails.iter().any(|e| e.eq_ignore_ascii_case(email)));
+        let mut known = known.filter(|contact| contact.has_email(email));
         if let Some(contact) = known.next() {
             return Some((contact.id.clone(), "email_match"));
         }

@@ -1,5 +1,6 @@
 //! `emailer_campaigns/*`: the sequences themselves. Their members are in `enrolment`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Call;
@@ -73,6 +74,7 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         active: call.params.flag("active"),
         label_ids: call.params.list("label_ids").unwrap_or_default(),
         user_id: call.params.text("user_id"),
+        extras: BTreeMap::new(),
     };
     let created = call.team.write_sequence(call.now, new);
     let id = created.map_err(|error| refused(&error))?;
@@ -91,7 +93,10 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     o.raw("emailer_campaign", &sequence.render(false))
         .list("emailer_steps", &sequence.steps_json())
         .list("emailer_touches", &sequence.touches_json())
-        .list("emailer_templates", &sequence.templates_json());
+        .list(
+            "emailer_templates",
+            &sequence.templates_json(&call.team.templates),
+        );
     Ok(Answer::one(o.finish()))
 }
 

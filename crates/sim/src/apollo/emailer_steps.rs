@@ -1,5 +1,7 @@
 //! `emailer_steps` and `emailer_touches`: the private calls that write a sequence's steps.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Call;
@@ -7,7 +9,7 @@ use super::contacts_write::time;
 use super::emailer_campaigns::refused;
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
-use crate::world::step::{KINDS, Step, Touch, WAIT_MODES};
+use crate::world::step::{KINDS, Step, Template, Touch, WAIT_MODES};
 use crate::world::{NewStep, TouchChange};
 
 pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -34,20 +36,22 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         )?,
         exact_datetime,
         note: params.text("note"),
+        with_email: true,
+        extras: BTreeMap::new(),
     };
     let created = call.team.create_step(call.now, &sequence_id, new);
     let id = created.map_err(|error| refused(&error))?;
     let Some((_, step)) = call.team.step(&id) else {
         return Err(Refusal::error(404, "Record not found."));
     };
-    Ok(written(&sequence_id, step))
+    Ok(written(call, &sequence_id, step))
 }
 
 /// Answers with the deleted step.
 pub(crate) fn destroy(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let removed = call.team.delete_step(call.id);
     let (sequence_id, step) = removed.map_err(|error| refused(&error))?;
-    Ok(written(&sequence_id, &step))
+    Ok(written(call, &sequence_id, &step))
 }
 
 pub(crate) fn update_touch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
@@ -70,27 +74,29 @@ pub(crate) fn update_touch(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let changed = call.team.update_touch(call.id, change);
     let step_id = changed.map_err(|error| refused(&error))?;
     let step = call.team.step(&step_id);
-    let Some(touch) = step.and_then(|(_, step)| step.touch.as_ref()) else {
+    let Some(touch) = step.and_then(|(_, step)| step.touches.first()) else {
         return Err(Refusal::error(404, "Record not found."));
     };
     let mut o = Object::with_capacity(1024);
-    render_touch(&mut o, &step_id, touch);
+    render_touch(call, &mut o, &step_id, touch);
     Ok(Answer::one(o.finish()))
 }
 
 /// `{"emailer_step": …}`, and for an e-mail step its touch and template.
-fn written(sequence_id: &str, step: &Step) -> Answer {
+fn written(call: &Call<'_>, sequence_id: &str, step: &Step) -> Answer {
     let mut o = Object::with_capacity(1024);
     o.raw("emailer_step", &step.render(sequence_id));
-    if let Some(touch) = &step.touch {
-        render_touch(&mut o, &step.id, touch);
+    if let Some(touch) = step.touches.first() {
+        render_touch(call, &mut o, &step.id, touch);
     }
     Answer::one(o.finish())
 }
 
-fn render_touch(o: &mut Object, step_id: &str, touch: &Touch) {
+fn render_touch(call: &Call<'_>, o: &mut Object, step_id: &str, touch: &Touch) {
+    let template = call.team.templates.get(&touch.template_id);
+    let template = template.map_or("null".to_owned(), Template::render);
     o.raw("emailer_touch", &touch.render(step_id))
-        .raw("emailer_template", &touch.template.render());
+        .raw("emailer_template", &template);
 }
 
 /// The known value that equals the given one.

@@ -60,6 +60,8 @@ pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         due_at: None,
         completed_at: None,
         skipped_at: None,
+        updated_at: call.now,
+        deleted: false,
     };
     apply(call, &mut task)?;
     let mut team = Object::new();

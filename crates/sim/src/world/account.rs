@@ -21,7 +21,8 @@ pub(crate) struct Account {
     pub(crate) creator_id: Option<String>,
     pub(crate) source: &'static str,
     pub(crate) created_at: DateTime<Utc>,
-    /// The sort key of `account_updated_at`. The record itself does not show it.
+    pub(crate) updated_at: DateTime<Utc>,
+    /// The sort key of searches by last change. The record itself does not show it.
     pub(crate) index_key: DateTime<Utc>,
     pub(crate) last_activity: Option<DateTime<Utc>>,
     pub(crate) phone: Option<String>,
@@ -29,6 +30,8 @@ pub(crate) struct Account {
     pub(crate) label_ids: Vec<String>,
     pub(crate) custom_fields: BTreeMap<String, Value>,
     pub(crate) num_contacts: usize,
+    /// An unnamed account is not listed, but its contacts refer to it.
+    pub(crate) named: bool,
     pub(crate) deleted: bool,
 }
 

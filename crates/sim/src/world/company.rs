@@ -75,10 +75,7 @@ impl Team {
     /// several.
     pub(crate) fn person_with(&self, email: &str) -> Option<&Contact> {
         let mut contacts = self.contacts.listed();
-        contacts.find(|contact| {
-            let mut emails = contact.emails.iter();
-            emails.any(|known| known.eq_ignore_ascii_case(email))
-        })
+        contacts.find(|contact| contact.has_email(email))
     }
 
     /// The company where a person works: their account, or the account with their address's domain,

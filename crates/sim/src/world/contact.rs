@@ -38,7 +38,7 @@ pub(crate) struct Contact {
     pub(crate) unsubscribed: Option<bool>,
     pub(crate) call_opted_out: Option<bool>,
     /// The first one is the contact's `email`.
-    pub(crate) emails: Vec<String>,
+    pub(crate) emails: Vec<Email>,
     pub(crate) phones: Vec<Phone>,
     pub(crate) account_id: Option<String>,
     /// The account's short form; shared by its contacts.
@@ -46,14 +46,36 @@ pub(crate) struct Contact {
     pub(crate) label_ids: Vec<String>,
     pub(crate) custom_fields: BTreeMap<String, Value>,
     pub(crate) states: Vec<State>,
+    /// Number of opened e-mails.
+    pub(crate) opens: u32,
+    /// Trashed contacts are still listed.
+    pub(crate) trashed_at: Option<DateTime<Utc>>,
     pub(crate) deleted: bool,
+}
+
+/// An e-mail address of a contact.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Email {
+    /// Empty if addresses have no ids in the dialect.
+    pub(crate) id: String,
+    pub(crate) address: String,
+    /// `work` or `personal`.
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) bounced_at: Option<DateTime<Utc>>,
+    pub(crate) unsubscribed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Phone {
-    /// `work_direct`, `work_hq`, `mobile`, `home` or `other`.
+    /// Empty if numbers have no ids in the dialect.
+    pub(crate) id: String,
+    /// `work_direct`, `work_hq`, `mobile`, `home`, `voip` or `other`.
     pub(crate) kind: &'static str,
     pub(crate) raw: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
 }
 
 /// The short form of a contact at some time.
@@ -82,6 +104,9 @@ pub(crate) struct State {
     pub(crate) failure_reason: Option<&'static str>,
     pub(crate) added_at: DateTime<Utc>,
     pub(crate) added_by: Option<String>,
+    pub(crate) updated_at: DateTime<Utc>,
+    /// When the status last changed.
+    pub(crate) changed_at: DateTime<Utc>,
     pub(crate) send_from_user: Option<String>,
     pub(crate) mailbox_id: Option<String>,
     pub(crate) mailbox_email: Option<String>,
@@ -121,7 +146,12 @@ impl Contact {
     }
 
     pub(crate) fn email(&self) -> Option<&str> {
-        self.emails.first().map(String::as_str)
+        self.emails.first().map(|email| email.address.as_str())
+    }
+
+    pub(crate) fn has_email(&self, address: &str) -> bool {
+        let mut emails = self.emails.iter();
+        emails.any(|email| email.address.eq_ignore_ascii_case(address))
     }
 
     pub(crate) fn state_in(&self, sequence_id: &str) -> Option<&State> {

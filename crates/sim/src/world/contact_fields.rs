@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::Team;
 use super::account::{Account, Address};
 use super::catalogue::Label;
-use super::contact::{Contact, Phone};
+use super::contact::Contact;
 use super::edits::EditError;
 use super::place::Place;
 
@@ -38,7 +38,7 @@ impl Team {
                     contact.address = text(value);
                     contact.place = contact.address.as_deref().map(Place::read);
                 }
-                "email" => set_email(contact, text(value)),
+                "email" => self.set_email(contact, text(value), now),
                 "contact_stage_id" => {
                     let known = |id: &str| self.contact_stages.iter().any(|stage| stage.id == id);
                     contact.stage_id = checked(value, known)?;
@@ -61,7 +61,7 @@ impl Team {
                 "typed_custom_fields" => merge(&mut contact.custom_fields, value),
                 phone => {
                     if let Some((_, kind)) = PHONES.iter().find(|(name, _)| *name == phone) {
-                        set_phone(contact, kind, text(value));
+                        self.set_phone(contact, kind, text(value), now);
                     }
                 }
             }
@@ -118,7 +118,7 @@ impl Team {
                 ids.push(label.id.clone());
                 continue;
             }
-            let id = self.mint(now);
+            let id = self.mint_unless_named(now, name);
             let user_id = self.caller_id();
             self.labels.push(Label {
                 id: id.clone(),
@@ -161,34 +161,46 @@ fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
     }
 }
 
-/// Sets the first address; an additional address that becomes the first is not kept twice.
-fn set_email(contact: &mut Contact, email: Option<String>) {
-    if let Some(email) = &email {
-        let mut position = 0..;
-        contact
-            .emails
-            .retain(|known| position.next() == Some(0) || !known.eq_ignore_ascii_case(email));
-    }
-    match (email, contact.emails.first_mut()) {
-        (Some(email), Some(first)) => *first = email,
-        (Some(email), None) => contact.emails.push(email),
-        (None, Some(_)) => {
-            contact.emails.remove(0);
+impl Team {
+    /// Sets the first address; an additional address that becomes the first is not kept twice.
+    fn set_email(&mut self, contact: &mut Contact, email: Option<String>, now: DateTime<Utc>) {
+        if let Some(email) = &email {
+            let mut position = 0..;
+            contact.emails.retain(|known| {
+                position.next() == Some(0) || !known.address.eq_ignore_ascii_case(email)
+            });
         }
-        (None, None) => {}
+        match (email, contact.emails.first_mut()) {
+            (Some(email), Some(first)) if first.address == email => {}
+            (Some(email), Some(first)) => *first = self.new_email(now, &email),
+            (Some(email), None) => contact.emails.push(self.new_email(now, &email)),
+            (None, Some(_)) => {
+                contact.emails.remove(0);
+            }
+            (None, None) => {}
+        }
+        contact.email_status = contact
+            .email()
+            .map(|_| contact.email_status.unwrap_or("verified"));
     }
-    contact.email_status = contact
-        .email()
-        .map(|_| contact.email_status.unwrap_or("verified"));
-}
 
-/// One number of each kind can be written; it replaces the previous one at its position.
-fn set_phone(contact: &mut Contact, kind: &'static str, raw: Option<String>) {
-    let phones = &mut contact.phones;
-    let place = phones.iter().position(|phone| phone.kind == kind);
-    phones.retain(|phone| phone.kind != kind);
-    if let Some(raw) = raw {
-        let place = place.unwrap_or(phones.len());
-        phones.insert(place, Phone { kind, raw });
+    /// One number of each kind can be written; it replaces the previous one at its position.
+    fn set_phone(
+        &mut self,
+        contact: &mut Contact,
+        kind: &'static str,
+        raw: Option<String>,
+        now: DateTime<Utc>,
+    ) {
+        let phones = &mut contact.phones;
+        let place = phones.iter().position(|phone| phone.kind == kind);
+        let known = place.and_then(|place| phones.get(place)).cloned();
+        phones.retain(|phone| phone.kind != kind);
+        if let Some(raw) = raw {
+            let place = place.unwrap_or(phones.len());
+            let known = known.filter(|phone| phone.raw == raw);
+            let phone = known.unwrap_or_else(|| self.new_phone(now, kind, &raw));
+            phones.insert(place, phone);
+        }
     }
 }

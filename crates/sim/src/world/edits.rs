@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::Team;
+use super::user::User;
 
 /// Why an edit was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +41,12 @@ impl Team {
 
     /// The user stays listed, marked as deleted.
     pub fn delete_user(&mut self, id: &str) -> Result<(), EditError> {
-        let deleted = self.users.edit_in_place(id, |user| user.deleted = true);
-        deleted.ok_or(EditError::NoSuchRecord)
+        self.edit_user(id, |user| user.deleted = true)
     }
 
     /// Reverts [`Team::delete_user`].
     pub fn undelete_user(&mut self, id: &str) -> Result<(), EditError> {
-        let restored = self.users.edit_in_place(id, |user| user.deleted = false);
-        restored.ok_or(EditError::NoSuchRecord)
+        self.edit_user(id, |user| user.deleted = false)
     }
 
     /// The user is no longer listed; records that refer to the user don't change.
@@ -62,18 +61,31 @@ impl Team {
         restored.ok_or(EditError::NoSuchRecord)
     }
 
-    /// Renames a user; users have no `updated_at`.
+    /// Renames a user.
     pub fn rename_user(
         &mut self,
         id: &str,
         first_name: &str,
         last_name: &str,
     ) -> Result<(), EditError> {
-        let renamed = self.users.edit_in_place(id, |user| {
+        self.edit_user(id, |user| {
             user.first_name = Some(first_name.to_owned());
             user.last_name = Some(last_name.to_owned());
+        })
+    }
+
+    /// Locks or unlocks a user, who stays listed.
+    pub fn lock_user(&mut self, id: &str, locked: bool) -> Result<(), EditError> {
+        self.edit_user(id, |user| user.locked = locked)
+    }
+
+    fn edit_user(&mut self, id: &str, change: impl FnOnce(&mut User)) -> Result<(), EditError> {
+        let now = self.now();
+        let changed = self.users.edit_in_place(id, |user| {
+            change(user);
+            user.updated_at = now;
         });
-        renamed.ok_or(EditError::NoSuchRecord)
+        changed.ok_or(EditError::NoSuchRecord)
     }
 
     /// Links a mailbox to a user; returns its id.
@@ -105,6 +117,7 @@ impl Team {
         self.tick(now);
         let disconnected = self.mailboxes.edit_in_place(id, |mailbox| {
             mailbox.active = false;
+            mailbox.updated_at = now;
             mailbox.revoked_at = Some(now);
             mailbox.inactive_reason = Some("Access was revoked by the mail provider".to_owned());
         });

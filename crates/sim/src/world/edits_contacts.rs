@@ -18,7 +18,14 @@ impl Team {
         fields: &Value,
     ) -> Result<String, EditError> {
         self.tick(now);
-        let mut contact = Contact {
+        let mut contact = self.blank_contact(now);
+        self.apply_to_contact(&mut contact, as_map(fields), now)?;
+        Ok(self.insert_contact(contact))
+    }
+
+    /// An empty contact with a new id.
+    pub(crate) fn blank_contact(&mut self, now: DateTime<Utc>) -> Contact {
+        Contact {
             id: self.mint(now),
             shuffle: self.shuffle(),
             first_name: None,
@@ -50,13 +57,17 @@ impl Team {
             label_ids: Vec::new(),
             custom_fields: std::collections::BTreeMap::new(),
             states: Vec::new(),
+            opens: 0,
+            trashed_at: None,
             deleted: false,
-        };
-        self.apply_to_contact(&mut contact, as_map(fields), now)?;
+        }
+    }
+
+    pub(crate) fn insert_contact(&mut self, contact: Contact) -> String {
         self.count_at_account(contact.account_id.as_deref());
         let id = contact.id.clone();
         self.contacts.insert(contact);
-        Ok(id)
+        id
     }
 
     /// Creates a contact with invented content and returns its id.
@@ -80,17 +91,24 @@ impl Team {
         self.tick(now);
         let mut contact = self.live_contact(id)?.clone();
         self.apply_to_contact(&mut contact, as_map(fields), now)?;
-        if self.contacts.get(id) == Some(&contact) {
-            return Ok(false);
+        Ok(self.replace_contact(now, contact))
+    }
+
+    /// Replaces the contact with the same id. Returns whether anything changed; only then is `updated_at`
+    /// set.
+    pub(crate) fn replace_contact(&mut self, now: DateTime<Utc>, mut contact: Contact) -> bool {
+        let id = contact.id.clone();
+        if self.contacts.get(&id) == Some(&contact) {
+            return false;
         }
         contact.updated_at = now;
         let joined = contact.account_id.clone();
         let left = self
             .contacts
-            .edit(id, |row| std::mem::replace(row, contact).account_id);
+            .edit(&id, |row| std::mem::replace(row, contact).account_id);
         self.uncount_at_account(left.flatten().as_deref());
         self.count_at_account(joined.as_deref());
-        Ok(true)
+        true
     }
 
     /// Adds an e-mail address to a contact, which the API can show but not write. False if the
@@ -102,12 +120,12 @@ impl Team {
         email: &str,
     ) -> Result<bool, EditError> {
         self.tick(now);
-        let known = &self.live_contact(id)?.emails;
-        if known.iter().any(|known| known.eq_ignore_ascii_case(email)) {
+        if self.live_contact(id)?.has_email(email) {
             return Ok(false);
         }
+        let email = self.new_email(now, email);
         self.contacts.edit(id, |contact| {
-            contact.emails.push(email.to_owned());
+            contact.emails.push(email);
             contact.email_status = contact.email_status.or(Some("verified"));
             contact.updated_at = now;
         });
@@ -160,9 +178,10 @@ impl Team {
     pub fn log_email_activity(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         self.live_contact(id)?;
-        let touch = self.switches.activity_touches_contact;
+        let touch = self.switches.activity_touches_contact || self.conventions.opens_touch_contacts;
         self.contacts.edit(id, |contact| {
             contact.last_activity = Some(now);
+            contact.opens += 1;
             if touch {
                 contact.updated_at = now;
             }
@@ -185,7 +204,16 @@ impl Team {
         fields: &Value,
     ) -> Result<String, EditError> {
         self.tick(now);
-        let mut account = Account {
+        let mut account = self.blank_account(now);
+        self.apply_to_account(&mut account, as_map(fields), now)?;
+        let id = account.id.clone();
+        self.accounts.insert(account);
+        Ok(id)
+    }
+
+    /// An empty account with a new id.
+    pub(crate) fn blank_account(&mut self, now: DateTime<Utc>) -> Account {
+        Account {
             id: self.mint(now),
             shuffle: self.shuffle(),
             team_id: self.id.clone(),
@@ -197,6 +225,7 @@ impl Team {
             creator_id: self.caller_id(),
             source: "api",
             created_at: now,
+            updated_at: now,
             index_key: now,
             last_activity: None,
             phone: None,
@@ -204,12 +233,9 @@ impl Team {
             label_ids: Vec::new(),
             custom_fields: std::collections::BTreeMap::new(),
             num_contacts: 0,
+            named: true,
             deleted: false,
-        };
-        self.apply_to_account(&mut account, as_map(fields), now)?;
-        let id = account.id.clone();
-        self.accounts.insert(account);
-        Ok(id)
+        }
     }
 
     /// Creates an account with invented content and returns its id.
@@ -231,19 +257,26 @@ impl Team {
         self.tick(now);
         let mut account = self.live_account(id)?.clone();
         self.apply_to_account(&mut account, as_map(fields), now)?;
-        if self.accounts.get(id) == Some(&account) {
-            return Ok(false);
+        Ok(self.replace_account(now, account))
+    }
+
+    /// Replaces the account with the same id; returns whether anything changed.
+    pub(crate) fn replace_account(&mut self, now: DateTime<Utc>, mut account: Account) -> bool {
+        let id = account.id.clone();
+        if self.accounts.get(&id) == Some(&account) {
+            return false;
         }
+        account.updated_at = now;
         if self.switches.account_changes_move_order {
             account.index_key = now;
         }
         let brief = account.brief();
-        self.accounts.edit(id, |row| *row = account);
-        for contact in self.contact_ids_at(id) {
+        self.accounts.edit(&id, |row| *row = account);
+        for contact in self.contact_ids_at(&id) {
             self.contacts
                 .edit_in_place(&contact, |contact| contact.account = Some(brief.clone()));
         }
-        Ok(true)
+        true
     }
 
     /// The account disappears from searches and its contacts lose it, at the team's latest time.
@@ -268,6 +301,7 @@ impl Team {
         let moves = self.switches.account_changes_move_order;
         let restored = self.accounts.edit(id, |account| {
             account.deleted = false;
+            account.updated_at = now;
             account.num_contacts = 0;
             if moves {
                 account.index_key = now;
@@ -284,7 +318,7 @@ impl Team {
         }
     }
 
-    fn contact_ids_at(&self, account_id: &str) -> Vec<String> {
+    pub(super) fn contact_ids_at(&self, account_id: &str) -> Vec<String> {
         let contacts = self.contacts.listed();
         let contacts = contacts.filter(|contact| contact.account_id.as_deref() == Some(account_id));
         contacts.map(|contact| contact.id.clone()).collect()

@@ -1,6 +1,9 @@
 //! Changes to sequences and their members.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::Team;
 use super::contact::{Contact, State, StateKind};
@@ -16,6 +19,8 @@ pub(crate) struct NewSequence {
     pub(crate) active: bool,
     pub(crate) label_ids: Vec<String>,
     pub(crate) user_id: Option<String>,
+    /// Further attributes of the dialect.
+    pub(crate) extras: BTreeMap<String, Value>,
 }
 
 impl Team {
@@ -49,12 +54,15 @@ impl Team {
             deleted: false,
             loading_reads: 0,
             created_at: now,
+            updated_at: now,
+            enabled_at: new.active.then_some(now),
             last_used_at: None,
             user_id: new.user_id.or_else(|| self.caller_id()),
             schedule_id: self.mint(now),
             ruleset_id: self.mint(now),
             label_ids: new.label_ids,
             stats: [0; 10],
+            extras: new.extras,
             steps: Vec::new(),
         };
         self.sequences.insert(sequence);
@@ -62,26 +70,67 @@ impl Team {
     }
 
     pub fn rename_sequence(&mut self, id: &str, name: &str) -> Result<(), EditError> {
-        let renamed = self
-            .sequences
-            .edit_in_place(id, |sequence| name.clone_into(&mut sequence.name));
-        renamed.ok_or(EditError::NoSuchRecord)
+        self.edit_sequence(id, |sequence| name.clone_into(&mut sequence.name))
     }
 
     /// Archived sequences are inactive; the contacts in them keep their states.
     pub fn archive_sequence(&mut self, id: &str) -> Result<(), EditError> {
-        let archived = self.sequences.edit_in_place(id, |sequence| {
+        self.edit_sequence(id, |sequence| {
             sequence.archived = true;
             sequence.active = false;
-        });
-        archived.ok_or(EditError::NoSuchRecord)
+        })
     }
 
     pub fn set_sequence_active(&mut self, id: &str, active: bool) -> Result<(), EditError> {
-        let set = self
-            .sequences
-            .edit_in_place(id, |sequence| sequence.active = active);
-        set.ok_or(EditError::NoSuchRecord)
+        let now = self.now();
+        self.edit_sequence(id, |sequence| {
+            sequence.active = active;
+            if active {
+                sequence.enabled_at = Some(now);
+            }
+        })?;
+        if active && self.conventions.states_follow_sequences {
+            self.start_waiting_states(id);
+        }
+        Ok(())
+    }
+
+    /// Activates the states that were added while the sequence was inactive.
+    fn start_waiting_states(&mut self, sequence_id: &str) {
+        let now = self.now();
+        let imposed = self
+            .switches
+            .inactive_reasons
+            .text(Reason::SequenceInactive);
+        let waits = |state: &State| {
+            state.sequence_id == sequence_id && state.inactive_reason.as_deref() == Some(imposed)
+        };
+        let contacts = self.contacts.listed();
+        let waiting = contacts.filter(|contact| contact.states.iter().any(waits));
+        let waiting: Vec<String> = waiting.map(|contact| contact.id.clone()).collect();
+        for contact in waiting {
+            self.contacts.edit_in_place(&contact, |contact| {
+                for state in contact.states.iter_mut().filter(|state| waits(state)) {
+                    state.status = StateKind::Active;
+                    state.inactive_reason = None;
+                    state.updated_at = now;
+                    state.changed_at = now;
+                }
+            });
+        }
+    }
+
+    fn edit_sequence(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Sequence),
+    ) -> Result<(), EditError> {
+        let now = self.now();
+        let changed = self.sequences.edit_in_place(id, |sequence| {
+            change(sequence);
+            sequence.updated_at = now;
+        });
+        changed.ok_or(EditError::NoSuchRecord)
     }
 
     /// The sequence disappears from searches; contacts still refer to it.
@@ -142,6 +191,8 @@ impl Team {
             // A pause that comes from the sequence has no time.
             state.paused_at = (status == StateKind::Paused && !imposed).then_some(now);
             state.failure_reason = failure;
+            state.updated_at = now;
+            state.changed_at = now;
             Ok(())
         })
     }
@@ -174,8 +225,13 @@ impl Team {
         sequence_id: &str,
         mailbox_id: Option<&str>,
     ) -> Result<State, EditError> {
-        let active = self.live_sequence(sequence_id)?.active;
+        let sequence = self.live_sequence(sequence_id)?;
+        let active = sequence.active;
+        let first = sequence.steps.first().map(|step| step.id.clone());
         let mut state = self.new_state(sequence_id, now, mailbox_id);
+        if self.conventions.states_follow_sequences {
+            state.step_id = first;
+        }
         if !active {
             state.status = StateKind::Paused;
             let text = self
@@ -196,8 +252,10 @@ impl Team {
             Ok(())
         });
         if added.is_ok() {
-            self.sequences
-                .edit_in_place(&sequence_id, |sequence| sequence.last_used_at = Some(now));
+            self.sequences.edit_in_place(&sequence_id, |sequence| {
+                sequence.last_used_at = Some(now);
+                sequence.updated_at = now;
+            });
         }
     }
 

@@ -1,6 +1,9 @@
 //! Writes the steps of sequences and the contents of their e-mails.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::Team;
 use super::edits::EditError;
@@ -16,6 +19,10 @@ pub(crate) struct NewStep {
     pub(crate) wait_mode: &'static str,
     pub(crate) exact_datetime: Option<DateTime<Utc>>,
     pub(crate) note: Option<String>,
+    /// Whether a step of e-mails gets an empty e-mail.
+    pub(crate) with_email: bool,
+    /// Further attributes of the dialect.
+    pub(crate) extras: BTreeMap<String, Value>,
 }
 
 /// A change to a touch; `None` leaves a field unchanged.
@@ -44,15 +51,21 @@ impl Team {
         let wanted = new.position.filter(|&at| at > 0 && !taken(at));
         let position = wanted.unwrap_or(last + 1);
         // Unless changed later, the first e-mail starts the thread that later ones reply to.
-        let opens_thread = sequence.steps.iter().all(|step| step.touch.is_none());
-        let touch = new.kind.ends_with("_email").then(|| Touch {
-            id: self.mint(now),
-            template: Template {
-                id: self.mint(now),
-                subject: None,
-                body_html: None,
-            },
-            opens_thread,
+        let opens_thread = sequence.steps.iter().all(|step| step.touches.is_empty());
+        let writes = new.with_email && new.kind.ends_with("_email");
+        let touch = writes.then(|| {
+            let id = self.mint(now);
+            let template_id = self.mint(now);
+            let template = Template::blank(template_id.clone(), now);
+            self.templates.insert(template);
+            Touch {
+                id,
+                template_id,
+                opens_thread,
+                enabled: true,
+                created_at: now,
+                updated_at: now,
+            }
         });
         let id = self.mint(now);
         let step = Step {
@@ -63,12 +76,16 @@ impl Team {
             wait_mode: new.wait_mode,
             exact_datetime: new.exact_datetime,
             note: new.note,
-            touch,
+            created_at: now,
+            updated_at: now,
+            extras: new.extras,
+            touches: touch.into_iter().collect(),
         };
         self.sequences.edit_in_place(sequence_id, |sequence| {
             let steps = &mut sequence.steps;
             let at = steps.partition_point(|other| other.position < position);
             steps.insert(at, step);
+            sequence.updated_at = now;
         });
         Ok(id)
     }
@@ -97,35 +114,23 @@ impl Team {
     ) -> Result<String, EditError> {
         let (sequence, step, touch) = self.touch(id).ok_or(EditError::NoSuchRecord)?;
         let (sequence_id, step_id) = (sequence.id.clone(), step.id.clone());
-        let mut template = match &change.template_id {
-            Some(id) => self.template(id).ok_or(EditError::NoSuchRecord)?.clone(),
-            None => touch.template.clone(),
+        let template_id = match change.template_id {
+            Some(id) if self.is_sent(&id) => id,
+            Some(_) => return Err(EditError::NoSuchRecord),
+            None => touch.template_id.clone(),
         };
-        if let Some(subject) = change.subject {
-            template.subject = Some(subject);
-        }
-        if let Some(body) = change.body_html {
-            template.body_html = Some(body);
-        }
         self.sequences.edit_in_place(&sequence_id, |sequence| {
-            let touch = touches_mut(sequence).find(|touch| touch.id == id)?;
-            touch.template.id.clone_from(&template.id);
+            let steps = sequence.steps.iter_mut();
+            let mut touches = steps.flat_map(|step| &mut step.touches);
+            let touch = touches.find(|touch| touch.id == id)?;
+            touch.template_id.clone_from(&template_id);
             touch.opens_thread = change.opens_thread.unwrap_or(touch.opens_thread);
             Some(())
         });
-        let users = self.steps().filter(|(_, step)| {
-            let touch = step.touch.as_ref();
-            touch.is_some_and(|touch| touch.template.id == template.id)
+        self.templates.edit_in_place(&template_id, |template| {
+            template.subject = change.subject.or(template.subject.take());
+            template.body_html = change.body_html.or(template.body_html.take());
         });
-        let users: Vec<String> = users.map(|(sequence, _)| sequence.id.clone()).collect();
-        for sequence_id in users {
-            self.sequences.edit_in_place(&sequence_id, |sequence| {
-                for touch in touches_mut(sequence).filter(|touch| touch.template.id == template.id)
-                {
-                    touch.template.clone_from(&template);
-                }
-            });
-        }
         Ok(step_id)
     }
 
@@ -140,27 +145,25 @@ impl Team {
         self.steps().find(|(_, step)| step.id == id)
     }
 
-    fn touch(&self, id: &str) -> Option<(&Sequence, &Step, &Touch)> {
-        let mut touches = self
-            .steps()
-            .filter_map(|(sequence, step)| Some((sequence, step, step.touch.as_ref()?)));
+    /// A touch with its sequence and its step.
+    pub(crate) fn touch(&self, id: &str) -> Option<(&Sequence, &Step, &Touch)> {
+        let mut touches = self.steps().flat_map(|(sequence, step)| {
+            let touches = step.touches.iter();
+            touches.map(move |touch| (sequence, step, touch))
+        });
         touches.find(|(.., touch)| touch.id == id)
     }
 
-    fn template(&self, id: &str) -> Option<&Template> {
-        let touches = self.steps().filter_map(|(_, step)| step.touch.as_ref());
-        let mut templates = touches.map(|touch| &touch.template);
-        templates.find(|template| template.id == id)
+    /// Whether a step sends the template.
+    fn is_sent(&self, template_id: &str) -> bool {
+        let mut touches = self.steps().flat_map(|(_, step)| &step.touches);
+        touches.any(|touch| touch.template_id == template_id)
     }
 
-    fn steps(&self) -> impl Iterator<Item = (&Sequence, &Step)> {
+    /// Every step of every live sequence.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&Sequence, &Step)> {
         let sequences = self.sequences.all().iter();
         let live = sequences.filter(|sequence| !sequence.deleted);
         live.flat_map(|sequence| sequence.steps.iter().map(move |step| (sequence, step)))
     }
-}
-
-fn touches_mut(sequence: &mut Sequence) -> impl Iterator<Item = &mut Touch> {
-    let steps = sequence.steps.iter_mut();
-    steps.filter_map(|step| step.touch.as_mut())
 }

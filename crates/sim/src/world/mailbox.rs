@@ -15,6 +15,7 @@ pub(crate) struct Mailbox {
     pub(crate) active: bool,
     pub(crate) default: bool,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
     pub(crate) last_synced_at: Option<DateTime<Utc>>,
     pub(crate) revoked_at: Option<DateTime<Utc>>,
     pub(crate) inactive_reason: Option<String>,

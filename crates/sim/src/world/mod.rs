@@ -48,9 +48,11 @@ use self::contact::{Contact, State};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
 use self::sequence::Sequence;
+use self::step::Template;
 use self::table::{RenderRow, Row, Table};
 use self::task::Task;
 use self::user::User;
+use crate::dialect::Conventions;
 use crate::limits::{Counters, Quota};
 use crate::options::{KeyOptions, Options};
 use crate::plans::Plan;
@@ -65,6 +67,8 @@ pub struct Team {
     pub(crate) accounts: Table<Account>,
     pub(crate) contacts: Table<Contact>,
     pub(crate) sequences: Table<Sequence>,
+    /// The e-mail templates of sequences.
+    pub(crate) templates: Table<Template>,
     pub(crate) mailboxes: Table<Mailbox>,
     pub(crate) tasks: Table<Task>,
     pub(crate) contact_stages: Vec<Stage>,
@@ -76,6 +80,7 @@ pub struct Team {
     pub(crate) counters: Counters,
     pub(crate) credits: Credits,
     pub(crate) switches: Switches,
+    pub(crate) conventions: Conventions,
     pub(crate) renderers: RowRenderers,
     pub(crate) dice: Dice,
     pub(crate) mint: Mint,
@@ -89,6 +94,7 @@ pub(crate) struct RowRenderers {
     pub(crate) contact: RenderRow<Contact>,
     pub(crate) state: fn(&Contact, &State) -> String,
     pub(crate) sequence: RenderRow<Sequence>,
+    pub(crate) template: RenderRow<Template>,
     pub(crate) mailbox: RenderRow<Mailbox>,
     pub(crate) task: RenderRow<Task>,
 }
@@ -146,6 +152,7 @@ impl Team {
         self.accounts.tick(now);
         self.contacts.tick(now);
         self.sequences.tick(now);
+        self.templates.tick(now);
         self.mailboxes.tick(now);
         self.tasks.tick(now);
     }
@@ -171,6 +178,15 @@ impl Team {
 
     pub(crate) fn mint(&mut self, at: DateTime<Utc>) -> String {
         self.mint.id(at)
+    }
+
+    /// An id for a part of a record; empty if parts have no ids in the dialect.
+    pub(crate) fn mint_part(&mut self, at: DateTime<Utc>) -> String {
+        if self.conventions.parts_have_ids {
+            self.mint(at)
+        } else {
+            String::new()
+        }
     }
 
     pub(crate) fn shuffle(&mut self) -> i64 {

@@ -1,6 +1,9 @@
 //! A sequence that contacts can be added to. Its steps are in [`step`](super::step).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::step::Step;
 use super::table::{Order, Row};
@@ -23,12 +26,17 @@ pub(crate) struct Sequence {
     /// Statistics that are computed on first sight: this many further reads show `"loading"`.
     pub(crate) loading_reads: u32,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    /// When it was last activated.
+    pub(crate) enabled_at: Option<DateTime<Utc>>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
     pub(crate) user_id: Option<String>,
     pub(crate) schedule_id: String,
     pub(crate) ruleset_id: String,
     pub(crate) label_ids: Vec<String>,
     pub(crate) stats: [u32; 10],
+    /// Further attributes of the dialect, by name.
+    pub(crate) extras: BTreeMap<String, Value>,
     /// Sorted by position.
     pub(crate) steps: Vec<Step>,
 }

@@ -58,7 +58,7 @@ pub(crate) struct Lag {
 #[derive(Debug)]
 struct Slot {
     /// The row as searches show it, once requested.
-    json: Option<Bytes>,
+    json: OnceCell<Bytes>,
     /// The hash of the present row, once requested.
     fingerprint: OnceCell<u64>,
     standing: Standing,
@@ -138,7 +138,7 @@ impl<T: Row> Table<T> {
             if versions.len() < before {
                 changed.push(at);
                 if let Some(slot) = slots.get_mut(at) {
-                    slot.json = None;
+                    slot.json.take();
                 }
             }
             !versions.is_empty()
@@ -158,7 +158,7 @@ impl<T: Row> Table<T> {
     pub(crate) fn insert(&mut self, row: T) {
         let at = self.rows.len();
         self.slots.push(Slot {
-            json: None,
+            json: OnceCell::new(),
             fingerprint: OnceCell::new(),
             // A backdated row exists only since it was inserted.
             standing: Standing::new(row.live(), row.created_at().max(self.now)),
@@ -196,7 +196,7 @@ impl<T: Row> Table<T> {
 
     fn edit_at<R>(&mut self, at: usize, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         let (row, slot) = (self.rows.get_mut(at)?, self.slots.get_mut(at)?);
-        slot.json = None;
+        slot.json.take();
         slot.fingerprint.take();
         slot.shape = None;
         let lags = self.lag.changes > TimeDelta::zero() || self.lag.deletes > TimeDelta::zero();
@@ -275,7 +275,7 @@ impl<T: Row> Table<T> {
         if shape.give(json.clone()) == json {
             return false;
         }
-        slot.json = None;
+        slot.json.take();
         slot.fingerprint.take();
         slot.shape = Some(shape);
         true
@@ -294,7 +294,7 @@ impl<T: Row> Table<T> {
         let at = *self.by_id.get(id)?;
         let row = self.rows.get(at).filter(|row| row.listed())?;
         let slot = self.slots.get(at)?;
-        let shown = slot.json.as_ref();
+        let shown = slot.json.get();
         let shown = shown.filter(|_| !self.behind.contains_key(&at));
         let hash = slot.fingerprint.get_or_init(|| match shown {
             Some(json) => fingerprint_of(json),
@@ -313,22 +313,12 @@ impl<T: Row> Table<T> {
     }
 
     /// The JSON of the row at that position as searches see it.
-    pub(crate) fn json_at(&mut self, at: usize) -> Bytes {
-        if let Some(json) = self.slots.get(at).and_then(|slot| slot.json.as_ref()) {
-            return json.clone();
-        }
-        let Some(row) = self.at(at) else {
+    pub(crate) fn json_at(&self, at: usize) -> Bytes {
+        let (Some(row), Some(slot)) = (self.at(at), self.slots.get(at)) else {
             return Bytes::new();
         };
-        let shown = self
-            .slots
-            .get(at)
-            .map(|slot| slot.shown((self.render)(row)));
-        let bytes = Bytes::from(shown.unwrap_or_default());
-        if let Some(slot) = self.slots.get_mut(at) {
-            slot.json = Some(bytes.clone());
-        }
-        bytes
+        let json = || Bytes::from(slot.shown((self.render)(row)));
+        slot.json.get_or_init(json).clone()
     }
 
     /// Positions of the rows that searches list, ascending.

@@ -28,6 +28,8 @@ pub(crate) struct Task {
     pub(crate) due_at: Option<DateTime<Utc>>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
     pub(crate) skipped_at: Option<DateTime<Utc>>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) deleted: bool,
 }
 
 impl Task {
@@ -42,7 +44,7 @@ impl Row for Task {
     }
 
     fn listed(&self) -> bool {
-        true
+        !self.deleted
     }
 
     fn created_at(&self) -> DateTime<Utc> {

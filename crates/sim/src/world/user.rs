@@ -14,8 +14,11 @@ pub(crate) struct User {
     pub(crate) title: Option<String>,
     pub(crate) email: String,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
     pub(crate) permission_set_id: String,
     pub(crate) assistant_id: String,
+    /// A locked user is still listed.
+    pub(crate) locked: bool,
     /// A deleted user is still listed, marked as such.
     pub(crate) deleted: bool,
     /// Also no longer listed.

@@ -119,7 +119,7 @@ impl Contact {
             .emails
             .iter()
             .enumerate()
-            .map(|(position, email)| email_json(email, position, self.email_status))
+            .map(|(position, email)| email_json(&email.address, position, self.email_status))
             .collect();
         let phones: Vec<String> = self
             .phones

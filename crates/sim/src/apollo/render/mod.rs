@@ -11,6 +11,7 @@ mod user;
 use crate::world::RowRenderers;
 use crate::world::contact::State;
 use crate::world::mailbox::Mailbox;
+use crate::world::step::Template;
 use crate::world::task::Task;
 use crate::world::user::User;
 
@@ -21,6 +22,7 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     contact: |contact| contact.render(contact::View::Search),
     state: |_, state| State::render(state),
     sequence: |sequence| sequence.render(false),
+    template: Template::render,
     mailbox: Mailbox::render,
     task: Task::render,
 };

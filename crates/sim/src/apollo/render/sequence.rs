@@ -3,6 +3,7 @@
 use crate::json::Object;
 use crate::world::sequence::Sequence;
 use crate::world::step::{Step, Template, Touch};
+use crate::world::table::Table;
 
 const COUNTS: [&str; 10] = [
     "unique_scheduled",
@@ -101,25 +102,24 @@ impl Sequence {
     }
 
     pub(crate) fn touches_json(&self) -> Vec<String> {
-        let touches = self
-            .steps
-            .iter()
-            .filter_map(|step| Some((step, step.touch.as_ref()?)));
-        touches
-            .map(|(step, touch)| touch.render(&step.id))
-            .collect()
+        let steps = self.steps.iter();
+        let touches = steps.flat_map(|step| {
+            let touches = step.touches.iter();
+            touches.map(|touch| touch.render(&step.id))
+        });
+        touches.collect()
     }
 
-    pub(crate) fn templates_json(&self) -> Vec<String> {
-        let touches = self.steps.iter().filter_map(|step| step.touch.as_ref());
-        let mut templates: Vec<&Template> = Vec::new();
-        for touch in touches {
-            // Two touches can share a template.
-            if templates.iter().all(|known| known.id != touch.template.id) {
-                templates.push(&touch.template);
+    /// Two touches can share a template.
+    pub(crate) fn templates_json(&self, templates: &Table<Template>) -> Vec<String> {
+        let mut ids: Vec<&str> = Vec::new();
+        for touch in self.steps.iter().flat_map(|step| &step.touches) {
+            if !ids.contains(&touch.template_id.as_str()) {
+                ids.push(&touch.template_id);
             }
         }
-        templates.into_iter().map(Template::render).collect()
+        let templates = ids.into_iter().filter_map(|id| templates.get(id));
+        templates.map(Template::render).collect()
     }
 
     fn rate(&self, of: usize) -> f64 {
@@ -178,7 +178,7 @@ impl Touch {
         };
         o.text("id", &self.id)
             .text("emailer_step_id", step_id)
-            .text("emailer_template_id", &self.template.id)
+            .text("emailer_template_id", &self.template_id)
             .text("status", "approved")
             .text("type", kind)
             .flag("include_signature", true);
@@ -188,26 +188,14 @@ impl Touch {
 
 impl Template {
     pub(crate) fn render(&self) -> String {
-        let body_text = self.body_html.as_deref().map(without_tags);
         let mut o = Object::new();
         o.text("id", &self.id)
             .null("name")
             .maybe("subject", self.subject.as_deref())
             .flag("archived", false)
             .maybe("body_html", self.body_html.as_deref())
-            .maybe("body_text", body_text.as_deref())
+            .maybe("body_text", self.body_text().as_deref())
             .text("creation_type", "new");
         o.finish()
     }
-}
-
-fn without_tags(html: &str) -> String {
-    let mut inside = false;
-    html.chars()
-        .filter(|c| {
-            let tag = inside || *c == '<';
-            inside = tag && *c != '>';
-            !tag
-        })
-        .collect()
 }

@@ -47,6 +47,7 @@ impl Team {
             creator_id: self.caller_id(),
             source: self.dice.word(&["api", "csv_import", "crm"]),
             created_at,
+            updated_at: created_at,
             index_key: created_at,
             last_activity: self
                 .dice
@@ -57,6 +58,7 @@ impl Team {
             label_ids: Vec::new(),
             custom_fields: std::collections::BTreeMap::new(),
             num_contacts: 0,
+            named: true,
             deleted: false,
         }
     }

@@ -17,7 +17,7 @@ impl Team {
         }
         for (n, name) in names::LABEL.iter().enumerate() {
             let created_at = start + TimeDelta::days(20 + 31 * i64::try_from(n).unwrap_or(0));
-            let id = self.mint(created_at);
+            let id = self.mint_unless_named(created_at, name);
             self.labels.push(Label {
                 id,
                 name: (*name).to_owned(),
@@ -38,12 +38,12 @@ impl Team {
             ("contact", "Score", "number", &[]),
             ("account", "Tier", "picklist", &["A", "B", "C"]),
         ];
-        for (modality, name, kind, choices) in fields {
+        for (n, (modality, name, kind, choices)) in fields.into_iter().enumerate() {
             let choices = choices
                 .iter()
-                .map(|&choice| (self.mint(start), choice))
+                .map(|&choice| (self.mint_unless_named(start, choice), choice))
                 .collect();
-            let id = self.mint(start);
+            let id = self.mint_unless_named(start, &format!("custom{}", n + 1));
             self.fields.push(Field {
                 id,
                 modality,
@@ -51,6 +51,15 @@ impl Team {
                 kind,
                 choices,
             });
+        }
+    }
+
+    /// An id; the name, if the dialect uses names as ids.
+    pub(in crate::world) fn mint_unless_named(&mut self, at: DateTime<Utc>, name: &str) -> String {
+        if self.conventions.names_are_ids {
+            name.to_owned()
+        } else {
+            self.mint(at)
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ascii;
 use crate::switches::Reason;
 use crate::world::account::Account;
-use crate::world::contact::{Contact, Phone, State, StateKind};
+use crate::world::contact::{Contact, Email, Phone, State, StateKind};
 use crate::world::mailbox::Mailbox;
 use crate::world::place::Place;
 use crate::world::table::Row;
@@ -66,6 +66,7 @@ impl Team {
                 let added = self.dice.instant(created, epoch);
                 let mut state = self.draft_state(&sequence, added, epoch);
                 if self.dice.percent(REPEATED_STATE_IDS)
+                    && self.conventions.state_ids_repeat
                     && let Some((id, added_at)) = latest.get(&sequence)
                 {
                     state.id.clone_from(id);
@@ -119,6 +120,10 @@ impl Team {
         let domain = account.as_ref().and_then(|account| account.domain.clone());
         let domain = domain.unwrap_or_else(|| format!("{}.example", ascii(&company)));
         let emails = self.draft_emails(first, last, &domain);
+        let emails: Vec<Email> = emails
+            .iter()
+            .map(|address| self.new_email(created_at, address))
+            .collect();
         let title = self.dice.word(names::TITLE);
         let place = self.dice.pick(names::PLACE).copied();
         let place = self.dice.percent(65).then_some(place).flatten();
@@ -164,12 +169,14 @@ impl Team {
             unsubscribed: self.dice.percent(2).then_some(true),
             call_opted_out: self.dice.percent(1).then_some(true),
             emails,
-            phones: self.draft_phones(),
+            phones: self.draft_phones(created_at),
             account_id: account.as_ref().map(|account| account.id.clone()),
             account: account.as_ref().map(Account::brief),
             label_ids: self.draft_labels(),
             custom_fields: self.draft_fields().into_iter().collect(),
             states: Vec::new(),
+            opens: 0,
+            trashed_at: None,
             deleted: false,
         }
     }
@@ -199,7 +206,7 @@ impl Team {
         }
     }
 
-    fn draft_phones(&mut self) -> Vec<Phone> {
+    fn draft_phones(&mut self, created_at: DateTime<Utc>) -> Vec<Phone> {
         let count = match self.dice.below(100) {
             0..40 => 0,
             40..85 => 1,
@@ -208,16 +215,38 @@ impl Team {
         };
         let first = self.dice.below(PHONE_KINDS.len());
         let kinds = PHONE_KINDS.iter().cycle().skip(first).take(count);
-        kinds
-            .map(|kind| Phone {
-                kind,
-                raw: format!(
-                    "+1 {}-555-{:04}",
-                    self.dice.between(201, 989),
-                    self.dice.between(100, 199)
-                ),
-            })
-            .collect()
+        let mut phones = Vec::with_capacity(count);
+        for kind in kinds {
+            let raw = format!(
+                "+1 {}-555-{:04}",
+                self.dice.between(201, 989),
+                self.dice.between(100, 199)
+            );
+            phones.push(self.new_phone(created_at, kind, &raw));
+        }
+        phones
+    }
+
+    pub(crate) fn new_email(&mut self, now: DateTime<Utc>, address: &str) -> Email {
+        Email {
+            id: self.mint_part(now),
+            address: address.to_owned(),
+            kind: None,
+            created_at: now,
+            updated_at: now,
+            bounced_at: None,
+            unsubscribed_at: None,
+        }
+    }
+
+    pub(crate) fn new_phone(&mut self, now: DateTime<Utc>, kind: &'static str, raw: &str) -> Phone {
+        Phone {
+            id: self.mint_part(now),
+            kind,
+            raw: raw.to_owned(),
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     fn draft_labels(&mut self) -> Vec<String> {
@@ -270,6 +299,10 @@ impl Team {
         state.inactive_reason =
             reason.map(|reason| self.switches.inactive_reasons.text(reason).to_owned());
         state.failure_reason = failure;
+        if status != StateKind::Active {
+            state.updated_at = ended;
+            state.changed_at = ended;
+        }
         state.finished_at = (status == StateKind::Finished).then_some(ended);
         // A pause that comes from the sequence has no time.
         state.paused_at = (reason == Some(Reason::ManuallyPaused)).then_some(ended);
@@ -318,6 +351,8 @@ impl Team {
             failure_reason: None,
             added_at,
             added_by: self.caller_id(),
+            updated_at: added_at,
+            changed_at: added_at,
             send_from_user: user,
             mailbox_id,
             mailbox_email,

@@ -34,6 +34,7 @@ impl Team {
             accounts: Table::new(renderers.account),
             contacts: Table::new(renderers.contact),
             sequences: Table::new(renderers.sequence),
+            templates: Table::new(renderers.template),
             mailboxes: Table::new(renderers.mailbox),
             tasks: Table::new(renderers.task),
             contact_stages: Vec::new(),
@@ -45,6 +46,7 @@ impl Team {
             counters: Counters::default(),
             credits: Credits::default(),
             switches: options.switches.clone(),
+            conventions: options.dialect.conventions(),
             renderers,
             dice,
             mint,
@@ -79,12 +81,6 @@ impl Team {
     }
 }
 
-/// At most a century.
-fn span(duration: Duration) -> TimeDelta {
-    let longest = TimeDelta::days(36_525);
-    TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
-}
-
 /// `text` for addresses: ASCII letters and digits, lower case.
 pub(super) fn ascii(text: &str) -> String {
     text.chars()
@@ -97,4 +93,10 @@ pub(super) fn ascii(text: &str) -> String {
             _ => None,
         })
         .collect()
+}
+
+/// At most a century.
+fn span(duration: Duration) -> TimeDelta {
+    let longest = TimeDelta::days(36_525);
+    TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
 }

@@ -17,7 +17,8 @@ impl Team {
             + TimeDelta::milliseconds(self.dice.between(0, 80_000_000));
         let mut user = self.draft_user(created, first, last);
         match n {
-            1 => user.deleted = true,
+            1 if self.conventions.users_are_deleted => user.deleted = true,
+            1 => user.locked = true,
             2 => {
                 user.first_name = None;
                 user.last_name = None;
@@ -51,8 +52,10 @@ impl Team {
             title: Some(title.to_owned()),
             email: format!("{}.{}{taken}@{domain}", ascii(first), ascii(last)),
             created_at,
+            updated_at: created_at,
             permission_set_id: self.mint(created_at),
             assistant_id: self.mint(created_at),
+            locked: false,
             deleted: false,
             removed: false,
         }
@@ -65,7 +68,7 @@ impl Team {
     }
 
     /// The domain that the team sends from.
-    pub(in crate::world) fn domain(&self) -> String {
+    pub(crate) fn domain(&self) -> String {
         format!("{}.example", ascii(&self.name))
     }
 
@@ -134,6 +137,7 @@ impl Team {
             active: true,
             default: false,
             created_at,
+            updated_at: created_at,
             last_synced_at: None,
             revoked_at: None,
             inactive_reason: None,

@@ -1,5 +1,7 @@
 //! Generates sequences with their steps and statistics.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::world::sequence::Sequence;
@@ -25,10 +27,13 @@ impl Team {
         };
         let mut sequence = self.draft_sequence(created, &name);
         sequence.active = !matches!(n % 6, 4 | 5);
+        sequence.enabled_at = sequence.active.then_some(created);
         sequence.archived = n % 6 == 5;
         sequence.loading_reads = if n % 3 == 1 { loading } else { 0 };
         if n != 8 {
-            sequence.last_used_at = Some(self.dice.instant(created, epoch));
+            let used = self.dice.instant(created, epoch);
+            sequence.last_used_at = Some(used);
+            sequence.updated_at = used;
             sequence.stats = self.stats();
         }
         self.sequences.insert(sequence);
@@ -84,30 +89,22 @@ impl Team {
             deleted: false,
             loading_reads: 0,
             created_at,
+            updated_at: created_at,
+            enabled_at: Some(created_at),
             last_used_at: None,
             user_id,
             schedule_id: self.mint(created_at),
             ruleset_id: self.mint(created_at),
             label_ids,
             stats: [0; 10],
+            extras: BTreeMap::new(),
             steps,
         }
     }
 
     fn draft_step(&mut self, created_at: DateTime<Utc>, n: usize, kind: &'static str) -> Step {
         let by_email = kind.ends_with("_email");
-        let touch = by_email.then(|| Touch {
-            id: self.mint(created_at),
-            template: Template {
-                id: self.mint(created_at),
-                subject: Some(self.dice.word(names::SUBJECT).to_owned()),
-                body_html: Some(
-                    "<div>Hi {{first_name}}, do you have a quarter of an hour this week?</div>"
-                        .to_owned(),
-                ),
-            },
-            opens_thread: n == 0,
-        });
+        let touches = by_email.then(|| self.draft_touch(created_at, n == 0));
         let (wait_time, wait_mode) = match n {
             0 => (30, "minute"),
             1 => (4, "hour"),
@@ -121,7 +118,32 @@ impl Team {
             wait_mode,
             exact_datetime: None,
             note: (!by_email).then(|| "Mention the case study".to_owned()),
-            touch,
+            created_at,
+            updated_at: created_at,
+            extras: BTreeMap::new(),
+            touches: touches.into_iter().collect(),
+        }
+    }
+
+    fn draft_touch(&mut self, created_at: DateTime<Utc>, opens_thread: bool) -> Touch {
+        let id = self.mint(created_at);
+        let template_id = self.mint(created_at);
+        let subject = self.dice.word(names::SUBJECT);
+        let body = "<div>Hi {{first_name}}, do you have a quarter of an hour this week?</div>";
+        self.templates.insert(Template {
+            name: Some(subject.to_owned()),
+            owner_id: self.caller_id(),
+            subject: Some(subject.to_owned()),
+            body_html: Some(body.to_owned()),
+            ..Template::blank(template_id.clone(), created_at)
+        });
+        Touch {
+            id,
+            template_id,
+            opens_thread,
+            enabled: true,
+            created_at,
+            updated_at: created_at,
         }
     }
 }
