@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use http::Method;
 
 use crate::json::Object;
+use crate::outreach;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest, date};
 use crate::simulator::Simulator;
@@ -26,6 +27,7 @@ pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest)
             sim.ledger().reset();
             "{}".to_owned()
         }
+        (&Method::POST, what) if outreach::control(sim, now, what, &params) => "{}".to_owned(),
         _ => return reply(now, 404, r#"{"error":"Not Found"}"#.to_owned()),
     };
     reply(now, 200, body)

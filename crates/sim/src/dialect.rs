@@ -2,17 +2,22 @@
 //!
 //! All dialects share the world, its edits, faults, gates, hooks, the ledger and the server. Each has a folder
 //! of its own for the rest, which is called from here: rendering of rows, the form of ids, and the handling of
-//! a request from routing, authentication and limits to headers and body. To add a dialect, add a folder, a variant, and an arm to each `match` below.
+//! a request from routing, authentication and limits to headers and body. To add a dialect (Salesloft is the
+//! next), add a folder, a variant, and an arm to each `match` below.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apollo;
 use crate::fault::Action;
 use crate::ledger::Exchange;
 use crate::options::Options;
+use crate::outreach;
 use crate::request::{SimReply, SimRequest};
 use crate::simulator::Hooks;
 use crate::world::dice::{Dice, Mint};
+use crate::world::table::Lag;
 use crate::world::{RowRenderers, World};
 
 /// The API to speak.
@@ -20,6 +25,8 @@ use crate::world::{RowRenderers, World};
 pub enum Dialect {
     #[default]
     Apollo,
+    /// Outreach API v2.
+    Outreach,
 }
 
 /// Differences between the worlds of dialects, apart from rendering.
@@ -64,6 +71,7 @@ impl Dialect {
     pub(crate) fn answer(self, context: &mut RequestContext<'_>) -> SimReply {
         match self {
             Self::Apollo => apollo::answer(context),
+            Self::Outreach => outreach::answer(context),
         }
     }
 
@@ -71,6 +79,8 @@ impl Dialect {
     pub(crate) fn page(self, request: &SimRequest) -> Option<u64> {
         match self {
             Self::Apollo => apollo::page_of(request),
+            // Pages have cursors.
+            Self::Outreach => None,
         }
     }
 
@@ -78,6 +88,7 @@ impl Dialect {
     pub(crate) fn team_of(self, world: &World, request: &SimRequest) -> Option<usize> {
         match self {
             Self::Apollo => apollo::team_of(world, request),
+            Self::Outreach => outreach::team_of(world, request),
         }
     }
 
@@ -85,6 +96,7 @@ impl Dialect {
     pub(crate) fn below_base(self, path: &str) -> Option<&str> {
         match self {
             Self::Apollo => apollo::below_base(path),
+            Self::Outreach => outreach::below_base(path),
         }
     }
 
@@ -92,6 +104,7 @@ impl Dialect {
     pub(crate) fn renderers(self) -> RowRenderers {
         match self {
             Self::Apollo => apollo::RENDERERS,
+            Self::Outreach => outreach::RENDERERS,
         }
     }
 
@@ -106,13 +119,42 @@ impl Dialect {
                 states_follow_sequences: false,
                 opens_touch_contacts: false,
             },
+            Self::Outreach => Conventions {
+                users_are_deleted: false,
+                state_ids_repeat: false,
+                parts_have_ids: true,
+                names_are_ids: true,
+                states_follow_sequences: true,
+                opens_touch_contacts: true,
+            },
+        }
+    }
+
+    /// The lag of its searches.
+    pub(crate) fn lag(self, options: &Options) -> Lag {
+        match self {
+            Self::Apollo => Lag {
+                changes: span(options.switches.search_lag),
+                deletes: span(options.switches.delete_lag),
+            },
+            Self::Outreach => Lag {
+                changes: outreach::list_lag(&options.outreach.switches),
+                deletes: TimeDelta::zero(),
+            },
         }
     }
 
     /// The generator of a team's ids.
-    pub(crate) fn mint(self, dice: &mut Dice) -> Mint {
+    pub(crate) fn mint(self, dice: &mut Dice, options: &Options) -> Mint {
         match self {
             Self::Apollo => Mint::object_ids(dice),
+            Self::Outreach => Mint::numbers(dice, options.outreach.first_id),
         }
     }
+}
+
+/// At most a century.
+fn span(duration: Duration) -> TimeDelta {
+    let longest = TimeDelta::days(36_525);
+    TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
 }

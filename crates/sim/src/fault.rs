@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::TimeDelta;
+
 use crate::limits::Window;
 use crate::request::{SimRequest, WireFault};
 use crate::world::dice::Dice;
@@ -111,8 +113,10 @@ pub enum Action {
     },
     /// The other 429: a write to the same sequence is still in progress.
     AlreadyProcessing,
-    /// The key is treated as unknown.
+    /// The key or token is treated as unknown.
     KeyRevoked,
+    /// A 503 for scheduled maintenance that ends after this time. Outreach only.
+    Maintenance(TimeDelta),
 }
 
 /// The totals of records and pages that are reported.

@@ -10,13 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// The actions whose records a sync reads.
-const READING: [&str; 7] = [
+const READING: [&str; 17] = [
+    "accounts/get",
+    "accounts/list",
     "accounts/search",
     "accounts/show",
     "contacts/search",
     "contacts/show",
     "email_accounts/index",
     "emailer_campaigns/search",
+    "mailboxes/list",
+    "prospects/get",
+    "prospects/list",
+    "sequenceStates/get",
+    "sequenceStates/list",
+    "sequences/get",
+    "sequences/list",
+    "users/list",
     "users/search",
 ];
 
@@ -26,6 +36,8 @@ pub struct Exchange {
     pub at: DateTime<Utc>,
     /// `None` if the caller is unknown.
     pub team: Option<usize>,
+    /// The user whose token the request had, in dialects with user tokens.
+    pub user: Option<String>,
     pub method: String,
     pub path: String,
     /// `contacts/search`, `emailer_campaigns/add_contact_ids`, …; empty for an unknown path.
@@ -124,6 +136,21 @@ impl Ledger {
             most = most.max(within);
         }
         most
+    }
+
+    /// The most requests with a user's tokens in any interval of that length, see
+    /// [`Ledger::max_records_in`]. Requests answered 429 do not count.
+    pub fn max_requests_in(&self, team: usize, user: &str, window: TimeDelta) -> usize {
+        let book = self.book();
+        let requests = book.exchanges.iter();
+        let requests = requests.filter(|e| e.team == Some(team) && e.user.as_deref() == Some(user));
+        let mut times: Vec<_> = requests.filter(|e| e.status != 429).map(|e| e.at).collect();
+        times.sort_unstable();
+        let within = times.iter().enumerate().map(|(n, &at)| {
+            let before = times.iter().take(n + 1).rev();
+            before.take_while(|&&then| at - then < window).count()
+        });
+        within.max().unwrap_or(0)
     }
 
     /// The times at which a team's syncs were served records, and how many, sorted.

@@ -1,5 +1,6 @@
-//! A simulator of the Apollo.io HTTP API: seeded workspaces behind the same paths, headers, texts
-//! and quirks as the real API, for tests, demos and benchmarks.
+//! A simulator of the HTTP APIs of Apollo.io and Outreach: seeded workspaces behind the same paths,
+//! headers, texts and quirks as the real APIs, for tests, demos and benchmarks. [`Options::dialect`]
+//! selects the API.
 //!
 //! The core, [`Simulator::respond`], takes a request and the time and returns the answer; it never
 //! waits, reads a clock or opens a socket. [`serve`] serves it over HTTP. It shares no code with
@@ -28,6 +29,7 @@ mod json;
 mod ledger;
 mod limits;
 mod options;
+mod outreach;
 mod params;
 mod plans;
 mod request;
@@ -44,6 +46,10 @@ pub use gate::Gate;
 pub use ledger::{Exchange, InFlight, Ledger, Totals};
 pub use limits::{Quota, Window};
 pub use options::{KeyOptions, Options, TeamOptions};
+pub use outreach::{
+    BrokenCursor, DeepOffset, ExpiredWords, ListOrder, Mismatch, OutreachOptions, OutreachSwitches,
+    RootMeta, TokenErrors, TokenOptions, TokenPair,
+};
 pub use plans::{Plan, PlanTable};
 pub use request::{SimReply, SimRequest, WireFault};
 pub use server::{NowFn, RunningSimulator, serve, serve_at};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::dialect::Dialect;
+use crate::outreach::OutreachOptions;
 use crate::plans::Plan;
 use crate::switches::Switches;
 
@@ -18,7 +19,10 @@ pub struct Options {
     /// The time at which the world is generated: everything in it happened before.
     pub epoch: DateTime<Utc>,
     pub teams: Vec<TeamOptions>,
+    /// Uncertain behaviour of Apollo.
     pub switches: Switches,
+    /// Options of Outreach.
+    pub outreach: OutreachOptions,
     /// The delay that the HTTP server adds to every answer. Apollo itself takes 20 to 110 ms.
     pub latency: Duration,
 }
@@ -32,6 +36,7 @@ impl Default for Options {
             epoch: DateTime::UNIX_EPOCH + TimeDelta::days(20_454),
             teams: vec![TeamOptions::default()],
             switches: Switches::default(),
+            outreach: OutreachOptions::default(),
             latency: Duration::ZERO,
         }
     }
@@ -43,6 +48,14 @@ impl Options {
         Self {
             teams: vec![TeamOptions::sized(contacts)],
             ..Self::default()
+        }
+    }
+
+    /// The default world with that many contacts, with Outreach's API.
+    pub fn outreach(prospects: usize) -> Self {
+        Self {
+            dialect: Dialect::Outreach,
+            ..Self::with_contacts(prospects)
         }
     }
 }

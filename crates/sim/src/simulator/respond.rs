@@ -24,6 +24,7 @@ impl Simulator {
         let mut exchange = Exchange {
             at: now,
             team: None,
+            user: None,
             method: request.method.to_string(),
             path: request.path.clone(),
             action: "",

@@ -7,6 +7,7 @@ pub(crate) struct Stage {
     pub(crate) id: String,
     pub(crate) name: &'static str,
     pub(crate) category: Option<&'static str>,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone)]

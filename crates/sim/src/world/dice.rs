@@ -57,6 +57,8 @@ impl Dice {
 pub(crate) enum Mint {
     /// Mongo `ObjectId`s: 8 hex digits of creation time, 10 of the machine, 6 of a counter.
     ObjectIds { machine: u64, counter: u64 },
+    /// Consecutive numbers, shared by all kinds of records.
+    Numbers { next: u64 },
 }
 
 impl Mint {
@@ -67,6 +69,14 @@ impl Mint {
         }
     }
 
+    /// Begins with `first`, or with a random number below 1,000 if that is 0.
+    pub(crate) fn numbers(dice: &mut Dice, first: u64) -> Self {
+        let drawn = 1 + dice.number() % 900;
+        Self::Numbers {
+            next: if first == 0 { drawn } else { first },
+        }
+    }
+
     pub(crate) fn id(&mut self, created: DateTime<Utc>) -> String {
         match self {
             Self::ObjectIds { machine, counter } => {
@@ -74,6 +84,11 @@ impl Mint {
                 let seconds = created.timestamp() & 0xffff_ffff;
                 let count = *counter & 0xff_ffff;
                 format!("{seconds:08x}{machine:010x}{count:06x}")
+            }
+            Self::Numbers { next } => {
+                let id = *next;
+                *next += 1;
+                id.to_string()
             }
         }
     }

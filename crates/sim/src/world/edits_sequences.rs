@@ -133,10 +133,17 @@ impl Team {
         changed.ok_or(EditError::NoSuchRecord)
     }
 
-    /// The sequence disappears from searches; contacts still refer to it.
+    /// The sequence disappears from searches. Contacts still refer to it, unless the dialect deletes its
+    /// states as well.
     pub fn delete_sequence(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.sequences.edit(id, |sequence| sequence.deleted = true);
-        deleted.ok_or(EditError::NoSuchRecord)
+        deleted.ok_or(EditError::NoSuchRecord)?;
+        if self.conventions.states_follow_sequences
+            && self.org.switches.sequence_delete_takes_states
+        {
+            self.remove_states_in(id);
+        }
+        Ok(())
     }
 
     /// A deleted sequence is in searches again, unchanged.

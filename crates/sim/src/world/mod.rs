@@ -14,6 +14,7 @@ mod edits;
 mod edits_contacts;
 mod edits_hiding;
 mod edits_random;
+mod edits_removal;
 mod edits_sequences;
 mod edits_steps;
 mod generate;
@@ -52,9 +53,10 @@ use self::step::Template;
 use self::table::{RenderRow, Row, Table};
 use self::task::Task;
 use self::user::User;
-use crate::dialect::Conventions;
+use crate::dialect::{Conventions, Dialect};
 use crate::limits::{Counters, Quota};
 use crate::options::{KeyOptions, Options};
+use crate::outreach::Org;
 use crate::plans::Plan;
 use crate::switches::Switches;
 
@@ -78,6 +80,8 @@ pub struct Team {
     pub(crate) keys: Vec<KeyOptions>,
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
+    /// Outreach's own data: tokens, limits and settings.
+    pub(crate) org: Org,
     pub(crate) credits: Credits,
     pub(crate) switches: Switches,
     pub(crate) conventions: Conventions,
@@ -108,10 +112,16 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(options: &Options) -> Self {
         let mut teams = Vec::with_capacity(options.teams.len());
-        for (n, team) in (0_u64..).zip(&options.teams) {
+        for (at, team) in options.teams.iter().enumerate() {
+            let n = u64::try_from(at).unwrap_or(0);
             // Spread, so that neighbouring seeds have no team in common.
             let seed = options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            teams.push(Team::generate(seed, options, team));
+            let mut team = Team::generate(seed, options, team);
+            if options.dialect == Dialect::Outreach {
+                team.add_lasting_tokens(&options.outreach, at);
+                team.drop_histogram_if_due(options.epoch);
+            }
+            teams.push(team);
         }
         Self { teams }
     }

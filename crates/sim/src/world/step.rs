@@ -67,7 +67,17 @@ pub(crate) const KINDS: [&str; 8] = [
 /// The units of a step's waiting time.
 pub(crate) const WAIT_MODES: [&str; 4] = ["second", "minute", "hour", "day"];
 
-impl Step {}
+impl Step {
+    /// `wait_mode` in seconds.
+    pub(crate) fn wait_unit(&self) -> i64 {
+        match self.wait_mode {
+            "second" => 1,
+            "minute" => 60,
+            "hour" => 3_600,
+            _ => 86_400,
+        }
+    }
+}
 
 impl Template {
     /// An empty template.

@@ -303,6 +303,15 @@ impl<T: Row> Table<T> {
         Some(*hash)
     }
 
+    /// Changes the rendering of rows.
+    pub(crate) fn set_renderer(&mut self, render: RenderRow<T>) {
+        self.render = render;
+        for slot in &mut self.slots {
+            slot.json.take();
+            slot.fingerprint.take();
+        }
+    }
+
     /// The JSON of a row, without a wrong value.
     pub(crate) fn rendered(&self, row: &T) -> String {
         (self.render)(row)
@@ -319,6 +328,20 @@ impl<T: Row> Table<T> {
         };
         let json = || Bytes::from(slot.shown((self.render)(row)));
         slot.json.get_or_init(json).clone()
+    }
+
+    /// The JSON of the row with that id as searches see it.
+    pub(crate) fn json_of(&self, id: &str) -> Bytes {
+        let at = self.by_id.get(id).copied();
+        at.map_or_else(Bytes::new, |at| self.json_at(at))
+    }
+
+    /// The rows that searches list, in order of creation.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &T> {
+        let slots = self.slots.iter().enumerate();
+        let shown = slots.filter(|(_, slot)| !slot.hidden);
+        let rows = shown.filter_map(|(at, _)| self.at(at));
+        rows.filter(|row| row.listed())
     }
 
     /// Positions of the rows that searches list, ascending.

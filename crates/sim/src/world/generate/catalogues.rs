@@ -9,11 +9,21 @@ impl Team {
     pub(super) fn add_catalogues(&mut self, start: DateTime<Utc>) {
         for &(name, category) in names::CONTACT_STAGE {
             let id = self.mint(start);
-            self.contact_stages.push(Stage { id, name, category });
+            self.contact_stages.push(Stage {
+                id,
+                name,
+                category,
+                created_at: start,
+            });
         }
         for &(name, category) in names::ACCOUNT_STAGE {
             let id = self.mint(start);
-            self.account_stages.push(Stage { id, name, category });
+            self.account_stages.push(Stage {
+                id,
+                name,
+                category,
+                created_at: start,
+            });
         }
         for (n, name) in names::LABEL.iter().enumerate() {
             let created_at = start + TimeDelta::days(20 + 31 * i64::try_from(n).unwrap_or(0));

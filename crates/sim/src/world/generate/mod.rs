@@ -7,16 +7,15 @@ mod people;
 mod sequences;
 mod tasks;
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 
 use super::Team;
 use super::company::Credits;
 use super::dice::Dice;
-use super::table::{Lag, Table};
+use super::table::Table;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
+use crate::outreach::Org;
 
 /// How long the team had existed before the epoch.
 const HISTORY: TimeDelta = TimeDelta::days(540);
@@ -24,7 +23,7 @@ const HISTORY: TimeDelta = TimeDelta::days(540);
 impl Team {
     pub(super) fn generate(seed: u64, options: &Options, team: &TeamOptions) -> Self {
         let mut dice = Dice::new(seed);
-        let mut mint = options.dialect.mint(&mut dice);
+        let mut mint = options.dialect.mint(&mut dice, options);
         let renderers = options.dialect.renderers();
         let start = options.epoch - HISTORY;
         let mut made = Self {
@@ -44,6 +43,7 @@ impl Team {
             keys: team.keys.clone(),
             plan: team.plan,
             counters: Counters::default(),
+            org: Org::new(&options.outreach),
             credits: Credits::default(),
             switches: options.switches.clone(),
             conventions: options.dialect.conventions(),
@@ -70,10 +70,7 @@ impl Team {
         for _ in 0..team.contacts / 20 {
             made.add_generated_task(start, options.epoch);
         }
-        let lag = Lag {
-            changes: span(options.switches.search_lag),
-            deletes: span(options.switches.delete_lag),
-        };
+        let lag = options.dialect.lag(options);
         made.contacts.set_lag(lag);
         made.accounts.set_lag(lag);
         made.tick(options.epoch);
@@ -93,10 +90,4 @@ pub(super) fn ascii(text: &str) -> String {
             _ => None,
         })
         .collect()
-}
-
-/// At most a century.
-fn span(duration: Duration) -> TimeDelta {
-    let longest = TimeDelta::days(36_525);
-    TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
 }

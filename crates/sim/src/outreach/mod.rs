@@ -1,0 +1,257 @@
+//! The Outreach API v2 and its OAuth server: the routing table.
+//!
+//! The records are those of the [world](crate::world): contacts are prospects, their states have a list of
+//! their own, and users are locked instead of deleted. Each kind of record has a file with its rendering,
+//! filters, sorts and writes; [`mod@list`] and [`resource`] have what all kinds share.
+//!
+//! Tests use the tokens of [`TokenOptions`], or answer the consent page with `sim_decision`, see [`oauth`].
+
+mod accounts;
+mod answer;
+mod control;
+mod cursor;
+mod distortion;
+mod email_addresses;
+mod filter;
+mod grants;
+mod list;
+mod mailboxes;
+mod oauth;
+mod options;
+mod org;
+mod page;
+mod phone_numbers;
+mod prospects;
+mod query;
+mod record;
+mod refusal;
+mod related;
+mod resource;
+mod root;
+mod sequence_states;
+mod sequence_steps;
+mod sequence_templates;
+mod sequences;
+mod stages;
+mod switches;
+mod tasks;
+mod templates;
+mod users;
+mod value;
+
+use chrono::TimeDelta;
+use http::Method;
+
+pub(crate) use self::answer::{answer, team_of};
+pub(crate) use self::control::control;
+pub use self::grants::TokenPair;
+pub use self::options::{OutreachOptions, TokenOptions};
+pub(crate) use self::org::Org;
+pub use self::switches::{
+    BrokenCursor, DeepOffset, ExpiredWords, ListOrder, Mismatch, OutreachSwitches, RootMeta,
+    TokenErrors,
+};
+
+use self::grants::Access;
+use self::list::{list, show};
+use self::query::Query;
+use self::record::Style;
+use self::refusal::{Answer, Refusal};
+use self::resource::{Resource, render};
+use crate::fault::Action;
+use crate::request::SimRequest;
+use crate::world::contact::Contact;
+use crate::world::{RowRenderers, Team};
+
+const BASE: &str = "/api/v2";
+
+/// Every endpoint of the API: method, path below the base, action in the ledger, required scope, handler.
+/// The first match counts.
+#[rustfmt::skip]
+static ROUTES: &[Route] = &[
+    route(Method::GET,    "",                                    "root",                        "",                        root::root),
+
+    route(Method::GET,    "users",                               "users/list",                  "users.read",              list::<users::Users>),
+    route(Method::GET,    "users/{id}",                          "users/get",                   "users.read",              show::<users::Users>),
+
+    route(Method::GET,    "prospects",                           "prospects/list",              "prospects.read",          list::<prospects::Prospects>),
+    route(Method::GET,    "prospects/{id}",                      "prospects/get",               "prospects.read",          show::<prospects::Prospects>),
+
+    route(Method::GET,    "emailAddresses",                      "emailAddresses/list",         "emailAddresses.read",     list::<email_addresses::EmailAddresses>),
+    route(Method::GET,    "emailAddresses/{id}",                 "emailAddresses/get",          "emailAddresses.read",     show::<email_addresses::EmailAddresses>),
+
+    route(Method::GET,    "phoneNumbers",                        "phoneNumbers/list",           "phoneNumbers.read",       list::<phone_numbers::PhoneNumbers>),
+    route(Method::GET,    "phoneNumbers/{id}",                   "phoneNumbers/get",            "phoneNumbers.read",       show::<phone_numbers::PhoneNumbers>),
+
+    route(Method::GET,    "accounts",                            "accounts/list",               "accounts.read",           list::<accounts::Accounts>),
+    route(Method::GET,    "accounts/{id}",                       "accounts/get",                "accounts.read",           show::<accounts::Accounts>),
+
+    route(Method::GET,    "sequences",                           "sequences/list",              "sequences.read",          list::<sequences::Sequences>),
+    route(Method::GET,    "sequences/{id}",                      "sequences/get",               "sequences.read",          show::<sequences::Sequences>),
+
+    route(Method::GET,    "sequenceSteps",                       "sequenceSteps/list",          "sequenceSteps.read",      list::<sequence_steps::SequenceSteps>),
+    route(Method::GET,    "sequenceSteps/{id}",                  "sequenceSteps/get",           "sequenceSteps.read",      show::<sequence_steps::SequenceSteps>),
+
+    route(Method::GET,    "sequenceTemplates",                   "sequenceTemplates/list",      "sequenceTemplates.read",  list::<sequence_templates::SequenceTemplates>),
+    route(Method::GET,    "sequenceTemplates/{id}",              "sequenceTemplates/get",       "sequenceTemplates.read",  show::<sequence_templates::SequenceTemplates>),
+
+    route(Method::GET,    "templates",                           "templates/list",              "templates.read",          list::<templates::Templates>),
+    route(Method::GET,    "templates/{id}",                      "templates/get",               "templates.read",          show::<templates::Templates>),
+
+    route(Method::GET,    "sequenceStates",                      "sequenceStates/list",         "sequenceStates.read",     list::<sequence_states::SequenceStates>),
+    route(Method::GET,    "sequenceStates/{id}",                 "sequenceStates/get",          "sequenceStates.read",     show::<sequence_states::SequenceStates>),
+
+    route(Method::GET,    "mailboxes",                           "mailboxes/list",              "mailboxes.read",          list::<mailboxes::Mailboxes>),
+    route(Method::GET,    "mailboxes/{id}",                      "mailboxes/get",               "mailboxes.read",          show::<mailboxes::Mailboxes>),
+
+    route(Method::GET,    "tasks",                               "tasks/list",                  "tasks.read",              list::<tasks::Tasks>),
+    route(Method::GET,    "tasks/{id}",                          "tasks/get",                   "tasks.read",              show::<tasks::Tasks>),
+
+    route(Method::GET,    "stages",                              "stages/list",                 "stages.read",             list::<stages::Stages>),
+    route(Method::GET,    "stages/{id}",                         "stages/get",                  "stages.read",             show::<stages::Stages>),
+];
+
+/// The lag of lists: 30 seconds with the switch `jitter`.
+pub(crate) fn list_lag(switches: &OutreachSwitches) -> TimeDelta {
+    TimeDelta::seconds(if switches.jitter { 30 } else { 0 })
+}
+
+/// The renderings of rows that are cached.
+pub(crate) const RENDERERS: RowRenderers = RowRenderers {
+    user: |user| render_default::<users::Users>(user),
+    account: |account| render_default::<accounts::Accounts>(account),
+    contact: |contact| render_default::<prospects::Prospects>(contact),
+    state: |contact, state| {
+        let row = sequence_states::StateRow { contact, state };
+        render_default::<sequence_states::SequenceStates>(row)
+    },
+    sequence: |sequence| render_default::<sequences::Sequences>(sequence),
+    template: |template| render_default::<templates::Templates>(template),
+    mailbox: |mailbox| render_default::<mailboxes::Mailboxes>(mailbox),
+    task: |task| render_default::<tasks::Tasks>(task),
+};
+
+fn render_default<R: Resource>(row: R::Row<'_>) -> String {
+    render::<R>(row, Style::DEFAULT)
+}
+
+/// The rendering of a prospect without the histogram.
+fn without_histogram(contact: &Contact) -> String {
+    let style = Style {
+        histogram: false,
+        ..Style::DEFAULT
+    };
+    render::<prospects::Prospects>(contact, style)
+}
+
+type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
+
+/// An endpoint.
+#[derive(Debug)]
+struct Route {
+    method: Method,
+    path: &'static str,
+    action: &'static str,
+    /// Empty if none is required.
+    scope: &'static str,
+    handler: Handler,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    action: &'static str,
+    scope: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        action,
+        scope,
+        handler,
+    }
+}
+
+/// A call that has passed all checks before its handler.
+#[derive(Debug)]
+struct Call<'a> {
+    team: &'a mut Team,
+    request: &'a SimRequest,
+    query: &'a Query,
+    /// The id in the path, empty where the route has none.
+    id: &'a str,
+    access: &'a Access,
+    /// The fault that changes the list.
+    distortion: Option<&'a Action>,
+}
+
+impl Call<'_> {
+    /// How records in the answer are rendered.
+    fn style<'s>(&self, fields: Option<&'s [String]>) -> Style<'s> {
+        Style {
+            fields,
+            ids_as_text: self.team.org.switches.ids_as_text,
+            histogram: self.team.org.has_histogram,
+        }
+    }
+
+    /// Checks that the token has a scope.
+    fn require_scope(&self, scope: &str) -> Result<(), Refusal> {
+        if scope.is_empty() || self.access.has_scope(scope) {
+            Ok(())
+        } else {
+            Err(Refusal::no_scope(scope))
+        }
+    }
+
+    /// The link to another page of the list, with the host of the request.
+    fn link(&self, page: &[(&str, String)]) -> String {
+        let mut pairs = self.query.without_page();
+        pairs.extend(page.iter().map(|(name, value)| (*name, value.as_str())));
+        let origin = match self.request.header_text("host") {
+            Some(host) => format!("http://{host}"),
+            None => "https://api.outreach.io".to_owned(),
+        };
+        let path = &self.request.path;
+        match serde_urlencoded::to_string(pairs) {
+            Ok(query) if !query.is_empty() => format!("{origin}{path}?{query}"),
+            _ => format!("{origin}{path}"),
+        }
+    }
+}
+
+/// The endpoint at a path, with the id in it.
+fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
+    let path = below_base(path)?;
+    let mut routes = ROUTES.iter().filter(|route| route.method == *method);
+    routes.find_map(|route| Some((route, id_in(route.path, path)?)))
+}
+
+/// The path without its base and without a trailing slash. `oauth/token` has no base.
+pub(crate) fn below_base(path: &str) -> Option<&str> {
+    if path.starts_with(oauth::BASE) {
+        return path.strip_prefix('/');
+    }
+    let path = path.strip_prefix(BASE)?;
+    let path = match path.strip_prefix('/') {
+        Some(path) => path,
+        None if path.is_empty() => path,
+        None => return None,
+    };
+    Some(path.strip_suffix('/').unwrap_or(path))
+}
+
+/// The id that makes `path` fit `pattern`; empty if the pattern has none.
+fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut id = "";
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(id),
+            (Some("{id}"), Some(part)) if !part.is_empty() => id = part,
+            (Some(wanted), Some(part)) if wanted == part => {}
+            _ => return None,
+        }
+    }
+}

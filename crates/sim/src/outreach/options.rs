@@ -1,0 +1,74 @@
+//! The options of a simulated Outreach.
+
+use super::switches::OutreachSwitches;
+
+/// The OAuth application and the organisations' settings.
+#[derive(Debug, Clone)]
+pub struct OutreachOptions {
+    pub client_id: String,
+    pub client_secret: String,
+    /// The registered redirect URIs. If empty, any is accepted.
+    pub redirect_uris: Vec<String>,
+    /// Tokens that exist from the start. A team without any gets [`TokenOptions::of_team`].
+    pub tokens: Vec<TokenOptions>,
+    pub requests_per_hour: u32,
+    /// The first id of each organisation. 0 draws a number below 1,000.
+    pub first_id: u64,
+    pub switches: OutreachSwitches,
+}
+
+impl Default for OutreachOptions {
+    fn default() -> Self {
+        Self {
+            client_id: "sim-outreach-client".to_owned(),
+            client_secret: "sim-outreach-secret".to_owned(),
+            redirect_uris: Vec::new(),
+            tokens: Vec::new(),
+            requests_per_hour: 10_000,
+            first_id: 0,
+            switches: OutreachSwitches::default(),
+        }
+    }
+}
+
+/// A pair of tokens that does not expire, for tests without the consent page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOptions {
+    /// The index of the team in [`Options::teams`](crate::Options::teams).
+    pub team: usize,
+    /// The index of the user in the team, in order of ids.
+    pub user: usize,
+    pub access: String,
+    pub refresh: String,
+    /// Scopes such as `prospects.read`; `None` is all of them.
+    pub scopes: Option<Vec<String>>,
+}
+
+impl TokenOptions {
+    /// `sim-outreach-access` and `sim-outreach-refresh` for the first user of the first team; those of the
+    /// second team end in `-2`, and so on.
+    pub fn of_team(team: usize) -> Self {
+        let suffix = match team {
+            0 => String::new(),
+            n => format!("-{}", n + 1),
+        };
+        Self::named(team, 0, &suffix)
+    }
+
+    /// The tokens `sim-outreach-access<suffix>` and `sim-outreach-refresh<suffix>` of a user.
+    pub fn named(team: usize, user: usize, suffix: &str) -> Self {
+        Self {
+            team,
+            user,
+            access: format!("sim-outreach-access{suffix}"),
+            refresh: format!("sim-outreach-refresh{suffix}"),
+            scopes: None,
+        }
+    }
+
+    /// The same with only these scopes.
+    pub fn with_scopes(mut self, scopes: &[&str]) -> Self {
+        self.scopes = Some(scopes.iter().map(|&scope| scope.to_owned()).collect());
+        self
+    }
+}

@@ -1,0 +1,130 @@
+//! An organisation's tokens, rate limits and settings, and the edits of tests that concern them.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::grants::{Grants, TokenPair};
+use super::options::OutreachOptions;
+use super::switches::OutreachSwitches;
+use crate::world::Team;
+use crate::world::user::User;
+
+const WINDOW: TimeDelta = TimeDelta::hours(1);
+
+#[derive(Debug)]
+pub(crate) struct Org {
+    pub(super) grants: Grants,
+    pub(crate) switches: OutreachSwitches,
+    pub(super) requests_per_hour: u32,
+    /// Whether prospects still have a `contactHistogram`.
+    pub(super) has_histogram: bool,
+    /// By user.
+    windows: HashMap<String, Window>,
+}
+
+/// One user's requests in the hour that began with the first of them.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    opened: DateTime<Utc>,
+    used: u32,
+}
+
+/// The rate limit of a user after a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RateLimit {
+    pub(super) limit: u32,
+    pub(super) remaining: u32,
+    pub(super) resets_at: DateTime<Utc>,
+    /// Whether the request was within the limit.
+    pub(super) admitted: bool,
+}
+
+impl Org {
+    pub(crate) fn new(options: &OutreachOptions) -> Self {
+        Self {
+            grants: Grants::default(),
+            switches: options.switches.clone(),
+            requests_per_hour: options.requests_per_hour,
+            has_histogram: true,
+            windows: HashMap::new(),
+        }
+    }
+
+    /// Counts a request of a user, if it is within the limit.
+    pub(super) fn take(&mut self, user_id: &str, now: DateTime<Utc>) -> RateLimit {
+        let fresh = Window {
+            opened: now,
+            used: 0,
+        };
+        let window = self.windows.entry(user_id.to_owned()).or_insert(fresh);
+        if now >= window.opened + WINDOW {
+            *window = fresh;
+        }
+        let admitted = window.used < self.requests_per_hour;
+        window.used += u32::from(admitted);
+        RateLimit {
+            limit: self.requests_per_hour,
+            remaining: self.requests_per_hour.saturating_sub(window.used),
+            resets_at: window.opened + WINDOW,
+            admitted,
+        }
+    }
+}
+
+/// Tokens, for tests of an Outreach world.
+impl Team {
+    /// Issues a pair of tokens to a user without the consent page. `None` gives all scopes.
+    pub fn grant_tokens(
+        &mut self,
+        now: DateTime<Utc>,
+        user_id: &str,
+        scopes: Option<&[&str]>,
+    ) -> TokenPair {
+        let scopes = scopes.map(|scopes| scopes.iter().map(|&scope| scope.to_owned()).collect());
+        let ids = (self.id.as_str(), user_id);
+        self.org.grants.issue(now, ids, scopes)
+    }
+
+    /// Expires all access tokens.
+    pub fn expire_access_tokens(&mut self, now: DateTime<Utc>) {
+        self.org.grants.expire_access(now);
+    }
+
+    /// Expires all refresh tokens.
+    pub fn expire_refresh_tokens(&mut self, now: DateTime<Utc>) {
+        self.org.grants.expire_refresh(now);
+    }
+
+    /// Removes the application for one user or for everybody: all their tokens become invalid.
+    pub fn revoke_tokens(&mut self, user_id: Option<&str>) {
+        self.org.grants.revoke(user_id);
+    }
+
+    /// Removes the histogram from prospects from 2026-10-01 on, or earlier if it is switched off.
+    pub(crate) fn drop_histogram_if_due(&mut self, now: DateTime<Utc>) {
+        let last = NaiveDate::from_ymd_opt(2026, 9, 30);
+        let due = last.is_some_and(|last| now.date_naive() > last);
+        if self.org.has_histogram && (due || self.org.switches.no_histogram) {
+            self.org.has_histogram = false;
+            self.contacts.set_renderer(super::without_histogram);
+        }
+    }
+
+    /// Adds the tokens of the options.
+    pub(crate) fn add_lasting_tokens(&mut self, options: &OutreachOptions, at: usize) {
+        let given = options.tokens.iter().filter(|token| token.team == at);
+        let mut tokens: Vec<_> = given.cloned().collect();
+        if tokens.is_empty() {
+            tokens.push(super::options::TokenOptions::of_team(at));
+        }
+        for token in tokens {
+            let users: &[User] = self.users.all();
+            let Some(user_id) = users.get(token.user).map(|user| user.id.clone()) else {
+                continue;
+            };
+            let grants = &mut self.org.grants;
+            grants.add_lasting(&user_id, &token.access, &token.refresh, &token.scopes);
+        }
+    }
+}

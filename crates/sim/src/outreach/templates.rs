@@ -1,0 +1,116 @@
+//! Templates: the contents of e-mails.
+
+use bytes::Bytes;
+use serde_json::Value as Json;
+
+use super::record::Record;
+use super::resource::{Item, Resource, Schema, fs, to};
+use super::sequence_steps::COUNTERS;
+use super::value::{Kind, Value};
+use crate::world::Team;
+use crate::world::step::Template;
+use crate::world::table::Row as _;
+
+/// Writable attributes that the world does not model, with their default as JSON.
+const EXTRAS: [(&str, &str); 5] = [
+    ("bccRecipients", "[]"),
+    ("ccRecipients", "[]"),
+    ("toRecipients", "[]"),
+    ("trackLinks", "true"),
+    ("trackOpens", "true"),
+];
+
+#[derive(Debug)]
+pub(super) struct Templates;
+
+impl Resource for Templates {
+    type Row<'t> = &'t Template;
+
+    const SCHEMA: Schema = Schema {
+        kind: "template",
+        plural: "templates",
+        controller: "Templates",
+        fields: &[
+            fs("archivedAt", Kind::Time),
+            fs("createdAt", Kind::Time),
+            fs("lastUsedAt", Kind::Time),
+            fs("updatedAt", Kind::Time),
+            fs("name", Kind::Text),
+            fs("shareType", Kind::Text),
+        ],
+        relations: &[to("creator", "user"), to("owner", "user")],
+    };
+
+    /// A template without a name is not listed; it can be read by id.
+    fn rows(team: &Team) -> impl Iterator<Item = &Template> {
+        team.templates
+            .seen()
+            .filter(|template| template.name.is_some())
+    }
+
+    fn find<'t>(team: &'t Team, id: &str) -> Option<&'t Template> {
+        team.templates.get(id).filter(|template| template.listed())
+    }
+
+    fn cached(team: &Team, id: &str) -> Option<Bytes> {
+        Some(team.templates.json_of(id))
+    }
+}
+
+impl<'t> Item<'t> for &'t Template {
+    fn id(self) -> &'t str {
+        &self.id
+    }
+
+    fn value(self, name: &str) -> Value<'t> {
+        match name {
+            "archivedAt" => Value::time(self.archived_at),
+            "createdAt" => Value::Time(self.created_at),
+            "updatedAt" => Value::Time(self.updated_at),
+            "name" => Value::text(self.name.as_deref()),
+            "shareType" => Value::Text(share_type(self)),
+            _ => Value::Null,
+        }
+    }
+
+    fn related(self, name: &str) -> Vec<&'t str> {
+        match name {
+            "creator" | "owner" => self.owner_id.as_deref().into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn write(self, record: &mut Record<'_>) {
+        for name in COUNTERS {
+            record.number(name, 0);
+        }
+        record
+            .flag("archived", self.archived_at.is_some())
+            .maybe_time("archivedAt", self.archived_at)
+            .maybe("bodyHtml", self.body_html.as_deref())
+            .maybe("bodyText", self.body_text().as_deref())
+            .time("createdAt", self.created_at)
+            .nulls(&["lastUsedAt"])
+            .maybe("name", self.name.as_deref())
+            .text("shareType", share_type(self))
+            .maybe("subject", self.subject.as_deref())
+            .texts("tags", &self.label_ids)
+            .time("updatedAt", self.updated_at);
+        for (name, usual) in EXTRAS {
+            let value = self.extras.get(name);
+            record.raw(name, &value.map_or(usual.to_owned(), Json::to_string));
+        }
+        record
+            .relate_one("creator", "user", self.owner_id.as_deref())
+            .relate_one("owner", "user", self.owner_id.as_deref())
+            .relate_one("updater", "user", None);
+    }
+}
+
+fn share_type(template: &Template) -> &'static str {
+    if template.private {
+        "private"
+    } else {
+        "shared"
+    }
+}
