@@ -47,8 +47,8 @@ pub use ledger::{Exchange, InFlight, Ledger, Totals};
 pub use limits::{Quota, Window};
 pub use options::{KeyOptions, Options, TeamOptions};
 pub use outreach::{
-    BrokenCursor, DeepOffset, ExpiredWords, ListOrder, Mismatch, OutreachOptions, OutreachSwitches,
-    RootMeta, TokenErrors, TokenOptions, TokenPair,
+    BrokenCursor, DeepOffset, Duplicates, ExpiredWords, ListOrder, Mismatch, OutreachOptions,
+    OutreachSwitches, RootMeta, Ruleset, TokenErrors, TokenOptions, TokenPair,
 };
 pub use plans::{Plan, PlanTable};
 pub use request::{SimReply, SimRequest, WireFault};

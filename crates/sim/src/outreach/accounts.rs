@@ -3,8 +3,12 @@
 use bytes::Bytes;
 use serde_json::Value as Json;
 
+use super::Call;
+use super::body::{Document, text, texts};
+use super::list::written;
 use super::prospects::{write_custom_fields, write_extras};
 use super::record::Record;
+use super::refusal::{Answer, Refusal};
 use super::resource::{Item, Resource, Schema, f, fs, to};
 use super::value::{Kind, Value};
 use crate::world::Team;
@@ -127,4 +131,75 @@ impl<'t> Item<'t> for &'t Account {
                 ("tasks", "tasks"),
             ]);
     }
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let document = Document::read(call, &Accounts::SCHEMA)?;
+    let mut account = call.team.blank_account(call.now);
+    account.owner_id = None;
+    account.creator_id = Some(call.access.user_id.clone());
+    account.named = call.team.org.switches.new_accounts_named;
+    apply(call, &document, &mut account)?;
+    if account.name.is_empty() {
+        let detail = "Name can't be blank";
+        return Err(Refusal::invalid_at("/data/attributes/name", detail));
+    }
+    let id = account.id.clone();
+    call.team.accounts.insert(account);
+    written::<Accounts>(call, 201, &id)
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let mut account = found(call)?;
+    let document = Document::read(call, &Accounts::SCHEMA)?;
+    apply(call, &document, &mut account)?;
+    call.team.replace_account(call.now, account);
+    written::<Accounts>(call, 200, call.id)
+}
+
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    found(call)?;
+    let deleted = call.team.delete_account(call.id);
+    deleted.map_err(|_| Refusal::no_such_record("account", call.id))?;
+    Ok(Answer::nothing())
+}
+
+fn found(call: &Call<'_>) -> Result<Account, Refusal> {
+    if Accounts::hidden(call.team, call.id) {
+        return Err(Refusal::not_for_you());
+    }
+    let account = Accounts::find(call.team, call.id);
+    let missing = || Refusal::no_such_record("account", call.id);
+    account.cloned().ok_or_else(missing)
+}
+
+fn apply(call: &Call<'_>, document: &Document, account: &mut Account) -> Result<(), Refusal> {
+    for (name, value) in document.attributes() {
+        match name {
+            "name" => account.name = text(name, value)?.unwrap_or_default(),
+            "domain" => account.domain = text(name, value)?,
+            "named" => account.named = value == true,
+            "tags" => account.label_ids = texts(name, value)?,
+            other if UNMODELED.contains(&other) || is_custom(other) => {
+                account
+                    .custom_fields
+                    .insert(other.to_owned(), value.clone());
+            }
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    for name in document.relationships() {
+        match name {
+            "owner" => account.owner_id = document.user(call, name)?,
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    Ok(())
+}
+
+/// `custom1`, `custom2`, …
+pub(super) fn is_custom(name: &str) -> bool {
+    let number = name.strip_prefix("custom");
+    let number = number.and_then(|number| number.parse::<usize>().ok());
+    number.is_some_and(|number| (1..=super::prospects::CUSTOM_FIELDS).contains(&number))
 }

@@ -112,6 +112,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
     team.tick(now);
     team.drop_histogram_if_due(now);
     let mut call = Call {
+        now,
         team,
         request: context.request,
         query: &query,

@@ -84,6 +84,19 @@ pub(super) fn show<R: Resource>(call: &mut Call<'_>) -> Result<Answer, Refusal> 
     Ok(Answer::of(200, o.finish(), 1))
 }
 
+/// The answer of a write: the whole record.
+pub(super) fn written<R: Resource>(
+    call: &Call<'_>,
+    status: u16,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    let Some(row) = R::find(call.team, id) else {
+        return Err(Refusal::no_such_record(R::SCHEMA.kind, id));
+    };
+    let record = super::resource::render::<R>(row, call.style(None));
+    Ok(Answer::record(status, &record))
+}
+
 fn order<R: Resource>(query: &Query, default: ListOrder) -> Result<Order, Refusal> {
     let schema = R::SCHEMA;
     let mut order = Order {

@@ -8,10 +8,12 @@
 
 mod accounts;
 mod answer;
+mod body;
 mod control;
 mod cursor;
 mod distortion;
 mod email_addresses;
+mod enrolment;
 mod filter;
 mod grants;
 mod list;
@@ -22,6 +24,7 @@ mod org;
 mod page;
 mod phone_numbers;
 mod prospects;
+mod prospects_write;
 mod query;
 mod record;
 mod refusal;
@@ -39,13 +42,13 @@ mod templates;
 mod users;
 mod value;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 
 pub(crate) use self::answer::{answer, team_of};
 pub(crate) use self::control::control;
 pub use self::grants::TokenPair;
-pub use self::options::{OutreachOptions, TokenOptions};
+pub use self::options::{Duplicates, OutreachOptions, Ruleset, TokenOptions};
 pub(crate) use self::org::Org;
 pub use self::switches::{
     BrokenCursor, DeepOffset, ExpiredWords, ListOrder, Mismatch, OutreachSwitches, RootMeta,
@@ -75,37 +78,77 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "users/{id}",                          "users/get",                   "users.read",              show::<users::Users>),
 
     route(Method::GET,    "prospects",                           "prospects/list",              "prospects.read",          list::<prospects::Prospects>),
+    route(Method::POST,   "prospects",                           "prospects/create",            "prospects.write",         prospects_write::create),
     route(Method::GET,    "prospects/{id}",                      "prospects/get",               "prospects.read",          show::<prospects::Prospects>),
+    route(Method::PATCH,  "prospects/{id}",                      "prospects/update",            "prospects.write",         prospects_write::update),
+    route(Method::DELETE, "prospects/{id}",                      "prospects/delete",            "prospects.delete",        prospects_write::delete),
 
     route(Method::GET,    "emailAddresses",                      "emailAddresses/list",         "emailAddresses.read",     list::<email_addresses::EmailAddresses>),
+    route(Method::POST,   "emailAddresses",                      "emailAddresses/create",       "emailAddresses.write",    email_addresses::create),
     route(Method::GET,    "emailAddresses/{id}",                 "emailAddresses/get",          "emailAddresses.read",     show::<email_addresses::EmailAddresses>),
+    route(Method::PATCH,  "emailAddresses/{id}",                 "emailAddresses/update",       "emailAddresses.write",    email_addresses::update),
+    route(Method::DELETE, "emailAddresses/{id}",                 "emailAddresses/delete",       "emailAddresses.delete",   email_addresses::delete),
 
     route(Method::GET,    "phoneNumbers",                        "phoneNumbers/list",           "phoneNumbers.read",       list::<phone_numbers::PhoneNumbers>),
+    route(Method::POST,   "phoneNumbers",                        "phoneNumbers/create",         "phoneNumbers.write",      phone_numbers::create),
     route(Method::GET,    "phoneNumbers/{id}",                   "phoneNumbers/get",            "phoneNumbers.read",       show::<phone_numbers::PhoneNumbers>),
+    route(Method::PATCH,  "phoneNumbers/{id}",                   "phoneNumbers/update",         "phoneNumbers.write",      phone_numbers::update),
+    route(Method::DELETE, "phoneNumbers/{id}",                   "phoneNumbers/delete",         "phoneNumbers.delete",     phone_numbers::delete),
 
     route(Method::GET,    "accounts",                            "accounts/list",               "accounts.read",           list::<accounts::Accounts>),
+    route(Method::POST,   "accounts",                            "accounts/create",             "accounts.write",          accounts::create),
     route(Method::GET,    "accounts/{id}",                       "accounts/get",                "accounts.read",           show::<accounts::Accounts>),
+    route(Method::PATCH,  "accounts/{id}",                       "accounts/update",             "accounts.write",          accounts::update),
+    route(Method::DELETE, "accounts/{id}",                       "accounts/delete",             "accounts.delete",         accounts::delete),
 
     route(Method::GET,    "sequences",                           "sequences/list",              "sequences.read",          list::<sequences::Sequences>),
+    route(Method::POST,   "sequences",                           "sequences/create",            "sequences.write",         sequences::create),
+    route(Method::POST,   "sequences/{id}/actions/activate",     "sequences/activate",          "sequences.write",         sequences::activate),
+    route(Method::POST,   "sequences/{id}/actions/deactivate",   "sequences/deactivate",        "sequences.write",         sequences::deactivate),
     route(Method::GET,    "sequences/{id}",                      "sequences/get",               "sequences.read",          show::<sequences::Sequences>),
+    route(Method::PATCH,  "sequences/{id}",                      "sequences/update",            "sequences.write",         sequences::update),
+    route(Method::DELETE, "sequences/{id}",                      "sequences/delete",            "sequences.delete",        sequences::delete),
 
     route(Method::GET,    "sequenceSteps",                       "sequenceSteps/list",          "sequenceSteps.read",      list::<sequence_steps::SequenceSteps>),
+    route(Method::POST,   "sequenceSteps",                       "sequenceSteps/create",        "sequenceSteps.write",     sequence_steps::create),
     route(Method::GET,    "sequenceSteps/{id}",                  "sequenceSteps/get",           "sequenceSteps.read",      show::<sequence_steps::SequenceSteps>),
+    route(Method::PATCH,  "sequenceSteps/{id}",                  "sequenceSteps/update",        "sequenceSteps.write",     sequence_steps::update),
 
     route(Method::GET,    "sequenceTemplates",                   "sequenceTemplates/list",      "sequenceTemplates.read",  list::<sequence_templates::SequenceTemplates>),
+    route(Method::POST,   "sequenceTemplates",                   "sequenceTemplates/create",    "sequenceTemplates.write", sequence_templates::create),
+    route(Method::POST,   "sequenceTemplates/{id}/actions/activate",   "sequenceTemplates/activate",   "sequenceTemplates.write", sequence_templates::activate),
+    route(Method::POST,   "sequenceTemplates/{id}/actions/deactivate", "sequenceTemplates/deactivate", "sequenceTemplates.write", sequence_templates::deactivate),
     route(Method::GET,    "sequenceTemplates/{id}",              "sequenceTemplates/get",       "sequenceTemplates.read",  show::<sequence_templates::SequenceTemplates>),
+    route(Method::PATCH,  "sequenceTemplates/{id}",              "sequenceTemplates/update",    "sequenceTemplates.write", sequence_templates::update),
+    route(Method::DELETE, "sequenceTemplates/{id}",              "sequenceTemplates/delete",    "sequenceTemplates.delete",sequence_templates::delete),
 
     route(Method::GET,    "templates",                           "templates/list",              "templates.read",          list::<templates::Templates>),
+    route(Method::POST,   "templates",                           "templates/create",            "templates.write",         templates::create),
     route(Method::GET,    "templates/{id}",                      "templates/get",               "templates.read",          show::<templates::Templates>),
+    route(Method::PATCH,  "templates/{id}",                      "templates/update",            "templates.write",         templates::update),
+    route(Method::DELETE, "templates/{id}",                      "templates/delete",            "templates.delete",        templates::delete),
 
     route(Method::GET,    "sequenceStates",                      "sequenceStates/list",         "sequenceStates.read",     list::<sequence_states::SequenceStates>),
+    route(Method::POST,   "sequenceStates",                      "sequenceStates/create",       "sequenceStates.write",    enrolment::create),
+    route(Method::POST,   "sequenceStates/{id}/actions/pause",   "sequenceStates/pause",        "sequenceStates.write",    enrolment::pause),
+    route(Method::POST,   "sequenceStates/{id}/actions/resume",  "sequenceStates/resume",       "sequenceStates.write",    enrolment::resume),
+    route(Method::POST,   "sequenceStates/{id}/actions/finish",  "sequenceStates/finish",       "sequenceStates.write",    enrolment::finish),
     route(Method::GET,    "sequenceStates/{id}",                 "sequenceStates/get",          "sequenceStates.read",     show::<sequence_states::SequenceStates>),
+    route(Method::DELETE, "sequenceStates/{id}",                 "sequenceStates/delete",       "sequenceStates.delete",   enrolment::delete),
 
     route(Method::GET,    "mailboxes",                           "mailboxes/list",              "mailboxes.read",          list::<mailboxes::Mailboxes>),
     route(Method::GET,    "mailboxes/{id}",                      "mailboxes/get",               "mailboxes.read",          show::<mailboxes::Mailboxes>),
 
     route(Method::GET,    "tasks",                               "tasks/list",                  "tasks.read",              list::<tasks::Tasks>),
+    route(Method::POST,   "tasks",                               "tasks/create",                "tasks.write",             tasks::create),
+    route(Method::POST,   "tasks/{id}/actions/markComplete",     "tasks/markComplete",          "tasks.write",             tasks::mark_complete),
+    route(Method::POST,   "tasks/{id}/actions/reschedule",       "tasks/reschedule",            "tasks.write",             tasks::reschedule),
+    route(Method::POST,   "tasks/{id}/actions/snooze",           "tasks/snooze",                "tasks.write",             tasks::reschedule),
+    route(Method::POST,   "tasks/{id}/actions/updateNote",       "tasks/updateNote",            "tasks.write",             tasks::update_note),
+    route(Method::POST,   "tasks/{id}/actions/reassignOwner",    "tasks/reassignOwner",         "tasks.write",             tasks::reassign_owner),
     route(Method::GET,    "tasks/{id}",                          "tasks/get",                   "tasks.read",              show::<tasks::Tasks>),
+    route(Method::PATCH,  "tasks/{id}",                          "tasks/update",                "tasks.write",             tasks::update),
+    route(Method::DELETE, "tasks/{id}",                          "tasks/delete",                "tasks.delete",            tasks::delete),
 
     route(Method::GET,    "stages",                              "stages/list",                 "stages.read",             list::<stages::Stages>),
     route(Method::GET,    "stages/{id}",                         "stages/get",                  "stages.read",             show::<stages::Stages>),
@@ -176,6 +219,7 @@ const fn route(
 /// A call that has passed all checks before its handler.
 #[derive(Debug)]
 struct Call<'a> {
+    now: DateTime<Utc>,
     team: &'a mut Team,
     request: &'a SimRequest,
     query: &'a Query,

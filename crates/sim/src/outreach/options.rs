@@ -12,6 +12,9 @@ pub struct OutreachOptions {
     /// Tokens that exist from the start. A team without any gets [`TokenOptions::of_team`].
     pub tokens: Vec<TokenOptions>,
     pub requests_per_hour: u32,
+    pub ruleset: Ruleset,
+    /// E-mail domains that prospects can't have.
+    pub excluded_domains: Vec<String>,
     /// The first id of each organisation. 0 draws a number below 1,000.
     pub first_id: u64,
     pub switches: OutreachSwitches,
@@ -25,6 +28,8 @@ impl Default for OutreachOptions {
             redirect_uris: Vec::new(),
             tokens: Vec::new(),
             requests_per_hour: 10_000,
+            ruleset: Ruleset::default(),
+            excluded_domains: Vec::new(),
             first_id: 0,
             switches: OutreachSwitches::default(),
         }
@@ -71,4 +76,21 @@ impl TokenOptions {
         self.scopes = Some(scopes.iter().map(|&scope| scope.to_owned()).collect());
         self
     }
+}
+
+/// The rules for adding prospects to sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ruleset {
+    pub duplicates: Duplicates,
+    /// A prospect who is active in one sequence can't be added to another.
+    pub exclusive: bool,
+}
+
+/// Whether a prospect can be in one sequence more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    #[default]
+    Disallow,
+    OnlyIfInactive,
+    Allow,
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::grants::{Grants, TokenPair};
-use super::options::OutreachOptions;
+use super::options::{OutreachOptions, Ruleset};
 use super::switches::OutreachSwitches;
 use crate::world::Team;
 use crate::world::user::User;
@@ -15,6 +15,8 @@ const WINDOW: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug)]
 pub(crate) struct Org {
     pub(super) grants: Grants,
+    pub(super) ruleset: Ruleset,
+    pub(super) excluded_domains: Vec<String>,
     pub(crate) switches: OutreachSwitches,
     pub(super) requests_per_hour: u32,
     /// Whether prospects still have a `contactHistogram`.
@@ -44,6 +46,8 @@ impl Org {
     pub(crate) fn new(options: &OutreachOptions) -> Self {
         Self {
             grants: Grants::default(),
+            ruleset: options.ruleset,
+            excluded_domains: options.excluded_domains.clone(),
             switches: options.switches.clone(),
             requests_per_hour: options.requests_per_hour,
             has_histogram: true,
@@ -99,6 +103,11 @@ impl Team {
     /// Removes the application for one user or for everybody: all their tokens become invalid.
     pub fn revoke_tokens(&mut self, user_id: Option<&str>) {
         self.org.grants.revoke(user_id);
+    }
+
+    /// Replaces the rules for adding prospects to sequences.
+    pub fn set_ruleset(&mut self, ruleset: Ruleset) {
+        self.org.ruleset = ruleset;
     }
 
     /// Removes the histogram from prospects from 2026-10-01 on, or earlier if it is switched off.

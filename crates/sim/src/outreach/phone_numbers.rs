@@ -1,6 +1,12 @@
 //! Prospects' phone numbers as records.
 
+use super::Call;
+use super::body::{Document, invalid, text};
+use super::email_addresses::change;
+use super::list::written;
+use super::prospects::Prospects;
 use super::record::Record;
+use super::refusal::{Answer, Refusal};
 use super::resource::{Item, Resource, Schema, fs, to};
 use super::value::{Kind, Value};
 use crate::world::Team;
@@ -95,4 +101,69 @@ fn phone_type(phone: &Phone) -> &'static str {
         "work_direct" | "work_hq" => "work",
         other => other,
     }
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let document = Document::read(call, &PhoneNumbers::SCHEMA)?;
+    let Some(prospect_id) = document.related::<Prospects>(call, "prospect")? else {
+        return Err(Refusal::invalid("Prospect can't be blank"));
+    };
+    let mut phone = call.team.new_phone(call.now, "other", "");
+    apply(call, &document, &mut phone)?;
+    if phone.raw.is_empty() {
+        let detail = "Number can't be blank";
+        return Err(Refusal::invalid_at("/data/attributes/number", detail));
+    }
+    let id = phone.id.clone();
+    change(call, &prospect_id, |contact| contact.phones.push(phone));
+    written::<PhoneNumbers>(call, 201, &id)
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let (prospect_id, mut phone) = found(call)?;
+    let document = Document::read(call, &PhoneNumbers::SCHEMA)?;
+    apply(call, &document, &mut phone)?;
+    phone.updated_at = call.now;
+    change(call, &prospect_id, |contact| {
+        let mut phones = contact.phones.iter_mut();
+        if let Some(known) = phones.find(|known| known.id == phone.id) {
+            *known = phone;
+        }
+    });
+    written::<PhoneNumbers>(call, 200, call.id)
+}
+
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let (prospect_id, phone) = found(call)?;
+    change(call, &prospect_id, |contact| {
+        contact.phones.retain(|known| known.id != phone.id);
+    });
+    Ok(Answer::nothing())
+}
+
+fn found(call: &Call<'_>) -> Result<(String, Phone), Refusal> {
+    let row = PhoneNumbers::find(call.team, call.id);
+    let found = row.map(|row| (row.contact.id.clone(), row.phone.clone()));
+    found.ok_or_else(|| Refusal::no_such_record("phoneNumber", call.id))
+}
+
+fn apply(call: &Call<'_>, document: &Document, phone: &mut Phone) -> Result<(), Refusal> {
+    for (name, value) in document.attributes() {
+        match name {
+            "number" | "rawNumber" => phone.raw = text(name, value)?.unwrap_or_default(),
+            "phoneType" => {
+                phone.kind = match text(name, value)?.as_deref() {
+                    Some("work") => "work_direct",
+                    Some("mobile") => "mobile",
+                    Some("home") => "home",
+                    Some("voip") => "voip",
+                    None | Some("other") => "other",
+                    Some(_) => return Err(invalid(name)),
+                };
+            }
+            "order" | "countryCode" | "extension" => {}
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    Ok(())
 }

@@ -45,6 +45,11 @@ impl Query {
         members.collect()
     }
 
+    /// A parameter of an action: `actionParams[name]`.
+    pub(super) fn action(&self, name: &str) -> Option<&str> {
+        self.text(&format!("actionParams[{name}]"))
+    }
+
     /// The sparse fields of a kind; `None` if there are none.
     pub(super) fn fields(&self, kind: &str) -> Option<Vec<String>> {
         let name = format!("fields[{kind}]");

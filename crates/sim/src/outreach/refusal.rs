@@ -27,6 +27,15 @@ impl Answer {
             records,
         }
     }
+
+    /// `{"data": record}`
+    pub(super) fn record(status: u16, record: &str) -> Self {
+        Self::of(status, format!(r#"{{"data":{record}}}"#), 1)
+    }
+
+    pub(super) fn nothing() -> Self {
+        Self::of(204, String::new(), 0)
+    }
 }
 
 /// An error answer.
@@ -56,6 +65,16 @@ impl Refusal {
 
     pub(super) fn bad_request(detail: &str) -> Self {
         Self::new(400, "badRequest", "Bad Request", detail, "")
+    }
+
+    /// 422 for the whole record.
+    pub(super) fn invalid(detail: &str) -> Self {
+        Self::invalid_at("/data", detail)
+    }
+
+    /// 422 for the member at `pointer`.
+    pub(super) fn invalid_at(pointer: &str, detail: &str) -> Self {
+        Self::new(422, "validationError", "Validation Error", detail, pointer)
     }
 
     /// 422 for a query parameter.

@@ -1,15 +1,21 @@
 //! Sequences. Their steps are in [`sequence_steps`](super::sequence_steps), the steps' templates in
 //! [`sequence_templates`](super::sequence_templates).
 
-use bytes::Bytes;
-use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+
+use super::Call;
+use super::body::{Document, invalid, text, texts};
+use super::list::written;
 use super::record::Record;
+use super::refusal::{Answer, Refusal};
 use super::resource::{Item, Resource, Schema, f, fs, to, to_by};
 use super::value::{Kind, Value};
-use crate::world::Team;
 use crate::world::sequence::Sequence;
 use crate::world::table::Row as _;
+use crate::world::{NewSequence, Team};
 
 /// Writable attributes that the world does not model, with their default as JSON.
 const EXTRAS: [(&str, &str); 16] = [
@@ -195,4 +201,108 @@ fn share_type(sequence: &Sequence) -> &'static str {
         Some("read_only") => "read_only",
         _ => "shared",
     }
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let document = Document::read(call, &Sequences::SCHEMA)?;
+    let mut new = NewSequence {
+        name: String::new(),
+        private: false,
+        active: false,
+        label_ids: Vec::new(),
+        user_id: Some(call.access.user_id.clone()),
+        extras: BTreeMap::new(),
+    };
+    apply(call, &document, &mut new)?;
+    if new.name.is_empty() {
+        let detail = "Name can't be blank";
+        return Err(Refusal::invalid_at("/data/attributes/name", detail));
+    }
+    let created = call.team.write_sequence(call.now, new);
+    let id = created.map_err(|error| Refusal::invalid(&error.to_string()))?;
+    written::<Sequences>(call, 201, &id)
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let sequence = found(call)?;
+    let document = Document::read(call, &Sequences::SCHEMA)?;
+    let mut new = NewSequence {
+        name: sequence.name,
+        private: sequence.private,
+        active: sequence.active,
+        label_ids: sequence.label_ids,
+        user_id: sequence.user_id,
+        extras: sequence.extras,
+    };
+    apply(call, &document, &mut new)?;
+    let now = call.now;
+    call.team.sequences.edit_in_place(call.id, |sequence| {
+        sequence.name = new.name;
+        sequence.private = new.private;
+        sequence.label_ids = new.label_ids;
+        sequence.user_id = new.user_id;
+        sequence.extras = new.extras;
+        sequence.updated_at = now;
+    });
+    written::<Sequences>(call, 200, call.id)
+}
+
+fn apply(call: &Call<'_>, document: &Document, new: &mut NewSequence) -> Result<(), Refusal> {
+    for (name, value) in document.attributes() {
+        match name {
+            "name" => new.name = text(name, value)?.unwrap_or_default(),
+            "tags" => new.label_ids = texts(name, value)?,
+            "shareType" => {
+                let share = text(name, value)?.unwrap_or_default();
+                if !["private", "read_only", "shared"].contains(&share.as_str()) {
+                    return Err(invalid(name));
+                }
+                new.private = share == "private";
+                new.extras.insert(name.to_owned(), json!(share));
+            }
+            other if EXTRAS.iter().any(|(extra, _)| *extra == other) => {
+                new.extras.insert(other.to_owned(), value.clone());
+            }
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    for name in document.relationships() {
+        match name {
+            "owner" => new.user_id = document.user(call, name)?,
+            "ruleset" | "schedule" => {}
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn activate(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    if found(call)?.steps.is_empty() {
+        return Err(Refusal::invalid("Sequence must have at least one step"));
+    }
+    switch(call, true)
+}
+
+pub(super) fn deactivate(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    found(call)?;
+    switch(call, false)
+}
+
+fn switch(call: &mut Call<'_>, active: bool) -> Result<Answer, Refusal> {
+    let switched = call.team.set_sequence_active(call.id, active);
+    switched.map_err(|_| Refusal::no_such_record("sequence", call.id))?;
+    written::<Sequences>(call, 200, call.id)
+}
+
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    found(call)?;
+    let deleted = call.team.delete_sequence(call.id);
+    deleted.map_err(|_| Refusal::no_such_record("sequence", call.id))?;
+    Ok(Answer::nothing())
+}
+
+fn found(call: &Call<'_>) -> Result<Sequence, Refusal> {
+    let sequence = Sequences::find(call.team, call.id);
+    let missing = || Refusal::no_such_record("sequence", call.id);
+    sequence.cloned().ok_or_else(missing)
 }

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use serde_json::Value as Json;
 
+use super::Call;
+use super::body::{Document, invalid, text, texts};
+use super::list::written;
 use super::record::Record;
+use super::refusal::{Answer, Refusal};
 use super::resource::{Item, Resource, Schema, fs, to};
 use super::sequence_steps::COUNTERS;
 use super::value::{Kind, Value};
@@ -113,4 +117,64 @@ fn share_type(template: &Template) -> &'static str {
     } else {
         "shared"
     }
+}
+
+pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let document = Document::read(call, &Templates::SCHEMA)?;
+    let id = call.team.mint(call.now);
+    let mut template = Template::blank(id.clone(), call.now);
+    template.owner_id = Some(call.access.user_id.clone());
+    apply(call, &document, &mut template)?;
+    call.team.templates.insert(template);
+    written::<Templates>(call, 201, &id)
+}
+
+pub(super) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let mut template = found(call)?;
+    let document = Document::read(call, &Templates::SCHEMA)?;
+    apply(call, &document, &mut template)?;
+    template.updated_at = call.now;
+    call.team.templates.edit(call.id, |known| *known = template);
+    written::<Templates>(call, 200, call.id)
+}
+
+pub(super) fn delete(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    found(call)?;
+    call.team
+        .templates
+        .edit(call.id, |template| template.deleted = true);
+    Ok(Answer::nothing())
+}
+
+fn found(call: &Call<'_>) -> Result<Template, Refusal> {
+    let template = Templates::find(call.team, call.id);
+    let missing = || Refusal::no_such_record("template", call.id);
+    template.cloned().ok_or_else(missing)
+}
+
+fn apply(call: &Call<'_>, document: &Document, template: &mut Template) -> Result<(), Refusal> {
+    for (name, value) in document.attributes() {
+        match name {
+            "name" => template.name = text(name, value)?,
+            "subject" => template.subject = text(name, value)?,
+            "bodyHtml" => template.body_html = text(name, value)?,
+            "tags" => template.label_ids = texts(name, value)?,
+            "shareType" => template.private = value == "private",
+            "archived" => {
+                let archived = value.as_bool().ok_or_else(|| invalid(name))?;
+                template.archived_at = archived.then(|| template.archived_at.unwrap_or(call.now));
+            }
+            other if EXTRAS.iter().any(|(extra, _)| *extra == other) => {
+                template.extras.insert(other.to_owned(), value.clone());
+            }
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    for name in document.relationships() {
+        match name {
+            "owner" => template.owner_id = document.user(call, name)?,
+            other => document.refuse_unknown(call, other)?,
+        }
+    }
+    Ok(())
 }

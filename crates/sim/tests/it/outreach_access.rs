@@ -9,7 +9,7 @@ use syncline_sim::{
 
 use crate::noon;
 use crate::outreach_support::{
-    TOKEN, error, get, get_at, id, ids, outreach, outreach_with, request, walk,
+    JSON_API, TOKEN, error, get, get_at, id, ids, new, outreach, outreach_with, post, request, walk,
 };
 
 #[test]
@@ -81,6 +81,12 @@ fn a_token_reaches_its_scopes_only_and_all_includes_the_others() {
     });
     assert_eq!(get(&sim, "users").status, 200);
     assert_eq!(get(&sim, "prospects").status, 200);
+    let created = post(
+        &sim,
+        "prospects",
+        &new("prospect", &json!({"firstName": "Ada"}), &json!({})),
+    );
+    assert_eq!(created.status, 201);
     for (target, scope) in [
         ("accounts", "accounts.read"),
         ("sequences", "sequences.read"),
@@ -96,6 +102,12 @@ fn a_token_reaches_its_scopes_only_and_all_includes_the_others() {
             format!("Your authorization does not include the required scope '{scope}'.")
         );
     }
+    let named = post(
+        &sim,
+        "accounts",
+        &new("account", &json!({"name": "Heron"}), &json!({})),
+    );
+    assert_eq!(named.status, 201, "write does not need read");
 }
 
 #[test]
@@ -110,6 +122,53 @@ fn unknown_paths_and_records_are_404_with_words_of_their_own() {
     assert_eq!(id, "resourceNotFound");
     assert_eq!(detail, "Could not find 'prospect' with ID '999999'.");
     assert_eq!(get(&sim, "sequenceSteps/1/actions/fly").status, 404);
+}
+
+#[test]
+fn writes_need_json_apis_type_and_reads_only_if_switched() {
+    let sim = outreach(10);
+    let body = new("account", &json!({"name": "Heron"}), &json!({}));
+    let plain = request("POST", "accounts", Some(&body)).header("content-type", "application/json");
+    let refused = sim.respond(noon(), &plain);
+    assert_eq!(refused.status, 415);
+    let (id, detail, _) = error(&refused);
+    assert_eq!(id, "unsupportedMediaType");
+    assert_eq!(
+        detail,
+        "Expected Content-Type header to be 'application/vnd.api+json'."
+    );
+    assert_eq!(get(&sim, "users").status, 200);
+    let strict = outreach_with(10, |options| {
+        options.outreach.switches.strict_content_type = true;
+    });
+    assert_eq!(get(&strict, "users").status, 415);
+    let typed = request("GET", "users", None).header("content-type", JSON_API);
+    assert_eq!(strict.respond(noon(), &typed).status, 200);
+}
+
+#[test]
+fn the_checks_come_in_order_token_route_scope_type_body() {
+    let sim = outreach_with(10, |options| {
+        options.outreach.tokens = vec![TokenOptions::of_team(0).with_scopes(&["users.read"])];
+    });
+    let body = json!({"data": {"type": "cat"}});
+    let wrong = |path: &str| {
+        let wrong = request("POST", path, Some(&body)).header("content-type", "text/plain");
+        sim.respond(noon(), &wrong)
+    };
+    assert_eq!(wrong("cats").status, 404);
+    assert_eq!(wrong("accounts").status, 403);
+    let sim = outreach(10);
+    let wrong = request("POST", "accounts", Some(&body)).header("content-type", "text/plain");
+    assert_eq!(sim.respond(noon(), &wrong).status, 415);
+    assert_eq!(post(&sim, "accounts", &body).status, 409);
+    let mut broken = request("POST", "accounts", Some(&body));
+    broken.body = "{".into();
+    let broken = sim.respond(noon(), &broken);
+    assert_eq!(
+        (broken.status, error(&broken).0.as_str()),
+        (400, "badRequest")
+    );
 }
 
 #[test]

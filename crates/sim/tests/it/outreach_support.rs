@@ -1,7 +1,7 @@
 //! How the tests of the simulated Outreach ask.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use syncline_sim::{Options, SimReply, SimRequest, Simulator};
 
 use crate::noon;
@@ -35,6 +35,40 @@ pub(crate) fn get(sim: &Simulator, target: &str) -> SimReply {
 
 pub(crate) fn get_at(sim: &Simulator, now: DateTime<Utc>, target: &str) -> SimReply {
     sim.respond(now, &request("GET", target, None))
+}
+
+pub(crate) fn post(sim: &Simulator, target: &str, body: &Value) -> SimReply {
+    sim.respond(noon(), &request("POST", target, Some(body)))
+}
+
+pub(crate) fn patch(sim: &Simulator, target: &str, body: &Value) -> SimReply {
+    sim.respond(noon(), &request("PATCH", target, Some(body)))
+}
+
+pub(crate) fn delete(sim: &Simulator, target: &str) -> SimReply {
+    sim.respond(noon(), &request("DELETE", target, None))
+}
+
+/// An action without a body.
+pub(crate) fn act(sim: &Simulator, target: &str) -> SimReply {
+    sim.respond(noon(), &request("POST", target, None))
+}
+
+/// A document to create a record with.
+pub(crate) fn new(kind: &str, attributes: &Value, relationships: &Value) -> Value {
+    json!({"data": {"type": kind, "attributes": attributes, "relationships": relationships}})
+}
+
+/// A document to change a record with.
+pub(crate) fn change(kind: &str, id: &str, attributes: &Value) -> Value {
+    let id: u64 = id.parse().unwrap();
+    json!({"data": {"type": kind, "id": id, "attributes": attributes}})
+}
+
+/// `{"data": {"type": kind, "id": id}}`
+pub(crate) fn linkage(kind: &str, id: &str) -> Value {
+    let id: u64 = id.parse().unwrap();
+    json!({"data": {"type": kind, "id": id}})
 }
 
 /// The records of a list, page by page along the links.
