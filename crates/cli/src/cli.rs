@@ -116,6 +116,9 @@ pub(crate) enum SimCommand {
     /// Simulate Apollo.io, according to its documentation and to recorded answers.
     #[command(after_help = SIM)]
     Apollo(syncline_sim::Args),
+    /// Simulate Outreach, according to its documentation and to recorded answers.
+    #[command(after_help = SIM_OUTREACH)]
+    Outreach(syncline_sim::OutreachArgs),
 }
 
 #[derive(Subcommand)]
@@ -434,6 +437,14 @@ take one of its keys as the customer's API key. The keys are printed at the star
 
 Change contacts there:    curl -X POST 'http://127.0.0.1:8090/_sim/edit?contacts=20'
 List its requests:        curl http://127.0.0.1:8090/_sim/ledger";
+
+const SIM_OUTREACH: &str = "\
+The tokens are printed at the start. A script answers the consent page by repeating the request with
+sim_decision=approve or sim_decision=deny as a further parameter.
+
+Change prospects there:   curl -X POST 'http://127.0.0.1:8091/_sim/edit?contacts=20'
+Revoke all tokens:        curl -X POST http://127.0.0.1:8091/_sim/revoke_tokens
+List its requests:        curl http://127.0.0.1:8091/_sim/ledger";
 
 const OPENAPI: &str = "\
 One document per API; `serve` has them at /openapi/mgmt.json and so on.

@@ -39,7 +39,7 @@ mod switches;
 mod wire;
 mod world;
 
-pub use args::{Args, PlanName, run};
+pub use args::{Args, OutreachArgs, PlanName, run, run_outreach};
 pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;

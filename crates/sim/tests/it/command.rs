@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::Parser as _;
-use syncline_sim::{Args, KeyOptions, Options, Plan, Simulator};
+use syncline_sim::{Args, Dialect, KeyOptions, Options, OutreachArgs, Plan, SimRequest, Simulator};
 
 #[derive(Debug, clap::Parser)]
 struct Cli {
@@ -58,4 +58,35 @@ fn sizes_keys_and_plan_can_be_chosen() {
         (sim.team_count(), sim.read(1, |team| team.counts().contacts)),
         (2, 40)
     );
+}
+
+#[derive(Debug, clap::Parser)]
+struct OutreachCli {
+    #[command(flatten)]
+    args: OutreachArgs,
+}
+
+#[test]
+fn outreach_has_a_command_line_of_its_own() {
+    let line = [
+        "outreach",
+        "--prospects",
+        "30",
+        "--teams",
+        "2",
+        "--client-id",
+        "mine",
+        "--requests-per-hour",
+        "5",
+    ];
+    let given = OutreachCli::try_parse_from(line).unwrap().args.options();
+    assert_eq!(given.dialect, Dialect::Outreach);
+    assert_eq!(given.outreach.client_id, "mine");
+    assert_eq!(given.outreach.client_secret, "sim-outreach-secret");
+    assert_eq!(given.outreach.requests_per_hour, 5);
+    let sim = Simulator::new(given);
+    let ask = SimRequest::get("/api/v2/prospects?count=true");
+    let ask = ask.header("authorization", "Bearer sim-outreach-access-2");
+    let count = sim.respond(crate::noon(), &ask).json()["meta"]["count"].clone();
+    assert_eq!(count, 30);
 }

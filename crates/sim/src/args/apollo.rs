@@ -1,16 +1,14 @@
 //! The command line of `syncline sim apollo`.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use tokio::net::TcpListener;
 
+use super::{address, serve_until_told};
 use crate::options::{KeyOptions, Options, TeamOptions};
 use crate::plans::Plan;
-use crate::server::serve;
-use crate::simulator::Simulator;
 
 /// Serves a simulated Apollo.io API with an invented sales team.
 #[derive(Debug, Clone, ClapArgs)]
@@ -94,28 +92,7 @@ impl Args {
 
 /// Serves until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> io::Result<()> {
-    let options = args.options();
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        let listen = args.listen;
-        let said =
-            format!("can't listen on {listen}: choose another address with --listen: {error}");
-        io::Error::new(error.kind(), said)
-    })?;
-    announce(&options, listener.local_addr()?);
-    serve(listener, Simulator::new(options), terminated()).await
-}
-
-/// Accepts an IP address or a host name; IPv4 before IPv6.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let found = text
-        .to_socket_addrs()
-        .map_err(|_| format!("can't listen on '{text}': write HOST:PORT, as in 127.0.0.1:8090"))?;
-    let mut found: Vec<SocketAddr> = found.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    found
-        .first()
-        .copied()
-        .ok_or_else(|| format!("'{text}' is not an address of this machine"))
+    serve_until_told(args.listen, args.options(), announce).await
 }
 
 #[expect(
@@ -133,23 +110,5 @@ fn announce(options: &Options, address: SocketAddr) {
             };
             println!("    X-Api-Key: {}  ({reach})", key.key);
         }
-    }
-}
-
-async fn terminated() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // If the handler can't be installed, wait until the process is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
