@@ -42,6 +42,8 @@ pub(crate) struct Conventions {
     pub(crate) state_ids_repeat: bool,
     /// E-mail addresses and phone numbers are records with ids.
     pub(crate) parts_have_ids: bool,
+    /// No two contacts have the same e-mail address.
+    pub(crate) addresses_are_unique: bool,
     /// The ids of labels, custom fields and their choices are their names.
     pub(crate) names_are_ids: bool,
     /// An opened e-mail updates the contact.
@@ -115,6 +117,7 @@ impl Dialect {
                 users_are_deleted: true,
                 state_ids_repeat: true,
                 parts_have_ids: false,
+                addresses_are_unique: false,
                 names_are_ids: false,
                 states_follow_sequences: false,
                 opens_touch_contacts: false,
@@ -123,6 +126,7 @@ impl Dialect {
                 users_are_deleted: false,
                 state_ids_repeat: false,
                 parts_have_ids: true,
+                addresses_are_unique: true,
                 names_are_ids: true,
                 states_follow_sequences: true,
                 opens_touch_contacts: true,

@@ -109,12 +109,13 @@ fn set_emails(
 ) -> Result<(), Refusal> {
     let mut emails = Vec::with_capacity(addresses.len());
     for address in addresses {
-        refuse_taken(call.team, &contact.id, address)?;
         let mut known = contact.emails.iter();
         let known = known.find(|email| email.address.eq_ignore_ascii_case(address));
-        emails.push(match known {
-            Some(email) => email.clone(),
-            None => call.team.new_email(call.now, address),
+        emails.push(if let Some(email) = known {
+            email.clone()
+        } else {
+            refuse_taken(call.team, &contact.id, address)?;
+            call.team.new_email(call.now, address)
         });
     }
     contact.emails = emails;

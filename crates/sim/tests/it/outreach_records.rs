@@ -79,6 +79,19 @@ fn a_prospect_carries_its_addresses_phones_custom_fields_and_open_states() {
 }
 
 #[test]
+fn no_two_prospects_have_the_same_address() {
+    let sim = outreach(2_000);
+    let addresses = walk(&sim, "emailAddresses?page[size]=1000");
+    let addresses = addresses
+        .iter()
+        .map(|a| a["attributes"]["email"].to_string());
+    let mut seen = std::collections::BTreeSet::new();
+    for address in addresses {
+        assert!(seen.insert(address.clone()), "{address}");
+    }
+}
+
+#[test]
 fn the_histogram_goes_on_the_first_of_october_or_before_if_switched() {
     let sim = outreach(5);
     let october = noon() + TimeDelta::days(227);

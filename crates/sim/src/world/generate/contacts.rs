@@ -122,7 +122,7 @@ impl Team {
         let emails = self.draft_emails(first, last, &domain);
         let emails: Vec<Email> = emails
             .iter()
-            .map(|address| self.new_email(created_at, address))
+            .map(|address| self.draft_email(created_at, address))
             .collect();
         let title = self.dice.word(names::TITLE);
         let place = self.dice.pick(names::PLACE).copied();
@@ -195,6 +195,17 @@ impl Team {
             emails.push(format!("{first}{}@post.example", self.dice.below(1_000)));
         }
         emails
+    }
+
+    /// An address as given, or with its id before the `@` if it has to be unique.
+    fn draft_email(&mut self, created_at: DateTime<Utc>, address: &str) -> Email {
+        let mut email = self.new_email(created_at, address);
+        if self.conventions.addresses_are_unique
+            && let Some((local, domain)) = address.split_once('@')
+        {
+            email.address = format!("{local}{}@{domain}", email.id);
+        }
+        email
     }
 
     fn draft_email_status(&mut self) -> &'static str {
