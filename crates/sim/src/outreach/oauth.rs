@@ -161,6 +161,7 @@ fn approve(
         Some(id) => team.users.get(&id)?.id.clone(),
         None => team.caller_id()?,
     };
+    team.sign_in(context.now, &user_id).ok()?;
     let ids = (team.id.as_str(), user_id.as_str());
     let grants = &mut team.org.grants;
     Some(grants.add_code(context.now, ids, redirect_uri, scopes))

@@ -25,6 +25,7 @@ impl Resource for Users {
             fs("firstName", Kind::Text),
             fs("lastName", Kind::Text),
             fs("locked", Kind::Flag),
+            fs("currentSignInAt", Kind::Time),
             fs("createdAt", Kind::Time),
             fs("updatedAt", Kind::Time),
         ],
@@ -55,6 +56,7 @@ impl<'t> Item<'t> for &'t User {
             "firstName" => Value::text(self.first_name.as_deref()),
             "lastName" => Value::text(self.last_name.as_deref()),
             "locked" => Value::Flag(is_locked(self)),
+            "currentSignInAt" => Value::time(self.signed_in_at),
             "createdAt" => Value::Time(self.created_at),
             "updatedAt" => Value::Time(self.updated_at),
             _ => Value::Null,
@@ -68,12 +70,13 @@ impl<'t> Item<'t> for &'t User {
     fn write(self, record: &mut Record<'_>) {
         record
             .time("createdAt", self.created_at)
-            .nulls(&["currentSignInAt", "defaultRulesetId"])
+            .maybe_time("currentSignInAt", self.signed_in_at)
+            .nulls(&["defaultRulesetId"])
             .raw("duties", "[]")
             .text("email", &self.email)
             .maybe("firstName", self.first_name.as_deref())
             .maybe("lastName", self.last_name.as_deref())
-            .nulls(&["lastSignInAt"])
+            .maybe_time("lastSignInAt", self.signed_in_at)
             .flag("locked", is_locked(self))
             .text("name", &self.name())
             .nulls(&[

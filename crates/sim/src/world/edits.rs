@@ -79,6 +79,12 @@ impl Team {
         self.edit_user(id, |user| user.locked = locked)
     }
 
+    /// A user signs in, which updates them.
+    pub fn sign_in(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
+        self.tick(now);
+        self.edit_user(id, |user| user.signed_in_at = Some(now))
+    }
+
     fn edit_user(&mut self, id: &str, change: impl FnOnce(&mut User)) -> Result<(), EditError> {
         let now = self.now();
         let changed = self.users.edit_in_place(id, |user| {

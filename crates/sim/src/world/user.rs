@@ -15,6 +15,7 @@ pub(crate) struct User {
     pub(crate) email: String,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) signed_in_at: Option<DateTime<Utc>>,
     pub(crate) permission_set_id: String,
     pub(crate) assistant_id: String,
     /// A locked user is still listed.

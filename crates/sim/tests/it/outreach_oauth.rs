@@ -318,6 +318,9 @@ fn consent_is_given_by_the_user_who_is_named() {
     let bearer = format!("Bearer {access}");
     let root = sim.respond(noon(), &request.header("authorization", &bearer));
     assert_eq!(root.json()["meta"]["user"]["id"].to_string(), user);
+    let shown = sim.read(0, |team| team.users()[4]["attributes"].clone());
+    assert_eq!(shown["currentSignInAt"], "2026-02-16T12:00:00.000Z");
+    assert_eq!(shown["updatedAt"], shown["currentSignInAt"]);
     let exchanges = sim.ledger().requests();
     let asked: Vec<_> = exchanges.iter().map(|e| (e.action, e.team)).collect();
     assert_eq!(

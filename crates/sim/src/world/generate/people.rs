@@ -53,6 +53,7 @@ impl Team {
             email: format!("{}.{}{taken}@{domain}", ascii(first), ascii(last)),
             created_at,
             updated_at: created_at,
+            signed_in_at: None,
             permission_set_id: self.mint(created_at),
             assistant_id: self.mint(created_at),
             locked: false,
