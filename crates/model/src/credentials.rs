@@ -28,7 +28,8 @@ pub struct OAuthTokens {
 #[error("the stored credentials have an unknown form: a newer version of Syncline wrote them")]
 pub struct UnknownCredentials;
 
-/// The sealed text: JSON with a version, so that a later form can be told from this one.
+/// The sealed text of what is more than an API key: JSON with a version, so that a later form can be
+/// told from this one.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Sealed {
@@ -47,6 +48,9 @@ enum Sealed {
 
 const VERSION: u8 = 1;
 
+/// How JSON of `Sealed` begins.
+const JSON_BEGINS: &str = "{\"type\":";
+
 impl Credentials {
     pub fn api_key(key: impl Into<String>) -> Self {
         Self::ApiKey(SecretString::from(key.into()))
@@ -60,10 +64,14 @@ impl Credentials {
         }
     }
 
-    /// The text to be sealed.
+    /// The text to be sealed. An API key stands bare: an older process on the same database reads
+    /// nothing else.
     pub fn to_text(&self) -> SecretString {
         let secret = |secret: &SecretString| secret.expose_secret().to_owned();
         let sealed = match self {
+            Self::ApiKey(key) if !key.expose_secret().starts_with(JSON_BEGINS) => {
+                return key.clone();
+            }
             Self::ApiKey(key) => Sealed::ApiKey {
                 v: VERSION,
                 api_key: secret(key),
@@ -79,10 +87,10 @@ impl Credentials {
         SecretString::from(text)
     }
 
-    /// The other way. Earlier versions sealed the bare API key.
+    /// The other way.
     pub fn of_text(text: &SecretString) -> Result<Self, UnknownCredentials> {
         let text = text.expose_secret();
-        if !text.starts_with("{\"type\":") {
+        if !text.starts_with(JSON_BEGINS) {
             return Ok(Self::api_key(text));
         }
         match serde_json::from_str(text) {
@@ -135,8 +143,10 @@ mod tests {
 
     #[test]
     fn what_is_sealed_is_read_back() {
-        let key = Credentials::of_text(&Credentials::api_key("k \"1\"").to_text()).unwrap();
-        assert_eq!(key.sent_secret().expose_secret(), "k \"1\"");
+        for key in ["k \"1\"", r#"{"type":"api_key","v":1,"api_key":"k"}"#] {
+            let read = Credentials::of_text(&Credentials::api_key(key).to_text()).unwrap();
+            assert_eq!(read.sent_secret().expose_secret(), key);
+        }
         let Ok(Credentials::OAuth(tokens)) = Credentials::of_text(&oauth().to_text()) else {
             panic!("they are OAuth tokens");
         };
@@ -146,8 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_key_of_an_earlier_version_is_read() {
-        let key = Credentials::of_text(&SecretString::from("bare-key".to_owned())).unwrap();
+    fn an_api_key_is_sealed_bare_as_older_processes_read_it() {
+        let text = Credentials::api_key("bare-key").to_text();
+        assert_eq!(text.expose_secret(), "bare-key");
+        let key = Credentials::of_text(&text).unwrap();
         assert!(matches!(key, Credentials::ApiKey(key) if key.expose_secret() == "bare-key"));
     }
 
