@@ -134,23 +134,23 @@ const HISTORY_OF_90_DAYS: [&str; 8] = [
      FROM connections, series",
     "INSERT INTO syncs
         (id, application_id, connection_id, sync_config_id, object, period_ms, paused, next_run_at,
-         full_refresh, last_stamp_ms, created_at)
+         full_refresh, last_stamp_ms, created_at, carried_in)
      WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 100)
      SELECT object || CAST(n AS text), application_id, 'c' || CAST(n AS text), sync_config_id,
-            object, period_ms, n > 20, next_run_at, false, last_stamp_ms, created_at
+            object, period_ms, n > 20, next_run_at, false, last_stamp_ms, created_at, carried_in
      FROM syncs, series",
     // A run of each sync a day. Their ids are older than those of the existing runs.
     "INSERT INTO sync_runs
         (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id, object,
          state, due_at, fence, full_refresh, checkpoint, records_read, records_created,
          records_updated, records_unchanged, records_deleted, records_rejected, requests_made,
-         num_records_synced, coverage, created_at, started_at, finished_at, resumable)
+         num_records_synced, coverage, created_at, started_at, finished_at, resumable, carried_in)
      WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 90)
      SELECT '00' || CAST(10000 + n AS text) || s.id, '00' || CAST(10000 + n AS text) || s.id,
             s.application_id, c.customer_id, c.provider_name, c.id, s.id, s.object,
             CASE WHEN n % 20 = 0 THEN 'failed' ELSE 'succeeded' END, t.due_at, 1, false,
             t.checkpoint, 0, 0, 0, 0, 0, 0, 1, 0, t.coverage, t.created_at, t.started_at,
-            t.finished_at, n % 20 = 0
+            t.finished_at, n % 20 = 0, s.carried_in
      FROM syncs s JOIN connections c ON c.id = s.connection_id, series,
           (SELECT * FROM sync_runs ORDER BY id LIMIT 1) t",
     "INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected)

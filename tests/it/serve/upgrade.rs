@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::start::assert_refused;
 use crate::support::{
-    App, Database, ENCRYPTION_KEY, Process, on_both_databases, quiet_apollo, syncline,
+    App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, on_both_databases, quiet_apollo,
+    syncline,
 };
 
 /// The last of the first version's migrations that both databases have.
@@ -208,6 +209,48 @@ async fn a_migration_that_fails_leaves_the_schema_as_it_was(database: Database) 
     database.execute("DROP TABLE magic_links").await;
     assert!(migrate(&database).output().await.unwrap().status.success());
     assert_eq!(database.count(&budgets).await, 1);
+}
+
+/// SQLite has no process of another version beside it.
+#[tokio::test]
+async fn sequence_states_that_an_older_process_schedules_are_read_with_contacts() {
+    let app = App::with_contacts(Database::postgres().await, 10).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.work_off().await;
+    for as_the_older_process_does in [
+        "INSERT INTO customers (application_id, customer_id, name, email, created_at)
+         SELECT application_id, 'older', name, email, created_at FROM customers",
+        "INSERT INTO connections
+            (id, application_id, customer_id, provider_id, provider_name, credentials, status,
+             capabilities, created_at, account_id, account_known)
+         SELECT 'older', application_id, 'older', provider_id, provider_name, credentials, status,
+                capabilities, created_at, account_id, account_known
+         FROM connections",
+        "INSERT INTO syncs
+            (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
+             next_run_at, full_refresh, last_stamp_ms, created_at)
+         SELECT 'older-' || object, application_id, 'older', sync_config_id, object, period_ms,
+                paused, next_run_at, full_refresh, last_stamp_ms, created_at
+         FROM syncs",
+        "INSERT INTO sync_runs
+            (id, scan_id, application_id, customer_id, provider_name, connection_id, sync_id,
+             object, state, due_at, fence, full_refresh, checkpoint, records_read,
+             records_created, records_updated, records_unchanged, records_deleted,
+             records_rejected, requests_made, created_at)
+         SELECT 'older-' || id, 'older-' || scan_id, application_id, 'older', provider_name,
+                'older', 'older-' || object, object, 'queued', due_at, fence, full_refresh,
+                checkpoint, 0, 0, 0, 0, 0, 0, 0, created_at
+         FROM sync_runs",
+    ] {
+        app.database.execute(as_the_older_process_does).await;
+    }
+    for table in ["syncs", "sync_runs"] {
+        let carried = |what: &str| {
+            format!("SELECT count(*) FROM {table} WHERE id LIKE 'older-%' AND carried_in {what}")
+        };
+        assert_eq!(app.database.count(&carried("= 'contact'")).await, 1);
+        assert!(app.database.count(&carried("IS NULL")).await > 1);
+    }
 }
 
 /// The first version's schema, and rows that it wrote.
