@@ -34,10 +34,11 @@ const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
 impl Engine {
     /// Sends one request of the scan, or ends it.
     pub async fn step(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
-        // A newer process on the same database may know more providers than this one.
+        // A newer process on the same database may know more providers than this one. It can lease
+        // the scan when this lease has expired.
         if let Err(unknown) = self.providers.get(leased.scan.connection.provider) {
-            let failure = Failure::new(unknown.to_string());
-            return Ok(Step::End(self.fail(leased, &failure).await?));
+            tracing::warn!("this scan is left to other processes: {unknown}");
+            return Ok(Step::End(ScanEnd::Abandoned));
         }
         let facts = &leased.scan.checkpoint.facts;
         if facts.reached_end || facts.capped {
@@ -66,7 +67,7 @@ impl Engine {
 
     pub(crate) fn provider_of(&self, scan: &Scan) -> &dyn Provider {
         let provider = self.providers.get(scan.connection.provider);
-        &**provider.expect("a scan of an unknown provider ends before its first request")
+        &**provider.expect("a scan of an unknown provider is abandoned before its first request")
     }
 
     /// The scan's credentials, or the end of the scan if they can't be decrypted.

@@ -26,7 +26,8 @@ pub enum ScanEnd {
     Waiting,
     /// Released, because this process shuts down or other customers' scans are due.
     Released,
-    /// Another worker has the lease, or the database could not be reached.
+    /// Another worker has the lease, the database could not be reached, or this process doesn't
+    /// know the provider.
     Abandoned,
 }
 

@@ -35,6 +35,28 @@ async fn a_leased_scan_is_not_leased_again(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn a_scan_of_a_provider_that_only_newer_processes_know_is_left_to_them(database: Database) {
+    let app = App::with_contacts(database, 10).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.engine.tick().await.unwrap();
+    let provider_is = async |name: &str| {
+        for table in ["connections", "sync_runs"] {
+            let sql = format!("UPDATE {table} SET provider_name = '{name}'");
+            app.database.execute(&sql).await;
+        }
+    };
+    provider_is("newer").await;
+    app.work_off().await;
+    let ended = "SELECT count(*) FROM sync_runs WHERE finished_at IS NOT NULL";
+    assert_eq!(app.database.count(ended).await, 0);
+
+    provider_is("apollo").await;
+    app.clock.advance(TimeDelta::minutes(10));
+    app.work_off().await;
+    assert_eq!(app.runs("contact").await[0]["status"], "SUCCESS");
+}
+
+#[apply(on_both_databases)]
 async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
     let app = App::with_contacts(database, 10).await;
     app.connect(CUSTOMER, MASTER_KEY).await;
