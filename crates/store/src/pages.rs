@@ -339,11 +339,11 @@ impl Store {
                 concat!(
                     "UPDATE sync_runs
             SET due_at = CASE WHEN due_at < $11 THEN $3 ELSE due_at END, checkpoint = $4, requests_made = requests_made + $5,
-                records_read = records_read + CAST($6 ->> object AS bigint),
-                records_created = records_created + CAST($7 ->> object AS bigint),
-                records_updated = records_updated + CAST($8 ->> object AS bigint),
-                records_unchanged = records_unchanged + CAST($9 ->> object AS bigint),
-                records_rejected = records_rejected + CAST($10 ->> object AS bigint)
+                records_read = records_read + COALESCE(CAST($6 ->> object AS bigint), 0),
+                records_created = records_created + COALESCE(CAST($7 ->> object AS bigint), 0),
+                records_updated = records_updated + COALESCE(CAST($8 ->> object AS bigint), 0),
+                records_unchanged = records_unchanged + COALESCE(CAST($9 ->> object AS bigint), 0),
+                records_rejected = records_rejected + COALESCE(CAST($10 ->> object AS bigint), 0)
             WHERE scan_id = $1 AND ",
                     $fence,
                     " AND state = 'running'

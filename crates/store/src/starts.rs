@@ -161,16 +161,15 @@ impl Store {
         const LAST: &str = "UPDATE syncs SET last_run_id = $2 WHERE id = $1";
         let now = self.now();
         let mut tx = self.db.begin().await?;
-        let syncs = self.lock_wanted(&mut tx, connection_id, wanted).await?;
-        if syncs.is_empty() {
-            return Err(StoreError::Missing("the sync"));
-        }
+        let mut syncs = self.lock_same_pages(&mut tx, connection_id, wanted).await?;
         let ids: Vec<&str> = syncs.iter().map(|sync| sync.id.as_str()).collect();
-        let of_pages = self.of_same_pages(&mut tx, &ids).await?;
-        let ids: Vec<&str> = of_pages.iter().map(|sync| sync.id.as_str()).collect();
         if !self.with_active_runs(&mut tx, &ids).await?.is_empty() {
             tx.rollback().await?;
             return Ok(Vec::new());
+        }
+        syncs.retain(|sync| wanted.iter().any(|object| object.as_str() == sync.object));
+        if syncs.is_empty() {
+            return Err(StoreError::Missing("the sync"));
         }
         let scans = [self.new_scan(syncs)];
         self.insert_runs(&mut tx, &scans, now, true).await?;
@@ -188,8 +187,9 @@ impl Store {
         Ok(scan.runs.into_iter().map(|run| run.id).collect())
     }
 
-    /// Locks a connection's syncs of these objects, waiting for other holders of the locks.
-    async fn lock_wanted(
+    /// Locks a connection's syncs that are read from the same pages as these objects, waiting for
+    /// other holders of the locks.
+    async fn lock_same_pages(
         &self,
         tx: &mut Tx,
         connection_id: &str,
@@ -198,7 +198,9 @@ impl Store {
         // Writing nothing new locks the rows on both databases.
         const SQL: &str = "
             UPDATE syncs SET paused = paused
-            WHERE connection_id = $1 AND object IN (SELECT key FROM json_each($2))
+            WHERE connection_id = $1 AND COALESCE(carried_in, object) IN (
+                SELECT COALESCE(carried_in, object) FROM syncs
+                WHERE connection_id = $1 AND object IN (SELECT key FROM json_each($2)))
             RETURNING id, connection_id, object, COALESCE(carried_in, object) AS scan_object, period_ms, paused, paused_cause, next_run_at,
                 triggered_at, full_refresh";
         let names: Vec<&str> = objects.iter().map(|object| object.as_str()).collect();
