@@ -9,7 +9,7 @@ use crate::{
     cli::{Role, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
-    lifecycle::{CLOSE_TIMEOUT, Signals},
+    lifecycle::Signals,
     logging, services,
 };
 
@@ -53,8 +53,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     signals.received().await;
     tracing::info!("shutting down");
     lifecycle.shutdown().await;
-    // A connection that can't be closed must not keep the process running.
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, parts.store.close()).await;
+    parts.close().await;
     Ok(())
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         signals.received().await;
     }
     parts.lifecycle.shutdown().await;
-    parts.store.close().await;
+    parts.close().await;
     shown.map(drop)
 }
 
