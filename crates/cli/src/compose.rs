@@ -3,23 +3,23 @@
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
-use syncline_providers::{BUILT_IN, ProviderConfig, Providers};
+use syncline_providers::{BUILT_IN, ProviderConfig, Providers, SetupError};
 use syncline_server::{AppState, Guard, Metrics, Recorder};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::task::JoinSet;
 
 use crate::{
-    config::Config,
+    config::{Config, base_url_setting, variable},
     data_dir::{DataDir, database_file, lock_database},
     encryption_keys::{about_keys, are_wrong_keys, encryption_keys},
     key_file::KeyFile,
-    lifecycle::Lifecycle,
+    lifecycle::{CLOSE_TIMEOUT, Lifecycle},
     public_url::PublicUrl,
 };
 
@@ -75,6 +75,16 @@ enum Missing {
 }
 
 impl Parts {
+    /// After the graceful shutdown: writes what the last requests left for the audit log, and closes
+    /// the database. A database that doesn't answer must not keep the process running.
+    pub(crate) async fn close(&self) {
+        let closed = async {
+            self.recorder.flush().await;
+            self.store.close().await;
+        };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closed).await;
+    }
+
     /// Opens the database, creating it if it is missing, upgrades its schema and checks the
     /// encryption key.
     pub(crate) async fn open(config: &Config, exclusive: Exclusive) -> anyhow::Result<Self> {
@@ -317,7 +327,14 @@ pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
         base_url: config.base_url_of(built_in),
         transport: None,
     })
-    .context("a setting SYNCLINE_PROVIDERS__…__BASE_URL is wrong")
+    .map_err(|error| match &error {
+        SetupError::BaseUrl { provider, reason } => {
+            let setting = base_url_setting(provider);
+            let variable = variable(&setting);
+            anyhow!("the setting {setting} ({variable}) is not usable: {reason}")
+        }
+        SetupError::Client(_) => error.into(),
+    })
 }
 
 /// The providers, and how much may be read from each.

@@ -180,10 +180,12 @@ impl Config {
             data_dir: settings.data_dir.clone(),
             database_url: settings.database_url.clone(),
         };
-        let of_provider =
-            |name: &str| name.starts_with("SYNCLINE_PROVIDERS__") && name.ends_with("__BASE_URL");
-        let places =
-            environment().filter(|(name, _)| PLACES.contains(&name.as_str()) || of_provider(name));
+        let base_urls: Vec<String> = BUILT_IN
+            .iter()
+            .map(|provider| variable(&base_url_setting(provider.name.as_str())))
+            .collect();
+        let places = environment()
+            .filter(|(name, _)| PLACES.contains(&name.as_str()) || base_urls.contains(name));
         let mut figment = Figment::from(Toml::string(DEFAULTS)).merge(Environment::new(places)?);
         figment = over(figment, &settings);
         figment.extract().map_err(|error| explain(&error))
@@ -310,8 +312,12 @@ fn over(mut figment: Figment, settings: &SettingsArgs) -> Figment {
     figment
 }
 
+pub(crate) fn base_url_setting(provider: &str) -> String {
+    format!("providers.{provider}.base_url")
+}
+
 /// The environment variable of a setting.
-fn variable(setting: &str) -> String {
+pub(crate) fn variable(setting: &str) -> String {
     format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
 }
 

@@ -185,6 +185,24 @@ fn an_unknown_provider_is_named_with_those_that_there_are() {
 }
 
 #[test]
+fn a_wrong_base_url_is_said_of_its_setting() {
+    let url = [("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", "nowhere")];
+    let config = load("", &url, SettingsArgs::default()).unwrap();
+    let said = limits_of(&config).unwrap_err().to_string();
+    let setting = "the setting providers.apollo.base_url (SYNCLINE_PROVIDERS__APOLLO__BASE_URL)";
+    assert!(said.starts_with(setting), "{said}");
+}
+
+#[test]
+fn a_value_in_place_of_a_group_is_said_to_be_one() {
+    for group in ["SYNCLINE_PROVIDERS", "SYNCLINE_PROVIDERS__APOLLO"] {
+        let error = load("", &[(group, "x")], SettingsArgs::default()).unwrap_err();
+        let said = format!("{group} is a group of settings, not a setting");
+        assert_eq!(error.to_string(), said);
+    }
+}
+
+#[test]
 fn limits_of_requests_have_defaults_and_bounds() {
     let limits = Config::defaults().limits.requests();
     assert_eq!(limits.concurrent_requests, 512);

@@ -25,7 +25,9 @@ pub(super) fn explain(error: &figment::Error) -> anyhow::Error {
                 expected.join(", ")
             )
         }
-        Kind::InvalidType(_, expected) if expected.starts_with("struct ") => {
+        Kind::InvalidType(_, expected)
+            if expected.starts_with("struct ") || expected == "a map" =>
+        {
             let setting = from(&error.path);
             anyhow::anyhow!("{setting} is a group of settings, not a setting")
         }
