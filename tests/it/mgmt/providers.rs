@@ -33,6 +33,21 @@ async fn an_unknown_provider_is_a_404(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn a_provider_that_only_newer_processes_know_is_neither_listed_nor_deleted(
+    database: Database,
+) {
+    let app = App::with_contacts(database, 0).await;
+    let (path, _) = only(&app).await;
+    app.database
+        .execute("UPDATE providers SET name = 'newer'")
+        .await;
+    assert_eq!(app.get(PROVIDERS).await.ok(), json!([]));
+    assert_eq!(app.delete(&path).await.status, 503);
+    let there = "SELECT count(*) FROM providers WHERE name = 'newer'";
+    assert_eq!(app.database.count(there).await, 1);
+}
+
+#[apply(on_both_databases)]
 async fn a_provider_is_deleted_only_when_nothing_uses_it(database: Database) {
     let app = App::with_contacts(database, 0).await;
     app.connect(CUSTOMER, MASTER_KEY).await;

@@ -39,7 +39,7 @@ impl ProviderBody {
     }
 }
 
-/// All providers, by name.
+/// All providers, by name, except those that only a newer process on the same database knows.
 #[utoipa::path(get, path = "/providers", tag = "Providers", operation_id = "getProviders",
     responses((status = 200, description = "Providers", body = [ProviderBody])))]
 pub(crate) async fn list_providers(
@@ -47,7 +47,8 @@ pub(crate) async fn list_providers(
     State(state): State<AppState>,
 ) -> ApiResult<JsonBody<Vec<ProviderBody>>> {
     let providers = caller.tenant.list_providers().await?.into_iter();
-    let bodies = providers.map(|provider| ProviderBody::of(provider, &state.providers));
+    let known = providers.filter(|provider| state.providers.get(provider.name).is_ok());
+    let bodies = known.map(|provider| ProviderBody::of(provider, &state.providers));
     Ok(JsonBody(bodies.collect::<ApiResult<_>>()?))
 }
 
@@ -140,8 +141,9 @@ pub(crate) async fn delete_provider(
     Path(provider_id): Path<String>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
     let provider = find_provider(&caller, &provider_id).await?;
+    let body = ProviderBody::of(provider.clone(), &state.providers)?;
     caller.tenant.delete_provider(&provider).await?;
-    Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
+    Ok(JsonBody(body))
 }
 
 impl ProviderSettings {
