@@ -30,15 +30,15 @@ pub(crate) async fn create_sequence_step(
     check_step("record", &mut body.record)?;
     let remote = Remote::of(&state, &connection)?;
     let (can, session) = (remote.capabilities(), remote.session());
-    let mut wrote = can
-        .sequence_writes()?
+    let (writes, reads) = (can.sequence_writes()?, can.live_reads()?);
+    let mut wrote = writes
         .create_step(&session, &sequence_id, &body.record)
         .await?;
     // The step is in no table, but its sequence changed: it has one more.
-    let changed = can
-        .live_reads()?
-        .get_live(&session, Object::Sequence, &sequence_id);
-    match changed.await {
+    match reads
+        .get_live(&session, Object::Sequence, &sequence_id)
+        .await
+    {
         Ok(records) => wrote.records = Some(records),
         Err(error) => wrote
             .warnings

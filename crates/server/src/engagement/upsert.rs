@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use syncline_model::draft::AccountDraft;
+use syncline_providers::capabilities::RecordWrites;
 use syncline_store::WriteLock;
 
 use super::{
@@ -29,8 +30,9 @@ pub(super) async fn account(
     wanted: &Wanted,
     draft: AccountDraft,
 ) -> ApiResult<Created> {
+    let writes = remote.capabilities().record_writes()?;
     let mut locks = Vec::new();
-    let written = under_locks(state, remote, wanted, &draft, &mut locks).await;
+    let written = under_locks(state, remote, writes, wanted, &draft, &mut locks).await;
     let id = written.as_ref().ok().map(Created::id);
     for lock in locks {
         if let Err(error) = state.store.unlock_write(lock, id).await {
@@ -44,6 +46,7 @@ pub(super) async fn account(
 async fn under_locks(
     state: &AppState,
     remote: &Remote,
+    writes: &dyn RecordWrites,
     wanted: &Wanted,
     draft: &AccountDraft,
     locks: &mut Vec<WriteLock>,
@@ -55,18 +58,19 @@ async fn under_locks(
         .iter()
         .filter_map(|lock| lock.record_id.clone())
         .collect();
-    update_or_create(state, remote, wanted, draft, &written_last).await
+    update_or_create(state, remote, writes, wanted, draft, &written_last).await
 }
 
 async fn update_or_create(
     state: &AppState,
     remote: &Remote,
+    writes: &dyn RecordWrites,
     wanted: &Wanted,
     draft: &AccountDraft,
     written_last: &[String],
 ) -> ApiResult<Created> {
     let found = find(state, remote, wanted, written_last).await?;
-    let (writes, session) = (remote.capabilities().record_writes()?, remote.session());
+    let session = remote.session();
     let wrote = match found.as_slice() {
         [] => {
             let draft = wanted.completed(draft);
