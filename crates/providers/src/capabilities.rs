@@ -204,6 +204,9 @@ pub trait SequenceWrites: Send + Sync {
 /// Adds contacts to sequences, and removes them.
 #[async_trait]
 pub trait Enrolments: Send + Sync {
+    /// The reason to refuse an enrolment without a mailbox; `None` if none is needed.
+    fn mailbox_required(&self) -> Option<&'static str>;
+
     /// Adds contacts to a sequence, which may include some that are already in it.
     async fn enrol(
         &self,

@@ -44,6 +44,11 @@ enum AddResponse {
 
 #[async_trait]
 impl Enrolments for Apollo {
+    /// Apollo sends from it.
+    fn mailbox_required(&self) -> Option<&'static str> {
+        Some("Mailbox ID is required for Apollo")
+    }
+
     async fn enrol(
         &self,
         session: &Session<'_>,

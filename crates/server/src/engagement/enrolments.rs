@@ -76,8 +76,8 @@ pub(crate) async fn create_sequence_state(
     State(state): State<AppState>,
     Json(body): Json<Given<EnrolmentDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    require_mailbox("record", &body.record)?;
     let remote = Remote::of(&state, &connection)?;
+    check(&remote, "record", &body.record)?;
     let mut entered = enter(&state, &remote, &[body.record]).await?;
     let record = entered.records.pop().map(|it| CreatedRecord { id: it.id });
     let record = record.ok_or_else(|| left_out(&entered.skipped))?;
@@ -99,10 +99,10 @@ pub(crate) async fn create_sequence_states(
     if body.records.len() > MOST_AT_ONCE {
         return Err(too_many("records"));
     }
-    for (place, draft) in body.records.iter().enumerate() {
-        require_mailbox(&format!("records[{place}]"), draft)?;
-    }
     let remote = Remote::of(&state, &connection)?;
+    for (place, draft) in body.records.iter().enumerate() {
+        check(&remote, &format!("records[{place}]"), draft)?;
+    }
     let entered = enter(&state, &remote, &body.records).await?;
     if entered.records.is_empty() && !entered.skipped.is_empty() {
         return Err(left_out(&entered.skipped));
@@ -380,16 +380,19 @@ fn left_out(skipped: &[SkippedContact]) -> ApiError {
     ApiError::Provider(ProviderFailure::refusal(title, cause))
 }
 
-/// Apollo requires a mailbox to send from.
-fn require_mailbox(field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
+/// Whether an enrolment names all that it needs; the provider says whether a mailbox is required.
+fn check(remote: &Remote, field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
     filled(&format!("{field}.contact_id"), &draft.contact_id)?;
     filled(&format!("{field}.sequence_id"), &draft.sequence_id)?;
-    match draft.mailbox_id.as_deref() {
-        Some(id) if !id.trim().is_empty() => Ok(()),
-        _ => Err(ApiError::validation(
-            format!("{field}.mailbox_id"),
-            "Mailbox ID is required for Apollo",
-        )),
+    let is_named = draft
+        .mailbox_id
+        .as_deref()
+        .is_some_and(|id| !id.trim().is_empty());
+    match remote.capabilities().enrolments()?.mailbox_required() {
+        Some(reason) if !is_named => {
+            Err(ApiError::validation(format!("{field}.mailbox_id"), reason))
+        }
+        _ => Ok(()),
     }
 }
 
