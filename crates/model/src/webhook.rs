@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     Time,
@@ -56,6 +58,44 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The pause that the endpoint asked for.
     pub retry_after: Option<Duration>,
+}
+
+/// The state of a message at one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = webhook_delivery_state)]
+pub enum DeliveryState {
+    /// It will be attempted.
+    Pending,
+    Delivered,
+    /// The last attempt failed too.
+    Failed,
+}
+
+impl DeliveryState {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Not the name of a delivery's state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is none of pending, delivered, failed")]
+pub struct UnknownDeliveryState(pub String);
+
+impl TryFrom<String> for DeliveryState {
+    type Error = UnknownDeliveryState;
+
+    fn try_from(name: String) -> Result<Self, UnknownDeliveryState> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == name);
+        found.ok_or(UnknownDeliveryState(name))
+    }
 }
 
 /// What happens to the delivery next.

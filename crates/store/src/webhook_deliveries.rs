@@ -17,7 +17,7 @@ use sqlx_macros::FromRow;
 use syncline_model::{
     CLOCKS_DIFFER_BY, Time,
     event::{WEBHOOK_ENDPOINT_DISABLED, WebhookEndpointDisabled},
-    webhook::{Attempt, Next, reason_to_disable},
+    webhook::{Attempt, DeliveryState, Next, reason_to_disable},
 };
 
 use crate::{
@@ -265,9 +265,9 @@ impl Store {
             WHERE id = $1 AND schedule = $2";
         let next = attempt.next(delivery.attempts_made);
         let (state, due_at) = match next {
-            Next::Delivered => ("delivered", None),
-            Next::At(time) => ("pending", Some(time)),
-            Next::GivenUp => ("failed", None),
+            Next::Delivered => (DeliveryState::Delivered, None),
+            Next::At(time) => (DeliveryState::Pending, Some(time)),
+            Next::GivenUp => (DeliveryState::Failed, None),
         };
         let mut tx = self.db.begin().await?;
         let held: Option<HeldRow> = run!(tx, |c| sqlx::query_as(HOLD)
@@ -282,7 +282,7 @@ impl Store {
         run!(tx, |c| sqlx::query(DELIVERY)
             .bind(&delivery.id)
             .bind(delivery.schedule)
-            .bind(state)
+            .bind(state.as_str())
             .bind(at(due_at))
             .bind(at(attempt.attempted_at))
             .execute(c)

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Time, event::WEBHOOK_TEST, first_id_of};
+use syncline_model::{Time, event::WEBHOOK_TEST, first_id_of, webhook::DeliveryState};
 
 use crate::{
     PageRequest, StoreError, Tenant, Total, WebhookEndpoint,
@@ -27,14 +27,41 @@ pub struct WebhookMessage {
 }
 
 /// The delivery of a message to one endpoint.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct WebhookDelivery {
     pub message_id: String,
     pub endpoint_id: String,
-    /// `pending`, `delivered` or `failed`.
-    pub state: String,
+    pub state: DeliveryState,
     /// For a pending one: when the next attempt is due.
     pub due_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct DeliveryRow {
+    message_id: String,
+    endpoint_id: String,
+    state: String,
+    due_at: Timestamp,
+}
+
+impl TryFrom<DeliveryRow> for WebhookDelivery {
+    type Error = StoreError;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
+        let state =
+            DeliveryState::try_from(row.state).map_err(|unknown| StoreError::Inconsistent {
+                table: "webhook_deliveries",
+                column: "state",
+                row: row.message_id.clone(),
+                reason: unknown.to_string(),
+            })?;
+        Ok(Self {
+            message_id: row.message_id,
+            endpoint_id: row.endpoint_id,
+            state,
+            due_at: row.due_at,
+        })
+    }
 }
 
 #[derive(Debug, Clone, FromRow)]
@@ -56,7 +83,7 @@ pub struct MessageFilter {
     /// Messages with a delivery to this endpoint.
     pub endpoint_id: Option<String>,
     /// Messages with a delivery in this state.
-    pub state: Option<String>,
+    pub state: Option<DeliveryState>,
 }
 
 macro_rules! filter {
@@ -102,7 +129,7 @@ impl Tenant {
         Ok(run!(reader, query_as(sql), |q, c| q
             .bind(&filter.event_type)
             .bind(&filter.endpoint_id)
-            .bind(&filter.state)
+            .bind(filter.state.map(DeliveryState::as_str))
             .bind(&page.cursor)
             .bind(page.limit)
             .fetch_all(c)
@@ -123,7 +150,7 @@ impl Tenant {
         let counted: Counted = run!(reader, query_as(SQL), |q, c| q
             .bind(&filter.event_type)
             .bind(&filter.endpoint_id)
-            .bind(&filter.state)
+            .bind(filter.state.map(DeliveryState::as_str))
             .fetch_one(c)
             .await)?;
         Ok(counted.into())
@@ -156,10 +183,11 @@ impl Tenant {
              ORDER BY d.id",
         );
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_as(SQL), |q, c| q
+        let rows: Vec<DeliveryRow> = run!(reader, query_as(SQL), |q, c| q
             .bind(KeySet::new(message_ids))
             .fetch_all(c)
-            .await)?)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
     }
 
     /// All attempts to deliver these messages, oldest first.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::Time;
+use syncline_model::{Time, webhook::DeliveryState};
 use syncline_store::{MessageFilter, WebhookAttempt, WebhookDelivery, WebhookMessage};
 use utoipa::{IntoParams, ToSchema};
 
@@ -18,7 +18,6 @@ use crate::{
 /// The list that this module's cursors belong to.
 const LIST: &str = "webhook_messages";
 const PAGE_SIZE: i64 = 100;
-const STATUSES: [&str; 3] = ["pending", "delivered", "failed"];
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_message)]
@@ -42,8 +41,7 @@ pub(crate) struct WebhookMessageBody {
 #[schema(as = webhook_delivery)]
 pub(crate) struct DeliveryBody {
     endpoint_id: String,
-    /// `pending`, `delivered`, or `failed`: the last attempt failed too.
-    status: String,
+    status: DeliveryState,
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     next_attempt_at: Option<Time>,
@@ -73,7 +71,7 @@ pub(crate) struct AttemptBody {
 
 impl From<WebhookDelivery> for DeliveryBody {
     fn from(delivery: WebhookDelivery) -> Self {
-        let pending = delivery.state == STATUSES[0];
+        let pending = delivery.state == DeliveryState::Pending;
         Self {
             endpoint_id: delivery.endpoint_id,
             next_attempt_at: pending.then_some(delivery.due_at.into()),
@@ -121,18 +119,12 @@ pub(crate) async fn list_webhook_messages(
 ) -> ApiResult<JsonBody<ResultList<WebhookMessageBody>>> {
     let size = cursor::page_size(query.page_size.as_deref(), PAGE_SIZE, MAX_PAGE_SIZE)?;
     let position = position(query.cursor.as_deref(), LIST)?;
-    if let Some(status) = &query.status
-        && !STATUSES.contains(&status.as_str())
-    {
-        return Err(ApiError::validation(
-            "status",
-            format!("'{status}' is none of {}", STATUSES.join(", ")),
-        ));
-    }
+    let state = query.status.map(DeliveryState::try_from).transpose();
+    let state = state.map_err(|unknown| ApiError::validation("status", unknown.to_string()))?;
     let filter = MessageFilter {
         event_type: query.event_type,
         endpoint_id: query.endpoint_id,
-        state: query.status,
+        state,
     };
     let request = page_request(position.as_ref(), size);
     let rows = caller
