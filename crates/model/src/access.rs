@@ -87,7 +87,7 @@ pub enum Role {
     Admin,
     /// Reads and searches.
     ReadOnly,
-    /// Reads, searches, and requests of the caller's own that burn no credits.
+    /// Reads, searches, and passthrough requests that cost no credits.
     Passthrough,
 }
 
@@ -125,12 +125,12 @@ impl FromStr for Role {
     }
 }
 
-/// What a key may do of what is not just reading. Nothing that isn't named.
+/// What a key may do beyond reading. What is not named is denied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = api_key_policy)]
 pub struct Policy {
-    /// Requests of the caller's own to the provider (passthrough and proxy), by the provider's path.
+    /// Requests to the provider by passthrough and proxy, by the provider's path.
     #[serde(default)]
     #[schema(max_items = 100)]
     pub passthrough: Vec<Rule>,
@@ -138,8 +138,8 @@ pub struct Policy {
     #[serde(default)]
     #[schema(max_items = 100)]
     pub writes: Vec<Rule>,
-    /// Whether calls that cost the provider's credits are allowed: enrichment, and passthrough where a
-    /// rule lets it pass.
+    /// Whether calls that cost the provider's credits are allowed: enrichment, and passthrough if a
+    /// rule allows it.
     #[serde(default)]
     pub credits: bool,
 }

@@ -43,7 +43,7 @@ impl ConnectionStatus {
     }
 }
 
-/// Why a provider keeps an object from a key that it accepts.
+/// Why a key that the provider accepts may not read an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Denial {
@@ -58,7 +58,7 @@ pub enum Denial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Capability {
     pub readable: bool,
-    /// What keeps it from being readable.
+    /// Why it is not readable.
     #[serde(default)]
     #[schema(required = true)]
     pub denial: Option<Denial>,

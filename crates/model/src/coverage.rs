@@ -18,7 +18,7 @@ pub struct Coverage {
     pub verdict: Verdict,
     /// Distinct records seen by this run.
     pub records_seen: i64,
-    /// The provider's own total; null when it tells none.
+    /// The provider's own total; null if it reports none.
     #[schema(required = true)]
     pub records_reported: Option<i64>,
     pub reason: String,
@@ -27,11 +27,11 @@ pub struct Coverage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Every record was read while the set held still.
+    /// Every record was read, and the set did not change meanwhile.
     Complete,
     /// A limit ended the scan before its last page.
     Capped,
-    /// The scan reached its end, but the pages moved under it.
+    /// The scan reached its end, but the set changed while it was read.
     Drifted,
     /// The run ended before its last page.
     Interrupted,

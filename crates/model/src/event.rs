@@ -125,7 +125,7 @@ pub struct SyncComplete {
     synced: Synced,
     result: EventResult,
     num_records_synced: i64,
-    /// Left out of a success.
+    /// Absent on success.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error_message: Option<String>,
@@ -134,7 +134,7 @@ pub struct SyncComplete {
     counters: Counters,
 }
 
-/// A sync was paused: by hand, or because it can't go on as it is.
+/// A sync was paused: on request, or because it can't continue.
 #[derive(Serialize, ToSchema)]
 #[schema(as = sync_paused_event)]
 pub struct SyncPaused {
@@ -171,7 +171,7 @@ pub struct ConnectionDeleted {
     about: ConnectionFacts,
 }
 
-/// Syncline has disabled a webhook endpoint; the application's other endpoints are told.
+/// Syncline disabled a webhook endpoint. The event goes to the application's other endpoints.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_endpoint_disabled_event)]
 pub struct WebhookEndpointDisabled {
@@ -194,7 +194,7 @@ impl WebhookEndpointDisabled {
     }
 }
 
-/// Somebody asked for a test of an endpoint.
+/// A test of an endpoint was requested.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_test_event)]
 pub struct WebhookTest {

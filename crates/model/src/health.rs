@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{ConnectionStatus, Object, Time};
 
-/// How a connection, or the worst of a customer's connections, is.
+/// The health of a connection, or of the worst of a customer's connections.
 #[derive(
     Debug,
     Clone,
@@ -25,10 +25,10 @@ use crate::{ConnectionStatus, Object, Time};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
-    /// Every sync that is not paused keeps its rhythm.
+    /// Every sync that is not paused runs on schedule.
     #[default]
     Healthy,
-    /// Something is late, kept from being read, or waits for approval.
+    /// Something is late, can't be read, or waits for approval.
     Degraded,
     /// The credentials are rejected, or an object has not been read for two periods and its runs fail.
     Failing,

@@ -58,7 +58,7 @@ impl<const N: usize> From<[(ProviderName, VolumeLimits); N]> for ProviderLimits 
     }
 }
 
-/// What a connection or the configuration sets of them; null or absent: as it was.
+/// The limits that a connection or the configuration sets; null or absent: unchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitOverrides {

@@ -62,7 +62,7 @@ pub struct Task {
     #[serde(rename = "type")]
     #[schema(required = true)]
     pub kind: TaskKind,
-    /// The provider's own word for its kind.
+    /// The provider's name for its kind.
     #[schema(required = true)]
     pub provider_type: Option<String>,
     pub status: TaskStatus,

@@ -235,7 +235,7 @@ pub struct PhoneNumber {
 /// A contact's place in a sequence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SequenceState {
-    /// The provider's own word.
+    /// As the provider names it.
     #[schema(required = true)]
     pub state: Option<String>,
     #[schema(required = true)]

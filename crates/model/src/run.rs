@@ -127,7 +127,7 @@ pub struct Counters {
     pub records_unchanged: i64,
     pub records_deleted: i64,
     pub records_rejected: i64,
-    /// Rows that the provider no longer shows, and of which it is not sure yet that they are gone.
+    /// Rows that the provider no longer shows; whether their records are gone is not certain yet.
     pub records_missing: i64,
     /// Deletions that wait for approval.
     pub deletes_held: i64,

@@ -23,7 +23,7 @@ pub struct Rule {
     /// `GET`, `POST`, …, or `*` for any. `GET` includes `HEAD`.
     #[schema(min_items = 1, example = json!(["POST"]))]
     pub methods: Vec<String>,
-    /// `*` stands for one segment, `**` at the end for all that follow, be it none.
+    /// `*` stands for one segment, `**` at the end for any number of segments.
     #[schema(max_length = 512, example = "/v1/contacts/**")]
     pub path: String,
 }
