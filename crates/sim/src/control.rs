@@ -8,6 +8,7 @@ use crate::json::Object;
 use crate::outreach;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest, date};
+use crate::salesloft;
 use crate::simulator::Simulator;
 use crate::world::{Counts, Edits};
 
@@ -28,6 +29,7 @@ pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest)
             "{}".to_owned()
         }
         (&Method::POST, what) if outreach::control(sim, now, what, &params) => "{}".to_owned(),
+        (&Method::POST, what) if salesloft::control(sim, now, what, &params) => "{}".to_owned(),
         _ => return reply(now, 404, r#"{"error":"Not Found"}"#.to_owned()),
     };
     reply(now, 200, body)

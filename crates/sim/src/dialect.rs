@@ -2,8 +2,8 @@
 //!
 //! All dialects share the world, its edits, faults, gates, hooks, the ledger and the server. Each has a folder
 //! of its own for the rest, which is called from here: rendering of rows, the form of ids, and the handling of
-//! a request from routing, authentication and limits to headers and body. To add a dialect (Salesloft is the
-//! next), add a folder, a variant, and an arm to each `match` below.
+//! a request from routing, authentication and limits to headers and body. To add a dialect, add a
+//! folder, a variant, and an arm to each `match` below.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::ledger::Exchange;
 use crate::options::Options;
 use crate::outreach;
 use crate::request::{SimReply, SimRequest};
+use crate::salesloft;
 use crate::simulator::Hooks;
 use crate::world::dice::{Dice, Mint};
 use crate::world::table::Lag;
@@ -27,6 +28,8 @@ pub enum Dialect {
     Apollo,
     /// Outreach API v2.
     Outreach,
+    /// Salesloft API v2.
+    Salesloft,
 }
 
 /// Differences between the worlds of dialects, apart from rendering.
@@ -48,8 +51,12 @@ pub(crate) struct Conventions {
     pub(crate) names_are_ids: bool,
     /// An opened e-mail updates the contact.
     pub(crate) opens_touch_contacts: bool,
-    /// States become active with their sequence, and are deleted with it.
+    /// States become active with their sequence.
     pub(crate) states_follow_sequences: bool,
+    /// A state stays, as ended, when its contact leaves the sequence or is deleted.
+    pub(crate) states_stay: bool,
+    /// The ids of custom fields are the names that users see.
+    pub(crate) fields_have_labels: bool,
 }
 
 /// A request, and everything that handling it needs.
@@ -74,6 +81,7 @@ impl Dialect {
         match self {
             Self::Apollo => apollo::answer(context),
             Self::Outreach => outreach::answer(context),
+            Self::Salesloft => salesloft::answer(context),
         }
     }
 
@@ -83,6 +91,7 @@ impl Dialect {
             Self::Apollo => apollo::page_of(request),
             // Pages have cursors.
             Self::Outreach => None,
+            Self::Salesloft => salesloft::page_of(request),
         }
     }
 
@@ -91,6 +100,7 @@ impl Dialect {
         match self {
             Self::Apollo => apollo::team_of(world, request),
             Self::Outreach => outreach::team_of(world, request),
+            Self::Salesloft => salesloft::team_of(world, request),
         }
     }
 
@@ -99,6 +109,7 @@ impl Dialect {
         match self {
             Self::Apollo => apollo::below_base(path),
             Self::Outreach => outreach::below_base(path),
+            Self::Salesloft => salesloft::below_base(path),
         }
     }
 
@@ -107,6 +118,7 @@ impl Dialect {
         match self {
             Self::Apollo => apollo::RENDERERS,
             Self::Outreach => outreach::RENDERERS,
+            Self::Salesloft => salesloft::RENDERERS,
         }
     }
 
@@ -121,6 +133,8 @@ impl Dialect {
                 names_are_ids: false,
                 states_follow_sequences: false,
                 opens_touch_contacts: false,
+                states_stay: false,
+                fields_have_labels: false,
             },
             Self::Outreach => Conventions {
                 users_are_deleted: false,
@@ -130,6 +144,19 @@ impl Dialect {
                 names_are_ids: true,
                 states_follow_sequences: true,
                 opens_touch_contacts: true,
+                states_stay: false,
+                fields_have_labels: false,
+            },
+            Self::Salesloft => Conventions {
+                users_are_deleted: false,
+                state_ids_repeat: false,
+                parts_have_ids: true,
+                addresses_are_unique: true,
+                names_are_ids: true,
+                states_follow_sequences: false,
+                opens_touch_contacts: true,
+                states_stay: true,
+                fields_have_labels: true,
             },
         }
     }
@@ -145,6 +172,7 @@ impl Dialect {
                 changes: outreach::list_lag(&options.outreach.switches),
                 deletes: TimeDelta::zero(),
             },
+            Self::Salesloft => Lag::default(),
         }
     }
 
@@ -153,6 +181,15 @@ impl Dialect {
         match self {
             Self::Apollo => Mint::object_ids(dice),
             Self::Outreach => Mint::numbers(dice, options.outreach.first_id),
+            Self::Salesloft => Mint::numbers(dice, options.salesloft.first_id),
+        }
+    }
+
+    /// The decimals of seconds in its times.
+    pub(crate) const fn decimals(self) -> u16 {
+        match self {
+            Self::Apollo | Self::Outreach => 3,
+            Self::Salesloft => 6,
         }
     }
 }

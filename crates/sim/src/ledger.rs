@@ -10,16 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// The actions whose records a sync reads.
-const READING: [&str; 17] = [
+const READING: [&str; 23] = [
     "accounts/get",
     "accounts/list",
     "accounts/search",
     "accounts/show",
+    "cadence_memberships/get",
+    "cadence_memberships/list",
+    "cadences/get",
+    "cadences/list",
     "contacts/search",
     "contacts/show",
     "email_accounts/index",
     "emailer_campaigns/search",
     "mailboxes/list",
+    "people/get",
+    "people/list",
     "prospects/get",
     "prospects/list",
     "sequenceStates/get",

@@ -1,4 +1,4 @@
-//! A simulator of the HTTP APIs of Apollo.io and Outreach: seeded workspaces behind the same paths,
+//! A simulator of the HTTP APIs of Apollo.io, Outreach and Salesloft: seeded workspaces behind the same paths,
 //! headers, texts and quirks as the real APIs, for tests, demos and benchmarks. [`Options::dialect`]
 //! selects the API.
 //!
@@ -33,9 +33,11 @@ mod outreach;
 mod params;
 mod plans;
 mod request;
+mod salesloft;
 mod server;
 mod simulator;
 mod switches;
+mod tokens;
 mod wire;
 mod world;
 
@@ -48,14 +50,18 @@ pub use limits::{Quota, Window};
 pub use options::{KeyOptions, Options, TeamOptions};
 pub use outreach::{
     BrokenCursor, DeepOffset, Duplicates, ExpiredWords, ListOrder, Mismatch, OutreachOptions,
-    OutreachSwitches, RootMeta, Ruleset, TokenErrors, TokenOptions, TokenPair,
+    OutreachSwitches, RootMeta, Ruleset, TokenErrors,
 };
 pub use plans::{Plan, PlanTable};
 pub use request::{SimReply, SimRequest, WireFault};
+pub use salesloft::{
+    DeletedCadence, OldRefreshToken, SalesloftOptions, SalesloftSwitches, TaskUpdates,
+};
 pub use server::{NowFn, RunningSimulator, serve, serve_at};
 pub use simulator::{Asked, Simulator};
 pub use switches::{
     DeepPageText, DefaultOrder, DeleteAnswer, Echo, FreePlan, InactiveReasons, OversizedPage,
     ReEnrolment, Reason, Switches,
 };
+pub use tokens::{TokenOptions, TokenPair};
 pub use world::{Counts, EditError, Edits, StateKind, Team, fingerprint_of};

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::dialect::Dialect;
 use crate::outreach::OutreachOptions;
 use crate::plans::Plan;
+use crate::salesloft::SalesloftOptions;
 use crate::switches::Switches;
 
 /// How to build a [`crate::Simulator`].
@@ -23,6 +24,8 @@ pub struct Options {
     pub switches: Switches,
     /// Options of Outreach.
     pub outreach: OutreachOptions,
+    /// Options of Salesloft.
+    pub salesloft: SalesloftOptions,
     /// The delay that the HTTP server adds to every answer. Apollo itself takes 20 to 110 ms.
     pub latency: Duration,
 }
@@ -37,6 +40,7 @@ impl Default for Options {
             teams: vec![TeamOptions::default()],
             switches: Switches::default(),
             outreach: OutreachOptions::default(),
+            salesloft: SalesloftOptions::default(),
             latency: Duration::ZERO,
         }
     }
@@ -56,6 +60,14 @@ impl Options {
         Self {
             dialect: Dialect::Outreach,
             ..Self::with_contacts(prospects)
+        }
+    }
+
+    /// The default world with that many contacts, with Salesloft's API.
+    pub fn salesloft(people: usize) -> Self {
+        Self {
+            dialect: Dialect::Salesloft,
+            ..Self::with_contacts(people)
         }
     }
 }

@@ -8,7 +8,8 @@ use clap::Args as ClapArgs;
 
 use super::{address, serve_until_told};
 use crate::options::{Options, TeamOptions};
-use crate::outreach::{OutreachOptions, TokenOptions};
+use crate::outreach::OutreachOptions;
+use crate::tokens::TokenOptions;
 
 /// Serves a simulated Outreach API and its OAuth server, with an invented sales team.
 #[derive(Debug, Clone, ClapArgs)]

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
+use crate::tokens::TokenPair;
+
 const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
 
 /// Lifetime of an access token in seconds.
@@ -21,7 +23,7 @@ const MOST_NEWER: usize = 100;
 const THROTTLE: TimeDelta = TimeDelta::seconds(60);
 
 /// The scopes of a token; `None` is all of them.
-pub(super) type Scopes = Option<Vec<String>>;
+pub(crate) type Scopes = Option<Vec<String>>;
 
 /// All grants of one organisation.
 #[derive(Debug, Default)]
@@ -61,15 +63,6 @@ struct Refresh {
     revoked: bool,
 }
 
-/// A new pair of tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenPair {
-    pub access: String,
-    pub refresh: String,
-    /// Empty for everything.
-    pub scopes: Vec<String>,
-}
-
 /// Why no new pair is issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenError {
@@ -95,7 +88,7 @@ impl Access {
 
 impl Grants {
     /// Adds a pair that does not expire.
-    pub(super) fn add_lasting(
+    pub(crate) fn add_lasting(
         &mut self,
         user_id: &str,
         access: &str,
@@ -191,7 +184,7 @@ impl Grants {
         Ok(self.issue(now, (team_id, &user_id), scopes))
     }
 
-    pub(super) fn issue(
+    pub(crate) fn issue(
         &mut self,
         now: DateTime<Utc>,
         (team_id, user_id): (&str, &str),
@@ -237,21 +230,21 @@ impl Grants {
     }
 
     /// Expires all access tokens; refresh tokens stay valid.
-    pub(super) fn expire_access(&mut self, now: DateTime<Utc>) {
+    pub(crate) fn expire_access(&mut self, now: DateTime<Utc>) {
         for access in self.access.values_mut() {
             access.runs_out = Some(access.runs_out.map_or(now, |at| at.min(now)));
         }
     }
 
     /// Expires all refresh tokens; access tokens stay valid.
-    pub(super) fn expire_refresh(&mut self, now: DateTime<Utc>) {
+    pub(crate) fn expire_refresh(&mut self, now: DateTime<Utc>) {
         for refresh in &mut self.refresh {
             refresh.runs_out = Some(refresh.runs_out.map_or(now, |at| at.min(now)));
         }
     }
 
     /// Revokes all tokens of a user, or of everybody.
-    pub(super) fn revoke(&mut self, user_id: Option<&str>) {
+    pub(crate) fn revoke(&mut self, user_id: Option<&str>) {
         let concerned = |of: &str| user_id.is_none_or(|user_id| user_id == of);
         let access = self.access.values_mut();
         for access in access.filter(|access| concerned(&access.user_id)) {

@@ -4,7 +4,8 @@
 //! their own, and users are locked instead of deleted. Each kind of record has a file with its rendering,
 //! filters, sorts and writes; [`mod@list`] and [`resource`] have what all kinds share.
 //!
-//! Tests use the tokens of [`TokenOptions`], or answer the consent page with `sim_decision`, see [`oauth`].
+//! Tests use the tokens of [`TokenOptions`](crate::TokenOptions), or answer the consent page with
+//! `sim_decision`, see [`oauth`].
 
 mod accounts;
 mod answer;
@@ -47,8 +48,7 @@ use http::Method;
 
 pub(crate) use self::answer::{answer, team_of};
 pub(crate) use self::control::control;
-pub use self::grants::TokenPair;
-pub use self::options::{Duplicates, OutreachOptions, Ruleset, TokenOptions};
+pub use self::options::{Duplicates, OutreachOptions, Ruleset};
 pub(crate) use self::org::Org;
 pub use self::switches::{
     BrokenCursor, DeepOffset, ExpiredWords, ListOrder, Mismatch, OutreachSwitches, RootMeta,

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use http::Method;
 
 use super::answer::{fault_refusal, reply};
-use super::grants::{ACCESS_SECONDS, Scopes, TokenError, TokenPair};
+use super::grants::{ACCESS_SECONDS, Scopes, TokenError};
 use super::refusal::{JSON, Refusal};
 use super::switches::TokenErrors;
 use crate::dialect::RequestContext;
 use crate::json::Object;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest};
+use crate::tokens::TokenPair;
 use crate::world::World;
 
 pub(super) const BASE: &str = "/oauth/";

@@ -1,6 +1,7 @@
 //! The options of a simulated Outreach.
 
 use super::switches::OutreachSwitches;
+use crate::tokens::TokenOptions;
 
 /// The OAuth application and the organisations' settings.
 #[derive(Debug, Clone)]
@@ -36,19 +37,7 @@ impl Default for OutreachOptions {
     }
 }
 
-/// A pair of tokens that does not expire, for tests without the consent page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenOptions {
-    /// The index of the team in [`Options::teams`](crate::Options::teams).
-    pub team: usize,
-    /// The index of the user in the team, in order of ids.
-    pub user: usize,
-    pub access: String,
-    pub refresh: String,
-    /// Scopes such as `prospects.read`; `None` is all of them.
-    pub scopes: Option<Vec<String>>,
-}
-
+/// Outreach's pre-issued tokens.
 impl TokenOptions {
     /// `sim-outreach-access` and `sim-outreach-refresh` for the first user of the first team; those of the
     /// second team end in `-2`, and so on.
@@ -69,12 +58,6 @@ impl TokenOptions {
             refresh: format!("sim-outreach-refresh{suffix}"),
             scopes: None,
         }
-    }
-
-    /// The same with only these scopes.
-    pub fn with_scopes(mut self, scopes: &[&str]) -> Self {
-        self.scopes = Some(scopes.iter().map(|&scope| scope.to_owned()).collect());
-        self
     }
 }
 

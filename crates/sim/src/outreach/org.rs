@@ -1,12 +1,13 @@
-//! An organisation's tokens, rate limits and settings, and the edits of tests that concern them.
+//! An organisation's tokens, rate limits and settings.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::grants::{Grants, TokenPair};
+use super::grants::Grants;
 use super::options::{OutreachOptions, Ruleset};
 use super::switches::OutreachSwitches;
+use crate::tokens::TokenOptions;
 use crate::world::Team;
 use crate::world::user::User;
 
@@ -14,7 +15,7 @@ const WINDOW: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug)]
 pub(crate) struct Org {
-    pub(super) grants: Grants,
+    pub(crate) grants: Grants,
     pub(super) ruleset: Ruleset,
     pub(super) excluded_domains: Vec<String>,
     pub(crate) switches: OutreachSwitches,
@@ -76,35 +77,8 @@ impl Org {
     }
 }
 
-/// Tokens, for tests of an Outreach world.
+/// Outreach's settings and tokens.
 impl Team {
-    /// Issues a pair of tokens to a user without the consent page. `None` gives all scopes.
-    pub fn grant_tokens(
-        &mut self,
-        now: DateTime<Utc>,
-        user_id: &str,
-        scopes: Option<&[&str]>,
-    ) -> TokenPair {
-        let scopes = scopes.map(|scopes| scopes.iter().map(|&scope| scope.to_owned()).collect());
-        let ids = (self.id.as_str(), user_id);
-        self.org.grants.issue(now, ids, scopes)
-    }
-
-    /// Expires all access tokens.
-    pub fn expire_access_tokens(&mut self, now: DateTime<Utc>) {
-        self.org.grants.expire_access(now);
-    }
-
-    /// Expires all refresh tokens.
-    pub fn expire_refresh_tokens(&mut self, now: DateTime<Utc>) {
-        self.org.grants.expire_refresh(now);
-    }
-
-    /// Removes the application for one user or for everybody: all their tokens become invalid.
-    pub fn revoke_tokens(&mut self, user_id: Option<&str>) {
-        self.org.grants.revoke(user_id);
-    }
-
     /// Replaces the rules for adding prospects to sequences.
     pub fn set_ruleset(&mut self, ruleset: Ruleset) {
         self.org.ruleset = ruleset;
@@ -125,7 +99,7 @@ impl Team {
         let given = options.tokens.iter().filter(|token| token.team == at);
         let mut tokens: Vec<_> = given.cloned().collect();
         if tokens.is_empty() {
-            tokens.push(super::options::TokenOptions::of_team(at));
+            tokens.push(TokenOptions::of_team(at));
         }
         for token in tokens {
             let users: &[User] = self.users.all();

@@ -177,6 +177,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         due_at: None,
         completed_at: None,
         skipped_at: None,
+        remind_at: None,
         updated_at: call.now,
         deleted: false,
     };

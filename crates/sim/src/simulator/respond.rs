@@ -13,7 +13,7 @@ use crate::request::{SimReply, SimRequest};
 impl Simulator {
     /// Answers a request at a given time.
     pub fn respond(&self, now: DateTime<Utc>, request: &SimRequest) -> SimReply {
-        let now = now.trunc_subsecs(3);
+        let now = now.trunc_subsecs(self.0.options.dialect.decimals());
         if request.path.starts_with(control::BASE) {
             return control::respond(self, now, request);
         }

@@ -32,6 +32,8 @@ pub(crate) struct Account {
     pub(crate) num_contacts: usize,
     /// An unnamed account is not listed, but its contacts refer to it.
     pub(crate) named: bool,
+    /// Archived accounts are still listed.
+    pub(crate) archived_at: Option<DateTime<Utc>>,
     pub(crate) deleted: bool,
 }
 

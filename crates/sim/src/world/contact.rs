@@ -139,6 +139,34 @@ impl StateKind {
     }
 }
 
+impl State {
+    /// Whether the contact is in the sequence now.
+    pub(crate) fn is_in(&self) -> bool {
+        matches!(self.status, StateKind::Active | StateKind::Paused)
+    }
+
+    /// Ends a state that stays when its contact leaves the sequence.
+    pub(crate) fn leave(&mut self, now: DateTime<Utc>, reason: &str) {
+        if self.is_in() {
+            self.status = StateKind::Finished;
+            self.inactive_reason = Some(reason.to_owned());
+            self.finished_at = Some(now);
+            self.changed_at = now;
+            self.step_id = None;
+        }
+        self.updated_at = now;
+    }
+
+    /// Begins a state anew whose contact is back in the sequence.
+    pub(crate) fn come_back(&mut self, entry: Self) {
+        *self = Self {
+            id: std::mem::take(&mut self.id),
+            since: self.since,
+            ..entry
+        };
+    }
+}
+
 impl Contact {
     /// Empty if both parts are missing.
     pub(crate) fn name(&self) -> String {

@@ -135,7 +135,14 @@ impl Team {
     /// The contact disappears from searches, at the team's latest time.
     pub fn delete_contact(&mut self, id: &str) -> Result<(), EditError> {
         let account = self.live_contact(id)?.account_id.clone();
-        self.contacts.edit(id, |contact| contact.deleted = true);
+        let (now, states_stay) = (self.now(), self.conventions.states_stay);
+        self.contacts.edit(id, |contact| {
+            contact.deleted = true;
+            if states_stay {
+                let states = contact.states.iter_mut();
+                states.for_each(|state| state.leave(now, "person deleted"));
+            }
+        });
         self.uncount_at_account(account.as_deref());
         Ok(())
     }
@@ -153,9 +160,14 @@ impl Team {
         let account = account.map(|account| (account.id.clone(), account.brief()));
         let (account_id, account) = account.unzip();
         self.count_at_account(account_id.as_deref());
+        let states_stay = self.conventions.states_stay;
         self.contacts.edit(id, |contact| {
             contact.deleted = false;
             contact.updated_at = now;
+            if states_stay {
+                let states = contact.states.iter_mut();
+                states.for_each(|state| state.updated_at = now);
+            }
             contact.account_id = account_id;
             contact.account = account;
         });
@@ -234,6 +246,7 @@ impl Team {
             custom_fields: std::collections::BTreeMap::new(),
             num_contacts: 0,
             named: true,
+            archived_at: None,
             deleted: false,
         }
     }

@@ -9,6 +9,7 @@ use super::Team;
 use super::contact::{Contact, State, StateKind};
 use super::edits::EditError;
 use super::sequence::Sequence;
+use crate::dialect::Dialect;
 use crate::switches::{InactiveReasons, Reason};
 
 /// The fields of a new sequence.
@@ -138,9 +139,12 @@ impl Team {
     pub fn delete_sequence(&mut self, id: &str) -> Result<(), EditError> {
         let deleted = self.sequences.edit(id, |sequence| sequence.deleted = true);
         deleted.ok_or(EditError::NoSuchRecord)?;
-        if self.conventions.states_follow_sequences
-            && self.org.switches.sequence_delete_takes_states
-        {
+        let taken = match self.dialect {
+            Dialect::Apollo => false,
+            Dialect::Outreach => self.org.switches.sequence_delete_takes_states,
+            Dialect::Salesloft => self.salesloft.switches.cadence_delete_takes_memberships,
+        };
+        if taken {
             self.remove_states_in(id);
         }
         Ok(())
@@ -161,13 +165,13 @@ impl Team {
         sequence_id: &str,
     ) -> Result<String, EditError> {
         let contact = self.live_contact(contact_id)?;
-        if let Some(state) = contact.state_in(sequence_id) {
+        let stays = self.conventions.states_stay;
+        let known = contact.state_in(sequence_id);
+        if let Some(state) = known.filter(|state| !stays || state.is_in()) {
             return Ok(state.id.clone());
         }
         let state = self.entry_state(now, sequence_id, None)?;
-        let id = state.id.clone();
-        self.add_state(now, contact_id, state);
-        Ok(id)
+        Ok(self.add_state(now, contact_id, state))
     }
 
     /// Changes a contact's state in a sequence, with the given reason (`replied`, `manually
@@ -204,7 +208,7 @@ impl Team {
         })
     }
 
-    /// Removes a contact from a sequence, with its state.
+    /// Removes a contact from a sequence, with its state unless states stay.
     pub fn unenrol(
         &mut self,
         now: DateTime<Utc>,
@@ -212,7 +216,16 @@ impl Team {
         sequence_id: &str,
     ) -> Result<(), EditError> {
         self.live_contact(contact_id)?;
+        let stays = self.conventions.states_stay;
         self.touch_states(now, contact_id, |contact| {
+            if stays {
+                let mut states = contact.states.iter_mut();
+                let state = states.find(|state| state.sequence_id == sequence_id);
+                let state = state.filter(|state| state.is_in());
+                let state = state.ok_or(EditError::NoSuchRecord)?;
+                state.leave(now, "removed");
+                return Ok(());
+            }
             let before = contact.states.len();
             contact
                 .states
@@ -250,12 +263,29 @@ impl Team {
         Ok(state)
     }
 
-    pub(crate) fn add_state(&mut self, now: DateTime<Utc>, contact_id: &str, mut state: State) {
+    /// Adds a contact to a sequence and returns the id of its state there: that of the state it had, if
+    /// states stay.
+    pub(crate) fn add_state(
+        &mut self,
+        now: DateTime<Utc>,
+        contact_id: &str,
+        mut state: State,
+    ) -> String {
         self.tick(now);
         state.since = self.now();
         let sequence_id = state.sequence_id.clone();
+        let mut id = state.id.clone();
+        let stays = self.conventions.states_stay;
         let added = self.touch_states(now, contact_id, |contact| {
-            contact.states.push(state);
+            let mut states = contact.states.iter_mut();
+            let known = states.find(|known| stays && known.sequence_id == sequence_id);
+            match known {
+                Some(known) => {
+                    known.come_back(state);
+                    id.clone_from(&known.id);
+                }
+                None => contact.states.push(state),
+            }
             Ok(())
         });
         if added.is_ok() {
@@ -264,6 +294,7 @@ impl Team {
                 sequence.updated_at = now;
             });
         }
+        id
     }
 
     fn touch_states(

@@ -17,6 +17,7 @@ mod edits_random;
 mod edits_removal;
 mod edits_sequences;
 mod edits_steps;
+mod edits_tokens;
 mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
@@ -58,6 +59,7 @@ use crate::limits::{Counters, Quota};
 use crate::options::{KeyOptions, Options};
 use crate::outreach::Org;
 use crate::plans::Plan;
+use crate::salesloft;
 use crate::switches::Switches;
 
 /// One workspace.
@@ -82,6 +84,9 @@ pub struct Team {
     pub(crate) counters: Counters,
     /// Outreach's own data: tokens, limits and settings.
     pub(crate) org: Org,
+    /// The same of Salesloft.
+    pub(crate) salesloft: salesloft::Org,
+    pub(crate) dialect: Dialect,
     pub(crate) credits: Credits,
     pub(crate) switches: Switches,
     pub(crate) conventions: Conventions,
@@ -120,6 +125,9 @@ impl World {
             if options.dialect == Dialect::Outreach {
                 team.add_lasting_tokens(&options.outreach, at);
                 team.drop_histogram_if_due(options.epoch);
+            }
+            if options.dialect == Dialect::Salesloft {
+                team.become_salesloft(&options.salesloft, at);
             }
             teams.push(team);
         }

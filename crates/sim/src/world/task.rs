@@ -28,6 +28,7 @@ pub(crate) struct Task {
     pub(crate) due_at: Option<DateTime<Utc>>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
     pub(crate) skipped_at: Option<DateTime<Utc>>,
+    pub(crate) remind_at: Option<DateTime<Utc>>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) deleted: bool,
 }

@@ -59,6 +59,7 @@ impl Team {
             custom_fields: std::collections::BTreeMap::new(),
             num_contacts: 0,
             named: true,
+            archived_at: None,
             deleted: false,
         }
     }

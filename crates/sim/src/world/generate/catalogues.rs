@@ -53,7 +53,11 @@ impl Team {
                 .iter()
                 .map(|&choice| (self.mint_unless_named(start, choice), choice))
                 .collect();
-            let id = self.mint_unless_named(start, &format!("custom{}", n + 1));
+            let id = if self.conventions.fields_have_labels {
+                name.to_owned()
+            } else {
+                self.mint_unless_named(start, &format!("custom{}", n + 1))
+            };
             self.fields.push(Field {
                 id,
                 modality,

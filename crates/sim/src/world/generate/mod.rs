@@ -16,6 +16,7 @@ use super::table::Table;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
 use crate::outreach::Org;
+use crate::salesloft;
 
 /// How long the team had existed before the epoch.
 const HISTORY: TimeDelta = TimeDelta::days(540);
@@ -44,6 +45,8 @@ impl Team {
             plan: team.plan,
             counters: Counters::default(),
             org: Org::new(&options.outreach),
+            salesloft: salesloft::Org::new(&options.salesloft),
+            dialect: options.dialect,
             credits: Credits::default(),
             switches: options.switches.clone(),
             conventions: options.dialect.conventions(),

@@ -47,6 +47,7 @@ impl Team {
             due_at: Some(created_at + TimeDelta::days(due)),
             completed_at: done.then(|| created_at + TimeDelta::days(due - 1)),
             skipped_at: None,
+            remind_at: None,
             updated_at: if done {
                 created_at + TimeDelta::days(due - 1)
             } else {

@@ -1,0 +1,197 @@
+//! The Salesloft API v2 and its OAuth server: the routing table.
+//!
+//! The records are those of the [world](crate::world): contacts are people, sequences are cadences, and their
+//! states are memberships, which stay when somebody leaves. Each kind of record has a file with its
+//! rendering, filters and sorts; [`mod@list`] and [`resource`] have what all kinds share.
+//!
+//! Tests use the tokens `sim-salesloft-access` and `sim-salesloft-refresh`, or answer the consent page with
+//! `sim_decision`, see [`oauth`].
+
+mod accounts;
+mod actions;
+mod answer;
+mod cadence_memberships;
+mod cadences;
+mod control;
+mod custom_fields;
+mod distortion;
+mod eastern;
+mod email_templates;
+mod filter;
+mod grants;
+mod list;
+mod oauth;
+mod options;
+mod org;
+mod page;
+mod people;
+mod person_stages;
+mod query;
+mod record;
+mod refusal;
+mod resource;
+mod root;
+mod steps;
+mod switches;
+mod tasks;
+mod users;
+mod value;
+
+use http::Method;
+
+pub(crate) use self::answer::{answer, page_of, team_of};
+pub(crate) use self::control::control;
+pub use self::options::SalesloftOptions;
+pub(crate) use self::org::Org;
+pub use self::switches::{DeletedCadence, OldRefreshToken, SalesloftSwitches, TaskUpdates};
+
+use self::grants::Access;
+use self::list::{list, show};
+use self::query::Query;
+use self::refusal::{Answer, Refusal};
+use self::resource::render;
+use crate::fault::Action;
+use crate::world::{RowRenderers, Team};
+
+const BASE: &str = "/v2/";
+
+/// Every endpoint of the API: method, path below the base, action in the ledger, required scope, handler.
+/// Each path also works with `.json`.
+#[rustfmt::skip]
+static ROUTES: &[Route] = &[
+    route(Method::GET,    "me",                       "me",                          "team:read",     root::me),
+    route(Method::GET,    "team",                     "team",                        "team:read",     root::team),
+
+    route(Method::GET,    "users",                    "users/list",                  "team:read",     list::<users::Users>),
+    route(Method::GET,    "users/{id}",               "users/get",                   "team:read",     show::<users::Users>),
+
+    route(Method::GET,    "people",                   "people/list",                 "people:read",   list::<people::People>),
+    route(Method::GET,    "people/{id}",              "people/get",                  "people:read",   show::<people::People>),
+
+    route(Method::GET,    "accounts",                 "accounts/list",               "accounts:read", list::<accounts::Accounts>),
+    route(Method::GET,    "accounts/{id}",            "accounts/get",                "accounts:read", show::<accounts::Accounts>),
+
+    route(Method::GET,    "cadences",                 "cadences/list",               "cadences:read", list::<cadences::Cadences>),
+    route(Method::GET,    "cadences/{id}",            "cadences/get",                "cadences:read", show::<cadences::Cadences>),
+
+    route(Method::GET,    "cadence_memberships",      "cadence_memberships/list",    "cadences:read", list::<cadence_memberships::CadenceMemberships>),
+    route(Method::GET,    "cadence_memberships/{id}", "cadence_memberships/get",     "cadences:read", show::<cadence_memberships::CadenceMemberships>),
+
+    route(Method::GET,    "steps",                    "steps/list",                  "cadences:read", list::<steps::Steps>),
+    route(Method::GET,    "steps/{id}",               "steps/get",                   "cadences:read", show::<steps::Steps>),
+    route(Method::GET,    "action_details/email_details/{id}",     "email_details/get",     "cadences:read", steps::email_details),
+    route(Method::GET,    "action_details/call_instructions/{id}", "call_instructions/get", "cadences:read", steps::instructions),
+    route(Method::GET,    "action_details/other_details/{id}",     "other_details/get",     "cadences:read", steps::instructions),
+    route(Method::GET,    "actions",                  "actions/list",                "cadences:read", list::<actions::Actions>),
+    route(Method::GET,    "actions/{id}",             "actions/get",                 "cadences:read", show::<actions::Actions>),
+
+    route(Method::GET,    "tasks",                    "tasks/list",                  "tasks:read",    tasks::list_tasks),
+    route(Method::GET,    "tasks/{id}",               "tasks/get",                   "tasks:read",    show::<tasks::Tasks>),
+
+    route(Method::GET,    "email_templates",          "email_templates/list",        "emails:read",   list::<email_templates::EmailTemplates>),
+    route(Method::GET,    "email_templates/{id}",     "email_templates/get",         "emails:read",   show::<email_templates::EmailTemplates>),
+    route(Method::GET,    "custom_fields",            "custom_fields/list",          "",              list::<custom_fields::CustomFields>),
+    route(Method::GET,    "custom_fields/{id}",       "custom_fields/get",           "",              show::<custom_fields::CustomFields>),
+    route(Method::GET,    "person_stages",            "person_stages/list",          "people:read",   list::<person_stages::PersonStages>),
+    route(Method::GET,    "person_stages/{id}",       "person_stages/get",           "people:read",   show::<person_stages::PersonStages>),
+];
+
+/// The renderings of rows that are cached.
+pub(crate) const RENDERERS: RowRenderers = RowRenderers {
+    user: |user| render(user),
+    account: |account| render(account),
+    contact: |contact| render(contact),
+    state: |contact, state| render(cadence_memberships::Membership { contact, state }),
+    sequence: |sequence| render(sequence),
+    template: |template| render(template),
+    // There are no mailboxes.
+    mailbox: |_| "{}".to_owned(),
+    task: |task| render(task),
+};
+
+type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
+
+/// An endpoint.
+#[derive(Debug)]
+struct Route {
+    method: Method,
+    path: &'static str,
+    action: &'static str,
+    /// Empty if none is required.
+    scope: &'static str,
+    handler: Handler,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    action: &'static str,
+    scope: &'static str,
+    handler: Handler,
+) -> Route {
+    Route {
+        method,
+        path,
+        action,
+        scope,
+        handler,
+    }
+}
+
+/// A call that has passed all checks before its handler.
+#[derive(Debug)]
+struct Call<'a> {
+    team: &'a mut Team,
+    query: &'a Query,
+    /// The id in the path, empty where the route has none.
+    id: &'a str,
+    access: &'a Access,
+    /// The fault that changes the list.
+    distortion: Option<&'a Action>,
+}
+
+impl Call<'_> {
+    /// Checks that the token has a scope.
+    fn require_scope(&self, scope: &str) -> Result<(), Refusal> {
+        if scope.is_empty() || self.access.has_scope(scope) {
+            Ok(())
+        } else {
+            Err(Refusal::no_scope(scope))
+        }
+    }
+
+    fn not_found(&self) -> Refusal {
+        Refusal::not_found(self.team.salesloft.switches.not_found_without_status)
+    }
+}
+
+/// The endpoint at a path, with the id in it.
+fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
+    let path = below_base(path)?;
+    let mut routes = ROUTES.iter().filter(|route| route.method == *method);
+    routes.find_map(|route| Some((route, id_in(route.path, path)?)))
+}
+
+/// The path without its base, a trailing slash and `.json`. `oauth/token` has no base.
+pub(crate) fn below_base(path: &str) -> Option<&str> {
+    if path.starts_with(oauth::BASE) {
+        return path.strip_prefix('/');
+    }
+    let path = path.strip_prefix(BASE)?;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    Some(path.strip_suffix(".json").unwrap_or(path))
+}
+
+/// The id that makes `path` fit `pattern`; empty if the pattern has none.
+fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    let mut id = "";
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(id),
+            (Some("{id}"), Some(part)) if !part.is_empty() => id = part,
+            (Some(wanted), Some(part)) if wanted == part => {}
+            _ => return None,
+        }
+    }
+}
