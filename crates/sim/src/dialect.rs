@@ -153,7 +153,7 @@ impl Dialect {
                 parts_have_ids: true,
                 addresses_are_unique: true,
                 names_are_ids: true,
-                states_follow_sequences: false,
+                states_follow_sequences: true,
                 opens_touch_contacts: true,
                 states_stay: true,
                 fields_have_labels: true,

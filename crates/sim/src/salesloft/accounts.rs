@@ -1,4 +1,4 @@
-//! Reading of accounts.
+//! Reading of accounts. Writing is in [`accounts_write`](super::accounts_write).
 
 use bytes::Bytes;
 

@@ -13,6 +13,7 @@ use super::refusal::{Answer, JSON, Refusal};
 use super::{Call, Route, find, oauth};
 use crate::dialect::RequestContext;
 use crate::fault::Action;
+use crate::params::Params;
 use crate::request::{SimReply, SimRequest, date};
 use crate::world::World;
 
@@ -109,15 +110,21 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
     }
     let without_status = team.salesloft.switches.not_found_without_status;
     let (route, id) = found.ok_or_else(|| Refusal::not_found(without_status))?;
+    let params = Params::read(context.request);
     team.tick(now);
     let mut call = Call {
+        now,
         team,
         query: &query,
+        params: &params,
         id,
         access: &access,
         distortion: context.fault,
     };
     call.require_scope(scope_of(route, &call))?;
+    if params.unreadable {
+        return Err(Refusal::unreadable());
+    }
     let page = query.page();
     let team = (at, &mut *call.team);
     let path = &context.request.path;

@@ -1,4 +1,4 @@
-//! Memberships: people in cadences, also those who have left.
+//! Memberships: people in cadences, also those who have left. Writing is in [`enrolment`](super::enrolment).
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -1,4 +1,4 @@
-//! Cadences. There is no call to change them.
+//! Cadences. There is no call to change them; [`cadence_imports`](super::cadence_imports) creates them.
 
 use std::borrow::Cow;
 

@@ -77,3 +77,9 @@ fn field_type(field: &Field) -> &'static str {
         "person"
     }
 }
+
+/// Whether a team has a field with that label; `modality` is the world's.
+pub(super) fn is_known(team: &Team, modality: &str, label: &str) -> bool {
+    let mut fields = team.fields.iter();
+    fields.any(|field| field.modality == modality && field.name == label)
+}

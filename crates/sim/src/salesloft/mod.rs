@@ -8,8 +8,12 @@
 //! `sim_decision`, see [`oauth`].
 
 mod accounts;
+mod accounts_write;
 mod actions;
 mod answer;
+mod body;
+mod cadence_exports;
+mod cadence_imports;
 mod cadence_memberships;
 mod cadences;
 mod control;
@@ -17,6 +21,7 @@ mod custom_fields;
 mod distortion;
 mod eastern;
 mod email_templates;
+mod enrolment;
 mod filter;
 mod grants;
 mod list;
@@ -25,6 +30,7 @@ mod options;
 mod org;
 mod page;
 mod people;
+mod people_write;
 mod person_stages;
 mod query;
 mod record;
@@ -34,9 +40,11 @@ mod root;
 mod steps;
 mod switches;
 mod tasks;
+mod tasks_write;
 mod users;
 mod value;
 
+use chrono::{DateTime, Utc};
 use http::Method;
 
 pub(crate) use self::answer::{answer, page_of, team_of};
@@ -51,6 +59,7 @@ use self::query::Query;
 use self::refusal::{Answer, Refusal};
 use self::resource::render;
 use crate::fault::Action;
+use crate::params::Params;
 use crate::world::{RowRenderers, Team};
 
 const BASE: &str = "/v2/";
@@ -66,16 +75,28 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "users/{id}",               "users/get",                   "team:read",     show::<users::Users>),
 
     route(Method::GET,    "people",                   "people/list",                 "people:read",   list::<people::People>),
+    route(Method::POST,   "people",                  "people/create",               "people:write",  people_write::create),
     route(Method::GET,    "people/{id}",              "people/get",                  "people:read",   show::<people::People>),
+    route(Method::PUT,    "people/{id}",             "people/update",               "people:write",  people_write::update),
+    route(Method::DELETE, "people/{id}",             "people/delete",               "people:delete", people_write::delete),
+    route(Method::POST,   "person_upserts",          "people/upsert",               "people:write",  people_write::upsert),
 
     route(Method::GET,    "accounts",                 "accounts/list",               "accounts:read", list::<accounts::Accounts>),
+    route(Method::POST,   "accounts",                "accounts/create",             "accounts:write",accounts_write::create),
     route(Method::GET,    "accounts/{id}",            "accounts/get",                "accounts:read", show::<accounts::Accounts>),
+    route(Method::PUT,    "accounts/{id}",           "accounts/update",             "accounts:write",accounts_write::update),
+    route(Method::DELETE, "accounts/{id}",           "accounts/delete",             "accounts:delete",accounts_write::delete),
+    route(Method::POST,   "account_upserts",         "accounts/upsert",             "accounts:write",accounts_write::upsert),
 
     route(Method::GET,    "cadences",                 "cadences/list",               "cadences:read", list::<cadences::Cadences>),
     route(Method::GET,    "cadences/{id}",            "cadences/get",                "cadences:read", show::<cadences::Cadences>),
+    route(Method::POST,   "cadence_imports",         "cadence_imports/create",      "cadences:write",cadence_imports::create),
+    route(Method::GET,    "cadence_exports/{id}",    "cadence_exports/get",         "cadences:read", cadence_exports::show),
 
     route(Method::GET,    "cadence_memberships",      "cadence_memberships/list",    "cadences:read", list::<cadence_memberships::CadenceMemberships>),
+    route(Method::POST,   "cadence_memberships",     "cadence_memberships/create",  "cadences:write",enrolment::create),
     route(Method::GET,    "cadence_memberships/{id}", "cadence_memberships/get",     "cadences:read", show::<cadence_memberships::CadenceMemberships>),
+    route(Method::DELETE, "cadence_memberships/{id}","cadence_memberships/delete",  "cadences:delete",enrolment::delete),
 
     route(Method::GET,    "steps",                    "steps/list",                  "cadences:read", list::<steps::Steps>),
     route(Method::GET,    "steps/{id}",               "steps/get",                   "cadences:read", show::<steps::Steps>),
@@ -86,7 +107,9 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "actions/{id}",             "actions/get",                 "cadences:read", show::<actions::Actions>),
 
     route(Method::GET,    "tasks",                    "tasks/list",                  "tasks:read",    tasks::list_tasks),
+    route(Method::POST,   "tasks",                   "tasks/create",                "tasks:write",   tasks_write::create),
     route(Method::GET,    "tasks/{id}",               "tasks/get",                   "tasks:read",    show::<tasks::Tasks>),
+    route(Method::PUT,    "tasks/{id}",              "tasks/update",                "tasks:write",   tasks_write::update),
 
     route(Method::GET,    "email_templates",          "email_templates/list",        "emails:read",   list::<email_templates::EmailTemplates>),
     route(Method::GET,    "email_templates/{id}",     "email_templates/get",         "emails:read",   show::<email_templates::EmailTemplates>),
@@ -141,8 +164,11 @@ const fn route(
 /// A call that has passed all checks before its handler.
 #[derive(Debug)]
 struct Call<'a> {
+    now: DateTime<Utc>,
     team: &'a mut Team,
     query: &'a Query,
+    /// Query and body.
+    params: &'a Params,
     /// The id in the path, empty where the route has none.
     id: &'a str,
     access: &'a Access,
@@ -157,6 +183,15 @@ impl Call<'_> {
             Ok(())
         } else {
             Err(Refusal::no_scope(scope))
+        }
+    }
+
+    /// The status of an answer with a new record.
+    fn created_status(&self) -> u16 {
+        if self.team.salesloft.switches.created_status {
+            201
+        } else {
+            200
         }
     }
 

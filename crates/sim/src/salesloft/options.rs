@@ -16,6 +16,10 @@ pub struct SalesloftOptions {
     pub tokens: Vec<TokenOptions>,
     /// Cost points of a team, for all its applications and users.
     pub points_per_minute: u32,
+    /// A team can have people with the same e-mail address.
+    pub duplicates_allowed: bool,
+    /// A person on one cadence can't be added to another.
+    pub one_cadence_per_person: bool,
     /// The first id of each team. 0 draws a number below 1,000.
     pub first_id: u64,
     pub switches: SalesloftSwitches,
@@ -50,6 +54,8 @@ impl Default for SalesloftOptions {
             scopes: ALL_SCOPES.map(str::to_owned).to_vec(),
             tokens: Vec::new(),
             points_per_minute: 600,
+            duplicates_allowed: false,
+            one_cadence_per_person: false,
             first_id: 0,
             switches: SalesloftSwitches::default(),
         }

@@ -16,6 +16,8 @@ use crate::world::{EditError, Team};
 pub(crate) struct Org {
     pub(crate) grants: Grants,
     pub(crate) switches: SalesloftSwitches,
+    pub(super) duplicates_allowed: bool,
+    pub(super) one_cadence_per_person: bool,
     /// The tasks that were made with an idempotency key.
     pub(super) task_keys: BTreeMap<String, String>,
     points_per_minute: u32,
@@ -38,6 +40,8 @@ impl Org {
         Self {
             grants: Grants::default(),
             switches: options.switches.clone(),
+            duplicates_allowed: options.duplicates_allowed,
+            one_cadence_per_person: options.one_cadence_per_person,
             task_keys: BTreeMap::new(),
             points_per_minute: options.points_per_minute,
             spent: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! Reading of people.
+//! Reading of people. Writing is in [`people_write`](super::people_write).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -369,6 +369,16 @@ fn native_text<'t>(person: &'t Contact, name: &str) -> Option<&'t str> {
 /// A field that the world does not model.
 pub(super) fn native<'t>(fields: &'t BTreeMap<String, Json>, name: &str) -> Option<&'t Json> {
     fields.get(&format!("{NATIVE}{name}"))
+}
+
+/// Stores a field that the world does not model; null removes it.
+pub(super) fn set_native(fields: &mut BTreeMap<String, Json>, name: &str, value: &Json) {
+    let key = format!("{NATIVE}{name}");
+    if value.is_null() {
+        fields.remove(&key);
+    } else {
+        fields.insert(key, value.clone());
+    }
 }
 
 /// Renders the fields that the world does not model.

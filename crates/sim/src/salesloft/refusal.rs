@@ -24,6 +24,14 @@ impl Answer {
             records: 1,
         }
     }
+
+    pub(super) fn nothing() -> Self {
+        Self {
+            status: 204,
+            body: Bytes::new(),
+            records: 0,
+        }
+    }
 }
 
 /// An error answer.
@@ -82,6 +90,14 @@ impl Refusal {
     pub(super) fn no_scope(scope: &str) -> Self {
         let text = format!("Insufficient scope: {scope} is required");
         Self::numbered(403, &text)
+    }
+
+    pub(super) fn not_for_you() -> Self {
+        Self::numbered(403, "You are not authorized to perform this action")
+    }
+
+    pub(super) fn unreadable() -> Self {
+        Self::numbered(400, "Bad Request")
     }
 
     pub(super) fn too_many() -> Self {

@@ -1,4 +1,4 @@
-//! Reading of tasks.
+//! Reading of tasks. Writing is in [`tasks_write`](super::tasks_write).
 
 use bytes::Bytes;
 use chrono::NaiveDate;

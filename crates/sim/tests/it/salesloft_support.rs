@@ -35,6 +35,31 @@ pub(crate) fn get_at(sim: &Simulator, now: DateTime<Utc>, target: &str) -> SimRe
     sim.respond(now, &request("GET", target, None))
 }
 
+pub(crate) fn post(sim: &Simulator, target: &str, body: &Value) -> SimReply {
+    sim.respond(noon(), &request("POST", target, Some(body)))
+}
+
+pub(crate) fn put(sim: &Simulator, target: &str, body: &Value) -> SimReply {
+    sim.respond(noon(), &request("PUT", target, Some(body)))
+}
+
+pub(crate) fn delete(sim: &Simulator, target: &str) -> SimReply {
+    sim.respond(noon(), &request("DELETE", target, None))
+}
+
+/// The record of a successful write.
+pub(crate) fn done(reply: &SimReply) -> Value {
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()["data"].clone()
+}
+
+/// The status and the words of a refusal about a field.
+pub(crate) fn refusal(reply: &SimReply, field: &str) -> (u16, String) {
+    let body = reply.json();
+    let words = body["errors"][field][0].as_str();
+    (reply.status, words.unwrap_or_default().to_owned())
+}
+
 /// The records of one page, and its metadata.
 pub(crate) fn page(sim: &Simulator, target: &str) -> (Vec<Value>, Value) {
     let reply = get(sim, target);
