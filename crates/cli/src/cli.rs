@@ -119,6 +119,9 @@ pub(crate) enum SimCommand {
     /// Simulate Outreach, according to its documentation and to recorded answers.
     #[command(after_help = SIM_OUTREACH)]
     Outreach(syncline_sim::OutreachArgs),
+    /// Simulate Salesloft, according to its documentation and to recorded answers.
+    #[command(after_help = SIM_SALESLOFT)]
+    Salesloft(syncline_sim::SalesloftArgs),
 }
 
 #[derive(Subcommand)]
@@ -445,6 +448,15 @@ sim_decision=approve or sim_decision=deny as a further parameter.
 Change prospects there:   curl -X POST 'http://127.0.0.1:8091/_sim/edit?contacts=20'
 Revoke all tokens:        curl -X POST http://127.0.0.1:8091/_sim/revoke_tokens
 List its requests:        curl http://127.0.0.1:8091/_sim/ledger";
+
+const SIM_SALESLOFT: &str = "\
+The tokens are printed at the start. A script answers the consent page by repeating the request with
+sim_decision=approve or sim_decision=deny as a further parameter.
+
+Change people there:      curl -X POST 'http://127.0.0.1:8092/_sim/edit?contacts=20'
+Revoke all tokens:        curl -X POST http://127.0.0.1:8092/_sim/revoke_tokens
+Spend cost points:        curl -X POST 'http://127.0.0.1:8092/_sim/spend_points?points=300'
+List its requests:        curl http://127.0.0.1:8092/_sim/ledger";
 
 const OPENAPI: &str = "\
 One document per API; `serve` has them at /openapi/mgmt.json and so on.

@@ -41,7 +41,7 @@ mod tokens;
 mod wire;
 mod world;
 
-pub use args::{Args, OutreachArgs, PlanName, run, run_outreach};
+pub use args::{Args, OutreachArgs, PlanName, SalesloftArgs, run, run_outreach, run_salesloft};
 pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;

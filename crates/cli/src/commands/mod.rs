@@ -24,6 +24,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sync(args) => Box::pin(sync::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Sim(SimCommand::Outreach(args)) => Ok(syncline_sim::run_outreach(args).await?),
+        Command::Sim(SimCommand::Salesloft(args)) => Ok(syncline_sim::run_salesloft(args).await?),
         Command::Simulate(args) => simulate::run(&args),
         Command::Keys(command) => keys::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,

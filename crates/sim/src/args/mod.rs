@@ -2,6 +2,7 @@
 
 mod apollo;
 mod outreach;
+mod salesloft;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 
 pub use self::apollo::{Args, PlanName, run};
 pub use self::outreach::{OutreachArgs, run_outreach};
+pub use self::salesloft::{SalesloftArgs, run_salesloft};
 use crate::options::Options;
 use crate::server::serve;
 use crate::simulator::Simulator;

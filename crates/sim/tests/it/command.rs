@@ -1,7 +1,9 @@
 //! The command line.
 
 use clap::Parser as _;
-use syncline_sim::{Args, Dialect, KeyOptions, Options, OutreachArgs, Plan, SimRequest, Simulator};
+use syncline_sim::{
+    Args, Dialect, KeyOptions, Options, OutreachArgs, Plan, SalesloftArgs, SimRequest, Simulator,
+};
 
 #[derive(Debug, clap::Parser)]
 struct Cli {
@@ -89,4 +91,35 @@ fn outreach_has_a_command_line_of_its_own() {
     let ask = ask.header("authorization", "Bearer sim-outreach-access-2");
     let count = sim.respond(crate::noon(), &ask).json()["meta"]["count"].clone();
     assert_eq!(count, 30);
+}
+
+#[derive(Debug, clap::Parser)]
+struct SalesloftCli {
+    #[command(flatten)]
+    args: SalesloftArgs,
+}
+
+#[test]
+fn salesloft_has_a_command_line_of_its_own() {
+    let line = [
+        "salesloft",
+        "--people",
+        "30",
+        "--teams",
+        "2",
+        "--client-secret",
+        "mine",
+        "--points-per-minute",
+        "5",
+    ];
+    let given = SalesloftCli::try_parse_from(line).unwrap().args.options();
+    assert_eq!(given.dialect, Dialect::Salesloft);
+    assert_eq!(given.salesloft.client_id, "sim-salesloft-client");
+    assert_eq!(given.salesloft.client_secret, "mine");
+    let sim = Simulator::new(given);
+    let ask = SimRequest::get("/v2/people?include_paging_counts=true");
+    let ask = ask.header("authorization", "Bearer sim-salesloft-access-2");
+    let reply = sim.respond(crate::noon(), &ask);
+    assert_eq!(reply.json()["metadata"]["paging"]["total_count"], 30);
+    assert_eq!(reply.header("x-ratelimit-remaining-minute"), Some("4"));
 }

@@ -24,6 +24,7 @@ mod outreach_writes;
 mod paging;
 mod records;
 mod salesloft_cadences;
+mod salesloft_http;
 mod salesloft_lists;
 mod salesloft_oauth;
 mod salesloft_records;
