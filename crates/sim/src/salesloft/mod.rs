@@ -43,6 +43,7 @@ mod tasks;
 mod tasks_write;
 mod users;
 mod value;
+mod webhook_subscriptions;
 
 use chrono::{DateTime, Utc};
 use http::Method;
@@ -117,6 +118,12 @@ static ROUTES: &[Route] = &[
     route(Method::GET,    "custom_fields/{id}",       "custom_fields/get",           "",              show::<custom_fields::CustomFields>),
     route(Method::GET,    "person_stages",            "person_stages/list",          "people:read",   list::<person_stages::PersonStages>),
     route(Method::GET,    "person_stages/{id}",       "person_stages/get",           "people:read",   show::<person_stages::PersonStages>),
+
+    route(Method::GET,    "webhook_subscriptions",   "webhook_subscriptions/index", "",              webhook_subscriptions::list),
+    route(Method::POST,   "webhook_subscriptions",   "webhook_subscriptions/create","",              webhook_subscriptions::create),
+    route(Method::GET,    "webhook_subscriptions/{id}","webhook_subscriptions/get",   "",              webhook_subscriptions::show),
+    route(Method::PUT,    "webhook_subscriptions/{id}","webhook_subscriptions/update","",              webhook_subscriptions::update),
+    route(Method::DELETE, "webhook_subscriptions/{id}","webhook_subscriptions/delete","",              webhook_subscriptions::delete),
 ];
 
 /// The renderings of rows that are cached.

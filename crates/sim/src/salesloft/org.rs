@@ -9,6 +9,7 @@ use super::grants::Grants;
 use super::options::SalesloftOptions;
 use super::resource::number;
 use super::switches::SalesloftSwitches;
+use super::webhook_subscriptions::Subscription;
 use crate::tokens::TokenOptions;
 use crate::world::{EditError, Team};
 
@@ -20,6 +21,7 @@ pub(crate) struct Org {
     pub(super) one_cadence_per_person: bool,
     /// The tasks that were made with an idempotency key.
     pub(super) task_keys: BTreeMap<String, String>,
+    pub(super) subscriptions: Vec<Subscription>,
     points_per_minute: u32,
     /// Points that were spent, oldest first; those of earlier windows are dropped.
     spent: VecDeque<(DateTime<Utc>, u32)>,
@@ -43,6 +45,7 @@ impl Org {
             duplicates_allowed: options.duplicates_allowed,
             one_cadence_per_person: options.one_cadence_per_person,
             task_keys: BTreeMap::new(),
+            subscriptions: Vec::new(),
             points_per_minute: options.points_per_minute,
             spent: VecDeque::new(),
         }

@@ -25,6 +25,15 @@ impl Answer {
         }
     }
 
+    /// A record without `data` around it.
+    pub(super) fn bare(status: u16, record: String) -> Self {
+        Self {
+            status,
+            body: Bytes::from(record),
+            records: 1,
+        }
+    }
+
     pub(super) fn nothing() -> Self {
         Self {
             status: 204,

@@ -49,6 +49,8 @@ pub struct SalesloftSwitches {
     pub account_updates_need_name: bool,
     /// An unknown label in `custom_fields` gets 422 instead of being ignored.
     pub unknown_custom_fields_refused: bool,
+    /// A new webhook subscription is in `data`. Otherwise the answer is the bare subscription.
+    pub webhook_creation_in_data: bool,
     /// Pages from this one on get 502.
     pub bad_gateway_from_page: Option<u64>,
     /// Lists of users without `page` show everybody and have no `paging`. Otherwise they have pages.
@@ -85,6 +87,7 @@ impl Default for SalesloftSwitches {
             forbidden_enrolment_removed: false,
             account_updates_need_name: false,
             unknown_custom_fields_refused: false,
+            webhook_creation_in_data: false,
             bad_gateway_from_page: None,
             unpaged_lists: true,
             rolling_minute: false,

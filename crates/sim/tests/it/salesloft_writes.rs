@@ -317,3 +317,34 @@ fn a_task_is_made_once_for_a_key_and_completed() {
     assert_eq!(refusal(&post(&sim, "tasks", &wrong), "person").0, 422);
     assert_eq!(delete(&sim, &target).status, 404, "there is no such call");
 }
+
+#[test]
+fn webhooks_are_subscribed_to_one_event_at_a_time() {
+    let sim = salesloft(10);
+    let fields = json!({
+        "callback_url": "https://app.example/hook", "callback_token": "secret",
+        "event_type": "person_updated",
+    });
+    let made = post(&sim, "webhook_subscriptions", &fields).json();
+    assert_eq!(
+        (&made["event_type"], &made["enabled"]),
+        (&json!("person_updated"), &json!(true))
+    );
+    let target = format!("webhook_subscriptions/{}", id(&made));
+    let disabled = done(&put(&sim, &target, &json!({"enabled": false})));
+    assert_eq!(disabled["enabled"], false);
+    assert_eq!(done(&get(&sim, "webhook_subscriptions")), json!([disabled]));
+    assert_eq!(
+        (delete(&sim, &target).status, get(&sim, &target).status),
+        (204, 404)
+    );
+    let mut wrong = fields.clone();
+    wrong["event_type"] = json!("person_danced");
+    let refused = post(&sim, "webhook_subscriptions", &wrong);
+    assert_eq!(refusal(&refused, "event_type").0, 422);
+    let wrapped = salesloft_with(10, |options| {
+        options.salesloft.switches.webhook_creation_in_data = true;
+    });
+    let made = done(&post(&wrapped, "webhook_subscriptions", &fields));
+    assert_eq!(made["callback_token"], "secret");
+}
