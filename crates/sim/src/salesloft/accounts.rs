@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::people::{labelled, native, write_natives};
+use super::extras::{labelled, native, write_natives};
 use super::query::Query;
 use super::record::Record;
 use super::resource::{FilterList, Item, Kind, Resource};

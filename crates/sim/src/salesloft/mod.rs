@@ -22,6 +22,7 @@ mod distortion;
 mod eastern;
 mod email_templates;
 mod enrolment;
+mod extras;
 mod filter;
 mod grants;
 mod list;

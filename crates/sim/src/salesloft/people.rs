@@ -1,25 +1,25 @@
 //! Reading of people. Writing is in [`people_write`](super::people_write).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::cadence_memberships::has_replied;
+use super::extras::{as_text, labelled, native, write_natives};
 use super::query::Query;
 use super::record::Record;
 use super::resource::{FilterList, Item, Kind, Resource};
 use super::switches::SalesloftSwitches;
 use super::users::{guid, mailbox};
 use super::value::Value;
-use crate::json::{Object, quoted};
+use crate::json::Object;
 use crate::world::Team;
 use crate::world::contact::{Contact, Email, State};
 use crate::world::place::Place;
 use crate::world::table::Row as _;
 
-/// Writable fields that the world does not model; they are stored as written, under [`NATIVE`].
+/// Writable fields that the world does not model; they are stored as written.
 pub(super) const UNMODELED: [&str; 15] = [
     "crm_object_type",
     "crm_url",
@@ -37,9 +37,6 @@ pub(super) const UNMODELED: [&str; 15] = [
     "job_function",
     "external_source",
 ];
-
-/// What the keys of fields begin with that are stored among the custom fields, whose keys are labels.
-const NATIVE: &str = "native:";
 
 const EUROPEAN: [&str; 6] = [
     "Sweden",
@@ -364,54 +361,4 @@ fn seniority(person: &Contact) -> &str {
 
 fn native_text<'t>(person: &'t Contact, name: &str) -> Option<&'t str> {
     native(&person.custom_fields, name).and_then(Json::as_str)
-}
-
-/// A field that the world does not model.
-pub(super) fn native<'t>(fields: &'t BTreeMap<String, Json>, name: &str) -> Option<&'t Json> {
-    fields.get(&format!("{NATIVE}{name}"))
-}
-
-/// Stores a field that the world does not model; null removes it.
-pub(super) fn set_native(fields: &mut BTreeMap<String, Json>, name: &str, value: &Json) {
-    let key = format!("{NATIVE}{name}");
-    if value.is_null() {
-        fields.remove(&key);
-    } else {
-        fields.insert(key, value.clone());
-    }
-}
-
-/// Renders the fields that the world does not model.
-pub(super) fn write_natives(fields: &BTreeMap<String, Json>, names: &[&str], record: &mut Record) {
-    for name in names {
-        match (native(fields, name), *name) {
-            (Some(value), _) => record.raw(name, &value.to_string()),
-            (None, "job_seniority") => record.text(name, "unknown"),
-            (None, "do_not_contact") => record.flag(name, false),
-            _ => record.nulls(&[*name]),
-        };
-    }
-}
-
-/// The custom fields that are set, by label.
-pub(super) fn labelled(fields: &BTreeMap<String, Json>) -> String {
-    let set = fields.iter().filter(|(key, _)| !key.starts_with(NATIVE));
-    let set = set.filter_map(|(label, value)| {
-        let text = as_text(value)?;
-        Some(format!("{}:{}", quoted(label), quoted(&text)))
-    });
-    format!("{{{}}}", set.collect::<Vec<_>>().join(","))
-}
-
-/// A custom field as text, whatever its type.
-fn as_text(value: &Json) -> Option<String> {
-    match value {
-        Json::Null => None,
-        Json::String(text) => Some(text.clone()),
-        Json::Array(items) => {
-            let texts = items.iter().filter_map(Json::as_str);
-            Some(texts.collect::<Vec<_>>().join(", "))
-        }
-        other => Some(other.to_string()),
-    }
 }
