@@ -132,12 +132,16 @@ impl Pool {
             Database::Postgres(options) => Self::Pg(
                 PgPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
                     .connect_with(options.clone())
                     .await?,
             ),
             Database::Sqlite(options) => Self::Lite(
                 SqlitePoolOptions::new()
                     .max_connections(SQLITE_CONNECTIONS)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
                     .connect_with(options.clone().read_only(true))
                     .await?,
             ),

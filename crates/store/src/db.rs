@@ -17,7 +17,7 @@ use sqlx::{
     Connection as _, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use syncline_model::Time;
 use tokio::{sync::Notify, time::Instant};
@@ -25,7 +25,8 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     StoreError,
     link::{CancellableConnection, Link},
-    postgres::{ACQUIRE_TIMEOUT, PgServer},
+    pool_options::pool_options,
+    postgres::PgServer,
 };
 
 const SQLITE_READERS: u32 = 4;
@@ -118,7 +119,8 @@ pub struct PoolUse {
 
 impl PoolUse {
     fn of<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>) -> Self {
-        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        // The count can wrap around for a moment, when it should be 0.
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(0);
         Self {
             pool: name,
             used: pool.size().saturating_sub(idle),
@@ -226,11 +228,8 @@ impl Db {
             .pragma("temp_store", "memory")
             .pragma("journal_size_limit", "67108864")
             .optimize_on_close(true, None);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|c, _| Box::pin(is_between_transactions(c)));
+        let writer =
+            pool_options::<Sqlite>(1).before_acquire(|c, _| Box::pin(is_between_transactions(c)));
         // When several processes open a new file at once, one switches to WAL mode, and the others
         // fail with "locked" without waiting for the busy timeout.
         let mut tried = 1;
@@ -247,12 +246,7 @@ impl Db {
             tried += 1;
             tokio::time::sleep(OPEN_AGAIN_AFTER).await;
         };
-        let read = SqlitePoolOptions::new()
-            .max_connections(SQLITE_READERS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A file doesn't disconnect.
-            .test_before_acquire(false)
-            .connect_lazy_with(options.read_only(true));
+        let read = pool_options(SQLITE_READERS).connect_lazy_with(options.read_only(true));
         Ok(Self::Lite {
             read,
             write,

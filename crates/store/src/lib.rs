@@ -39,6 +39,7 @@ mod migrate;
 mod missing;
 mod outbox;
 mod pages;
+mod pool_options;
 mod pooler;
 mod postgres;
 mod providers;

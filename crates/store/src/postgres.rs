@@ -9,9 +9,8 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection as _, Error, PgConnection, PgPool, Postgres, Transaction,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    Connection as _, Error, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection,
+    postgres::PgConnectOptions,
 };
 use syncline_model::Time;
 use tokio::{
@@ -21,12 +20,11 @@ use tokio::{
 
 use crate::{
     link::{Link, no_answer},
+    pool_options::{ACQUIRE_TIMEOUT, pool_options},
     session,
     timestamp::Timestamp,
 };
 
-/// The longest wait for a connection, for example while all are in use.
-pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is trusted without a ping.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How often the watcher pings, and how long it waits for a response.
@@ -137,12 +135,8 @@ impl PgServer {
 
 impl PoolGeneration {
     fn new(options: &PgConnectOptions, max_connections: u32) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
+        let pool = pool_options::<Postgres>(max_connections)
             .after_connect(|connection, _| Box::pin(session::set_up(connection)))
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // A ping before every use would add a round trip to each query.
-            .test_before_acquire(false)
             .before_acquire(|connection, meta| {
                 Box::pin(async move {
                     if meta.idle_for > TRUSTED_FOR {
