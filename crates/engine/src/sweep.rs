@@ -306,8 +306,9 @@ impl Engine {
         self.store.sweep_so_far(&leased.scan, &runs).await
     }
 
-    /// Whether two complete scans without a row prove that it is gone without a lookup. Contained
-    /// records are decided by the records that contain them.
+    /// Whether two complete scans without a row prove that it is gone without a lookup: where there
+    /// are no lookups, where the key may not make them (after both scans), or where enough others
+    /// were looked up. Contained records are decided by the records that contain them.
     pub(crate) fn absence_proves(&self, scan: &Scan, run: &ScanRun) -> bool {
         let progress = &scan.checkpoint.sweep;
         let Ok(provider) = self.providers.get(scan.connection.provider) else {

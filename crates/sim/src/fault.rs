@@ -149,6 +149,15 @@ impl Action {
         }
     }
 
+    /// A 403 for a key whose scope lacks the endpoint.
+    pub fn forbidden() -> Self {
+        Self::Answer {
+            status: 403,
+            content_type: "application/json; charset=utf-8".to_owned(),
+            body: r#"{"error":"This API key is not authorized to access this.","error_code":"API_INACCESSIBLE"}"#.to_owned(),
+        }
+    }
+
     /// A 502 with the HTML page of the content delivery network.
     pub fn bad_gateway() -> Self {
         Self::html(502, "Bad gateway")

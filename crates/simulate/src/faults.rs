@@ -10,8 +10,6 @@ use crate::{
     world::World,
 };
 
-const NO_SCOPE: &str =
-    r#"{"error":"This API key is not authorized to access this.","error_code":"API_INACCESSIBLE"}"#;
 const NO_PLAN: &str = r#"{"error":"This is not accessible with this api_key on a free plan. Please upgrade your plan.","error_code":"API_INACCESSIBLE"}"#;
 
 /// Arms one fault and returns its description.
@@ -68,7 +66,7 @@ fn refusal(dice: &mut Dice) -> Action {
         },
         7 => Action::AlreadyProcessing,
         8 => Action::KeyRevoked,
-        9 => answer(403, NO_SCOPE),
+        9 => Action::forbidden(),
         10 => answer(403, NO_PLAN),
         _ => answer(404, r#"{"status":404,"error":"Not Found"}"#),
     }

@@ -41,6 +41,13 @@ fn nothing_falls_where_little_goes_wrong() {
     all_hold(FaultLevel::Light, 1..=5);
 }
 
+/// A seed in which a lookup of a hidden contact failed after one scan and was forbidden after the
+/// next.
+#[test]
+fn a_hidden_contact_stays_where_lookups_are_forbidden_now_and_then() {
+    all_hold(FaultLevel::Light, 274_558_830..=274_558_830);
+}
+
 #[test]
 fn nothing_falls_where_nothing_goes_wrong() {
     all_hold(FaultLevel::None, 1..=4);

@@ -26,6 +26,8 @@ pub struct Ending {
     pub empty_answer: bool,
     /// If two complete scans in a row don't see a row, it is gone.
     pub absence_proves: bool,
+    /// The provider refused to let the key look up its missing records.
+    pub lookups_forbidden: bool,
     /// It failed for a transient reason: the next run may continue from its checkpoint.
     pub resumable: bool,
 }

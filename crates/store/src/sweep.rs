@@ -36,6 +36,7 @@ pub(crate) struct Swept {
 struct MissingColumns {
     record_id: String,
     complete_misses: i64,
+    forbidden_misses: i64,
     lookup: Option<String>,
     lookup_reason: Option<String>,
     /// The provider has said that it is gone, possibly a while ago.
@@ -56,16 +57,17 @@ impl Store {
         verdict: Verdict,
     ) -> Result<Swept, StoreError> {
         let run = &ending.run;
-        let empty_answer = ending.empty_answer && verdict == Verdict::Complete;
-        if verdict != Verdict::Complete {
-            self.reset_complete_misses(tx, scan, run).await?;
-        }
+        let is_complete = verdict == Verdict::Complete;
+        let empty_answer = ending.empty_answer && is_complete;
+        self.count_misses(tx, scan, run, is_complete, ending.lookups_forbidden)
+            .await?;
         let missing = self.missing_rows(tx, scan, run).await?;
         if missing.is_empty() {
             return Ok(Swept::default());
         }
         let proof = Proof {
             by_absence: ending.absence_proves,
+            lookups_forbidden: ending.lookups_forbidden,
             goes_with_carrier: run.is_carried(),
             some_are_hidden: missing
                 .iter()
@@ -165,21 +167,28 @@ impl Store {
         Ok(deleted)
     }
 
-    /// If lookups found missing records, the pass was disturbed: its misses don't count as
-    /// complete.
-    async fn reset_complete_misses(
+    /// Completes the numbers of misses in a row, which the beginning of the sweep has counted. If
+    /// lookups found missing records, the pass was disturbed: its misses don't count as complete.
+    async fn count_misses(
         &self,
         tx: &mut Tx,
         scan: &Scan,
         run: &ScanRun,
+        is_complete: bool,
+        lookups_forbidden: bool,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            UPDATE missing_records SET complete_misses = 0
-            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3";
+            UPDATE missing_records
+            SET complete_misses = CASE WHEN $4 THEN complete_misses ELSE 0 END,
+                forbidden_misses = CASE WHEN $5 THEN forbidden_misses + 1 ELSE 0 END
+            WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3
+              AND ($5 OR forbidden_misses > 0 OR (complete_misses > 0 AND NOT $4))";
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.connection.connection_id)
             .bind(run.object.as_str())
             .bind(&run.id)
+            .bind(is_complete)
+            .bind(is_complete && lookups_forbidden)
             .execute(c)
             .await
             .map(drop))?;
@@ -204,7 +213,7 @@ impl Store {
             };
         }
         const ALONE: &str = concat!(
-            "SELECT m.record_id, m.complete_misses, ",
+            "SELECT m.record_id, m.complete_misses, m.forbidden_misses, ",
             lookup!(),
             "
                    false AS carrier_deleted, false AS carrier_held
@@ -213,7 +222,7 @@ impl Store {
             ORDER BY m.record_id"
         );
         const CARRIED: &str = concat!(
-            "SELECT m.record_id, m.complete_misses, ",
+            "SELECT m.record_id, m.complete_misses, m.forbidden_misses, ",
             lookup!(),
             "
                    COALESCE(carrier.is_deleted, false) AS carrier_deleted,
@@ -321,6 +330,8 @@ impl Store {
 #[derive(Clone, Copy)]
 struct Proof {
     by_absence: bool,
+    /// The provider refuses lookups, so only reads after which it did so count.
+    lookups_forbidden: bool,
     /// The records are part of others, which have their own lookups.
     goes_with_carrier: bool,
     /// The provider hides some records from the key.
@@ -331,6 +342,14 @@ impl Proof {
     /// Only a lookup can decide about the row, and there is none yet.
     fn needs_lookup(self, row: &MissingColumns) -> bool {
         (self.some_are_hidden || !self.by_absence) && row.lookup.is_none()
+    }
+
+    fn misses(self, row: &MissingColumns) -> i64 {
+        if self.lookups_forbidden {
+            row.forbidden_misses
+        } else {
+            row.complete_misses
+        }
     }
 }
 
@@ -355,7 +374,7 @@ fn deletable(
         } else if proof.needs_lookup(row) {
             None
         } else {
-            row.reason_to_delete(verdict)
+            row.reason_to_delete(verdict, proof.misses(row))
         };
         deletable.extend(reason.map(|reason| (row, reason)));
     }
@@ -404,10 +423,10 @@ impl MissingColumns {
         self.lookup_reason.clone().unwrap_or_default()
     }
 
-    fn reason_to_delete(&self, verdict: Verdict) -> Option<String> {
+    fn reason_to_delete(&self, verdict: Verdict, misses: i64) -> Option<String> {
         let lookup = self.lookup.as_deref();
         let row = MissingRow {
-            complete_misses: self.complete_misses,
+            complete_misses: misses,
             lookup: lookup.and_then(|word| LookupOutcome::parse(word, self.lookup_reason.clone())),
         };
         match row.fate(verdict) {

@@ -101,6 +101,7 @@ async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
         let run = &zombie.runs[0];
         let ending = Ending {
             absence_proves: true,
+            lookups_forbidden: false,
             run: run.clone(),
             state: succeeded(&app, zombie),
             num_records_synced: 0,

@@ -371,6 +371,35 @@ async fn hidden_contacts_stay_where_apollos_answers_say_nothing_of_them(database
 }
 
 #[apply(on_both_databases)]
+async fn hidden_contacts_stay_where_apollo_forbids_asking_about_them_only_now_and_then(
+    database: Database,
+) {
+    let app = App::synced(database, 250).await;
+    let hidden = contact_ids(&app)[60..63].to_vec();
+    app.apollo.edit(0, |team| {
+        for id in &hidden {
+            team.hide_contact(id).unwrap();
+        }
+    });
+    let by_id = || Match::path("/contacts/").method(reqwest::Method::GET);
+    for answer in [
+        Action::server_error(),
+        Action::forbidden(),
+        Action::InvalidResponse,
+        Action::forbidden(),
+    ] {
+        app.apollo.faults().clear();
+        app.apollo
+            .faults()
+            .push(Fault::new(by_id(), answer).always());
+        next_period(&app).await;
+        let run = run_of(&app, "contact").await;
+        assert_eq!(run["coverage"]["verdict"], "complete");
+        assert_eq!(are_deleted(&app, "contacts", &hidden).await, [false; 3]);
+    }
+}
+
+#[apply(on_both_databases)]
 async fn answers_that_say_nothing_do_not_speak_for_contacts_that_were_not_asked_about(
     database: Database,
 ) {

@@ -1,6 +1,11 @@
 //! No live record is marked as deleted.
 
-use super::{Checker, Moment, rows::MARKED, tables::HistoryEvent, truth::marked};
+use super::{
+    Checker, Moment, Run,
+    rows::MARKED,
+    tables::HistoryEvent,
+    truth::{hidden, marked},
+};
 use crate::wire::FalseAnswer;
 use syncline_model::{Object, Time};
 
@@ -65,10 +70,8 @@ impl Checker {
         if self.may_have_shifted(team, object, began) {
             return;
         }
-        if self.was_misled(entry) {
-            if let Some(copy) = self.rows.get_mut(connection, object, id) {
-                copy.misled = true;
-            }
+        let contact = copy.contact_id.as_deref().unwrap_or(id);
+        if self.was_misled(entry) || self.was_out_of_reach(entry, team, contact) {
             return;
         }
         let text = format!(
@@ -88,6 +91,25 @@ impl Checker {
                 .values()
                 .flatten()
                 .any(|lie| *lie == FalseAnswer::Nothing)
+    }
+
+    /// The record is hidden, and lookups were forbidden at the end of both of the last two scans:
+    /// then nothing that the provider says tells it from one that is gone.
+    fn was_out_of_reach(&self, entry: &HistoryEvent, team: usize, id: &str) -> bool {
+        let Some(run) = self.runs.get(&entry.run_id) else {
+            return false;
+        };
+        let ended = self.runs.ended.get(&run.row.sync_id).into_iter().flatten();
+        let earlier = ended.filter(|id| **id != entry.run_id);
+        let mut complete = earlier
+            .filter_map(|id| self.runs.get(id))
+            .filter(|earlier| earlier.row.is_complete());
+        let forbidden = |row: &Run| self.runs.forbidden.contains(&row.scan_id);
+        forbidden(&run.row)
+            && complete
+                .next_back()
+                .is_some_and(|before| forbidden(&before.row))
+            && self.world.read(team, hidden).contains(id)
     }
 
     fn presence_is(&mut self, entry: &HistoryEvent, object: Object, is_deleted: bool) {

@@ -37,11 +37,13 @@ impl Checker {
         }
         let by_id = served.iter().filter(|it| matches!(it.asked, Asked::Get(_)));
         for it in by_id.filter(|it| it.is_struck || !matches!(it.status, 200 | 422)) {
-            let scan = it
-                .step_request
-                .iter()
-                .map(|step_request| step_request.scan_id.clone());
-            self.runs.unanswered.extend(scan);
+            let Some(step_request) = &it.step_request else {
+                continue;
+            };
+            self.runs.unanswered.insert(step_request.scan_id.clone());
+            if it.status == 403 {
+                self.runs.forbidden.insert(step_request.scan_id.clone());
+            }
         }
         for it in served {
             if let (Asked::List(_), 200, Some(step_request)) =

@@ -16,8 +16,6 @@ pub(crate) struct Copy {
     pub(crate) contact_id: Option<String>,
     /// The provider itself marks it as deleted.
     pub(crate) is_marked: bool,
-    /// Deleted by hand after the provider had answered with an empty list.
-    pub(crate) misled: bool,
 }
 
 /// The reason in the history if the provider itself marks a record as deleted.
@@ -35,16 +33,6 @@ impl Rows {
         self.copies
             .get(&(connection_id.to_owned(), object))
             .unwrap_or(&self.nothing)
-    }
-
-    pub(crate) fn get_mut(
-        &mut self,
-        connection_id: &str,
-        object: Object,
-        id: &str,
-    ) -> Option<&mut Copy> {
-        let own = self.copies.get_mut(&(connection_id.to_owned(), object))?;
-        own.get_mut(id)
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&(String, Object), &BTreeMap<String, Copy>)> {
@@ -213,6 +201,5 @@ fn copy_of(object: Object, row: &Row) -> Copy {
         fingerprint: fingerprint_of(row.raw_data.as_bytes()),
         contact_id: row.contact_id.clone(),
         is_marked: marks.iter().any(|mark| row.raw_data.contains(mark)),
-        misled: false,
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Runs {
     pub(crate) lies: BTreeMap<String, Vec<FalseAnswer>>,
     /// Scans with lookups that the provider did not answer.
     pub(crate) unanswered: BTreeSet<String>,
+    /// Scans with lookups that the provider refused because of the key or the plan.
+    pub(crate) forbidden: BTreeSet<String>,
     /// The number of requests of each scan.
     pub(crate) requests: BTreeMap<String, i64>,
     /// When each scan was first seen running.
