@@ -255,7 +255,7 @@ fn limits_come_from_the_file_and_as_text_from_the_environment() {
             limits.records_per_hour,
             limits.records_per_day
         ),
-        (10_000, 800, 900)
+        (Some(10_000), Some(800), Some(900))
     );
 }
 

@@ -57,7 +57,7 @@ impl Engine {
         object: Object,
     ) -> Result<Permission, StoreError> {
         let limits = self.limits_by_now(leased).await?;
-        if leased.scan.checkpoint.records_asked >= limits.records_per_object {
+        if !limits.object_allows(leased.scan.checkpoint.records_asked, 1) {
             self.drop_permit(leased).await?;
             return Ok(Permission::Capped);
         }
@@ -133,7 +133,7 @@ impl Engine {
         limits: VolumeLimits,
     ) -> Option<PermitRequest<'static>> {
         let size = self.provider_of(scan).support(scan.object).page_size?;
-        let allowed = records_asked + i64::from(size) <= limits.records_per_object;
+        let allowed = limits.object_allows(records_asked, i64::from(size));
         allowed.then(|| self.list_ask(scan, i64::from(size), limits))
     }
 
@@ -156,10 +156,10 @@ impl Engine {
         let asked = scan.checkpoint.records_asked;
         let Some(size) = self.provider_of(scan).support(scan.object).page_size else {
             let known = self.store.count_rows(scan).await?;
-            return Ok((asked + known <= limits.records_per_object).then_some(known + GROWTH));
+            return Ok(limits.object_allows(asked, known).then_some(known + GROWTH));
         };
         let size = i64::from(size);
-        Ok((asked + size <= limits.records_per_object).then_some(size))
+        Ok(limits.object_allows(asked, size).then_some(size))
     }
 
     /// The order in which a new scan begins, depending on whether the last run's total exceeds the
@@ -178,9 +178,10 @@ impl Engine {
         let total = read.map_or(total, |_| i64::MAX);
         let support = self.provider_of(scan).support(scan.object);
         let limits = self.limits_of(scan);
-        let most = support
-            .page_size
-            .map(|size| i64::from(limits.pages_per_object(size)) * i64::from(size));
+        let most = support.page_size.and_then(|size| {
+            let pages = limits.pages_per_object(size)?;
+            Some(i64::from(pages) * i64::from(size))
+        });
         if support.by_recency && most.is_some_and(|most| total > most) {
             Order::RecentFirst
         } else {

@@ -156,7 +156,9 @@ impl Engine {
         let checkpoint = &scan.checkpoint;
         let progress = &checkpoint.sweep;
         let exhausted = progress.lookups >= self.config.lookups_per_run
-            || checkpoint.records_asked >= self.limits_of(scan).records_per_object;
+            || !self
+                .limits_of(scan)
+                .object_allows(checkpoint.records_asked, 1);
         if exhausted
             || progress.unanswered
             || progress.forbidden
@@ -332,8 +334,9 @@ impl Engine {
         let support = self.provider_of(scan).support(scan.object);
         let pages = checkpoint.next_page.saturating_sub(1);
         let size = support.page_size.map_or(0, i64::from);
-        let room = checkpoint.records_asked + i64::from(pages) * size
-            <= self.limits_of(scan).records_per_object;
+        let room = self
+            .limits_of(scan)
+            .object_allows(checkpoint.records_asked, i64::from(pages) * size);
         if support.get || pages > FEW_PAGES || checkpoint.pass >= MOST_PASSES || !room {
             return Ok(false);
         }

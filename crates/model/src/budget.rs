@@ -264,13 +264,14 @@ impl Budget {
         limits: &VolumeLimits,
         now: Time,
     ) -> Option<Refusal> {
+        let limit = window.limit(limits)?;
         if records == 0 {
             return None;
         }
         let counted = self.counted(window, now);
         let mut excess = sum(counted.values())
             .saturating_add(records)
-            .saturating_sub(window.limit(limits));
+            .saturating_sub(limit);
         if excess <= 0 {
             return None;
         }
@@ -379,11 +380,10 @@ impl Ask<'_> {
     /// The records to reserve: at most a whole window, so that a response of unknown size can be
     /// granted at all.
     fn reserved(&self) -> i64 {
-        let most = self
-            .limits
-            .records_per_hour
-            .min(self.limits.records_per_day);
-        self.records.min(most.max(1)).max(0)
+        let limits = [RecordWindow::Hour, RecordWindow::Day].map(|it| it.limit(self.limits));
+        let most = limits.into_iter().flatten().min();
+        let records = most.map_or(self.records, |most| self.records.min(most.max(1)));
+        records.max(0)
     }
 }
 
@@ -395,7 +395,8 @@ impl RecordWindow {
         }
     }
 
-    fn limit(self, limits: &VolumeLimits) -> i64 {
+    /// `None`: there is no limit.
+    pub fn limit(self, limits: &VolumeLimits) -> Option<i64> {
         match self {
             Self::Hour => limits.records_per_hour,
             Self::Day => limits.records_per_day,

@@ -17,8 +17,8 @@ fn after_minutes(minutes: i64) -> Time {
 
 fn limits(per_hour: i64, per_day: i64) -> VolumeLimits {
     VolumeLimits {
-        records_per_hour: per_hour,
-        records_per_day: per_day,
+        records_per_hour: Some(per_hour),
+        records_per_day: Some(per_day),
         ..VolumeLimits::default()
     }
 }
@@ -52,6 +52,17 @@ mod examples {
         budget.settle("a", 40, at(2));
         assert_eq!(used(&budget, RecordWindow::Hour, at(3)), 40);
         budget.reserve(&ask("b", 100, &limits), at(3)).unwrap();
+    }
+
+    #[test]
+    fn without_a_limit_any_number_is_granted_and_counted() {
+        let (none, some) = (VolumeLimits::NONE, limits(150, 1_000));
+        let mut budget = Budget::default();
+        for id in ["a", "b"] {
+            budget.reserve(&ask(id, 1_000_000, &none), at(0)).unwrap();
+        }
+        assert_eq!(used(&budget, RecordWindow::Hour, at(1)), 2_000_000);
+        assert!(budget.reserve(&ask("c", 1, &some), at(1)).is_err());
     }
 
     #[test]

@@ -13,23 +13,23 @@ use crate::ProviderName;
 /// The largest accepted limit per hour, day or run. A larger value is most likely a typing error.
 const MOST_RECORDS: i64 = 10_000_000;
 
-/// How many records may be read.
+/// How many records may be read; `None`: any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeLimits {
     /// By one run of one object.
-    pub records_per_object: i64,
+    pub records_per_object: Option<i64>,
     /// In any 60 minutes.
-    pub records_per_hour: i64,
+    pub records_per_hour: Option<i64>,
     /// In any 24 hours.
-    pub records_per_day: i64,
+    pub records_per_day: Option<i64>,
 }
 
 impl Default for VolumeLimits {
     fn default() -> Self {
         Self {
-            records_per_object: 10_000,
-            records_per_hour: 10_000,
-            records_per_day: 50_000,
+            records_per_object: Some(10_000),
+            records_per_hour: Some(10_000),
+            records_per_day: Some(50_000),
         }
     }
 }
@@ -79,13 +79,17 @@ pub struct InvalidLimit {
 }
 
 impl VolumeLimits {
+    pub const NONE: Self = Self {
+        records_per_object: None,
+        records_per_hour: None,
+        records_per_day: None,
+    };
+
     pub fn with(self, overrides: LimitOverrides) -> Self {
         Self {
-            records_per_object: overrides
-                .records_per_object
-                .unwrap_or(self.records_per_object),
-            records_per_hour: overrides.records_per_hour.unwrap_or(self.records_per_hour),
-            records_per_day: overrides.records_per_day.unwrap_or(self.records_per_day),
+            records_per_object: overrides.records_per_object.or(self.records_per_object),
+            records_per_hour: overrides.records_per_hour.or(self.records_per_hour),
+            records_per_day: overrides.records_per_day.or(self.records_per_day),
         }
     }
 
@@ -97,22 +101,32 @@ impl VolumeLimits {
             ("records_per_hour", self.records_per_hour),
             ("records_per_day", self.records_per_day),
         ];
-        for (field, limit) in fields {
+        let limited = || {
+            let limited = fields.into_iter();
+            limited.filter_map(|(field, limit)| Some((field, limit?)))
+        };
+        for (field, limit) in limited() {
             at_least_a_page(field, limit, page_size)?;
         }
-        if let Some(most) = most_listed {
-            listed("records_per_object", self.records_per_object, most)?;
+        if let (Some(limit), Some(most)) = (self.records_per_object, most_listed) {
+            listed("records_per_object", limit, most)?;
         }
-        for (field, limit) in fields {
+        for (field, limit) in limited() {
             meant(field, limit)?;
         }
         Ok(())
     }
 
-    /// Whole pages per object and run.
-    pub fn pages_per_object(&self, page_size: u32) -> u32 {
-        let pages = self.records_per_object.max(0) / i64::from(page_size.max(1));
-        u32::try_from(pages).unwrap_or(u32::MAX)
+    /// Whether a run of one object that has read `asked` records may read as many more.
+    pub fn object_allows(&self, asked: i64, more: i64) -> bool {
+        self.records_per_object
+            .is_none_or(|limit| asked.saturating_add(more) <= limit)
+    }
+
+    /// Whole pages per object and run; `None`: any number.
+    pub fn pages_per_object(&self, page_size: u32) -> Option<u32> {
+        let pages = self.records_per_object?.max(0) / i64::from(page_size.max(1));
+        Some(u32::try_from(pages).unwrap_or(u32::MAX))
     }
 }
 
@@ -168,9 +182,12 @@ mod tests {
             ..LimitOverrides::default()
         };
         let limits = VolumeLimits::default().with(overrides);
-        assert_eq!(limits.records_per_hour, 5_000);
-        assert_eq!(limits.records_per_object, 10_000);
-        assert_eq!(limits.records_per_day, 50_000);
+        assert_eq!(limits.records_per_hour, Some(5_000));
+        assert_eq!(limits.records_per_object, Some(10_000));
+        assert_eq!(limits.records_per_day, Some(50_000));
+        let limits = VolumeLimits::NONE.with(overrides);
+        assert_eq!(limits.records_per_hour, Some(5_000));
+        assert_eq!(limits.records_per_object, None);
     }
 
     #[test]
@@ -187,24 +204,25 @@ mod tests {
     fn the_defaults_and_the_bounds_themselves_are_fine() {
         assert_eq!(VolumeLimits::default().check(100, Some(50_000)), Ok(()));
         let least = VolumeLimits {
-            records_per_object: 100,
-            records_per_hour: 100,
-            records_per_day: 100,
+            records_per_object: Some(100),
+            records_per_hour: Some(100),
+            records_per_day: Some(100),
         };
         assert_eq!(least.check(100, Some(50_000)), Ok(()));
         let most = VolumeLimits {
-            records_per_object: 50_000,
-            records_per_hour: 10_000_000,
-            records_per_day: 10_000_000,
+            records_per_object: Some(50_000),
+            records_per_hour: Some(10_000_000),
+            records_per_day: Some(10_000_000),
         };
         assert_eq!(most.check(100, Some(50_000)), Ok(()));
+        assert_eq!(VolumeLimits::NONE.check(100, Some(50_000)), Ok(()));
     }
 
     #[test]
     fn less_than_a_page_is_refused_with_what_would_be_right() {
         for limit in [99, 0, -1] {
             let text = refused(VolumeLimits {
-                records_per_hour: limit,
+                records_per_hour: Some(limit),
                 ..VolumeLimits::default()
             });
             assert!(text.starts_with(&format!("records_per_hour is {limit}, ")));
@@ -215,7 +233,7 @@ mod tests {
     #[test]
     fn more_than_the_provider_lists_is_refused() {
         let text = refused(VolumeLimits {
-            records_per_object: 50_001,
+            records_per_object: Some(50_001),
             ..VolumeLimits::default()
         });
         assert_eq!(
@@ -228,7 +246,7 @@ mod tests {
     #[test]
     fn what_nobody_means_is_refused() {
         let limits = VolumeLimits {
-            records_per_day: 10_000_001,
+            records_per_day: Some(10_000_001),
             ..VolumeLimits::default()
         };
         let invalid = limits.check(100, None).unwrap_err();
@@ -240,15 +258,16 @@ mod tests {
     fn a_run_reads_whole_pages() {
         let pages = |records_per_object, page_size| {
             VolumeLimits {
-                records_per_object,
+                records_per_object: Some(records_per_object),
                 ..VolumeLimits::default()
             }
             .pages_per_object(page_size)
         };
-        assert_eq!(pages(10_000, 100), 100);
-        assert_eq!(pages(250, 100), 2);
-        assert_eq!(pages(99, 100), 0);
-        assert_eq!(pages(-5, 100), 0);
-        assert_eq!(pages(i64::MAX, 0), u32::MAX);
+        assert_eq!(pages(10_000, 100), Some(100));
+        assert_eq!(pages(250, 100), Some(2));
+        assert_eq!(pages(99, 100), Some(0));
+        assert_eq!(pages(-5, 100), Some(0));
+        assert_eq!(pages(i64::MAX, 0), Some(u32::MAX));
+        assert_eq!(VolumeLimits::NONE.pages_per_object(100), None);
     }
 }

@@ -19,12 +19,15 @@ use crate::{
     reason = "the names of the settings, and of the fields that set them"
 )]
 pub(crate) struct LimitsBody {
-    /// Records that one run of one object may read.
-    records_per_object: i64,
-    /// Records that may be read in any 60 minutes.
-    records_per_hour: i64,
-    /// Records that may be read in any 24 hours.
-    records_per_day: i64,
+    /// Records that one run of one object may read; null: any number.
+    #[schema(required = true)]
+    records_per_object: Option<i64>,
+    /// Records that may be read in any 60 minutes; null: any number.
+    #[schema(required = true)]
+    records_per_hour: Option<i64>,
+    /// Records that may be read in any 24 hours; null: any number.
+    #[schema(required = true)]
+    records_per_day: Option<i64>,
 }
 
 impl From<VolumeLimits> for LimitsBody {

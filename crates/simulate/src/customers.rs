@@ -313,10 +313,12 @@ impl Client {
 
 /// The larger of each two limits.
 fn larger(a: VolumeLimits, b: VolumeLimits) -> VolumeLimits {
+    // None is no limit at all.
+    let larger = |a: Option<i64>, b: Option<i64>| a.zip(b).map(|(a, b)| a.max(b));
     VolumeLimits {
-        records_per_object: a.records_per_object.max(b.records_per_object),
-        records_per_hour: a.records_per_hour.max(b.records_per_hour),
-        records_per_day: a.records_per_day.max(b.records_per_day),
+        records_per_object: larger(a.records_per_object, b.records_per_object),
+        records_per_hour: larger(a.records_per_hour, b.records_per_hour),
+        records_per_day: larger(a.records_per_day, b.records_per_day),
     }
 }
 

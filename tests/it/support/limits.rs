@@ -25,7 +25,7 @@ const MOST_WINDOWS: usize = 200;
 /// The defaults with another limit for the hour.
 pub(crate) fn per_hour(records: i64) -> VolumeLimits {
     VolumeLimits {
-        records_per_hour: records,
+        records_per_hour: Some(records),
         ..VolumeLimits::default()
     }
 }
@@ -33,7 +33,7 @@ pub(crate) fn per_hour(records: i64) -> VolumeLimits {
 /// The defaults with another limit per object.
 pub(crate) fn per_object(records: i64) -> VolumeLimits {
     VolumeLimits {
-        records_per_object: records,
+        records_per_object: Some(records),
         ..VolumeLimits::default()
     }
 }

@@ -49,9 +49,9 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
     name: NAME,
     base_url: "https://api.apollo.io",
     limits: VolumeLimits {
-        records_per_object: 10_000,
-        records_per_hour: 10_000,
-        records_per_day: 50_000,
+        records_per_object: Some(10_000),
+        records_per_hour: Some(10_000),
+        records_per_day: Some(50_000),
     },
     make: |config| Ok(Arc::new(Apollo::new(config)?)),
 };

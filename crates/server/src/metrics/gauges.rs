@@ -1,8 +1,7 @@
 //! Gauges that are read from the database. The label values are closed sets: no customer, no id.
 
 use syncline_model::{
-    Budget, ConnectionStatus, ProviderLimits, RecordWindow, StateName, Time, VolumeLimits,
-    WaitReason,
+    Budget, ConnectionStatus, ProviderLimits, RecordWindow, StateName, Time, WaitReason,
 };
 use syncline_store::{ActiveRuns, Gauges};
 
@@ -157,11 +156,12 @@ fn of_budgets(gauges: &Gauges, limits: &ProviderLimits) -> [Family; 2] {
             .iter()
             .map(|it| (&it.budget, limits.of(it.provider, it.limits)))
     };
-    let least = |window: RecordWindow, limit: fn(&VolumeLimits) -> i64| {
+    let least = |window: RecordWindow| {
         used()
-            .map(|(budget, limits)| {
+            .filter_map(|(budget, limits)| {
+                let limit = window.limit(&limits)?;
                 let used = budget.records_used(window, gauges.at).used;
-                ratio(limit(&limits) - used, limit(&limits))
+                Some(ratio(limit - used, limit))
             })
             .fold(1.0, f64::min)
     };
@@ -171,14 +171,8 @@ fn of_budgets(gauges: &Gauges, limits: &ProviderLimits) -> [Family; 2] {
             help: "The smallest share of records that a recently used provider account may still read \
                    in this hour or day, from 0 to 1.",
             samples: vec![
-                sample(
-                    &[("window", "hour")],
-                    least(RecordWindow::Hour, |it| it.records_per_hour),
-                ),
-                sample(
-                    &[("window", "day")],
-                    least(RecordWindow::Day, |it| it.records_per_day),
-                ),
+                sample(&[("window", "hour")], least(RecordWindow::Hour)),
+                sample(&[("window", "day")], least(RecordWindow::Day)),
             ],
         },
         Family::single(

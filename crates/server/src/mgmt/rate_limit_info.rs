@@ -51,8 +51,9 @@ struct SingleRateLimitInfo {
 #[schema(as = record_limits)]
 #[expect(clippy::struct_field_names, reason = "the names are the answer's")]
 struct RecordLimits {
-    /// The most that one run of one object reads.
-    per_object: i64,
+    /// The most that one run of one object reads; null: any number.
+    #[schema(required = true)]
+    per_object: Option<i64>,
     per_hour: RecordWindowBody,
     per_day: RecordWindowBody,
 }
@@ -61,7 +62,9 @@ struct RecordLimits {
 #[derive(Serialize, ToSchema)]
 #[schema(as = record_window)]
 struct RecordWindowBody {
-    limit: i64,
+    /// Null: any number may be read.
+    #[schema(required = true)]
+    limit: Option<i64>,
     /// Records read by all connections of the account.
     used: i64,
     /// Reserved in addition: for requests in flight, and for those whose result is unknown (after a
@@ -101,7 +104,9 @@ pub(crate) async fn get_rate_limit_info(
 impl RateLimitInfo {
     fn new(budget: &Budget, limits: VolumeLimits, now: Time) -> Self {
         let windows: Vec<WindowState<'_>> = budget.request_windows(now).collect();
-        let records = |window, limit| RecordWindowBody::new(budget, window, limit, now);
+        let records = |window: RecordWindow| {
+            RecordWindowBody::new(budget, window, window.limit(&limits), now)
+        };
         Self {
             daily: tightest(&windows, RequestWindow::Day).map(Into::into),
             hourly: tightest(&windows, RequestWindow::Hour).map(Into::into),
@@ -111,15 +116,15 @@ impl RateLimitInfo {
                 .collect(),
             records: RecordLimits {
                 per_object: limits.records_per_object,
-                per_hour: records(RecordWindow::Hour, limits.records_per_hour),
-                per_day: records(RecordWindow::Day, limits.records_per_day),
+                per_hour: records(RecordWindow::Hour),
+                per_day: records(RecordWindow::Day),
             },
         }
     }
 }
 
 impl RecordWindowBody {
-    fn new(budget: &Budget, window: RecordWindow, limit: i64, now: Time) -> Self {
+    fn new(budget: &Budget, window: RecordWindow, limit: Option<i64>, now: Time) -> Self {
         let used = budget.records_used(window, now);
         Self {
             limit,

@@ -115,7 +115,8 @@ impl Checker {
         let sharing = self.connections.values().filter(|own| own.team == team);
         let limits = sharing.map(|own| {
             let limits = own.limits_for(it);
-            (limits.records_per_hour, limits.records_per_day)
+            let most = |limit: Option<i64>| limit.unwrap_or(i64::MAX);
+            (most(limits.records_per_hour), most(limits.records_per_day))
         });
         limits.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1)))
     }

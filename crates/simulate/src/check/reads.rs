@@ -87,8 +87,8 @@ impl Checker {
             .find(|run| run.scan_id == step_request.scan_id);
         let connection = run.map(|run| run.connection_id.clone());
         let connection = connection.and_then(|id| self.connections.get(&id));
-        let limit = connection.map_or(i64::MAX, |own| own.limits_for(it).records_per_object);
-        if records > limit {
+        let limit = connection.and_then(|own| own.limits_for(it).records_per_object);
+        if let Some(limit) = limit.filter(|limit| records > *limit) {
             let text = format!(
                 "scan {} of {} was served {records}, the limit is {limit}",
                 step_request.scan_id,

@@ -160,7 +160,7 @@ async fn what_can_not_be_listed_by_recency_is_read_from_its_beginning(database: 
 #[apply(on_both_databases)]
 async fn a_capped_run_waits_for_the_hour_without_reading_more(database: Database) {
     let limits = VolumeLimits {
-        records_per_object: 1000,
+        records_per_object: Some(1000),
         ..per_hour(300)
     };
     let app = contacts_under(database, 1300, limits).await;

@@ -64,7 +64,7 @@ async fn a_run_that_meets_the_hour_waits_and_goes_on_at_its_checkpoint(database:
 #[apply(on_both_databases)]
 async fn a_run_that_meets_the_day_waits_for_it(database: Database) {
     let limits = VolumeLimits {
-        records_per_day: 700,
+        records_per_day: Some(700),
         ..per_hour(500)
     };
     let app = contacts_under(database, 1000, limits).await;
@@ -115,7 +115,7 @@ async fn the_hour_is_any_hour_and_not_the_clocks(database: Database) {
 #[apply(on_both_databases)]
 async fn the_day_is_any_day_and_not_the_calendars(database: Database) {
     let limits = VolumeLimits {
-        records_per_day: 300,
+        records_per_day: Some(300),
         ..VolumeLimits::default()
     };
     let app = contacts_under(database, 500, limits).await;
@@ -161,7 +161,7 @@ async fn what_was_spent_comes_back_bit_by_bit(database: Database) {
 #[apply(on_both_databases)]
 async fn however_long_answers_take_no_hour_has_more(database: Database) {
     let limits = VolumeLimits {
-        records_per_day: 2_000,
+        records_per_day: Some(2_000),
         ..per_hour(700)
     };
     let mut app = App::with_contacts(database, 1500).await;

@@ -107,7 +107,8 @@ pub(super) struct BudgetBody {
 
 #[derive(Serialize)]
 pub(super) struct WindowBody {
-    pub(super) limit: i64,
+    /// Null: any number of records.
+    pub(super) limit: Option<i64>,
     pub(super) used: i64,
 }
 
@@ -223,6 +224,7 @@ fn budgets(gauges: &Gauges, limits: &ProviderLimits) -> Vec<BudgetBody> {
         .budgets
         .iter()
         .map(|it| budget(it, &limits.of(it.provider, it.limits), gauges.at))
+        .filter(BudgetBody::is_limited)
         .collect();
     budgets.sort_by_key(BudgetBody::permille_left);
     budgets.truncate(usize::try_from(NAMES).unwrap_or_default());
@@ -230,19 +232,23 @@ fn budgets(gauges: &Gauges, limits: &ProviderLimits) -> Vec<BudgetBody> {
 }
 
 fn budget(of: &AccountBudget, limits: &VolumeLimits, now: Time) -> BudgetBody {
-    let window = |window, limit| WindowBody {
-        limit,
+    let window = |window: RecordWindow| WindowBody {
+        limit: window.limit(limits),
         used: of.budget.records_used(window, now).used,
     };
     BudgetBody {
         customer_id: of.customer_id.clone(),
         provider_name: of.provider,
-        hour: window(RecordWindow::Hour, limits.records_per_hour),
-        day: window(RecordWindow::Day, limits.records_per_day),
+        hour: window(RecordWindow::Hour),
+        day: window(RecordWindow::Day),
     }
 }
 
 impl BudgetBody {
+    fn is_limited(&self) -> bool {
+        self.hour.limit.or(self.day.limit).is_some()
+    }
+
     fn permille_left(&self) -> i64 {
         self.hour.permille_left().min(self.day.permille_left())
     }
@@ -254,7 +260,9 @@ impl WindowBody {
     }
 
     fn permille_left(&self) -> i64 {
-        ((self.limit - self.used).max(0) * 1000) / self.limit.max(1)
+        self.limit.map_or(1000, |limit| {
+            ((limit - self.used).max(0) * 1000) / limit.max(1)
+        })
     }
 }
 
