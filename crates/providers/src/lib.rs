@@ -11,6 +11,7 @@ pub mod apollo;
 pub mod capabilities;
 pub mod error;
 pub mod http;
+mod item;
 pub mod json;
 mod kept;
 pub mod passthrough;

@@ -7,8 +7,11 @@ use syncline_model::{
     spelling::is_same_email,
 };
 
-use super::mapping::{Item, MappedFields, fields_of, keep_record, rejection};
-use crate::json::{Fields, Malformed, reading::Reading};
+use super::hash::HASHING;
+use crate::{
+    item::{Item, MappedFields, fields_of, keep_record, rejection},
+    json::{Fields, Malformed, reading::Reading},
+};
 
 /// Apollo's placeholder for an e-mail address that has not been bought yet.
 const LOCKED_EMAIL: &str = "email_not_unlocked@";
@@ -17,7 +20,7 @@ pub(super) fn map_all(items: &[&RawValue], rejected: &mut Vec<Rejected>) -> Reco
     let mut contacts = Vec::with_capacity(items.len());
     let mut states = Vec::new();
     for raw in items {
-        match Item::of(Object::Contact, raw) {
+        match Item::of(Object::Contact, raw, &HASHING) {
             Ok(item) => {
                 map_states(&item, &mut states, rejected);
                 contacts.extend(keep_record(Object::Contact, contact(item), rejected));
@@ -162,7 +165,7 @@ fn state(contact_id: &str, raw: &RawValue) -> Result<Record<SequenceState>, Reje
     let malformed = |malformed: Malformed| rejection(object, None, &malformed);
     let fields = fields_of(raw).map_err(malformed)?;
     let id = state_id(contact_id, &fields).map_err(malformed)?;
-    let item = Item::with_id(object, id, raw, fields)?;
+    let item = Item::with_id(object, id, raw, fields, &HASHING)?;
     let read = item.read();
     let said = MappedFields {
         created_at: read.time("added_at"),

@@ -1,19 +1,15 @@
-//! The content hash that detects unchanged records.
-//!
-//! It is a sum over the content of Apollo's JSON, independent of its formatting, without the keys
-//! that differ only by endpoint or time. It includes the mapping's version, so a changed mapping
-//! rewrites the rows.
+//! What of Apollo's JSON is hashed to detect unchanged records.
 
 use syncline_model::Object;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::json::{
-    Fields,
-    canonical::{self, ContentHash},
-};
+use crate::{item::Hashing, json::Fields};
 
-/// Increase it with every change of a mapping that produces other fields for the same JSON.
-const MAPPING_VERSION: u64 = 3;
+pub(super) static HASHING: Hashing = Hashing {
+    mapping_version: 3,
+    volatile_keys,
+    former: Some(former),
+};
 
 /// Keys that depend on the endpoint or the time of the request.
 fn volatile_keys(object: Object) -> &'static [&'static str] {
@@ -31,33 +27,9 @@ fn volatile_keys(object: Object) -> &'static [&'static str] {
     }
 }
 
-/// The sum over the record's own JSON.
-pub(super) fn content(object: Object, fields: &Fields<'_>) -> ContentHash {
-    let passing = volatile_keys(object);
-    let nothing = ContentHash { sum: 0, levels: 1 };
-    fields
-        .pairs()
-        .filter(|(key, _)| !passing.contains(key))
-        .fold(nothing, |all, (key, value)| {
-            let value = canonical::sum(value.get());
-            ContentHash {
-                sum: all.sum.wrapping_add(canonical::sum_of_pair(key, value.sum)),
-                levels: all.levels.max(value.levels + 1),
-            }
-        })
-}
-
-/// The hash of the content, the deletion state, and the id of the record that contains this one.
-pub(super) fn of(content: ContentHash, is_deleted: bool, carrier: &str) -> i64 {
-    let seed = MAPPING_VERSION << 1 | u64::from(is_deleted);
-    xxh3_64_with_seed(carrier.as_bytes(), seed)
-        .wrapping_add(content.sum)
-        .cast_signed()
-}
-
 /// The hash that version 2 of the mapping computed for the same record, over its bytes. It
 /// identifies unchanged rows of that version.
-pub(super) fn former(object: Object, fields: &Fields<'_>, is_deleted: bool, carrier: &str) -> i64 {
+fn former(object: Object, fields: &Fields<'_>, is_deleted: bool, carrier: &str) -> i64 {
     const VERSION: u64 = 2;
     let passing = volatile_keys(object);
     let seed = VERSION << 1 | u64::from(is_deleted);

@@ -9,8 +9,9 @@ use std::{
 use serde_json::{Number, value::RawValue};
 use syncline_model::{Object, Record, Records, Sequence, ShareType};
 
-use super::mapping::{Item, MappedFields};
+use super::hash::HASHING;
 use crate::{
+    item::{Item, MappedFields},
     json::{Fields, reading::Reading, text_of},
     provider::Page,
 };
@@ -145,7 +146,7 @@ pub(super) fn settle(page: &mut Page, known: &HashMap<String, Box<RawValue>>) {
 fn settled(raw: &RawValue, known: &RawValue) -> Option<Record<Sequence>> {
     let text = filled_in(&Fields::of(raw)?, &Fields::of(known)?, true);
     let raw = RawValue::from_string(text).ok()?;
-    Item::of(Object::Sequence, &raw).ok().map(map)
+    Item::of(Object::Sequence, &raw, &HASHING).ok().map(map)
 }
 
 /// The object as text, with known values instead of "loading", one level deep.
