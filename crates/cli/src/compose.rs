@@ -1,7 +1,7 @@
 //! Composition: builds the running parts from the settings. The only place where they are put
 //! together.
 
-use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
@@ -323,11 +323,26 @@ impl Parts {
 }
 
 pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
+    let mut oauth = BTreeMap::new();
+    for built_in in BUILT_IN {
+        let settings = config.provider(built_in);
+        oauth.insert(built_in.name, settings.oauth(built_in)?);
+    }
     Providers::built_in(|built_in| ProviderConfig {
         base_url: config.base_url_of(built_in),
         transport: None,
+        oauth: oauth.remove(&built_in.name).unwrap_or_default(),
     })
     .map_err(|error| match &error {
+        SetupError::OAuthUrl {
+            provider,
+            setting,
+            reason,
+        } => {
+            let setting = format!("providers.{provider}.{setting}");
+            let variable = variable(&setting);
+            anyhow!("the setting {setting} ({variable}) is not usable: {reason}")
+        }
         SetupError::BaseUrl { provider, reason } => {
             let setting = base_url_setting(provider);
             let variable = variable(&setting);

@@ -23,7 +23,7 @@ use figment::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use syncline_model::{InvalidLimit, LimitOverrides, VolumeLimits};
-use syncline_providers::{BUILT_IN, BuiltIn};
+use syncline_providers::{BUILT_IN, BuiltIn, OAuthClient, OAuthConfig};
 
 use crate::{
     cli::{ServeArgs, SettingsArgs},
@@ -64,8 +64,22 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProviderSettings {
     pub(crate) base_url: Option<String>,
+    pub(crate) authorize_url: Option<String>,
+    pub(crate) token_url: Option<String>,
+    #[serde(default)]
+    pub(crate) oauth: ManagedClient,
     #[serde(default)]
     pub(crate) limits: Limits,
+}
+
+/// The OAuth application of this installation, for those of its applications that use the managed
+/// one.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ManagedClient {
+    client_id: Option<String>,
+    #[serde(deserialize_with = "values::secret")]
+    client_secret: Option<SecretString>,
 }
 
 /// How many records may be read from a provider account; see `model::VolumeLimits`.
@@ -275,6 +289,33 @@ impl RequestLimits {
             requests_per_minute: NonZeroU32::new(self.requests_per_minute),
             ..syncline_server::RequestLimits::default()
         }
+    }
+}
+
+impl ProviderSettings {
+    pub(crate) fn oauth(self, provider: &BuiltIn) -> anyhow::Result<OAuthConfig> {
+        let group = format!("providers.{}.oauth", provider.name);
+        let managed_client = match (self.oauth.client_id, self.oauth.client_secret) {
+            (Some(id), Some(secret)) => Some(OAuthClient { id, secret }),
+            (None, None) => None,
+            (id, _) => {
+                let missing = if id.is_none() {
+                    "client_id"
+                } else {
+                    "client_secret"
+                };
+                let setting = format!("{group}.{missing}");
+                bail!(
+                    "the setting {setting} ({}) is missing: an OAuth application has an id and a secret",
+                    variable(&setting)
+                )
+            }
+        };
+        Ok(OAuthConfig {
+            authorize_url: self.authorize_url,
+            token_url: self.token_url,
+            managed_client,
+        })
     }
 }
 

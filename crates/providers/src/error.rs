@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use syncline_model::{Denial, RequestWindow, WindowUsage};
+use syncline_model::{Denial, ProviderName, RequestWindow, WindowUsage};
 
 /// How much of a provider's text is kept.
 const MAX_MESSAGE_CHARS: usize = 500;
@@ -175,8 +175,25 @@ pub enum SetupError {
         provider: &'static str,
         reason: String,
     },
+    #[error("the {setting} of {provider} is not usable: {reason}")]
+    OAuthUrl {
+        provider: ProviderName,
+        setting: &'static str,
+        reason: String,
+    },
     #[error("failed to set up the HTTP client")]
     Client(#[source] reqwest::Error),
+}
+
+/// A message without these secrets, and short enough to be stored.
+pub(crate) fn without_secrets(message: String, secrets: &[SecretString]) -> String {
+    let secrets = secrets.iter().map(ExposeSecret::expose_secret);
+    let redacted = secrets
+        .filter(|secret| !secret.is_empty())
+        .fold(message, |message, secret| {
+            message.replace(secret, "[redacted]")
+        });
+    shortened(&redacted, MAX_MESSAGE_CHARS)
 }
 
 fn shortened(text: &str, max_chars: usize) -> String {

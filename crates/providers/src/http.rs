@@ -122,8 +122,7 @@ impl Http {
         base_url: &str,
         authorization: Authorization,
     ) -> Result<Self, SetupError> {
-        let network = Arc::new(Network::new(ANSWER_WITHIN)?);
-        Self::over(provider, base_url, authorization, network)
+        Self::over(provider, base_url, authorization, network()?)
     }
 
     pub fn over(
@@ -215,6 +214,11 @@ pub fn segment(text: &str) -> Option<String> {
         }
     }
     Some(encoded)
+}
+
+/// The network as a transport.
+pub(crate) fn network() -> Result<Arc<dyn Transport>, SetupError> {
+    Ok(Arc::new(Network::new(ANSWER_WITHIN)?))
 }
 
 /// The network, with connections that are kept alive.
@@ -314,8 +318,17 @@ pub(crate) fn bearer(token: &SecretString) -> Result<(HeaderName, HeaderValue), 
     Ok((AUTHORIZATION, value))
 }
 
+/// A base URL, to which paths are added.
 pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
-    let url = match Url::parse(base_url.trim()) {
+    let url = checked_url(base_url)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it must not have a query or a fragment".to_owned());
+    }
+    Ok(url)
+}
+
+pub(crate) fn checked_url(url: &str) -> Result<Url, String> {
+    let url = match Url::parse(url.trim()) {
         Err(url::ParseError::RelativeUrlWithoutBase) => {
             return Err("it must begin with http:// or https://".to_owned());
         }
@@ -332,9 +345,6 @@ pub(crate) fn checked_base(base_url: &str) -> Result<Url, String> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it must not contain credentials".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("it must not have a query or a fragment".to_owned());
     }
     Ok(url)
 }

@@ -11,7 +11,7 @@ use syncline_model::{
     AuthType, Credentials, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
 };
 
-use crate::{capabilities::Capabilities, error::ProviderError, http::Response};
+use crate::{capabilities::Capabilities, error::ProviderError, http::Response, oauth::OAuthServer};
 
 #[async_trait]
 pub trait Provider: Send + Sync {
@@ -19,6 +19,11 @@ pub trait Provider: Send + Sync {
 
     /// How its customers can be connected, the usual way first.
     fn auth_types(&self) -> &'static [AuthType];
+
+    /// Its OAuth server, if customers can be connected by OAuth.
+    fn oauth(&self) -> Option<&OAuthServer> {
+        None
+    }
 
     fn support(&self, object: Object) -> Support;
 

@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData, VolumeLimits};
 
-use crate::{apollo, error::SetupError, http::Transport, provider::Provider};
+use crate::{
+    apollo,
+    error::SetupError,
+    http::Transport,
+    oauth::{self, OAuthConfig},
+    provider::Provider,
+};
 
 /// A provider that Syncline comes with.
 pub struct BuiltIn {
@@ -12,6 +18,8 @@ pub struct BuiltIn {
     pub base_url: &'static str,
     /// How much is read of an account unless something else is set.
     pub limits: VolumeLimits,
+    /// How its customers authorize Syncline, if they can do so by OAuth.
+    pub oauth: Option<&'static oauth::Rules>,
     pub(crate) make: fn(ProviderConfig) -> Result<Arc<dyn Provider>, SetupError>,
 }
 
@@ -25,6 +33,7 @@ pub struct ProviderConfig {
     pub base_url: String,
     /// Sends the requests; `None` is the network, which the passthrough always uses.
     pub transport: Option<Arc<dyn Transport>>,
+    pub oauth: OAuthConfig,
 }
 
 impl fmt::Debug for ProviderConfig {
@@ -51,7 +60,9 @@ pub struct UnknownProvider {
 
 impl Providers {
     /// Those of [`BUILT_IN`], each set up by what `config` says of it.
-    pub fn built_in(config: impl Fn(&BuiltIn) -> ProviderConfig) -> Result<Self, SetupError> {
+    pub fn built_in(
+        mut config: impl FnMut(&BuiltIn) -> ProviderConfig,
+    ) -> Result<Self, SetupError> {
         let all: Result<Vec<_>, SetupError> = BUILT_IN
             .iter()
             .map(|built_in| (built_in.make)(config(built_in)))

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use syncline_model::{Object, Order, Records};
 use syncline_providers::{
-    Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, Page, ProviderConfig,
-    ProviderError, Providers, apollo,
+    Credentials, ErrorKind, Found, KeyCheck, ListRequest, Lookup, OAuthConfig, Page,
+    ProviderConfig, ProviderError, Providers, apollo,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -94,6 +94,7 @@ fn providers(base_url: &str) -> Providers {
     Providers::built_in(|_| ProviderConfig {
         base_url: base_url.to_owned(),
         transport: None,
+        oauth: OAuthConfig::default(),
     })
     .unwrap()
 }

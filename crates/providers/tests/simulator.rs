@@ -18,8 +18,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use syncline_model::{Denial, Object, Order, Records, RequestWindow, WindowUsage};
 use syncline_providers::{
-    Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, Outgoing, Page, Provider,
-    ProviderConfig, ProviderError, Providers, Response, Transport, Window, apollo, http::HeaderMap,
+    Call, Credentials, ErrorKind, Found, KeyCheck, ListRequest, OAuthConfig, Outgoing, Page,
+    Provider, ProviderConfig, ProviderError, Providers, Response, Transport, Window, apollo,
+    http::HeaderMap,
 };
 use syncline_sim::{
     FreePlan, Options, Plan, SimRequest, Simulator, Switches, Team, TeamOptions, serve_at,
@@ -105,6 +106,7 @@ fn client(base_url: &str, transport: Option<Arc<dyn Transport>>) -> Arc<dyn Prov
     let config = ProviderConfig {
         base_url: base_url.to_owned(),
         transport,
+        oauth: OAuthConfig::default(),
     };
     let providers = Providers::built_in(|_| config.clone()).unwrap();
     providers.get(apollo::NAME).unwrap().clone()

@@ -6,7 +6,7 @@ use std::{pin::Pin, sync::Arc};
 use chrono::TimeDelta;
 use syncline_engine::{Engine, EngineConfig, LeasedScan, Step};
 use syncline_model::{Clock, Ids, ProviderLimits, Time};
-use syncline_providers::{ProviderConfig, Providers};
+use syncline_providers::{OAuthConfig, ProviderConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
 use tokio::sync::oneshot;
 
@@ -125,6 +125,7 @@ impl Process {
                 wire: around.wire.clone(),
                 process: self.index,
             })),
+            oauth: OAuthConfig::default(),
         })?;
         let store = Store::open(&around.database_url, clock.clone(), ids, keys).await?;
         let store = store.with_containment(providers.containment());

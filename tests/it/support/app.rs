@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
-use syncline_providers::{ProviderConfig, Providers, apollo};
+use syncline_providers::{OAuthConfig, ProviderConfig, Providers, apollo};
 use syncline_server::{AppState, Guard, Recorder, RequestLimits};
 use syncline_sim::{Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
@@ -152,6 +152,7 @@ impl App {
         let providers = Providers::built_in(|_| ProviderConfig {
             base_url: base_url.map_or_else(|| apollo.base_url(), str::to_owned),
             transport: None,
+            oauth: OAuthConfig::default(),
         })
         .unwrap();
         let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())

@@ -53,6 +53,7 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
         records_per_hour: Some(10_000),
         records_per_day: Some(50_000),
     },
+    oauth: None,
     make: |config| Ok(Arc::new(Apollo::new(config)?)),
 };
 
@@ -73,6 +74,7 @@ impl Apollo {
         let ProviderConfig {
             base_url,
             transport,
+            oauth: _,
         } = config;
         let provider = "apollo";
         let passthrough = Passthrough::new(provider, &base_url, authorization)?;
