@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::apollo;
 use crate::fault::Action;
+use crate::grants::GrantRules;
 use crate::ledger::Exchange;
 use crate::options::Options;
 use crate::outreach;
@@ -158,6 +159,14 @@ impl Dialect {
                 states_stay: true,
                 fields_have_labels: true,
             },
+        }
+    }
+
+    /// The rules of its tokens. Apollo has none, so it does not matter which it gets.
+    pub(crate) fn grant_rules(self, options: &Options) -> GrantRules {
+        match self {
+            Self::Apollo | Self::Outreach => outreach::grant_rules(&options.outreach.switches),
+            Self::Salesloft => salesloft::grant_rules(&options.salesloft.switches),
         }
     }
 

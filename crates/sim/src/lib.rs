@@ -25,6 +25,7 @@ mod control;
 mod dialect;
 mod fault;
 mod gate;
+mod grants;
 mod json;
 mod ledger;
 mod limits;
@@ -45,6 +46,7 @@ pub use args::{Args, OutreachArgs, PlanName, SalesloftArgs, run, run_outreach, r
 pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;
+pub use grants::OldRefreshToken;
 pub use ledger::{Exchange, InFlight, Ledger, Totals};
 pub use limits::{Quota, Window};
 pub use options::{KeyOptions, Options, TeamOptions};
@@ -54,9 +56,7 @@ pub use outreach::{
 };
 pub use plans::{Plan, PlanTable};
 pub use request::{SimReply, SimRequest, WireFault};
-pub use salesloft::{
-    DeletedCadence, OldRefreshToken, SalesloftOptions, SalesloftSwitches, TaskUpdates,
-};
+pub use salesloft::{DeletedCadence, SalesloftOptions, SalesloftSwitches, TaskUpdates};
 pub use server::{NowFn, RunningSimulator, serve, serve_at};
 pub use simulator::{Asked, Simulator};
 pub use switches::{

@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use http::Method;
 
-use super::grants::Access;
 use super::org::RateLimit;
 use super::query::Query;
 use super::record::timestamp;
@@ -13,6 +12,7 @@ use super::refusal::{Answer, JSON_API, Refusal};
 use super::{Call, find, oauth};
 use crate::dialect::RequestContext;
 use crate::fault::Action;
+use crate::grants::Access;
 use crate::request::{SimReply, SimRequest, date};
 use crate::world::World;
 
@@ -67,7 +67,7 @@ pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
 /// The index of the team that issued an access token, and the token.
 fn holder(world: &World, token: &str) -> Option<(usize, Access)> {
     let mut teams = world.teams.iter().enumerate();
-    teams.find_map(|(at, team)| Some((at, team.org.grants.access(token)?.clone())))
+    teams.find_map(|(at, team)| Some((at, team.grants.access(token)?.clone())))
 }
 
 fn bearer(request: &SimRequest) -> Option<&str> {

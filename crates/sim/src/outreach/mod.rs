@@ -16,7 +16,6 @@ mod distortion;
 mod email_addresses;
 mod enrolment;
 mod filter;
-mod grants;
 mod list;
 mod mailboxes;
 mod oauth;
@@ -48,6 +47,7 @@ use http::Method;
 
 pub(crate) use self::answer::{answer, team_of};
 pub(crate) use self::control::control;
+pub(crate) use self::oauth::grant_rules;
 pub use self::options::{Duplicates, OutreachOptions, Ruleset};
 pub(crate) use self::org::Org;
 pub use self::switches::{
@@ -55,13 +55,13 @@ pub use self::switches::{
     TokenErrors,
 };
 
-use self::grants::Access;
 use self::list::{list, show};
 use self::query::Query;
 use self::record::Style;
 use self::refusal::{Answer, Refusal};
 use self::resource::{Resource, render};
 use crate::fault::Action;
+use crate::grants::Access;
 use crate::request::SimRequest;
 use crate::world::contact::Contact;
 use crate::world::{RowRenderers, Team};
@@ -240,9 +240,11 @@ impl Call<'_> {
         }
     }
 
-    /// Checks that the token has a scope.
+    /// Checks that the token has a scope such as `prospects.read`, directly or through `prospects.all`.
     fn require_scope(&self, scope: &str) -> Result<(), Refusal> {
-        if scope.is_empty() || self.access.has_scope(scope) {
+        let (plural, _) = scope.split_once('.').unwrap_or((scope, ""));
+        let all = format!("{plural}.all");
+        if scope.is_empty() || self.access.has_scope(scope) || self.access.has_scope(&all) {
             Ok(())
         } else {
             Err(Refusal::no_scope(scope))

@@ -6,13 +6,14 @@
 //! default the oldest one) say who is signed in.
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use http::Method;
 
 use super::answer::{fault_refusal, reply};
-use super::grants::{ACCESS_SECONDS, Scopes, TokenError};
 use super::refusal::{JSON, Refusal};
-use super::switches::TokenErrors;
+use super::switches::{OutreachSwitches, TokenErrors};
 use crate::dialect::RequestContext;
+use crate::grants::{ACCESS_SECONDS, GrantError, GrantRules, OldRefreshToken, Scopes, TokenForm};
 use crate::json::Object;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest};
@@ -47,6 +48,22 @@ const FAMILIES: [&str; 20] = [
     "users",
     "webhooks",
 ];
+
+/// The rules of Outreach's tokens.
+pub(crate) fn grant_rules(switches: &OutreachSwitches) -> GrantRules {
+    GrantRules {
+        form: TokenForm::Jwt,
+        refresh_life: Some(TimeDelta::days(14)),
+        most_newer: Some(100),
+        throttle: switches.refresh_throttle.then_some(TimeDelta::seconds(60)),
+        old_refresh_token: if switches.old_refresh_valid {
+            OldRefreshToken::StaysValid
+        } else {
+            OldRefreshToken::DeadAtOnce
+        },
+        refresh_ends_old_access: false,
+    }
+}
 
 pub(super) fn answer(context: &mut RequestContext<'_>) -> SimReply {
     let params = Params::read(context.request);
@@ -92,7 +109,7 @@ pub(super) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
     let params = Params::read(request);
     let (code, refresh) = (params.text("code"), params.text("refresh_token"));
     world.teams.iter().position(|team| {
-        let grants = &team.org.grants;
+        let grants = &team.grants;
         code.as_deref().is_some_and(|code| grants.knows_code(code))
             || refresh
                 .as_deref()
@@ -164,7 +181,7 @@ fn approve(
     };
     team.sign_in(context.now, &user_id).ok()?;
     let ids = (team.id.as_str(), user_id.as_str());
-    let grants = &mut team.org.grants;
+    let grants = &mut team.grants;
     Some(grants.add_code(context.now, ids, redirect_uri, scopes))
 }
 
@@ -199,21 +216,19 @@ fn token(context: &mut RequestContext<'_>, params: &Params) -> Result<TokenPair,
     };
     let grant = required("grant_type")?;
     let now = context.now;
-    let switches = &settings.switches;
-    let rules = (switches.refresh_throttle, switches.old_refresh_valid);
     let team = team_of(context.world, context.request);
     let team = team.and_then(|at| context.world.teams.get_mut(at));
     let pair = match grant.as_str() {
         "authorization_code" => {
             let (code, redirect_uri) = (required("code")?, required("redirect_uri")?);
             team.map(|team| {
-                let grants = &mut team.org.grants;
+                let grants = &mut team.grants;
                 grants.exchange(now, &team.id, &code, &redirect_uri)
             })
         }
         "refresh_token" => {
             let token = required("refresh_token")?;
-            team.map(|team| team.org.grants.refresh(now, &team.id, &token, rules))
+            team.map(|team| team.grants.refresh(now, &team.id, &token))
         }
         _ => {
             let description =
@@ -221,10 +236,10 @@ fn token(context: &mut RequestContext<'_>, params: &Params) -> Result<TokenPair,
             return Err(refusal(400, "unsupported_grant_type", description));
         }
     };
-    match pair.unwrap_or(Err(TokenError::InvalidGrant)) {
+    match pair.unwrap_or(Err(GrantError::Invalid)) {
         Ok(pair) => Ok(pair),
-        Err(TokenError::InvalidGrant) => Err(refusal(400, "invalid_grant", INVALID_GRANT)),
-        Err(TokenError::TooSoon) => Err(Refusal {
+        Err(GrantError::Invalid) => Err(refusal(400, "invalid_grant", INVALID_GRANT)),
+        Err(GrantError::TooSoon) => Err(Refusal {
             status: 429,
             content_type: PLAIN,
             body: "Retry later\n".to_owned(),

@@ -1,10 +1,9 @@
-//! An organisation's tokens, rate limits and settings.
+//! An organisation's rate limits and settings.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::grants::Grants;
 use super::options::{OutreachOptions, Ruleset};
 use super::switches::OutreachSwitches;
 use crate::tokens::TokenOptions;
@@ -15,7 +14,6 @@ const WINDOW: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug)]
 pub(crate) struct Org {
-    pub(crate) grants: Grants,
     pub(super) ruleset: Ruleset,
     pub(super) excluded_domains: Vec<String>,
     pub(crate) switches: OutreachSwitches,
@@ -46,7 +44,6 @@ pub(super) struct RateLimit {
 impl Org {
     pub(crate) fn new(options: &OutreachOptions) -> Self {
         Self {
-            grants: Grants::default(),
             ruleset: options.ruleset,
             excluded_domains: options.excluded_domains.clone(),
             switches: options.switches.clone(),
@@ -106,8 +103,8 @@ impl Team {
             let Some(user_id) = users.get(token.user).map(|user| user.id.clone()) else {
                 continue;
             };
-            let grants = &mut self.org.grants;
-            grants.add_lasting(&user_id, &token.access, &token.refresh, &token.scopes);
+            let pair = (token.access.as_str(), token.refresh.as_str());
+            self.grants.add_lasting(&user_id, pair, &token.scopes);
         }
     }
 }

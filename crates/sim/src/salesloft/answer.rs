@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use http::Method;
 
-use super::grants::Access;
 use super::org::Points;
 use super::page::cost;
 use super::query::Query;
@@ -13,6 +12,7 @@ use super::refusal::{Answer, JSON, Refusal};
 use super::{Call, Route, find, oauth};
 use crate::dialect::RequestContext;
 use crate::fault::Action;
+use crate::grants::Access;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest, date};
 use crate::world::World;
@@ -70,7 +70,7 @@ pub(crate) fn page_of(request: &SimRequest) -> Option<u64> {
 /// The index of the team that issued an access token, and the token.
 fn holder(world: &World, token: &str) -> Option<(usize, Access)> {
     let mut teams = world.teams.iter().enumerate();
-    teams.find_map(|(at, team)| Some((at, team.salesloft.grants.access(token)?.clone())))
+    teams.find_map(|(at, team)| Some((at, team.grants.access(token)?.clone())))
 }
 
 fn bearer(request: &SimRequest) -> Option<&str> {
@@ -100,7 +100,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
     };
     let team = context.world.teams.get_mut(at);
     let team = team.ok_or_else(Refusal::bad_token)?;
-    team.salesloft.grants.note_use(token.unwrap_or_default());
+    team.grants.note_use(token.unwrap_or_default());
     let query = Query::read(context.request);
     let cost = found.map_or(1, |(route, _)| cost_of(route, &query));
     let points = team.salesloft.take(cost, now);

@@ -24,7 +24,6 @@ mod email_templates;
 mod enrolment;
 mod extras;
 mod filter;
-mod grants;
 mod list;
 mod oauth;
 mod options;
@@ -51,16 +50,17 @@ use http::Method;
 
 pub(crate) use self::answer::{answer, page_of, team_of};
 pub(crate) use self::control::control;
+pub(crate) use self::oauth::grant_rules;
 pub use self::options::SalesloftOptions;
 pub(crate) use self::org::Org;
-pub use self::switches::{DeletedCadence, OldRefreshToken, SalesloftSwitches, TaskUpdates};
+pub use self::switches::{DeletedCadence, SalesloftSwitches, TaskUpdates};
 
-use self::grants::Access;
 use self::list::{list, show};
 use self::query::Query;
 use self::refusal::{Answer, Refusal};
 use self::resource::render;
 use crate::fault::Action;
+use crate::grants::Access;
 use crate::params::Params;
 use crate::world::{RowRenderers, Team};
 

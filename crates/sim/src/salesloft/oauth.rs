@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::Method;
 
 use super::answer::{fault_refusal, reply};
-use super::grants::{ACCESS_SECONDS, InvalidGrant};
 use super::refusal::{JSON, Refusal};
+use super::switches::SalesloftSwitches;
 use crate::dialect::RequestContext;
+use crate::grants::{ACCESS_SECONDS, GrantError, GrantRules, TokenForm};
 use crate::json::Object;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest};
@@ -21,6 +22,18 @@ use crate::world::World;
 pub(super) const BASE: &str = "/oauth/";
 
 const HTML: &str = "text/html; charset=utf-8";
+
+/// The rules of Salesloft's tokens. Refresh tokens have no documented end.
+pub(crate) fn grant_rules(switches: &SalesloftSwitches) -> GrantRules {
+    GrantRules {
+        form: TokenForm::Hex,
+        refresh_life: None,
+        most_newer: None,
+        throttle: None,
+        old_refresh_token: switches.old_refresh_token,
+        refresh_ends_old_access: switches.refresh_ends_old_access,
+    }
+}
 
 pub(super) fn answer(context: &mut RequestContext<'_>) -> SimReply {
     let params = Params::read(context.request);
@@ -63,7 +76,7 @@ pub(super) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
     let params = Params::read(request);
     let (code, refresh) = (params.text("code"), params.text("refresh_token"));
     world.teams.iter().position(|team| {
-        let grants = &team.salesloft.grants;
+        let grants = &team.grants;
         code.as_deref().is_some_and(|code| grants.knows_code(code))
             || refresh
                 .as_deref()
@@ -129,7 +142,7 @@ fn approve(
     };
     let scopes = Some(context.options.salesloft.scopes.clone());
     let ids = (team.id.as_str(), user_id.as_str());
-    let grants = &mut team.salesloft.grants;
+    let grants = &mut team.grants;
     Some(grants.add_code(context.now, ids, redirect_uri, scopes))
 }
 
@@ -157,15 +170,15 @@ fn token(context: &mut RequestContext<'_>, params: &Params) -> Result<TokenPair,
         "authorization_code" => {
             let (code, redirect_uri) = (required("code")?, required("redirect_uri")?);
             team.map(|team| {
-                let grants = &mut team.salesloft.grants;
+                let grants = &mut team.grants;
                 grants.exchange(now, &team.id, &code, &redirect_uri)
             })
         }
         "refresh_token" => {
             let token = required("refresh_token")?;
             team.map(|team| {
-                let grants = &mut team.salesloft.grants;
-                grants.refresh(now, &team.id, &token, &settings.switches)
+                let grants = &mut team.grants;
+                grants.refresh(now, &team.id, &token)
             })
         }
         _ => {
@@ -174,8 +187,8 @@ fn token(context: &mut RequestContext<'_>, params: &Params) -> Result<TokenPair,
             return Err(refusal(400, "unsupported_grant_type", description));
         }
     };
-    let pair = pair.unwrap_or(Err(InvalidGrant));
-    pair.map_err(|InvalidGrant| refusal(400, "invalid_grant", INVALID_GRANT))
+    let pair = pair.unwrap_or(Err(GrantError::Invalid));
+    pair.map_err(|_| refusal(400, "invalid_grant", INVALID_GRANT))
 }
 
 const INVALID_CLIENT: &str = concat!(

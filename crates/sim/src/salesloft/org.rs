@@ -1,11 +1,10 @@
-//! A team's tokens, cost points and settings, and the edits of tests that concern Salesloft.
+//! A team's cost points and settings, and the edits of tests that concern Salesloft.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use serde_json::Value as Json;
 
-use super::grants::Grants;
 use super::options::SalesloftOptions;
 use super::resource::number;
 use super::switches::SalesloftSwitches;
@@ -15,7 +14,6 @@ use crate::world::{EditError, Team};
 
 #[derive(Debug)]
 pub(crate) struct Org {
-    pub(crate) grants: Grants,
     pub(crate) switches: SalesloftSwitches,
     pub(super) duplicates_allowed: bool,
     pub(super) one_cadence_per_person: bool,
@@ -40,7 +38,6 @@ pub(super) struct Points {
 impl Org {
     pub(crate) fn new(options: &SalesloftOptions) -> Self {
         Self {
-            grants: Grants::default(),
             switches: options.switches.clone(),
             duplicates_allowed: options.duplicates_allowed,
             one_cadence_per_person: options.one_cadence_per_person,
@@ -136,8 +133,7 @@ impl Team {
                 continue;
             };
             let pair = (token.access.as_str(), token.refresh.as_str());
-            let grants = &mut self.salesloft.grants;
-            grants.add_lasting(&user_id, pair, &token.scopes);
+            self.grants.add_lasting(&user_id, pair, &token.scopes);
         }
         self.separate_domains();
         self.sharpen_times();

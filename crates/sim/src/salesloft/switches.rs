@@ -1,5 +1,7 @@
 //! Switches for behaviour that Salesloft does not document or that was observed both ways.
 
+use crate::grants::OldRefreshToken;
+
 /// Uncertain behaviour. The defaults are what was observed, or else what is documented.
 #[derive(Debug, Clone)]
 #[expect(
@@ -95,14 +97,6 @@ impl Default for SalesloftSwitches {
             bulk_edits_share_time: true,
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OldRefreshToken {
-    DeadAtOnce,
-    /// It works until the new access token is used.
-    UntilAccessIsUsed,
-    StaysValid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

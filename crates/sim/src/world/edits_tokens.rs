@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 
 use super::Team;
-use crate::dialect::Dialect;
 use crate::tokens::TokenPair;
 
 impl Team {
@@ -15,28 +14,21 @@ impl Team {
         scopes: Option<&[&str]>,
     ) -> TokenPair {
         let scopes = scopes.map(|scopes| scopes.iter().map(|&scope| scope.to_owned()).collect());
-        let ids = (self.id.as_str(), user_id);
-        if self.dialect == Dialect::Salesloft {
-            return self.salesloft.grants.issue(now, ids, scopes);
-        }
-        self.org.grants.issue(now, ids, scopes)
+        self.grants.issue(now, (&self.id, user_id), scopes)
     }
 
     /// Expires all access tokens.
     pub fn expire_access_tokens(&mut self, now: DateTime<Utc>) {
-        self.org.grants.expire_access(now);
-        self.salesloft.grants.expire_access(now);
+        self.grants.expire_access(now);
     }
 
     /// Expires all refresh tokens.
     pub fn expire_refresh_tokens(&mut self, now: DateTime<Utc>) {
-        self.org.grants.expire_refresh(now);
-        self.salesloft.grants.expire_refresh(now);
+        self.grants.expire_refresh(now);
     }
 
     /// Removes the application for one user or for everybody: all their tokens become invalid.
     pub fn revoke_tokens(&mut self, user_id: Option<&str>) {
-        self.org.grants.revoke(user_id);
-        self.salesloft.grants.revoke(user_id);
+        self.grants.revoke(user_id);
     }
 }

@@ -55,6 +55,7 @@ use self::table::{RenderRow, Row, Table};
 use self::task::Task;
 use self::user::User;
 use crate::dialect::{Conventions, Dialect};
+use crate::grants::Grants;
 use crate::limits::{Counters, Quota};
 use crate::options::{KeyOptions, Options};
 use crate::outreach::Org;
@@ -82,7 +83,9 @@ pub struct Team {
     pub(crate) keys: Vec<KeyOptions>,
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
-    /// Outreach's own data: tokens, limits and settings.
+    /// The tokens, in dialects with an OAuth server.
+    pub(crate) grants: Grants,
+    /// Outreach's own data: limits and settings.
     pub(crate) org: Org,
     /// The same of Salesloft.
     pub(crate) salesloft: salesloft::Org,

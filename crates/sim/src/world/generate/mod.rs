@@ -13,6 +13,7 @@ use super::Team;
 use super::company::Credits;
 use super::dice::Dice;
 use super::table::Table;
+use crate::grants::Grants;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
 use crate::outreach::Org;
@@ -44,6 +45,7 @@ impl Team {
             keys: team.keys.clone(),
             plan: team.plan,
             counters: Counters::default(),
+            grants: Grants::new(options.dialect.grant_rules(options)),
             org: Org::new(&options.outreach),
             salesloft: salesloft::Org::new(&options.salesloft),
             dialect: options.dialect,
