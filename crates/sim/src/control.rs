@@ -1,13 +1,12 @@
 //! The control API, `/_sim/*`, for a simulator in another process. No keys, no quotas, no ledger.
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::Method;
 
 use crate::json::Object;
 use crate::outreach;
 use crate::params::Params;
-use crate::request::{SimReply, SimRequest, date};
+use crate::request::{SimReply, SimRequest};
 use crate::salesloft;
 use crate::simulator::Simulator;
 use crate::world::{Counts, Edits};
@@ -104,11 +103,5 @@ fn edit(sim: &Simulator, now: DateTime<Utc>, params: &Params) -> String {
 }
 
 fn reply(now: DateTime<Utc>, status: u16, body: String) -> SimReply {
-    let content_type = ("content-type".to_owned(), "application/json".to_owned());
-    SimReply {
-        status,
-        headers: vec![date(now), content_type],
-        body: Bytes::from(body),
-        wire: None,
-    }
+    SimReply::new(now, status, "application/json", body.into(), Vec::new())
 }

@@ -69,6 +69,15 @@ impl SimRequest {
         self
     }
 
+    /// The token in the `authorization` header.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        let text = self.header_text("authorization")?;
+        let (scheme, token) = text.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then_some(token.trim())
+    }
+
     pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -86,6 +95,27 @@ pub struct SimReply {
 }
 
 impl SimReply {
+    /// An answer with a date, a content type unless it is a 204, and more headers.
+    pub(crate) fn new(
+        now: DateTime<Utc>,
+        status: u16,
+        content_type: &str,
+        body: Bytes,
+        more: Vec<(String, String)>,
+    ) -> Self {
+        let mut headers = vec![date(now)];
+        if status != 204 {
+            headers.push(("content-type".to_owned(), content_type.to_owned()));
+        }
+        headers.extend(more);
+        Self {
+            status,
+            headers,
+            body,
+            wire: None,
+        }
+    }
+
     /// The first header of that (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers

@@ -13,7 +13,7 @@ use super::{Call, find, oauth};
 use crate::dialect::RequestContext;
 use crate::fault::Action;
 use crate::grants::Access;
-use crate::request::{SimReply, SimRequest, date};
+use crate::request::{SimReply, SimRequest};
 use crate::world::World;
 
 type Headers = Vec<(String, String)>;
@@ -39,19 +39,9 @@ pub(super) fn reply(
     body: Bytes,
     more: Headers,
 ) -> SimReply {
-    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut headers = vec![date(context.now)];
-    if status != 204 {
-        headers.push(header("content-type", content_type));
-    }
-    headers.push(header("cache-control", "no-cache"));
+    let mut headers = vec![("cache-control".to_owned(), "no-cache".to_owned())];
     headers.extend(more);
-    SimReply {
-        status,
-        headers,
-        body,
-        wire: None,
-    }
+    SimReply::new(context.now, status, content_type, body, headers)
 }
 
 /// The index of the team of the request's access token, or at the token endpoint of its code or refresh
@@ -60,7 +50,7 @@ pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
     if request.path.starts_with(oauth::BASE) {
         return oauth::team_of(world, request);
     }
-    let (at, _) = holder(world, bearer(request)?)?;
+    let (at, _) = holder(world, request.bearer()?)?;
     Some(at)
 }
 
@@ -70,19 +60,14 @@ fn holder(world: &World, token: &str) -> Option<(usize, Access)> {
     teams.find_map(|(at, team)| Some((at, team.grants.access(token)?.clone())))
 }
 
-fn bearer(request: &SimRequest) -> Option<&str> {
-    let text = request.header_text("authorization")?;
-    let (scheme, token) = text.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
-}
-
 fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<Answer, Refusal> {
     let now = context.now;
     let found = find(&context.request.method, &context.request.path);
     context.exchange.action = found.map_or("", |(route, _)| route.action);
-    let holder = bearer(context.request).and_then(|token| holder(context.world, token));
+    let holder = context
+        .request
+        .bearer()
+        .and_then(|token| holder(context.world, token));
     if let Some((at, access)) = &holder {
         context.exchange.team = Some(*at);
         context.exchange.user = Some(access.user_id.clone());

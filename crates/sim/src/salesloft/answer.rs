@@ -2,7 +2,6 @@
 //!
 //! Without a valid token an unknown path is 401.
 
-use bytes::Bytes;
 use http::Method;
 
 use super::org::Points;
@@ -14,7 +13,7 @@ use crate::dialect::RequestContext;
 use crate::fault::Action;
 use crate::grants::Access;
 use crate::params::Params;
-use crate::request::{SimReply, SimRequest, date};
+use crate::request::{SimReply, SimRequest};
 use crate::world::World;
 
 type Headers = Vec<(String, String)>;
@@ -28,28 +27,7 @@ pub(crate) fn answer(context: &mut RequestContext<'_>) -> SimReply {
         Ok(answer) => (answer.status, JSON, answer.body),
         Err(refusal) => (refusal.status, refusal.content_type, refusal.body.into()),
     };
-    reply(context, status, content_type, body, headers)
-}
-
-/// An answer with the headers that all answers have.
-pub(super) fn reply(
-    context: &RequestContext<'_>,
-    status: u16,
-    content_type: &str,
-    body: Bytes,
-    more: Headers,
-) -> SimReply {
-    let mut headers = vec![date(context.now)];
-    if status != 204 {
-        headers.push(("content-type".to_owned(), content_type.to_owned()));
-    }
-    headers.extend(more);
-    SimReply {
-        status,
-        headers,
-        body,
-        wire: None,
-    }
+    SimReply::new(context.now, status, content_type, body, headers)
 }
 
 /// The index of the team of the request's access token, or at the token endpoint of its code or refresh
@@ -58,7 +36,7 @@ pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
     if request.path.starts_with(oauth::BASE) {
         return oauth::team_of(world, request);
     }
-    let (at, _) = holder(world, bearer(request)?)?;
+    let (at, _) = holder(world, request.bearer()?)?;
     Some(at)
 }
 
@@ -73,19 +51,11 @@ fn holder(world: &World, token: &str) -> Option<(usize, Access)> {
     teams.find_map(|(at, team)| Some((at, team.grants.access(token)?.clone())))
 }
 
-fn bearer(request: &SimRequest) -> Option<&str> {
-    let text = request.header_text("authorization")?;
-    let (scheme, token) = text.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
-}
-
 fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<Answer, Refusal> {
     let now = context.now;
     let found = find(&context.request.method, &context.request.path);
     context.exchange.action = found.map_or("", |(route, _)| route.action);
-    let token = bearer(context.request);
+    let token = context.request.bearer();
     let holder = token.and_then(|token| holder(context.world, token));
     if let Some((at, access)) = &holder {
         context.exchange.team = Some(*at);

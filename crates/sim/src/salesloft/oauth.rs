@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::Method;
 
-use super::answer::{fault_refusal, reply};
+use super::answer::fault_refusal;
 use super::refusal::{JSON, Refusal};
 use super::switches::SalesloftSwitches;
 use crate::dialect::RequestContext;
@@ -54,7 +54,7 @@ pub(super) fn answer(context: &mut RequestContext<'_>) -> SimReply {
         "oauth/token" => match token(context, &params) {
             Ok(pair) => {
                 let body = Bytes::from(token_body(context, &pair));
-                reply(context, 200, JSON, body, headers)
+                SimReply::new(context.now, 200, JSON, body, headers)
             }
             Err(refusal) => refused(context, refusal, headers),
         },
@@ -68,7 +68,13 @@ fn refused(
     headers: Vec<(String, String)>,
 ) -> SimReply {
     let body = Bytes::from(refusal.body);
-    reply(context, refusal.status, refusal.content_type, body, headers)
+    SimReply::new(
+        context.now,
+        refusal.status,
+        refusal.content_type,
+        body,
+        headers,
+    )
 }
 
 /// The index of the team that issued a code or a refresh token.
@@ -232,14 +238,14 @@ fn redirect(context: &RequestContext<'_>, uri: &str, pairs: &[(&str, &str)]) -> 
     let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
     let separator = if uri.contains('?') { '&' } else { '?' };
     let location = ("location".to_owned(), format!("{uri}{separator}{query}"));
-    reply(context, 302, HTML, Bytes::new(), vec![location])
+    SimReply::new(context.now, 302, HTML, Bytes::new(), vec![location])
 }
 
 fn page(context: &RequestContext<'_>, status: u16, body: &str) -> SimReply {
     let html = format!(
         "<!DOCTYPE html>\n<html><head><title>Salesloft simulator</title></head><body>{body}</body></html>\n"
     );
-    reply(context, status, HTML, Bytes::from(html), Vec::new())
+    SimReply::new(context.now, status, HTML, Bytes::from(html), Vec::new())
 }
 
 /// A form that repeats the request with the decision.
