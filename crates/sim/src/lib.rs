@@ -34,6 +34,7 @@ mod outreach;
 mod params;
 mod plans;
 mod request;
+mod routing;
 mod salesloft;
 mod server;
 mod simulator;

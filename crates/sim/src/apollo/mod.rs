@@ -35,6 +35,7 @@ use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
 use crate::params::Params;
+use crate::routing::id_in;
 use crate::world::Team;
 
 /// Every endpoint: method, path below the base, action name for quotas and scopes, handler. The
@@ -172,18 +173,4 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)>
 pub(crate) fn below_base(path: &str) -> Option<&str> {
     let path = BASES.iter().find_map(|base| path.strip_prefix(base))?;
     Some(path.strip_suffix('/').unwrap_or(path))
-}
-
-/// The id with which `path` matches `pattern`; empty if the pattern has none.
-fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    let mut id = "";
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(id),
-            (Some("{id}"), Some(part)) if !part.is_empty() => id = part,
-            (Some(wanted), Some(part)) if wanted == part => {}
-            _ => return None,
-        }
-    }
 }

@@ -63,6 +63,7 @@ use self::resource::{Resource, render};
 use crate::fault::Action;
 use crate::grants::Access;
 use crate::request::SimRequest;
+use crate::routing::{self, route};
 use crate::world::contact::Contact;
 use crate::world::{RowRenderers, Team};
 
@@ -187,34 +188,8 @@ fn without_histogram(contact: &Contact) -> String {
     render::<prospects::Prospects>(contact, style)
 }
 
-type Handler = fn(&mut Call<'_>) -> Result<Answer, Refusal>;
-
 /// An endpoint.
-#[derive(Debug)]
-struct Route {
-    method: Method,
-    path: &'static str,
-    action: &'static str,
-    /// Empty if none is required.
-    scope: &'static str,
-    handler: Handler,
-}
-
-const fn route(
-    method: Method,
-    path: &'static str,
-    action: &'static str,
-    scope: &'static str,
-    handler: Handler,
-) -> Route {
-    Route {
-        method,
-        path,
-        action,
-        scope,
-        handler,
-    }
-}
+type Route = routing::Route<fn(&mut Call<'_>) -> Result<Answer, Refusal>>;
 
 /// A call that has passed all checks before its handler.
 #[derive(Debug)]
@@ -269,9 +244,7 @@ impl Call<'_> {
 
 /// The endpoint at a path, with the id in it.
 fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)> {
-    let path = below_base(path)?;
-    let mut routes = ROUTES.iter().filter(|route| route.method == *method);
-    routes.find_map(|route| Some((route, id_in(route.path, path)?)))
+    routing::find(ROUTES, method, below_base(path)?)
 }
 
 /// The path without its base and without a trailing slash. `oauth/token` has no base.
@@ -286,18 +259,4 @@ pub(crate) fn below_base(path: &str) -> Option<&str> {
         None => return None,
     };
     Some(path.strip_suffix('/').unwrap_or(path))
-}
-
-/// The id that makes `path` fit `pattern`; empty if the pattern has none.
-fn id_in<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    let mut id = "";
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(id),
-            (Some("{id}"), Some(part)) if !part.is_empty() => id = part,
-            (Some(wanted), Some(part)) if wanted == part => {}
-            _ => return None,
-        }
-    }
 }
