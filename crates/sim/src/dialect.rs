@@ -13,6 +13,7 @@ use crate::apollo;
 use crate::fault::Action;
 use crate::grants::GrantRules;
 use crate::ledger::Exchange;
+use crate::oauth;
 use crate::options::Options;
 use crate::outreach;
 use crate::request::{SimReply, SimRequest};
@@ -100,8 +101,7 @@ impl Dialect {
     pub(crate) fn team_of(self, world: &World, request: &SimRequest) -> Option<usize> {
         match self {
             Self::Apollo => apollo::team_of(world, request),
-            Self::Outreach => outreach::team_of(world, request),
-            Self::Salesloft => salesloft::team_of(world, request),
+            Self::Outreach | Self::Salesloft => oauth::team_of(world, request),
         }
     }
 

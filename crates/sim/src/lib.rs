@@ -29,6 +29,7 @@ mod grants;
 mod json;
 mod ledger;
 mod limits;
+mod oauth;
 mod options;
 mod outreach;
 mod params;

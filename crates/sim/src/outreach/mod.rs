@@ -5,7 +5,7 @@
 //! filters, sorts and writes; [`mod@list`] and [`resource`] have what all kinds share.
 //!
 //! Tests use the tokens of [`TokenOptions`](crate::TokenOptions), or answer the consent page with
-//! `sim_decision`, see [`oauth`].
+//! `sim_decision`, see [`crate::oauth`].
 
 mod accounts;
 mod answer;
@@ -45,7 +45,7 @@ mod value;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::Method;
 
-pub(crate) use self::answer::{answer, team_of};
+pub(crate) use self::answer::answer;
 pub(crate) use self::control::control;
 pub(crate) use self::oauth::grant_rules;
 pub use self::options::{Duplicates, OutreachOptions, Ruleset};
@@ -249,7 +249,7 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)>
 
 /// The path without its base and without a trailing slash. `oauth/token` has no base.
 pub(crate) fn below_base(path: &str) -> Option<&str> {
-    if path.starts_with(oauth::BASE) {
+    if path.starts_with(crate::oauth::BASE) {
         return path.strip_prefix('/');
     }
     let path = path.strip_prefix(BASE)?;

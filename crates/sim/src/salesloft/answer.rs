@@ -11,15 +11,14 @@ use super::refusal::{Answer, JSON, Refusal};
 use super::{Call, Route, find, oauth};
 use crate::dialect::RequestContext;
 use crate::fault::Action;
-use crate::grants::Access;
+use crate::oauth::{BASE, holder};
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest};
-use crate::world::World;
 
 type Headers = Vec<(String, String)>;
 
 pub(crate) fn answer(context: &mut RequestContext<'_>) -> SimReply {
-    if context.request.path.starts_with(oauth::BASE) {
+    if context.request.path.starts_with(BASE) {
         return oauth::answer(context);
     }
     let mut headers = Headers::new();
@@ -30,25 +29,9 @@ pub(crate) fn answer(context: &mut RequestContext<'_>) -> SimReply {
     SimReply::new(context.now, status, content_type, body, headers)
 }
 
-/// The index of the team of the request's access token, or at the token endpoint of its code or refresh
-/// token.
-pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
-    if request.path.starts_with(oauth::BASE) {
-        return oauth::team_of(world, request);
-    }
-    let (at, _) = holder(world, request.bearer()?)?;
-    Some(at)
-}
-
 /// The number of the requested page.
 pub(crate) fn page_of(request: &SimRequest) -> Option<u64> {
     Query::read(request).text("page")?.parse().ok()
-}
-
-/// The index of the team that issued an access token, and the token.
-fn holder(world: &World, token: &str) -> Option<(usize, Access)> {
-    let mut teams = world.teams.iter().enumerate();
-    teams.find_map(|(at, team)| Some((at, team.grants.access(token)?.clone())))
 }
 
 fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<Answer, Refusal> {

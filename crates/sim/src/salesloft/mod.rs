@@ -5,7 +5,7 @@
 //! rendering, filters and sorts; [`mod@list`] and [`resource`] have what all kinds share.
 //!
 //! Tests use the tokens `sim-salesloft-access` and `sim-salesloft-refresh`, or answer the consent page with
-//! `sim_decision`, see [`oauth`].
+//! `sim_decision`, see [`crate::oauth`].
 
 mod accounts;
 mod accounts_write;
@@ -48,7 +48,7 @@ mod webhook_subscriptions;
 use chrono::{DateTime, Utc};
 use http::Method;
 
-pub(crate) use self::answer::{answer, page_of, team_of};
+pub(crate) use self::answer::{answer, page_of};
 pub(crate) use self::control::control;
 pub(crate) use self::oauth::grant_rules;
 pub use self::options::SalesloftOptions;
@@ -190,7 +190,7 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Route, &'a str)>
 
 /// The path without its base, a trailing slash and `.json`. `oauth/token` has no base.
 pub(crate) fn below_base(path: &str) -> Option<&str> {
-    if path.starts_with(oauth::BASE) {
+    if path.starts_with(crate::oauth::BASE) {
         return path.strip_prefix('/');
     }
     let path = path.strip_prefix(BASE)?;
