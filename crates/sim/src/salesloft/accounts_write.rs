@@ -4,14 +4,14 @@ use serde_json::Value as Json;
 
 use super::Call;
 use super::accounts::{Accounts, UNMODELED};
-use super::body::{Fields, flag, id, invalid, text, texts, unknown};
+use super::body::{Fields, flag, id, text, texts, unknown};
 use super::custom_fields;
 use super::extras::{native, set_native};
 use super::list::written;
 use super::people_write::set_labelled;
 use super::refusal::{Answer, Refusal};
-use super::resource::{Resource, render};
-use crate::json::Object;
+use super::resource::Resource;
+use super::upsert;
 use crate::world::Team;
 use crate::world::account::Account;
 use crate::world::contact::State;
@@ -53,22 +53,15 @@ pub(super) fn upsert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         }
         None => ("create", insert(call, &fields)?),
     };
-    let account = Accounts::find(call.team, &id).ok_or_else(|| call.not_found())?;
-    let mut o = Object::new();
-    o.text("upsert_type", done).raw("account", &render(account));
-    Ok(Answer::record(200, &o.finish()))
+    upsert::answer::<Accounts>(call, "account", (done, &id))
 }
 
 fn matching(call: &Call<'_>, fields: &Fields) -> Result<Option<String>, Refusal> {
-    let Some(key) = fields.get("upsert_key").and_then(Json::as_str) else {
+    let Some((key, wanted)) = upsert::key(fields, &["id", "crm_id", "domain"])? else {
         return Ok(None);
     };
-    if !["id", "crm_id", "domain"].contains(&key) {
-        return Err(invalid("upsert_key"));
-    }
-    let wanted = fields.required(key)?;
     let accounts = call.team.accounts.listed();
-    let mut found = accounts.filter(|account| match key {
+    let found = accounts.filter(|account| match key {
         "id" => account.id == wanted,
         "crm_id" => {
             let known = native(&account.custom_fields, "crm_id");
@@ -76,14 +69,7 @@ fn matching(call: &Call<'_>, fields: &Fields) -> Result<Option<String>, Refusal>
         }
         _ => has_domain(account, &wanted),
     });
-    let first = found.next().map(|account| account.id.clone());
-    if found.next().is_some() {
-        return Err(Refusal::field(key, "matches several accounts"));
-    }
-    if first.is_none() && key == "id" {
-        return Err(Refusal::field("id", "must exist"));
-    }
-    Ok(first)
+    upsert::only(found.map(|account| account.id.as_str()), key, "accounts")
 }
 
 fn insert(call: &mut Call<'_>, fields: &Fields) -> Result<String, Refusal> {

@@ -41,6 +41,7 @@ mod steps;
 mod switches;
 mod tasks;
 mod tasks_write;
+mod upsert;
 mod users;
 mod value;
 mod webhook_subscriptions;

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use super::Call;
-use super::body::{Fields, flag, id, invalid, text, texts, unknown};
+use super::body::{Fields, flag, id, text, texts, unknown};
 use super::custom_fields;
 use super::extras::set_native;
 use super::list::written;
 use super::people::{People, UNMODELED, WORK_PHONES, phone, primary};
 use super::refusal::{Answer, Refusal};
-use super::resource::{Resource, render};
-use crate::json::Object;
+use super::resource::Resource;
+use super::upsert;
 use crate::world::Team;
 use crate::world::account::Account;
 use crate::world::contact::Contact;
@@ -51,34 +51,20 @@ pub(super) fn upsert(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         }
         None => ("create", insert(call, &fields)?),
     };
-    let person = People::find(call.team, &id).ok_or_else(|| call.not_found())?;
-    let mut o = Object::new();
-    o.text("upsert_type", done).raw("person", &render(person));
-    Ok(Answer::record(200, &o.finish()))
+    upsert::answer::<People>(call, "person", (done, &id))
 }
 
 fn matching(call: &Call<'_>, fields: &Fields) -> Result<Option<String>, Refusal> {
-    let Some(key) = fields.get("upsert_key").and_then(Json::as_str) else {
+    let Some((key, wanted)) = upsert::key(fields, &["id", "crm_id", "email_address"])? else {
         return Ok(None);
     };
-    if !["id", "crm_id", "email_address"].contains(&key) {
-        return Err(invalid("upsert_key"));
-    }
-    let wanted = fields.required(key)?;
     let people = call.team.contacts.listed();
-    let mut found = people.filter(|person| match key {
+    let found = people.filter(|person| match key {
         "id" => person.id == wanted,
         "crm_id" => person.crm_id.as_ref() == Some(&wanted),
         _ => primary(person).is_some_and(|address| address.eq_ignore_ascii_case(&wanted)),
     });
-    let first = found.next().map(|person| person.id.clone());
-    if found.next().is_some() {
-        return Err(Refusal::field(key, "matches several people"));
-    }
-    if first.is_none() && key == "id" {
-        return Err(Refusal::field("id", "must exist"));
-    }
-    Ok(first)
+    upsert::only(found.map(|person| person.id.as_str()), key, "people")
 }
 
 fn insert(call: &mut Call<'_>, fields: &Fields) -> Result<String, Refusal> {
