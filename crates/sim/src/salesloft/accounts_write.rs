@@ -8,11 +8,9 @@ use super::body::{Fields, flag, id, text, texts, unknown};
 use super::custom_fields;
 use super::extras::{native, set_native};
 use super::list::written;
-use super::people_write::set_labelled;
 use super::refusal::{Answer, Refusal};
 use super::resource::Resource;
 use super::upsert;
-use crate::world::Team;
 use crate::world::account::Account;
 use crate::world::contact::State;
 
@@ -163,9 +161,7 @@ fn apply(call: &Call<'_>, fields: &Fields, account: &mut Account) -> Result<(), 
                 account.stage_id = stage;
             }
             "custom_fields" => {
-                let known =
-                    |team: &Team, label: &str| custom_fields::is_known(team, "account", label);
-                set_labelled(call, &mut account.custom_fields, value, known)?;
+                custom_fields::set(call, "account", &mut account.custom_fields, value)?;
             }
             "crm_id" => {
                 call.require_scope("crm_id_account:write")?;

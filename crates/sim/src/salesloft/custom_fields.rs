@@ -1,9 +1,15 @@
-//! The definitions of custom fields. Values are kept by label.
+//! The definitions of custom fields, and the writing of their values, which are kept by label.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
+use super::Call;
+use super::body::text;
 use super::query::Query;
 use super::record::Record;
+use super::refusal::Refusal;
 use super::resource::{FilterList, Item, Kind, Resource};
 use super::value::Value;
 use crate::world::Team;
@@ -78,8 +84,30 @@ fn field_type(field: &Field) -> &'static str {
     }
 }
 
-/// Whether a team has a field with that label; `modality` is the world's.
-pub(super) fn is_known(team: &Team, modality: &str, label: &str) -> bool {
+/// Changes the values of the given labels; an empty value removes one. `modality` is the world's.
+pub(super) fn set(
+    call: &Call<'_>,
+    modality: &str,
+    values: &mut BTreeMap<String, Json>,
+    given: &Json,
+) -> Result<(), Refusal> {
+    for (label, value) in given.as_object().into_iter().flatten() {
+        if !is_known(call.team, modality, label) {
+            if call.team.salesloft.switches.unknown_custom_fields_refused {
+                let words = format!("has no field {label}");
+                return Err(Refusal::field("custom_fields", &words));
+            }
+            continue;
+        }
+        match text("custom_fields", value)? {
+            Some(text) => values.insert(label.clone(), Json::String(text)),
+            None => values.remove(label),
+        };
+    }
+    Ok(())
+}
+
+fn is_known(team: &Team, modality: &str, label: &str) -> bool {
     let mut fields = team.fields.iter();
     fields.any(|field| field.modality == modality && field.name == label)
 }

@@ -13,7 +13,6 @@ use super::people::{People, UNMODELED, WORK_PHONES, phone, primary};
 use super::refusal::{Answer, Refusal};
 use super::resource::Resource;
 use super::upsert;
-use crate::world::Team;
 use crate::world::account::Account;
 use crate::world::contact::Contact;
 use crate::world::place::Place;
@@ -149,9 +148,7 @@ fn apply(call: &mut Call<'_>, fields: &Fields, person: &mut Contact) -> Result<(
             "city" | "state" | "country" => set_place(person, name, text(name, value)?),
             "owner_id" | "account_id" | "person_stage_id" => relate(call, person, name, value)?,
             "custom_fields" => {
-                let known =
-                    |team: &Team, label: &str| custom_fields::is_known(team, "contact", label);
-                set_labelled(call, &mut person.custom_fields, value, known)?;
+                custom_fields::set(call, "contact", &mut person.custom_fields, value)?;
             }
             "upsert_key" | "crm_id_type" | "id" | "autotag_date" | "import_id" => {}
             "contact_restrictions" | "eu_resident" => {
@@ -236,29 +233,6 @@ fn relate(call: &Call<'_>, person: &mut Contact, name: &str, value: &Json) -> Re
             person.account_id = id;
         }
         _ => person.stage_id = id,
-    }
-    Ok(())
-}
-
-/// Changes the given labels; an empty value removes one.
-pub(super) fn set_labelled(
-    call: &Call<'_>,
-    fields: &mut std::collections::BTreeMap<String, Json>,
-    value: &Json,
-    known: impl Fn(&Team, &str) -> bool,
-) -> Result<(), Refusal> {
-    for (label, value) in value.as_object().into_iter().flatten() {
-        if !known(call.team, label) {
-            if call.team.salesloft.switches.unknown_custom_fields_refused {
-                let words = format!("has no field {label}");
-                return Err(Refusal::field("custom_fields", &words));
-            }
-            continue;
-        }
-        match text("custom_fields", value)? {
-            Some(text) => fields.insert(label.clone(), Json::String(text)),
-            None => fields.remove(label),
-        };
     }
     Ok(())
 }
