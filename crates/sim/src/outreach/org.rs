@@ -6,9 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::options::{OutreachOptions, Ruleset};
 use super::switches::OutreachSwitches;
-use crate::tokens::TokenOptions;
 use crate::world::Team;
-use crate::world::user::User;
 
 const WINDOW: TimeDelta = TimeDelta::hours(1);
 
@@ -74,7 +72,7 @@ impl Org {
     }
 }
 
-/// Outreach's settings and tokens.
+/// Outreach's settings.
 impl Team {
     /// Replaces the rules for adding prospects to sequences.
     pub fn set_ruleset(&mut self, ruleset: Ruleset) {
@@ -88,23 +86,6 @@ impl Team {
         if self.org.has_histogram && (due || self.org.switches.no_histogram) {
             self.org.has_histogram = false;
             self.contacts.set_renderer(super::without_histogram);
-        }
-    }
-
-    /// Adds the tokens of the options.
-    pub(crate) fn add_lasting_tokens(&mut self, options: &OutreachOptions, at: usize) {
-        let given = options.tokens.iter().filter(|token| token.team == at);
-        let mut tokens: Vec<_> = given.cloned().collect();
-        if tokens.is_empty() {
-            tokens.push(TokenOptions::of_team(at));
-        }
-        for token in tokens {
-            let users: &[User] = self.users.all();
-            let Some(user_id) = users.get(token.user).map(|user| user.id.clone()) else {
-                continue;
-            };
-            let pair = (token.access.as_str(), token.refresh.as_str());
-            self.grants.add_lasting(&user_id, pair, &token.scopes);
         }
     }
 }

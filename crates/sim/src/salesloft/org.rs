@@ -122,19 +122,7 @@ impl Team {
         self.conventions.opens_touch_contacts = options.switches.counters_touch_people;
         // The person shows the cadences.
         self.switches.enrolment_touches_contact = true;
-        let given = options.tokens.iter().filter(|token| token.team == at);
-        let mut tokens: Vec<TokenOptions> = given.cloned().collect();
-        if tokens.is_empty() {
-            tokens.push(TokenOptions::of_salesloft_team(at));
-        }
-        for token in tokens {
-            let user = self.users.all().get(token.user);
-            let Some(user_id) = user.map(|user| user.id.clone()) else {
-                continue;
-            };
-            let pair = (token.access.as_str(), token.refresh.as_str());
-            self.grants.add_lasting(&user_id, pair, &token.scopes);
-        }
+        self.add_lasting_tokens(at, &options.tokens, TokenOptions::of_salesloft_team);
         self.separate_domains();
         self.sharpen_times();
     }

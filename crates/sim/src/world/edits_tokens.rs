@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Team;
-use crate::tokens::TokenPair;
+use crate::tokens::{TokenOptions, TokenPair};
 
 impl Team {
     /// Issues a pair of tokens to a user without the consent page. `None` gives all scopes.
@@ -15,6 +15,26 @@ impl Team {
     ) -> TokenPair {
         let scopes = scopes.map(|scopes| scopes.iter().map(|&scope| scope.to_owned()).collect());
         self.grants.issue(now, (&self.id, user_id), scopes)
+    }
+
+    /// Adds those of the tokens that are for the team, whose index is `at`, or the default if there are none.
+    pub(crate) fn add_lasting_tokens(
+        &mut self,
+        at: usize,
+        tokens: &[TokenOptions],
+        default: fn(usize) -> TokenOptions,
+    ) {
+        let given = tokens.iter().filter(|token| token.team == at);
+        let mut tokens: Vec<TokenOptions> = given.cloned().collect();
+        if tokens.is_empty() {
+            tokens.push(default(at));
+        }
+        for token in tokens {
+            if let Some(user) = self.users.all().get(token.user) {
+                let pair = (token.access.as_str(), token.refresh.as_str());
+                self.grants.add_lasting(&user.id, pair, &token.scopes);
+            }
+        }
     }
 
     /// Expires all access tokens.

@@ -62,6 +62,7 @@ use crate::outreach::Org;
 use crate::plans::Plan;
 use crate::salesloft;
 use crate::switches::Switches;
+use crate::tokens::TokenOptions;
 
 /// One workspace.
 #[derive(Debug)]
@@ -126,7 +127,8 @@ impl World {
             let seed = options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let mut team = Team::generate(seed, options, team);
             if options.dialect == Dialect::Outreach {
-                team.add_lasting_tokens(&options.outreach, at);
+                let tokens = &options.outreach.tokens;
+                team.add_lasting_tokens(at, tokens, TokenOptions::of_team);
                 team.drop_histogram_if_due(options.epoch);
             }
             if options.dialect == Dialect::Salesloft {
