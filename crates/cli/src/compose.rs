@@ -41,6 +41,7 @@ pub(crate) struct Parts {
     limits: ProviderLimits,
     /// The public URL of the API, if it is set.
     public_url: Option<PublicUrl>,
+    return_origins: Arc<[String]>,
     allow_private_targets: bool,
     keep_runs: Duration,
     keep_messages: Duration,
@@ -181,6 +182,7 @@ impl Parts {
             providers,
             limits,
             public_url: config.public_url.clone(),
+            return_origins: config.oauth.return_origins.clone().into(),
             allow_private_targets: config.webhooks.allow_private_targets,
             keep_runs: days(config.retention.runs_days),
             keep_messages: days(config.retention.webhook_messages_days),
@@ -249,10 +251,12 @@ impl Parts {
         AppState {
             store: self.store.clone(),
             providers: self.providers.clone(),
+            tokens: engine.tokens(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             limits: Arc::new(self.limits.clone()),
             public_url: public_url.as_str().into(),
+            return_origins: self.return_origins.clone(),
             key_uses: Arc::default(),
             allow_private_targets: self.allow_private_targets,
             request_gate: Arc::default(),

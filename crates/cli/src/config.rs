@@ -22,8 +22,8 @@ use figment::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use syncline_model::{InvalidLimit, LimitOverrides, VolumeLimits};
-use syncline_providers::{BUILT_IN, BuiltIn, OAuthClient, OAuthConfig};
+use syncline_model::{InvalidLimit, LimitOverrides, OAuthClient, VolumeLimits};
+use syncline_providers::{BUILT_IN, BuiltIn, OAuthConfig};
 
 use crate::{
     cli::{ServeArgs, SettingsArgs},
@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) encryption_key: Option<SecretString>,
     /// By name.
     pub(crate) providers: BTreeMap<String, ProviderSettings>,
+    pub(crate) oauth: OAuth,
     pub(crate) webhooks: Webhooks,
     pub(crate) limits: RequestLimits,
     pub(crate) database: Database,
@@ -93,6 +94,14 @@ pub(crate) struct Limits {
     pub(crate) records_per_hour: Option<i64>,
     #[serde(deserialize_with = "values::some_whole_number")]
     pub(crate) records_per_day: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OAuth {
+    /// Where customers may be sent after they authorized, besides the addresses of magic links.
+    #[serde(deserialize_with = "values::origins")]
+    pub(crate) return_origins: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +176,8 @@ const DEFAULTS: &str = r#"
 listen = "127.0.0.1:8080"
 data_dir = "./syncline-data"
 [providers]
+[oauth]
+return_origins = []
 [webhooks]
 allow_private_targets = false
 [limits]

@@ -1,10 +1,12 @@
 //! Connecting a customer's account: its provider checks the credentials and says whose account it is,
 //! and only then they are stored. The API, `syncline sync` and the simulation all connect by this.
 
+use crate::tokens;
+use chrono::TimeDelta;
 use syncline_model::{ConnectionStatus, Credentials, LimitOverrides, ProviderName};
 use syncline_providers::{KeyCheck, Provider, account_id};
 use syncline_store::{
-    Account, Connection, CredentialsUpdate, NewConnection, Store, StoreError, Tenant,
+    Account, Connection, CredentialsUpdate, NewConnection, Start, Store, StoreError, Tenant,
 };
 
 /// Credentials that their provider did not reject.
@@ -16,6 +18,7 @@ pub struct CheckedCredentials {
     /// The account's name while it is unknown whose it is.
     own_account_id: String,
     account_known: bool,
+    keep_alive: Option<TimeDelta>,
 }
 
 /// The provider does not accept the credentials, so nothing is stored.
@@ -32,9 +35,9 @@ pub struct Connect<'a> {
     /// The id of the application's provider.
     pub provider_id: &'a str,
     pub limits: LimitOverrides,
-    /// Whether its syncs run as their config says. Otherwise they are paused until somebody resumes
-    /// them.
-    pub scheduled: bool,
+    pub start: Start,
+    /// The magic link that it is made with.
+    pub magic_link_id: Option<&'a str>,
 }
 
 impl CheckedCredentials {
@@ -67,6 +70,10 @@ impl CheckedCredentials {
             account_id: account_id(name, account.as_deref(), &credentials),
             own_account_id: account_id(name, None, &credentials),
             account_known: account.is_some(),
+            keep_alive: match &credentials {
+                Credentials::OAuth(_) => provider.oauth().map(tokens::keep_alive),
+                Credentials::ApiKey(_) => None,
+            },
             credentials,
         })
     }
@@ -85,23 +92,29 @@ impl CheckedCredentials {
             status: self.status,
             account: self.account(),
             limits: connect.limits,
-            scheduled: connect.scheduled,
+            start: connect.start,
+            magic_link_id: connect.magic_link_id,
+            keep_alive: self.keep_alive,
         };
         tenant.create_connection(&new).await
     }
 
-    /// Replaces a connection's credentials, and its limits if they are given.
+    /// Replaces a connection's credentials, and its limits if they are given; uses up the magic link that
+    /// brought them.
     pub async fn reconnect(
         &self,
         store: &Store,
         connection: &Connection,
         limits: Option<LimitOverrides>,
+        magic_link_id: Option<&str>,
     ) -> Result<(), StoreError> {
         let update = CredentialsUpdate {
             credentials: &self.credentials,
             status: self.status,
             account: self.account(),
             limits,
+            keep_alive: self.keep_alive,
+            magic_link_id,
         };
         store.update_credentials(connection, &update).await
     }

@@ -28,6 +28,8 @@ pub struct LeasedScan {
     /// Consecutive full pages without new records.
     pub(crate) pages_without_new_records: u32,
     pub(crate) has_begun: bool,
+    /// Its tokens were refreshed because a request was rejected, and no request has succeeded since.
+    pub(crate) has_new_tokens: bool,
     tries: Option<Tries>,
     pub(crate) verdicts: Option<Vec<RunVerdict>>,
 }
@@ -60,6 +62,7 @@ impl LeasedScan {
             repeats: 0,
             pages_without_new_records: 0,
             has_begun: false,
+            has_new_tokens: false,
             tries: None,
             verdicts: None,
         }
@@ -90,5 +93,6 @@ impl LeasedScan {
     /// A request succeeded, so the next one starts with all of its attempts.
     pub(crate) fn answered(&mut self) {
         self.tries = None;
+        self.has_new_tokens = false;
     }
 }

@@ -7,7 +7,9 @@
 //! scan didn't see. `maintenance` purges what has expired.
 
 mod connect;
+mod credentials;
 mod foreground;
+mod keep_alive;
 mod leased_scan;
 mod maintenance;
 mod page;
@@ -18,6 +20,7 @@ mod schedule;
 mod seen;
 mod spending;
 mod sweep;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,6 +36,7 @@ pub use foreground::ForegroundEnd;
 pub use leased_scan::LeasedScan;
 pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
+pub use tokens::{NoFirstTokens, NoTokens, Tokens};
 
 /// The engine's settings; the defaults are for production.
 #[derive(Debug, Clone)]
@@ -110,6 +114,7 @@ pub struct Engine {
     providers: Providers,
     clock: Arc<dyn Clock>,
     config: Arc<EngineConfig>,
+    tokens: Tokens,
     wake: Wake,
     shutdown: CancellationToken,
 }
@@ -143,6 +148,7 @@ impl Engine {
         config: EngineConfig,
     ) -> Self {
         Self {
+            tokens: Tokens::new(store.clone(), providers.clone(), clock.clone()),
             store,
             providers,
             clock,
@@ -150,6 +156,10 @@ impl Engine {
             wake: Wake::default(),
             shutdown: CancellationToken::new(),
         }
+    }
+
+    pub fn tokens(&self) -> Tokens {
+        self.tokens.clone()
     }
 
     pub fn wake(&self) -> Wake {
@@ -162,7 +172,8 @@ impl Engine {
         tokio::join!(
             self.run_schedule(),
             self.run_workers(),
-            self.run_maintenance()
+            self.run_maintenance(),
+            self.keep_tokens_alive()
         );
     }
 

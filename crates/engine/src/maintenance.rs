@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// writer, and a server's disk, are mostly free for others.
 const PAUSE_FOR_BATCH: u32 = 4;
 
-const ALL: [Expired; 10] = [
+const ALL: [Expired; 11] = [
     Expired::Runs,
     Expired::Messages,
     Expired::AuditLog,
@@ -32,6 +32,7 @@ const ALL: [Expired; 10] = [
     Expired::Answers,
     Expired::WriteLocks,
     Expired::Deliveries,
+    Expired::Authorizations,
 ];
 
 impl Engine {
@@ -59,9 +60,11 @@ impl Engine {
             }
             Expired::Messages => self.config.keep_messages,
             Expired::AuditLog => self.config.keep_audit_log,
-            Expired::Secrets | Expired::Answers | Expired::WriteLocks | Expired::Deliveries => {
-                Duration::ZERO
-            }
+            Expired::Secrets
+            | Expired::Answers
+            | Expired::WriteLocks
+            | Expired::Deliveries
+            | Expired::Authorizations => Duration::ZERO,
         };
         let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
         self.clock.now().checked_sub_signed(keep)

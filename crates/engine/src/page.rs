@@ -7,8 +7,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{
-    Call, Credentials, ErrorKind, KeyCheck, ListRequest, Page, Provider, ProviderError, Window,
-    counted,
+    Call, Credentials, ErrorKind, ListRequest, Page, Provider, ProviderError, Window, counted,
 };
 use syncline_store::{PageCommit, Pause, Permit, Scan, Spending, StoreError};
 
@@ -46,7 +45,7 @@ impl Engine {
         }
         let credentials = match self.credentials_of(leased).await? {
             Ok(credentials) => credentials,
-            Err(end) => return Ok(Step::End(end)),
+            Err(step) => return Ok(step),
         };
         self.begin(leased, &credentials).await?;
         match self.permit_page(leased).await? {
@@ -70,20 +69,6 @@ impl Engine {
         &**provider.expect("a scan of an unknown provider is abandoned before its first request")
     }
 
-    /// The scan's credentials, or the end of the scan if they can't be decrypted.
-    pub(crate) async fn credentials_of(
-        &self,
-        leased: &LeasedScan,
-    ) -> Result<Result<Credentials, ScanEnd>, StoreError> {
-        match &leased.scan.credentials {
-            Ok(credentials) => Ok(Ok(credentials.clone())),
-            Err(reason) => {
-                let failure = Failure::new(reason.clone());
-                Ok(Err(self.fail(leased, &failure).await?))
-            }
-        }
-    }
-
     /// Before the worker's first request: finds the account whose budget it uses. Before the scan's
     /// first request: chooses the reading order.
     async fn begin(
@@ -103,7 +88,10 @@ impl Engine {
         }
         leased.requests += 1;
         // An error is ignored here; it will appear again with the first page.
-        if let Ok(team) = self.provider_of(scan).account(credentials).await {
+        if let Ok(team) = self.provider_of(scan).account(credentials).await
+            // Tokens change, so nothing is named after them a second time.
+            && (team.is_some() || matches!(credentials, Credentials::ApiKey(_)))
+        {
             let name = scan.connection.provider;
             let account_id = syncline_providers::account_id(name, team.as_deref(), credentials);
             self.store.learn_account(scan, account_id).await?;
@@ -423,7 +411,11 @@ impl Engine {
                 let reason = syncline_model::WaitReason::ProviderRateLimit;
                 return Ok(Step::End(self.wait(leased, until, reason).await?));
             }
-            ErrorKind::Unauthorized => self.pause_for_rejected_key(leased, credentials).await,
+            ErrorKind::Unauthorized => {
+                return self
+                    .after_rejection(leased, credentials, error.to_string())
+                    .await;
+            }
             ErrorKind::Forbidden(denial) => Some(Pause::Object {
                 denial,
                 reason: denial_in_words(denial, &error),
@@ -436,21 +428,6 @@ impl Engine {
             ..Failure::new(error.to_string())
         };
         Ok(Step::End(self.fail(leased, &failure).await?))
-    }
-
-    /// A single 401 may be the provider's mistake, so the key is checked again.
-    async fn pause_for_rejected_key(
-        &self,
-        leased: &mut LeasedScan,
-        credentials: &Credentials,
-    ) -> Option<Pause> {
-        leased.requests += 1;
-        match self.provider_of(&leased.scan).check(credentials).await {
-            KeyCheck::Rejected { reason } => Some(Pause::Connection {
-                reason: format!("Connection no longer authenticated: {reason}"),
-            }),
-            KeyCheck::Valid { .. } | KeyCheck::Unclear { .. } => None,
-        }
     }
 }
 

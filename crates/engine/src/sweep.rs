@@ -185,7 +185,7 @@ impl Engine {
         let object = leased.scan.object;
         let credentials = match self.credentials_of(leased).await? {
             Ok(credentials) => credentials,
-            Err(end) => return Ok(Step::End(end)),
+            Err(step) => return Ok(step),
         };
         let permit = match self.permit_lookup(leased, object).await? {
             Permission::Permit(permit) => permit,

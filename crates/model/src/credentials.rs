@@ -23,6 +23,19 @@ pub struct OAuthTokens {
     pub expires_at: Time,
 }
 
+impl OAuthTokens {
+    pub fn has_access_token_of(&self, other: &Self) -> bool {
+        self.access_token.expose_secret() == other.access_token.expose_secret()
+    }
+}
+
+/// An application that is registered at a provider, which customers authorize.
+#[derive(Debug, Clone)]
+pub struct OAuthClient {
+    pub id: String,
+    pub secret: SecretString,
+}
+
 /// What was unsealed is none of the known forms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored credentials have an unknown form: a newer version of Syncline wrote them")]

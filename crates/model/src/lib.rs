@@ -36,7 +36,7 @@ pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{CLOCKS_DIFFER_BY, Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
-pub use credentials::{Credentials, OAuthTokens};
+pub use credentials::{Credentials, OAuthClient, OAuthTokens};
 pub use health::{Health, HealthStatus};
 pub use ids::{Ids, first_id_of};
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};

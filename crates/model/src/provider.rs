@@ -157,6 +157,12 @@ impl AuthType {
             Self::OAuth2 => "oauth2",
         }
     }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::ApiKey, Self::OAuth2]
+            .into_iter()
+            .find(|way| way.as_str() == word)
+    }
 }
 
 #[cfg(test)]

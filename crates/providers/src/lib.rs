@@ -25,7 +25,7 @@ pub use capabilities::{Capabilities, NotSupported, RateLimitInfo};
 pub use error::{ErrorKind, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
-pub use oauth::{OAuthClient, OAuthConfig, OAuthServer, TokenError, TokenErrorKind};
+pub use oauth::{OAuthConfig, OAuthServer, TokenError, TokenErrorKind};
 pub use passthrough::{Forward, Forwarded, Passthrough, Target};
 pub use provider::{Call, Found, KeyCheck, ListRequest, Lookup, NextPage, Page, Provider, Support};
 pub use registry::{BUILT_IN, BuiltIn, ProviderConfig, Providers, UnknownProvider};

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use syncline_model::{OAuthTokens, ProviderName, Time};
+use syncline_model::{OAuthClient, OAuthTokens, ProviderName, Time};
 use url::Url;
 
 use crate::{
@@ -44,13 +44,6 @@ pub struct Rules {
 pub enum TokenBody {
     Form,
     Json,
-}
-
-/// An application that is registered at the provider.
-#[derive(Debug, Clone)]
-pub struct OAuthClient {
-    pub id: String,
-    pub secret: SecretString,
 }
 
 /// What is set for a provider's OAuth server; `None`: as in its [`Rules`].
@@ -89,8 +82,8 @@ pub struct Code<'a> {
     pub code: &'a SecretString,
     /// The same as in the [`Authorization`].
     pub redirect_uri: &'a str,
-    /// The proof key, if its digest was sent.
-    pub verifier: Option<&'a str>,
+    /// The proof key whose digest was sent; ignored where the provider takes none.
+    pub verifier: Option<&'a SecretString>,
 }
 
 /// The token endpoint gave no tokens.
@@ -150,6 +143,11 @@ impl OAuthServer {
         self.managed_client.as_ref()
     }
 
+    /// Whether this is where customers consent.
+    pub fn is_login_url(&self, url: &Url) -> bool {
+        *url == self.authorize_url
+    }
+
     /// Where to send a customer.
     pub fn authorize_url(&self, authorization: &Authorization<'_>) -> Url {
         let mut pairs = vec![
@@ -191,7 +189,10 @@ impl OAuthServer {
             grant_type: "authorization_code",
             code: Some(code.code.expose_secret()),
             redirect_uri: Some(code.redirect_uri),
-            code_verifier: code.verifier,
+            code_verifier: code
+                .verifier
+                .filter(|_| self.rules.takes_proof_key)
+                .map(ExposeSecret::expose_secret),
             ..TokenRequest::of(client)
         };
         self.ask(request, now, None).await

@@ -129,14 +129,14 @@ async fn a_code_is_sent_with_its_proof_key_as_the_server_reads_it() {
         ),
         (
             &JSON,
-            r#"{"grant_type":"authorization_code","client_id":"client-1","client_secret":"secret-1","code":"c+1","redirect_uri":"https://we.example/oauth/callback","code_verifier":"v-1"}"#,
+            r#"{"grant_type":"authorization_code","client_id":"client-1","client_secret":"secret-1","code":"c+1","redirect_uri":"https://we.example/oauth/callback"}"#,
         ),
     ] {
         let (server, endpoint) = server(rules, given());
         let code = Code {
             code: &SecretString::from("c+1"),
             redirect_uri: "https://we.example/oauth/callback",
-            verifier: Some("v-1"),
+            verifier: Some(&SecretString::from("v-1")),
         };
         server.exchange(&client(), code, now()).await.unwrap();
         assert_eq!(*endpoint.body.lock().unwrap(), expected);

@@ -54,6 +54,8 @@ pub(crate) enum ApiError {
     NotFound(String),
     MethodNotAllowed,
     Conflict(String),
+    /// It was there and can't be used any more.
+    Gone(String),
     TooLarge,
     UnsupportedMediaType,
     /// The provider's error answer, or that it didn't answer.
@@ -130,6 +132,7 @@ impl ApiError {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Gone(_) => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Provider(failure) => failure.status,
@@ -151,6 +154,7 @@ impl ApiError {
             Self::NotFound(_) => "NOT_FOUND_ERROR",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED_ERROR",
             Self::Conflict(_) => "CONFLICT_ERROR",
+            Self::Gone(_) => "GONE_ERROR",
             Self::TooLarge => "PAYLOAD_TOO_LARGE_ERROR",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
             Self::Provider(failure) => failure.code,
@@ -170,6 +174,7 @@ impl ApiError {
             | Self::Forbidden(title)
             | Self::NotFound(title)
             | Self::Conflict(title)
+            | Self::Gone(title)
             | Self::Unavailable(title)
             | Self::Unprocessable(title) => title.clone(),
             Self::Provider(failure) => failure.title.clone(),

@@ -21,6 +21,7 @@ mod key_uses;
 mod limits;
 mod metrics;
 mod mgmt;
+mod oauth;
 mod openapi;
 mod provider_errors;
 mod remote;
@@ -30,7 +31,7 @@ mod texts;
 
 use std::sync::Arc;
 
-use syncline_engine::Wake;
+use syncline_engine::{Tokens, Wake};
 use syncline_model::{Clock, Ids, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
@@ -41,6 +42,7 @@ pub use audit::Recorder;
 pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;
 pub use limits::check_limits;
+pub use oauth::checked_origin;
 pub use openapi::documents;
 pub use request_gate::RequestGate;
 pub use router::{health_router, router};
@@ -50,12 +52,16 @@ pub use router::{health_router, router};
 pub struct AppState {
     pub store: Store,
     pub providers: Providers,
+    /// Valid access tokens of connections.
+    pub tokens: Tokens,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<Ids>,
     /// What may be read from each provider; the default limits if it is not listed.
     pub limits: Arc<ProviderLimits>,
     /// The public base URL of this API, without a trailing slash.
     pub public_url: Arc<str>,
+    /// The origins that customers may be sent to after they authorized, besides those of magic links.
+    pub return_origins: Arc<[String]>,
     /// When the use of keys was last recorded.
     pub key_uses: Arc<KeyUses>,
     /// Whether a webhook endpoint may be on a private network, or on this machine.

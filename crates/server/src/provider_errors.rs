@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use syncline_engine::NoTokens;
 use syncline_model::ProviderName;
 use syncline_providers::{ErrorKind, ProviderError};
 
@@ -47,9 +48,9 @@ impl ProviderFailure {
 
     /// Credentials that the provider rejects are an error of the request that sent them, not of the
     /// provider.
-    pub(crate) fn rejected_key(provider: ProviderName, reason: &str) -> Self {
+    pub(crate) fn rejected_credentials(provider: ProviderName, reason: &str) -> Self {
         Self::refusal(
-            format!("{provider} rejects this API key"),
+            format!("{provider} rejects these credentials"),
             json!({"message": reason}),
         )
     }
@@ -125,6 +126,18 @@ fn cause_of(error: &ProviderError) -> Option<Value> {
         .as_deref()
         .map(|body| serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())));
     Some(json!({"status": status, "body": body}))
+}
+
+impl From<NoTokens> for ApiError {
+    fn from(none: NoTokens) -> Self {
+        let kind = match none {
+            NoTokens::Store(error) => return error.into(),
+            NoTokens::Deleted => return Self::NotFound("the connection was deleted".to_owned()),
+            NoTokens::AuthorizationLost { .. } => ErrorKind::Unauthorized,
+            NoTokens::Later { .. } => ErrorKind::Unavailable,
+        };
+        ProviderError::new(kind, None, &none.to_string()).into()
+    }
 }
 
 impl From<ProviderError> for ApiError {

@@ -30,12 +30,14 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub(crate) fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
+    pub(crate) async fn of(state: &AppState, connection: &Connection) -> ApiResult<Self> {
+        let stored = state.store.credentials_of(connection)?;
+        let newer = state.tokens.newer(&connection.id, &stored).await?;
         Ok(Self {
             state: state.clone(),
             connection: connection.clone(),
             provider: state.providers.get(connection.provider)?.clone(),
-            credentials: state.store.credentials_of(connection)?,
+            credentials: newer.map_or(stored, |newer| newer.credentials),
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })
     }

@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     AppState, actions, audit, call, docs, engagement, enrichment, error, guard, health,
     idempotency::{self, Once},
-    mgmt, openapi,
+    mgmt, oauth, openapi,
 };
 
 /// The service, ready to be served.
@@ -31,6 +31,7 @@ pub fn router(state: AppState) -> Router {
         .nest("/engagement/v2", engagement.layer(once))
         .nest("/actions/v2", actions)
         .nest("/enrichment/v2", enrichment)
+        .merge(oauth::routes())
         .layer(middleware::from_fn_with_state(
             state.clone(),
             audit::record_audit,

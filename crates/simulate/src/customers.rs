@@ -8,7 +8,7 @@ use syncline_model::{
 };
 use syncline_providers::{Providers, apollo};
 use syncline_sim::{Plan as PricePlan, Quota};
-use syncline_store::{Connection, NewCustomer, Store, StoreError, Tenant};
+use syncline_store::{Connection, NewCustomer, Start, Store, StoreError, Tenant};
 
 use crate::{
     dice::Dice,
@@ -91,7 +91,8 @@ pub(crate) async fn connect_all(
             customer_id: &customer_id,
             provider_id: &provider.id,
             limits: it.limits,
-            scheduled: true,
+            start: Start::AsConfigured,
+            magic_link_id: None,
         };
         let connection = checked.connect(&tenant, &connect).await?;
         clients.push(Client {
@@ -160,7 +161,7 @@ impl Client {
         };
         self.is_unsure = true;
         checked
-            .reconnect(&live.store, &self.connection, None)
+            .reconnect(&live.store, &self.connection, None, None)
             .await?;
         self.key = key;
         self.is_unsure = false;
@@ -188,7 +189,7 @@ impl Client {
         self.present = (larger(new, self.present.0), wire.world.now());
         let limits_now = Some(limits);
         checked
-            .reconnect(&live.store, &self.connection, limits_now)
+            .reconnect(&live.store, &self.connection, limits_now, None)
             .await?;
         self.present = (new, wire.world.now());
         Ok(Done::new(format!("limits are {limits:?}")))

@@ -1,7 +1,7 @@
 //! Applications: the tenants. Everything else belongs to one of them.
 
 use sqlx_macros::FromRow;
-use syncline_model::{ProviderName, SyncConfigData};
+use syncline_model::{AuthType, ProviderName, SyncConfigData};
 
 use crate::{
     Store, StoreError, Tenant,
@@ -68,7 +68,7 @@ impl Tenant {
         provider: ProviderName,
         config: &SyncConfigData,
     ) -> Result<(), StoreError> {
-        self.insert_provider(tx, provider).await?;
+        self.insert_provider(tx, provider, AuthType::ApiKey).await?;
         self.insert_sync_config(tx, provider, BUILT_IN_DESTINATION, config)
             .await?;
         Ok(())

@@ -25,12 +25,14 @@ pub(crate) const FOREGROUND_PAUSE: NewPause = NewPause {
     reason: "`syncline sync` reads it on demand; resume it to have it synced on its schedule",
 };
 
+/// The pause of syncs that don't start when their connection is made.
+pub(crate) const NOT_STARTED_PAUSE: NewPause = NewPause {
+    cause: "config",
+    reason: "auto_start_on_connection is false",
+};
+
 pub(crate) fn pause_of_config(config: &SyncConfig) -> Option<NewPause> {
-    let paused = NewPause {
-        cause: "config",
-        reason: "auto_start_on_connection is false",
-    };
-    (!config.config.starts_on_connection()).then_some(paused)
+    (!config.config.starts_on_connection()).then_some(NOT_STARTED_PAUSE)
 }
 
 impl Store {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::TimeDelta;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
@@ -13,7 +14,7 @@ use syncline_model::{
 use crate::{
     Store, StoreError, Tenant,
     api_keys::{KeyRow, Presented, key_columns, key_prefix_is},
-    configured_syncs::{FOREGROUND_PAUSE, pause_of_config},
+    configured_syncs::{FOREGROUND_PAUSE, NOT_STARTED_PAUSE, pause_of_config},
     credentials::CREDENTIALS,
     db::{Tx, run},
     providers::parse_provider,
@@ -60,9 +61,23 @@ pub struct NewConnection<'a> {
     pub status: ConnectionStatus,
     pub account: Account<'a>,
     pub limits: LimitOverrides,
-    /// Whether its syncs run as their config says. Otherwise they are paused until resumed:
-    /// `syncline sync` then reads the connection on demand.
-    pub scheduled: bool,
+    pub start: Start,
+    /// How often the credentials have to be refreshed even if nobody uses them.
+    pub keep_alive: Option<TimeDelta>,
+    /// The magic link that it is made with, which is used up thereby.
+    pub magic_link_id: Option<&'a str>,
+}
+
+/// When a new connection's syncs start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// As their config says.
+    AsConfigured,
+    AtOnce,
+    /// When somebody resumes them.
+    WhenResumed,
+    /// They are paused, and `syncline sync` reads the connection on demand.
+    InForeground,
 }
 
 /// The provider account that credentials belong to.
@@ -217,8 +232,8 @@ impl Tenant {
         const SQL: Scoped = scoped(
             "INSERT INTO connections
                 (application_id, id, customer_id, provider_id, provider_name, credentials, status,
-                 capabilities, created_at, account_id, account_known, limits)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                 capabilities, created_at, account_id, account_known, limits, refresh_due_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         );
         let store = self.store();
         let id = store.new_id();
@@ -253,6 +268,7 @@ impl Tenant {
             .bind(&connection.account_id)
             .bind(new.account.known)
             .bind(Json(&connection.limits))
+            .bind(store.in_future(new.keep_alive))
             .execute(c)
             .await
             .map(drop))
@@ -262,11 +278,15 @@ impl Tenant {
         })?;
         let config = self.sync_config_of(&mut tx, connection.provider).await?;
         let found = tx.unscoped();
+        if let Some(id) = new.magic_link_id {
+            store.consume_magic_link(found, id).await?;
+        }
         if let Some(config) = config {
-            let pause = if new.scheduled {
-                pause_of_config(&config)
-            } else {
-                Some(FOREGROUND_PAUSE)
+            let pause = match new.start {
+                Start::AsConfigured => pause_of_config(&config),
+                Start::AtOnce => None,
+                Start::WhenResumed => Some(NOT_STARTED_PAUSE),
+                Start::InForeground => Some(FOREGROUND_PAUSE),
             };
             store
                 .create_syncs(found, &connection.id, &config, pause)

@@ -1,5 +1,6 @@
 //! The credentials of connections: stored sealed, opened for requests, and replaced.
 
+use chrono::TimeDelta;
 use sqlx::types::Json;
 use syncline_model::{
     Capabilities, Checkpoint, ConnectionStatus, Credentials, LimitOverrides, Order,
@@ -11,10 +12,10 @@ use crate::{
     db::{Tx, run},
     retry::with_retry,
     sealing::SealedColumn,
-    timestamp::at,
+    timestamp::{Timestamp, at},
 };
 
-/// The provider's API key.
+/// The API key, or the OAuth tokens.
 pub(crate) const CREDENTIALS: SealedColumn = SealedColumn {
     table: "connections",
     column: "credentials",
@@ -28,6 +29,10 @@ pub struct CredentialsUpdate<'a> {
     pub account: Account<'a>,
     /// `None` leaves the limits unchanged.
     pub limits: Option<LimitOverrides>,
+    /// How often they have to be refreshed even if nobody uses them.
+    pub keep_alive: Option<TimeDelta>,
+    /// The magic link that brought them, which is used up thereby.
+    pub magic_link_id: Option<&'a str>,
 }
 
 impl Store {
@@ -47,7 +52,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             UPDATE connections
-            SET credentials = $2, status = $3, capabilities = $4, limits = COALESCE($5, limits)
+            SET credentials = $2, status = $3, capabilities = $4, limits = COALESCE($5, limits),
+                credentials_version = credentials_version + 1, refresh_until = NULL,
+                refresh_error = NULL, refresh_due_at = $6
             WHERE id = $1";
         // Serializes with scans that are ending: each ends either before this or after it.
         const LOCK_SCANS: &str = "
@@ -85,11 +92,15 @@ impl Store {
             .bind(update.status.as_str())
             .bind(Json(Capabilities::new()))
             .bind(update.limits.map(Json))
+            .bind(self.in_future(update.keep_alive))
             .execute(c)
             .await
             .map(drop))?;
         self.change_account(&mut tx, &connection.id, &update.account)
             .await?;
+        if let Some(id) = update.magic_link_id {
+            self.consume_magic_link(&mut tx, id).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -124,6 +135,11 @@ impl Store {
                 .map(drop))?;
         }
         Ok(())
+    }
+
+    /// This long after now.
+    pub(crate) fn in_future(&self, delay: Option<TimeDelta>) -> Option<Timestamp> {
+        at(delay.map(|delay| self.now() + delay))
     }
 
     /// The decrypted credentials of a connection.

@@ -5,9 +5,9 @@ use sqlx_macros::FromRow;
 use syncline_model::{ProviderName, Time};
 
 use crate::{
-    ConfiguredProvider, StoreError, Tenant,
+    ConfiguredProvider, Store, StoreError, Tenant,
     batch::{self, Batch},
-    db::run,
+    db::{Tx, run},
     providers::parse_provider,
     retry::with_retry,
     tenant::{Scoped, scoped},
@@ -144,5 +144,38 @@ impl Tenant {
             .rows_affected());
         tx.commit().await?;
         Ok(deleted == 1)
+    }
+}
+
+impl Store {
+    /// The link with this token, of any application.
+    pub async fn magic_link_of(&self, token: &str) -> Result<Option<MagicLink>, StoreError> {
+        const SQL: &str = "
+            SELECT id, application_id, customer_id, provider_id, provider_name, token, return_url,
+                   expires_at, consumed_at
+            FROM magic_links WHERE token = $1";
+        let mut reader = self.db.read().await?;
+        let row: Option<MagicLinkRow> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(token)
+            .fetch_optional(c)
+            .await)?;
+        row.map(TryInto::try_into).transpose()
+    }
+
+    /// The link is used up by the transaction that stores its connection's credentials. An error if
+    /// somebody else used it meanwhile.
+    pub(crate) async fn consume_magic_link(&self, tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE magic_links SET consumed_at = $2 WHERE id = $1 AND consumed_at IS NULL";
+        let consumed = run!(tx, |c| sqlx::query(SQL)
+            .bind(id)
+            .bind(at(self.now()))
+            .execute(c)
+            .await?
+            .rows_affected());
+        if consumed == 0 {
+            return Err(StoreError::Missing("an unused magic link"));
+        }
+        Ok(())
     }
 }

@@ -38,6 +38,8 @@ pub enum Expired {
     WriteLocks,
     /// Deliveries to endpoints that were deleted.
     Deliveries,
+    /// OAuth authorizations from which nobody came back, by when they expired.
+    Authorizations,
 }
 
 /// The result of a batch.
@@ -118,6 +120,7 @@ impl Store {
             Expired::Secrets => self.purge_secrets(before, after).await,
             Expired::Answers => self.purge_answers(before).await,
             Expired::WriteLocks => self.purge_write_locks(before).await,
+            Expired::Authorizations => self.purge_authorizations(before).await,
             Expired::Deliveries => self.purge_deliveries(after).await,
         }
     }
@@ -345,6 +348,14 @@ impl Store {
         const SQL: &str = "
             DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
                 SELECT connection_id, idempotency_key FROM idempotency_keys
+                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        self.purge_until(SQL, before).await
+    }
+
+    async fn purge_authorizations(&self, before: Time) -> Result<PurgeBatch, StoreError> {
+        const SQL: &str = "
+            DELETE FROM oauth_authorizations WHERE state_digest IN (
+                SELECT state_digest FROM oauth_authorizations
                 WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         self.purge_until(SQL, before).await
     }

@@ -178,10 +178,12 @@ impl App {
         let router = syncline_server::router(AppState {
             store: store.clone(),
             providers: providers.clone(),
+            tokens: engine.tokens(),
             clock: clock.clone(),
             ids,
             limits,
             public_url: "https://syncline.example".into(),
+            return_origins: ["https://app.example".to_owned()].into(),
             key_uses: Arc::default(),
             allow_private_targets: true,
             request_gate: Arc::default(),

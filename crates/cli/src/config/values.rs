@@ -1,7 +1,7 @@
 //! How single settings are read, and what is wrong with a value that can't be.
 
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
 
 /// An empty value is wrong, not absent: it must not select another database.
 pub(super) fn hidden<'de, D: Deserializer<'de>>(
@@ -102,4 +102,21 @@ pub(super) fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D:
         .ok()
         .filter(|_| (1..=MOST).contains(&number))
         .ok_or_else(|| serde::de::Error::custom(format!("must be from 1 to {MOST} days")))
+}
+
+/// Origins: a list, or text with commas between them.
+pub(super) fn origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        List(Vec<String>),
+    }
+    let written = match Written::deserialize(deserializer)? {
+        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+        Written::List(list) => list,
+    };
+    let checked = |origin: &String| syncline_server::checked_origin(origin);
+    let origins: Result<Vec<String>, _> = written.iter().map(checked).collect();
+    origins.map_err(de::Error::custom)
 }

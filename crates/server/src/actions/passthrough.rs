@@ -93,7 +93,7 @@ pub(crate) async fn send_passthrough_request(
     headers: HeaderMap,
     Json(request): Json<PassthroughRequest>,
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
-    let remote = Remote::of(&state, &caller.connection)?;
+    let remote = Remote::of(&state, &caller.connection).await?;
     let deadline = RetryDeadline::of(&headers)?;
     let target = target_of(&remote, &request)?;
     let body = body_of(request.body.as_deref())?;

@@ -59,7 +59,7 @@ pub(crate) async fn proxy(
         let allowed = [(header::ALLOW, METHODS)];
         return Ok((allowed, ApiError::MethodNotAllowed).into_response());
     }
-    let remote = Remote::of(&state, &caller.connection)?;
+    let remote = Remote::of(&state, &caller.connection).await?;
     let target = target_of(&remote, request.uri())?;
     let deadline = RetryDeadline::of(request.headers())?;
     let (parts, body) = request.into_parts();

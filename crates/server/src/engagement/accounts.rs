@@ -88,7 +88,7 @@ pub(crate) async fn search_accounts(
     if asked.cursor.is_some() {
         return Err(cursor::foreign());
     }
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let found = find(&state, &remote, &wanted, &[]).await?;
     let now = state.clock.now();
     let records: Vec<_> = found
@@ -115,7 +115,7 @@ pub(crate) async fn create_account(
     State(state): State<AppState>,
     Json(body): Json<Given<AccountDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let wrote = remote
         .capabilities()
         .record_writes()?
@@ -137,7 +137,7 @@ pub(crate) async fn update_account(
     Path(id): Path<String>,
     Json(body): Json<Given<AccountDraft>>,
 ) -> ApiResult<JsonBody<Updated>> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let wrote = remote
         .capabilities()
         .record_writes()?
@@ -167,7 +167,7 @@ pub(crate) async fn upsert_account(
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     let AccountFilter { name, domain } = body.upsert_on;
     let wanted = Wanted::new("upsert_on", name, domain)?;
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let created = upsert::account(&state, &remote, &wanted, body.record).await?;
     Ok((StatusCode::CREATED, JsonBody(created)))
 }

@@ -113,7 +113,7 @@ async fn search_live(
         None => 0,
     };
     let until = emails.len().min(before + size);
-    let remote = Remote::of(state, connection)?;
+    let remote = Remote::of(state, connection).await?;
     let found = remote
         .capabilities()
         .live_reads()?
@@ -171,7 +171,7 @@ pub(crate) async fn create_contact(
     State(state): State<AppState>,
     Json(body): Json<Given<ContactDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let wrote = remote
         .capabilities()
         .record_writes()?
@@ -193,7 +193,7 @@ pub(crate) async fn update_contact(
     Path(id): Path<String>,
     Json(body): Json<Given<ContactDraft>>,
 ) -> ApiResult<JsonBody<Updated>> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let wrote = remote
         .capabilities()
         .record_writes()?

@@ -76,7 +76,7 @@ pub(crate) async fn create_sequence_state(
     State(state): State<AppState>,
     Json(body): Json<Given<EnrolmentDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     check(&remote, "record", &body.record)?;
     let mut entered = enter(&state, &remote, &[body.record]).await?;
     let record = entered.records.pop().map(|it| CreatedRecord { id: it.id });
@@ -99,7 +99,7 @@ pub(crate) async fn create_sequence_states(
     if body.records.len() > MOST_AT_ONCE {
         return Err(too_many("records"));
     }
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     for (place, draft) in body.records.iter().enumerate() {
         check(&remote, &format!("records[{place}]"), draft)?;
     }
@@ -167,7 +167,7 @@ pub(crate) async fn leave_sequence(
     for (place, id) in body.contact_ids.iter().enumerate() {
         filled(&format!("contact_ids[{place}]"), id)?;
     }
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let mut left = remote
         .capabilities()
         .enrolments()?

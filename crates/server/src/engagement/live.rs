@@ -84,7 +84,7 @@ pub(super) async fn list<T: Table + Serialize>(
 ) -> ApiResult<JsonBody<RecordList<T>>> {
     let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
     let ask = page_asked(T::OBJECT, None, size, DEFAULT_PAGE_SIZE, cursor)?;
-    let remote = Remote::of(state, connection)?;
+    let remote = Remote::of(state, connection).await?;
     let page = remote
         .capabilities()
         .live_reads()?
@@ -102,7 +102,7 @@ pub(super) async fn get<T: Table + Serialize>(
     id: &str,
     asked: &GetRecord,
 ) -> ApiResult<RecordBody<T>> {
-    let remote = Remote::of(state, connection)?;
+    let remote = Remote::of(state, connection).await?;
     let records = remote
         .capabilities()
         .live_reads()?

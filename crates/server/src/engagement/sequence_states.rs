@@ -105,7 +105,7 @@ async fn of_contact(
     if asked.cursor.is_some() {
         return Err(cursor::foreign());
     }
-    let remote = Remote::of(state, connection)?;
+    let remote = Remote::of(state, connection).await?;
     let found = remote
         .capabilities()
         .live_reads()?
@@ -136,7 +136,7 @@ async fn of_sequence(
     let (object, of) = (Object::SequenceState, Some(sequence_id));
     let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
     let ask = live::page_asked(object, of, size, live::MAX_PAGE_SIZE, cursor)?;
-    let remote = Remote::of(state, connection)?;
+    let remote = Remote::of(state, connection).await?;
     let page = remote
         .capabilities()
         .live_reads()?

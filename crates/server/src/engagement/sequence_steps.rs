@@ -28,7 +28,7 @@ pub(crate) async fn create_sequence_step(
     Json(mut body): Json<Given<StepDraft>>,
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     check_step("record", &mut body.record)?;
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let (can, session) = (remote.capabilities(), remote.session());
     let (writes, reads) = (can.sequence_writes()?, can.live_reads()?);
     let mut wrote = writes
@@ -68,7 +68,7 @@ pub(crate) async fn update_sequence_step(
             "subject or body must be given",
         ));
     }
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     remote
         .capabilities()
         .sequence_writes()?

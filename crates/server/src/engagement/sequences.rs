@@ -55,7 +55,7 @@ pub(crate) async fn get_sequence(
     let (body, steps) = if asked.read_from_cache {
         (cached::get(&state, &connection, &id, &asked).await?, None)
     } else {
-        let remote = Remote::of(&state, &connection)?;
+        let remote = Remote::of(&state, &connection).await?;
         let found = remote
             .capabilities()
             .live_reads()?
@@ -86,7 +86,7 @@ pub(crate) async fn create_sequence(
     for (place, step) in draft.steps.iter_mut().enumerate() {
         check_step(&format!("record.steps[{place}]"), step)?;
     }
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let wrote = remote
         .capabilities()
         .sequence_writes()?

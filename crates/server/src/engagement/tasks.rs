@@ -45,7 +45,7 @@ pub(crate) async fn create_task(
     filled("record.user_id", &draft.user_id)?;
     filled("record.contact_id", &draft.contact_id)?;
     draft.due_at = time("record.due_at", &draft.due_at)?;
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let record = remote
         .capabilities()
         .tasks()?
@@ -111,7 +111,7 @@ pub(crate) async fn search_tasks(
         user_id: body.filter.user_id,
         status: body.filter.status,
     };
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let page = remote
         .capabilities()
         .tasks()?
@@ -134,7 +134,7 @@ pub(crate) async fn complete_task(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<TaskBody>> {
-    let remote = Remote::of(&state, &connection)?;
+    let remote = Remote::of(&state, &connection).await?;
     let record = remote
         .capabilities()
         .tasks()?

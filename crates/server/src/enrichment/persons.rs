@@ -55,7 +55,7 @@ pub(crate) async fn enrich_person(
     if !is_email(email) {
         return Err(ApiError::validation("email", "must be an e-mail address"));
     }
-    let remote = Remote::of(&state, &caller.connection)?;
+    let remote = Remote::of(&state, &caller.connection).await?;
     let enrichment = remote
         .capabilities()
         .enrichments()?

@@ -3,7 +3,6 @@
 //! A key is checked with the provider before anything is stored, and is never returned.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{
@@ -11,13 +10,14 @@ use syncline_model::{
     LimitOverrides, ProviderName, Time,
 };
 use syncline_providers::Providers;
-use syncline_store::Connection;
+use syncline_store::{Connection, Start};
 use utoipa::ToSchema;
 
 use super::{
     customers::find_customer,
     health::HealthBody,
     providers::{check_auth_type, enabled_provider, named_provider},
+    secrets::{Secrets, credentials_of},
 };
 use crate::{
     AppState,
@@ -117,22 +117,30 @@ async fn shown(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = create_connection)]
 pub(crate) struct CreateConnection {
-    /// `apollo`.
+    /// `apollo`, `outreach` or `salesloft`.
     provider_name: String,
-    /// `api_key`.
+    /// `api_key` or `oauth2`, as the provider has it.
     #[serde(rename = "type")]
     auth_type: Option<String>,
     /// `engagement`.
     category: Option<String>,
+    /// For `api_key`.
     #[schema(min_length = 1)]
     api_key: Option<String>,
+    /// For `oauth2`. It has to belong to the OAuth application that is set for the provider. An
+    /// `access_token` beside it is not needed.
+    #[schema(min_length = 1)]
+    refresh_token: Option<String>,
     /// The limits that differ from the configuration.
     limits: Option<LimitOverrides>,
 }
 
 /// Connects a customer's account; its first syncs start at once.
 ///
-/// 422 if the provider rejects the key; nothing is stored then.
+/// With `refresh_token` an authorization is imported that was made elsewhere: it is refreshed at once, and
+/// what it was before may be worth nothing afterwards.
+///
+/// 422 if the provider rejects the credentials; nothing is stored then.
 #[utoipa::path(post, path = "/customers/{customer_id}/connections", tag = "Connections",
     operation_id = "createConnection", request_body = CreateConnection,
     params(("customer_id" = String, Path, description = "Your id for the customer")),
@@ -145,22 +153,30 @@ pub(crate) async fn create_connection(
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let provider = body.provider(&state.providers)?;
     let limits = body.limits.unwrap_or_default();
-    let credentials = Credentials::ApiKey(required_key(body.api_key)?);
+    let secrets = Secrets {
+        api_key: body.api_key,
+        refresh_token: body.refresh_token,
+    };
+    let auth_type = secrets.auth_type(&state, provider, body.auth_type.as_deref())?;
+    let secret = secrets.of(auth_type)?;
     state.check_limits(provider, limits)?;
     find_customer(&caller, &customer_id).await?;
-    let provider_id = enabled_provider(&caller, provider).await?.id;
+    let enabled = enabled_provider(&caller, provider).await?;
+    let provider_id = enabled.id.clone();
     if find(&caller, &customer_id, provider).await?.is_some() {
         return Err(ApiError::Conflict(format!(
-            "customer {customer_id} has a connection with {provider} already: PUT its new API key to \
+            "customer {customer_id} has a connection with {provider} already: PUT its new credentials to \
              /mgmt/v2/customers/{customer_id}/connections/{provider}, or DELETE it first"
         )));
     }
+    let credentials = credentials_of(&state, &enabled, secret).await?;
     let checked = check(&state, provider, credentials).await?;
     let connect = Connect {
         customer_id: &customer_id,
         provider_id: &provider_id,
         limits,
-        scheduled: true,
+        start: Start::AsConfigured,
+        magic_link_id: None,
     };
     let created = checked.connect(&caller.tenant, &connect).await;
     if created.is_err() {
@@ -192,21 +208,26 @@ pub(crate) async fn get_connection(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = update_connection)]
 pub(crate) struct UpdateConnection {
-    /// `api_key`; optional.
+    /// `api_key` or `oauth2`, as the provider has it; optional.
     #[serde(rename = "type")]
     auth_type: Option<String>,
-    /// The new key; optional if `limits` are given.
+    /// Optional if `limits` are given.
+    /// For `api_key`.
     #[schema(min_length = 1)]
     api_key: Option<String>,
+    /// For `oauth2`. It has to belong to the OAuth application that is set for the provider. An
+    /// `access_token` beside it is not needed.
+    #[schema(min_length = 1)]
+    refresh_token: Option<String>,
     /// The limits that differ from the configuration. They replace all that were set before;
     /// without them, those stay.
     limits: Option<LimitOverrides>,
 }
 
-/// Replaces the connection's key, its limits, or both. A new key resumes the syncs that were paused
-/// because of the old one.
+/// Replaces the connection's credentials, its limits, or both. New credentials resume the syncs that were
+/// paused because of the old ones.
 ///
-/// 422 if the provider rejects the new key; nothing is changed then.
+/// 422 if the provider rejects the new credentials; nothing is changed then.
 #[utoipa::path(put, path = "/customers/{customer_id}/connections/{provider_name}",
     tag = "Connections", operation_id = "updateConnection", request_body = UpdateConnection,
     params(("customer_id" = String, Path, description = "Your id for the customer"),
@@ -219,18 +240,26 @@ pub(crate) async fn update_connection(
     Json(body): Json<UpdateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let limits = body.limits;
-    let credentials = match body.api_key {
-        None if limits.is_some() => None,
-        api_key => Some(Credentials::ApiKey(required_key(api_key)?)),
-    };
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
-    let provider = state.providers.get(connection.provider)?;
-    check_auth_type("type", body.auth_type.as_deref(), &**provider)?;
+    let provider = connection.provider;
+    let secrets = Secrets {
+        api_key: body.api_key,
+        refresh_token: body.refresh_token,
+    };
+    let auth_type = secrets.auth_type(&state, provider, body.auth_type.as_deref())?;
+    let secret = match limits {
+        Some(_) if secrets.are_absent() => None,
+        _ => Some(secrets.of(auth_type)?),
+    };
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
-    match (credentials, limits) {
-        (Some(credentials), limits) => {
+    match (secret, limits) {
+        (Some(secret), limits) => {
+            let enabled = enabled_provider(&caller, provider).await?;
+            let credentials = credentials_of(&state, &enabled, secret).await?;
             let checked = check(&state, connection.provider, credentials).await?;
-            checked.reconnect(&state.store, &connection, limits).await?;
+            checked
+                .reconnect(&state.store, &connection, limits, None)
+                .await?;
             state.wake.wake();
         }
         (None, Some(limits)) => {
@@ -285,31 +314,6 @@ pub(super) fn check_word(field: &str, given: Option<&str>, expected: &str) -> Ap
     }
 }
 
-/// The longest accepted key, in bytes: every provider accepts headers of that size.
-const MAX_KEY_BYTES: usize = 4096;
-
-/// A key is sent in a header, so it must be visible ASCII.
-fn required_key(api_key: Option<String>) -> ApiResult<SecretString> {
-    let key = api_key.ok_or_else(|| ApiError::validation("api_key", "this field is required"))?;
-    let key = key.trim();
-    if key.is_empty() {
-        return Err(ApiError::validation("api_key", "must not be empty"));
-    }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ApiError::validation(
-            "api_key",
-            "must consist of visible ASCII characters",
-        ));
-    }
-    if key.len() > MAX_KEY_BYTES {
-        return Err(ApiError::validation(
-            "api_key",
-            format!("must not be longer than {MAX_KEY_BYTES} bytes"),
-        ));
-    }
-    Ok(SecretString::from(key))
-}
-
 /// Checks credentials with their provider; 422 if it rejects them.
 async fn check(
     state: &AppState,
@@ -319,7 +323,7 @@ async fn check(
     let provider = state.providers.get(provider)?;
     let checked = CheckedCredentials::check(&**provider, credentials).await;
     checked.map_err(|rejected| {
-        ApiError::Provider(ProviderFailure::rejected_key(
+        ApiError::Provider(ProviderFailure::rejected_credentials(
             rejected.provider,
             &rejected.reason,
         ))

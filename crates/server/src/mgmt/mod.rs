@@ -9,12 +9,16 @@ pub(crate) mod destinations;
 mod health;
 pub(crate) mod magic_links;
 mod next_run;
+mod oauth_config;
 pub(crate) mod provenance;
 pub(crate) mod providers;
 pub(crate) mod rate_limit_info;
+mod secrets;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
 pub(crate) mod syncs;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_events;
 pub(crate) mod webhook_messages;
+
+pub(crate) use secrets::without_tokens;

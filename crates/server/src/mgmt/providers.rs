@@ -3,12 +3,15 @@
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, ProviderName};
+use syncline_model::{AuthType, Category, ProviderName};
 use syncline_providers::{Provider, Providers};
 use syncline_store::ConfiguredProvider;
 use utoipa::ToSchema;
 
-use super::connections::check_word;
+use super::{
+    connections::check_word,
+    oauth_config::{CheckedSettings, OAuthConfigBody},
+};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -24,17 +27,22 @@ pub(crate) struct ProviderBody {
     /// `api_key` or `oauth2`.
     auth_type: &'static str,
     name: ProviderName,
+    /// The OAuth application; absent for a provider that is connected by API key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    config: Option<OAuthConfigBody>,
 }
 
 impl ProviderBody {
     fn of(provider: ConfiguredProvider, providers: &Providers) -> ApiResult<Self> {
-        let built_in = providers.get(provider.name)?;
+        providers.get(provider.name)?;
         Ok(Self {
             id: provider.id,
             application_id: provider.application_id,
             category: Category::Engagement,
-            auth_type: usual_auth_type(&**built_in),
+            auth_type: provider.settings.auth_type.as_str(),
             name: provider.name,
+            config: OAuthConfigBody::of(&provider.settings),
         })
     }
 }
@@ -54,16 +62,15 @@ pub(crate) async fn list_providers(
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = create_update_provider)]
-pub(crate) struct ProviderSettings {
-    /// `apollo`.
+pub(crate) struct CreateUpdateProvider {
+    /// `apollo`, `outreach` or `salesloft`.
     name: String,
     /// `engagement`.
     category: String,
-    /// `api_key`.
+    /// `api_key` or `oauth2`, as the provider has it.
     auth_type: String,
-    /// The OAuth application at the provider. Rejected: Apollo has none.
-    #[schema(value_type = Option<Object>)]
-    config: Option<Value>,
+    /// The OAuth application at the provider; required for `oauth2`, rejected for `api_key`.
+    config: Option<OAuthConfigBody>,
     objects: Option<ProviderObjects>,
     /// Rejected unless empty: entities belong to CRM providers.
     #[serde(default)]
@@ -85,15 +92,19 @@ struct ProviderObjects {
 
 /// Enables a provider. It has no sync config until one is created.
 #[utoipa::path(post, path = "/providers", tag = "Providers", operation_id = "createProvider",
-    request_body = ProviderSettings,
+    request_body = CreateUpdateProvider,
     responses((status = 201, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn create_provider(
     caller: Caller,
     State(state): State<AppState>,
-    Json(body): Json<ProviderSettings>,
+    Json(body): Json<CreateUpdateProvider>,
 ) -> ApiResult<(StatusCode, JsonBody<ProviderBody>)> {
     let name = body.checked(&state.providers)?;
-    let provider = caller.tenant.create_provider(name).await?;
+    let checked = body.settings(&state.providers, name, None)?;
+    let provider = caller
+        .tenant
+        .create_provider(name, &checked.settings, checked.secret())
+        .await?;
     let body = ProviderBody::of(provider, &state.providers)?;
     Ok((StatusCode::CREATED, JsonBody(body)))
 }
@@ -112,21 +123,30 @@ pub(crate) async fn get_provider(
     Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
 }
 
-/// Checks a provider's settings. A provider that is connected by API key has no settings that could
-/// be changed.
+/// Replaces a provider's settings: its OAuth application, for one that is connected by OAuth.
+///
+/// An empty `oauth_client_secret` keeps the one that is stored for the same `oauth_client_id`. Tokens of
+/// connections belong to the application that they were made for: with another one, customers have to
+/// authorize again.
 #[utoipa::path(put, path = "/providers/{provider_id}", tag = "Providers",
-    operation_id = "updateProvider", request_body = ProviderSettings,
+    operation_id = "updateProvider", request_body = CreateUpdateProvider,
     params(("provider_id" = String, Path, description = "The provider's id")),
     responses((status = 200, description = "The provider", body = ProviderBody)))]
 pub(crate) async fn update_provider(
     caller: Caller,
     State(state): State<AppState>,
     Path(provider_id): Path<String>,
-    Json(body): Json<ProviderSettings>,
+    Json(body): Json<CreateUpdateProvider>,
 ) -> ApiResult<JsonBody<ProviderBody>> {
     let provider = find_provider(&caller, &provider_id).await?;
     check_word("name", Some(&body.name), provider.name.as_str())?;
-    body.checked(&state.providers)?;
+    let name = body.checked(&state.providers)?;
+    let checked = body.settings(&state.providers, name, Some(&provider))?;
+    caller
+        .tenant
+        .update_provider(&provider, &checked.settings, checked.secret())
+        .await?;
+    let provider = find_provider(&caller, &provider_id).await?;
     Ok(JsonBody(ProviderBody::of(provider, &state.providers)?))
 }
 
@@ -146,7 +166,30 @@ pub(crate) async fn delete_provider(
     Ok(JsonBody(body))
 }
 
-impl ProviderSettings {
+impl CreateUpdateProvider {
+    /// How customers connect, checked; `known` is what is stored so far.
+    fn settings(
+        &self,
+        providers: &Providers,
+        name: ProviderName,
+        known: Option<&ConfiguredProvider>,
+    ) -> ApiResult<CheckedSettings> {
+        let auth_type = AuthType::parse(&self.auth_type);
+        let oauth = providers.get(name)?.oauth();
+        match (auth_type, oauth, &self.config) {
+            (Some(AuthType::OAuth2), Some(server), Some(config)) => config.checked(server, known),
+            (Some(AuthType::OAuth2), _, None) => Err(ApiError::validation(
+                "config",
+                format!("this field is required: the OAuth application at {name}"),
+            )),
+            (_, _, Some(_)) => Err(ApiError::validation(
+                "config",
+                format!("{name} is connected by API key and has no OAuth application"),
+            )),
+            (_, _, None) => Ok(CheckedSettings::of_api_key()),
+        }
+    }
+
     /// The provider's name, if all settings fit it.
     fn checked(&self, providers: &Providers) -> ApiResult<ProviderName> {
         let provider = named_provider(providers, "name", &self.name)?;
@@ -157,12 +200,6 @@ impl ProviderSettings {
             Category::Engagement.as_str(),
         )?;
         check_auth_type("auth_type", Some(&self.auth_type), provider)?;
-        if self.config.is_some() {
-            return Err(ApiError::validation(
-                "config",
-                format!("{name} is connected by API key and has no OAuth application"),
-            ));
-        }
         if let Some(objects) = &self.objects {
             refuse_unless_empty("objects.common", &objects.common)?;
             refuse_unless_empty("objects.standard", &objects.standard)?;
@@ -202,10 +239,6 @@ pub(super) fn check_auth_type(
         )),
         _ => Ok(()),
     }
-}
-
-fn usual_auth_type(provider: &dyn Provider) -> &'static str {
-    provider.auth_types().first().map_or("", |way| way.as_str())
 }
 
 fn refuse_unless_empty(field: &str, list: &[Value]) -> ApiResult<()> {

@@ -15,7 +15,10 @@ pub(crate) use envelope::{key_id, same_value};
 pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
-use crate::{Store, StoreError, credentials, encryption, webhook_secrets::WEBHOOK_SECRET};
+use crate::{
+    Store, StoreError, authorizations, credentials, encryption, providers,
+    webhook_secrets::WEBHOOK_SECRET,
+};
 
 /// A column whose values are encrypted, or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +30,13 @@ pub(crate) struct SealedColumn {
 }
 
 /// Every column with secrets.
-pub(crate) const SEALED_COLUMNS: &[SealedColumn] =
-    &[credentials::CREDENTIALS, WEBHOOK_SECRET, encryption::CHECK];
+pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[
+    authorizations::VERIFIER,
+    credentials::CREDENTIALS,
+    providers::OAUTH_CLIENT_SECRET,
+    WEBHOOK_SECRET,
+    encryption::CHECK,
+];
 
 impl SealedColumn {
     /// The associated data of a row's value; it can't be decrypted for another place.

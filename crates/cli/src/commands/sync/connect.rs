@@ -4,7 +4,7 @@ use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{ConnectionStatus, Credentials, LimitOverrides, ProviderName};
-use syncline_store::{Connection, NewCustomer, Store};
+use syncline_store::{Connection, NewCustomer, Start, Store};
 
 use crate::compose::{DEFAULT_APPLICATION, Parts};
 
@@ -36,7 +36,7 @@ pub(super) async fn connect(
         // With other credentials everything is read again; with the same ones, runs continue from
         // their checkpoints.
         if !is_in_use(store, &connection, api_key) {
-            checked.reconnect(store, &connection, None).await?;
+            checked.reconnect(store, &connection, None, None).await?;
         }
         return Ok(connection);
     }
@@ -56,7 +56,8 @@ pub(super) async fn connect(
         customer_id,
         provider_id: &provider_id,
         limits: LimitOverrides::default(),
-        scheduled: false,
+        start: Start::InForeground,
+        magic_link_id: None,
     };
     Ok(checked.connect(&tenant, &connect).await?)
 }

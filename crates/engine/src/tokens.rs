@@ -1,0 +1,339 @@
+//! OAuth access tokens that are valid when they are used.
+//!
+//! Tokens are refreshed a few minutes before they expire, when a provider rejects them, and once in
+//! a while if nobody uses them. Of all processes one refreshes at a time (`store/token_refresh.rs`);
+//! the others wait for what it stores. A new pair is stored before it is used, because a provider may
+//! have revoked the old one.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use syncline_model::{Clock, Credentials, OAuthClient, OAuthTokens, ProviderName};
+use syncline_providers::{OAuthServer, Providers, TokenError, TokenErrorKind, oauth::Code};
+use syncline_store::{
+    ConfiguredProvider, FailedRefresh, RefreshLease, Store, StoreError, StoredCredentials,
+};
+
+/// Tokens are refreshed this long before they expire, and up to a minute earlier.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+/// The longest that a refresh takes: the request's timeout, and time to store its result.
+const REFRESH_LEASE: TimeDelta = TimeDelta::seconds(60);
+/// How long a process waits for another one's refresh.
+const WAIT_FOR_OTHERS: TimeDelta = TimeDelta::seconds(40);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The pause after a refresh that failed.
+const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// Tokens that nobody uses are refreshed at least this often.
+const KEEP_ALIVE: TimeDelta = TimeDelta::days(7);
+/// How often a new pair is tried to be stored: the old one may be worth nothing any more.
+const TRIES_TO_STORE: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Tokens {
+    store: Store,
+    providers: Providers,
+    clock: Arc<dyn Clock>,
+}
+
+/// There is no valid access token.
+#[derive(Debug, thiserror::Error)]
+pub enum NoTokens {
+    /// The customer has to authorize again.
+    #[error("the authorization has ended, the account has to be connected again: {reason}")]
+    AuthorizationLost {
+        reason: String,
+        /// The credentials that are worth nothing any more.
+        stored: Box<StoredCredentials>,
+    },
+    #[error("the access token could not be refreshed: {reason}")]
+    Later { reason: String },
+    /// The connection was deleted.
+    #[error("the connection was deleted")]
+    Deleted,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// There are no tokens to connect an account with.
+#[derive(Debug, thiserror::Error)]
+pub enum NoFirstTokens {
+    #[error("{0} is not connected by OAuth")]
+    NoServer(ProviderName),
+    #[error("{0}")]
+    NoClient(String),
+    #[error(transparent)]
+    Refused(#[from] TokenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How often the tokens of this provider have to be refreshed even if nobody uses them.
+pub(crate) fn keep_alive(server: &OAuthServer) -> TimeDelta {
+    let life = server.rules().refresh_token_life;
+    life.map_or(KEEP_ALIVE, |life| KEEP_ALIVE.min(life / 2))
+}
+
+impl Tokens {
+    pub fn new(store: Store, providers: Providers, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            providers,
+            clock,
+        }
+    }
+
+    /// Newer credentials to use instead of these; `None` if these will be valid for a while. They
+    /// are also used on if they could not be refreshed and have not expired.
+    pub async fn newer(
+        &self,
+        connection_id: &str,
+        credentials: &Credentials,
+    ) -> Result<Option<StoredCredentials>, NoTokens> {
+        let Credentials::OAuth(tokens) = credentials else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        if now + margin(connection_id) < tokens.expires_at {
+            return Ok(None);
+        }
+        match self.replacement(connection_id, tokens).await {
+            Err(NoTokens::Later { reason }) if now < tokens.expires_at => {
+                tracing::warn!("an access token is used on until it expires: {reason}");
+                Ok(None)
+            }
+            replaced => replaced.map(Some),
+        }
+    }
+
+    /// Credentials to use instead of these, which the provider rejected or which expire.
+    pub async fn replacement(
+        &self,
+        connection_id: &str,
+        rejected: &OAuthTokens,
+    ) -> Result<StoredCredentials, NoTokens> {
+        let until = self.clock.now() + WAIT_FOR_OTHERS;
+        loop {
+            let stored = self.stored(connection_id).await?;
+            if self.is_newer(&stored.credentials, rejected) {
+                return Ok(stored);
+            }
+            if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
+                if let Some(refreshed) = self.refresh(stored, lease).await? {
+                    return Ok(refreshed);
+                }
+                continue;
+            }
+            if let Some(failed) = stored.failed {
+                return Err(NoTokens::Later {
+                    reason: failed.reason,
+                });
+            }
+            if self.clock.now() >= until {
+                return Err(NoTokens::Later {
+                    reason: "another process has been refreshing it for too long".to_owned(),
+                });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Refreshes tokens that nobody has used for long, if nobody does so now.
+    pub(crate) async fn keep_alive(&self, connection_id: &str) -> Result<(), NoTokens> {
+        let stored = self.stored(connection_id).await?;
+        if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
+            self.refresh(stored, lease).await?;
+        }
+        Ok(())
+    }
+
+    /// Connections whose tokens [`keep_alive`](Self::keep_alive) has to refresh.
+    pub(crate) async fn due(&self, most: i64) -> Result<Vec<String>, StoreError> {
+        let latest = self.clock.now() + KEEP_ALIVE;
+        self.store.refreshes_due(latest, most).await
+    }
+
+    /// The first pair of a connection, by a refresh token that somebody brings along.
+    pub async fn import(
+        &self,
+        provider: &ConfiguredProvider,
+        refresh_token: &SecretString,
+    ) -> Result<Credentials, NoFirstTokens> {
+        let (server, client) = self.server_and_client(provider).await?;
+        let now = self.clock.now();
+        let tokens = server.refresh(&client, refresh_token, now).await?;
+        Ok(Credentials::OAuth(tokens))
+    }
+
+    /// The first pair of a connection, by the code that a customer came back with.
+    pub async fn exchange(
+        &self,
+        provider: &ConfiguredProvider,
+        code: Code<'_>,
+    ) -> Result<Credentials, NoFirstTokens> {
+        let (server, client) = self.server_and_client(provider).await?;
+        let tokens = server.exchange(&client, code, self.clock.now()).await?;
+        Ok(Credentials::OAuth(tokens))
+    }
+
+    /// Where customers authorize an application, and as which client.
+    pub async fn server_and_client(
+        &self,
+        provider: &ConfiguredProvider,
+    ) -> Result<(&OAuthServer, OAuthClient), NoFirstTokens> {
+        let found = self.providers.get(provider.name).ok();
+        let server = found.and_then(|found| found.oauth());
+        let server = server.ok_or(NoFirstTokens::NoServer(provider.name))?;
+        let client = self.client_of(server, &provider.id).await?;
+        let client =
+            client.ok_or_else(|| NoFirstTokens::NoClient(no_client(provider.name.as_str())))?;
+        Ok((server, client))
+    }
+
+    async fn stored(&self, connection_id: &str) -> Result<StoredCredentials, NoTokens> {
+        let stored = self.store.stored_credentials(connection_id).await?;
+        stored.ok_or(NoTokens::Deleted)
+    }
+
+    fn is_newer(&self, stored: &Credentials, rejected: &OAuthTokens) -> bool {
+        match stored {
+            Credentials::OAuth(tokens) => {
+                !tokens.has_access_token_of(rejected) && self.clock.now() < tokens.expires_at
+            }
+            Credentials::ApiKey(_) => true,
+        }
+    }
+
+    /// Asks the provider and stores what it says. `None` if somebody replaced the credentials
+    /// meanwhile.
+    async fn refresh(
+        &self,
+        stored: StoredCredentials,
+        lease: RefreshLease,
+    ) -> Result<Option<StoredCredentials>, NoTokens> {
+        let Credentials::OAuth(old) = &stored.credentials else {
+            return Ok(Some(stored));
+        };
+        let provider = self.providers.get(stored.provider);
+        let server = provider.ok().and_then(|provider| provider.oauth());
+        let Some(server) = server else {
+            let reason = format!("{} has no OAuth server", stored.provider);
+            return Err(self.failed(&lease, reason).await?);
+        };
+        let Some(client) = self.client_of(server, &stored.provider_id).await? else {
+            return Err(self
+                .failed(&lease, no_client(stored.provider.as_str()))
+                .await?);
+        };
+        let asked_at = self.clock.now();
+        match server.refresh(&client, &old.refresh_token, asked_at).await {
+            Ok(tokens) => self.store_tokens(server, &stored, &lease, tokens).await,
+            Err(error) => self.no_tokens(stored, &lease, error).await,
+        }
+    }
+
+    async fn store_tokens(
+        &self,
+        server: &OAuthServer,
+        stored: &StoredCredentials,
+        lease: &RefreshLease,
+        tokens: OAuthTokens,
+    ) -> Result<Option<StoredCredentials>, NoTokens> {
+        let every = keep_alive(server);
+        let mut tries = 1;
+        let is_saved = loop {
+            match self.store.save_tokens(lease, &tokens, every).await {
+                Err(error) if tries < TRIES_TO_STORE => {
+                    tracing::warn!("new access tokens could not be stored yet: {error}");
+                    tries += 1;
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                saved => break saved?,
+            }
+        };
+        if !is_saved {
+            return Ok(None);
+        }
+        tracing::debug!(
+            connection.id = stored.connection_id,
+            "access token refreshed, valid until {}",
+            tokens.expires_at
+        );
+        self.stored(&stored.connection_id).await.map(Some)
+    }
+
+    async fn no_tokens(
+        &self,
+        stored: StoredCredentials,
+        lease: &RefreshLease,
+        error: TokenError,
+    ) -> Result<Option<StoredCredentials>, NoTokens> {
+        match error.kind {
+            TokenErrorKind::InvalidGrant => {
+                // Not if somebody replaced the credentials meanwhile: it is about the old ones.
+                if !self.store.note_authorization_lost(lease).await? {
+                    return Ok(None);
+                }
+                Err(NoTokens::AuthorizationLost {
+                    reason: error.reason,
+                    stored: Box::new(stored),
+                })
+            }
+            TokenErrorKind::Misconfigured => {
+                tracing::error!(
+                    "the OAuth application at {} is not set up as it should be: {}",
+                    stored.provider,
+                    error.reason
+                );
+                Err(self.failed(lease, error.reason).await?)
+            }
+            TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
+                Err(self.failed(lease, error.reason).await?)
+            }
+        }
+    }
+
+    async fn failed(&self, lease: &RefreshLease, reason: String) -> Result<NoTokens, StoreError> {
+        let failed = FailedRefresh {
+            reason: reason.clone(),
+            retry_at: self.clock.now() + RETRY_AFTER,
+        };
+        self.store.fail_refresh(lease, &failed).await?;
+        Ok(NoTokens::Later { reason })
+    }
+
+    /// The client of the application that the provider belongs to, or else this installation's.
+    async fn client_of(
+        &self,
+        server: &OAuthServer,
+        provider_id: &str,
+    ) -> Result<Option<OAuthClient>, StoreError> {
+        let own = self.store.oauth_client_of(provider_id).await?;
+        Ok(own.or_else(|| server.managed_client().cloned()))
+    }
+}
+
+/// Why nothing can be refreshed or authorized.
+fn no_client(provider: &str) -> String {
+    format!(
+        "no OAuth application is set for {provider}: give its id and secret with PUT \
+         /mgmt/v2/providers/{{provider_id}}, or set SYNCLINE_PROVIDERS__{0}__OAUTH__CLIENT_ID and \
+         SYNCLINE_PROVIDERS__{0}__OAUTH__CLIENT_SECRET",
+        provider.to_uppercase()
+    )
+}
+
+/// Connections that were made at once don't refresh at once.
+fn margin(connection_id: &str) -> TimeDelta {
+    let mut hasher = DefaultHasher::new();
+    connection_id.hash(&mut hasher);
+    let spread = i64::try_from(hasher.finish() % 60).unwrap_or_default();
+    MARGIN + TimeDelta::seconds(spread)
+}

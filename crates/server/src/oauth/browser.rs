@@ -1,0 +1,82 @@
+//! The cookie that binds an authorization to the browser that was sent away, and redirects.
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{AppState, error::ApiError};
+
+const COOKIE: &str = "syncline_oauth";
+/// An authorization and its cookie are valid this long.
+pub(super) const VALID_SECONDS: i64 = 600;
+
+/// 32 random bytes as text.
+pub(super) fn random(state: &AppState) -> String {
+    URL_SAFE_NO_PAD.encode(state.ids.bytes::<32>())
+}
+
+/// The cookie that the browser sent.
+pub(super) fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).into_iter();
+    let pairs = cookies
+        .filter_map(|cookie| cookie.to_str().ok())
+        .flat_map(|cookie| cookie.split(';'));
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == COOKIE && is_ours(value))
+        .map(|(_, value)| value)
+}
+
+fn is_ours(value: &str) -> bool {
+    value.len() == 43
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Sends the browser to another address. The address is no `Referer` there.
+pub(super) fn redirect(to: &str) -> Result<Response, ApiError> {
+    let to = HeaderValue::from_str(to)
+        .map_err(|_| ApiError::BadRequest("the address to return to is not a URL".to_owned()))?;
+    let headers = [
+        (header::LOCATION, to),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+    ];
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+/// Keeps the browser's cookie for as long as an authorization is valid. `Lax`, because the browser
+/// comes back from another site.
+pub(super) fn set_cookie(response: &mut Response, state: &AppState, value: &str) {
+    let secure = if state.public_url.starts_with("https:") {
+        "; Secure"
+    } else {
+        ""
+    };
+    let cookie = format!(
+        "{COOKIE}={value}; Path=/oauth; Max-Age={VALID_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+    );
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_cookie_is_found_among_others() {
+        let ours = "a".repeat(43);
+        let mut headers = HeaderMap::new();
+        let text = format!("x=1; syncline_oauth=short; syncline_oauth={ours}; y=2");
+        headers.append(header::COOKIE, text.parse().unwrap());
+        assert_eq!(cookie_of(&headers), Some(ours.as_str()));
+        assert_eq!(cookie_of(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! Customers authorize an application at a provider with their browser: `/oauth/connect` sends them
+//! there, and `/oauth/callback` is where they come back.
+//!
+//! Nobody can attach an account to somebody else's customer by knowing its id: who starts needs a
+//! magic link's token, or has to end at an address that the operator allows. What comes back counts
+//! once, within ten minutes, and only in the browser that was sent away (a cookie).
+
+mod browser;
+mod callback;
+mod connect;
+mod return_url;
+
+use axum::{Router, routing::get};
+
+use crate::AppState;
+
+pub use return_url::checked_origin;
+
+/// Both are pages for browsers, so they are in no OpenAPI document.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/oauth/connect", get(connect::connect))
+        .route(CALLBACK, get(callback::callback))
+}
+
+/// The path of the redirect URI that has to be registered at providers.
+const CALLBACK: &str = "/oauth/callback";
+
+fn redirect_uri(state: &AppState) -> String {
+    format!("{}{CALLBACK}", state.public_url)
+}
