@@ -26,9 +26,12 @@ pub(crate) struct Hashing {
     /// Keys that depend on the endpoint or the time of the request, and are not hashed.
     pub(crate) volatile_keys: fn(Object) -> &'static [&'static str],
     /// The hash that an earlier version of the mapping computed, which identifies unchanged rows of
-    /// that version: of the object, its fields, whether it is deleted, and the id of its carrier.
-    pub(crate) former: Option<fn(Object, &Fields<'_>, bool, &str) -> i64>,
+    /// that version.
+    pub(crate) former: Option<FormerHash>,
 }
+
+/// The hash of an object's fields, of whether it is deleted, and of the id of its carrier.
+pub(crate) type FormerHash = fn(Object, &Fields<'_>, bool, &str) -> i64;
 
 impl Hashing {
     /// The sum over the record's own JSON.

@@ -40,6 +40,10 @@ impl Transport for Endpoint {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a server can also be without an answer"
+)]
 fn answer(status: u16, body: &str) -> Result<Response, ProviderError> {
     Ok(Response {
         status,

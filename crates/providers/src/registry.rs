@@ -41,7 +41,7 @@ impl fmt::Debug for ProviderConfig {
         f.debug_struct("ProviderConfig")
             .field("base_url", &self.base_url)
             .field("over_the_network", &self.transport.is_none())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
