@@ -18,6 +18,7 @@ pub mod oauth;
 pub mod passthrough;
 pub mod provider;
 mod registry;
+pub mod salesloft;
 pub mod session;
 
 pub use account::account_id;

@@ -10,6 +10,7 @@ use crate::{
     http::Transport,
     oauth::{self, OAuthConfig},
     provider::Provider,
+    salesloft,
 };
 
 /// A provider that Syncline comes with.
@@ -24,7 +25,7 @@ pub struct BuiltIn {
 }
 
 /// All of them, by name.
-pub const BUILT_IN: &[BuiltIn] = &[apollo::BUILT_IN];
+pub const BUILT_IN: &[BuiltIn] = &[apollo::BUILT_IN, salesloft::BUILT_IN];
 
 /// Where a provider is, and how it is reached.
 #[derive(Clone)]

@@ -1,0 +1,232 @@
+//! Salesloft's endpoints: what each object supports, and the requests.
+
+use std::borrow::Cow;
+
+use syncline_model::Object;
+
+use super::{
+    Salesloft, error, page, usage,
+    walk::{Place, Walk},
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::{Method, Request, Response},
+    json::{self, Fields},
+    provider::{ListRequest, Page, Support},
+    session::{Answered, Session},
+};
+
+/// The maximum page size of Salesloft's lists.
+pub(super) const PER_PAGE: u32 = 100;
+
+/// The points of a team are counted over all endpoints together.
+pub(super) const COUNTED_AS: &str = "requests";
+
+const LISTED: Support = Support {
+    list: true,
+    page_size: Some(PER_PAGE),
+    incremental: false,
+    carried_in: None,
+    get: true,
+    by_recency: false,
+    most_listed: None,
+};
+
+/// What Salesloft supports. It has no mailboxes: each user has one, which only the user shows.
+pub(super) fn support(object: Object) -> Support {
+    match object {
+        Object::Mailbox => Support {
+            list: false,
+            page_size: None,
+            get: false,
+            ..LISTED
+        },
+        Object::User
+        | Object::Sequence
+        | Object::Account
+        | Object::Contact
+        | Object::SequenceState => LISTED,
+    }
+}
+
+/// The collection of an object; `None` if there is none.
+pub(super) fn collection(object: Object) -> Option<&'static str> {
+    match object {
+        Object::User => Some("v2/users"),
+        Object::Sequence => Some("v2/cadences"),
+        Object::Account => Some("v2/accounts"),
+        Object::Contact => Some("v2/people"),
+        Object::SequenceState => Some("v2/cadence_memberships"),
+        Object::Mailbox => None,
+    }
+}
+
+pub(super) struct Endpoint {
+    path: Cow<'static, str>,
+    query: Vec<(&'static str, String)>,
+}
+
+impl Endpoint {
+    pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            path: path.into(),
+            query: Vec::new(),
+        }
+    }
+
+    fn query(mut self, name: &'static str, value: &impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+}
+
+/// The request for a page of a list.
+fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> Endpoint {
+    let mut endpoint = Endpoint::get(path)
+        .query("page", &place.page)
+        .query("per_page", &PER_PAGE)
+        .query("sort_by", &walk.sort_by)
+        .query("sort_direction", &"ASC")
+        .query("include_paging_counts", &true);
+    if object == Object::User {
+        // Otherwise deactivated users are left out, whose records others refer to.
+        endpoint = endpoint.query("visible_only", &false);
+    }
+    match walk.filter(place) {
+        Some((name, from)) => endpoint.query(name, &from),
+        None => endpoint,
+    }
+}
+
+impl Salesloft {
+    pub(super) async fn read_page(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        request: ListRequest<'_>,
+    ) -> Result<Page, ProviderError> {
+        let (Some(path), Some(walk)) = (collection(object), Walk::of(object)) else {
+            return Err(unsupported(&format!(
+                "Salesloft has no list of the object {object}"
+            )));
+        };
+        let place = Place::of(request)?;
+        let endpoint = listing(object, path, walk, &place);
+        let response = self.call(session, endpoint).await?;
+        let usage = usage::usage_of(&response);
+        let text = json::clean(&response.body);
+        match page::page_of(&text, object, walk, &place) {
+            Ok(page) => Ok(Page {
+                usage,
+                provider_time: response.date(),
+                ..page
+            }),
+            Err(unusable) => Err(unusable
+                .into_error(&response)
+                .with_usage(usage)
+                .without_secret(session.credentials.sent_secret())),
+        }
+    }
+
+    /// The id of the user's team, whose members share the points; `None` if the user shows none.
+    pub(super) async fn me(&self, session: &Session<'_>) -> Result<Option<String>, ProviderError> {
+        let response = self.call(session, Endpoint::get("v2/me")).await?;
+        let text = json::clean(&response.body);
+        team_of(&text).map_err(|reason| {
+            unreadable(&response, &reason).without_secret(session.credentials.sent_secret())
+        })
+    }
+
+    /// Sends one request, counted by the session's meter if it has one. A status other than success
+    /// is an error.
+    pub(super) async fn call(
+        &self,
+        session: &Session<'_>,
+        endpoint: Endpoint,
+    ) -> Result<Response, ProviderError> {
+        let request = Request {
+            method: Method::GET,
+            path: &endpoint.path,
+            query: endpoint.query,
+            body: None,
+            credentials: session.credentials,
+        };
+        session.ask(COUNTED_AS, self.ask(request)).await
+    }
+
+    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
+        let secret = request.credentials.sent_secret();
+        let response = self.http.send(request).await?;
+        if response.is_success() {
+            let usage = usage::usage_of(&response);
+            return Ok(Answered { response, usage });
+        }
+        Err(error::classify(&response).without_secret(secret))
+    }
+}
+
+fn team_of(text: &str) -> Result<Option<String>, String> {
+    let answer = Fields::parse(text).ok_or("it is not an object")?;
+    let user = answer.object("data").map_err(|error| error.to_string())?;
+    let user = user.ok_or("it has no `data`")?;
+    let team = user.object("team").map_err(|error| error.to_string())?;
+    team.map(|team| team.id("id").map_err(|error| format!("team.{error}")))
+        .transpose()
+}
+
+/// A request that is not sent, because Salesloft has nothing like it.
+pub(super) fn unsupported(message: &str) -> ProviderError {
+    ProviderError::new(ErrorKind::Rejected, None, message).with_records(0)
+}
+
+/// Doesn't include the body, because even part of a page contains personal data.
+pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::InvalidResponse,
+        Some(response.status),
+        &format!("Salesloft's answer can't be read: {reason}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_but_mailboxes_is_listed_by_itself_and_read_by_id() {
+        for object in Object::ALL {
+            let support = support(*object);
+            let expected = *object != Object::Mailbox;
+            assert_eq!(
+                (support.list, support.get),
+                (expected, expected),
+                "{object}"
+            );
+            assert_eq!(support.page_size.is_some(), expected, "{object}");
+            assert_eq!(collection(*object).is_some(), expected, "{object}");
+            assert_eq!(Walk::of(*object).is_some(), expected, "{object}");
+            assert_eq!((support.carried_in, support.most_listed), (None, None));
+            assert!(!support.incremental && !support.by_recency, "{object}");
+        }
+    }
+
+    #[test]
+    fn the_team_is_the_users() {
+        let team = |text: &str| team_of(text).map_err(|_| ());
+        let two = Ok(Some("2".to_owned()));
+        assert_eq!(team(r#"{"data":{"id":5,"team":{"id":2}}}"#), two);
+        assert_eq!(team(r#"{"data":{"id":5,"team":{"id":"2"}}}"#), two);
+        assert_eq!(team(r#"{"data":{"id":5,"team":null}}"#), Ok(None));
+        assert_eq!(team(r#"{"data":{"id":5}}"#), Ok(None));
+        for text in [
+            "gateway",
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":[]}"#,
+            r#"{"data":{"team":7}}"#,
+            r#"{"data":{"team":{}}}"#,
+        ] {
+            assert_eq!(team(text), Err(()), "{text}");
+        }
+    }
+}

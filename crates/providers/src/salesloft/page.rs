@@ -1,0 +1,142 @@
+//! Parses Salesloft's list responses into pages.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use syncline_model::{
+    Object,
+    mutation::{self, Mutation},
+};
+
+use super::{
+    api::{PER_PAGE, unreadable},
+    mapping,
+    walk::{Place, Row, Walk},
+};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::Response,
+    json::Fields,
+    provider::Page,
+};
+
+/// Why a response is not a valid page.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    Unreadable(String),
+    /// It has more records than requested. They were not reserved, and with a wrong page size it is
+    /// unknown where the next page begins.
+    Oversized {
+        returned: usize,
+    },
+}
+
+impl Unusable {
+    pub(super) fn into_error(self, response: &Response) -> ProviderError {
+        match self {
+            Self::Unreadable(reason) => unreadable(response, &reason),
+            Self::Oversized { returned } => ProviderError::new(
+                ErrorKind::Oversized,
+                Some(response.status),
+                &format!(
+                    "Salesloft answered with {returned} records, but {PER_PAGE} were requested"
+                ),
+            )
+            .with_records(i64::try_from(returned).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+}
+
+/// Salesloft's paging, as far as it can be read: numbers may be text, null or absent.
+#[derive(Debug, Default)]
+struct Paging {
+    next_page: Option<i64>,
+    total_count: Option<i64>,
+}
+
+impl Paging {
+    fn of(metadata: Option<&RawValue>) -> Self {
+        let metadata = metadata.and_then(Fields::of);
+        let paging = metadata.and_then(|fields| fields.object("paging").ok().flatten());
+        let Some(paging) = paging else {
+            return Self::default();
+        };
+        let number = |name| paging.int(name).ok().flatten().filter(|count| *count >= 0);
+        Self {
+            next_page: number("next_page"),
+            total_count: number("total_count"),
+        }
+    }
+
+    /// Whether there is a page after one with `returned` records. An empty page is always the last,
+    /// and a response without paging is everything there is. Otherwise one request too many costs
+    /// little; one too few would miss records for good.
+    fn promises_more(&self, place: &Place, returned: usize) -> bool {
+        let counted_more = self
+            .total_count
+            .is_some_and(|total| total > place.so_far(returned));
+        returned > 0 && (self.next_page.is_some() || counted_more)
+    }
+}
+
+/// Only the page itself: the caller adds what else the response has (usage, time).
+pub(super) fn page_of(
+    text: &str,
+    object: Object,
+    walk: Walk,
+    place: &Place,
+) -> Result<Page, Unusable> {
+    let envelope: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| Unusable::Unreadable(error.to_string()))?;
+    let items = envelope
+        .data
+        .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
+    if items.len() > PER_PAGE as usize && !mutation::on(Mutation::OversizedIsStored) {
+        return Err(Unusable::Oversized {
+            returned: items.len(),
+        });
+    }
+    let rows = walk.rows(place, &items);
+    filter_kept(place, &rows)?;
+    let new: Vec<&RawValue> = rows
+        .iter()
+        .filter(|row| !place.has_seen(row))
+        .map(|row| row.raw)
+        .collect();
+    let paging = Paging::of(envelope.metadata);
+    let more = paging.promises_more(place, rows.len());
+    let mapped = mapping::map_page(object, &new);
+    Ok(Page {
+        records: mapped.records,
+        rejected: mapped.rejected,
+        next: more.then(|| walk.after(place, &rows).into_next()),
+        reported_total: paging.total_count.map(|total| place.total(total)),
+        // Without those that an earlier page has shown: totals are compared with it.
+        returned: i64::try_from(new.len()).unwrap_or(i64::MAX),
+        loading: Vec::new(),
+        usage: Vec::new(),
+        provider_time: None,
+        has_order: walk.has_order(),
+    })
+}
+
+/// Salesloft ignores parameters that it doesn't know. Without the filter the list would begin anew
+/// with each window.
+fn filter_kept(place: &Place, rows: &[Row<'_>]) -> Result<(), Unusable> {
+    if rows.iter().any(|row| place.is_before(row)) {
+        let reason = "it has records from before the time that the list was to begin at";
+        return Err(Unusable::Unreadable(reason.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;
