@@ -1,0 +1,11 @@
+//! The client against the simulated Salesloft: what is read is what the simulated team has.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers may panic as its tests do"
+)]
+
+mod access;
+mod lists;
+mod oauth;
+mod support;
