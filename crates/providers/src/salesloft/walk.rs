@@ -236,5 +236,9 @@ fn written(microseconds: i64) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "walk_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 #[path = "walk_tests.rs"]
 mod tests;
