@@ -7,8 +7,10 @@
 //! Nothing here keeps state between requests; limits, retries and checkpoints are the engine's.
 
 mod account;
+mod answer;
 pub mod apollo;
 pub mod capabilities;
+mod check;
 pub mod error;
 pub mod http;
 mod item;

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 use syncline_model::{Object, Order};
 
-use super::{Apollo, action, error, page, usage};
+use super::{Apollo, PROVIDER, action, error, page, usage};
 use crate::{
+    answer,
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
@@ -216,7 +217,7 @@ impl Apollo {
                 ..page
             }),
             Err(unusable) => Err(unusable
-                .into_error(&response)
+                .into_error(PROVIDER, &response)
                 .with_usage(usage)
                 .without_secret(session.credentials.sent_secret())),
         }
@@ -281,13 +282,8 @@ impl Apollo {
     }
 }
 
-/// Doesn't include the body, because even part of a page contains personal data.
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::InvalidResponse,
-        Some(response.status),
-        &format!("Apollo's answer can't be read: {reason}"),
-    )
+    answer::unreadable(PROVIDER, response, reason)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use syncline_model::{
 };
 
 use super::{
-    Apollo, action,
+    Apollo, PROVIDER, action,
     api::{Endpoint, PER_PAGE, support, unreadable},
     error, mapping,
     page::page_of,
@@ -149,7 +149,7 @@ impl LiveReads for Apollo {
             let response = self.call(session, endpoint).await?;
             let text = json::clean(&response.body);
             let listed = page_of(&text, Object::Account, "accounts", (page, PER_PAGE))
-                .map_err(|unusable| unusable.into_error(&response))?;
+                .map_err(|unusable| unusable.into_error(PROVIDER, &response))?;
             if let Records::Accounts(accounts) = listed.records {
                 found.extend(accounts);
             }
@@ -246,7 +246,7 @@ impl Apollo {
         let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
         page_of(&text, Object::Contact, "contacts", (ask.page, ask.size))
-            .map_err(|unusable| unusable.into_error(&response))
+            .map_err(|unusable| unusable.into_error(PROVIDER, &response))
     }
 }
 

@@ -24,7 +24,7 @@ mod tasks;
 mod usage;
 mod write;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -34,7 +34,8 @@ use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
 
 use crate::{
     capabilities::Capabilities,
-    error::{ErrorKind, ProviderError, SetupError},
+    check,
+    error::{ProviderError, SetupError},
     http::{self, Http, Response},
     passthrough::Passthrough,
     provider::{Call, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
@@ -59,8 +60,8 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
 
 const API_KEY_HEADER: &str = "x-api-key";
 
-/// A caller waits for the result, so the check has a deadline of its own.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The name in sentences.
+const PROVIDER: &str = "Apollo";
 
 /// Apollo, reached with an API key.
 #[derive(Debug)]
@@ -97,14 +98,14 @@ impl Apollo {
                 }
             }
             Ok(None) => {}
-            Err(error) => *verdict = verdict_of_failure(error),
+            Err(error) => *verdict = check::verdict_of_failure(error),
         }
         if matches!(verdict, KeyCheck::Rejected { .. }) {
             return;
         }
         let profile = match self.team(session).await {
             Ok(account) => KeyCheck::Valid { account },
-            Err(error) => verdict_of_failure(error),
+            Err(error) => check::verdict_of_failure(error),
         };
         // A key that is known to be valid stays valid, even if the profile can't be read.
         if matches!(profile, KeyCheck::Valid { .. }) || !matches!(verdict, KeyCheck::Valid { .. }) {
@@ -122,17 +123,6 @@ fn authorization(credentials: &Credentials) -> Result<(HeaderName, HeaderValue),
             Ok((name, http::secret_header(key.expose_secret())?))
         }
         Credentials::OAuth(tokens) => http::bearer(&tokens.access_token),
-    }
-}
-
-/// What a failed request says about the key.
-fn verdict_of_failure(error: ProviderError) -> KeyCheck {
-    let reason = error.message;
-    match error.kind {
-        ErrorKind::Unauthorized => KeyCheck::Rejected { reason },
-        // Apollo knows the key and only denies this endpoint.
-        ErrorKind::Forbidden(_) => KeyCheck::Valid { account: None },
-        _ => KeyCheck::Unclear { reason },
     }
 }
 
@@ -155,21 +145,15 @@ impl Provider for Apollo {
     }
 
     async fn reach(&self) -> Result<Response, ProviderError> {
-        let asking = tokio::time::timeout(CHECK_TIMEOUT, self.http.reach());
-        asking.await.unwrap_or_else(|_| {
-            let message = format!("no response within {} s", CHECK_TIMEOUT.as_secs());
-            Err(ProviderError::new(ErrorKind::Timeout, None, &message))
-        })
+        check::reach(&self.http).await
     }
 
     async fn check(&self, credentials: &Credentials) -> KeyCheck {
-        let mut verdict = KeyCheck::Unclear {
-            reason: format!("Apollo did not answer within {} s", CHECK_TIMEOUT.as_secs()),
-        };
+        let mut verdict = check::unanswered(PROVIDER);
         let session = Session::unmetered(credentials);
         let asking = self.ask_about_key(&session, &mut verdict);
         // Even after a timeout the verdict has what was found out.
-        let _ = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
+        let _ = check::in_time(asking).await;
         verdict
     }
 

@@ -12,13 +12,9 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 
-use super::{
-    api::{support, unreadable},
-    mapping,
-};
+use super::{api::support, mapping};
 use crate::{
-    error::{ErrorKind, ProviderError},
-    http::Response,
+    answer::{Unusable, page_size_kept},
     json::Fields,
     provider::{NextPage, Page},
 };
@@ -28,42 +24,6 @@ pub(super) struct Listed<'a> {
     pub(super) items: Vec<&'a RawValue>,
     pub(super) next: Option<u32>,
     pub(super) total: Option<i64>,
-}
-
-/// Why a response is not a valid page.
-#[derive(Debug)]
-pub(super) enum Unusable {
-    Unreadable(String),
-    /// It has more records than requested. They were not reserved, and with a wrong page size it is
-    /// unknown where the next page begins.
-    Oversized {
-        returned: usize,
-        asked: u32,
-    },
-}
-
-impl Unusable {
-    pub(super) fn into_error(self, response: &Response) -> ProviderError {
-        match self {
-            Self::Unreadable(reason) => unreadable(response, &reason),
-            Self::Oversized { returned, asked } => ProviderError::new(
-                ErrorKind::Oversized,
-                Some(response.status),
-                &format!("Apollo answered with {returned} records, but {asked} were requested"),
-            )
-            .with_records(i64::try_from(returned).unwrap_or(i64::MAX)),
-        }
-    }
-}
-
-pub(super) fn page_size_kept(listed: Listed<'_>, asked: u32) -> Result<Listed<'_>, Unusable> {
-    let returned = listed.items.len();
-    let is_kept = u32::try_from(returned).is_ok_and(|returned| returned <= asked);
-    if is_kept || mutation::on(Mutation::OversizedIsStored) {
-        Ok(listed)
-    } else {
-        Err(Unusable::Oversized { returned, asked })
-    }
 }
 
 pub(super) fn envelope_of<'a>(
@@ -96,9 +56,9 @@ pub(super) fn page_of(
     asked: (u32, u32),
 ) -> Result<Page, Unusable> {
     let comes_in_pages = support(object).page_size.is_some();
-    let mut listed = envelope_of(text, array, asked)?;
+    let listed = envelope_of(text, array, asked)?;
     if comes_in_pages {
-        listed = page_size_kept(listed, asked.1)?;
+        page_size_kept(listed.items.len(), asked.1)?;
     }
     let mapped = mapping::map_page(object, &listed.items);
     Ok(Page {

@@ -10,12 +10,13 @@ use syncline_model::{
 };
 
 use super::{
-    Apollo, action,
+    Apollo, PROVIDER, action,
     api::{Endpoint, unreadable},
     error,
-    page::{envelope_of, page_size_kept},
+    page::envelope_of,
 };
 use crate::{
+    answer::{Unusable, page_size_kept},
     capabilities::{LivePageRequest, TaskFilter, TaskPage, Tasks},
     error::{ErrorKind, ProviderError},
     http::{Response, segment},
@@ -62,9 +63,9 @@ impl Tasks for Apollo {
         let endpoint = Endpoint::post("api/v1/tasks/search", body);
         let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
-        let listed = envelope_of(&text, "tasks", (ask.page, ask.size))
-            .and_then(|listed| page_size_kept(listed, ask.size))
-            .map_err(|unusable| unusable.into_error(&response))?;
+        let unusable = |unusable: Unusable| unusable.into_error(PROVIDER, &response);
+        let listed = envelope_of(&text, "tasks", (ask.page, ask.size)).map_err(unusable)?;
+        page_size_kept(listed.items.len(), ask.size).map_err(unusable)?;
         let mut tasks = Vec::new();
         for raw in listed.items {
             let task = task(raw).map_err(|it| unreadable(&response, &it.to_string()))?;
