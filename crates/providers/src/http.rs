@@ -37,7 +37,6 @@ const IDLE_CONNECTIONS_PER_HOST: usize = 32;
 /// A page has some hundred kilobytes; a larger body than this is not a page.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) const USER_AGENT: &str = concat!("syncline/", env!("CARGO_PKG_VERSION"));
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Sends requests to a provider. It is responsible for timeouts: callers set no timers around it.
 #[async_trait]
@@ -110,6 +109,24 @@ pub struct Http {
     transport: Arc<dyn Transport>,
     base: Url,
     authorization: Authorization,
+    media_type: MediaType,
+}
+
+/// The form of a provider's bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    Json,
+    /// JSON:API, which a request names as its own form even without a body.
+    JsonApi,
+}
+
+impl MediaType {
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json",
+            Self::JsonApi => "application/vnd.api+json",
+        })
+    }
 }
 
 /// The header that a provider's requests are authenticated by.
@@ -137,7 +154,13 @@ impl Http {
             transport,
             base,
             authorization,
+            media_type: MediaType::Json,
         })
+    }
+
+    /// For a provider whose bodies are not plain JSON.
+    pub fn speaking(self, media_type: MediaType) -> Self {
+        Self { media_type, ..self }
     }
 
     /// Sends one request. Errors never contain the key.
@@ -165,12 +188,13 @@ impl Http {
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
         }
-        let mut headers = HeaderMap::from_iter([(ACCEPT, JSON)]);
+        let media_type = self.media_type.header();
+        let mut headers = HeaderMap::from_iter([(ACCEPT, media_type.clone())]);
         let (name, value) = (self.authorization)(request.credentials)?;
         headers.insert(name, value);
         let body = request.body.map(|body| Bytes::from(body.to_string()));
-        if body.is_some() {
-            headers.insert(CONTENT_TYPE, JSON);
+        if body.is_some() || self.media_type == MediaType::JsonApi {
+            headers.insert(CONTENT_TYPE, media_type);
         }
         Ok(Outgoing {
             method: request.method,

@@ -147,6 +147,22 @@ fn a_body_goes_out_as_json_and_a_query_is_encoded() {
 }
 
 #[test]
+fn json_api_is_named_in_every_request_and_asked_for() {
+    const JSON_API: &str = "application/vnd.api+json";
+    let (http, key) = (http("https://api.outreach.io"), Credentials::api_key("k"));
+    let http = http.speaking(MediaType::JsonApi);
+    for body in [None, Some(json!({"data": null}))] {
+        let ask = Request {
+            body,
+            ..request("a", &key)
+        };
+        let headers = http.outgoing(ask).unwrap().headers;
+        assert_eq!(headers[CONTENT_TYPE], JSON_API);
+        assert_eq!(headers[ACCEPT], JSON_API);
+    }
+}
+
+#[test]
 fn printing_a_request_shows_no_key() {
     let key = Credentials::api_key("key-0f1e2d");
     let http = http("https://api.apollo.io");
