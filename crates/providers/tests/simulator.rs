@@ -10,6 +10,8 @@
     reason = "a test's helpers may panic as its tests do"
 )]
 
+mod in_process;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,43 +24,13 @@ use syncline_providers::{
     Provider, ProviderConfig, ProviderError, Providers, Response, Transport, Window, apollo,
     http::HeaderMap,
 };
-use syncline_sim::{
-    FreePlan, Options, Plan, SimRequest, Simulator, Switches, Team, TeamOptions, serve_at,
-};
+use syncline_sim::{FreePlan, Options, Plan, Simulator, Switches, Team, TeamOptions, serve_at};
 use tokio::net::TcpListener;
+
+use in_process::InProcess;
 
 const MASTER_KEY: &str = "sim-master-key";
 const SCOPED_KEY: &str = "sim-scoped-key";
-
-/// The simulator as a transport.
-struct InProcess {
-    sim: Simulator,
-    now: DateTime<Utc>,
-}
-
-#[async_trait]
-impl Transport for InProcess {
-    async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
-        let request = SimRequest {
-            method: request.method,
-            path: request.url.path().to_owned(),
-            query: request.url.query().map(str::to_owned),
-            headers: request.headers,
-            body: request.body.unwrap_or_default(),
-        };
-        let reply = self.sim.respond(self.now, &request);
-        let mut headers = HeaderMap::new();
-        for (name, value) in &reply.headers {
-            let name: reqwest::header::HeaderName = name.parse().unwrap();
-            headers.append(name, value.parse().unwrap());
-        }
-        Ok(Response {
-            status: reply.status,
-            headers,
-            body: reply.body,
-        })
-    }
-}
 
 /// Always the same answer, or none at all.
 struct Canned(Option<&'static str>);
