@@ -8,7 +8,7 @@
 
 pub mod canonical;
 pub mod reading;
-mod time;
+pub(crate) mod time;
 
 use std::{borrow::Cow, fmt};
 
@@ -37,7 +37,7 @@ impl Malformed {
 }
 
 /// An object's top-level pairs, in their original order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {

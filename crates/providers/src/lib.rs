@@ -17,6 +17,7 @@ mod item;
 pub mod json;
 mod kept;
 pub mod oauth;
+pub mod outreach;
 pub mod passthrough;
 pub mod provider;
 mod registry;

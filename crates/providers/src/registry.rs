@@ -9,6 +9,7 @@ use crate::{
     error::SetupError,
     http::Transport,
     oauth::{self, OAuthConfig},
+    outreach,
     provider::Provider,
     salesloft,
 };
@@ -25,7 +26,11 @@ pub struct BuiltIn {
 }
 
 /// All of them, by name.
-pub const BUILT_IN: &[BuiltIn] = &[apollo::BUILT_IN, salesloft::BUILT_IN];
+pub const BUILT_IN: &[BuiltIn] = &[
+    apollo::BUILT_IN,
+    outreach::BUILT_IN,
+    salesloft::BUILT_IN,
+];
 
 /// Where a provider is, and how it is reached.
 #[derive(Clone)]

@@ -18,7 +18,7 @@ const FIRST_SECONDS: f64 = 1e8;
 const NEXT_UNIT: f64 = 1e11;
 
 /// `None` if the text is not a time, or its year can't be represented.
-pub(super) fn read(text: &str) -> Option<Time> {
+pub(crate) fn read(text: &str) -> Option<Time> {
     let text = text.trim();
     let time = DateTime::parse_from_rfc3339(text)
         .ok()

@@ -1,0 +1,159 @@
+//! Outreach's endpoints: what is supported, and the requests.
+
+use syncline_model::Object;
+
+use super::{Outreach, PROVIDER, error, page, usage};
+use crate::{
+    answer,
+    error::{ErrorKind, ProviderError},
+    http::{Method, Request, Response},
+    json::{self, Fields},
+    provider::{ListRequest, Page, Support},
+    session::{Answered, Session},
+};
+
+/// The maximum page size.
+pub(super) const PAGE_SIZE: u32 = 1_000;
+
+/// The only name that Outreach counts requests under.
+pub(super) const REQUESTS: &str = "requests";
+
+/// The path of the API, and of the answer to who is asking.
+const ROOT: &str = "api/v2";
+
+/// Every object has a list of its own, without an end, and records with ids.
+pub(super) const SUPPORT: Support = Support {
+    list: true,
+    page_size: Some(PAGE_SIZE),
+    incremental: false,
+    carried_in: None,
+    get: true,
+    by_recency: false,
+    most_listed: None,
+};
+
+/// The collection of an object's records, in paths.
+pub(super) fn collection(object: Object) -> &'static str {
+    match object {
+        Object::User => "users",
+        Object::Mailbox => "mailboxes",
+        Object::Sequence => "sequences",
+        Object::Account => "accounts",
+        Object::Contact => "prospects",
+        Object::SequenceState => "sequenceStates",
+    }
+}
+
+/// In the order of creation new records go behind the last page. `createdAt` is a documented sort key
+/// of every object, the id is of none; records of the same second come in the order of their ids.
+///
+/// Without `count` there is no total.
+fn query_of_page(token: Option<&str>, page_size: u32) -> Vec<(&'static str, String)> {
+    let mut query = vec![
+        ("page[size]", page_size.to_string()),
+        ("sort", "createdAt".to_owned()),
+        ("count", "true".to_owned()),
+    ];
+    if let Some(token) = token {
+        query.push(("page[after]", token.to_owned()));
+    }
+    query
+}
+
+impl Outreach {
+    pub(super) async fn read_page(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        request: ListRequest<'_>,
+        page_size: u32,
+    ) -> Result<Page, ProviderError> {
+        let path = format!("{ROOT}/{}", collection(object));
+        let query = query_of_page(request.token, page_size);
+        let response = self.read(session, &path, query).await?;
+        let usage = usage::usage_of(&response);
+        let text = json::clean(&response.body);
+        match page::page_of(&text, object, (request.token, page_size)) {
+            Ok(page) => Ok(Page {
+                usage,
+                provider_time: response.date(),
+                ..page
+            }),
+            Err(unusable) => Err(unusable
+                .into_error(PROVIDER, &response)
+                .with_usage(usage)
+                .without_secret(session.credentials.sent_secret())),
+        }
+    }
+
+    pub(super) async fn read_one(
+        &self,
+        session: &Session<'_>,
+        object: Object,
+        id: u64,
+    ) -> Result<Response, ProviderError> {
+        let path = format!("{ROOT}/{}/{id}", collection(object));
+        self.read(session, &path, Vec::new()).await
+    }
+
+    /// The user whose tokens these are; `None` if it can't be seen. Outreach's limit is the user's,
+    /// for all applications together.
+    pub(super) async fn caller(
+        &self,
+        session: &Session<'_>,
+    ) -> Result<Option<String>, ProviderError> {
+        let response = match self.read(session, ROOT, Vec::new()).await {
+            Err(error) if matches!(error.kind, ErrorKind::Forbidden(_)) => return Ok(None),
+            answered => answered?,
+        };
+        caller_in(&response)
+            .map_err(|error| error.without_secret(session.credentials.sent_secret()))
+    }
+
+    /// Sends one request, counted by the session's meter if it has one. A status other than success
+    /// is an error.
+    async fn read(
+        &self,
+        session: &Session<'_>,
+        path: &str,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Response, ProviderError> {
+        let request = Request {
+            method: Method::GET,
+            path,
+            query,
+            body: None,
+            credentials: session.credentials,
+        };
+        session.ask(REQUESTS, self.ask(request)).await
+    }
+
+    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
+        let secret = request.credentials.sent_secret();
+        let response = self.http.send(request).await?;
+        if response.is_success() {
+            let usage = usage::usage_of(&response);
+            return Ok(Answered { response, usage });
+        }
+        Err(error::classify(&response).without_secret(secret))
+    }
+}
+
+fn caller_in(response: &Response) -> Result<Option<String>, ProviderError> {
+    let text = json::clean(&response.body);
+    let root = Fields::parse(&text).ok_or_else(|| unreadable(response, "it is not an object"))?;
+    let id = || {
+        let Some(meta) = root.object("meta")? else {
+            return Ok(None);
+        };
+        match meta.object("user")? {
+            Some(user) => user.filled_text("id"),
+            None => Ok(None),
+        }
+    };
+    id().map_err(|malformed: json::Malformed| unreadable(response, &malformed.to_string()))
+}
+
+pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
+    answer::unreadable(PROVIDER, response, reason)
+}

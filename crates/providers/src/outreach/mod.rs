@@ -1,0 +1,164 @@
+//! Outreach: what it supports, and how it is read.
+//!
+//! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id; `resource.rs`
+//! takes JSON:API records apart, `mapping.rs` maps them, `error.rs` classifies errors, `usage.rs` reads
+//! the usage headers, `oauth.rs` says how customers consent. The rest of the workspace sees only
+//! [`Provider`].
+
+mod api;
+mod error;
+mod forward;
+mod hash;
+mod lookup;
+mod mapping;
+mod oauth;
+mod page;
+mod prospect;
+mod resource;
+mod sequence;
+mod usage;
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::value::RawValue;
+use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
+
+use crate::{
+    capabilities::Capabilities,
+    check,
+    error::{ErrorKind, ProviderError, SetupError},
+    http::{self, Http, MediaType, Response},
+    oauth::OAuthServer,
+    passthrough::Passthrough,
+    provider::{Call, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
+    registry::{BuiltIn, ProviderConfig},
+    session::Session,
+};
+use api::PAGE_SIZE;
+
+pub const NAME: ProviderName = ProviderName::literal("outreach");
+
+pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
+    name: NAME,
+    base_url: "https://api.outreach.io",
+    limits: VolumeLimits::NONE,
+    oauth: Some(&oauth::RULES),
+    make: |config| Ok(Arc::new(Outreach::new(config)?)),
+};
+
+/// The name in sentences.
+const PROVIDER: &str = "Outreach";
+
+/// Outreach, reached with a user's OAuth tokens.
+#[derive(Debug)]
+pub struct Outreach {
+    http: Http,
+    oauth: OAuthServer,
+    passthrough: Passthrough,
+}
+
+impl Outreach {
+    pub fn new(config: ProviderConfig) -> Result<Self, SetupError> {
+        let ProviderConfig {
+            base_url,
+            transport,
+            oauth,
+        } = config;
+        let provider = "outreach";
+        let passthrough = Passthrough::new(provider, &base_url, authorization)?;
+        let oauth = OAuthServer::new(NAME, &oauth::RULES, oauth, transport.clone())?;
+        let http = match transport {
+            Some(transport) => Http::over(provider, &base_url, authorization, transport)?,
+            None => Http::new(provider, &base_url, authorization)?,
+        };
+        Ok(Self {
+            http: http.speaking(MediaType::JsonApi),
+            oauth,
+            passthrough,
+        })
+    }
+}
+
+fn authorization(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
+    match credentials {
+        Credentials::OAuth(tokens) => http::bearer(&tokens.access_token),
+        Credentials::ApiKey(_) => Err(ProviderError::new(
+            ErrorKind::Unauthorized,
+            None,
+            "Outreach has no API keys: its customers connect by OAuth",
+        )
+        .with_records(0)),
+    }
+}
+
+#[async_trait]
+impl Provider for Outreach {
+    fn name(&self) -> ProviderName {
+        NAME
+    }
+
+    fn auth_types(&self) -> &'static [AuthType] {
+        &[AuthType::OAuth2]
+    }
+
+    fn oauth(&self) -> Option<&OAuthServer> {
+        Some(&self.oauth)
+    }
+
+    fn support(&self, _object: Object) -> Support {
+        api::SUPPORT
+    }
+
+    /// Outreach counts all requests of a user together.
+    fn endpoint(&self, _call: Call) -> &'static str {
+        api::REQUESTS
+    }
+
+    async fn reach(&self) -> Result<Response, ProviderError> {
+        check::reach(&self.http).await
+    }
+
+    async fn check(&self, credentials: &Credentials) -> KeyCheck {
+        match check::in_time(self.account(credentials)).await {
+            Some(Ok(account)) => KeyCheck::Valid { account },
+            Some(Err(error)) => check::verdict_of_failure(error),
+            None => check::unanswered(PROVIDER),
+        }
+    }
+
+    async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError> {
+        self.caller(&Session::unmetered(credentials)).await
+    }
+
+    async fn list(
+        &self,
+        credentials: &Credentials,
+        object: Object,
+        request: ListRequest<'_>,
+    ) -> Result<Page, ProviderError> {
+        let session = Session::unmetered(credentials);
+        self.read_page(&session, object, request, PAGE_SIZE).await
+    }
+
+    async fn get(
+        &self,
+        credentials: &Credentials,
+        object: Object,
+        id: &str,
+    ) -> Result<Lookup, ProviderError> {
+        self.look_up(&Session::unmetered(credentials), object, id)
+            .await
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            forwards: Some(self),
+            ..Capabilities::none(NAME)
+        }
+    }
+
+    /// Outreach always sends its statistics.
+    fn settle(&self, _page: &mut Page, _known: &HashMap<String, Box<RawValue>>) {}
+}
