@@ -12,6 +12,8 @@ pub mod apollo;
 pub mod capabilities;
 mod check;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod http;
 mod item;
 pub mod json;

@@ -98,5 +98,9 @@ fn cursor_in(link: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "page_fuzz.rs"]
+mod fuzz;
+
+#[cfg(test)]
 #[path = "page_tests.rs"]
 mod tests;
