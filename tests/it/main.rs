@@ -19,6 +19,7 @@ mod engine;
 mod enrichment;
 mod http;
 mod mgmt;
+mod oauth;
 mod packaging;
 mod plans;
 mod serve;

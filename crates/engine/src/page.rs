@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use syncline_model::{
-    Checkpoint, Object, Order, ScanFacts, Time,
+    Checkpoint, Denial, Object, Order, ScanFacts, Time,
     mutation::{self, Mutation},
 };
 use syncline_providers::{
@@ -418,7 +418,7 @@ impl Engine {
             }
             ErrorKind::Forbidden(denial) => Some(Pause::Object {
                 denial,
-                reason: denial_in_words(denial, &error),
+                reason: denial_in_words(denial, &error, credentials),
             }),
             _ => None,
         };
@@ -472,14 +472,17 @@ fn report_rejected(page: &Page) {
     }
 }
 
-fn denial_in_words(denial: syncline_model::Denial, error: &ProviderError) -> String {
-    use syncline_model::Denial;
-    match denial {
-        Denial::Plan => format!("The account's plan does not include it: {}", error.message),
-        Denial::KeyScope => format!(
-            "The API key may not read it; one with a wider scope, or a master key, may: {}",
-            error.message
+fn denial_in_words(denial: Denial, error: &ProviderError, credentials: &Credentials) -> String {
+    let said = &error.message;
+    match (denial, credentials) {
+        (Denial::Plan, _) => format!("The account's plan does not include it: {said}"),
+        (Denial::KeyScope, Credentials::ApiKey(_)) => format!(
+            "The API key may not read it; one with a wider scope, or a master key, may: {said}"
         ),
-        Denial::Unknown => format!("Forbidden: {}", error.message),
+        (Denial::KeyScope, Credentials::OAuth(_)) => format!(
+            "The authorization lacks the scope; add it to the OAuth application's scopes, and let the \
+             customer connect again: {said}"
+        ),
+        (Denial::Unknown, _) => format!("Forbidden: {said}"),
     }
 }

@@ -233,8 +233,7 @@ impl Engine {
                     ..
                 } = own;
                 endings.push(Ending {
-                    absence_proves: self.absence_proves(scan, &run),
-                    lookups_forbidden: scan.checkpoint.sweep.forbidden,
+                    absence: self.absence(scan, &run),
                     run,
                     state: end(with_lookup_findings(coverage, scan))
                         .expect("a leased scan's runs are running"),

@@ -9,7 +9,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
-use syncline_store::{NextLookup, PassNote, Permit, Scan, ScanRun, Spending, StoreError};
+use syncline_store::{Absence, NextLookup, PassNote, Permit, Scan, ScanRun, Spending, StoreError};
 
 use crate::{
     Engine,
@@ -308,20 +308,28 @@ impl Engine {
         self.store.sweep_so_far(&leased.scan, &runs).await
     }
 
-    /// Whether two complete scans without a row prove that it is gone without a lookup: where there
-    /// are no lookups, where the key may not make them (after both scans), or where enough others
-    /// were looked up. Contained records are decided by the records that contain them.
-    pub(crate) fn absence_proves(&self, scan: &Scan, run: &ScanRun) -> bool {
+    /// What two complete scans without a row prove: where there are no lookups, where the key may not
+    /// make them (after both scans), or where enough others were looked up, that it is gone. Contained
+    /// records are decided by the records that contain them.
+    pub(crate) fn absence(&self, scan: &Scan, run: &ScanRun) -> Absence {
         let progress = &scan.checkpoint.sweep;
         let Ok(provider) = self.providers.get(scan.connection.provider) else {
-            return false;
+            return Absence::ProvesNothing;
         };
         if !provider.support(scan.object).get {
-            return true;
+            return Absence::ProvesGone;
         }
         let all_are_gone = progress.gone == progress.lookups && progress.gone >= ENOUGH_ANSWERS;
         let speaks_for_others = all_are_gone && !progress.unanswered;
-        run.object == scan.object && (progress.forbidden || speaks_for_others)
+        if run.object != scan.object {
+            Absence::ProvesNothing
+        } else if progress.forbidden {
+            Absence::ProvesGoneIfForbidden
+        } else if speaks_for_others {
+            Absence::ProvesGone
+        } else {
+            Absence::ProvesNothing
+        }
     }
 
     async fn wants_another_pass(

@@ -26,11 +26,7 @@ pub struct BuiltIn {
 }
 
 /// All of them, by name.
-pub const BUILT_IN: &[BuiltIn] = &[
-    apollo::BUILT_IN,
-    outreach::BUILT_IN,
-    salesloft::BUILT_IN,
-];
+pub const BUILT_IN: &[BuiltIn] = &[apollo::BUILT_IN, outreach::BUILT_IN, salesloft::BUILT_IN];
 
 /// Where a provider is, and how it is reached.
 #[derive(Clone)]

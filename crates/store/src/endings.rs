@@ -24,12 +24,19 @@ pub struct Ending {
     pub num_records_synced: i64,
     /// The provider returned no records at all.
     pub empty_answer: bool,
-    /// If two complete scans in a row don't see a row, it is gone.
-    pub absence_proves: bool,
-    /// The provider refused to let the key look up its missing records.
-    pub lookups_forbidden: bool,
+    pub absence: Absence,
     /// It failed for a transient reason: the next run may continue from its checkpoint.
     pub resumable: bool,
+}
+
+/// What it means that two complete scans in a row don't see a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing: only a lookup can say that it is gone.
+    ProvesNothing,
+    ProvesGone,
+    /// It is gone if lookups were forbidden after both, as they were after this one.
+    ProvesGoneIfForbidden,
 }
 
 #[derive(FromRow)]

@@ -90,7 +90,7 @@ pub use customers::{Customer, NewCustomer};
 pub use db::{DatabaseOptions, PoolUse, describe_metrics};
 pub use destinations::Destination;
 pub use encryption::{ReencryptionResult, SealedBy};
-pub use endings::Ending;
+pub use endings::{Absence, Ending};
 pub use error::{StoreError, said_by_database};
 pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};
 pub use history::{PresenceEvent, Provenance};

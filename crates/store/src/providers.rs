@@ -265,6 +265,15 @@ impl Tenant {
 }
 
 impl Store {
+    /// The providers that some application has enabled, except those that only a newer process on the
+    /// same database knows.
+    pub async fn enabled_providers(&self) -> Result<Vec<ProviderName>, StoreError> {
+        const SQL: &str = "SELECT DISTINCT name FROM providers ORDER BY name";
+        let mut reader = self.db.read().await?;
+        let names: Vec<String> = run!(reader, |c| sqlx::query_scalar(SQL).fetch_all(c).await)?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
     /// The application's own OAuth client at a provider, with its secret.
     pub async fn oauth_client_of(
         &self,

@@ -15,7 +15,7 @@ use syncline_model::{
 use crate::{
     Store, StoreError,
     db::{Tx, run},
-    endings::Ending,
+    endings::{Absence, Ending},
     history::HistoryEntry,
     key_set::KeySet,
     lookups::LOOKUP_TTL,
@@ -59,15 +59,15 @@ impl Store {
         let run = &ending.run;
         let is_complete = verdict == Verdict::Complete;
         let empty_answer = ending.empty_answer && is_complete;
-        self.count_misses(tx, scan, run, is_complete, ending.lookups_forbidden)
+        let is_forbidden = ending.absence == Absence::ProvesGoneIfForbidden;
+        self.count_misses(tx, scan, run, is_complete, is_forbidden)
             .await?;
         let missing = self.missing_rows(tx, scan, run).await?;
         if missing.is_empty() {
             return Ok(Swept::default());
         }
         let proof = Proof {
-            by_absence: ending.absence_proves,
-            lookups_forbidden: ending.lookups_forbidden,
+            absence: ending.absence,
             goes_with_carrier: run.is_carried(),
             some_are_hidden: missing
                 .iter()
@@ -329,9 +329,7 @@ impl Store {
 /// When two reads without a row prove that it is gone.
 #[derive(Clone, Copy)]
 struct Proof {
-    by_absence: bool,
-    /// The provider refuses lookups, so only reads after which it did so count.
-    lookups_forbidden: bool,
+    absence: Absence,
     /// The records are part of others, which have their own lookups.
     goes_with_carrier: bool,
     /// The provider hides some records from the key.
@@ -341,14 +339,14 @@ struct Proof {
 impl Proof {
     /// Only a lookup can decide about the row, and there is none yet.
     fn needs_lookup(self, row: &MissingColumns) -> bool {
-        (self.some_are_hidden || !self.by_absence) && row.lookup.is_none()
+        let proves_nothing = self.absence == Absence::ProvesNothing;
+        (self.some_are_hidden || proves_nothing) && row.lookup.is_none()
     }
 
     fn misses(self, row: &MissingColumns) -> i64 {
-        if self.lookups_forbidden {
-            row.forbidden_misses
-        } else {
-            row.complete_misses
+        match self.absence {
+            Absence::ProvesGoneIfForbidden => row.forbidden_misses,
+            Absence::ProvesGone | Absence::ProvesNothing => row.complete_misses,
         }
     }
 }

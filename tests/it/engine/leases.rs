@@ -11,7 +11,7 @@ use syncline_model::{
     WaitReason,
 };
 use syncline_store::{
-    Ending, Grant, PageCommit, Permit, PermitRequest, Scan, Spending, StoreError,
+    Absence, Ending, Grant, PageCommit, Permit, PermitRequest, Scan, Spending, StoreError,
 };
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
@@ -100,8 +100,7 @@ async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
         };
         let run = &zombie.runs[0];
         let ending = Ending {
-            absence_proves: true,
-            lookups_forbidden: false,
+            absence: Absence::ProvesGone,
             run: run.clone(),
             state: succeeded(&app, zombie),
             num_records_synced: 0,

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
-use syncline_providers::{OAuthConfig, ProviderConfig, Providers, apollo};
+use syncline_providers::{BUILT_IN, OAuthConfig, ProviderConfig, Providers, apollo};
 use syncline_server::{AppState, Guard, Recorder, RequestLimits};
-use syncline_sim::{Options, RunningSimulator, Simulator};
+use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) providers: Providers,
     pub(crate) keys: EncryptionKeys,
     pub(crate) api_key: String,
+    /// The provider that the simulator is, and that requests name.
+    provider: &'static str,
     http: reqwest::Client,
     base: String,
     server: JoinHandle<()>,
@@ -108,11 +110,18 @@ impl App {
     pub(crate) async fn with_apollo(database: Database, options: Options) -> Self {
         let clock = first_of_march();
         let time = clock.clone();
+        let provider = match options.dialect {
+            Dialect::Apollo => "apollo",
+            Dialect::Outreach => "outreach",
+            Dialect::Salesloft => "salesloft",
+        };
         let apollo = Simulator::new(options)
             .listen(Arc::new(move || time.now()))
             .await
             .unwrap();
-        Self::on_clock(database, apollo, clock, None, HttpLimits::default()).await
+        let mut app = Self::on_clock(database, apollo, clock, None, HttpLimits::default()).await;
+        app.provider = provider;
+        app
     }
 
     /// With other limits on requests and connections, and with another address of Apollo if
@@ -149,10 +158,15 @@ impl App {
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
         database.with_schema().await;
+        let base_url = base_url.map_or_else(|| apollo.base_url(), str::to_owned);
         let providers = Providers::built_in(|_| ProviderConfig {
-            base_url: base_url.map_or_else(|| apollo.base_url(), str::to_owned),
+            base_url: base_url.clone(),
             transport: None,
-            oauth: OAuthConfig::default(),
+            oauth: OAuthConfig {
+                authorize_url: Some(format!("{base_url}/oauth/authorize")),
+                token_url: Some(format!("{base_url}/oauth/token")),
+                managed_client: None,
+            },
         })
         .unwrap();
         let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())
@@ -169,7 +183,10 @@ impl App {
             .add_api_key(&application.id, "test", &api_key)
             .await
             .unwrap();
-        let config = Self::engine_config();
+        let config = EngineConfig {
+            limits: BUILT_IN.iter().map(|it| (it.name, it.limits)).collect(),
+            ..Self::engine_config()
+        };
         let limits = Arc::new(config.limits.clone());
         let engine = Engine::new(store.clone(), providers.clone(), clock.clone(), config);
         let webhooks = webhooks(&store, &clock, WebhooksConfig::default());
@@ -212,6 +229,7 @@ impl App {
             providers,
             keys,
             api_key,
+            provider: "apollo",
             http: http_client(),
             base,
             server,
@@ -258,6 +276,11 @@ impl App {
         self.send(Method::POST, &path, Some(body)).await
     }
 
+    pub(crate) async fn application_id(&self) -> String {
+        let customers = self.get("/mgmt/v2/customers").await.ok();
+        customers[0]["application_id"].as_str().unwrap().to_owned()
+    }
+
     /// Does everything that is due now, one scan after the other.
     pub(crate) async fn work_off(&self) -> usize {
         // Boxed: it is large, and would make every test's future as large.
@@ -302,7 +325,7 @@ impl App {
             .request(method, path)
             .header("x-api-key", &self.api_key)
             .header("x-customer-id", CUSTOMER)
-            .header("x-provider-name", "apollo");
+            .header("x-provider-name", self.provider);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -315,7 +338,7 @@ impl App {
             .request(Method::POST, path)
             .header("x-api-key", &self.api_key)
             .header("x-customer-id", CUSTOMER)
-            .header("x-provider-name", "apollo")
+            .header("x-provider-name", self.provider)
             .header("content-type", "application/json");
         Self::answer(request.body(json)).await
     }
@@ -362,7 +385,7 @@ impl App {
             .request(Method::GET, path)
             .header("x-api-key", key)
             .header("x-customer-id", CUSTOMER)
-            .header("x-provider-name", "apollo");
+            .header("x-provider-name", self.provider);
         Self::answer(request).await
     }
 

@@ -9,9 +9,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use syncline_model::{Credentials, Object};
+use syncline_model::{Credentials, OAuthClient, Object};
 use syncline_providers::{
-    KeyCheck, OAuthClient, Provider, TokenErrorKind,
+    KeyCheck, Provider, TokenErrorKind,
     oauth::{Authorization, Code},
 };
 use syncline_sim::{SimRequest, Simulator};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
-use syncline_model::Object;
+use syncline_model::{OAuthClient, Object};
 use syncline_providers::{
-    Credentials, OAuthClient, Provider, TokenErrorKind,
+    Credentials, Provider, TokenErrorKind,
     oauth::{Authorization, Code},
 };
 use syncline_sim::{SimRequest, Simulator};

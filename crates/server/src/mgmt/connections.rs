@@ -240,17 +240,21 @@ pub(crate) async fn update_connection(
     Json(body): Json<UpdateConnection>,
 ) -> ApiResult<JsonBody<ConnectionBody>> {
     let limits = body.limits;
-    let connection = find_named(&caller, &customer_id, &provider_name).await?;
-    let provider = connection.provider;
     let secrets = Secrets {
         api_key: body.api_key,
         refresh_token: body.refresh_token,
     };
-    let auth_type = secrets.auth_type(&state, provider, body.auth_type.as_deref())?;
-    let secret = match limits {
-        Some(_) if secrets.are_absent() => None,
-        _ => Some(secrets.of(auth_type)?),
+    let secret = match state.providers.named(&provider_name) {
+        Ok(provider) => {
+            let named = body.auth_type.as_deref();
+            let auth_type = secrets.auth_type(&state, provider.name(), named)?;
+            let only_limits = limits.is_some() && secrets.are_absent();
+            (!only_limits).then(|| secrets.of(auth_type)).transpose()?
+        }
+        Err(_) => None,
     };
+    let connection = find_named(&caller, &customer_id, &provider_name).await?;
+    let provider = connection.provider;
     state.check_limits(connection.provider, limits.unwrap_or_default())?;
     match (secret, limits) {
         (Some(secret), limits) => {

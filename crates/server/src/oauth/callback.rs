@@ -11,7 +11,7 @@ use syncline_engine::{CheckedCredentials, Connect, NoFirstTokens};
 use syncline_providers::oauth::Code;
 use syncline_store::{Authorization, ConfiguredProvider, Start};
 
-use super::{browser, return_url::with_error};
+use super::{browser, return_url::with_error, tenant_of};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -127,7 +127,7 @@ async fn provider_of(
     state: &AppState,
     authorization: &Authorization,
 ) -> Result<ConfiguredProvider, Failed> {
-    let tenant = state.store.tenant(&authorization.application_id);
+    let tenant = tenant_of(state, &authorization.application_id);
     let provider = tenant.get_provider(&authorization.provider_id).await;
     let provider = provider.map_err(|error| {
         tracing::error!("a provider could not be read: {error}");
@@ -143,7 +143,7 @@ async fn store(
     provider: &ConfiguredProvider,
     checked: &CheckedCredentials,
 ) -> Result<(), syncline_store::StoreError> {
-    let tenant = state.store.tenant(&authorization.application_id);
+    let tenant = tenant_of(state, &authorization.application_id);
     let customer_id = authorization.customer_id.as_str();
     let magic_link_id = authorization.magic_link_id.as_deref();
     if let Some(connection) = tenant.get_connection(customer_id, provider.name).await? {

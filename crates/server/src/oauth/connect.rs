@@ -10,7 +10,7 @@ use syncline_model::{AuthType, ProviderName};
 use syncline_providers::{OAuthServer, http::Url, oauth};
 use syncline_store::{ConfiguredProvider, MagicLink, NewAuthorization, Tenant};
 
-use super::{browser, redirect_uri, return_url};
+use super::{browser, redirect_uri, return_url, tenant_of};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -108,7 +108,7 @@ async fn by_magic_link(state: &AppState, token: &str, parameters: &Parameters) -
         check_return_url(&return_url, state)?;
     }
     Ok(Start {
-        tenant: state.store.tenant(&link.application_id),
+        tenant: tenant_of(state, &link.application_id),
         customer_id: link.customer_id,
         provider: link.provider,
         return_url,
@@ -130,21 +130,21 @@ fn usable(link: Option<MagicLink>, state: &AppState) -> ApiResult<MagicLink> {
 }
 
 fn by_return_url(state: &AppState, parameters: &Parameters) -> ApiResult<Start> {
-    fn required<'p>(given: &'p Option<String>, name: &str) -> ApiResult<&'p str> {
-        let given = given.as_deref().filter(|given| !given.is_empty());
+    fn required<'p>(given: Option<&'p str>, name: &str) -> ApiResult<&'p str> {
+        let given = given.filter(|given| !given.is_empty());
         given.ok_or_else(|| ApiError::validation(name, "this parameter is required"))
     }
-    let application_id = required(&parameters.application_id, "applicationId")?;
-    let customer_id = required(&parameters.customer_id, "customerId")?;
-    let provider = required(&parameters.provider_name, "providerName")?;
-    let return_url = required(&parameters.return_url, "returnUrl")?;
+    let application_id = required(parameters.application_id.as_deref(), "applicationId")?;
+    let customer_id = required(parameters.customer_id.as_deref(), "customerId")?;
+    let provider = required(parameters.provider_name.as_deref(), "providerName")?;
+    let return_url = required(parameters.return_url.as_deref(), "returnUrl")?;
     check_return_url(return_url, state)?;
     let provider = state
         .providers
         .named(provider)
         .map_err(|unknown| ApiError::validation("providerName", unknown.to_string()))?;
     Ok(Start {
-        tenant: state.store.tenant(application_id),
+        tenant: tenant_of(state, application_id),
         customer_id: customer_id.to_owned(),
         provider: provider.name(),
         return_url: return_url.to_owned(),

@@ -12,6 +12,8 @@ mod return_url;
 
 use axum::{Router, routing::get};
 
+use syncline_store::Tenant;
+
 use crate::AppState;
 
 pub use return_url::checked_origin;
@@ -25,6 +27,16 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// The path of the redirect URI that has to be registered at providers.
 const CALLBACK: &str = "/oauth/callback";
+
+/// The application that a customer's browser acts in.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a browser has no key: the magic link, the allowed address to return to, or the taken \
+              authorization stands for it"
+)]
+fn tenant_of(state: &AppState, application_id: &str) -> Tenant {
+    state.store.tenant(application_id)
+}
 
 fn redirect_uri(state: &AppState) -> String {
     format!("{}{CALLBACK}", state.public_url)

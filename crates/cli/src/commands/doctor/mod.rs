@@ -37,6 +37,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
         // First, because nothing else can be checked through a pooler that can't be used.
         postgres::look_at(&mut report, &url, config.database.max_connections).await;
     }
+    let mut enabled = None;
     if is_there {
         let found = keys::configured(&mut report, &config);
         let has_keys = found.is_some();
@@ -49,6 +50,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
             }
             keys::of_the_api(&mut report, &store).await;
             webhooks::look_at(&mut report, &store).await;
+            enabled = store.enabled_providers().await.ok();
             store.close().await;
         }
     } else {
@@ -57,7 +59,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
             format!("there is none yet: `serve` creates it ({url})"),
         );
     }
-    provider::look_at(&mut report, &config).await;
+    provider::look_at(&mut report, &config, enabled).await;
     match report.bad {
         0 => Ok(()),
         1 => bail!("1 check is bad"),
@@ -81,7 +83,7 @@ fn configuration(report: &mut Report, args: &SettingsArgs) -> anyhow::Result<Con
     let places = Config::places(args)?;
     report.note(
         "",
-        "the checks below use only the data directory, the database, the keys and Apollo's address",
+        "the checks below use only the data directory, the database, the keys and the providers' addresses",
     );
     Ok(places)
 }
