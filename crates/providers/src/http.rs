@@ -100,7 +100,6 @@ pub struct Request<'a> {
     pub path: &'a str,
     pub query: Vec<(&'static str, String)>,
     pub body: Option<Value>,
-    pub credentials: &'a Credentials,
 }
 
 /// A transport with a provider's base URL.
@@ -164,10 +163,14 @@ impl Http {
     }
 
     /// Sends one request. Errors never contain the key.
-    pub async fn send(&self, request: Request<'_>) -> Result<Response, ProviderError> {
-        let secret = request.credentials.sent_secret();
+    pub async fn send(
+        &self,
+        request: &Request<'_>,
+        credentials: &Credentials,
+    ) -> Result<Response, ProviderError> {
+        let secret = credentials.sent_secret();
         self.transport
-            .send(self.outgoing(request)?)
+            .send(self.outgoing(request, credentials)?)
             .await
             .map_err(|error| error.without_secret(secret))
     }
@@ -183,21 +186,28 @@ impl Http {
         self.transport.send(request).await
     }
 
-    fn outgoing(&self, request: Request<'_>) -> Result<Outgoing, ProviderError> {
+    fn outgoing(
+        &self,
+        request: &Request<'_>,
+        credentials: &Credentials,
+    ) -> Result<Outgoing, ProviderError> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(request.query);
+            url.query_pairs_mut().extend_pairs(&request.query);
         }
         let media_type = self.media_type.header();
         let mut headers = HeaderMap::from_iter([(ACCEPT, media_type.clone())]);
-        let (name, value) = (self.authorization)(request.credentials)?;
+        let (name, value) = (self.authorization)(credentials)?;
         headers.insert(name, value);
-        let body = request.body.map(|body| Bytes::from(body.to_string()));
+        let body = request
+            .body
+            .as_ref()
+            .map(|body| Bytes::from(body.to_string()));
         if body.is_some() || self.media_type == MediaType::JsonApi {
             headers.insert(CONTENT_TYPE, media_type);
         }
         Ok(Outgoing {
-            method: request.method,
+            method: request.method.clone(),
             url,
             headers,
             body,

@@ -24,13 +24,12 @@ fn http(base: &str) -> Http {
     Http::new("apollo", base, by_key).unwrap()
 }
 
-fn request<'a>(path: &'a str, credentials: &'a Credentials) -> Request<'a> {
+fn request(path: &str) -> Request<'_> {
     Request {
         method: Method::GET,
         path,
         query: Vec::new(),
         body: None,
-        credentials,
     }
 }
 
@@ -129,7 +128,7 @@ fn decoded(segment: &str) -> String {
 #[test]
 fn a_body_goes_out_as_json_and_a_query_is_encoded() {
     let (http, key) = (http("https://api.apollo.io"), Credentials::api_key("k"));
-    let get = http.outgoing(request("a", &key)).unwrap();
+    let get = http.outgoing(&request("a"), &key).unwrap();
     assert_eq!((get.method, get.body), (Method::GET, None));
     assert_eq!(get.url.as_str(), "https://api.apollo.io/a");
     assert!(!get.headers.contains_key(CONTENT_TYPE));
@@ -137,9 +136,9 @@ fn a_body_goes_out_as_json_and_a_query_is_encoded() {
         method: Method::POST,
         query: vec![("q", "a b&c".to_owned())],
         body: Some(json!({"page": 1})),
-        ..request("a", &key)
+        ..request("a")
     };
-    let post = http.outgoing(post).unwrap();
+    let post = http.outgoing(&post, &key).unwrap();
     assert_eq!(post.method, Method::POST);
     assert_eq!(post.body.as_deref(), Some(&br#"{"page":1}"#[..]));
     assert_eq!(post.url.query(), Some("q=a+b%26c"));
@@ -154,9 +153,9 @@ fn json_api_is_named_in_every_request_and_asked_for() {
     for body in [None, Some(json!({"data": null}))] {
         let ask = Request {
             body,
-            ..request("a", &key)
+            ..request("a")
         };
-        let headers = http.outgoing(ask).unwrap().headers;
+        let headers = http.outgoing(&ask, &key).unwrap().headers;
         assert_eq!(headers[CONTENT_TYPE], JSON_API);
         assert_eq!(headers[ACCEPT], JSON_API);
     }
@@ -166,7 +165,7 @@ fn json_api_is_named_in_every_request_and_asked_for() {
 fn printing_a_request_shows_no_key() {
     let key = Credentials::api_key("key-0f1e2d");
     let http = http("https://api.apollo.io");
-    let mut outgoing = http.outgoing(request("a", &key)).unwrap();
+    let mut outgoing = http.outgoing(&request("a"), &key).unwrap();
     assert_eq!(outgoing.headers[API_KEY_HEADER], "key-0f1e2d");
     // Not even one that was created without marking the header as sensitive.
     let bare = HeaderValue::from_static("key-0f1e2d");
@@ -224,7 +223,7 @@ async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
     let network = Network::new(Duration::from_millis(300)).unwrap();
     let http = Http::over("apollo", &base, by_key, Arc::new(network)).unwrap();
     let key = Credentials::api_key("sim-master-key");
-    http.send(request("api/v1/users/search", &key)).await
+    http.send(&request("api/v1/users/search"), &key).await
 }
 
 #[tokio::test]

@@ -5,12 +5,19 @@
 //! if the endpoint's limit is used up, and learns from its response. Syncs count their requests
 //! themselves, page by page, and use no meter.
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use syncline_model::{Credentials, WindowUsage};
 
-use crate::{error::ProviderError, http::Response};
+use crate::{
+    error::{ErrorKind, ProviderError},
+    http::Response,
+};
 
 /// A successful response, and the usage of the endpoint's request windows.
 #[derive(Debug)]
@@ -27,36 +34,69 @@ pub type Request<'r> = Pin<Box<dyn Future<Output = Result<Answered, ProviderErro
 pub trait Meter: Send + Sync {
     /// Sends the request, or returns an error if the endpoint's limit is used up.
     async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError>;
+
+    /// Credentials to use instead of these, which the provider rejected; `None` if there are none.
+    async fn replace(&self, rejected: &Credentials) -> Option<Credentials>;
 }
 
 pub struct Session<'s> {
-    pub credentials: &'s Credentials,
+    credentials: Mutex<Credentials>,
     meter: Option<&'s dyn Meter>,
 }
 
 impl<'s> Session<'s> {
-    pub fn metered(credentials: &'s Credentials, meter: &'s dyn Meter) -> Self {
+    pub fn metered(credentials: &Credentials, meter: &'s dyn Meter) -> Self {
         Self {
-            credentials,
+            credentials: Mutex::new(credentials.clone()),
             meter: Some(meter),
         }
     }
 
-    /// For callers that count requests themselves.
-    pub fn unmetered(credentials: &'s Credentials) -> Self {
+    /// For callers that count requests and replace credentials themselves.
+    pub fn unmetered(credentials: &Credentials) -> Self {
         Self {
-            credentials,
+            credentials: Mutex::new(credentials.clone()),
             meter: None,
         }
     }
 
-    pub(crate) async fn ask(
+    /// Those of the next request.
+    pub(crate) fn credentials(&self) -> Credentials {
+        self.credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sends a request; once more with other credentials, if the provider rejects the first ones and
+    /// there are others.
+    pub(crate) async fn ask<'r>(
         &self,
         endpoint: &str,
-        request: impl Future<Output = Result<Answered, ProviderError>> + Send,
+        request: impl Fn(Credentials) -> Request<'r>,
     ) -> Result<Response, ProviderError> {
+        let credentials = self.credentials();
+        let answer = self.send(endpoint, request(credentials.clone())).await;
+        let rejected = |error: &ProviderError| error.kind == ErrorKind::Unauthorized;
+        if answer.as_ref().err().is_none_or(|error| !rejected(error)) {
+            return answer;
+        }
+        let Some(meter) = self.meter else {
+            return answer;
+        };
+        let Some(newer) = meter.replace(&credentials).await else {
+            return answer;
+        };
+        *self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = newer.clone();
+        self.send(endpoint, request(newer)).await
+    }
+
+    async fn send(&self, endpoint: &str, request: Request<'_>) -> Result<Response, ProviderError> {
         let answered = match self.meter {
-            Some(meter) => meter.count(endpoint, Box::pin(request)).await?,
+            Some(meter) => meter.count(endpoint, request).await?,
             None => request.await?,
         };
         Ok(answered.response)

@@ -5,7 +5,7 @@
 //! `Retry-After` before anything is sent.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicI64, Ordering},
 };
 
@@ -24,7 +24,8 @@ pub(crate) struct Remote {
     state: AppState,
     connection: Connection,
     provider: Arc<dyn Provider>,
-    credentials: Credentials,
+    /// The newest ones that it knows.
+    credentials: Mutex<Credentials>,
     /// When its newest request was sent, in milliseconds.
     asked_at: AtomicI64,
 }
@@ -37,7 +38,7 @@ impl Remote {
             state: state.clone(),
             connection: connection.clone(),
             provider: state.providers.get(connection.provider)?.clone(),
-            credentials: newer.map_or(stored, |newer| newer.credentials),
+            credentials: Mutex::new(newer.map_or(stored, |newer| newer.credentials)),
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })
     }
@@ -51,8 +52,14 @@ impl Remote {
         &self.connection
     }
 
-    pub(crate) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    pub(crate) fn credentials(&self) -> Credentials {
+        self.newest().clone()
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Credentials> {
+        self.credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -60,7 +67,7 @@ impl Remote {
     }
 
     pub(crate) fn session(&self) -> Session<'_> {
-        Session::metered(&self.credentials, self)
+        Session::metered(&self.newest(), self)
     }
 
     /// When the request was sent whose answer came last.
@@ -139,6 +146,23 @@ impl Meter for Remote {
         };
         self.settle(permit, repeated, usage, failure).await;
         answered
+    }
+
+    async fn replace(&self, rejected: &Credentials) -> Option<Credentials> {
+        let Credentials::OAuth(tokens) = rejected else {
+            return None;
+        };
+        let tokens = self.state.tokens.replacement(&self.connection.id, tokens);
+        match tokens.await {
+            Ok(stored) => {
+                self.newest().clone_from(&stored.credentials);
+                Some(stored.credentials)
+            }
+            Err(none) => {
+                tracing::warn!("a rejected access token could not be replaced: {none}");
+                None
+            }
+        }
     }
 }
 

@@ -46,6 +46,32 @@ async fn a_rejected_token_is_refreshed_once_and_its_page_read_again(database: Da
     assert_eq!(SALESLOFT.connection(&app).await["status"], "healthy");
 }
 
+/// Whatever can be sent again is.
+#[apply(on_both_databases)]
+async fn a_callers_request_whose_token_is_rejected_is_sent_again_with_a_new_one(
+    database: Database,
+) {
+    let app = SALESLOFT.connected(database, 5).await;
+    let expire = || {
+        let now = app.clock.now();
+        app.apollo.edit(0, |team| team.expire_access_tokens(now));
+    };
+    expire();
+    let body = json!({"method": "GET", "path": "/v2/me"});
+    let answer = app.post("/actions/v2/passthrough", body).await.ok();
+    assert_eq!(answer["status"], 200, "{answer}");
+    expire();
+    let answer = app.get("/actions/v2/proxy/v2/me").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(token_requests(&app), 3, "the import, and once for each");
+    // A body that was streamed can't be sent again: its caller decides.
+    expire();
+    let answer = app.post("/actions/v2/proxy/v2/people", json!({})).await;
+    assert_eq!(answer.status, 401, "{}", answer.body);
+    let answer = app.get("/actions/v2/proxy/v2/me").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
 #[apply(on_both_databases)]
 async fn only_an_invalid_grant_ends_a_connection(database: Database) {
     let app = SALESLOFT.connected(database, 20).await;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
-use syncline_model::{Object, Order};
+use syncline_model::{Credentials, Object, Order};
 
 use super::{Apollo, PROVIDER, action, error, page, usage};
 use crate::{
@@ -219,7 +219,7 @@ impl Apollo {
             Err(unusable) => Err(unusable
                 .into_error(PROVIDER, &response)
                 .with_usage(usage)
-                .without_secret(session.credentials.sent_secret())),
+                .without_secret(session.credentials().sent_secret())),
         }
     }
 
@@ -249,7 +249,7 @@ impl Apollo {
             .ok_or_else(|| unreadable(&response, "the profile is not an object"))?;
         profile.filled_text("team_id").map_err(|malformed| {
             unreadable(&response, &malformed.to_string())
-                .without_secret(session.credentials.sent_secret())
+                .without_secret(session.credentials().sent_secret())
         })
     }
 
@@ -266,19 +266,25 @@ impl Apollo {
             path: &endpoint.path,
             query: endpoint.query,
             body: endpoint.body,
-            credentials: session.credentials,
         };
-        session.ask(&action, self.ask(request)).await
+        session
+            .ask(&action, |credentials| {
+                Box::pin(self.ask(&request, credentials))
+            })
+            .await
     }
 
-    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let secret = request.credentials.sent_secret();
-        let response = self.http.send(request).await?;
+    async fn ask(
+        &self,
+        request: &Request<'_>,
+        credentials: Credentials,
+    ) -> Result<Answered, ProviderError> {
+        let response = self.http.send(request, &credentials).await?;
         if response.is_success() {
             let usage = usage::usage_of(&response);
             return Ok(Answered { response, usage });
         }
-        Err(error::classify(&response).without_secret(secret))
+        Err(error::classify(&response).without_secret(credentials.sent_secret()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Outreach's endpoints: what is supported, and the requests.
 
-use syncline_model::Object;
+use syncline_model::{Credentials, Object};
 
 use super::{Outreach, PROVIDER, error, page, usage};
 use crate::{
@@ -82,7 +82,7 @@ impl Outreach {
             Err(unusable) => Err(unusable
                 .into_error(PROVIDER, &response)
                 .with_usage(usage)
-                .without_secret(session.credentials.sent_secret())),
+                .without_secret(session.credentials().sent_secret())),
         }
     }
 
@@ -107,7 +107,7 @@ impl Outreach {
             answered => answered?,
         };
         caller_in(&response)
-            .map_err(|error| error.without_secret(session.credentials.sent_secret()))
+            .map_err(|error| error.without_secret(session.credentials().sent_secret()))
     }
 
     /// Sends one request, counted by the session's meter if it has one. A status other than success
@@ -123,19 +123,25 @@ impl Outreach {
             path,
             query,
             body: None,
-            credentials: session.credentials,
         };
-        session.ask(REQUESTS, self.ask(request)).await
+        session
+            .ask(REQUESTS, |credentials| {
+                Box::pin(self.ask(&request, credentials))
+            })
+            .await
     }
 
-    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let secret = request.credentials.sent_secret();
-        let response = self.http.send(request).await?;
+    async fn ask(
+        &self,
+        request: &Request<'_>,
+        credentials: Credentials,
+    ) -> Result<Answered, ProviderError> {
+        let response = self.http.send(request, &credentials).await?;
         if response.is_success() {
             let usage = usage::usage_of(&response);
             return Ok(Answered { response, usage });
         }
-        Err(error::classify(&response).without_secret(secret))
+        Err(error::classify(&response).without_secret(credentials.sent_secret()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use syncline_model::Object;
+use syncline_model::{Credentials, Object};
 
 use super::{
     Salesloft, error, page, usage,
@@ -124,7 +124,7 @@ impl Salesloft {
             Err(unusable) => Err(unusable
                 .into_error(&response)
                 .with_usage(usage)
-                .without_secret(session.credentials.sent_secret())),
+                .without_secret(session.credentials().sent_secret())),
         }
     }
 
@@ -133,7 +133,7 @@ impl Salesloft {
         let response = self.call(session, Endpoint::get("v2/me")).await?;
         let text = json::clean(&response.body);
         team_of(&text).map_err(|reason| {
-            unreadable(&response, &reason).without_secret(session.credentials.sent_secret())
+            unreadable(&response, &reason).without_secret(session.credentials().sent_secret())
         })
     }
 
@@ -149,19 +149,25 @@ impl Salesloft {
             path: &endpoint.path,
             query: endpoint.query,
             body: None,
-            credentials: session.credentials,
         };
-        session.ask(COUNTED_AS, self.ask(request)).await
+        session
+            .ask(COUNTED_AS, |credentials| {
+                Box::pin(self.ask(&request, credentials))
+            })
+            .await
     }
 
-    async fn ask(&self, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let secret = request.credentials.sent_secret();
-        let response = self.http.send(request).await?;
+    async fn ask(
+        &self,
+        request: &Request<'_>,
+        credentials: Credentials,
+    ) -> Result<Answered, ProviderError> {
+        let response = self.http.send(request, &credentials).await?;
         if response.is_success() {
             let usage = usage::usage_of(&response);
             return Ok(Answered { response, usage });
         }
-        Err(error::classify(&response).without_secret(secret))
+        Err(error::classify(&response).without_secret(credentials.sent_secret()))
     }
 }
 

@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, Method},
 };
 use syncline_providers::{
-    Forward, Forwarded, ProviderError, RateLimitInfo, Response, Target, capabilities::Forwards,
-    counted,
+    Credentials, Forward, Forwarded, Meter, ProviderError, RateLimitInfo, Response, Target,
+    capabilities::Forwards, counted,
 };
 
 use super::retry::RetryDeadline;
@@ -23,6 +23,8 @@ use crate::{
 /// The part of an answer that is read before the caller gets it.
 pub(super) trait Answer: Sized {
     fn read(answer: Forwarded) -> impl Future<Output = Result<Self, ProviderError>> + Send;
+
+    fn status(&self) -> u16;
 
     /// What the provider's request limits are read from.
     fn for_limits(&self) -> Cow<'_, Response>;
@@ -74,15 +76,30 @@ impl<'r> ForwardRequest<'r> {
     }
 
     /// Sends the request, and retries refusals until the deadline; without a deadline, sends it
-    /// once. `body` makes the body of each try.
+    /// once. A rejected access token is replaced once, if the body can be sent again. `body` makes the body of each try.
     pub(super) async fn send<A: Answer>(
         &self,
         deadline: Option<&RetryDeadline>,
         mut body: impl FnMut() -> Option<Body>,
     ) -> Result<A, ProviderError> {
+        let mut is_replaced = false;
         loop {
-            let (result, refusal) = match self.send_once(body()).await {
-                Ok((answer, limits)) => (Ok(answer), limits.refusal),
+            let credentials = self.remote.credentials();
+            let sent = body();
+            let was_sent = sent.is_some();
+            let (result, refusal) = match self.send_once::<A>(&credentials, sent).await {
+                Ok((answer, limits)) => {
+                    let repeatable = deadline.is_some() || !was_sent;
+                    if answer.status() == 401
+                        && repeatable
+                        && !is_replaced
+                        && self.remote.replace(&credentials).await.is_some()
+                    {
+                        is_replaced = true;
+                        continue;
+                    }
+                    (Ok(answer), limits.refusal)
+                }
                 Err(error) => (Err(error.clone()), Some(error)),
             };
             let next = deadline
@@ -97,11 +114,11 @@ impl<'r> ForwardRequest<'r> {
 
     async fn send_once<A: Answer>(
         &self,
+        credentials: &Credentials,
         body: Option<Body>,
     ) -> Result<(A, RateLimitInfo), ProviderError> {
         let permit = self.remote.permit(&self.endpoint).await?;
         let exchange = async {
-            let credentials = self.remote.credentials();
             let forward = self.forward(body);
             A::read(
                 self.forwards

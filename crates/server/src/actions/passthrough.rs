@@ -108,7 +108,7 @@ pub(crate) async fn send_passthrough_request(
         url: forward.target().url.to_string(),
         status: answer.status,
         headers: answered_headers(&answer),
-        body: answered_body(&answer, remote.credentials()),
+        body: answered_body(&answer, &remote.credentials()),
     }))
 }
 
@@ -138,6 +138,10 @@ impl Answer for Response {
             headers: answer.headers,
             body,
         })
+    }
+
+    fn status(&self) -> u16 {
+        self.status
     }
 
     fn for_limits(&self) -> Cow<'_, Response> {

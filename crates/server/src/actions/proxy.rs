@@ -109,6 +109,10 @@ impl Answer for Forwarded {
         Ok(answer)
     }
 
+    fn status(&self) -> u16 {
+        self.status
+    }
+
     fn for_limits(&self) -> Cow<'_, Answered> {
         Cow::Owned(Answered {
             status: self.status,
