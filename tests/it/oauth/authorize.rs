@@ -163,7 +163,11 @@ async fn what_comes_back_counts_once_in_the_same_browser_and_within_ten_minutes(
         );
         assert!(shown.body.contains("another browser"), "{}", shown.body);
     }
-    for forged in ["/oauth/callback", "/oauth/callback?code=c&state=forged"] {
+    for forged in [
+        "/oauth/callback",
+        "/oauth/callback?code=&state=",
+        "/oauth/callback?code=c&state=forged",
+    ] {
         let shown = browser.open(&app, forged).await;
         assert_eq!(shown.status, StatusCode::BAD_REQUEST);
     }

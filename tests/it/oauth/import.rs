@@ -151,6 +151,30 @@ async fn a_body_that_does_not_fit_is_refused_by_field_before_the_provider_is_ask
 }
 
 #[apply(on_both_databases)]
+async fn an_object_that_the_provider_lacks_is_refused_by_name(database: Database) {
+    let app = SALESLOFT.connected(database, 5).await;
+    let configs = app.get("/mgmt/v2/sync_configs").await.ok();
+    let found = configs.as_array().unwrap().iter();
+    let mut config = found
+        .filter(|it| it["provider_name"] == SALESLOFT.name)
+        .cloned()
+        .next()
+        .unwrap();
+    let path = format!("/mgmt/v2/sync_configs/{}", config["id"].as_str().unwrap());
+    config["config"]["common_objects"] = json!([{"object": "contact"}, {"object": "mailbox"}]);
+    let answer = app.put(&path, config).await;
+    let field = "config.common_objects[1].object";
+    assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field));
+    let answer = app
+        .get("/engagement/v2/mailboxes?read_from_cache=true")
+        .await;
+    assert_eq!(
+        answer.error(),
+        (400, "BAD_REQUEST", "salesloft has no mailboxes")
+    );
+}
+
+#[apply(on_both_databases)]
 async fn settings_of_an_application_that_do_not_fit_are_refused_by_field(database: Database) {
     let app = SALESLOFT.enabled(database, 5).await;
     let providers = app.get("/mgmt/v2/providers").await.ok();

@@ -5,7 +5,7 @@ use axum::Json as JsonBody;
 use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use syncline_model::{Record, Time};
+use syncline_model::{Object as CommonObject, Record, Time};
 use syncline_store::{Connection, Row, Table};
 use utoipa::{IntoParams, ToSchema};
 
@@ -157,6 +157,7 @@ pub(crate) async fn list<T: Table + Serialize>(
     connection: &Connection,
     asked: ListRecords,
 ) -> ApiResult<JsonBody<RecordList<T>>> {
+    has_object(state, connection, T::OBJECT)?;
     let modified_after = asked.modified_after()?;
     if asked.read_from_cache {
         return cached::list(state, connection, &asked, modified_after).await;
@@ -181,12 +182,25 @@ pub(crate) async fn get<T: Table + Serialize>(
     id: &str,
     asked: &GetRecord,
 ) -> ApiResult<JsonBody<RecordBody<T>>> {
+    has_object(state, connection, T::OBJECT)?;
     let body = if asked.read_from_cache {
         cached::get(state, connection, id, asked).await?
     } else {
         live::get(state, connection, id, asked).await?
     };
     Ok(JsonBody(body))
+}
+
+/// Whether the provider has records of this kind at all.
+fn has_object(state: &AppState, connection: &Connection, object: CommonObject) -> ApiResult<()> {
+    let provider = connection.provider;
+    if state.providers.get(provider)?.support(object).list {
+        return Ok(());
+    }
+    Err(ApiError::BadRequest(format!(
+        "{provider} has no {}",
+        object.plural()
+    )))
 }
 
 impl ListRecords {

@@ -3,6 +3,7 @@
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{ProviderName, SyncConfigData, sync_config::InvalidSyncConfig};
+use syncline_providers::Provider;
 use syncline_store::SyncConfig;
 use utoipa::{IntoParams, ToSchema};
 
@@ -65,7 +66,7 @@ pub(crate) async fn create_sync_config(
     State(state): State<AppState>,
     Json(body): Json<CreateSyncConfig>,
 ) -> ApiResult<(axum::http::StatusCode, JsonBody<SyncConfigBody>)> {
-    let provider = named_provider(&state.providers, "provider_name", &body.provider_name)?.name();
+    let provider = named_provider(&state.providers, "provider_name", &body.provider_name)?;
     let built_in = state.store.built_in_destination();
     if ![built_in, SUPAGLUE_DESTINATION].contains(&body.destination_name.as_str()) {
         return Err(ApiError::validation(
@@ -73,7 +74,8 @@ pub(crate) async fn create_sync_config(
             format!("only the built-in destination '{built_in}' is supported"),
         ));
     }
-    check(&body.config)?;
+    check(&body.config, provider)?;
+    let provider = provider.name();
     enabled_provider(&caller, provider).await?;
     let config = caller
         .tenant
@@ -123,7 +125,7 @@ pub(crate) async fn update_sync_config(
     Json(body): Json<UpdateSyncConfig>,
 ) -> ApiResult<JsonBody<SyncConfigBody>> {
     let current = find(&caller, &id).await?;
-    check(&body.config)?;
+    check(&body.config, &**state.providers.get(current.provider)?)?;
     let updated = state
         .store
         .update_sync_config(&current, &body.config, query.force_delete_syncs)
@@ -151,10 +153,20 @@ pub(crate) async fn delete_sync_config(
     Ok(JsonBody(config.into()))
 }
 
-fn check(config: &SyncConfigData) -> ApiResult<()> {
-    match config.objects() {
-        Ok(_) => Ok(()),
-        Err(InvalidSyncConfig { field, reason }) => Err(ApiError::Validation { field, reason }),
+/// The config must make sense, and name only objects that the provider has.
+fn check(config: &SyncConfigData, provider: &dyn Provider) -> ApiResult<()> {
+    let objects = config
+        .objects()
+        .map_err(|InvalidSyncConfig { field, reason }| ApiError::Validation { field, reason })?;
+    let lacking = objects
+        .iter()
+        .position(|(object, _)| !provider.support(*object).list);
+    match lacking {
+        None => Ok(()),
+        Some(at) => Err(ApiError::validation(
+            format!("config.common_objects[{at}].object"),
+            format!("{} has no {}", provider.name(), objects[at].0.plural()),
+        )),
     }
 }
 

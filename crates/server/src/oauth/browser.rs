@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use syncline_providers::http::Url;
 
 use crate::{AppState, error::ApiError};
 
@@ -58,12 +59,20 @@ pub(super) fn set_cookie(response: &mut Response, state: &AppState, value: &str)
     } else {
         ""
     };
+    let path = path_of(&state.public_url);
     let cookie = format!(
-        "{COOKIE}={value}; Path=/oauth; Max-Age={VALID_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+        "{COOKIE}={value}; Path={path}; Max-Age={VALID_SECONDS}; HttpOnly; SameSite=Lax{secure}"
     );
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
+}
+
+/// Where the browser sends the cookie: both pages, behind a proxy that adds a path, too.
+fn path_of(public_url: &str) -> String {
+    let url = Url::parse(public_url).ok();
+    let base = url.as_ref().map_or("", |url| url.path());
+    format!("{}/oauth", base.trim_end_matches('/'))
 }
 
 #[cfg(test)]
@@ -78,5 +87,11 @@ mod tests {
         headers.append(header::COOKIE, text.parse().unwrap());
         assert_eq!(cookie_of(&headers), Some(ours.as_str()));
         assert_eq!(cookie_of(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_cookie_is_sent_below_the_public_urls_path() {
+        assert_eq!(path_of("https://sync.example"), "/oauth");
+        assert_eq!(path_of("https://tools.example/sync"), "/sync/oauth");
     }
 }

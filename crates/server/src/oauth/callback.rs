@@ -1,27 +1,26 @@
 //! `GET /oauth/callback`: a customer comes back from the provider, and the account is connected.
 
 use axum::{
-    extract::State,
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
 use syncline_engine::{CheckedCredentials, Connect, NoFirstTokens};
-use syncline_providers::oauth::Code;
+use syncline_providers::{TokenErrorKind, oauth::Code};
 use syncline_store::{Authorization, ConfiguredProvider, Start};
 
 use super::{browser, return_url::with_error, tenant_of};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
-    extract::Query,
 };
 
 /// The longest `error_description` that is passed on.
 const MAX_DESCRIPTION: usize = 300;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Parameters {
     state: Option<String>,
     code: Option<String>,
@@ -38,8 +37,11 @@ struct Failed {
 pub(super) async fn callback(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Query(parameters): Query<Parameters>,
+    RawQuery(query): RawQuery,
 ) -> ApiResult<Response> {
+    // Not the extractor of our API: what a provider sends may be empty, or more than is expected.
+    let parameters = serde_urlencoded::from_str(query.as_deref().unwrap_or_default());
+    let parameters: Parameters = parameters.unwrap_or_default();
     let browser = browser::cookie_of(&headers).unwrap_or_default().to_owned();
     // It goes on if the browser leaves: the code is used up, and the tokens would be lost.
     let finishing = finish(state.clone(), parameters, browser);
@@ -175,7 +177,16 @@ impl Failed {
 
     fn of_tokens(none: &NoFirstTokens) -> Self {
         match none {
-            NoFirstTokens::Refused(_) => Self::new("access_denied", &none.to_string()),
+            NoFirstTokens::Refused(refused) => {
+                let error = match refused.kind {
+                    TokenErrorKind::InvalidGrant => "access_denied",
+                    TokenErrorKind::Misconfigured => "server_error",
+                    TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
+                        "temporarily_unavailable"
+                    }
+                };
+                Self::new(error, &refused.reason)
+            }
             NoFirstTokens::Store(error) => {
                 tracing::error!("an authorization could not be read: {error}");
                 Self::new("server_error", "try again")

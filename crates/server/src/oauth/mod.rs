@@ -1,9 +1,10 @@
 //! Customers authorize an application at a provider with their browser: `/oauth/connect` sends them
 //! there, and `/oauth/callback` is where they come back.
 //!
-//! Nobody can attach an account to somebody else's customer by knowing its id: who starts needs a
-//! magic link's token, or has to end at an address that the operator allows. What comes back counts
-//! once, within ten minutes, and only in the browser that was sent away (a cookie).
+//! Who starts needs a magic link's token, or has to end at an address that the operator allows: with
+//! such an address, whoever knows an application's and a customer's id can connect an account for
+//! that customer. None is allowed unless it is set. What comes back counts once, within ten minutes,
+//! and only in the browser that was sent away (a cookie).
 
 mod browser;
 mod callback;
