@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// Before the worker's first request: finds the account whose budget it uses. Before the scan's
-    /// first request: chooses the reading order.
+    /// first request: chooses what is read, and in which order.
     async fn begin(
         &self,
         leased: &mut LeasedScan,
@@ -82,6 +82,8 @@ impl Engine {
         let scan = &mut leased.scan;
         if scan.checkpoint == Checkpoint::default() {
             scan.checkpoint.order = self.first_order(scan);
+            let can_be_incremental = self.provider_of(scan).support(scan.object).incremental;
+            scan.checkpoint.since = scan.since.clone().filter(|_| can_be_incremental);
         }
         if scan.account.known {
             return Ok(());
@@ -140,6 +142,7 @@ impl Engine {
         let request = ListRequest {
             page: scan.checkpoint.next_page,
             token: scan.checkpoint.token.as_deref(),
+            since: scan.checkpoint.since.as_ref(),
             order: scan.checkpoint.order,
         };
         self.provider_of(scan)
@@ -317,6 +320,10 @@ impl Engine {
         let after = Checkpoint {
             next_page: before.next_page + 1,
             token: page.next.as_ref().and_then(|next| next.token.clone()),
+            watermark: match before.next_page {
+                1 => page.watermark.clone(),
+                _ => before.watermark.clone(),
+            },
             records_asked: before.records_asked + page.returned,
             began_at: before.began_at.or(Some(asked_at)),
             reported: page.reported_total.or(before.reported),

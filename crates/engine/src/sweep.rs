@@ -5,7 +5,7 @@
 //! only a few pages. Each of these is a separate step, committed like a page.
 
 use syncline_model::{
-    Coverage, LookupOutcome, ScanFacts, Verdict, WindowUsage,
+    Coverage, FullRead, LookupOutcome, ScanFacts, Verdict, WindowUsage,
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ErrorKind, Found, Lookup};
@@ -34,9 +34,11 @@ impl Engine {
         if let Some(error) = self.detect_cycle(leased, &verdicts) {
             return Ok(Step::End(self.stall(leased, &error).await?));
         }
-        if verdicts.iter().any(|own| own.coverage.reached_end()) {
+        let full = leased.scan.checkpoint.full_read();
+        let reached_end = verdicts.iter().any(|own| own.coverage.reached_end());
+        if let Some(full) = full.filter(|_| reached_end) {
             if !leased.scan.checkpoint.sweep.noted {
-                if self.note_unseen(leased, &verdicts).await? {
+                if self.note_unseen(leased, &verdicts, full).await? {
                     return Ok(Step::Page);
                 }
             } else if let Some((run, next)) = self.next_lookup(leased, &verdicts).await? {
@@ -93,6 +95,9 @@ impl Engine {
                 carriers = Some(Coverage::judge(&facts, seen.carriers));
                 Coverage::judge(&of_carried(facts), seen.pass)
             };
+            if scan.checkpoint.full_read().is_none() {
+                coverage = coverage.of_changes();
+            }
             if coverage.verdict == Verdict::Capped {
                 coverage.records_seen = seen.distinct;
             }
@@ -123,6 +128,7 @@ impl Engine {
         &self,
         leased: &mut LeasedScan,
         verdicts: &[RunVerdict],
+        _full: FullRead,
     ) -> Result<bool, StoreError> {
         let mut notes = Vec::new();
         for own in verdicts.iter().filter(|own| own.coverage.reached_end()) {

@@ -35,6 +35,8 @@ pub enum Verdict {
     Drifted,
     /// The run ended before its last page.
     Interrupted,
+    /// Everything was read that changed since the run before, and nothing else.
+    Incremental,
 }
 
 /// What was noticed while reading the pages.
@@ -212,6 +214,18 @@ impl Coverage {
             records_seen: seen.distinct,
             records_reported: facts.records_reported,
             reason,
+        }
+    }
+
+    /// Of a read of what changed. It says nothing of the records that it didn't see.
+    pub fn of_changes(self) -> Self {
+        match self.verdict {
+            Verdict::Complete | Verdict::Drifted => Self {
+                verdict: Verdict::Incremental,
+                reason: "everything that changed since the last run was read".to_owned(),
+                ..self
+            },
+            _ => self,
         }
     }
 

@@ -49,8 +49,8 @@ pub use record::{
 };
 pub use request_windows::{RequestWindow, WindowState, WindowUsage};
 pub use run::{
-    Checkpoint, Counters, InvalidTransition, Lease, Order, RunState, StateName, SweepProgress,
-    WaitReason,
+    Checkpoint, Counters, FullRead, InvalidTransition, Lease, Order, ReadStrategy, RunState,
+    StateName, SweepProgress, WaitReason, Watermark,
 };
 pub use sweep::{LookupOutcome, MissingRow, SweepDecision};
 pub use sync_config::{ConnectionSyncConfig, SyncConfigData, SyncStrategy};

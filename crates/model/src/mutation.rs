@@ -9,6 +9,8 @@
 pub enum Mutation {
     /// A run that was capped deletes what it didn't read.
     SweepAfterCapped,
+    /// A read of what changed is treated as a read of everything.
+    PartialReadSweeps,
     /// A row that a single scan didn't see is deleted.
     DeleteWithoutConfirmation,
     /// "Not authorized" is treated as "deleted".

@@ -13,7 +13,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Coverage, ScanFacts, Time};
+use crate::{
+    Coverage, ScanFacts, Time,
+    mutation::{self, Mutation},
+};
 
 /// The right to work on a run until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,26 @@ pub enum Order {
     RecentFirst,
 }
 
+/// Where an incremental read begins, in the provider's own form, which nobody else reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Watermark(pub String);
+
+/// Only a read of everything says something of the rows that it didn't see. What looks for such rows
+/// takes this proof, and [`Checkpoint::full_read`] alone makes it.
+#[derive(Debug, Clone, Copy)]
+pub struct FullRead(());
+
+/// How much a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadStrategy {
+    /// Everything.
+    Full,
+    /// What changed since the run before.
+    Incremental,
+}
+
 /// Where a run continues after a pause, a wait or a crash. Committed together with the page before
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +71,12 @@ pub struct Checkpoint {
     /// it. Absent for the first page, and where the page's number says it all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// Only what changed since then is read; absent: everything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Watermark>,
+    /// Where an incremental read after this pass begins. From the pass's first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Watermark>,
     /// The number of this pass, from 1: a small object is read again when rows are missing.
     pub pass: u32,
     pub order: Order,
@@ -87,6 +116,8 @@ impl Default for Checkpoint {
         Self {
             next_page: 1,
             token: None,
+            since: None,
+            watermark: None,
             pass: 1,
             order: Order::default(),
             records_asked: 0,
@@ -99,11 +130,26 @@ impl Default for Checkpoint {
 }
 
 impl Checkpoint {
-    /// The checkpoint before the first page of another pass.
+    /// The proof that everything is read, if it is.
+    pub fn full_read(&self) -> Option<FullRead> {
+        let is_full = self.since.is_none() || mutation::on(Mutation::PartialReadSweeps);
+        is_full.then_some(FullRead(()))
+    }
+
+    pub fn strategy(&self) -> ReadStrategy {
+        match self.since {
+            None => ReadStrategy::Full,
+            Some(_) => ReadStrategy::Incremental,
+        }
+    }
+
+    /// The checkpoint before the first page of another pass. That reads everything.
     pub fn again(&self, order: Order) -> Self {
         Self {
             next_page: 1,
             token: None,
+            since: None,
+            watermark: None,
             pass: self.pass + 1,
             order,
             facts: ScanFacts::default(),

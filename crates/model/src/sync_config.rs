@@ -39,15 +39,20 @@ pub struct SyncStrategyConfig {
     pub strategy: SyncStrategy,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_start_on_connection: Option<bool>,
+    /// How many incremental runs may follow a full one; 24 unless it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_sync_every_n_incrementals: Option<i64>,
 }
+
+/// Unless the config says otherwise.
+const INCREMENTALS_PER_FULL_SYNC: i64 = 24;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum SyncStrategy {
     #[serde(rename = "full only")]
     FullOnly,
-    /// Runs full where the provider has no incremental read.
+    /// After a full run, the next ones read what changed; full where the provider has no incremental
+    /// read of the object.
     #[serde(rename = "full then incremental")]
     FullThenIncremental,
 }
@@ -157,6 +162,24 @@ impl SyncConfigData {
             objects.push((object, strategy.unwrap_or(&self.default_config).period_ms));
         }
         Ok(objects)
+    }
+
+    /// How many incremental reads of an object may follow a full one; `None`: every read is full.
+    pub fn most_incrementals(&self, object: Object) -> Option<i64> {
+        let own = self
+            .common_objects
+            .iter()
+            .find(|entry| entry.object == object.as_str())
+            .and_then(|entry| entry.sync_strategy_override.as_ref());
+        let strategy = own.unwrap_or(&self.default_config);
+        match strategy.strategy {
+            SyncStrategy::FullOnly => None,
+            SyncStrategy::FullThenIncremental => Some(
+                strategy
+                    .full_sync_every_n_incrementals
+                    .unwrap_or(INCREMENTALS_PER_FULL_SYNC),
+            ),
+        }
     }
 
     pub fn starts_on_connection(&self) -> bool {

@@ -1,7 +1,11 @@
 //! What is judged alike in the answers of all providers: a success that can't be used, and an error
 //! without a text.
 
-use syncline_model::mutation::{self, Mutation};
+use chrono::{SecondsFormat, TimeDelta};
+use syncline_model::{
+    Watermark,
+    mutation::{self, Mutation},
+};
 
 use crate::{
     error::{ErrorKind, ProviderError},
@@ -43,6 +47,17 @@ pub(crate) fn page_size_kept(returned: usize, asked: u32) -> Result<(), Unusable
     } else {
         Err(Unusable::Oversized { returned, asked })
     }
+}
+
+/// How much earlier an incremental read begins than the read before it did: providers may show a
+/// change late, and the clocks of their servers differ.
+const OVERLAP: TimeDelta = TimeDelta::minutes(5);
+
+/// Where an incremental read begins that follows the read that begins with this response, by the
+/// provider's own time; `None` if it says none, and then the next read is a full one.
+pub(crate) fn watermark_of(response: &Response) -> Option<Watermark> {
+    let from = response.date()?.checked_sub_signed(OVERLAP)?;
+    Some(Watermark(from.to_rfc3339_opts(SecondsFormat::Secs, true)))
 }
 
 /// Doesn't include the body, because even part of a page contains personal data.

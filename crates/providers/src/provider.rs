@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use syncline_model::{
-    AuthType, Credentials, Object, Order, ProviderName, Records, Rejected, Time, WindowUsage,
+    AuthType, Credentials, Object, Order, ProviderName, Records, Rejected, Time, Watermark,
+    WindowUsage,
 };
 
 use crate::{capabilities::Capabilities, error::ProviderError, http::Response, oauth::OAuthServer};
@@ -106,6 +107,9 @@ pub struct ListRequest<'a> {
     pub page: u32,
     /// [`NextPage::token`] of the page before; `None` for the first page.
     pub token: Option<&'a str>,
+    /// Only what changed since then; `None`: everything. Only for objects with
+    /// [`Support::incremental`].
+    pub since: Option<&'a Watermark>,
     /// Ignored if the object has no such order; see [`Support::by_recency`].
     pub order: Order,
 }
@@ -147,6 +151,9 @@ pub struct Page {
     pub returned: i64,
     /// Ids of records with statistics that the provider was still computing.
     pub loading: Vec<String>,
+    /// Where an incremental read begins that is to follow this one, if this is its first page: early
+    /// enough for changes that the provider shows late. `None` where there is no such read.
+    pub watermark: Option<Watermark>,
     /// The usage of the endpoint's request windows, from the response's headers.
     pub usage: Vec<WindowUsage>,
     /// The provider's time when it answered.

@@ -55,6 +55,7 @@ impl Server {
             ListRequest {
                 page,
                 token: None,
+                since: None,
                 order,
             },
         )
@@ -200,6 +201,7 @@ async fn the_most_recently_updated_come_first_where_there_is_that_order() {
                 ListRequest {
                     page: 1,
                     token: None,
+                    since: None,
                     order,
                 },
             )

@@ -125,12 +125,14 @@ fn scoped() -> Credentials {
 const OLDEST: ListRequest<'static> = ListRequest {
     page: 1,
     token: None,
+    since: None,
     order: Order::OldestFirst,
 };
 
 const MOST_RECENT: ListRequest<'static> = ListRequest {
     page: 1,
     token: None,
+    since: None,
     order: Order::RecentFirst,
 };
 

@@ -10,7 +10,8 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Checkpoint, Coverage, Lease, LimitOverrides, ProviderName, Time, event::ConnectionRef,
+    Checkpoint, Coverage, Lease, LimitOverrides, ProviderName, Time, Watermark,
+    event::ConnectionRef,
 };
 
 use crate::{
@@ -56,6 +57,20 @@ struct LeaderRow {
     account_known: bool,
     limits: Option<Json<LimitOverrides>>,
     last_coverage: Option<Json<Coverage>>,
+    watermark: Option<String>,
+    incrementals: i64,
+    most_incrementals: Option<i64>,
+}
+
+impl LeaderRow {
+    /// Where its next read may begin, unless that has to be a full one.
+    fn since(&self) -> Option<Watermark> {
+        let may_be_incremental = self
+            .most_incrementals
+            .is_some_and(|most| self.incrementals < most);
+        let watermark = self.watermark.clone().filter(|_| may_be_incremental);
+        watermark.map(Watermark)
+    }
 }
 
 /// Due scans in the order in which they are served. Customers take turns: a scan's turn is its
@@ -358,7 +373,8 @@ impl Store {
     ) -> Result<Vec<Scan>, StoreError> {
         const SQL: &str = "
             SELECT s.id AS sync_id, c.provider_id, c.credentials, c.account_id, c.account_known,
-                   c.limits, s.last_coverage
+                   c.limits, s.last_coverage, s.watermark, s.incrementals,
+                   s.most_incrementals
             FROM syncs s JOIN connections c ON c.id = s.connection_id
             WHERE s.id IN (SELECT key FROM json_each($1))";
         let sync_ids: Vec<&str> = rows.iter().map(|row| row.sync_id.as_str()).collect();
@@ -398,8 +414,10 @@ impl Store {
         lease: &Lease,
     ) -> Result<Scan, StoreError> {
         let provider: ProviderName = parse_provider("sync_runs", &row.scan_id, &row.provider_name)?;
+        let since = leader.since();
         let sealed = leader.credentials;
         Ok(Scan {
+            since,
             // Credentials that can't be decrypted must not keep other connections' scans from being
             // leased.
             credentials: self

@@ -48,10 +48,10 @@ impl Store {
             INSERT INTO syncs
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at,
-                 fresh_ms, carried_in)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13, $14)
+                 fresh_ms, carried_in, most_incrementals)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13, $14, $15)
             ON CONFLICT (connection_id, object) DO UPDATE
-            SET period_ms = excluded.period_ms,
+            SET period_ms = excluded.period_ms, most_incrementals = excluded.most_incrementals,
                 next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
                                    ELSE syncs.next_run_at END";
         for (object, period_ms) in wanted(&config.config) {
@@ -75,6 +75,7 @@ impl Store {
                 .bind(at(now + chrono::TimeDelta::milliseconds(period_ms)))
                 .bind(now.timestamp_millis())
                 .bind(carrier.map(Object::as_str))
+                .bind(config.config.most_incrementals(object))
                 .execute(c)
                 .await
                 .map(drop))?;

@@ -62,6 +62,7 @@ impl Store {
             WHERE connection_id = $1 AND id = scan_id
               AND state IN ('queued', 'running', 'waiting')";
         // What the old credentials read may differ from what the new ones read.
+        const READ_ALL: &str = "UPDATE syncs SET watermark = NULL WHERE connection_id = $1";
         const FORGET: &str = "
             UPDATE sync_runs SET resumable = false
             WHERE resumable AND id IN (SELECT last_run_id FROM syncs WHERE connection_id = $1)";
@@ -84,6 +85,11 @@ impl Store {
             self.restart_scans(&mut tx, &connection.id).await?;
         }
         self.lock_syncs(&mut tx, &connection.id).await?;
+        run!(tx, |c| sqlx::query(READ_ALL)
+            .bind(&connection.id)
+            .execute(c)
+            .await
+            .map(drop))?;
         self.resume_after_new_credentials(&mut tx, &connection.id)
             .await?;
         run!(tx, |c| sqlx::query(SQL)

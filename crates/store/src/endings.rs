@@ -3,7 +3,7 @@
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Capability, Coverage, RunState, StateName, event::Event};
+use syncline_model::{Capability, Coverage, RunState, StateName, Verdict, event::Event};
 
 use crate::{
     Store, StoreError,
@@ -131,10 +131,10 @@ impl Store {
         if !scan.checkpoint.sweep.noted {
             self.forget_seen(tx, scan, &ending.run).await?;
         }
-        let swept = if succeeded && coverage.reached_end() && scan.checkpoint.sweep.noted {
-            self.sweep(tx, scan, ending, coverage.verdict).await?
-        } else {
-            Swept::default()
+        let may_sweep = succeeded && coverage.reached_end() && scan.checkpoint.sweep.noted;
+        let swept = match scan.checkpoint.full_read().filter(|_| may_sweep) {
+            Some(full) => self.sweep(tx, scan, ending, coverage.verdict, full).await?,
+            None => Swept::default(),
         };
         let row: Option<FinishedRow> = run!(tx, |c| sqlx::query_as(SQL)
             .bind(&ending.run.id)
@@ -154,7 +154,7 @@ impl Store {
         if succeeded {
             self.delete_older_pages(tx, &ending.run, coverage.reached_end())
                 .await?;
-            self.note_coverage(tx, &ending.run, coverage).await?;
+            self.note_coverage(tx, scan, &ending.run, coverage).await?;
         }
         let event = sync_complete(
             &ending.run,
@@ -165,18 +165,32 @@ impl Store {
         self.write_event(tx, &scan.connection, &event).await
     }
 
-    /// Stores the coverage for the next run: whether the account is larger than the limit decides
-    /// the reading order.
+    /// Stores the coverage for the next run, whose order depends on whether the account is larger than
+    /// the limit, and where an incremental one begins. After a run that didn't read all that it should
+    /// have, the next one reads everything.
     async fn note_coverage(
         &self,
         tx: &mut Tx,
+        scan: &Scan,
         run: &ScanRun,
         coverage: &Coverage,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE syncs SET last_coverage = $2 WHERE id = $1";
+        const SQL: &str = "
+            UPDATE syncs
+            SET last_coverage = $2, watermark = $3,
+                incrementals = CASE WHEN $4 THEN incrementals + 1 ELSE 0 END
+            WHERE id = $1";
+        let has_read_all = matches!(
+            coverage.verdict,
+            Verdict::Complete | Verdict::Drifted | Verdict::Incremental
+        );
+        let watermark = scan.checkpoint.watermark.as_ref();
+        let watermark = watermark.filter(|_| has_read_all);
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.sync_id)
             .bind(Json(coverage))
+            .bind(watermark.map(|watermark| watermark.0.as_str()))
+            .bind(coverage.verdict == Verdict::Incremental)
             .execute(c)
             .await
             .map(drop))?;

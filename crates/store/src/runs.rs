@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Counters, Coverage, Object, ProviderName, StateName, Time, WaitReason};
+use syncline_model::{
+    Counters, Coverage, Object, ProviderName, ReadStrategy, StateName, Time, WaitReason,
+};
 
 use crate::{
     PageRequest, Store, StoreError, Sync, Tenant, Total,
@@ -40,6 +42,7 @@ pub struct SyncRun {
     pub fields_unread: BTreeMap<String, i64>,
     /// The provider's total and the pages read so far, as of the checkpoint.
     pub records_reported: Option<i64>,
+    pub strategy: ReadStrategy,
 }
 
 /// A bound on a time: `>` or `<`.
@@ -157,6 +160,7 @@ impl TryFrom<RunRow> for SyncRun {
             fields_unread: row.fields_unread.0,
             coverage: row.coverage.map(|coverage| coverage.0),
             records_reported: row.checkpoint.0.facts.records_reported,
+            strategy: row.checkpoint.0.strategy(),
             id: row.id,
             sync_id: row.sync_id,
             application_id: row.application_id,

@@ -8,7 +8,7 @@
 use chrono::TimeDelta;
 use sqlx::types::Json;
 use syncline_model::{
-    Checkpoint, Coverage, Credentials, Lease, LimitOverrides, Object, RunState, Time,
+    Checkpoint, Coverage, Credentials, Lease, LimitOverrides, Object, RunState, Time, Watermark,
     event::ConnectionRef,
     mutation::{self, Mutation},
 };
@@ -34,6 +34,8 @@ pub struct Scan {
     pub limits: LimitOverrides,
     /// Of the sync's last successful run.
     pub last_coverage: Option<Coverage>,
+    /// Where an incremental read would begin; `None`: everything has to be read.
+    pub since: Option<Watermark>,
     /// The runs that it served when the lease was taken.
     pub runs: Vec<ScanRun>,
 }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;
 use syncline_model::{
-    LookupOutcome, MissingRow, Object, SweepDecision, Time, Verdict, sweep::needs_approval,
+    FullRead, LookupOutcome, MissingRow, Object, SweepDecision, Time, Verdict,
+    sweep::needs_approval,
 };
 
 use crate::{
@@ -55,6 +56,7 @@ impl Store {
         scan: &Scan,
         ending: &Ending,
         verdict: Verdict,
+        _full: FullRead,
     ) -> Result<Swept, StoreError> {
         let run = &ending.run;
         let is_complete = verdict == Verdict::Complete;

@@ -117,7 +117,10 @@ impl Store {
 
     async fn trigger_sync_once(&self, sync: &Sync, full_refresh: bool) -> Result<(), StoreError> {
         const SQL: &str = "
-            UPDATE syncs SET triggered_at = $2, full_refresh = (full_refresh OR $3) WHERE id = $1";
+            UPDATE syncs
+            SET triggered_at = $2, full_refresh = (full_refresh OR $3),
+                watermark = CASE WHEN $3 THEN NULL ELSE watermark END
+            WHERE id = $1";
         let mut tx = self.db.begin().await?;
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)

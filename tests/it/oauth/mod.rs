@@ -3,6 +3,7 @@
 
 mod authorize;
 mod import;
+mod incremental;
 mod refresh;
 
 use serde_json::{Value, json};

@@ -322,6 +322,7 @@ mod tests {
                 let request = ListRequest {
                     page: 1,
                     token: None,
+                    since: None,
                     order,
                 };
                 Listing::of(*object, request, PER_PAGE).has_order
@@ -338,6 +339,7 @@ mod tests {
             let request = ListRequest {
                 page: 1,
                 token: None,
+                since: None,
                 order: Order::default(),
             };
             let endpoint = Listing::of(*object, request, PER_PAGE).endpoint;

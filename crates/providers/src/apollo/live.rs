@@ -44,6 +44,7 @@ impl LiveReads for Apollo {
         let request = ListRequest {
             page: ask.page,
             token: None,
+            since: None,
             order: Order::OldestFirst,
         };
         let scanned = support(object).carried_in.unwrap_or(object);

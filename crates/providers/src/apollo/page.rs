@@ -71,6 +71,7 @@ pub(super) fn page_of(
         reported_total: listed.total,
         returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,
+        watermark: None,
         usage: Vec::new(),
         provider_time: None,
         has_order: false,

@@ -1,10 +1,10 @@
 //! Outreach's endpoints: what is supported, and the requests.
 
-use syncline_model::{Credentials, Object};
+use syncline_model::{Credentials, Object, Watermark};
 
 use super::{Outreach, PROVIDER, error, page, usage};
 use crate::{
-    answer,
+    answer::{self, watermark_of},
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
@@ -25,7 +25,7 @@ const ROOT: &str = "api/v2";
 pub(super) const SUPPORT: Support = Support {
     list: true,
     page_size: Some(PAGE_SIZE),
-    incremental: false,
+    incremental: true,
     carried_in: None,
     get: true,
     by_recency: false,
@@ -47,14 +47,26 @@ pub(super) fn collection(object: Object) -> &'static str {
 /// In the order of creation new records go behind the last page. `createdAt` is a documented sort key
 /// of every object, the id is of none; records of the same second come in the order of their ids.
 ///
+/// What changed since a time is read in the order of the changes: a record that changes meanwhile
+/// moves to the end and is seen again. Changes have whole seconds, and the filter includes the one
+/// that it names.
+///
 /// Without `count` there is no total.
-fn query_of_page(token: Option<&str>, page_size: u32) -> Vec<(&'static str, String)> {
+fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<(&'static str, String)> {
+    let sort = if request.since.is_some() {
+        "updatedAt"
+    } else {
+        "createdAt"
+    };
     let mut query = vec![
         ("page[size]", page_size.to_string()),
-        ("sort", "createdAt".to_owned()),
+        ("sort", sort.to_owned()),
         ("count", "true".to_owned()),
     ];
-    if let Some(token) = token {
+    if let Some(Watermark(since)) = request.since {
+        query.push(("filter[updatedAt]", format!("{since}..inf")));
+    }
+    if let Some(token) = request.token {
         query.push(("page[after]", token.to_owned()));
     }
     query
@@ -69,12 +81,14 @@ impl Outreach {
         page_size: u32,
     ) -> Result<Page, ProviderError> {
         let path = format!("{ROOT}/{}", collection(object));
-        let query = query_of_page(request.token, page_size);
+        let query = query_of_page(request, page_size);
         let response = self.read(session, &path, query).await?;
         let usage = usage::usage_of(&response);
         let text = json::clean(&response.body);
         match page::page_of(&text, object, (request.token, page_size)) {
             Ok(page) => Ok(Page {
+                has_order: page.has_order && request.since.is_none(),
+                watermark: watermark_of(&response),
                 usage,
                 provider_time: response.date(),
                 ..page

@@ -9,6 +9,7 @@ use super::{
     walk::{Place, Walk},
 };
 use crate::{
+    answer,
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
@@ -45,7 +46,10 @@ pub(super) fn support(object: Object) -> Support {
         | Object::Sequence
         | Object::Account
         | Object::Contact
-        | Object::SequenceState => LISTED,
+        | Object::SequenceState => Support {
+            incremental: Walk::of_changes(object).is_some(),
+            ..LISTED
+        },
     }
 }
 
@@ -105,7 +109,11 @@ impl Salesloft {
         object: Object,
         request: ListRequest<'_>,
     ) -> Result<Page, ProviderError> {
-        let (Some(path), Some(walk)) = (collection(object), Walk::of(object)) else {
+        let walk = match request.since {
+            Some(_) => Walk::of_changes(object),
+            None => Walk::of(object),
+        };
+        let (Some(path), Some(walk)) = (collection(object), walk) else {
             return Err(unsupported(&format!(
                 "Salesloft has no list of the object {object}"
             )));
@@ -117,6 +125,7 @@ impl Salesloft {
         let text = json::clean(&response.body);
         match page::page_of(&text, object, walk, &place) {
             Ok(page) => Ok(Page {
+                watermark: answer::watermark_of(&response),
                 usage,
                 provider_time: response.date(),
                 ..page

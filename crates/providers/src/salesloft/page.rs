@@ -121,6 +121,7 @@ pub(super) fn page_of(
         // Without those that an earlier page has shown: totals are compared with it.
         returned: i64::try_from(new.len()).unwrap_or(i64::MAX),
         loading: Vec::new(),
+        watermark: None,
         usage: Vec::new(),
         provider_time: None,
         has_order: walk.has_order(),

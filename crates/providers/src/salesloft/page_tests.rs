@@ -19,7 +19,13 @@ fn list(records: &[String], metadata: &str) -> String {
 
 fn at(page: u32, token: Option<&str>) -> Place {
     let order = Order::OldestFirst;
-    Place::of(ListRequest { page, token, order }).unwrap()
+    Place::of(ListRequest {
+        page,
+        token,
+        since: None,
+        order,
+    })
+    .unwrap()
 }
 
 fn read_at(object: Object, place: &Place, text: &str) -> Result<Page, Unusable> {
@@ -136,6 +142,7 @@ fn a_window_that_begins_too_early_is_unreadable() {
     let place = Place::of(ListRequest {
         page: 101,
         token: Some(r#"{"from":1772902800000005,"page":1,"before":9905,"seen":["5"]}"#),
+        since: None,
         order: Order::OldestFirst,
     });
     let text = list(&records(4..8), "{}");

@@ -13,13 +13,16 @@
 //!   which shifts the pages behind its old place; so each page is a window of its own. A membership
 //!   that changes meanwhile is seen twice. One can be missed only where a whole page of them has one
 //!   time, and then another is seen twice.
+//! - What changed since a time is read like memberships, in a first window that begins at that time.
 //! - Cadences have no filter by creation, and users none by any time. Neither has enough records for
 //!   expensive pages: they are read by number, cadences in the order of creation, users by id.
+
+use std::fmt;
 
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use syncline_model::Object;
+use syncline_model::{Object, Watermark};
 
 use super::{api::PER_PAGE, cost::points_of_page};
 use crate::{
@@ -67,6 +70,22 @@ impl Walk {
             ),
         };
         Some(Self { sort_by, windows })
+    }
+
+    /// How what changed since a time is read; `None` where the list can't be filtered by it.
+    pub(super) fn of_changes(object: Object) -> Option<Self> {
+        match object {
+            Object::Mailbox | Object::User => None,
+            Object::Account | Object::Contact | Object::Sequence | Object::SequenceState => {
+                Some(Self {
+                    sort_by: "updated_at",
+                    windows: Some(Windows {
+                        from: "updated_at[gte]",
+                        moves: true,
+                    }),
+                })
+            }
+        }
     }
 
     /// Whether new records go behind the last page and changed ones stay where they are. That ids
@@ -129,16 +148,21 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(request: ListRequest<'_>) -> Result<Self, ProviderError> {
+        let unreadable = |error: &dyn fmt::Display| {
+            let message = format!("the place of the page can't be read: {error}");
+            ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
+        };
         let Some(token) = request.token else {
+            let since = |Watermark(time): &Watermark| {
+                microseconds(time).ok_or_else(|| unreadable(&"its watermark is not a time"))
+            };
             return Ok(Self {
+                from: request.since.map(since).transpose()?,
                 page: request.page,
                 ..Self::default()
             });
         };
-        serde_json::from_str(token).map_err(|error| {
-            let message = format!("the place of the page can't be read: {error}");
-            ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
-        })
+        serde_json::from_str(token).map_err(|error| unreadable(&error))
     }
 
     /// In the first window the page's number says it all.

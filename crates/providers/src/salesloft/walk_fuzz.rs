@@ -74,6 +74,7 @@ fn walked(server: &mut Server, mut change: impl FnMut(&mut Server)) -> (Vec<u32>
         let place = Place::of(ListRequest {
             page,
             token: token.as_deref(),
+            since: None,
             order: syncline_model::Order::OldestFirst,
         });
         let place = place.unwrap();

@@ -24,6 +24,7 @@ fn request(page: u32, token: Option<&str>) -> ListRequest<'_> {
     ListRequest {
         page,
         token,
+        since: None,
         order: Order::OldestFirst,
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn access() -> Credentials {
 pub(crate) const FIRST: ListRequest<'static> = ListRequest {
     page: 1,
     token: None,
+    since: None,
     order: Order::OldestFirst,
 };
 
@@ -84,6 +85,7 @@ pub(crate) async fn read_all(outreach: &Arc<dyn Provider>, object: Object) -> Ve
         let request = ListRequest {
             page: u32::try_from(pages.len()).unwrap() + 1,
             token: token.as_deref(),
+            since: None,
             order: Order::OldestFirst,
         };
         let page = outreach.list(&access(), object, request).await.unwrap();

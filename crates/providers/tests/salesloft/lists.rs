@@ -21,6 +21,7 @@ async fn pages(salesloft: &Arc<dyn Provider>, object: Object) -> Vec<Page> {
         let request = ListRequest {
             page,
             token: token.as_deref(),
+            since: None,
             order: Order::OldestFirst,
         };
         let read = salesloft.list(&first_user(), object, request).await;

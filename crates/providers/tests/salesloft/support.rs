@@ -95,6 +95,7 @@ pub(crate) fn first_user() -> Credentials {
 pub(crate) const FIRST: ListRequest<'static> = ListRequest {
     page: 1,
     token: None,
+    since: None,
     order: Order::OldestFirst,
 };
 

@@ -120,6 +120,7 @@ mod tests {
             coverage: None,
             error_message: None,
             records_reported: None,
+            strategy: syncline_model::ReadStrategy::Full,
         }
     }
 

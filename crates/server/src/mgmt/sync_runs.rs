@@ -6,7 +6,9 @@ use axum::{Json as JsonBody, extract::State};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use syncline_model::{Category, Coverage, Object, ProviderName, StateName, Time, WaitReason};
+use syncline_model::{
+    Category, Coverage, Object, ProviderName, ReadStrategy, StateName, Time, WaitReason,
+};
 use syncline_store::{RunFilter, SyncRun, TimeBound};
 use utoipa::{IntoParams, ToSchema};
 
@@ -37,8 +39,8 @@ pub(crate) struct SyncRunBody {
     object: Object,
     /// `IN_PROGRESS`, `SUCCESS` or `FAILURE`.
     status: &'static str,
-    /// `full`.
-    strategy: &'static str,
+    /// Whether it reads everything, or what changed since the run before.
+    strategy: ReadStrategy,
     #[schema(required = true)]
     error_message: Option<String>,
     #[serde(with = "syncline_model::time::millis")]
@@ -87,7 +89,7 @@ impl From<SyncRun> for SyncRunBody {
             r#type: "object",
             object_type: "common",
             object: run.object,
-            strategy: "full",
+            strategy: run.strategy,
             error_message: run.error_message,
             start_timestamp: run.started_at,
             end_timestamp: run.finished_at,

@@ -146,6 +146,7 @@ mod tests {
             coverage: None,
             error_message: None,
             records_reported: Some(7),
+            strategy: syncline_model::ReadStrategy::Full,
             fields_unread: std::collections::BTreeMap::new(),
         }
     }
