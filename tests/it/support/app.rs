@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
-use syncline_providers::{BUILT_IN, OAuthConfig, ProviderConfig, Providers, apollo};
+use syncline_providers::{BUILT_IN, OAuthConfig, Provider, ProviderConfig, Providers, apollo};
 use syncline_server::{AppState, Guard, Recorder, RequestLimits};
 use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
@@ -100,6 +100,20 @@ impl Answer {
     }
 }
 
+/// The providers that Syncline comes with, all at this address.
+fn built_in(base_url: &str) -> Providers {
+    Providers::built_in(|_| ProviderConfig {
+        base_url: base_url.to_owned(),
+        transport: None,
+        oauth: OAuthConfig {
+            authorize_url: Some(format!("{base_url}/oauth/authorize")),
+            token_url: Some(format!("{base_url}/oauth/token")),
+            managed_client: None,
+        },
+    })
+    .unwrap()
+}
+
 impl App {
     /// With an Apollo of this many contacts.
     pub(crate) async fn with_contacts(database: Database, contacts: usize) -> Self {
@@ -119,7 +133,14 @@ impl App {
             .listen(Arc::new(move || time.now()))
             .await
             .unwrap();
-        let mut app = Self::on_clock(database, apollo, clock, None, HttpLimits::default()).await;
+        let mut app = Self::on_clock(
+            database,
+            clock,
+            built_in(&apollo.base_url()),
+            apollo,
+            HttpLimits::default(),
+        )
+        .await;
         app.provider = provider;
         app
     }
@@ -132,43 +153,51 @@ impl App {
         http: HttpLimits,
     ) -> Self {
         let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
-        Self::on_clock(database, apollo, first_of_march(), base_url, http).await
+        let base_url = base_url.map_or_else(|| apollo.base_url(), str::to_owned);
+        let providers = built_in(&base_url);
+        Self::on_clock(database, first_of_march(), providers, apollo, http).await
     }
 
     /// With an Apollo that is already running, on its own clock.
     pub(crate) async fn against(database: Database, apollo: RunningSimulator) -> Self {
         let http = HttpLimits::default();
-        Self::on_clock(database, apollo, first_of_march(), None, http).await
+        let providers = built_in(&apollo.base_url());
+        Self::on_clock(database, first_of_march(), providers, apollo, http).await
     }
 
     /// With this address of Apollo; the simulated one gets no requests.
     pub(crate) async fn at(database: Database, base_url: &str) -> Self {
         let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
         let http = HttpLimits::default();
-        Self::on_clock(database, apollo, first_of_march(), Some(base_url), http).await
+        let providers = built_in(base_url);
+        Self::on_clock(database, first_of_march(), providers, apollo, http).await
+    }
+
+    /// With this provider alone; no simulated one gets requests.
+    pub(crate) async fn with_provider(
+        database: Database,
+        name: &'static str,
+        provider: Arc<dyn Provider>,
+    ) -> Self {
+        let apollo = Simulator::start(quiet_apollo(0)).await.unwrap();
+        let providers = Providers::of([provider]);
+        let http = HttpLimits::default();
+        let mut app = Self::on_clock(database, first_of_march(), providers, apollo, http).await;
+        app.provider = name;
+        app
     }
 
     async fn on_clock(
         database: Database,
-        apollo: RunningSimulator,
         clock: Arc<ManualClock>,
-        base_url: Option<&str>,
+        providers: Providers,
+        apollo: RunningSimulator,
         http: HttpLimits,
     ) -> Self {
+        let client = http_client();
         let ids = Arc::new(Ids::random());
         let keys: EncryptionKeys = EncryptionKeys::generate(&ids).parse().unwrap();
         database.with_schema().await;
-        let base_url = base_url.map_or_else(|| apollo.base_url(), str::to_owned);
-        let providers = Providers::built_in(|_| ProviderConfig {
-            base_url: base_url.clone(),
-            transport: None,
-            oauth: OAuthConfig {
-                authorize_url: Some(format!("{base_url}/oauth/authorize")),
-                token_url: Some(format!("{base_url}/oauth/token")),
-                managed_client: None,
-            },
-        })
-        .unwrap();
         let store = Store::open(&database.url, clock.clone(), ids.clone(), keys.clone())
             .await
             .unwrap()
@@ -230,7 +259,7 @@ impl App {
             keys,
             api_key,
             provider: "apollo",
-            http: http_client(),
+            http: client,
             base,
             server,
         }
