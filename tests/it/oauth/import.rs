@@ -154,11 +154,10 @@ async fn a_body_that_does_not_fit_is_refused_by_field_before_the_provider_is_ask
 async fn an_object_that_the_provider_lacks_is_refused_by_name(database: Database) {
     let app = SALESLOFT.connected(database, 5).await;
     let configs = app.get("/mgmt/v2/sync_configs").await.ok();
-    let found = configs.as_array().unwrap().iter();
+    let mut found = configs.as_array().unwrap().iter();
     let mut config = found
-        .filter(|it| it["provider_name"] == SALESLOFT.name)
+        .find(|it| it["provider_name"] == SALESLOFT.name)
         .cloned()
-        .next()
         .unwrap();
     let path = format!("/mgmt/v2/sync_configs/{}", config["id"].as_str().unwrap());
     config["config"]["common_objects"] = json!([{"object": "contact"}, {"object": "mailbox"}]);

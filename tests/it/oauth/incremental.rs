@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_model::Clock;
+use syncline_sim::Team;
 
 use super::{OUTREACH, Provider, SALESLOFT, connections, run_of};
 use crate::support::{App, CUSTOMER, Database, on_both_databases};
@@ -45,7 +46,7 @@ async fn newest(app: &App) -> (Value, Value, i64, i64) {
 }
 
 fn contact_ids(app: &App) -> Vec<String> {
-    app.apollo.simulator().read(0, |team| team.contact_ids())
+    app.apollo.simulator().read(0, Team::contact_ids)
 }
 
 fn change(app: &App, ids: &[String]) {
