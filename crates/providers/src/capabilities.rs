@@ -105,7 +105,7 @@ pub trait LiveReads: Send + Sync {
         &self,
         session: &Session<'_>,
         object: Object,
-        page: LivePageRequest,
+        page: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError>;
 
     /// One record by its id. For a sequence state, its contact is included.
@@ -141,7 +141,7 @@ pub trait LiveReads: Send + Sync {
         &self,
         session: &Session<'_>,
         sequence_id: &str,
-        page: LivePageRequest,
+        page: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError>;
 }
 
@@ -237,7 +237,7 @@ pub trait Tasks: Send + Sync {
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
-        page: LivePageRequest,
+        page: LivePageRequest<'_>,
     ) -> Result<TaskPage, ProviderError>;
 
     async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError>;
@@ -278,18 +278,47 @@ pub struct RateLimitInfo {
     pub refusal: Option<ProviderError>,
 }
 
-/// The number and size of a live list's page.
+/// Which page of a live list to read, and its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LivePageRequest {
+pub struct LivePageRequest<'a> {
     /// The first is 1.
     pub page: u32,
+    /// [`NextLivePage::token`] of the page before; `None` for the first page. Callers can forge it.
+    pub token: Option<&'a str>,
     pub size: u32,
+}
+
+impl LivePageRequest<'_> {
+    /// The page of a list whose pages have numbers only.
+    pub(crate) fn numbered(page: u32, size: u32) -> Self {
+        Self {
+            page,
+            token: None,
+            size,
+        }
+    }
+
+    /// The page after this one. Its token is `None` where its number is enough.
+    pub(crate) fn next(&self, token: Option<String>) -> NextLivePage {
+        NextLivePage {
+            page: self.page.saturating_add(1),
+            token,
+        }
+    }
+}
+
+/// That a live list has another page, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextLivePage {
+    pub page: u32,
+    /// In the provider's own form, which nobody else reads.
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 pub struct LivePage {
     pub records: Records,
-    pub next: Option<u32>,
+    pub next: Option<NextLivePage>,
     /// The provider's own total, if it reports one.
     pub total: Option<i64>,
 }
@@ -352,7 +381,7 @@ pub struct TaskFilter {
 #[derive(Debug, Clone)]
 pub struct TaskPage {
     pub tasks: Vec<Task>,
-    pub next: Option<u32>,
+    pub next: Option<NextLivePage>,
     pub total: Option<i64>,
 }
 

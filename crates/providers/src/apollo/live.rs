@@ -39,7 +39,7 @@ impl LiveReads for Apollo {
         &self,
         session: &Session<'_>,
         object: Object,
-        ask: LivePageRequest,
+        ask: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError> {
         let request = ListRequest {
             page: ask.page,
@@ -54,7 +54,7 @@ impl LiveReads for Apollo {
         }
         Ok(LivePage {
             records: page.records,
-            next: page.next.map(|_| ask.page + 1),
+            next: page.next.map(|_| ask.next(None)),
             // Apollo counts contacts, not their states.
             total: page.reported_total.filter(|_| scanned == object),
         })
@@ -105,10 +105,7 @@ impl LiveReads for Apollo {
         let mut known = HashSet::new();
         for email in emails {
             for page in 1..=KEYWORD_PAGES {
-                let ask = LivePageRequest {
-                    page,
-                    size: PER_PAGE,
-                };
+                let ask = LivePageRequest::numbered(page, PER_PAGE);
                 let search =
                     json!({"q_keywords": email.trim(), "page": page, "per_page": PER_PAGE});
                 let hits = self.search_contacts(session, search, ask).await?;
@@ -167,7 +164,7 @@ impl LiveReads for Apollo {
         &self,
         session: &Session<'_>,
         sequence_id: &str,
-        ask: LivePageRequest,
+        ask: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError> {
         let search = json!({
             "emailer_campaign_ids": [sequence_id],
@@ -187,7 +184,7 @@ impl LiveReads for Apollo {
         contacts.retain(|contact| members.contains(&contact.id));
         Ok(LivePage {
             records: Records::Contacts { contacts, states },
-            next: page.next.map(|_| ask.page + 1),
+            next: page.next.map(|_| ask.next(None)),
             total: None,
         })
     }
@@ -212,14 +209,13 @@ impl Apollo {
     async fn user_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
         let mut page = 1;
         while page <= LIST_PAGES {
-            let size = PER_PAGE;
-            let ask = LivePageRequest { page, size };
+            let ask = LivePageRequest::numbered(page, PER_PAGE);
             let listed = self.list_live(session, Object::User, ask).await?;
             if let Some(user) = take::<User>(listed.records, id) {
                 return Ok(Records::Users(vec![user]));
             }
             match listed.next {
-                Some(next) => page = next,
+                Some(next) => page = next.page,
                 None => break,
             }
         }
@@ -227,10 +223,7 @@ impl Apollo {
     }
 
     async fn mailbox_now(&self, session: &Session<'_>, id: &str) -> Result<Records, ProviderError> {
-        let all = LivePageRequest {
-            page: 1,
-            size: u32::MAX,
-        };
+        let all = LivePageRequest::numbered(1, u32::MAX);
         let listed = self.list_live(session, Object::Mailbox, all).await?;
         take::<Mailbox>(listed.records, id)
             .map(|mailbox| Records::Mailboxes(vec![mailbox]))
@@ -241,7 +234,7 @@ impl Apollo {
         &self,
         session: &Session<'_>,
         search: serde_json::Value,
-        ask: LivePageRequest,
+        ask: LivePageRequest<'_>,
     ) -> Result<Page, ProviderError> {
         let endpoint = Endpoint::post("api/v1/contacts/search", search);
         let response = self.call(session, endpoint).await?;
@@ -322,7 +315,7 @@ fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
 }
 
 /// Cuts a page out of a list that Apollo returns as a whole.
-fn cut(mailboxes: Vec<Record<Mailbox>>, ask: LivePageRequest) -> LivePage {
+fn cut(mailboxes: Vec<Record<Mailbox>>, ask: LivePageRequest<'_>) -> LivePage {
     let total = mailboxes.len();
     let size = usize::try_from(ask.size).unwrap_or(usize::MAX);
     let before = usize::try_from(ask.page.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -330,7 +323,7 @@ fn cut(mailboxes: Vec<Record<Mailbox>>, ask: LivePageRequest) -> LivePage {
     let more = first.saturating_add(size) < total;
     LivePage {
         records: Records::Mailboxes(mailboxes.into_iter().skip(first).take(size).collect()),
-        next: more.then(|| ask.page + 1),
+        next: more.then(|| ask.next(None)),
         total: i64::try_from(total).ok(),
     }
 }

@@ -53,7 +53,7 @@ impl Tasks for Apollo {
         &self,
         session: &Session<'_>,
         filter: &TaskFilter,
-        ask: LivePageRequest,
+        ask: LivePageRequest<'_>,
     ) -> Result<TaskPage, ProviderError> {
         let body = json!({
             "sort_by_field": "task_due_at",
@@ -75,7 +75,7 @@ impl Tasks for Apollo {
         }
         Ok(TaskPage {
             tasks,
-            next: listed.next,
+            next: listed.next.map(|_| ask.next(None)),
             total: listed.total.filter(|_| filter.is_empty()),
         })
     }

@@ -140,10 +140,10 @@ async fn of_sequence(
     let page = remote
         .capabilities()
         .live_reads()?
-        .states_of_sequence(&remote.session(), sequence_id, ask)
+        .states_of_sequence(&remote.session(), sequence_id, ask.request())
         .await?;
     Ok(JsonBody(RecordList {
-        pagination: live::pagination(object, of, ask, page.next, page.total),
+        pagination: live::pagination(object, of, &ask, page.next, page.total),
         records: live::bodies(state, page.records, asked.include_raw_data),
     }))
 }

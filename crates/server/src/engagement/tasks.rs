@@ -115,10 +115,10 @@ pub(crate) async fn search_tasks(
     let page = remote
         .capabilities()
         .tasks()?
-        .search_tasks(&remote.session(), &filter, ask)
+        .search_tasks(&remote.session(), &filter, ask.request())
         .await?;
     Ok(JsonBody(TaskList {
-        pagination: live::pagination(object, of, ask, page.next, page.total),
+        pagination: live::pagination(object, of, &ask, page.next, page.total),
         records: page.tasks,
     }))
 }
