@@ -45,7 +45,10 @@ pub struct SequenceStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = template)]
 pub struct StepTemplate {
-    pub id: String,
+    /// Absent where the provider shows templates without their ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub id: Option<String>,
     pub subject: String,
     /// HTML, where the template has any.
     pub body: String,

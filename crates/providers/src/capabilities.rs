@@ -5,6 +5,8 @@
 //! provider's own records, so that the tables can show them at once. A record that the provider
 //! doesn't have is always an error of the kind `NotFound`, whatever status the provider used.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use syncline_model::{
     Object, ProviderName, Record, Records, Sequence, WindowUsage,
@@ -39,7 +41,7 @@ pub struct Capabilities<'p> {
 #[error("{what} is not supported by {provider}")]
 pub struct NotSupported {
     pub provider: ProviderName,
-    what: &'static str,
+    what: Cow<'static, str>,
 }
 
 impl<'p> Capabilities<'p> {
@@ -59,6 +61,16 @@ impl<'p> Capabilities<'p> {
 
     pub fn live_reads(&self) -> Result<&'p dyn LiveReads, NotSupported> {
         self.supported(self.live_reads, "reading records live")
+    }
+
+    /// The live reads, if they include an object's lists and gets.
+    pub fn live_reads_of(&self, object: Object) -> Result<&'p dyn LiveReads, NotSupported> {
+        let reads = self.live_reads()?;
+        if reads.has(object) {
+            Ok(reads)
+        } else {
+            Err(self.lacks(format!("reading {} live", object.plural())))
+        }
     }
 
     pub fn record_writes(&self) -> Result<&'p dyn RecordWrites, NotSupported> {
@@ -90,16 +102,25 @@ impl<'p> Capabilities<'p> {
         capability: Option<&'p T>,
         what: &'static str,
     ) -> Result<&'p T, NotSupported> {
-        capability.ok_or(NotSupported {
+        capability.ok_or_else(|| self.lacks(what))
+    }
+
+    fn lacks(&self, what: impl Into<Cow<'static, str>>) -> NotSupported {
+        NotSupported {
             provider: self.provider,
-            what,
-        })
+            what: what.into(),
+        }
     }
 }
 
 /// Reads records as they are now.
 #[async_trait]
 pub trait LiveReads: Send + Sync {
+    /// Whether the object has lists and gets. It isn't asked for the others.
+    fn has(&self, _object: Object) -> bool {
+        true
+    }
+
     /// A page of an object's current records.
     async fn list_live(
         &self,
@@ -108,7 +129,8 @@ pub trait LiveReads: Send + Sync {
         page: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError>;
 
-    /// One record by its id. For a sequence state, its contact is included.
+    /// One record by its id. Where sequence states are part of their contacts, a state comes with
+    /// its contact, and a contact with its states.
     async fn get_live(
         &self,
         session: &Session<'_>,
@@ -136,7 +158,21 @@ pub trait LiveReads: Send + Sync {
         name: &str,
     ) -> Result<Records, ProviderError>;
 
-    /// A page of a sequence's contacts, with their states.
+    /// The accounts that the provider finds for a domain; matches need not be exact.
+    async fn accounts_by_domain(
+        &self,
+        session: &Session<'_>,
+        domain: &str,
+    ) -> Result<Records, ProviderError>;
+
+    /// All states of a contact.
+    async fn states_of_contact(
+        &self,
+        session: &Session<'_>,
+        contact_id: &str,
+    ) -> Result<Records, ProviderError>;
+
+    /// A page of a sequence's states, or where they are part of their contacts, of its contacts.
     async fn states_of_sequence(
         &self,
         session: &Session<'_>,

@@ -18,6 +18,7 @@ pub mod http;
 mod item;
 pub mod json;
 mod kept;
+mod live;
 pub mod oauth;
 pub mod outreach;
 pub mod passthrough;

@@ -169,7 +169,7 @@ fn template_with(id: &str, templates: &[&RawValue]) -> Option<StepTemplate> {
         .filter_map(|raw| Fields::of(raw))
         .find(|fields| text(fields, "id").as_deref() == Some(id))
         .map(|fields| StepTemplate {
-            id: id.to_owned(),
+            id: Some(id.to_owned()),
             subject: text(&fields, "subject").unwrap_or_default(),
             body: text(&fields, "body_html")
                 .or_else(|| text(&fields, "body_text"))

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use serde_json::{json, value::RawValue};
 use syncline_model::{
     Common, Contact, Mailbox, Object, Order, Record, Records, SequenceState, User,
-    spelling::is_same_email,
 };
 
 use super::{
@@ -20,9 +19,10 @@ use super::{
 };
 use crate::{
     capabilities::{LivePage, LivePageRequest, LiveReads, SequenceWithSteps, WriteResult},
-    error::{ErrorKind, ProviderError},
+    error::ProviderError,
     http::{Response, segment},
     json::{self, Fields},
+    live::{self, has_email},
     provider::{ListRequest, Page},
     session::Session,
 };
@@ -156,6 +156,25 @@ impl LiveReads for Apollo {
             }
         }
         Ok(Records::Accounts(found))
+    }
+
+    /// Apollo has no search by domain; the name often begins the domain.
+    async fn accounts_by_domain(
+        &self,
+        session: &Session<'_>,
+        domain: &str,
+    ) -> Result<Records, ProviderError> {
+        let label = domain.split('.').next().unwrap_or(domain);
+        self.accounts_by_name(session, label).await
+    }
+
+    /// The states are part of the contact.
+    async fn states_of_contact(
+        &self,
+        session: &Session<'_>,
+        contact_id: &str,
+    ) -> Result<Records, ProviderError> {
+        self.show(session, Object::Contact, contact_id).await
     }
 
     /// Uses a filter that Apollo doesn't document. Unknown filters are ignored, so the response is
@@ -300,18 +319,7 @@ pub(super) fn id_in_path(object: Object, id: &str) -> Result<String, ProviderErr
 }
 
 pub(super) fn no_such(object: Object, id: &str) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::NotFound,
-        None,
-        &format!("Apollo has no {object} with the id {id}"),
-    )
-}
-
-fn has_email(contact: &Record<Contact>, wanted: &str) -> bool {
-    let addresses = &contact.fields.email_addresses;
-    addresses
-        .iter()
-        .any(|it| is_same_email(&it.email_address, wanted))
+    live::no_such(PROVIDER, object, id)
 }
 
 /// Cuts a page out of a list that Apollo returns as a whole.

@@ -1,17 +1,16 @@
 //! Finding an account at the provider by its name, its domain, or both.
 //!
-//! Apollo searches accounts by words of their names, matching loosely, and not at all by their
-//! domains. So a domain is also looked up among the synced accounts, and by the name that it
-//! suggests; and every hit is compared with the search.
+//! Providers match loosely, or only one spelling, and Apollo not at all by domain. So an account is
+//! also looked up among the synced ones, and every hit is compared with the search.
 
 use std::collections::BTreeSet;
 
 use syncline_model::{
-    Account, Common, Object, Record,
+    Account, Common, Object, Record, Records,
     draft::{AccountDraft, Field},
     spelling::bare_host,
 };
-use syncline_providers::ErrorKind;
+use syncline_providers::{ErrorKind, ProviderError, Session, capabilities::LiveReads};
 use syncline_store::{RecordQuery, Row, Search};
 
 use crate::{
@@ -72,13 +71,17 @@ impl Wanted {
         names.chain(domains).collect()
     }
 
-    /// The search text for the provider: the name, or the first label of the domain.
-    fn keyword(&self) -> &str {
+    /// What the provider finds: by the name if there is one, or by the domain.
+    async fn hits(
+        &self,
+        reads: &dyn LiveReads,
+        session: &Session<'_>,
+    ) -> Result<Records, ProviderError> {
         match (&self.name, &self.domain) {
-            (Some(name), _) => name.trim(),
+            (Some(name), _) => reads.accounts_by_name(session, name.trim()).await,
             (None, domain) => {
                 let domain = domain.as_deref().unwrap_or_default();
-                domain.split('.').next().unwrap_or(domain)
+                reads.accounts_by_domain(session, domain).await
             }
         }
     }
@@ -93,7 +96,7 @@ pub(super) async fn find(
 ) -> ApiResult<Vec<Record<Account>>> {
     let reads = remote.capabilities().live_reads()?;
     let session = remote.session();
-    let listed = reads.accounts_by_name(&session, wanted.keyword()).await?;
+    let listed = wanted.hits(reads, &session).await?;
     let mut found: Vec<_> = Account::of(listed)
         .into_iter()
         .filter(|account| wanted.fits(&account.fields))

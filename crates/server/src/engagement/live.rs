@@ -15,7 +15,7 @@ use crate::{
 };
 
 const DEFAULT_PAGE_SIZE: i64 = 10;
-/// The most records that Apollo returns per page.
+/// The most records that Apollo and Salesloft return per page, and enough for Outreach.
 pub(super) const MAX_PAGE_SIZE: i64 = 100;
 
 /// The longest token of a provider's page, in bytes.
@@ -126,7 +126,7 @@ pub(super) async fn list<T: Table + Serialize>(
     let remote = Remote::of(state, connection).await?;
     let page = remote
         .capabilities()
-        .live_reads()?
+        .live_reads_of(T::OBJECT)?
         .list_live(&remote.session(), T::OBJECT, ask.request())
         .await?;
     Ok(JsonBody(RecordList {
@@ -144,7 +144,7 @@ pub(super) async fn get<T: Table + Serialize>(
     let remote = Remote::of(state, connection).await?;
     let records = remote
         .capabilities()
-        .live_reads()?
+        .live_reads_of(T::OBJECT)?
         .get_live(&remote.session(), T::OBJECT, id)
         .await?;
     let mut records = T::of(records).into_iter();

@@ -17,8 +17,8 @@ use crate::{
     remote::Remote,
 };
 
-/// The connection's sequence states. When read from the provider, a page holds the states of
-/// `page_size` contacts.
+/// The connection's sequence states. When read from Apollo, a page holds the states of `page_size`
+/// contacts.
 #[utoipa::path(get, path = "/sequence_states", tag = "SequenceStates",
     operation_id = "listSequenceStates",
     params(ListRecords, ("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
@@ -92,7 +92,7 @@ pub(crate) async fn search_sequence_states(
     }
 }
 
-/// A contact's states come in one answer.
+/// A contact has few states: they come in one answer.
 async fn of_contact(
     state: &AppState,
     connection: &Connection,
@@ -109,7 +109,7 @@ async fn of_contact(
     let found = remote
         .capabilities()
         .live_reads()?
-        .get_live(&remote.session(), Object::Contact, contact_id)
+        .states_of_contact(&remote.session(), contact_id)
         .await?;
     let mut states = SequenceState::of(found);
     if let Some(wanted) = sequence_id {
