@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use syncline_model::{Credentials, Object};
 
 use super::{
-    Salesloft, error, page, usage,
+    PROVIDER, Salesloft, error, page, usage,
     walk::{Place, Walk},
 };
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
+    live::Parameter,
     provider::{ListRequest, Page, Support},
     session::{Answered, Session},
 };
@@ -78,7 +79,7 @@ impl Endpoint {
         }
     }
 
-    fn query(mut self, name: &'static str, value: &impl ToString) -> Self {
+    pub(super) fn query(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
@@ -88,7 +89,7 @@ impl Endpoint {
 fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> Endpoint {
     let mut endpoint = Endpoint::get(path)
         .query("page", &place.page)
-        .query("per_page", &PER_PAGE)
+        .query("per_page", &place.size)
         .query("sort_by", &walk.sort_by)
         .query("sort_direction", &"ASC")
         .query("include_paging_counts", &true);
@@ -103,11 +104,14 @@ fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> End
 }
 
 impl Salesloft {
+    /// A page of an object's records that match the filters. Salesloft ignores filters that it doesn't
+    /// know.
     pub(super) async fn read_page(
         &self,
         session: &Session<'_>,
-        object: Object,
+        (object, filters): (Object, &[Parameter]),
         request: ListRequest<'_>,
+        page_size: u32,
     ) -> Result<Page, ProviderError> {
         let walk = match request.since {
             Some(_) => Walk::of_changes(object),
@@ -118,8 +122,9 @@ impl Salesloft {
                 "Salesloft has no list of the object {object}"
             )));
         };
-        let place = Place::of(request)?;
-        let endpoint = listing(object, path, walk, &place);
+        let place = Place::of(request, page_size)?;
+        let mut endpoint = listing(object, path, walk, &place);
+        endpoint.query.extend(filters.iter().cloned());
         let response = self.call(session, endpoint).await?;
         let usage = usage::usage_of(&response);
         let text = json::clean(&response.body);
@@ -131,7 +136,7 @@ impl Salesloft {
                 ..page
             }),
             Err(unusable) => Err(unusable
-                .into_error(&response)
+                .into_error(PROVIDER, &response)
                 .with_usage(usage)
                 .without_secret(session.credentials().sent_secret())),
         }
@@ -194,13 +199,8 @@ pub(super) fn unsupported(message: &str) -> ProviderError {
     ProviderError::new(ErrorKind::Rejected, None, message).with_records(0)
 }
 
-/// Doesn't include the body, because even part of a page contains personal data.
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {
-    ProviderError::new(
-        ErrorKind::InvalidResponse,
-        Some(response.status),
-        &format!("Salesloft's answer can't be read: {reason}"),
-    )
+    answer::unreadable(PROVIDER, response, reason)
 }
 
 #[cfg(test)]

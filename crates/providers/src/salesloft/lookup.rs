@@ -51,7 +51,7 @@ impl Salesloft {
 }
 
 /// Salesloft's ids are whole numbers. Anything else in the path would be another request.
-fn is_id(id: &str) -> bool {
+pub(super) fn is_id(id: &str) -> bool {
     id.parse().is_ok_and(|number: u64| number.to_string() == id)
 }
 

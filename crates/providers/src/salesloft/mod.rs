@@ -39,6 +39,9 @@ use crate::{
 
 pub const NAME: ProviderName = ProviderName::literal("salesloft");
 
+/// The name in sentences.
+const PROVIDER: &str = "Salesloft";
+
 /// The scopes belong to the OAuth application: the authorize URL names none.
 const RULES: Rules = Rules {
     authorize_url: "https://accounts.salesloft.com/oauth/authorize",
@@ -170,7 +173,8 @@ impl Provider for Salesloft {
         object: Object,
         request: ListRequest<'_>,
     ) -> Result<Page, ProviderError> {
-        self.read_page(&Session::unmetered(credentials), object, request)
+        let session = Session::unmetered(credentials);
+        self.read_page(&session, (object, &[]), request, api::PER_PAGE)
             .await
     }
 

@@ -2,49 +2,17 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use syncline_model::{
-    Object,
-    mutation::{self, Mutation},
-};
+use syncline_model::Object;
 
 use super::{
-    api::{PER_PAGE, unreadable},
     mapping,
     walk::{Place, Row, Walk},
 };
 use crate::{
-    error::{ErrorKind, ProviderError},
-    http::Response,
+    answer::{Unusable, page_size_kept},
     json::Fields,
     provider::Page,
 };
-
-/// Why a response is not a valid page.
-#[derive(Debug)]
-pub(super) enum Unusable {
-    Unreadable(String),
-    /// It has more records than requested. They were not reserved, and with a wrong page size it is
-    /// unknown where the next page begins.
-    Oversized {
-        returned: usize,
-    },
-}
-
-impl Unusable {
-    pub(super) fn into_error(self, response: &Response) -> ProviderError {
-        match self {
-            Self::Unreadable(reason) => unreadable(response, &reason),
-            Self::Oversized { returned } => ProviderError::new(
-                ErrorKind::Oversized,
-                Some(response.status),
-                &format!(
-                    "Salesloft answered with {returned} records, but {PER_PAGE} were requested"
-                ),
-            )
-            .with_records(i64::try_from(returned).unwrap_or(i64::MAX)),
-        }
-    }
-}
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -98,11 +66,7 @@ pub(super) fn page_of(
     let items = envelope
         .data
         .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
-    if items.len() > PER_PAGE as usize && !mutation::on(Mutation::OversizedIsStored) {
-        return Err(Unusable::Oversized {
-            returned: items.len(),
-        });
-    }
+    page_size_kept(items.len(), place.size)?;
     let rows = walk.rows(place, &items);
     filter_kept(place, &rows)?;
     let new: Vec<&RawValue> = rows

@@ -3,7 +3,12 @@
 use syncline_model::Order;
 
 use super::*;
-use crate::provider::{ListRequest, NextPage};
+use crate::{
+    error::ErrorKind,
+    http::Response,
+    provider::{ListRequest, NextPage},
+    salesloft::{PROVIDER, api::PER_PAGE},
+};
 
 fn records(ids: std::ops::Range<u32>) -> Vec<String> {
     let record = |id| format!(r#"{{"id":{id},"created_at":"2026-03-07T12:00:00.{id:06}-05:00"}}"#);
@@ -19,13 +24,13 @@ fn list(records: &[String], metadata: &str) -> String {
 
 fn at(page: u32, token: Option<&str>) -> Place {
     let order = Order::OldestFirst;
-    Place::of(ListRequest {
+    let request = ListRequest {
         page,
         token,
         since: None,
         order,
-    })
-    .unwrap()
+    };
+    Place::of(request, PER_PAGE).unwrap()
 }
 
 fn read_at(object: Object, place: &Place, text: &str) -> Result<Page, Unusable> {
@@ -108,7 +113,7 @@ fn more_records_than_requested_are_refused() {
         headers: reqwest::header::HeaderMap::new(),
         body: text.into(),
     };
-    let error = refused.into_error(&response);
+    let error = refused.into_error(PROVIDER, &response);
     assert_eq!(error.kind, ErrorKind::Oversized);
     assert_eq!(error.records, Some(101));
 }
@@ -139,14 +144,10 @@ fn a_record_of_the_border_is_left_out_and_not_counted_twice() {
 
 #[test]
 fn a_window_that_begins_too_early_is_unreadable() {
-    let place = Place::of(ListRequest {
-        page: 101,
-        token: Some(r#"{"from":1772902800000005,"page":1,"before":9905,"seen":["5"]}"#),
-        since: None,
-        order: Order::OldestFirst,
-    });
+    let token = r#"{"from":1772902800000005,"page":1,"before":9905,"seen":["5"]}"#;
+    let place = at(101, Some(token));
     let text = list(&records(4..8), "{}");
-    let read = read_at(Object::Contact, &place.unwrap(), &text);
+    let read = read_at(Object::Contact, &place, &text);
     assert!(matches!(read, Err(Unusable::Unreadable(_))), "{read:?}");
 }
 

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use syncline_model::{Object, Watermark};
 
-use super::{api::PER_PAGE, cost::points_of_page};
+use super::cost::points_of_page;
 use crate::{
     error::{ErrorKind, ProviderError},
     json::Fields,
@@ -133,7 +133,7 @@ impl Walk {
 }
 
 /// Where a page is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     /// Where the window begins, in microseconds since 1970: Salesloft's times are that precise.
     /// `None` for the first window.
@@ -144,10 +144,13 @@ pub(super) struct Place {
     before: i64,
     /// The records of exactly that time that earlier windows have shown.
     seen: Vec<String>,
+    /// Of all pages, in records.
+    #[serde(skip)]
+    pub(super) size: u32,
 }
 
 impl Place {
-    pub(super) fn of(request: ListRequest<'_>) -> Result<Self, ProviderError> {
+    pub(super) fn of(request: ListRequest<'_>, size: u32) -> Result<Self, ProviderError> {
         let unreadable = |error: &dyn fmt::Display| {
             let message = format!("the place of the page can't be read: {error}");
             ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
@@ -159,10 +162,13 @@ impl Place {
             return Ok(Self {
                 from: request.since.map(since).transpose()?,
                 page: request.page,
-                ..Self::default()
+                before: 0,
+                seen: Vec::new(),
+                size,
             });
         };
-        serde_json::from_str(token).map_err(|error| unreadable(&error))
+        let place: Self = serde_json::from_str(token).map_err(|error| unreadable(&error))?;
+        Ok(Self { size, ..place })
     }
 
     /// In the first window the page's number says it all.
@@ -180,7 +186,7 @@ impl Place {
     pub(super) fn so_far(&self, returned: usize) -> i64 {
         let pages_before = i64::from(self.page.saturating_sub(1));
         let returned = i64::try_from(returned).unwrap_or(i64::MAX);
-        returned.saturating_add(pages_before * i64::from(PER_PAGE))
+        returned.saturating_add(pages_before * i64::from(self.size))
     }
 
     /// Whether a record is before the window, so that the filter can't have been applied.
@@ -206,6 +212,7 @@ impl Place {
                 .into_iter()
                 .filter_map(|row| row.id.clone())
                 .collect(),
+            size: self.size,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::salesloft::page::page_of;
+use crate::salesloft::{api::PER_PAGE, page::page_of};
 
 const MEMBERSHIP: Object = Object::SequenceState;
 
@@ -71,13 +71,13 @@ fn walked(server: &mut Server, mut change: impl FnMut(&mut Server)) -> (Vec<u32>
     let walk = Walk::of(MEMBERSHIP).unwrap();
     let (mut ids, mut totals, mut token) = (Vec::new(), Vec::new(), None::<String>);
     for page in 1..=100 {
-        let place = Place::of(ListRequest {
+        let request = ListRequest {
             page,
             token: token.as_deref(),
             since: None,
             order: syncline_model::Order::OldestFirst,
-        });
-        let place = place.unwrap();
+        };
+        let place = Place::of(request, PER_PAGE).unwrap();
         let read = page_of(&server.answer(&place), MEMBERSHIP, walk, &place).unwrap();
         let scanned = read.records.scanned();
         ids.extend(scanned.iter().map(|(id, _)| id.parse::<u32>().unwrap()));

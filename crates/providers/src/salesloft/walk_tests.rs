@@ -3,6 +3,7 @@
 use syncline_model::Order;
 
 use super::*;
+use crate::salesloft::api::PER_PAGE;
 
 fn raw(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
@@ -30,7 +31,7 @@ fn request(page: u32, token: Option<&str>) -> ListRequest<'_> {
 }
 
 fn place(page: u32) -> Place {
-    Place::of(request(page, None)).unwrap()
+    Place::of(request(page, None), PER_PAGE).unwrap()
 }
 
 fn walk(object: Object) -> Walk {
@@ -50,6 +51,7 @@ fn window(from: i64, page: u32, before: i64, seen: &[&str]) -> Place {
         page,
         before,
         seen: seen.iter().map(ToString::to_string).collect(),
+        size: PER_PAGE,
     }
 }
 
@@ -152,7 +154,10 @@ fn only_a_record_that_is_still_at_the_border_has_been_seen() {
 fn a_further_window_has_a_filter_and_a_token() {
     let place = window(noon_and(2), 3, 9_900, &["2", "18446744073709551615"]);
     let token = place.clone().into_next().token.unwrap();
-    assert_eq!(Place::of(request(250, Some(&token))), Ok(place.clone()));
+    assert_eq!(
+        Place::of(request(250, Some(&token)), PER_PAGE),
+        Ok(place.clone())
+    );
     for (object, name) in [
         (Object::Contact, "created_at[gte]"),
         (Object::Account, "created_at[gte]"),
@@ -167,7 +172,7 @@ fn a_further_window_has_a_filter_and_a_token() {
 #[test]
 fn a_token_of_another_form_is_refused() {
     for token in ["", "7", r#"{"from":"yesterday"}"#] {
-        let error = Place::of(request(2, Some(token))).unwrap_err();
+        let error = Place::of(request(2, Some(token)), PER_PAGE).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Rejected, "{token}");
     }
 }
