@@ -8,6 +8,7 @@ use crate::{
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
+    live::Parameter,
     provider::{ListRequest, Page, Support},
     session::{Answered, Session},
 };
@@ -52,7 +53,7 @@ pub(super) fn collection(object: Object) -> &'static str {
 /// that it names.
 ///
 /// Without `count` there is no total.
-fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<(&'static str, String)> {
+fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<Parameter> {
     let sort = if request.since.is_some() {
         "updatedAt"
     } else {
@@ -73,15 +74,17 @@ fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<(&'static str,
 }
 
 impl Outreach {
+    /// A page of an object's records that match the filters.
     pub(super) async fn read_page(
         &self,
         session: &Session<'_>,
-        object: Object,
+        (object, filters): (Object, &[Parameter]),
         request: ListRequest<'_>,
         page_size: u32,
     ) -> Result<Page, ProviderError> {
         let path = format!("{ROOT}/{}", collection(object));
-        let query = query_of_page(request, page_size);
+        let mut query = query_of_page(request, page_size);
+        query.extend(filters.iter().cloned());
         let response = self.read(session, &path, query).await?;
         let usage = usage::usage_of(&response);
         let text = json::clean(&response.body);
@@ -106,8 +109,18 @@ impl Outreach {
         object: Object,
         id: u64,
     ) -> Result<Response, ProviderError> {
-        let path = format!("{ROOT}/{}/{id}", collection(object));
-        self.read(session, &path, Vec::new()).await
+        let path = format!("{}/{id}", collection(object));
+        self.read_in(session, &path, Vec::new()).await
+    }
+
+    /// Reads a path below the API's root.
+    pub(super) async fn read_in(
+        &self,
+        session: &Session<'_>,
+        path: &str,
+        query: Vec<Parameter>,
+    ) -> Result<Response, ProviderError> {
+        self.read(session, &format!("{ROOT}/{path}"), query).await
     }
 
     /// The user whose tokens these are; `None` if it can't be seen. Outreach's limit is the user's,
@@ -130,7 +143,7 @@ impl Outreach {
         &self,
         session: &Session<'_>,
         path: &str,
-        query: Vec<(&'static str, String)>,
+        query: Vec<Parameter>,
     ) -> Result<Response, ProviderError> {
         let request = Request {
             method: Method::GET,

@@ -46,7 +46,8 @@ impl Outreach {
     }
 }
 
-fn whole(id: &str) -> Option<u64> {
+/// The number that an id is.
+pub(super) fn whole(id: &str) -> Option<u64> {
     let is_whole = id.bytes().all(|byte| byte.is_ascii_digit());
     is_whole.then(|| id.parse().ok()).flatten()
 }

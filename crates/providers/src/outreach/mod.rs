@@ -1,14 +1,15 @@
 //! Outreach: what it supports, and how it is read.
 //!
-//! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id; `resource.rs`
-//! takes JSON:API records apart, `mapping.rs` maps them, `error.rs` classifies errors, `usage.rs` reads
-//! the usage headers, `oauth.rs` says how customers consent. The rest of the workspace sees only
-//! [`Provider`].
+//! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
+//! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
+//! maps them, `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says how
+//! customers consent. The rest of the workspace sees only [`Provider`].
 
 mod api;
 mod error;
 mod forward;
 mod hash;
+mod live;
 mod lookup;
 mod mapping;
 mod oauth;
@@ -16,6 +17,7 @@ mod page;
 mod prospect;
 mod resource;
 mod sequence;
+mod steps;
 mod usage;
 
 use std::{collections::HashMap, sync::Arc};
@@ -139,7 +141,8 @@ impl Provider for Outreach {
         request: ListRequest<'_>,
     ) -> Result<Page, ProviderError> {
         let session = Session::unmetered(credentials);
-        self.read_page(&session, object, request, PAGE_SIZE).await
+        self.read_page(&session, (object, &[]), request, PAGE_SIZE)
+            .await
     }
 
     async fn get(
@@ -154,6 +157,7 @@ impl Provider for Outreach {
 
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
+            live_reads: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }

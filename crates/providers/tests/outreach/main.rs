@@ -5,6 +5,7 @@ mod in_process;
 
 mod access;
 mod lists;
+mod live;
 mod lookups;
 mod oauth;
 mod support;
