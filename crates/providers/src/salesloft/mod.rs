@@ -1,9 +1,9 @@
 //! Salesloft: what it supports, and how it is read.
 //!
 //! `api.rs` has the endpoints, `walk.rs` the way through a list, `page.rs` the list responses,
-//! `lookup.rs` look-ups by id; `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs`
-//! reads the usage headers, `cost.rs` says what requests cost. The rest of the workspace sees only
-//! [`Provider`].
+//! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
+//! `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs` reads the usage headers,
+//! `cost.rs` says what requests cost. The rest of the workspace sees only [`Provider`].
 
 mod api;
 mod contact;
@@ -11,10 +11,12 @@ mod cost;
 mod error;
 mod forward;
 mod hash;
+mod live;
 mod lookup;
 mod mapping;
 mod page;
 mod sequence;
+mod steps;
 mod usage;
 mod walk;
 
@@ -190,6 +192,7 @@ impl Provider for Salesloft {
 
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
+            live_reads: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }

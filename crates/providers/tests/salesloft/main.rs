@@ -7,5 +7,6 @@
 
 mod access;
 mod lists;
+mod live;
 mod oauth;
 mod support;
