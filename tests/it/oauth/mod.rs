@@ -4,6 +4,7 @@
 mod authorize;
 mod import;
 mod incremental;
+mod live;
 mod refresh;
 
 use serde_json::{Value, json};
