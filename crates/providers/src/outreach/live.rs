@@ -118,6 +118,7 @@ impl Outreach {
         let request = ListRequest {
             page: ask.page,
             token: ask.token,
+            since: None,
             order: Order::OldestFirst,
         };
         let page = self.read_page(session, asked, request, ask.size).await?;

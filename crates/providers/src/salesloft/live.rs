@@ -134,6 +134,7 @@ impl Salesloft {
         let request = ListRequest {
             page: ask.page,
             token: ask.token,
+            since: None,
             order: Order::OldestFirst,
         };
         let page = self.read_page(session, asked, request, ask.size).await?;
