@@ -221,7 +221,9 @@ mod tests {
             assert_eq!(collection(*object).is_some(), expected, "{object}");
             assert_eq!(Walk::of(*object).is_some(), expected, "{object}");
             assert_eq!((support.carried_in, support.most_listed), (None, None));
-            assert!(!support.incremental && !support.by_recency, "{object}");
+            let by_change = !matches!(object, Object::Mailbox | Object::User);
+            assert_eq!(support.incremental, by_change, "{object}");
+            assert!(!support.by_recency, "{object}");
         }
     }
 

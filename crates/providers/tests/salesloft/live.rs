@@ -88,8 +88,8 @@ async fn every_object_is_listed_to_its_end_in_pages_of_any_size() {
 /// From page 101 on pages cost more, whatever their size.
 #[tokio::test]
 async fn no_page_of_a_long_list_is_expensive() {
-    let (sim, salesloft) = with(130, |options| options.points_per_minute = 10_000);
-    let pages = to_the_end(&salesloft, List::Of(Object::Contact), 1).await;
+    let (sim, salesloft) = with(250, |options| options.points_per_minute = 10_000);
+    let pages = to_the_end(&salesloft, List::Of(Object::Contact), 2).await;
     let expected = truth(&sim, Object::Contact);
     assert_eq!(sorted(ids(&pages)), sorted(expected));
     let tokens = pages.iter().filter_map(|page| page.next.clone()?.token);
