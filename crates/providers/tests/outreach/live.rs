@@ -1,5 +1,10 @@
 //! What callers read now.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers may panic as its tests do"
+)]
+
 use serde_json::{Value, json};
 use syncline_model::{
     Account, Common, Contact, Object, Record, Records, SequenceState, draft::StepKind,
@@ -9,7 +14,7 @@ use syncline_providers::{
     capabilities::{LivePage, LivePageRequest, LiveReads, SequenceWithSteps},
     http::{HeaderMap, Method},
 };
-use syncline_sim::{SimRequest, Simulator};
+use syncline_sim::{SimRequest, Simulator, Team};
 
 use crate::support::{access, both, now, read_all, related};
 
@@ -158,7 +163,7 @@ async fn sequence(outreach: &dyn Provider, id: &str) -> SequenceWithSteps {
 #[tokio::test]
 async fn a_sequence_has_its_steps_and_what_they_send() {
     let (sim, outreach) = both(10);
-    for id in sim.read(0, |team| team.sequence_ids()) {
+    for id in sim.read(0, Team::sequence_ids) {
         let before = sim.ledger().len();
         let found = sequence(&*outreach, &id).await;
         assert_eq!(
@@ -310,10 +315,10 @@ async fn accounts_are_found_by_name_and_by_domain() {
     let (name, domain) = sim.read(0, |team| {
         let accounts = team.accounts();
         let of = |name: &str| {
-            let texts = accounts
+            let mut texts = accounts
                 .iter()
                 .filter_map(|it| it["attributes"][name].as_str());
-            texts.last().unwrap().to_owned()
+            texts.next_back().unwrap().to_owned()
         };
         (of("name"), of("domain"))
     });
@@ -337,7 +342,7 @@ async fn accounts_are_found_by_name_and_by_domain() {
 #[tokio::test]
 async fn states_are_read_by_sequence_and_by_contact() {
     let (sim, outreach) = both(80);
-    let states = sim.read(0, |team| team.states());
+    let states = sim.read(0, Team::states);
     let sequence_id = related(&states[0].1, "sequence").unwrap();
     let contact_id = related(&states[0].1, "prospect").unwrap();
     let expected = |name: &str, id: &str| {

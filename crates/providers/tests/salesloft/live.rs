@@ -10,6 +10,7 @@ use syncline_providers::{
     ErrorKind, Provider, Session,
     capabilities::{LivePage, LivePageRequest, LiveReads},
 };
+use syncline_sim::Team;
 
 use crate::support::{READ, first_user, states, truth, usual, with};
 
@@ -199,7 +200,7 @@ async fn a_cadence_has_its_steps_what_they_do_and_how_many_they_are() {
 async fn contacts_are_found_by_their_addresses_in_the_order_asked_for() {
     let (sim, salesloft) = usual(120);
     let primary = |person: &Value| person["email_address"].as_str().map(str::to_uppercase);
-    let mut people = sim.read(0, |team| team.contacts());
+    let mut people = sim.read(0, Team::contacts);
     people.reverse();
     let emails: Vec<String> = people.iter().filter_map(primary).collect();
     assert!(emails.len() > 100);
@@ -222,12 +223,13 @@ async fn accounts_are_found_by_name_and_by_domain() {
     let (sim, salesloft) = usual(60);
     let account = sim.read(0, |team| team.accounts().remove(0));
     let text = |name: &str| account[name].as_str().unwrap().to_owned();
+    let account_id = account["id"].to_string();
     let credentials = first_user();
     let session = Session::unmetered(&credentials);
     let live = reads(&*salesloft);
     let has_it = |found: Records| {
         let found = Account::of(found);
-        found.iter().any(|it| it.id == account["id"].to_string())
+        found.iter().any(|it| it.id == account_id)
     };
     let found = live.accounts_by_name(&session, &text("name")).await;
     assert!(has_it(found.unwrap()));
@@ -240,7 +242,7 @@ async fn accounts_are_found_by_name_and_by_domain() {
 #[tokio::test]
 async fn states_are_read_by_sequence_and_by_contact() {
     let (sim, salesloft) = usual(80);
-    let all = sim.read(0, |team| states(team));
+    let all = sim.read(0, states);
     let first = &all[0];
     let expected = |name: &str| {
         let of = all.iter().filter(|it| it[name]["id"] == first[name]["id"]);
