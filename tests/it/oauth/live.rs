@@ -150,7 +150,7 @@ async fn records_are_searched(provider: Provider, database: Database) {
     let wanted: Vec<&Value> = contacts.iter().filter(|it| email(it).is_some()).collect();
     let emails: Vec<String> = wanted.iter().take(5).filter_map(|it| email(it)).collect();
     let filter = json!({"filter": {"emails": emails}});
-    let found = whole(&app, "contacts/_search", 2, Some(filter)).await;
+    let found = whole(&app, "contacts/_search", 100, Some(filter)).await;
     let expected = wanted.iter().take(5).map(|it| (*it).clone());
     assert_eq!(found, expected.collect::<Vec<_>>());
 
@@ -262,10 +262,7 @@ async fn what_a_provider_does_not_have_is_refused_with_its_name(database: Databa
     for url in ["mailboxes", "mailboxes/7"] {
         let answer = app.get(&path(url)).await;
         let title = refused(&answer, 400, "BAD_REQUEST");
-        assert_eq!(
-            title,
-            "reading mailboxes live is not supported by salesloft"
-        );
+        assert_eq!(title, "salesloft has no mailboxes");
     }
     let answer = app
         .get(&path("contacts?modified_after=2026-01-01T00:00:00Z"))
