@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syncline_model::Credentials;
+use syncline_model::{Credentials, WaitReason};
 use syncline_providers::KeyCheck;
 use syncline_store::{Pause, StoreError};
 
@@ -80,6 +80,10 @@ impl Engine {
         let failure = match none {
             NoTokens::Store(error) => return Err(error),
             NoTokens::Deleted => return Ok(Step::End(ScanEnd::Abandoned)),
+            NoTokens::Throttled { until } => {
+                let end = self.wait(leased, until, WaitReason::ProviderRateLimit);
+                return Ok(Step::End(end.await?));
+            }
             NoTokens::Later { .. } => {
                 leased.tries_from(self.clock.now());
                 if let Some(after) = leased.next_try(&self.config.retry, self.clock.now()) {

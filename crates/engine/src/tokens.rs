@@ -13,7 +13,7 @@ use std::{
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
-use syncline_model::{Clock, Credentials, OAuthClient, OAuthTokens, ProviderName};
+use syncline_model::{Clock, Credentials, OAuthClient, OAuthTokens, ProviderName, Time};
 use syncline_providers::{OAuthServer, Providers, TokenError, TokenErrorKind, oauth::Code};
 use syncline_store::{
     ConfiguredProvider, FailedRefresh, RefreshLease, Store, StoreError, StoredCredentials,
@@ -29,6 +29,10 @@ const WAIT_FOR_OTHERS: TimeDelta = TimeDelta::seconds(40);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The pause after a refresh that failed.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// The pause after a 429: providers give a user one pair a minute.
+const RETRY_AFTER_THROTTLE: TimeDelta = TimeDelta::seconds(60);
+/// The reason of a refresh that failed with a 429, as it is stored.
+const THROTTLED: &str = "the provider gives no more tokens for a while";
 /// Tokens that nobody uses are refreshed at least this often.
 const KEEP_ALIVE: TimeDelta = TimeDelta::days(7);
 /// How often a new pair is tried to be stored: the old one may be worth nothing any more.
@@ -55,6 +59,9 @@ pub enum NoTokens {
     },
     #[error("the access token could not be refreshed: {reason}")]
     Later { reason: String },
+    /// The provider gives no more tokens for a while.
+    #[error("the provider gives no new access token before {until}")]
+    Throttled { until: Time },
     /// The connection was deleted.
     #[error("the connection was deleted")]
     Deleted,
@@ -105,8 +112,10 @@ impl Tokens {
             return Ok(None);
         }
         match self.replacement(connection_id, tokens).await {
-            Err(NoTokens::Later { reason }) if now < tokens.expires_at => {
-                tracing::warn!("an access token is used on until it expires: {reason}");
+            Err(none @ (NoTokens::Later { .. } | NoTokens::Throttled { .. }))
+                if now < tokens.expires_at =>
+            {
+                tracing::warn!("an access token is used on until it expires: {none}");
                 Ok(None)
             }
             replaced => replaced.map(Some),
@@ -131,10 +140,10 @@ impl Tokens {
                 }
                 continue;
             }
-            if let Some(failed) = stored.failed {
-                return Err(NoTokens::Later {
-                    reason: failed.reason,
-                });
+            // Of one whose pause is over another process makes the next one now.
+            let is_paused = |failed: &FailedRefresh| failed.retry_at > self.clock.now();
+            if let Some(failed) = stored.failed.filter(is_paused) {
+                return Err(none_for_now(failed));
             }
             if self.clock.now() >= until {
                 return Err(NoTokens::Later {
@@ -145,9 +154,14 @@ impl Tokens {
         }
     }
 
-    /// Refreshes tokens that nobody has used for long, if nobody does so now.
+    /// Refreshes tokens that nobody has used for long, if nobody does so now or has done so since
+    /// they were found to be due.
     pub(crate) async fn keep_alive(&self, connection_id: &str) -> Result<(), NoTokens> {
         let stored = self.stored(connection_id).await?;
+        let now = self.clock.now();
+        if !stored.is_refresh_due(now, now + KEEP_ALIVE) {
+            return Ok(());
+        }
         if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
             self.refresh(stored, lease).await?;
         }
@@ -166,7 +180,7 @@ impl Tokens {
         provider: &ConfiguredProvider,
         refresh_token: &SecretString,
     ) -> Result<Credentials, NoFirstTokens> {
-        let (server, client) = self.server_and_client(provider).await?;
+        let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
         let now = self.clock.now();
         let tokens = server.refresh(&client, refresh_token, now).await?;
         Ok(Credentials::OAuth(tokens))
@@ -178,22 +192,24 @@ impl Tokens {
         provider: &ConfiguredProvider,
         code: Code<'_>,
     ) -> Result<Credentials, NoFirstTokens> {
-        let (server, client) = self.server_and_client(provider).await?;
+        let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
         let tokens = server.exchange(&client, code, self.clock.now()).await?;
         Ok(Credentials::OAuth(tokens))
     }
 
-    /// Where customers authorize an application, and as which client.
+    /// Where customers authorize an application, and as which client: the application's own, or else
+    /// this installation's. `id` is that of the application's provider.
     pub async fn server_and_client(
         &self,
-        provider: &ConfiguredProvider,
+        provider: ProviderName,
+        id: &str,
     ) -> Result<(&OAuthServer, OAuthClient), NoFirstTokens> {
-        let found = self.providers.get(provider.name).ok();
+        let found = self.providers.get(provider).ok();
         let server = found.and_then(|found| found.oauth());
-        let server = server.ok_or(NoFirstTokens::NoServer(provider.name))?;
-        let client = self.client_of(server, &provider.id).await?;
-        let client =
-            client.ok_or_else(|| NoFirstTokens::NoClient(no_client(provider.name.as_str())))?;
+        let server = server.ok_or(NoFirstTokens::NoServer(provider))?;
+        let own = self.store.oauth_client_of(id).await?;
+        let client = own.or_else(|| server.managed_client().cloned());
+        let client = client.ok_or_else(|| NoFirstTokens::NoClient(no_client(provider.as_str())))?;
         Ok((server, client))
     }
 
@@ -221,16 +237,13 @@ impl Tokens {
         let Credentials::OAuth(old) = &stored.credentials else {
             return Ok(Some(stored));
         };
-        let provider = self.providers.get(stored.provider);
-        let server = provider.ok().and_then(|provider| provider.oauth());
-        let Some(server) = server else {
-            let reason = format!("{} has no OAuth server", stored.provider);
-            return Err(self.failed(&lease, reason).await?);
-        };
-        let Some(client) = self.client_of(server, &stored.provider_id).await? else {
-            return Err(self
-                .failed(&lease, no_client(stored.provider.as_str()))
-                .await?);
+        let found = self
+            .server_and_client(stored.provider, &stored.provider_id)
+            .await;
+        let (server, client) = match found {
+            Ok(found) => found,
+            Err(NoFirstTokens::Store(error)) => return Err(error.into()),
+            Err(none) => return Err(self.failed(&lease, none.to_string(), RETRY_AFTER).await?),
         };
         let asked_at = self.clock.now();
         match server.refresh(&client, &old.refresh_token, asked_at).await {
@@ -292,31 +305,43 @@ impl Tokens {
                     stored.provider,
                     error.reason
                 );
-                Err(self.failed(lease, error.reason).await?)
+                Err(self.failed(lease, error.reason, RETRY_AFTER).await?)
+            }
+            TokenErrorKind::Throttled => {
+                let reason = THROTTLED.to_owned();
+                Err(self.failed(lease, reason, RETRY_AFTER_THROTTLE).await?)
             }
             TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
-                Err(self.failed(lease, error.reason).await?)
+                Err(self.failed(lease, error.reason, RETRY_AFTER).await?)
             }
         }
     }
 
-    async fn failed(&self, lease: &RefreshLease, reason: String) -> Result<NoTokens, StoreError> {
+    async fn failed(
+        &self,
+        lease: &RefreshLease,
+        reason: String,
+        pause: TimeDelta,
+    ) -> Result<NoTokens, StoreError> {
         let failed = FailedRefresh {
-            reason: reason.clone(),
-            retry_at: self.clock.now() + RETRY_AFTER,
+            reason,
+            retry_at: self.clock.now() + pause,
         };
         self.store.fail_refresh(lease, &failed).await?;
-        Ok(NoTokens::Later { reason })
+        Ok(none_for_now(failed))
     }
+}
 
-    /// The client of the application that the provider belongs to, or else this installation's.
-    async fn client_of(
-        &self,
-        server: &OAuthServer,
-        provider_id: &str,
-    ) -> Result<Option<OAuthClient>, StoreError> {
-        let own = self.store.oauth_client_of(provider_id).await?;
-        Ok(own.or_else(|| server.managed_client().cloned()))
+/// What other processes learn of a refresh that failed is its reason.
+fn none_for_now(failed: FailedRefresh) -> NoTokens {
+    if failed.reason == THROTTLED {
+        NoTokens::Throttled {
+            until: failed.retry_at,
+        }
+    } else {
+        NoTokens::Later {
+            reason: failed.reason,
+        }
     }
 }
 

@@ -102,6 +102,8 @@ pub enum TokenErrorKind {
     Misconfigured,
     /// Worth another try later.
     Temporary,
+    /// 429: it gives no more tokens for a while.
+    Throttled,
     /// The request may have arrived, and its answer was lost: the provider may have replaced the
     /// refresh token.
     Unknown,
@@ -350,6 +352,7 @@ fn refusal(response: &Response) -> TokenError {
         | "invalid_request"
         | "invalid_scope"
         | "unsupported_grant_type" => TokenErrorKind::Misconfigured,
+        _ if response.status == 429 => TokenErrorKind::Throttled,
         _ => TokenErrorKind::Temporary,
     };
     let said = match (answer.error.as_str(), answer.error_description) {

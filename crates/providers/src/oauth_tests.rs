@@ -155,8 +155,9 @@ async fn only_an_invalid_grant_ends_an_authorization() {
         let client = answer(status, r#"{"error":"invalid_client"}"#);
         assert_eq!(kind_of(client).await, TokenErrorKind::Misconfigured);
     }
+    let throttled = answer(429, "Retry later\n");
+    assert_eq!(kind_of(throttled).await, TokenErrorKind::Throttled);
     for (status, body) in [
-        (429, "Retry later\n"),
         (503, "no healthy upstream"),
         (400, "Bad Request"),
         (502, r#"{"error":{"code":7}}"#),

@@ -149,6 +149,45 @@ async fn tokens_that_nobody_uses_are_refreshed_within_a_week(database: Database)
     assert_eq!(token_requests(&app), before + 1);
 }
 
+/// Each of them has read that the tokens are due before one of them refreshes.
+#[apply(on_both_databases)]
+async fn three_processes_that_find_idle_tokens_refresh_them_once(database: Database) {
+    let app = SALESLOFT.connected(database, 5).await;
+    let before = token_requests(&app);
+    app.clock.advance(TimeDelta::days(7));
+    let engines: Vec<Engine> = (0..3).map(|_| another_process(&app)).collect();
+    let rounds = engines.iter().map(Engine::refresh_idle_tokens);
+    futures::future::join_all(rounds).await;
+    assert_eq!(token_requests(&app), before + 1);
+}
+
+/// Outreach gives a user one pair of tokens a minute.
+#[apply(on_both_databases)]
+async fn a_run_waits_where_the_provider_gives_no_tokens_yet(database: Database) {
+    let app = OUTREACH.connected(database, 20).await;
+    app.work_off().await;
+    let throttled = Action::Answer {
+        status: 429,
+        content_type: "text/plain".to_owned(),
+        body: "Retry later\n".to_owned(),
+    };
+    let to_token = Match::path("/oauth/token");
+    app.apollo
+        .faults()
+        .push(Fault::new(to_token, throttled).always());
+    app.after(TimeDelta::hours(3)).await;
+    let run = run_of(&app, "contact").await;
+    assert_eq!(
+        (&run["state"], &run["waiting_reason"]),
+        (&json!("waiting"), &json!("provider_rate_limit")),
+        "{run}"
+    );
+    app.apollo.faults().clear();
+    app.after(TimeDelta::minutes(2)).await;
+    let run = run_of(&app, "contact").await;
+    assert_eq!(run["status"], "SUCCESS", "{run}");
+}
+
 /// A process that died between the provider's answer and its own commit leaves a lease, and the next
 /// one refreshes when it has expired.
 #[apply(on_both_databases)]

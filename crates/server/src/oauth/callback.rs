@@ -181,9 +181,9 @@ impl Failed {
                 let error = match refused.kind {
                     TokenErrorKind::InvalidGrant => "access_denied",
                     TokenErrorKind::Misconfigured => "server_error",
-                    TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
-                        "temporarily_unavailable"
-                    }
+                    TokenErrorKind::Temporary
+                    | TokenErrorKind::Throttled
+                    | TokenErrorKind::Unknown => "temporarily_unavailable",
                 };
                 Self::new(error, &refused.reason)
             }

@@ -54,7 +54,10 @@ pub(super) async fn connect(
         None => by_return_url(&state, &parameters)?,
     };
     let provider = authorized_provider(&start).await?;
-    let tokens = state.tokens.server_and_client(&provider).await;
+    let tokens = state
+        .tokens
+        .server_and_client(provider.name, &provider.id)
+        .await;
     let (server, client) = tokens.map_err(|none| without_tokens(provider.name, none))?;
     check_login_url(parameters.login_url.as_deref(), server)?;
     let cookie = browser::cookie_of(&headers).map(str::to_owned);
