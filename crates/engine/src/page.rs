@@ -205,7 +205,7 @@ impl Engine {
 
     fn is_full(&self, scan: &Scan, page: &Page) -> bool {
         let size = self.provider_of(scan).support(scan.object).page_size;
-        size.is_some_and(|size| page.returned >= i64::from(size))
+        size.is_some_and(|size| page.served >= i64::from(size))
     }
 
     async fn take_repeated(
@@ -218,7 +218,7 @@ impl Engine {
         self.store
             .settle(&exchange.spending(page, endpoint))
             .await?;
-        leased.scan.checkpoint.records_asked += page.returned;
+        leased.scan.checkpoint.records_asked += page.served;
         leased.repeats += 1;
         if leased.repeats < ASKS_OF_A_REPEATED_PAGE {
             let after = self.config.retry.first_delay;
@@ -324,7 +324,7 @@ impl Engine {
                 1 => page.watermark.clone(),
                 _ => before.watermark.clone(),
             },
-            records_asked: before.records_asked + page.returned,
+            records_asked: before.records_asked + page.served,
             began_at: before.began_at.or(Some(asked_at)),
             reported: page.reported_total.or(before.reported),
             facts: self.facts_after(scan, page, asked_at),
@@ -449,7 +449,7 @@ impl Exchange {
     fn spending<'p>(&self, page: &'p Page, endpoint: &'p str) -> Spending<'p> {
         Spending {
             permit: self.permit.clone(),
-            records: Some(page.returned),
+            records: Some(page.served),
             at: self.answered_at,
             endpoint,
             usage: &page.usage,

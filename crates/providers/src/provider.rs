@@ -149,6 +149,9 @@ pub struct Page {
     /// Records that the provider returned, including rejected ones. Sequence states are part of
     /// their contacts and are not counted.
     pub returned: i64,
+    /// Records in the response, which is what counts against limits: with those that an earlier page
+    /// has shown, which are left out.
+    pub served: i64,
     /// Ids of records with statistics that the provider was still computing.
     pub loading: Vec<String>,
     /// Where an incremental read begins that is to follow this one, if this is its first page: early

@@ -35,6 +35,7 @@ impl Rolodex {
         let next = from + users.len();
         Page {
             returned: i64::try_from(users.len()).unwrap(),
+            served: i64::try_from(users.len()).unwrap(),
             records: Records::Users(users),
             rejected: Vec::new(),
             next: (next < names.len()).then(|| NextPage {

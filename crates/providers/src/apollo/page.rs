@@ -70,6 +70,7 @@ pub(super) fn page_of(
             .map(|_| NextPage::default()),
         reported_total: listed.total,
         returned: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
+        served: i64::try_from(listed.items.len()).unwrap_or(i64::MAX),
         loading: mapped.loading,
         watermark: None,
         usage: Vec::new(),

@@ -49,6 +49,7 @@ pub(super) fn page_of(
         next,
         reported_total: envelope.meta.and_then(total_of),
         returned: i64::try_from(items.len()).unwrap_or(i64::MAX),
+        served: i64::try_from(items.len()).unwrap_or(i64::MAX),
         loading: Vec::new(),
         watermark: None,
         usage: Vec::new(),

@@ -84,6 +84,7 @@ pub(super) fn page_of(
         reported_total: paging.total_count.map(|total| place.total(total)),
         // Without those that an earlier page has shown: totals are compared with it.
         returned: i64::try_from(new.len()).unwrap_or(i64::MAX),
+        served: i64::try_from(items.len()).unwrap_or(i64::MAX),
         loading: Vec::new(),
         watermark: None,
         usage: Vec::new(),

@@ -138,6 +138,8 @@ fn a_record_of_the_border_is_left_out_and_not_counted_twice() {
     let ids: Vec<&str> = second.records.scanned().iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, ["6", "7"]);
     assert_eq!((second.returned, second.next), (2, None));
+    // The others are read as well, and count.
+    assert_eq!(second.served, 3);
     // 99 full pages, five records before the border, and three from there.
     assert_eq!(second.reported_total, Some(9_908));
 }
