@@ -132,25 +132,17 @@ impl MediaType {
 pub type Authorization = fn(&Credentials) -> Result<(HeaderName, HeaderValue), ProviderError>;
 
 impl Http {
-    /// Uses the network.
+    /// `transport` is the network if it is `None`.
     pub fn new(
         provider: &'static str,
         base_url: &str,
         authorization: Authorization,
-    ) -> Result<Self, SetupError> {
-        Self::over(provider, base_url, authorization, network()?)
-    }
-
-    pub fn over(
-        provider: &'static str,
-        base_url: &str,
-        authorization: Authorization,
-        transport: Arc<dyn Transport>,
+        transport: Option<Arc<dyn Transport>>,
     ) -> Result<Self, SetupError> {
         let base =
             checked_base(base_url).map_err(|reason| SetupError::BaseUrl { provider, reason })?;
         Ok(Self {
-            transport,
+            transport: or_network(transport)?,
             base,
             authorization,
             media_type: MediaType::Json,
@@ -250,9 +242,14 @@ pub fn segment(text: &str) -> Option<String> {
     Some(encoded)
 }
 
-/// The network as a transport.
-pub(crate) fn network() -> Result<Arc<dyn Transport>, SetupError> {
-    Ok(Arc::new(Network::new(ANSWER_WITHIN)?))
+/// The transport, or else the network.
+pub(crate) fn or_network(
+    transport: Option<Arc<dyn Transport>>,
+) -> Result<Arc<dyn Transport>, SetupError> {
+    match transport {
+        Some(transport) => Ok(transport),
+        None => Ok(Arc::new(Network::new(ANSWER_WITHIN)?)),
+    }
 }
 
 /// The network, with connections that are kept alive.

@@ -21,7 +21,7 @@ fn by_key(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), Provid
 }
 
 fn http(base: &str) -> Http {
-    Http::new("apollo", base, by_key).unwrap()
+    Http::new("apollo", base, by_key, None).unwrap()
 }
 
 fn request(path: &str) -> Request<'_> {
@@ -55,7 +55,9 @@ fn a_base_url_that_is_no_plain_http_address_is_refused_with_a_reason() {
         ("https://user:pass@api.apollo.io", "credentials"),
         ("https://api.apollo.io?api_key=1", "query"),
     ] {
-        let error = Http::new("apollo", base, by_key).unwrap_err().to_string();
+        let error = Http::new("apollo", base, by_key, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(word), "{base}: {error}");
         assert!(!error.contains("pass@"), "{error}");
     }
@@ -221,7 +223,7 @@ async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(syncline_sim::serve(listener, sim, std::future::pending()));
     let network = Network::new(Duration::from_millis(300)).unwrap();
-    let http = Http::over("apollo", &base, by_key, Arc::new(network)).unwrap();
+    let http = Http::new("apollo", &base, by_key, Some(Arc::new(network))).unwrap();
     let key = Credentials::api_key("sim-master-key");
     http.send(&request("api/v1/users/search"), &key).await
 }

@@ -5,12 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use syncline_model::{AuthType, Containment, Object, ProviderName, SyncConfigData, VolumeLimits};
 
 use crate::{
-    apollo,
-    error::SetupError,
-    http::Transport,
-    oauth::{self, OAuthConfig},
-    outreach,
-    provider::Provider,
+    apollo, error::SetupError, http::Transport, oauth::OAuthConfig, outreach, provider::Provider,
     salesloft,
 };
 
@@ -20,8 +15,6 @@ pub struct BuiltIn {
     pub base_url: &'static str,
     /// How much is read of an account unless something else is set.
     pub limits: VolumeLimits,
-    /// How its customers authorize Syncline, if they can do so by OAuth.
-    pub oauth: Option<&'static oauth::Rules>,
     pub(crate) make: fn(ProviderConfig) -> Result<Arc<dyn Provider>, SetupError>,
 }
 

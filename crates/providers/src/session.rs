@@ -16,7 +16,7 @@ use syncline_model::{Credentials, WindowUsage};
 
 use crate::{
     error::{ErrorKind, ProviderError},
-    http::Response,
+    http::{self, Http, Response},
 };
 
 /// A successful response, and the usage of the endpoint's request windows.
@@ -68,20 +68,21 @@ impl<'s> Session<'s> {
             .clone()
     }
 
-    /// Sends a request; once more with other credentials, if the provider rejects the first ones and
-    /// there are others.
-    pub(crate) async fn ask<'r>(
+    /// Sends a request that the provider counts as `endpoint`. A status other than success is an error.
+    /// It is sent once more with other credentials, if the provider rejects the first ones and there
+    /// are others.
+    pub(crate) async fn call(
         &self,
+        http: &Http,
         endpoint: &str,
-        request: impl Fn(Credentials) -> Request<'r>,
+        request: &http::Request<'_>,
+        judge: &Judge,
     ) -> Result<Response, ProviderError> {
         let credentials = self.credentials();
-        let answer = self.send(endpoint, request(credentials.clone())).await;
-        let rejected = |error: &ProviderError| error.kind == ErrorKind::Unauthorized;
-        if answer.as_ref().err().is_none_or(|error| !rejected(error)) {
-            return answer;
-        }
-        let Some(meter) = self.meter else {
+        let first = judge.ask(http, request, &credentials);
+        let answer = self.send(endpoint, Box::pin(first)).await;
+        let is_rejected = matches!(&answer, Err(error) if error.kind == ErrorKind::Unauthorized);
+        let Some(meter) = self.meter.filter(|_| is_rejected) else {
             return answer;
         };
         let Some(newer) = meter.replace(&credentials).await else {
@@ -91,7 +92,8 @@ impl<'s> Session<'s> {
             .credentials
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = newer.clone();
-        self.send(endpoint, request(newer)).await
+        let second = judge.ask(http, request, &newer);
+        self.send(endpoint, Box::pin(second)).await
     }
 
     async fn send(&self, endpoint: &str, request: Request<'_>) -> Result<Response, ProviderError> {
@@ -100,5 +102,27 @@ impl<'s> Session<'s> {
             None => request.await?,
         };
         Ok(answered.response)
+    }
+}
+
+/// What a provider's responses mean.
+pub(crate) struct Judge {
+    pub(crate) usage: fn(&Response) -> Vec<WindowUsage>,
+    pub(crate) classify: fn(&Response) -> ProviderError,
+}
+
+impl Judge {
+    async fn ask(
+        &self,
+        http: &Http,
+        request: &http::Request<'_>,
+        credentials: &Credentials,
+    ) -> Result<Answered, ProviderError> {
+        let response = http.send(request, credentials).await?;
+        if response.is_success() {
+            let usage = (self.usage)(&response);
+            return Ok(Answered { response, usage });
+        }
+        Err((self.classify)(&response).without_secret(credentials.sent_secret()))
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
-use syncline_model::{Credentials, Object, Order};
+use syncline_model::{Object, Order};
 
 use super::{Apollo, PROVIDER, action, error, page, usage};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     http::{Method, Request, Response},
     json::{self, Fields},
     provider::{Call, ListRequest, Page, Support},
-    session::{Answered, Session},
+    session::{Judge, Session},
 };
 
 /// The maximum page size of Apollo's searches.
@@ -197,6 +197,11 @@ fn sorted(page: u32, per_page: u32, order: Order, fields: SortFields) -> Value {
     })
 }
 
+const JUDGE: Judge = Judge {
+    usage: usage::usage_of,
+    classify: error::classify,
+};
+
 impl Apollo {
     pub(super) async fn read_page(
         &self,
@@ -267,24 +272,7 @@ impl Apollo {
             query: endpoint.query,
             body: endpoint.body,
         };
-        session
-            .ask(&action, |credentials| {
-                Box::pin(self.ask(&request, credentials))
-            })
-            .await
-    }
-
-    async fn ask(
-        &self,
-        request: &Request<'_>,
-        credentials: Credentials,
-    ) -> Result<Answered, ProviderError> {
-        let response = self.http.send(request, &credentials).await?;
-        if response.is_success() {
-            let usage = usage::usage_of(&response);
-            return Ok(Answered { response, usage });
-        }
-        Err(error::classify(&response).without_secret(credentials.sent_secret()))
+        session.call(&self.http, &action, &request, &JUDGE).await
     }
 }
 

@@ -54,7 +54,6 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
         records_per_hour: Some(10_000),
         records_per_day: Some(50_000),
     },
-    oauth: None,
     make: |config| Ok(Arc::new(Apollo::new(config)?)),
 };
 
@@ -79,10 +78,7 @@ impl Apollo {
         } = config;
         let provider = "apollo";
         let passthrough = Passthrough::new(provider, &base_url, authorization)?;
-        let http = match transport {
-            Some(transport) => Http::over(provider, &base_url, authorization, transport)?,
-            None => Http::new(provider, &base_url, authorization)?,
-        };
+        let http = Http::new(provider, &base_url, authorization, transport)?;
         Ok(Self { http, passthrough })
     }
 

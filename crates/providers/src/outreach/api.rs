@@ -1,6 +1,6 @@
 //! Outreach's endpoints: what is supported, and the requests.
 
-use syncline_model::{Credentials, Object, Watermark};
+use syncline_model::{Object, Watermark};
 
 use super::{Outreach, PROVIDER, error, page, usage};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     json::{self, Fields},
     live::Parameter,
     provider::{ListRequest, Page, Support},
-    session::{Answered, Session},
+    session::{Judge, Session},
 };
 
 /// The maximum page size.
@@ -72,6 +72,11 @@ fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<Parameter> {
     }
     query
 }
+
+const JUDGE: Judge = Judge {
+    usage: usage::usage_of,
+    classify: error::classify,
+};
 
 impl Outreach {
     /// A page of an object's records that match the filters.
@@ -151,24 +156,7 @@ impl Outreach {
             query,
             body: None,
         };
-        session
-            .ask(REQUESTS, |credentials| {
-                Box::pin(self.ask(&request, credentials))
-            })
-            .await
-    }
-
-    async fn ask(
-        &self,
-        request: &Request<'_>,
-        credentials: Credentials,
-    ) -> Result<Answered, ProviderError> {
-        let response = self.http.send(request, &credentials).await?;
-        if response.is_success() {
-            let usage = usage::usage_of(&response);
-            return Ok(Answered { response, usage });
-        }
-        Err(error::classify(&response).without_secret(credentials.sent_secret()))
+        session.call(&self.http, REQUESTS, &request, &JUDGE).await
     }
 }
 

@@ -46,7 +46,6 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
     name: NAME,
     base_url: "https://api.outreach.io",
     limits: VolumeLimits::NONE,
-    oauth: Some(&oauth::RULES),
     make: |config| Ok(Arc::new(Outreach::new(config)?)),
 };
 
@@ -71,10 +70,7 @@ impl Outreach {
         let provider = "outreach";
         let passthrough = Passthrough::new(provider, &base_url, authorization)?;
         let oauth = OAuthServer::new(NAME, &oauth::RULES, oauth, transport.clone())?;
-        let http = match transport {
-            Some(transport) => Http::over(provider, &base_url, authorization, transport)?,
-            None => Http::new(provider, &base_url, authorization)?,
-        };
+        let http = Http::new(provider, &base_url, authorization, transport)?;
         Ok(Self {
             http: http.speaking(MediaType::JsonApi),
             oauth,

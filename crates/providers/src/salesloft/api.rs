@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use syncline_model::{Credentials, Object};
+use syncline_model::Object;
 
 use super::{
     PROVIDER, Salesloft, error, page, usage,
@@ -15,7 +15,7 @@ use crate::{
     json::{self, Fields},
     live::Parameter,
     provider::{ListRequest, Page, Support},
-    session::{Answered, Session},
+    session::{Judge, Session},
 };
 
 /// The maximum page size of Salesloft's lists.
@@ -103,6 +103,11 @@ fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> End
     }
 }
 
+const JUDGE: Judge = Judge {
+    usage: usage::usage_of,
+    classify: error::classify,
+};
+
 impl Salesloft {
     /// A page of an object's records that match the filters. Salesloft ignores filters that it doesn't
     /// know.
@@ -164,24 +169,7 @@ impl Salesloft {
             query: endpoint.query,
             body: None,
         };
-        session
-            .ask(COUNTED_AS, |credentials| {
-                Box::pin(self.ask(&request, credentials))
-            })
-            .await
-    }
-
-    async fn ask(
-        &self,
-        request: &Request<'_>,
-        credentials: Credentials,
-    ) -> Result<Answered, ProviderError> {
-        let response = self.http.send(request, &credentials).await?;
-        if response.is_success() {
-            let usage = usage::usage_of(&response);
-            return Ok(Answered { response, usage });
-        }
-        Err(error::classify(&response).without_secret(credentials.sent_secret()))
+        session.call(&self.http, COUNTED_AS, &request, &JUDGE).await
     }
 }
 

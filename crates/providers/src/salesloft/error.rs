@@ -5,8 +5,9 @@
 
 use syncline_model::Denial;
 
-use super::usage;
+use super::{PROVIDER, usage};
 use crate::{
+    answer,
     error::{ErrorKind, ProviderError, Window},
     http::Response,
     json::{self, Fields, text_of},
@@ -50,18 +51,12 @@ fn denial(message: &str) -> Denial {
 }
 
 fn message_of(response: &Response, body: &str) -> String {
-    let html = body.starts_with('<')
-        || response
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("text/html"));
-    let said = if html { None } else { text_in(body) };
-    said.unwrap_or_else(|| match response.header("location") {
-        Some(target) => format!(
-            "Salesloft answered {} with a redirect to {target}; check the base URL",
-            response.status
-        ),
-        None => format!("Salesloft answered {} without a text", response.status),
-    })
+    let said = if answer::is_html(response, body) {
+        None
+    } else {
+        text_in(body)
+    };
+    said.unwrap_or_else(|| answer::without_text(PROVIDER, response))
 }
 
 fn text_in(body: &str) -> Option<String> {

@@ -20,7 +20,7 @@ mod steps;
 mod usage;
 mod walk;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -30,6 +30,7 @@ use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
 
 use crate::{
     capabilities::Capabilities,
+    check,
     error::{ErrorKind, ProviderError, SetupError},
     http::{self, Http, Response},
     oauth::{OAuthServer, Rules, TokenBody},
@@ -60,12 +61,8 @@ pub(crate) const BUILT_IN: BuiltIn = BuiltIn {
     name: NAME,
     base_url: "https://api.salesloft.com",
     limits: VolumeLimits::NONE,
-    oauth: Some(&RULES),
     make: |config| Ok(Arc::new(Salesloft::new(config)?)),
 };
-
-/// A caller waits for the result, so the check has a deadline of its own.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Salesloft, reached with the tokens of an OAuth application.
 #[derive(Debug)]
@@ -85,39 +82,18 @@ impl Salesloft {
         let provider = "salesloft";
         let passthrough = Passthrough::new(provider, &base_url, authorization)?;
         let oauth = OAuthServer::new(NAME, &RULES, oauth, transport.clone())?;
-        let http = match transport {
-            Some(transport) => Http::over(provider, &base_url, authorization, transport)?,
-            None => Http::new(provider, &base_url, authorization)?,
-        };
+        let http = Http::new(provider, &base_url, authorization, transport)?;
         Ok(Self {
             http,
             oauth,
             passthrough,
         })
     }
-
-    async fn ask_about_token(&self, session: &Session<'_>) -> KeyCheck {
-        match self.me(session).await {
-            Ok(account) => KeyCheck::Valid { account },
-            Err(error) => verdict_of_failure(error),
-        }
-    }
 }
 
 /// Access tokens and the API keys of Salesloft's own customers are sent in the same way.
 fn authorization(credentials: &Credentials) -> Result<(HeaderName, HeaderValue), ProviderError> {
     http::bearer(credentials.sent_secret())
-}
-
-/// What a failed request says about the token.
-fn verdict_of_failure(error: ProviderError) -> KeyCheck {
-    let reason = error.message;
-    match error.kind {
-        ErrorKind::Unauthorized => KeyCheck::Rejected { reason },
-        // Salesloft knows the token and only denies this endpoint.
-        ErrorKind::Forbidden(_) => KeyCheck::Valid { account: None },
-        _ => KeyCheck::Unclear { reason },
-    }
 }
 
 #[async_trait]
@@ -143,23 +119,15 @@ impl Provider for Salesloft {
     }
 
     async fn reach(&self) -> Result<Response, ProviderError> {
-        let asking = tokio::time::timeout(CHECK_TIMEOUT, self.http.reach());
-        asking.await.unwrap_or_else(|_| {
-            let message = format!("no response within {} s", CHECK_TIMEOUT.as_secs());
-            Err(ProviderError::new(ErrorKind::Timeout, None, &message))
-        })
+        check::reach(&self.http).await
     }
 
     async fn check(&self, credentials: &Credentials) -> KeyCheck {
-        let session = Session::unmetered(credentials);
-        let asking = self.ask_about_token(&session);
-        let answered = tokio::time::timeout(CHECK_TIMEOUT, asking).await;
-        answered.unwrap_or_else(|_| KeyCheck::Unclear {
-            reason: format!(
-                "Salesloft did not answer within {} s",
-                CHECK_TIMEOUT.as_secs()
-            ),
-        })
+        match check::in_time(self.account(credentials)).await {
+            Some(Ok(account)) => KeyCheck::Valid { account },
+            Some(Err(error)) => check::verdict_of_failure(error),
+            None => check::unanswered(PROVIDER),
+        }
     }
 
     async fn account(&self, credentials: &Credentials) -> Result<Option<String>, ProviderError> {

@@ -5,6 +5,9 @@
     reason = "a test's helpers may panic as its tests do"
 )]
 
+#[path = "../in_process/mod.rs"]
+mod in_process;
+
 mod access;
 mod lists;
 mod live;

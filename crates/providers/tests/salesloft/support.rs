@@ -2,45 +2,16 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use syncline_model::{OAuthTokens, Object, Order};
 use syncline_providers::{
-    Credentials, ListRequest, OAuthConfig, Outgoing, Provider, ProviderConfig, ProviderError,
-    Providers, Response, Transport, http::HeaderMap, salesloft,
+    Credentials, ListRequest, OAuthConfig, Provider, ProviderConfig, ProviderError, Providers,
+    salesloft,
 };
-use syncline_sim::{Options, SalesloftOptions, SimRequest, Simulator, Team};
+use syncline_sim::{Options, SalesloftOptions, Simulator, Team};
 
-/// The simulator as a transport.
-struct InProcess {
-    sim: Simulator,
-    now: DateTime<Utc>,
-}
-
-#[async_trait]
-impl Transport for InProcess {
-    async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
-        let request = SimRequest {
-            method: request.method,
-            path: request.url.path().to_owned(),
-            query: request.url.query().map(str::to_owned),
-            headers: request.headers,
-            body: request.body.unwrap_or_default(),
-        };
-        let reply = self.sim.respond(self.now, &request);
-        let mut headers = HeaderMap::new();
-        for (name, value) in &reply.headers {
-            let name: reqwest::header::HeaderName = name.parse().unwrap();
-            headers.append(name, value.parse().unwrap());
-        }
-        Ok(Response {
-            status: reply.status,
-            headers,
-            body: reply.body,
-        })
-    }
-}
+use crate::in_process::InProcess;
 
 /// After everything in the simulated world.
 pub(crate) fn now() -> DateTime<Utc> {
