@@ -128,7 +128,7 @@ impl Outreach {
         self.read(session, &format!("{ROOT}/{path}"), query).await
     }
 
-    /// The user whose tokens these are; `None` if it can't be seen. Outreach's limit is the user's,
+    /// The user whose tokens these are, and of which organisation; `None` if it can't be seen. Outreach's limit is the user's,
     /// for all applications together.
     pub(super) async fn caller(
         &self,
@@ -163,16 +163,21 @@ impl Outreach {
 fn caller_in(response: &Response) -> Result<Option<String>, ProviderError> {
     let text = json::clean(&response.body);
     let root = Fields::parse(&text).ok_or_else(|| unreadable(response, "it is not an object"))?;
-    let id = || {
+    let caller = || {
         let Some(meta) = root.object("meta")? else {
             return Ok(None);
         };
-        match meta.object("user")? {
-            Some(user) => user.filled_text("id"),
-            None => Ok(None),
-        }
+        let Some(user) = meta.object("user")? else {
+            return Ok(None);
+        };
+        // Nothing says that users of two organisations have different numbers.
+        let instance = meta.filled_text("instanceUrl")?;
+        Ok(user.filled_text("id")?.map(|id| match instance {
+            Some(instance) => format!("{id} of {instance}"),
+            None => id,
+        }))
     };
-    id().map_err(|malformed: json::Malformed| unreadable(response, &malformed.to_string()))
+    caller().map_err(|malformed: json::Malformed| unreadable(response, &malformed.to_string()))
 }
 
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {

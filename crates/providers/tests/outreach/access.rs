@@ -45,8 +45,13 @@ async fn all_calls_count_under_one_name() {
 #[tokio::test]
 async fn tokens_are_valid_and_name_their_user() {
     let (sim, outreach) = both(10);
-    let user = Some(sim.read(0, |team| team.user_ids().remove(0)));
-    assert_eq!(outreach.account(&access()).await, Ok(user.clone()));
+    let id = sim.read(0, |team| team.user_ids().remove(0));
+    let user = outreach.account(&access()).await.unwrap();
+    let named = user.clone().unwrap();
+    assert!(
+        named.starts_with(&format!("{id} of https://app.example/")),
+        "{named}"
+    );
     let expected = KeyCheck::Valid { account: user };
     assert_eq!(outreach.check(&access()).await, expected);
     sim.edit(0, |team| team.expire_access_tokens(now()));
