@@ -247,6 +247,17 @@ async fn a_cursor_leads_on_in_its_list_and_nowhere_else(database: Database) {
     assert_eq!(asked.len(), 5, "Outreach has refused the token");
 }
 
+#[apply(on_both_databases)]
+async fn a_token_that_salesloft_never_gave_is_refused_before_anything_is_sent(database: Database) {
+    let app = SALESLOFT.connected(database, 5).await;
+    let before = app.apollo.ledger().len();
+    for forged in ["https://elsewhere.example/", "{}", "[]"] {
+        let answer = app.get(&forged_url(forged)).await;
+        assert_eq!(answer.error(), (400, "VALIDATION_ERROR", "cursor"));
+    }
+    assert_eq!(app.apollo.ledger().len(), before);
+}
+
 /// A page of contacts, told by a forged token.
 fn forged_url(token: &str) -> String {
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -3,7 +3,10 @@
 use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Record, Records};
-use syncline_providers::capabilities::{LivePageRequest, NextLivePage};
+use syncline_providers::{
+    ErrorKind, ProviderError,
+    capabilities::{LivePageRequest, NextLivePage},
+};
 use syncline_store::{Connection, Table};
 
 use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList};
@@ -48,6 +51,16 @@ impl PageAsked {
             page: self.page,
             token: self.token.as_deref(),
             size: self.size,
+        }
+    }
+
+    /// The answer to a failed request for it. A provider's module that can't read a token sends nothing:
+    /// then the cursor was forged.
+    pub(super) fn refused(&self, error: ProviderError) -> ApiError {
+        let was_sent = error.status.is_some() || error.kind != ErrorKind::Rejected;
+        match self.token {
+            Some(_) if !was_sent => cursor::foreign(),
+            _ => error.into(),
         }
     }
 
@@ -128,7 +141,8 @@ pub(super) async fn list<T: Table + Serialize>(
         .capabilities()
         .live_reads_of(T::OBJECT)?
         .list_live(&remote.session(), T::OBJECT, ask.request())
-        .await?;
+        .await
+        .map_err(|error| ask.refused(error))?;
     Ok(JsonBody(RecordList {
         pagination: pagination(T::OBJECT, None, &ask, page.next, page.total),
         records: bodies::<T>(state, page.records, asked.include_raw_data),

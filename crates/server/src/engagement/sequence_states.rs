@@ -141,7 +141,8 @@ async fn of_sequence(
         .capabilities()
         .live_reads()?
         .states_of_sequence(&remote.session(), sequence_id, ask.request())
-        .await?;
+        .await
+        .map_err(|error| ask.refused(error))?;
     Ok(JsonBody(RecordList {
         pagination: live::pagination(object, of, &ask, page.next, page.total),
         records: live::bodies(state, page.records, asked.include_raw_data),
