@@ -27,6 +27,24 @@ const ENOUGH_ANSWERS: u32 = 100;
 /// The maximum number of passes over a small object in one run.
 const MOST_PASSES: u32 = 3;
 
+/// What came of a lookup.
+struct LookupAnswer {
+    outcome: LookupOutcome,
+    /// Records in the response.
+    served: i64,
+    usage: Vec<WindowUsage>,
+}
+
+impl From<Lookup> for LookupAnswer {
+    fn from(lookup: Lookup) -> Self {
+        Self {
+            outcome: outcome_of(lookup.found),
+            served: lookup.served,
+            usage: lookup.usage,
+        }
+    }
+}
+
 impl Engine {
     /// One step towards the end of a scan whose pages have been read.
     pub(crate) async fn conclude(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
@@ -205,10 +223,10 @@ impl Engine {
         leased.tries_from(self.clock.now());
         let provider = self.provider_of(&leased.scan);
         match provider.get(&credentials, object, &next.id).await {
-            Ok(Lookup { found, usage }) => {
+            Ok(lookup) => {
                 leased.answered();
-                let outcome = outcome_of(found);
-                self.note_lookup(leased, run, &next.rows, &outcome, &usage, permit)
+                let answer = LookupAnswer::from(lookup);
+                self.note_lookup(leased, run, &next.rows, &answer, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -220,8 +238,12 @@ impl Engine {
                      {error}"
                 );
                 leased.answered();
-                let outcome = LookupOutcome::Unclear;
-                self.note_lookup(leased, run, &next.rows, &outcome, &error.usage, permit)
+                let answer = LookupAnswer {
+                    outcome: LookupOutcome::Unclear,
+                    served: 0,
+                    usage: error.usage,
+                };
+                self.note_lookup(leased, run, &next.rows, &answer, permit)
                     .await?;
                 Ok(Step::Page)
             }
@@ -238,20 +260,22 @@ impl Engine {
         leased: &mut LeasedScan,
         run: &ScanRun,
         rows: &[String],
-        outcome: &LookupOutcome,
-        usage: &[WindowUsage],
+        answer: &LookupAnswer,
         permit: Permit,
     ) -> Result<(), StoreError> {
-        let is_found = *outcome == LookupOutcome::Found;
-        let records = i64::from(is_found);
+        let LookupAnswer {
+            outcome,
+            served,
+            usage,
+        } = answer;
         let mut checkpoint = leased.scan.checkpoint.clone();
         checkpoint.sweep.lookups += 1;
         checkpoint.sweep.gone += u32::from(matches!(outcome, LookupOutcome::Gone(_)));
-        checkpoint.sweep.found += u32::from(is_found);
-        checkpoint.records_asked += records;
+        checkpoint.sweep.found += u32::from(*outcome == LookupOutcome::Found);
+        checkpoint.records_asked += served;
         let spending = Spending {
             permit,
-            records: Some(records),
+            records: Some(*served),
             at: self.clock.now(),
             endpoint: self
                 .provider_of(&leased.scan)

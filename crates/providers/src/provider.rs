@@ -169,6 +169,9 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
     pub found: Found,
+    /// Records in the response, which is what counts against limits: one that is deleted may still be
+    /// shown.
+    pub served: i64,
     /// The usage of the endpoint's request windows, from the response's headers.
     pub usage: Vec<WindowUsage>,
 }

@@ -128,7 +128,8 @@ impl Provider for Rolodex {
     }
 
     async fn get(&self, _: &Credentials, _: Object, id: &str) -> Result<Lookup, ProviderError> {
-        let found = if self.names.lock().unwrap().contains(&id) {
+        let is_there = self.names.lock().unwrap().contains(&id);
+        let found = if is_there {
             Found::Exists
         } else {
             Found::Gone {
@@ -137,6 +138,7 @@ impl Provider for Rolodex {
         };
         Ok(Lookup {
             found,
+            served: i64::from(is_there),
             usage: Vec::new(),
         })
     }

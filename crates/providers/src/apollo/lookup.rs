@@ -62,13 +62,18 @@ impl Apollo {
             Ok(response) => {
                 let usage = usage::usage_of(&response);
                 match found_in(&response, kind, id) {
-                    Ok(found) => Ok(Lookup { found, usage }),
+                    Ok(found) => Ok(Lookup {
+                        found,
+                        served: 1,
+                        usage,
+                    }),
                     Err(error) => Err(error.with_usage(usage)),
                 }
             }
             Err(error) => match found_despite(&error, kind) {
                 Some(found) => Ok(Lookup {
                     found,
+                    served: 0,
                     usage: error.usage,
                 }),
                 None => Err(error),

@@ -31,13 +31,18 @@ impl Outreach {
             Ok(response) => {
                 let usage = usage::usage_of(&response);
                 match found_in(&response, id) {
-                    Ok(found) => Ok(Lookup { found, usage }),
+                    Ok(found) => Ok(Lookup {
+                        found,
+                        served: 1,
+                        usage,
+                    }),
                     Err(error) => Err(error.with_usage(usage)),
                 }
             }
             Err(error) => match found_despite(&error) {
                 Some(found) => Ok(Lookup {
                     found,
+                    served: 0,
                     usage: error.usage,
                 }),
                 None => Err(error),
