@@ -79,6 +79,16 @@ impl Team {
         self.org.ruleset = ruleset;
     }
 
+    pub(super) fn shortname(&self) -> String {
+        let domain: String = self.domain();
+        domain.trim_end_matches(".example").to_owned()
+    }
+
+    /// Where the organisation's users sign in.
+    pub fn instance_url(&self) -> String {
+        format!("https://app.example/{}", self.shortname())
+    }
+
     /// Removes the histogram from prospects from 2026-10-01 on, or earlier if it is switched off.
     pub(crate) fn drop_histogram_if_due(&mut self, now: DateTime<Utc>) {
         let last = NaiveDate::from_ymd_opt(2026, 9, 30);

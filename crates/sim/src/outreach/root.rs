@@ -9,8 +9,6 @@ pub(super) fn root(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let Some(user) = call.team.users.get(&call.access.user_id) else {
         return Err(Refusal::bad_token());
     };
-    let slug: String = call.team.domain();
-    let slug = slug.trim_end_matches(".example");
     let mut caller = Object::new();
     caller
         .raw("id", &user.id)
@@ -21,12 +19,13 @@ pub(super) fn root(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     meta.raw("user", &caller.finish());
     if call.team.org.switches.root == RootMeta::Rich {
         let mut org = Object::new();
-        org.raw("id", &call.team.id).text("shortname", slug);
+        org.raw("id", &call.team.id)
+            .text("shortname", &call.team.shortname());
         let mut app = Object::new();
         app.text("name", "Sync");
         meta.raw("org", &org.finish()).raw("app", &app.finish());
     }
-    meta.text("instanceUrl", &format!("https://app.example/{slug}"));
+    meta.text("instanceUrl", &call.team.instance_url());
     let mut links = Object::new();
     links.text("self", &call.link(&[]));
     let mut o = Object::new();

@@ -81,6 +81,12 @@ impl Resource for SequenceStates {
         let mut states = contacts.flat_map(states_of);
         states.find(|row| row.state.id == id)
     }
+
+    /// The states of a hidden prospect are hidden too.
+    fn hidden(team: &Team, id: &str) -> bool {
+        let row = Self::find(team, id);
+        row.is_some_and(|row| team.contacts.is_hidden(&row.contact.id))
+    }
 }
 
 impl<'t> Item<'t> for StateRow<'t> {

@@ -49,6 +49,20 @@ impl Team {
         states.map(|state| state.id.clone()).collect()
     }
 
+    /// Ids of the sequences that a contact has states in; none while the contact is deleted.
+    pub fn sequence_ids_of(&self, contact_id: &str) -> Vec<String> {
+        let contact = self.there(contact_id);
+        let states = contact.into_iter().flat_map(|contact| &contact.states);
+        states.map(|state| state.sequence_id.clone()).collect()
+    }
+
+    /// Ids of the live contacts in the trash.
+    pub fn trashed_ids(&self) -> Vec<String> {
+        let live = self.contacts.all().iter().filter(|contact| contact.live());
+        let trashed = live.filter(|contact| contact.trashed_at.is_some());
+        trashed.map(|contact| contact.id.clone()).collect()
+    }
+
     /// Whether a live contact has a sequence state with this id. States of other contacts may have
     /// the same id.
     pub fn has_state(&self, contact_id: &str, state_id: &str) -> bool {

@@ -145,6 +145,10 @@ impl Team {
         &self.id
     }
 
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// The key is unknown from now on.
     pub fn revoke_key(&mut self, key: &str) {
         self.keys.retain(|known| known.key != key);
