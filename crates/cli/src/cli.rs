@@ -313,6 +313,9 @@ pub(crate) struct SimulateArgs {
     /// How much goes wrong: with requests, answers, the provider and the processes.
     #[arg(long, value_enum, default_value_t = Faults::Light)]
     pub(crate) faults: Faults,
+    /// The provider to simulate [default: drawn].
+    #[arg(long, value_enum)]
+    pub(crate) provider: Option<Simulated>,
     /// Run this many seeds, from this one upwards.
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub(crate) seeds: u64,
@@ -331,6 +334,13 @@ pub(crate) enum Faults {
     Heavy,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Simulated {
+    Apollo,
+    Outreach,
+    Salesloft,
+}
+
 #[derive(Args)]
 pub(crate) struct OpenapiArgs {
     /// The directory of the documents.
@@ -342,9 +352,9 @@ pub(crate) struct OpenapiArgs {
 }
 
 const SIMULATION: &str = "\
-The engine, the store (a temporary embedded database) and Apollo's client are those of `serve`, with
-a simulated Apollo. Each step is chosen at random from the seed: a tick, a lease, a request, edits
-at the provider, a fault, a crash, time passing. After each step the invariants are checked.
+The engine, the store (a temporary embedded database) and the providers' clients are those of
+`serve`, with a simulated Apollo, Outreach or Salesloft. Each step is chosen at random from the seed:
+a tick, a lease, a request, edits at the provider, a fault, a crash, time passing. After each step the invariants are checked.
 
 Prints one line per violated invariant and, for each seed, a digest of all that happened. Status 1
 if an invariant was violated. --trace shows the steps of a seed.

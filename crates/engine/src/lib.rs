@@ -18,6 +18,7 @@ mod report;
 mod scan;
 mod schedule;
 mod seen;
+mod sleep;
 mod spending;
 mod sweep;
 mod tokens;
@@ -36,6 +37,7 @@ pub use foreground::ForegroundEnd;
 pub use leased_scan::LeasedScan;
 pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
+pub use sleep::Sleep;
 pub use tokens::{NoFirstTokens, NoTokens, Tokens};
 
 /// The engine's settings; the defaults are for production.
@@ -65,6 +67,8 @@ pub struct EngineConfig {
     pub keep_messages: Duration,
     /// How long the audit log is kept.
     pub keep_audit_log: Duration,
+    /// How a step waits for another process's refresh of its tokens.
+    pub sleep: Sleep,
 }
 
 /// The exponential backoff of a request to a provider that failed for a transient reason.
@@ -93,6 +97,7 @@ impl Default for EngineConfig {
             keep_runs: Duration::from_hours(90 * 24),
             keep_messages: Duration::from_hours(90 * 24),
             keep_audit_log: Duration::from_hours(365 * 24),
+            sleep: Sleep::default(),
         }
     }
 }
@@ -148,7 +153,12 @@ impl Engine {
         config: EngineConfig,
     ) -> Self {
         Self {
-            tokens: Tokens::new(store.clone(), providers.clone(), clock.clone()),
+            tokens: Tokens::new(
+                store.clone(),
+                providers.clone(),
+                clock.clone(),
+                config.sleep.clone(),
+            ),
             store,
             providers,
             clock,

@@ -13,11 +13,16 @@ use std::{
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
-use syncline_model::{Clock, Credentials, OAuthClient, OAuthTokens, ProviderName, Time};
+use syncline_model::{
+    Clock, Credentials, OAuthClient, OAuthTokens, ProviderName, Time,
+    mutation::{self, Mutation},
+};
 use syncline_providers::{OAuthServer, Providers, TokenError, TokenErrorKind, oauth::Code};
 use syncline_store::{
     ConfiguredProvider, FailedRefresh, RefreshLease, Store, StoreError, StoredCredentials,
 };
+
+use crate::sleep::Sleep;
 
 /// Tokens are refreshed this long before they expire, and up to a minute earlier.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
@@ -45,6 +50,7 @@ pub struct Tokens {
     store: Store,
     providers: Providers,
     clock: Arc<dyn Clock>,
+    sleep: Sleep,
 }
 
 /// There is no valid access token.
@@ -89,11 +95,17 @@ pub(crate) fn keep_alive(server: &OAuthServer) -> TimeDelta {
 }
 
 impl Tokens {
-    pub fn new(store: Store, providers: Providers, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        providers: Providers,
+        clock: Arc<dyn Clock>,
+        sleep: Sleep,
+    ) -> Self {
         Self {
             store,
             providers,
             clock,
+            sleep,
         }
     }
 
@@ -150,7 +162,7 @@ impl Tokens {
                     reason: "another process has been refreshing it for too long".to_owned(),
                 });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.sleep.sleep(LOOK_EVERY).await;
         }
     }
 
@@ -259,6 +271,12 @@ impl Tokens {
         lease: &RefreshLease,
         tokens: OAuthTokens,
     ) -> Result<Option<StoredCredentials>, NoTokens> {
+        if mutation::on(Mutation::TokenUsedBeforeStored)
+            && let Ok(provider) = self.providers.get(stored.provider)
+        {
+            // What the provider says doesn't matter: the request shows it that the token arrived.
+            let _ = provider.account(&Credentials::OAuth(tokens.clone())).await;
+        }
         let every = keep_alive(server);
         let mut tries = 1;
         let is_saved = loop {
@@ -266,7 +284,7 @@ impl Tokens {
                 Err(error) if tries < TRIES_TO_STORE => {
                     tracing::warn!("new access tokens could not be stored yet: {error}");
                     tries += 1;
-                    tokio::time::sleep(BETWEEN_TRIES).await;
+                    self.sleep.sleep(BETWEEN_TRIES).await;
                 }
                 saved => break saved?,
             }

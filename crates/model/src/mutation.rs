@@ -11,6 +11,9 @@ pub enum Mutation {
     SweepAfterCapped,
     /// A read of what changed is treated as a read of everything.
     PartialReadSweeps,
+    /// Where a list is read in windows, the next one begins after the time of the last record, so that
+    /// further records of that time are not read.
+    TieIsLost,
     /// A row that a single scan didn't see is deleted.
     DeleteWithoutConfirmation,
     /// "Not authorized" is treated as "deleted".
@@ -51,11 +54,17 @@ pub enum Mutation {
     FutureLeaseHolds,
     /// Records read while a clock was ahead count as of that time.
     FutureSpendingCounts,
+    /// A new OAuth token is tried before it is stored.
+    TokenUsedBeforeStored,
+    /// A process doesn't wait for another one's refresh of the same tokens.
+    TwoRefreshes,
 }
 
 impl Mutation {
     pub const ALL: &[Self] = &[
         Self::SweepAfterCapped,
+        Self::PartialReadSweeps,
+        Self::TieIsLost,
         Self::DeleteWithoutConfirmation,
         Self::NotAuthorizedConfirms,
         Self::SettleOutsideTransaction,
@@ -76,6 +85,8 @@ impl Mutation {
         Self::FutureTimesAreKept,
         Self::FutureLeaseHolds,
         Self::FutureSpendingCounts,
+        Self::TokenUsedBeforeStored,
+        Self::TwoRefreshes,
     ];
 }
 

@@ -1,24 +1,24 @@
 //! The users of Syncline: they connect accounts, trigger runs, pause and resume, and set new keys.
 //! The calls to the store and the provider are those of the server's handlers.
 
+use secrecy::ExposeSecret as _;
 use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{
-    Credentials, LimitOverrides, Object, ProviderName, SyncConfigData, Time, VolumeLimits,
-    sync_config::CommonObjectConfig,
+    Credentials, LimitOverrides, Object, SyncConfigData, Time, VolumeLimits,
+    sync_config::SyncStrategy,
 };
-use syncline_providers::{Providers, apollo};
-use syncline_sim::{Plan as PricePlan, Quota};
-use syncline_store::{Connection, NewCustomer, Start, Store, StoreError, Tenant};
+use syncline_providers::Providers;
+use syncline_sim::{Plan as PricePlan, Quota, Team};
+use syncline_store::{Connection, NewCustomer, Start, Store, StoreError};
 
 use crate::{
     dice::Dice,
     process::Live,
+    provider::SimulatedProvider,
     scenario::{self, Scenario},
     wire::Wire,
-    world::key_name,
+    world::{World, key_name},
 };
-
-const PROVIDER: ProviderName = apollo::NAME;
 
 /// A customer with a connection.
 pub(crate) struct Client {
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     pub(crate) team: usize,
     key_number: usize,
     generation: u32,
-    key: String,
+    credentials: Credentials,
     /// The largest limits that its connection has had.
     pub(crate) limits: VolumeLimits,
     /// Its present limits, and since when; the larger ones if a process crashed while it set
@@ -63,15 +63,15 @@ pub(crate) async fn connect_all(
     scenario: &Scenario,
 ) -> anyhow::Result<Vec<Client>> {
     let store = &live.store;
+    let simulated = scenario.provider;
     let application = store
-        .find_or_create_application("simulated", &live.providers.enabled_at_first())
+        .find_or_create_application("simulated", &[(simulated.name, config_of(scenario))])
         .await?;
     let tenant = store.tenant(&application.id);
-    configure(&tenant, scenario).await?;
     let providers = tenant.list_providers().await?;
     let provider = providers
         .into_iter()
-        .find(|provider| provider.name == PROVIDER)
+        .find(|provider| provider.name == simulated.name)
         .ok_or_else(|| anyhow::anyhow!("a new application has the provider"))?;
     let mut clients = Vec::new();
     for (number, it) in scenario.connections.iter().enumerate() {
@@ -83,9 +83,12 @@ pub(crate) async fn connect_all(
                 email: "",
             })
             .await?;
-        let key = key_name(it.team, it.key, 0);
-        let Some(checked) = check(&live.providers, wire, &key).await else {
-            anyhow::bail!("the provider doesn't know the first key");
+        let credentials = match simulated.client {
+            None => Credentials::api_key(key_name(it.team, it.key, 0)),
+            Some(_) => wire.world.grant_tokens(it.team, None),
+        };
+        let Some(checked) = check(&live.providers, wire, &credentials).await else {
+            anyhow::bail!("the provider doesn't know the first credentials");
         };
         let connect = Connect {
             customer_id: &customer_id,
@@ -100,9 +103,9 @@ pub(crate) async fn connect_all(
             team: it.team,
             key_number: it.key,
             generation: 0,
-            key,
-            limits: VolumeLimits::default().with(it.limits),
-            present: (VolumeLimits::default().with(it.limits), wire.world.now()),
+            credentials,
+            limits: simulated.limits().with(it.limits),
+            present: (simulated.limits().with(it.limits), wire.world.now()),
             first_limits: it.limits,
             has_other_limits: false,
             is_narrow: false,
@@ -112,40 +115,32 @@ pub(crate) async fn connect_all(
     Ok(clients)
 }
 
-async fn configure(tenant: &Tenant, scenario: &Scenario) -> anyhow::Result<()> {
-    let configs = tenant.list_sync_configs().await?;
-    let Some(config) = configs.first() else {
-        anyhow::bail!("a new application has a sync config");
-    };
-    let mut wanted = SyncConfigData::hourly(Object::ALL);
-    wanted.default_config.period_ms = scenario.period.num_milliseconds();
-    wanted.common_objects = scenario
-        .objects
-        .iter()
-        .map(|object| CommonObjectConfig {
-            object: object.to_string(),
-            sync_strategy_override: None,
-            associations_to_fetch: None,
-        })
-        .collect();
-    let store = tenant.store();
-    store.update_sync_config(config, &wanted, true).await?;
-    Ok(())
+fn config_of(scenario: &Scenario) -> SyncConfigData {
+    let mut config = SyncConfigData::hourly(&scenario.objects);
+    config.default_config.period_ms = scenario.period.num_milliseconds();
+    if let Some(most) = scenario.incrementals {
+        config.default_config.strategy = SyncStrategy::FullThenIncremental;
+        config.default_config.full_sync_every_n_incrementals = Some(most);
+    }
+    config
 }
 
-/// `None`: the provider rejects the key, so nothing is stored.
-async fn check(providers: &Providers, wire: &Wire, key: &str) -> Option<CheckedCredentials> {
+/// `None`: the provider rejects the credentials, so nothing is stored.
+async fn check(
+    providers: &Providers,
+    wire: &Wire,
+    credentials: &Credentials,
+) -> Option<CheckedCredentials> {
     wire.announce(None, false);
-    let provider = providers.get(PROVIDER).ok()?;
-    let credentials = Credentials::api_key(key);
-    CheckedCredentials::check(&**provider, credentials)
+    let provider = providers.get(wire.world.provider.name).ok()?;
+    CheckedCredentials::check(&**provider, credentials.clone())
         .await
         .ok()
 }
 
 impl Client {
-    /// Gives the connection another key, possibly one that may read contacts only.
-    pub(crate) async fn change_key(
+    /// Gives the connection other credentials, possibly some that may read contacts only.
+    pub(crate) async fn change_credentials(
         &mut self,
         live: &Live,
         wire: &Wire,
@@ -153,23 +148,43 @@ impl Client {
     ) -> Result<Done, StoreError> {
         self.generation += 1;
         let generation = self.generation;
-        let key = key_name(self.team, self.key_number, generation);
-        let key = format!("{key}-{}", self.connection.customer_id);
-        wire.world.add_key(self.team, &key, scopes);
-        let Some(checked) = check(&live.providers, wire, &key).await else {
-            return Ok(Done::new("a new key is rejected"));
+        let credentials = self.authorize(&wire.world, scopes);
+        let Some(checked) = check(&live.providers, wire, &credentials).await else {
+            return Ok(Done::new("new credentials are rejected"));
         };
         self.is_unsure = true;
         checked
             .reconnect(&live.store, &self.connection, None, None)
             .await?;
-        self.key = key;
+        self.credentials = credentials;
         self.is_unsure = false;
         self.is_narrow = scopes.is_some();
         Ok(Done::new(format!(
-            "{} has key {generation}",
+            "{} has credentials {generation}",
             self.connection.customer_id
         )))
+    }
+
+    /// New credentials at the provider.
+    fn authorize(&self, world: &World, scopes: Option<&[&str]>) -> Credentials {
+        if world.provider.client.is_some() {
+            return world.grant_tokens(self.team, scopes);
+        }
+        let key = key_name(self.team, self.key_number, self.generation);
+        let key = format!("{key}-{}", self.connection.customer_id);
+        world.add_key(self.team, &key, scopes);
+        Credentials::api_key(key)
+    }
+
+    /// The provider accepts the connection's credentials no more.
+    fn revoke(&self, world: &World) {
+        match &self.credentials {
+            Credentials::ApiKey(key) => {
+                let key = key.expose_secret();
+                world.edit(self.team, |team, _| team.revoke_key(key));
+            }
+            Credentials::OAuth(_) => world.revoke_tokens(self.team),
+        }
     }
 
     /// Sets other limits for the connection. If the process crashes meanwhile, it is unknown
@@ -180,17 +195,29 @@ impl Client {
         wire: &Wire,
         limits: LimitOverrides,
     ) -> Result<Done, StoreError> {
-        let Some(checked) = check(&live.providers, wire, &self.key).await else {
-            return Ok(Done::new("limits for a key that is rejected"));
+        let new = wire.world.provider.limits().with(limits);
+        let checked = match &self.credentials {
+            Credentials::ApiKey(_) => {
+                let Some(checked) = check(&live.providers, wire, &self.credentials).await else {
+                    return Ok(Done::new("limits for a key that is rejected"));
+                };
+                Some(checked)
+            }
+            // Who sends limits alone keeps the tokens, which only a refresh replaces.
+            Credentials::OAuth(_) => None,
         };
         self.has_other_limits = true;
-        let new = VolumeLimits::default().with(limits);
         self.limits = larger(new, self.limits);
         self.present = (larger(new, self.present.0), wire.world.now());
-        let limits_now = Some(limits);
-        checked
-            .reconnect(&live.store, &self.connection, limits_now, None)
-            .await?;
+        match checked {
+            Some(checked) => {
+                let limits = Some(limits);
+                checked
+                    .reconnect(&live.store, &self.connection, limits, None)
+                    .await?;
+            }
+            None => live.store.set_limits(&self.connection, limits).await?,
+        }
         self.present = (new, wire.world.now());
         Ok(Done::new(format!("limits are {limits:?}")))
     }
@@ -204,6 +231,7 @@ impl Client {
         objects: &[Object],
     ) -> Result<Done, StoreError> {
         let store = &live.store;
+        let provider: &SimulatedProvider = wire.world.provider;
         let object = dice.one(objects);
         let full_refresh = dice.chance(3_000);
         match dice.below(15) {
@@ -229,21 +257,21 @@ impl Client {
                 Ok(Done::new("all resumed"))
             }
             9 => {
-                let key = self.key.clone();
-                wire.world.edit(self.team, |team, _| team.revoke_key(&key));
-                Ok(Done::new("the key is revoked"))
+                self.revoke(&wire.world);
+                Ok(Done::new("the credentials are revoked"))
             }
             10 => {
-                let scopes: Option<&[&str]> = dice.one(&[None, None, Some(&CONTACTS_ONLY)]);
-                self.change_key(live, wire, scopes).await
+                let narrow = wire.world.provider.contacts_only;
+                let scopes = dice.one(&[None, None, Some(narrow)]);
+                self.change_credentials(live, wire, scopes).await
             }
             11..14 => {
                 let contacts = wire.world.read(self.team, |team| {
                     team.live_ids(Object::Contact.as_str()).len()
                 });
                 let limits = match dice.below(2) {
-                    0 => scenario::limits(dice, contacts.max(90)),
-                    _ => scenario::low_limits(dice),
+                    0 => scenario::limits(dice, contacts.max(90), provider),
+                    _ => scenario::low_limits(dice, provider),
                 };
                 self.change_limits(live, wire, limits).await
             }
@@ -253,6 +281,11 @@ impl Client {
                     PricePlan::Custom(Quota::new(5, 20, 200)),
                     PricePlan::Free,
                 ]);
+                if provider.client.is_some() {
+                    // Plans are Apollo's. With OAuth the access tokens end before their time.
+                    wire.world.edit(self.team, Team::expire_access_tokens);
+                    return Ok(Done::new("all access tokens have expired"));
+                }
                 wire.world.edit(self.team, |team, _| team.set_plan(plan));
                 Ok(Done::new(format!("the plan is {plan:?}")))
             }
@@ -278,9 +311,15 @@ impl Client {
                 live.store.resume_sync(&sync).await?;
             }
         }
-        let is_revoked = wire.world.sim.team_with_key(&self.key).is_none();
+        let is_revoked = match &self.credentials {
+            Credentials::ApiKey(key) => {
+                let key = key.expose_secret();
+                wire.world.sim.team_with_key(key).is_none()
+            }
+            Credentials::OAuth(_) => wire.world.may_have_lost_tokens(self.team),
+        };
         if new_key || is_revoked || self.is_narrow || self.is_unsure {
-            self.change_key(live, wire, None).await?;
+            self.change_credentials(live, wire, None).await?;
         }
         if self.has_other_limits {
             self.change_limits(live, wire, self.first_limits).await?;
@@ -322,5 +361,3 @@ fn larger(a: VolumeLimits, b: VolumeLimits) -> VolumeLimits {
         records_per_day: larger(a.records_per_day, b.records_per_day),
     }
 }
-
-const CONTACTS_ONLY: [&str; 2] = ["contacts/search", "contacts/show"];

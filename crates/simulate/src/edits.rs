@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use syncline_model::Object;
-use syncline_sim::{StateKind, Team};
+use syncline_sim::{Dialect, StateKind, Team};
 
 use crate::{dice::Dice, shapes::misshape, world::World};
 
@@ -17,6 +17,14 @@ struct Kind {
     changes: &'static [Object],
     make: fn(&World, &mut Dice, usize) -> bool,
 }
+
+/// What happens at providers that customers connect to by OAuth. Nobody is hidden at Salesloft, where
+/// nothing tells that from a deletion; trash is Outreach's.
+#[rustfmt::skip]
+const MORE_KINDS: &[Kind] = &[
+    Kind { weight: 8,  changes: OF_CONTACTS,  make: trash_contact },
+    Kind { weight: 6,  changes: OF_STATES,    make: enrol_many },
+];
 
 const OF_CONTACTS: &[Object] = &[Object::Contact, Object::SequenceState, Object::Account];
 const OF_STATES: &[Object] = &[Object::Contact, Object::SequenceState, Object::Sequence];
@@ -56,9 +64,15 @@ const KINDS: &[Kind] = &[
 /// Makes a few edits in one team, and returns how many.
 pub(crate) fn batch(world: &World, dice: &mut Dice, team: usize) -> usize {
     let most = dice.one(&[1, 3, 8]);
+    let more = if world.provider.client.is_some() {
+        MORE_KINDS
+    } else {
+        &[]
+    };
+    let kinds: Vec<&Kind> = KINDS.iter().chain(more).collect();
     let mut made = 0;
     for _ in 0..=dice.below(most) {
-        let kind = &KINDS[dice.weighted(KINDS.iter().map(|kind| kind.weight))];
+        let kind = kinds[dice.weighted(kinds.iter().map(|kind| kind.weight))];
         if (kind.make)(world, dice, team) {
             world.note_change(team, kind.changes);
             made += 1;
@@ -174,6 +188,22 @@ fn enrol(world: &World, dice: &mut Dice, team: usize) -> bool {
     enrolled.is_ok()
 }
 
+/// Puts many contacts into a sequence at the same time.
+fn enrol_many(world: &World, dice: &mut Dice, team: usize) -> bool {
+    let Some(sequence) = any_live(world, dice, team, Object::Sequence) else {
+        return false;
+    };
+    let contacts = world.read(team, |team| team.live_ids(Object::Contact.as_str()));
+    let first = dice.below(contacts.len());
+    let some = contacts.iter().skip(first).take(dice.one(&[5, 40, 150]));
+    let mut enrolled = 0;
+    for contact in some {
+        let added = world.edit(team, |team, now| team.enrol(now, contact, &sequence));
+        enrolled += usize::from(added.is_ok());
+    }
+    enrolled > 0
+}
+
 /// A contact that is in a sequence, and the sequence.
 fn any_membership(world: &World, dice: &mut Dice, team: usize) -> Option<(String, String)> {
     let enrolled = world.read(team, |team| {
@@ -183,11 +213,17 @@ fn any_membership(world: &World, dice: &mut Dice, team: usize) -> Option<(String
         enrolled
     });
     let contact = dice.pick(&enrolled)?.clone();
-    let json = world.read(team, |team| team.contact(&contact))?;
-    let states = json["contact_campaign_statuses"].as_array()?;
-    let state = dice.pick(states)?;
-    let sequence = state["emailer_campaign_id"].as_str()?.to_owned();
+    let sequences = world.read(team, |team| team.sequence_ids_of(&contact));
+    let sequence = dice.pick(&sequences)?.clone();
     Some((contact, sequence))
+}
+
+fn trash_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    if world.provider.dialect != Dialect::Outreach {
+        return false;
+    }
+    let id = any_live(world, dice, team, Object::Contact);
+    id.is_some_and(|id| world.edit(team, |team, now| team.trash_contact(now, &id).is_ok()))
 }
 
 fn change_state(world: &World, dice: &mut Dice, team: usize) -> bool {
@@ -210,6 +246,9 @@ fn unenrol(world: &World, dice: &mut Dice, team: usize) -> bool {
 }
 
 fn hide_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
+    if !world.provider.says_hidden {
+        return false;
+    }
     let Some(id) = any_live(world, dice, team, Object::Contact) else {
         return false;
     };
@@ -259,6 +298,9 @@ fn undelete_account(world: &World, dice: &mut Dice, team: usize) -> bool {
 }
 
 fn hide_account(world: &World, dice: &mut Dice, team: usize) -> bool {
+    if !world.provider.says_hidden {
+        return false;
+    }
     let Some(id) = any_live(world, dice, team, Object::Account) else {
         return false;
     };

@@ -5,7 +5,7 @@ use syncline_sim::{Action, Claim, Team, Window};
 
 use crate::{
     dice::Dice,
-    shapes::carrier_of,
+    provider::SimulatedProvider,
     wire::{Armed, Asked, FalseAnswer, Wire},
     world::World,
 };
@@ -14,22 +14,26 @@ const NO_PLAN: &str = r#"{"error":"This is not accessible with this api_key on a
 
 /// Arms one fault and returns its description.
 pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> String {
-    let object = carrier_of(object);
-    let by_id = matches!(object, Object::Contact | Object::Account) && dice.chance(2_000);
-    let on = if by_id {
+    let provider = wire.world.provider;
+    let object = provider.carrier_of(object);
+    let by_id = provider.has_lookup(object) && dice.chance(2_000);
+    let on = if provider.client.is_some() && dice.chance(1_000) {
+        Asked::Token
+    } else if by_id {
         Asked::Get(object)
     } else {
         Asked::List(object)
     };
-    let (action, lie) = match dice.below(if by_id { 11 } else { 20 }) {
-        0..8 => (refusal(dice), None),
+    let is_list = matches!(on, Asked::List(_));
+    let (action, lie) = match dice.below(if is_list { 20 } else { 11 }) {
+        0..8 => (refusal(dice, provider), None),
         8..11 => (Action::InvalidResponse, None),
         _ => distortion(&wire.world, dice, object, team),
     };
     let pages = dice.one(&[1, 1, 2, 3, 5]);
     let armed = Armed {
         on,
-        page: (!by_id && dice.chance(6_000)).then_some(pages),
+        page: (is_list && dice.chance(6_000)).then_some(pages),
         times: match lie {
             Some(_) => dice.one(&[1, 1, 1, 2, 4]),
             None => dice.one(&[1, 1, 2, 3, 7]),
@@ -49,7 +53,7 @@ pub(crate) fn arm(wire: &Wire, dice: &mut Dice, object: Object, team: usize) -> 
 }
 
 /// An answer that is not a page.
-fn refusal(dice: &mut Dice) -> Action {
+fn refusal(dice: &mut Dice, provider: &SimulatedProvider) -> Action {
     let answer = |status, body: &str| Action::Answer {
         status,
         content_type: "application/json; charset=utf-8".to_owned(),
@@ -68,7 +72,7 @@ fn refusal(dice: &mut Dice) -> Action {
         8 => Action::KeyRevoked,
         9 => Action::forbidden(),
         10 => answer(403, NO_PLAN),
-        _ => answer(404, r#"{"status":404,"error":"Not Found"}"#),
+        _ => answer(404, provider.no_route),
     }
 }
 
@@ -80,7 +84,8 @@ fn distortion(
     object: Object,
     team: usize,
 ) -> (Action, Option<FalseAnswer>) {
-    let kind = if object == Object::Mailbox {
+    let provider = world.provider;
+    let kind = if provider.is_bare(object) {
         0
     } else {
         dice.below(19)
@@ -88,7 +93,7 @@ fn distortion(
     let action = match kind {
         9..12 => return (Action::Claim(claim(dice)), Some(FalseAnswer::Numbers)),
         12..15 => return (disorder(dice), Some(FalseAnswer::Order)),
-        15..19 => Action::PageOf(dice.one(&[101, 137, 250])),
+        15..19 => Action::PageOf(dice.one(&provider.oversized())),
         0 | 1 => return (Action::EmptyList, Some(FalseAnswer::Nothing)),
         2 => Action::EmptyPage,
         3 => Action::RepeatPreviousPage,
@@ -126,7 +131,13 @@ fn claim(dice: &mut Dice) -> Claim {
 }
 
 fn some_ids(world: &World, dice: &mut Dice, object: Object, team: usize) -> Vec<String> {
-    let live = world.read(team, |team: &Team| team.live_ids(object.as_str()));
+    let live = world.read(team, |team: &Team| match object {
+        Object::SequenceState => {
+            let contacts = team.live_ids(Object::Contact.as_str()).into_iter();
+            contacts.flat_map(|id| team.state_ids_of(&id)).collect()
+        }
+        object => team.live_ids(object.as_str()),
+    });
     let count = dice.one(&[1, 3, 40]);
     (0..count)
         .filter_map(|_| dice.pick(&live).cloned())

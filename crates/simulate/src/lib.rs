@@ -5,7 +5,7 @@
 //! fault, a crash, time passing. After each move the invariants are checked. The same seed gives
 //! the same run, so every failure can be reproduced.
 //!
-//! `scenario` is drawn first, `world` is the provider, `wire` and `transport` are between it and
+//! `scenario` is drawn first, `provider` says what is different about its provider, `world` is the provider, `wire` and `transport` are between it and
 //! the `process`es, `driver` makes the moves, `check` has the invariants.
 
 mod check;
@@ -16,9 +16,11 @@ mod driver;
 mod edits;
 mod faults;
 mod process;
+mod provider;
 mod scenario;
 mod shapes;
 mod template;
+mod tokens;
 mod trace;
 mod transport;
 mod wire;
@@ -27,6 +29,7 @@ mod world;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use syncline_model::ProviderName;
 
 pub use check::Violation;
 
@@ -48,6 +51,8 @@ pub struct Plan {
     /// Contacts of each workspace.
     pub contacts: Option<usize>,
     pub faults: FaultLevel,
+    /// The provider to simulate; drawn from the seed if there is none.
+    pub provider: Option<ProviderName>,
     /// Print every step on standard error.
     pub trace: bool,
 }
@@ -56,6 +61,7 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub struct Report {
     pub seed: u64,
+    pub provider: ProviderName,
     pub steps: u64,
     /// Simulated time.
     pub lasted: TimeDelta,

@@ -4,8 +4,8 @@
 use std::{pin::Pin, sync::Arc};
 
 use chrono::TimeDelta;
-use syncline_engine::{Engine, EngineConfig, LeasedScan, Step};
-use syncline_model::{Clock, Ids, ProviderLimits, Time};
+use syncline_engine::{Engine, EngineConfig, LeasedScan, Sleep, Step};
+use syncline_model::{Clock, Ids, OAuthClient, Time};
 use syncline_providers::{OAuthConfig, ProviderConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
 use tokio::sync::oneshot;
@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use crate::{
     clock::{LARGEST_OFFSET, OffsetClock},
     dice::Dice,
+    provider::SimulatedProvider,
     scenario::Scenario,
+    tokens::Vault,
     transport::ToProvider,
     wire::{Point, StepRequest, Wire},
 };
@@ -79,14 +81,21 @@ pub(crate) type StepFuture =
 pub(crate) struct Surroundings {
     pub(crate) database_url: String,
     pub(crate) wire: Arc<Wire>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) lookups_per_run: u32,
 }
 
 impl Surroundings {
-    pub(crate) fn new(database_url: String, wire: Arc<Wire>, scenario: &Scenario) -> Self {
+    pub(crate) fn new(
+        database_url: String,
+        wire: Arc<Wire>,
+        vault: Arc<Vault>,
+        scenario: &Scenario,
+    ) -> Self {
         Self {
             database_url,
             wire,
+            vault,
             lookups_per_run: scenario.lookups_per_run,
         }
     }
@@ -119,20 +128,26 @@ impl Process {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let keys: EncryptionKeys = ENCRYPTION_KEY.parse()?;
         let ids = Arc::new(Ids::seeded(dice.number()));
-        let providers = Providers::built_in(|_| ProviderConfig {
-            base_url: "https://api.apollo.test".to_owned(),
+        let simulated = around.wire.world.provider;
+        let providers = Providers::built_in(|built_in| ProviderConfig {
+            base_url: format!("https://api.{}.test", built_in.name),
             transport: Some(Arc::new(ToProvider {
                 wire: around.wire.clone(),
                 process: self.index,
+                vault: around.vault.clone(),
             })),
-            oauth: OAuthConfig::default(),
+            oauth: OAuthConfig {
+                managed_client: client_of(simulated),
+                ..OAuthConfig::default()
+            },
         })?;
         let store = Store::open(&around.database_url, clock.clone(), ids, keys).await?;
         let store = store.with_containment(providers.containment());
         let config = EngineConfig {
             worker_name: format!("process-{}-{}", self.index, self.incarnation),
             lookups_per_run: around.lookups_per_run,
-            limits: ProviderLimits::default(),
+            limits: [(simulated.name, simulated.limits())].into(),
+            sleep: sleep_on(&around.wire),
             ..EngineConfig::default()
         };
         let engine = Engine::new(store.clone(), providers.clone(), clock, config);
@@ -227,13 +242,25 @@ impl Held {
 
     pub(crate) fn rests_until(&self) -> Option<Time> {
         match self.stage {
-            Stage::Resting(_, until) => Some(until),
+            Stage::Resting(_, until)
+            | Stage::Parked {
+                point: Point::Asleep(until),
+                ..
+            } => Some(until),
             _ => None,
         }
     }
 
-    pub(crate) fn is_parked(&self) -> bool {
-        matches!(self.stage, Stage::Parked { .. })
+    /// Whether its step can go on now.
+    pub(crate) fn can_resume(&self, now: Time) -> bool {
+        match self.stage {
+            Stage::Parked {
+                point: Point::Asleep(until),
+                ..
+            } => until <= now,
+            Stage::Parked { .. } => true,
+            _ => false,
+        }
     }
 
     /// Takes the scan for its next step.
@@ -248,6 +275,24 @@ impl Held {
     }
 }
 
+/// The simulated provider's OAuth application.
+fn client_of(provider: &SimulatedProvider) -> Option<OAuthClient> {
+    let (id, secret) = provider.client?;
+    Some(OAuthClient {
+        id: id.to_owned(),
+        secret: secret.to_owned().into(),
+    })
+}
+
+fn sleep_on(wire: &Arc<Wire>) -> Sleep {
+    let wire = wire.clone();
+    Sleep::by(move |time| {
+        let wire = wire.clone();
+        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+        Box::pin(async move { wire.sleep(time).await })
+    })
+}
+
 /// What the scan's next step requests.
 pub(crate) fn step_request_of(leased: &LeasedScan) -> StepRequest {
     StepRequest {
@@ -255,5 +300,6 @@ pub(crate) fn step_request_of(leased: &LeasedScan) -> StepRequest {
         object: leased.scan.object,
         pass: leased.scan.checkpoint.pass,
         page: leased.scan.checkpoint.next_page,
+        is_incremental: leased.scan.since.is_some(),
     }
 }

@@ -11,16 +11,23 @@ use chrono::TimeDelta;
 use syncline_model::{LimitOverrides, Object};
 use syncline_sim::Quota;
 
-use crate::{FaultLevel, Plan, dice::Dice};
+use crate::{
+    FaultLevel, Plan,
+    dice::Dice,
+    provider::{self, SimulatedProvider},
+};
 
 /// Everything that is decided before the first step.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
+    pub(crate) provider: &'static SimulatedProvider,
     pub(crate) teams: Vec<TeamScenario>,
     pub(crate) connections: Vec<ConnectionScenario>,
     /// The objects that are synced.
     pub(crate) objects: Vec<Object>,
     pub(crate) period: TimeDelta,
+    /// How many incremental runs follow a full one; `None`: every run is full.
+    pub(crate) incrementals: Option<i64>,
     pub(crate) processes: usize,
     pub(crate) lookups_per_run: u32,
     /// How long edits, faults and crashes continue.
@@ -142,18 +149,33 @@ impl Rates {
 }
 
 impl Scenario {
-    pub(crate) fn draw(dice: &mut Dice, plan: &Plan) -> Self {
-        let long = plan.days.is_some_and(|days| days >= 7);
-        if long {
-            Self::long(plan)
+    /// Another stream than `dice` decides about the provider, so that what is new about one changes
+    /// no seed of another.
+    pub(crate) fn draw(dice: &mut Dice, provider_dice: &mut Dice, plan: &Plan) -> Self {
+        let drawn = provider_dice.one(&provider::ALL);
+        let provider = plan.provider.and_then(SimulatedProvider::named);
+        let provider = provider.unwrap_or(drawn);
+        // A week takes too long with small limits.
+        let mut scenario = if plan.days.is_some_and(|days| days >= 7) {
+            Self::long(plan, provider)
         } else {
-            Self::small(dice, plan)
+            Self::small(dice, plan, provider)
+        };
+        scenario.objects.retain(|it| provider.objects.contains(it));
+        if provider.client.is_some() {
+            scenario.incrementals = provider_dice.one(&[None, Some(1), Some(2), Some(3)]);
+            scenario.misshapes_records = false;
+            scenario.search_lag = Duration::ZERO;
+            scenario.delete_lag = Duration::ZERO;
         }
+        scenario
     }
 
-    fn long(plan: &Plan) -> Self {
+    fn long(plan: &Plan, provider: &'static SimulatedProvider) -> Self {
         let days = i64::from(plan.days.unwrap_or(30));
         Self {
+            provider,
+            incrementals: None,
             teams: vec![TeamScenario::usual(plan.contacts.unwrap_or(3_000))],
             connections: vec![ConnectionScenario {
                 team: 0,
@@ -176,14 +198,14 @@ impl Scenario {
         }
     }
 
-    fn small(dice: &mut Dice, plan: &Plan) -> Self {
+    fn small(dice: &mut Dice, plan: &Plan, provider: &'static SimulatedProvider) -> Self {
         let connections = connections(dice);
         let teams = connections.iter().map(|it| it.team).max().unwrap_or(0) + 1;
         let teams: Vec<_> = (0..teams)
-            .map(|_| TeamScenario::draw(dice, plan.contacts))
+            .map(|_| TeamScenario::draw(dice, plan.contacts, provider.scale))
             .collect();
         let largest = teams.iter().map(|team| team.contacts).max().unwrap_or(0);
-        let limits = limits(dice, largest);
+        let limits = limits(dice, largest, provider);
         let lagging = dice.chance(1_500);
         let lag = |dice: &mut Dice| {
             if lagging {
@@ -198,6 +220,8 @@ impl Scenario {
             None => dice.span(TimeDelta::hours(4), TimeDelta::hours(12)),
         };
         Self {
+            provider,
+            incrementals: None,
             teams,
             connections: connections
                 .into_iter()
@@ -234,9 +258,9 @@ impl TeamScenario {
         }
     }
 
-    fn draw(dice: &mut Dice, contacts: Option<usize>) -> Self {
+    fn draw(dice: &mut Dice, contacts: Option<usize>, scale: usize) -> Self {
         let most = dice.one(&[120, 300, 500]);
-        let contacts = contacts.unwrap_or_else(|| 90 + dice.below(most));
+        let contacts = contacts.unwrap_or_else(|| (90 + dice.below(most)) * scale);
         // Sometimes several pages of objects that can't be looked up by id.
         let some = |dice: &mut Dice, usual: usize| {
             if dice.chance(1_500) {
@@ -279,23 +303,28 @@ fn connections(dice: &mut Dice) -> Vec<ConnectionScenario> {
 }
 
 /// Limits that are reached: fewer records than an object has, or slightly more than one scan reads.
-pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
+pub(crate) fn limits(
+    dice: &mut Dice,
+    contacts: usize,
+    provider: &SimulatedProvider,
+) -> LimitOverrides {
+    let page = page_of(provider);
     let contacts = i64::try_from(contacts).unwrap_or(i64::MAX);
     let capped = dice.chance(3_500);
     let tight = dice.chance(5_000);
     LimitOverrides {
         records_per_object: Some(if capped {
-            dice.between(100, contacts.max(101))
+            dice.between(page, contacts.max(page + 1))
         } else {
-            contacts * 2 + 1_000
+            contacts * 2 + page * 10
         }),
         records_per_hour: Some(if tight {
-            dice.between(150, contacts * 2 + 200)
+            dice.between(page * 3 / 2, contacts * 2 + page * 2)
         } else {
-            contacts * 12
+            (contacts * 12).max(page)
         }),
         records_per_day: Some(if tight {
-            dice.between(contacts * 4 + 400, contacts * 20 + 400)
+            dice.between(contacts * 4 + page * 4, contacts * 20 + page * 4)
         } else {
             contacts * 200
         }),
@@ -303,13 +332,18 @@ pub(crate) fn limits(dice: &mut Dice, contacts: usize) -> LimitOverrides {
 }
 
 /// Limits of a user who wants to read much less at once.
-pub(crate) fn low_limits(dice: &mut Dice) -> LimitOverrides {
-    let per_hour = dice.between(100, 400);
+pub(crate) fn low_limits(dice: &mut Dice, provider: &SimulatedProvider) -> LimitOverrides {
+    let page = page_of(provider);
+    let per_hour = dice.between(page, page * 4);
     LimitOverrides {
-        records_per_object: Some(dice.between(100, 600)),
+        records_per_object: Some(dice.between(page, page * 6)),
         records_per_hour: Some(per_hour),
         records_per_day: Some(per_hour * dice.between(2, 12)),
     }
+}
+
+fn page_of(provider: &SimulatedProvider) -> i64 {
+    i64::try_from(provider.page_size).unwrap_or(i64::MAX)
 }
 
 fn objects(dice: &mut Dice) -> Vec<Object> {

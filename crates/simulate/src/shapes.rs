@@ -1,4 +1,4 @@
-//! Records with a value of the wrong type in a field, and what is stored for such a field.
+//! Records of Apollo with a value of the wrong type in a field, and what is stored for such a field.
 //!
 //! Flags that say that a record is deleted or archived are not changed: they decide a row's
 //! presence, and have no value for unknown. The statistics of sequences are not changed either:
@@ -179,8 +179,8 @@ fn value(dice: &mut Dice, field: &Field) -> Value {
     if dice.chance(5_000) { one } else { other }
 }
 
-/// The object in whose pages the provider shows an object's records.
-pub(crate) fn carrier_of(object: Object) -> Object {
+/// The object in whose pages Apollo shows an object's records.
+fn carrier_of(object: Object) -> Object {
     match object {
         Object::SequenceState => Object::Contact,
         other => other,

@@ -13,13 +13,15 @@ use syncline_providers::{
 use syncline_sim::{Action, Fault, Match, SimReply, SimRequest};
 
 use crate::{
-    edits,
-    wire::{Asked, FalseAnswer, Loss, Passage, Point, REQUEST_TIMEOUT, Served, StepRequest, Wire},
+    edits, tokens,
+    tokens::Vault,
+    wire::{
+        Asked, FalseAnswer, Loss, Passage, Point, REQUEST_TIMEOUT, Served, StepRequest, TokenFault,
+        Wire,
+    },
     world::World,
 };
 
-/// Records of a full page.
-pub(crate) const FULL_PAGE: usize = 100;
 /// How long before its request a permit may have been granted, by any clock.
 pub(crate) const PERMIT_MAX_AGE: TimeDelta = TimeDelta::minutes(2);
 /// The most records that may be hidden.
@@ -29,6 +31,7 @@ pub(crate) struct ToProvider {
     pub(crate) wire: Arc<Wire>,
     /// The process that sends.
     pub(crate) process: usize,
+    pub(crate) vault: Arc<Vault>,
 }
 
 /// A request in flight.
@@ -47,6 +50,16 @@ struct Sent {
 impl Transport for ToProvider {
     async fn send(&self, request: Outgoing) -> Result<Response, ProviderError> {
         let sent = self.leave(request);
+        let _refreshing = match sent.asked {
+            Asked::Token => Some(
+                self.wire
+                    .begin_refresh(&tokens::refresh_token(&sent.request)),
+            ),
+            _ => None,
+        };
+        if !self.vault.has(&self.wire.world, &sent.key).await {
+            self.wire.note_token_fault(TokenFault::UsedBeforeStored);
+        }
         let Passage {
             park_before,
             park_after,
@@ -75,16 +88,17 @@ impl Transport for ToProvider {
 
 impl ToProvider {
     fn leave(&self, request: Outgoing) -> Sent {
-        let key = request.headers.get("x-api-key");
-        let key = key.and_then(|key| key.to_str().ok()).unwrap_or_default();
-        let asked = Asked::of(request.url.path());
-        let step_request = self.wire.step_request();
+        let provider = self.wire.world.provider;
+        let key = provider.secret_in(&request.headers);
+        let asked = provider.asked(request.url.path());
+        // A refresh is no request for the page.
+        let step_request = self.wire.step_request().filter(|_| asked != Asked::Token);
         let before = self.wire.note_request(step_request.as_ref());
         Sent {
             asked,
             step_request,
             before,
-            key: key.to_owned(),
+            key,
             at: self.wire.world.now(),
             passage: self.wire.draw(asked),
             request: SimRequest {
@@ -120,12 +134,22 @@ impl ToProvider {
         let at = world.now();
         let reply = world.sim.respond(at, &sent.request);
         faults.clear();
-        let records = world
-            .sim
-            .ledger()
-            .requests()
-            .pop()
-            .map_or(0, |it| it.records);
+        let exchange = world.sim.ledger().requests().pop();
+        let records = exchange.as_ref().map_or(0, |it| it.records);
+        let refused = matches!(
+            struck.as_ref().map(|armed| &armed.action),
+            Some(Action::Answer { .. } | Action::RateLimited { .. } | Action::KeyRevoked)
+        );
+        if let (Asked::Token, false, Some(team)) =
+            (sent.asked, refused, exchange.and_then(|it| it.team))
+        {
+            match tokens::new_access_token(&reply) {
+                Some(token) => world.note_refreshed(team, &token),
+                // The pair is in no readable answer, if there is one.
+                None if struck.is_some() => world.note_refreshed(team, &format!("lost at {at}")),
+                None => {}
+            }
+        }
         world.sim.ledger().reset();
         // A record that the provider invents can't be reserved for.
         let made_up = struck
@@ -137,7 +161,7 @@ impl ToProvider {
             .as_ref()
             .is_some_and(|armed| matches!(armed.action, Action::PageOf(_)));
         let records = if too_many {
-            records.min(FULL_PAGE)
+            records.min(world.provider.page_size)
         } else {
             records
         };
@@ -205,22 +229,22 @@ impl ToProvider {
     }
 }
 
-/// Whether a page was full and surely followed by more records.
+/// Whether a page of a full read was full and surely followed by more records.
 fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) -> bool {
     let (Asked::List(object), Some(team)) = (sent.asked, team) else {
         return false;
     };
     let is_paged = matches!(object, Object::Contact | Object::Account | Object::User);
-    let page = sent
-        .step_request
-        .as_ref()
-        .map_or(0, |step_request| step_request.page);
+    let step_request = sent.step_request.as_ref();
+    let is_partial = step_request.is_some_and(|step_request| step_request.is_incremental);
+    let page = step_request.map_or(0, |step_request| step_request.page);
     let page = usize::try_from(page).unwrap_or_default();
-    if !is_paged || records < FULL_PAGE || world.lag > TimeDelta::zero() {
+    let full = world.provider.page_size;
+    if !is_paged || is_partial || records < full || world.lag > TimeDelta::zero() {
         return false;
     }
     let live = world.read(team, |team| team.live_ids(object.as_str()).len());
-    live > page * FULL_PAGE + MOST_HIDDEN
+    live > page * full + MOST_HIDDEN
 }
 
 fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {

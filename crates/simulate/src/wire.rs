@@ -18,6 +18,9 @@ use crate::{dice::Dice, scenario::Rates, world::World};
 /// The timeout of a request; see `providers::http`.
 pub(crate) const REQUEST_TIMEOUT: TimeDelta = TimeDelta::seconds(30);
 
+/// How long nobody else refreshes the same tokens, by any of the processes' clocks.
+const REFRESH_LEASE_LASTS: TimeDelta = TimeDelta::seconds(45);
+
 /// The step that a request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StepRequest {
@@ -25,6 +28,8 @@ pub(crate) struct StepRequest {
     pub(crate) object: Object,
     pub(crate) pass: u32,
     pub(crate) page: u32,
+    /// Whether the scan reads only what changed.
+    pub(crate) is_incremental: bool,
 }
 
 /// What a request asks for.
@@ -32,23 +37,9 @@ pub(crate) struct StepRequest {
 pub(crate) enum Asked {
     List(Object),
     Get(Object),
+    /// New OAuth tokens.
+    Token,
     Other,
-}
-
-impl Asked {
-    pub(crate) fn of(path: &str) -> Self {
-        let below = path.trim_start_matches("/api/v1/");
-        match below {
-            "users/search" => Self::List(Object::User),
-            "email_accounts" => Self::List(Object::Mailbox),
-            "emailer_campaigns/search" => Self::List(Object::Sequence),
-            "accounts/search" => Self::List(Object::Account),
-            "contacts/search" => Self::List(Object::Contact),
-            _ if below.starts_with("contacts/") => Self::Get(Object::Contact),
-            _ if below.starts_with("accounts/") => Self::Get(Object::Account),
-            _ => Self::Other,
-        }
-    }
 }
 
 /// How a list's answer differs from the real records.
@@ -101,11 +92,35 @@ pub(crate) struct Served {
 pub(crate) enum Point {
     BeforeProvider,
     AfterProvider,
+    /// There is no request: its step waits until then.
+    Asleep(Time),
 }
 
+/// A request or a step that waits until the driver resumes it.
 pub(crate) struct ParkedRequest {
     pub(crate) point: Point,
     pub(crate) resume: oneshot::Sender<()>,
+}
+
+/// A refresh of OAuth tokens on its way; it ends when this is dropped.
+pub(crate) struct Refreshing<'w> {
+    wire: &'w Wire,
+    number: u64,
+}
+
+impl Drop for Refreshing<'_> {
+    fn drop(&mut self) {
+        let number = self.number;
+        let mut state = self.wire.state();
+        state.refreshing.retain(|it| it.number != number);
+    }
+}
+
+/// The same, for the wire.
+struct Underway {
+    number: u64,
+    refresh_token: String,
+    left_at: Time,
 }
 
 pub(crate) struct Wire {
@@ -130,6 +145,17 @@ struct State {
     left: BTreeMap<String, Time>,
     /// The newest request provably was not sent.
     unsent: bool,
+    refreshing: Vec<Underway>,
+    refreshes: u64,
+    /// What was wrong about the use of OAuth tokens since the last check.
+    token_faults: Vec<TokenFault>,
+}
+
+/// A wrong use of OAuth tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TokenFault {
+    UsedBeforeStored,
+    RefreshedTwice,
 }
 
 /// What happens to one request in transit.
@@ -177,6 +203,9 @@ impl Wire {
                 requests: Vec::new(),
                 left: BTreeMap::new(),
                 unsent: false,
+                refreshing: Vec::new(),
+                refreshes: 0,
+                token_faults: Vec::new(),
             }),
         }
     }
@@ -265,6 +294,46 @@ impl Wire {
         self.parked.notify_one();
         // The driver that drops the sender drops this future as well.
         let _ = resumed.await;
+    }
+
+    /// Lets time pass for a step. Other moves are made meanwhile, if the step may be parked.
+    pub(crate) async fn sleep(&self, time: TimeDelta) {
+        if self.state().may_park {
+            let until = self.world.now() + time;
+            self.park(Point::Asleep(until)).await;
+        } else {
+            self.world.clock.advance(time);
+        }
+    }
+
+    /// A refresh begins. Two at a time would each end the other's tokens, unless the lease of the first
+    /// one has expired.
+    pub(crate) fn begin_refresh(&self, refresh_token: &str) -> Refreshing<'_> {
+        let now = self.world.now();
+        let mut state = self.state();
+        let is_same = |it: &Underway| {
+            it.refresh_token == refresh_token && now - it.left_at < REFRESH_LEASE_LASTS
+        };
+        if self.world.leaps.are_none() && state.refreshing.iter().any(is_same) {
+            state.token_faults.push(TokenFault::RefreshedTwice);
+        }
+        state.refreshes += 1;
+        let number = state.refreshes;
+        state.refreshing.push(Underway {
+            number,
+            refresh_token: refresh_token.to_owned(),
+            left_at: now,
+        });
+        drop(state);
+        Refreshing { wire: self, number }
+    }
+
+    pub(crate) fn note_token_fault(&self, fault: TokenFault) {
+        self.state().token_faults.push(fault);
+    }
+
+    pub(crate) fn take_token_faults(&self) -> Vec<TokenFault> {
+        std::mem::take(&mut self.state().token_faults)
     }
 
     /// Returns when a request is parked.

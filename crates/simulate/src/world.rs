@@ -8,15 +8,21 @@ use std::{
 
 use chrono::TimeDelta;
 use sha2::{Digest as _, Sha256};
-use syncline_model::{Clock, ManualClock, Object, Time};
+use syncline_model::{Clock, Credentials, ManualClock, OAuthTokens, Object, Time};
 use syncline_sim::{
-    KeyOptions, Options, Plan as PricePlan, Simulator, Switches, Team, TeamOptions,
+    DeletedCadence, Dialect, KeyOptions, OldRefreshToken, Options, OutreachOptions,
+    OutreachSwitches, Plan as PricePlan, SalesloftOptions, SalesloftSwitches, Simulator, Switches,
+    Team, TeamOptions,
 };
 
-use crate::{clock::Leaps, dice::Dice, scenario::Scenario};
+use crate::{clock::Leaps, dice::Dice, provider::SimulatedProvider, scenario::Scenario};
+
+/// How long the simulated access tokens are valid.
+const ACCESS_TOKEN_LIFE: TimeDelta = TimeDelta::hours(2);
 
 /// The simulated provider with the simulation's time. Shared by all parts.
 pub(crate) struct World {
+    pub(crate) provider: &'static SimulatedProvider,
     pub(crate) sim: Simulator,
     /// The true time.
     pub(crate) clock: Arc<ManualClock>,
@@ -43,12 +49,16 @@ struct Book {
     returned: BTreeMap<(usize, Object), Time>,
     /// Ids of deleted records, which may come back.
     gone: BTreeMap<(usize, Object), Vec<String>>,
-    /// The team of each key that ever existed, and whether it is a master key.
+    /// The team of each key or access token that ever existed, and whether it may read everything.
     keys: BTreeMap<String, (usize, bool)>,
+    /// The access tokens that refreshes brought and that were never seen stored, with their teams.
+    unstored: BTreeMap<String, usize>,
+    /// Teams that revoked all tokens.
+    revoked: BTreeSet<usize>,
 }
 
 impl World {
-    pub(crate) fn new(dice: &mut Dice, scenario: &Scenario) -> Self {
+    pub(crate) fn new(dice: &mut Dice, provider_dice: &mut Dice, scenario: &Scenario) -> Self {
         let switches = Switches {
             search_lag: scenario.search_lag,
             delete_lag: scenario.delete_lag,
@@ -61,8 +71,10 @@ impl World {
             archived_sequences_listed: dice.chance(8_000),
             ..Switches::default()
         };
+        let provider = scenario.provider;
         let mut keys = BTreeMap::new();
-        for connection in &scenario.connections {
+        let by_key = scenario.connections.iter();
+        for connection in by_key.filter(|_| provider.client.is_none()) {
             keys.insert(
                 key_name(connection.team, connection.key, 0),
                 (connection.team, true),
@@ -83,13 +95,17 @@ impl World {
             }
         });
         let options = Options {
+            dialect: provider.dialect,
             seed: dice.number(),
             teams: teams.collect(),
             switches,
+            outreach: outreach_options(provider_dice),
+            salesloft: salesloft_options(provider_dice),
             ..Options::default()
         };
         let begins = options.epoch + dice.span(TimeDelta::minutes(1), TimeDelta::hours(2));
         Self {
+            provider,
             lag: TimeDelta::from_std(scenario.search_lag.max(scenario.delete_lag))
                 .unwrap_or_default(),
             hides_records: dice.chance(7_000),
@@ -202,6 +218,51 @@ impl World {
         self.book().keys.insert(key.to_owned(), (team, is_master));
     }
 
+    /// Lets a customer authorize: a new pair of tokens of the team, with only these scopes.
+    pub(crate) fn grant_tokens(&self, team: usize, scopes: Option<&[&str]>) -> Credentials {
+        let now = self.now();
+        let pair = self.edit(team, |team, now| {
+            // The oldest user is never changed.
+            let user = team.user_ids().into_iter().next().unwrap_or_default();
+            team.grant_tokens(now, &user, scopes)
+        });
+        let mut book = self.book();
+        book.keys
+            .insert(pair.access.clone(), (team, scopes.is_none()));
+        Credentials::OAuth(OAuthTokens {
+            access_token: pair.access.into(),
+            refresh_token: pair.refresh.into(),
+            expires_at: now + ACCESS_TOKEN_LIFE,
+        })
+    }
+
+    pub(crate) fn revoke_tokens(&self, team: usize) {
+        self.edit(team, |team, _| team.revoke_tokens(None));
+        self.book().revoked.insert(team);
+    }
+
+    /// A refresh of a team's tokens brought this access token.
+    pub(crate) fn note_refreshed(&self, team: usize, access_token: &str) {
+        let mut book = self.book();
+        book.keys.insert(access_token.to_owned(), (team, true));
+        book.unstored.insert(access_token.to_owned(), team);
+    }
+
+    pub(crate) fn is_unstored(&self, access_token: &str) -> bool {
+        self.book().unstored.contains_key(access_token)
+    }
+
+    pub(crate) fn note_stored(&self, access_token: &str) {
+        self.book().unstored.remove(access_token);
+    }
+
+    /// Whether the team may have to authorize again: it revoked its tokens, or the answer of a refresh
+    /// was lost, which may have ended the tokens before it.
+    pub(crate) fn may_have_lost_tokens(&self, team: usize) -> bool {
+        let book = self.book();
+        book.revoked.contains(&team) || book.unstored.values().any(|of| *of == team)
+    }
+
     pub(crate) fn team_of(&self, key: &str) -> Option<usize> {
         self.book().keys.get(key).map(|(team, _)| *team)
     }
@@ -209,7 +270,11 @@ impl World {
     /// What the key's records count against: its team, if the key may read it, otherwise the key.
     pub(crate) fn account_of(&self, key: &str) -> String {
         match self.book().keys.get(key) {
-            Some((team, is_master)) if *is_master || self.scoped_keys_read_profile => {
+            Some((team, is_master))
+                if *is_master
+                    || self.scoped_keys_read_profile
+                    || self.provider.client.is_some() =>
+            {
                 format!("team {team}")
             }
             _ => format!("key {key}"),
@@ -220,12 +285,55 @@ impl World {
     pub(crate) fn key_accounts(&self, team: usize) -> BTreeSet<String> {
         let book = self.book();
         let own = book.keys.iter().filter(|(_, (of, _))| *of == team);
-        own.map(|(key, _)| format!("apollo:key:{}", hex::encode(Sha256::digest(key))))
+        let name = self.provider.name;
+        own.map(|(key, _)| format!("{name}:key:{}", hex::encode(Sha256::digest(key))))
             .collect()
+    }
+
+    /// The name of the account that a team's connections share.
+    pub(crate) fn account_name(&self, team: usize) -> String {
+        let provider = self.provider.name;
+        let owner = self.read(team, |team| match self.provider.dialect {
+            Dialect::Apollo | Dialect::Salesloft => team.id().to_owned(),
+            Dialect::Outreach => {
+                let user = team.user_ids().into_iter().next().unwrap_or_default();
+                format!("{user} of {}", team.instance_url())
+            }
+        });
+        format!("{provider}:team:{owner}")
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().expect("nobody panics while it is held")
+    }
+}
+
+fn outreach_options(dice: &mut Dice) -> OutreachOptions {
+    OutreachOptions {
+        requests_per_hour: dice.one(&[10_000, 10_000, 400, 60]),
+        switches: OutreachSwitches {
+            old_refresh_valid: dice.chance(5_000),
+            refresh_throttle: dice.chance(5_000),
+            ..OutreachSwitches::default()
+        },
+        ..OutreachOptions::default()
+    }
+}
+
+fn salesloft_options(dice: &mut Dice) -> SalesloftOptions {
+    SalesloftOptions {
+        points_per_minute: dice.one(&[600, 600, 60, 10]),
+        switches: SalesloftSwitches {
+            old_refresh_token: dice.one(&[
+                OldRefreshToken::DeadAtOnce,
+                OldRefreshToken::DeadAtOnce,
+                OldRefreshToken::UntilAccessIsUsed,
+            ]),
+            refresh_ends_old_access: dice.chance(5_000),
+            deleted_cadence: dice.one(&[DeletedCadence::NotFound, DeletedCadence::Shown]),
+            ..SalesloftSwitches::default()
+        },
+        ..SalesloftOptions::default()
     }
 }
 

@@ -6,7 +6,10 @@
 
 use chrono::TimeDelta;
 use sqlx_macros::FromRow;
-use syncline_model::{Credentials, OAuthTokens, ProviderName, Time};
+use syncline_model::{
+    Credentials, OAuthTokens, ProviderName, Time,
+    mutation::{self, Mutation},
+};
 
 use crate::{
     Store, StoreError,
@@ -127,7 +130,11 @@ impl Store {
               AND (refresh_until IS NULL OR refresh_until <= $3 OR refresh_until > $5)
             RETURNING refresh_fence";
         let now = self.now();
-        let latest = now + length * 2;
+        let latest = if mutation::on(Mutation::TwoRefreshes) {
+            now
+        } else {
+            now + length * 2
+        };
         let mut tx = self.db.begin().await?;
         let fence: Option<i64> = run!(tx, |c| sqlx::query_scalar(SQL)
             .bind(&stored.connection_id)

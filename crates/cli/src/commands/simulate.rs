@@ -1,9 +1,11 @@
 //! `syncline simulate`: the engine in simulated time, checked after every step.
 
 use anyhow::bail;
+use syncline_model::ProviderName;
+use syncline_providers::{apollo, outreach, salesloft};
 use syncline_simulate::{FaultLevel, Plan, Report};
 
-use crate::cli::{Faults, SimulateArgs};
+use crate::cli::{Faults, SimulateArgs, Simulated};
 
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let plan = Plan {
@@ -14,6 +16,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
             Faults::Light => FaultLevel::Light,
             Faults::Heavy => FaultLevel::Heavy,
         },
+        provider: args.provider.map(name_of),
         trace: args.trace,
     };
     let seeds = args.seed..args.seed.saturating_add(args.seeds.max(1));
@@ -43,6 +46,14 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     }
 }
 
+fn name_of(provider: Simulated) -> ProviderName {
+    match provider {
+        Simulated::Apollo => apollo::NAME,
+        Simulated::Outreach => outreach::NAME,
+        Simulated::Salesloft => salesloft::NAME,
+    }
+}
+
 /// Pins the thread to one processor. The engine and its database's thread take turns, and waking
 /// another processor for each turn takes a third of the time. If pinning fails, it only takes
 /// longer.
@@ -60,6 +71,7 @@ fn stay_on_one_processor() {
 fn print(report: &Report) {
     let Report {
         seed,
+        provider,
         steps,
         lasted,
         runs,
@@ -67,10 +79,10 @@ fn print(report: &Report) {
         violations,
     } = report;
     for violation in violations {
-        println!("seed {seed} {violation}");
+        println!("seed {seed} ({provider}) {violation}");
     }
     println!(
-        "seed {seed}: {steps} steps, {runs} runs, {} d {} h {} min, digest {digest}",
+        "seed {seed}: {provider}, {steps} steps, {runs} runs, {} d {} h {} min, digest {digest}",
         lasted.num_days(),
         lasted.num_hours() % 24,
         lasted.num_minutes() % 60,

@@ -22,7 +22,10 @@ use std::fmt;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use syncline_model::{Object, Watermark};
+use syncline_model::{
+    Object, Watermark,
+    mutation::{self, Mutation},
+};
 
 use super::cost::points_of_page;
 use crate::{
@@ -96,7 +99,13 @@ impl Walk {
 
     /// The filter for the window of a page, unless it is the first one.
     pub(super) fn filter(self, place: &Place) -> Option<(&'static str, String)> {
-        Some((self.windows?.from, written(place.from?)?))
+        let from = place.from?;
+        let from = if mutation::on(Mutation::TieIsLost) && !place.seen.is_empty() {
+            from + 1
+        } else {
+            from
+        };
+        Some((self.windows?.from, written(from)?))
     }
 
     /// The records of a page, with their ids and times if these matter there.

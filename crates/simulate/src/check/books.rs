@@ -48,7 +48,7 @@ impl Checker {
         let mut spenders = BTreeSet::new();
         for it in served.iter().filter(|it| it.records > 0) {
             // The key's own profile doesn't count as a record.
-            if it.asked == Asked::Other {
+            if matches!(it.asked, Asked::Other | Asked::Token) {
                 continue;
             }
             let own = self.books.served.entry(it.account.clone()).or_default();
@@ -210,10 +210,7 @@ impl Checker {
             return BTreeSet::new();
         };
         let mut names = self.world.key_accounts(team);
-        names.insert(format!(
-            "apollo:team:{}",
-            self.world.read(team, |team| team.id().to_owned())
-        ));
+        names.insert(self.world.account_name(team));
         names
     }
 }

@@ -140,10 +140,11 @@ impl Checker {
         id: &str,
         contact_id: Option<&str>,
     ) -> Option<Time> {
+        let provider = self.world.provider;
         self.world.read(team, |team| match object {
             Object::SequenceState => {
                 let contact_id = contact_id?;
-                let state_id = id.strip_prefix(contact_id)?.strip_prefix('.')?;
+                let state_id = provider.state_in_row(contact_id, id)?;
                 team.state_live_since(contact_id, state_id)
             }
             object => team.live_since(object.as_str(), id),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use syncline_model::{Object, Time, Verdict};
 
 use super::{Checker, Run, ids, rows::MARKED, tables::SeenPage};
-use crate::{shapes::carrier_of, transport::FULL_PAGE, wire::FalseAnswer};
+use crate::wire::FalseAnswer;
 
 impl Checker {
     /// Exactly one event for each run that ended, and no other events.
@@ -59,15 +59,17 @@ impl Checker {
         if run.is_complete() {
             self.unreadable_fields_cost_themselves(run).await?;
         }
+        self.changes_have_landed(run);
         self.table_is_the_truth(run).await
     }
 
     /// A page with more records than requested would exceed its reservation.
     fn pages_keep_their_size(&mut self, run: &Run, pages: &[SeenPage]) {
-        let comes_in_pages =
-            run.object() == carrier_of(run.object()) && run.object() != Object::Mailbox;
+        let provider = self.world.provider;
+        let object = run.object();
+        let comes_in_pages = object == provider.carrier_of(object) && !provider.is_bare(object);
         let largest = pages.iter().map(|page| page.ids.0.len()).max().unwrap_or(0);
-        if comes_in_pages && largest > FULL_PAGE {
+        if comes_in_pages && largest > provider.page_size {
             let text = format!(
                 "run {} ({}) took {largest} records for a page",
                 run.id, run.object
@@ -183,7 +185,7 @@ impl Checker {
             return;
         };
         let team = self.team_of(&run.connection_id);
-        let scanned = carrier_of(run.object());
+        let scanned = self.world.provider.carrier_of(run.object());
         if self.is_excused_by_lies(run)
             || self.may_have_shifted(team, run.object(), began)
             || self.world.has_swapped(team, scanned, began)
@@ -211,12 +213,8 @@ impl Checker {
     /// Pages without an order shift when one record is removed and another added, and the engine
     /// can't detect that.
     pub(super) fn may_have_shifted(&self, team: usize, object: Object, began: Time) -> bool {
-        let ordered = matches!(
-            object,
-            Object::Account | Object::Contact | Object::SequenceState
-        );
         let changed = self.world.changed_at(team, object);
-        !ordered && changed.is_some_and(|changed| changed >= began)
+        self.world.provider.shifts(object) && changed.is_some_and(|changed| changed >= began)
     }
 
     /// The provider returned an empty list, or distorted a list that has neither an order nor a
@@ -226,7 +224,7 @@ impl Checker {
         let lies = lies.map_or(&[][..], Vec::as_slice);
         lies.contains(&FalseAnswer::Nothing)
             || lies.len() > 1
-            || (run.object() == Object::Mailbox && !lies.is_empty())
+            || (self.world.provider.is_bare(run.object()) && !lies.is_empty())
     }
 }
 

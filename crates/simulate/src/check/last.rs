@@ -72,7 +72,10 @@ impl Checker {
     }
 
     fn quiet_run_is_good(&mut self, run: &Run) {
-        let good = matches!(run.verdict(), Some(Verdict::Complete | Verdict::Capped));
+        let good = matches!(
+            run.verdict(),
+            Some(Verdict::Complete | Verdict::Capped | Verdict::Incremental)
+        );
         if !run.succeeded() || !good {
             let text = format!(
                 "run {} ({}) is {}, {:?}: {:?}",

@@ -8,11 +8,13 @@ mod clocks;
 mod deletions;
 mod endings;
 mod fields;
+mod incremental;
 mod last;
 mod reads;
 mod rows;
 mod runs;
 mod tables;
+mod tokens;
 mod truth;
 
 use std::{
@@ -35,6 +37,7 @@ use self::{
     tables::{HistoryEvent, Tables},
 };
 use crate::{
+    tokens::Vault,
     trace::Trace,
     wire::{FalseAnswer, Served, StepRequest, Wire},
     world::World,
@@ -115,6 +118,9 @@ pub(crate) struct Checker {
     tables: Tables,
     world: Arc<World>,
     wire: Arc<Wire>,
+    vault: Arc<Vault>,
+    /// Connections whose authorization has ended.
+    unauthorized: BTreeSet<String>,
     version: Option<i64>,
     step: u64,
     /// Lookups that a run may make.
@@ -138,12 +144,15 @@ impl Checker {
     pub(crate) async fn new(
         database: &Path,
         wire: Arc<Wire>,
+        vault: Arc<Vault>,
         lookups_per_run: u32,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             tables: Tables::open(database).await?,
             world: wire.world.clone(),
             wire,
+            vault,
+            unauthorized: BTreeSet::new(),
             version: None,
             step: 0,
             lookups_per_run: lookups_per_run.into(),
@@ -171,12 +180,14 @@ impl Checker {
         if self.version != Some(version) {
             self.version = Some(version);
             self.look_at_tables(moment).await?;
+            self.look_at_tokens().await?;
             self.what_never_left_is_free(moment).await?;
         }
         if let Some(clock) = moment.ticked {
             self.nothing_lies_in_the_future(clock);
         }
         self.look_at_books(&served).await?;
+        self.look_at_token_faults();
         Ok(())
     }
 

@@ -36,7 +36,8 @@ impl Checker {
             self.runs.lies.entry(scan.to_owned()).or_default().push(lie);
         }
         let by_id = served.iter().filter(|it| matches!(it.asked, Asked::Get(_)));
-        for it in by_id.filter(|it| it.is_struck || !matches!(it.status, 200 | 422)) {
+        let found_out = self.world.provider.found_out;
+        for it in by_id.filter(|it| it.is_struck || !found_out.contains(&it.status)) {
             let Some(step_request) = &it.step_request else {
                 continue;
             };
@@ -77,6 +78,7 @@ impl Checker {
         let first = StepRequest {
             pass: 0,
             page: 0,
+            is_incremental: false,
             ..step_request.clone()
         };
         let pages = self.reads.pages.range(first..);

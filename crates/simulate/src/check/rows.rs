@@ -6,6 +6,7 @@ use syncline_model::{Object, Time};
 use syncline_sim::fingerprint_of;
 
 use super::{Checker, ids, tables::Row};
+use crate::provider::SimulatedProvider;
 
 /// A row as it was after the last step.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +15,8 @@ pub(crate) struct Copy {
     pub(crate) stamp: Time,
     pub(crate) fingerprint: u64,
     pub(crate) contact_id: Option<String>,
+    /// When the record changed last, by its own text.
+    pub(crate) changed_at: Option<String>,
     /// The provider itself marks it as deleted.
     pub(crate) is_marked: bool,
 }
@@ -94,7 +97,7 @@ impl Checker {
 
     fn take_over_row(&mut self, key: &(String, Object), sync_id: &str, row: &Row) {
         let (connection, object) = key;
-        let copy = copy_of(*object, row);
+        let copy = copy_of(self.world.provider, *object, row);
         let known = self.rows.copies.entry(key.clone()).or_default();
         let before = known.insert(row.id.clone(), copy.clone());
         if copy.is_deleted != row.deleted_at.is_some() {
@@ -144,7 +147,7 @@ impl Checker {
             let changed: Vec<String> = rows
                 .iter()
                 .filter(|row| {
-                    let copy = copy_of(key.1, row);
+                    let copy = copy_of(self.world.provider, key.1, row);
                     copies.get(&row.id).is_none_or(|known| {
                         (known.stamp, known.is_deleted, known.fingerprint)
                             != (copy.stamp, copy.is_deleted, copy.fingerprint)
@@ -189,17 +192,13 @@ impl Checker {
     }
 }
 
-fn copy_of(object: Object, row: &Row) -> Copy {
-    let marks: &[&str] = match object {
-        Object::User => &[r#""deleted":true"#],
-        Object::Sequence => &[r#""archived":true"#],
-        _ => &[],
-    };
+fn copy_of(provider: &SimulatedProvider, object: Object, row: &Row) -> Copy {
     Copy {
         is_deleted: row.is_deleted,
         stamp: row.last_modified_at.0,
         fingerprint: fingerprint_of(row.raw_data.as_bytes()),
         contact_id: row.contact_id.clone(),
-        is_marked: marks.iter().any(|mark| row.raw_data.contains(mark)),
+        changed_at: provider.changed_at(&row.raw_data).map(str::to_owned),
+        is_marked: provider.marks(object, &row.raw_data),
     }
 }

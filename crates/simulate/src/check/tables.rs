@@ -201,6 +201,13 @@ impl Tables {
         .await
     }
 
+    /// Connections whose credentials the provider accepts no more.
+    pub(crate) async fn unauthorized(&mut self) -> sqlx::Result<Vec<String>> {
+        sqlx::query_scalar("SELECT id FROM connections WHERE status = 'unauthorized' ORDER BY id")
+            .fetch_all(&mut self.0)
+            .await
+    }
+
     pub(crate) async fn pages(&mut self, run_id: &str) -> sqlx::Result<Vec<SeenPage>> {
         sqlx::query_as(
             "SELECT pass, ids, rejected FROM sync_run_pages

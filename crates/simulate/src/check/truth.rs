@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use syncline_model::{Object, Time};
-use syncline_sim::Team;
+use syncline_model::{Object, Time, Verdict};
+use syncline_sim::{Dialect, Team};
 
 use super::{Checker, Run, ids};
 
@@ -34,14 +33,21 @@ impl Checker {
         }
     }
 
-    /// When the first of the last two runs of the sync began, if both were complete and had no
-    /// false answers.
+    /// When the first of the last two full runs of the sync began, if both were complete and had no
+    /// false answers, and this is the second one.
     fn quiet_since(&self, run: &Run) -> Option<Time> {
-        let ended = self.runs.ended.get(&run.sync_id)?;
-        let [.., first, last] = ended.as_slice() else {
+        let ended = self.runs.ended.get(&run.sync_id)?.iter();
+        let ended = ended.filter_map(|id| self.runs.get(id));
+        let full: Vec<_> = ended
+            .filter(|known| known.row.verdict() != Some(Verdict::Incremental))
+            .collect();
+        let [.., first, last] = full.as_slice() else {
             return None;
         };
-        let both = [self.runs.get(first)?, self.runs.get(last)?];
+        if last.row.id != run.id {
+            return None;
+        }
+        let both = [first, last];
         let honest = both
             .iter()
             .all(|run| run.row.is_complete() && !self.is_excused_by_lies(&run.row));
@@ -52,7 +58,7 @@ impl Checker {
         let (connection, object) = (run.connection_id.clone(), run.object());
         let held = self.left_open(run, object).await?;
         let truth: BTreeMap<String, Option<u64>> = self.world.read(team, |team| {
-            let live = team.live_ids(object.as_str()).into_iter();
+            let live = there(team, object).into_iter();
             live.map(|id| {
                 let fingerprint = team.fingerprint(object.as_str(), &id);
                 (id, fingerprint)
@@ -99,31 +105,32 @@ impl Checker {
         let held = self.left_open(run, Object::SequenceState).await?;
         let held_contacts = self.left_open(run, Object::Contact).await?;
         let hidden: BTreeSet<String> = self.world.read(team, hidden);
-        let truth: BTreeMap<(String, String), Value> = self.world.read(team, |team| {
-            let states = team.states().into_iter();
-            states
-                .map(|(contact, state)| {
-                    let id = state["id"].as_str().unwrap_or_default().to_owned();
-                    ((contact, id), state)
-                })
-                .collect()
+        let provider = self.world.provider;
+        // The id of each state's row, with that of its contact.
+        let truth: BTreeMap<String, String> = self.world.read(team, |team| {
+            let contacts = team.live_ids(Object::Contact.as_str()).into_iter();
+            let states = contacts.flat_map(|contact| {
+                let states = team.state_ids_of(&contact).into_iter();
+                let rows = states.map(|state| {
+                    let row = provider.state_row_id(&contact, &state);
+                    (row, contact.clone())
+                });
+                rows.collect::<Vec<_>>()
+            });
+            states.collect()
         });
         let copies = self.rows.of(&connection, Object::SequenceState);
         let (mut lacking, mut too_many) = (Vec::new(), Vec::new());
-        for (contact, id) in truth.keys() {
-            let row = copies.get(&format!("{contact}.{id}"));
+        for (id, contact) in &truth {
+            let row = copies.get(id);
             if row.is_none_or(|row| row.is_deleted) && !hidden.contains(contact) {
-                lacking.push(format!("{contact}.{id}"));
+                lacking.push(id.clone());
             }
         }
         for (id, copy) in copies.iter().filter(|(_, copy)| !copy.is_deleted) {
             let contact = copy.contact_id.clone().unwrap_or_default();
-            let own = id
-                .strip_prefix(&contact)
-                .and_then(|rest| rest.strip_prefix('.'));
-            let key = (contact.clone(), own.unwrap_or(id).to_owned());
             let excused = held.contains(id) || held_contacts.contains(&contact);
-            if !truth.contains_key(&key) && !excused && !hidden.contains(&contact) {
+            if !truth.contains_key(id) && !excused && !hidden.contains(&contact) {
                 too_many.push(id.clone());
             }
         }
@@ -162,7 +169,7 @@ impl Checker {
 
     /// The records that have been visible since before `began`; states with the id of their rows.
     pub(super) fn there_since(&self, team: usize, object: Object, began: Time) -> Vec<String> {
-        let lag = self.world.lag;
+        let (lag, provider) = (self.world.lag, self.world.provider);
         let visibility = self.world.visibility(team);
         let changed = |id: &str| visibility.get(id).is_some_and(|at| *at >= began);
         self.world.read(team, |team| {
@@ -170,7 +177,7 @@ impl Checker {
             let visible = |id: &String| !hidden.contains(id) && !changed(id);
             let before = |since: Option<Time>| since.is_some_and(|since| since + lag < began);
             if object != Object::SequenceState {
-                let ids = team.live_ids(object.as_str()).into_iter().filter(visible);
+                let ids = there(team, object).into_iter().filter(visible);
                 // A search may not list them.
                 let unlisted = marked(team, object);
                 return ids
@@ -183,12 +190,20 @@ impl Checker {
             for contact in contacts {
                 for state in team.state_ids_of(&contact) {
                     if before(team.state_live_since(&contact, &state)) {
-                        states.push(format!("{contact}.{state}"));
+                        states.push(provider.state_row_id(&contact, &state));
                     }
                 }
             }
             states
         })
+    }
+}
+
+/// The records that the provider has. Only Apollo marks users as deleted; others list them as before.
+fn there(team: &Team, object: Object) -> Vec<String> {
+    match (team.dialect(), object) {
+        (Dialect::Outreach | Dialect::Salesloft, Object::User) => team.user_ids(),
+        _ => team.live_ids(object.as_str()),
     }
 }
 
@@ -198,12 +213,15 @@ pub(super) fn hidden(team: &Team) -> BTreeSet<String> {
 
 /// Records that the provider shows as deleted, or no longer shows.
 pub(super) fn marked(team: &Team, object: Object) -> BTreeSet<String> {
-    if object != Object::Sequence {
-        return BTreeSet::new();
+    match (team.dialect(), object) {
+        (Dialect::Apollo, Object::Sequence) => {
+            let archived = team.sequences().into_iter();
+            let archived = archived.filter(|sequence| sequence["archived"] == true);
+            archived
+                .filter_map(|sequence| Some(sequence["id"].as_str()?.to_owned()))
+                .collect()
+        }
+        (Dialect::Outreach, Object::Contact) => team.trashed_ids().into_iter().collect(),
+        _ => BTreeSet::new(),
     }
-    let archived = team.sequences().into_iter();
-    let archived = archived.filter(|sequence| sequence["archived"] == true);
-    archived
-        .filter_map(|sequence| Some(sequence["id"].as_str()?.to_owned()))
-        .collect()
 }

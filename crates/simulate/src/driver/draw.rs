@@ -62,7 +62,7 @@ impl Driver {
                         if self.scenario.rates != Rates::default() {
                             moves.push((Move::GiveBack(index, place), GIVE_BACK));
                         }
-                    } else if held.is_parked() {
+                    } else if held.can_resume(now) {
                         moves.push((Move::Resume(index, place), RESUME));
                     }
                 }

@@ -12,16 +12,18 @@ mod quiet;
 use std::{path::Path, sync::Arc};
 
 use chrono::TimeDelta;
-use syncline_model::{Clock, Time};
+use syncline_model::{Clock, Ids, Time};
+use syncline_store::Store;
 
 use crate::{
     Plan, Report,
     check::{Checker, Connected, Moment},
     customers::{self, Client},
     dice::Dice,
-    process::{Process, Stage, Surroundings},
+    process::{ENCRYPTION_KEY, Process, Stage, Surroundings},
     scenario::{Rates, Scenario},
     template,
+    tokens::Vault,
     trace::Trace,
     wire::{Point, StepRequest, Wire},
     world::World,
@@ -51,13 +53,15 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) async fn new(seed: u64, plan: &Plan, dir: &Path) -> anyhow::Result<Self> {
         let mut dice = Dice::new(seed);
-        let scenario = Scenario::draw(&mut dice.split(), plan);
-        let world = Arc::new(World::new(&mut dice.split(), &scenario));
+        let mut provider_dice = Dice::new(!seed);
+        let scenario = Scenario::draw(&mut dice.split(), &mut provider_dice, plan);
+        let world = Arc::new(World::new(&mut dice.split(), &mut provider_dice, &scenario));
         let wire = Arc::new(Wire::new(world.clone(), dice.split(), Rates::default()));
         let database = dir.join("syncline.db");
         template::write(&database).await?;
         let url = format!("sqlite://{}", database.display());
-        let around = Surroundings::new(url, wire.clone(), &scenario);
+        let vault = Arc::new(Vault::new(open(&url, &world).await?));
+        let around = Surroundings::new(url, wire.clone(), vault.clone(), &scenario);
         let began = world.now();
         let mut trace = Trace::new(began, plan.trace);
         trace.note(began, &format!("{scenario:?}"));
@@ -71,7 +75,10 @@ impl Driver {
             anyhow::bail!("a process that was started is up");
         };
         let clients = customers::connect_all(first, &wire, &scenario).await?;
-        let mut checker = Checker::new(&database, wire.clone(), scenario.lookups_per_run).await?;
+        let connections = clients.iter().map(|client| client.connection.id.clone());
+        vault.watch(connections.collect());
+        let mut checker =
+            Checker::new(&database, wire.clone(), vault, scenario.lookups_per_run).await?;
         for client in &clients {
             let connected =
                 Connected::new(&client.connection.id, client.team, client.limits, began);
@@ -118,6 +125,7 @@ impl Driver {
         let steps = self.trace.steps();
         self.checker.sum_up(&mut self.trace);
         Ok(Report {
+            provider: self.world.provider.name,
             seed,
             steps,
             lasted: now - self.began,
@@ -222,4 +230,11 @@ impl Driver {
     fn clock_of(&self, process: usize) -> Time {
         self.processes[process].clock.now()
     }
+}
+
+/// The database, for somebody who only reads.
+async fn open(url: &str, world: &World) -> anyhow::Result<Store> {
+    let ids = Arc::new(Ids::seeded(0));
+    let keys = ENCRYPTION_KEY.parse()?;
+    Ok(Store::open(url, world.clock.clone(), ids, keys).await?)
 }

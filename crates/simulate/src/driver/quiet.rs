@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::Driver;
-use crate::scenario::Rates;
+use crate::{check::Moment, scenario::Rates};
 
 /// The limit of moves; beyond it something is stuck.
 const MOST_MOVES: u64 = 20_000;
@@ -18,6 +18,11 @@ impl Driver {
         self.busy_until = self.world.now() + MOST_TIME * 2;
         self.wire.set_rates(Rates::default());
         self.settle_clocks();
+        // What the last move did is no excuse for what the repair does.
+        self.moment = Moment {
+            step: self.trace.steps(),
+            ..Moment::default()
+        };
         self.repair().await?;
         self.look().await?;
         let before = self.checker.ended_so_far();
