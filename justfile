@@ -4,7 +4,7 @@
 default:
     @just --list
 
-# See it work: a simulated Apollo, three customers, their first full sync.
+# See it work: three customers, simulated providers, a first full sync and a second one.
 demo *args:
     cargo run --release -- demo {{ args }}
 

@@ -59,7 +59,8 @@ change the schema.
     };
 }
 
-/// Keeps a copy of your customers' sales-engagement data (Apollo.io) in your own tables.
+/// Keeps a copy of your customers' sales-engagement data (Apollo.io, Outreach, Salesloft) in your own
+/// tables.
 #[derive(Parser)]
 #[command(name = "syncline", version, about, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -72,8 +73,8 @@ pub(crate) enum Command {
     /// Serve the API, schedule the syncs and run them.
     #[command(after_help = concat!(serve_help!(), settings_help!()))]
     Serve(ServeArgs),
-    /// Try it: a simulated Apollo, three customers, a first full sync and a second one that finds
-    /// changes.
+    /// Try it: three customers with a simulated Apollo, Outreach and Salesloft, a first full sync and a
+    /// second one that finds changes.
     #[command(after_help = DEMO)]
     Demo(DemoArgs),
     /// Sync one account once, in the foreground, without a server.

@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
+use super::customers::Customer;
+
 pub(super) struct Api {
     http: Client,
     pub(super) base: String,
@@ -26,7 +28,7 @@ impl Api {
     }
 
     /// A GET that selects the customer's connection.
-    pub(super) async fn get_of(&self, customer: &str, path: &str) -> anyhow::Result<Value> {
+    pub(super) async fn get_of(&self, customer: &Customer, path: &str) -> anyhow::Result<Value> {
         self.answer(of(customer, self.request(Method::GET, path)))
             .await
     }
@@ -43,7 +45,7 @@ impl Api {
 
     pub(super) async fn post_of(
         &self,
-        customer: &str,
+        customer: &Customer,
         path: &str,
         body: &Value,
     ) -> anyhow::Result<Value> {
@@ -73,8 +75,8 @@ impl Api {
     }
 }
 
-fn of(customer: &str, request: RequestBuilder) -> RequestBuilder {
+fn of(customer: &Customer, request: RequestBuilder) -> RequestBuilder {
     request
-        .header("x-customer-id", customer)
-        .header("x-provider-name", "apollo")
+        .header("x-customer-id", customer.id)
+        .header("x-provider-name", customer.provider.name())
 }

@@ -7,7 +7,7 @@ use syncline_model::Object;
 
 use super::{
     Demo,
-    customers::{CUSTOMERS, apollo_key},
+    customers::{CUSTOMERS, Provider, sync_count},
 };
 use crate::commands::bars::{Bar, Bars, Stage};
 
@@ -27,26 +27,43 @@ impl Demo {
     /// Registers the customers with their connections and watches their first syncs.
     pub(super) async fn first_sync(&self) -> anyhow::Result<FirstSync> {
         let began = Instant::now();
-        for (index, customer) in CUSTOMERS.iter().enumerate() {
+        for customer in &CUSTOMERS {
+            self.enable(customer.provider).await?;
             let body = json!({
                 "customer_id": customer.id,
                 "name": customer.name,
                 "email": customer.email,
             });
             self.api.put("/mgmt/v2/customers", &body).await?;
-            let connection = json!({
-                "provider_name": "apollo",
-                "category": "engagement",
-                "api_key": apollo_key(index),
-            });
             let path = format!("/mgmt/v2/customers/{}/connections", customer.id);
-            self.api.post(&path, &connection).await?;
+            self.api
+                .post(&path, &customer.provider.connection())
+                .await?;
         }
         let failures = self.watch().await?;
         Ok(FirstSync {
             took: began.elapsed(),
             failures,
         })
+    }
+
+    /// Enables a provider with its OAuth application, and all its objects to be synced.
+    async fn enable(&self, provider: Provider) -> anyhow::Result<()> {
+        let Some(application) = provider.application() else {
+            return Ok(());
+        };
+        self.api.post("/mgmt/v2/providers", &application).await?;
+        let objects = provider.objects().map(|object| json!({"object": object}));
+        let config = json!({
+            "destination_name": "Syncline",
+            "provider_name": provider.name(),
+            "config": {
+                "default_config": {"period_ms": 3_600_000, "strategy": "full then incremental"},
+                "common_objects": objects.collect::<Vec<_>>(),
+            },
+        });
+        self.api.post("/mgmt/v2/sync_configs", &config).await?;
+        Ok(())
     }
 
     /// Shows the progress until every sync has had its run; returns the failures.
@@ -59,7 +76,7 @@ impl Demo {
                 progress.show(sync);
             }
             let done = |sync: &Value| !sync["last_run"]["end_timestamp"].is_null();
-            if syncs.len() == CUSTOMERS.len() * Object::ALL.len() && syncs.iter().all(done) {
+            if syncs.len() == sync_count() && syncs.iter().all(done) {
                 progress.all.end();
                 return Ok(syncs.iter().filter_map(failure).collect());
             }
@@ -94,9 +111,9 @@ impl Progress {
         let all = Bars::new();
         let mut bars = Vec::new();
         for customer in &CUSTOMERS {
-            for object in Object::ALL {
+            for object in customer.provider.objects() {
                 let name = format!("{} {}", customer.id, object.plural());
-                bars.push(((customer.id, *object), all.add(name, NAME_WIDTH)));
+                bars.push(((customer.id, object), all.add(name, NAME_WIDTH)));
             }
         }
         Self { all, bars }

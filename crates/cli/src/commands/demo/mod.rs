@@ -1,9 +1,9 @@
-//! `syncline demo`: shows the main features without an Apollo account.
+//! `syncline demo`: shows the main features without an account anywhere.
 //!
-//! A simulated Apollo and the real service, both on loopback, the service with a temporary
-//! database. Everything is done over HTTP, as a customer's backend would do it: three customers are
-//! connected and read for the first time, then two contacts change at Apollo and the next sync
-//! finds them.
+//! A simulated Apollo, Outreach and Salesloft and the real service, all on loopback, the service with
+//! a temporary database. Everything is done over HTTP, as a customer's backend would do it: three
+//! customers are connected, by key and by OAuth, and read for the first time; then two contacts change
+//! at Apollo and the next sync finds them.
 
 mod api;
 mod customers;
@@ -19,7 +19,12 @@ use syncline_engine::EngineConfig;
 use syncline_sim::RunningSimulator;
 use tokio::net::TcpListener;
 
-use self::{api::Api, receiver::Receiver, second_sync::SecondSync};
+use self::{
+    api::Api,
+    customers::{CUSTOMERS, Provider},
+    receiver::Receiver,
+    second_sync::SecondSync,
+};
 use crate::{
     cli::DemoArgs,
     compose::{Exclusive, Parts},
@@ -33,13 +38,13 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
         logging::init(crate::config::LogFormat::Text);
     }
     let mut signals = Signals::catch()?;
-    let apollo = customers::start_apollo(args.seed).await?;
+    let providers = start_providers(args.seed).await?;
     let dir = tempfile::Builder::new()
         .prefix("syncline-demo-")
         .tempdir()?;
     let config = Config {
         data_dir: dir.path().to_owned(),
-        ..demo_config(&apollo.base_url(), args.listen)
+        ..demo_config(&providers, args.listen)
     };
     let parts = Arc::new(Parts::open(&config, Exclusive::Yes).await?);
     let (_, key) = parts.first_api_key(None).await?;
@@ -51,7 +56,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let demo = Demo {
         receiver: Receiver::start(&api).await?,
         api,
-        apollo,
+        providers,
     };
     let shown = tokio::select! {
         shown = demo.show() => shown,
@@ -78,14 +83,31 @@ fn start(parts: &Parts, listener: TcpListener) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn demo_config(apollo: &str, listen: SocketAddr) -> Config {
-    let at_simulator = ProviderSettings {
-        base_url: Some(apollo.to_owned()),
-        ..ProviderSettings::default()
-    };
+async fn start_providers(seed: u64) -> anyhow::Result<Vec<RunningSimulator>> {
+    let mut providers = Vec::new();
+    for customer in &CUSTOMERS {
+        providers.push(customer.start_provider(seed).await?);
+    }
+    Ok(providers)
+}
+
+fn demo_config(providers: &[RunningSimulator], listen: SocketAddr) -> Config {
+    let settings = CUSTOMERS
+        .iter()
+        .zip(providers)
+        .map(|(customer, simulator)| {
+            let base_url = simulator.base_url();
+            let at_simulator = ProviderSettings {
+                token_url: Some(format!("{base_url}/oauth/token"))
+                    .filter(|_| customer.provider != Provider::Apollo),
+                base_url: Some(base_url),
+                ..ProviderSettings::default()
+            };
+            (customer.provider.name().to_owned(), at_simulator)
+        });
     Config {
         listen,
-        providers: [("apollo".to_owned(), at_simulator)].into(),
+        providers: settings.collect(),
         // The receiver is on this machine.
         webhooks: crate::config::Webhooks {
             allow_private_targets: true,
@@ -104,7 +126,8 @@ async fn listen_nearby(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 struct Demo {
     api: Api,
-    apollo: RunningSimulator,
+    /// One for each customer, in their order.
+    providers: Vec<RunningSimulator>,
     receiver: Receiver,
 }
 

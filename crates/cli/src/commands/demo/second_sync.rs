@@ -6,9 +6,12 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use syncline_model::{Clock, SystemClock, time};
 
-use super::{Demo, customers::CUSTOMERS};
+use super::{
+    Demo,
+    customers::{CUSTOMERS, Customer},
+};
 
-/// The index of the customer whose contacts change, and of its workspace.
+/// The index of the customer whose contacts change: the one with Apollo.
 const WHOSE: usize = 1;
 const NEW_TITLE: &str = "Chief Robot Officer";
 
@@ -19,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The result of the second sync.
 pub(super) struct SecondSync {
-    pub(super) customer: &'static str,
+    pub(super) customer: &'static Customer,
     pub(super) updated: Person,
     pub(super) deleted: Person,
     /// The title in the updated row.
@@ -46,7 +49,7 @@ pub(super) struct Person {
 
 impl Demo {
     pub(super) async fn second_sync(&self) -> anyhow::Result<SecondSync> {
-        let customer = CUSTOMERS[WHOSE].id;
+        let customer = &CUSTOMERS[WHOSE];
         let began = time::format(SystemClock::default().now());
         let contacts = self
             .api
@@ -83,7 +86,7 @@ impl Demo {
     /// Changes one contact at the customer's Apollo and deletes another.
     fn edit(&self, updated: &Person, deleted: &Person) -> anyhow::Result<()> {
         let now = SystemClock::default().now();
-        self.apollo.edit(WHOSE, |team| {
+        self.providers[WHOSE].edit(0, |team| {
             team.update_contact(now, &updated.id, &json!({"title": NEW_TITLE}))?;
             team.delete_contact(&deleted.id)
         })?;
@@ -91,10 +94,11 @@ impl Demo {
     }
 
     /// Syncs the contacts once more and returns the run.
-    async fn sync_contacts(&self, customer: &str) -> anyhow::Result<Value> {
+    async fn sync_contacts(&self, customer: &Customer) -> anyhow::Result<Value> {
         let contact = json!({"object_type": "common", "object": "contact"});
         let path = format!(
-            "/mgmt/v2/sync-runs?customer_id={customer}&object_type=common&object=contact&page_size=1"
+            "/mgmt/v2/sync-runs?customer_id={}&object_type=common&object=contact&page_size=1",
+            customer.id
         );
         let before = self.api.get(&path).await?;
         self.api
@@ -113,9 +117,11 @@ impl Demo {
         }
     }
 
-    async fn reason(&self, customer: &str, id: &str) -> anyhow::Result<Option<String>> {
+    async fn reason(&self, customer: &Customer, id: &str) -> anyhow::Result<Option<String>> {
         let path = format!(
-            "/mgmt/v2/customers/{customer}/connections/apollo/records/contact/{id}/provenance"
+            "/mgmt/v2/customers/{}/connections/{}/records/contact/{id}/provenance",
+            customer.id,
+            customer.provider.name()
         );
         let row = self.api.get(&path).await?;
         let events = row["events"].as_array().cloned().unwrap_or_default();
@@ -146,8 +152,12 @@ impl Demo {
             .context("no webhook came within a minute")
     }
 
-    async fn hour_of(&self, customer: &str) -> anyhow::Result<Value> {
-        let path = format!("/mgmt/v2/customers/{customer}/connections/apollo/_rate_limit_info");
+    async fn hour_of(&self, customer: &Customer) -> anyhow::Result<Value> {
+        let path = format!(
+            "/mgmt/v2/customers/{}/connections/{}/_rate_limit_info",
+            customer.id,
+            customer.provider.name()
+        );
         let limits = self.api.get(&path).await?;
         Ok(limits["records"]["per_hour"].clone())
     }

@@ -7,7 +7,13 @@ use std::path::Path;
 use indicatif::HumanCount;
 use syncline_model::Object;
 
-use super::{Demo, api::Api, customers::CUSTOMERS, first_sync::FirstSync, second_sync::SecondSync};
+use super::{
+    Demo,
+    api::Api,
+    customers::{CUSTOMERS, Customer},
+    first_sync::FirstSync,
+    second_sync::SecondSync,
+};
 
 impl Demo {
     pub(super) async fn print_first(&self, first: &FirstSync) -> anyhow::Result<()> {
@@ -17,23 +23,33 @@ impl Demo {
             print!("  {:>14}", customer.id);
         }
         println!();
+        print!("{:>16}", "");
+        for customer in &CUSTOMERS {
+            print!("  {:>14}", customer.provider.title());
+        }
+        println!();
         let mut rows = 0;
         for object in Object::ALL {
             print!("{:>16}", object.plural());
             for customer in &CUSTOMERS {
-                let count = self.count(customer.id, *object).await?;
+                if !customer.provider.objects().any(|it| it == *object) {
+                    print!("  {:>14}", "-");
+                    continue;
+                }
+                let count = self.count(customer, *object).await?;
                 rows += count;
                 print!("  {:>14}", HumanCount(count).to_string());
             }
             println!();
         }
+        let requests: usize = self.providers.iter().map(|it| it.ledger().len()).sum();
         let millis = u64::try_from(first.took.as_millis()).unwrap_or(u64::MAX);
         println!(
-            "\n{} rows in {:.2} s ({} records/s) with {} requests to Apollo.",
+            "\n{} rows in {:.2} s ({} records/s) with {} requests to the three providers.",
             HumanCount(rows),
             first.took.as_secs_f64(),
             HumanCount(rows * 1000 / millis.max(1)),
-            self.apollo.ledger().len(),
+            requests,
         );
         for failure in &first.failures {
             println!("FAILED: {failure}");
@@ -41,7 +57,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn count(&self, customer: &str, object: Object) -> anyhow::Result<u64> {
+    async fn count(&self, customer: &Customer, object: Object) -> anyhow::Result<u64> {
         let path = format!(
             "/engagement/v2/{}?read_from_cache=true&include_deleted_data=true&page_size=1",
             object.plural()
@@ -58,7 +74,7 @@ pub(super) fn print_second(second: &SecondSync) {
     let (updated, deleted) = (&second.updated, &second.deleted);
     println!(
         "\nThen {} changes one contact at Apollo and deletes another. The next sync:\n",
-        second.customer
+        second.customer.id
     );
     println!(
         "  updated    {}: {} is now {}",
@@ -90,7 +106,7 @@ pub(super) fn print_second(second: &SecondSync) {
         "  budget     {} of {} records of this hour are left for {}",
         HumanCount(number("limit").saturating_sub(number("used"))),
         HumanCount(number("limit")),
-        second.customer,
+        second.customer.id,
     );
 }
 
@@ -98,9 +114,9 @@ impl Demo {
     /// What to try next, while it serves.
     pub(super) fn print_serving(&self, second: &SecondSync, database: &Path) {
         let Api { base, key, .. } = &self.api;
-        let customer = second.customer;
+        let (customer, provider) = (second.customer.id, second.customer.provider.name());
         let headers = format!(
-            "-H 'x-api-key: {key}' \\\n    -H 'x-customer-id: {customer}' -H 'x-provider-name: apollo'"
+            "-H 'x-api-key: {key}' \\\n    -H 'x-customer-id: {customer}' -H 'x-provider-name: {provider}'"
         );
         let contacts = "/engagement/v2/contacts?read_from_cache=true";
         println!("\nTry these, in another terminal.");
@@ -127,8 +143,11 @@ impl Demo {
              WHERE NOT is_deleted GROUP BY customer_id'",
             database.display()
         );
-        println!("\nMetrics:          {base}/metrics");
-        println!("Simulated Apollo: {}", self.apollo.base_url());
+        println!("\nMetrics:             {base}/metrics");
+        for (customer, simulator) in CUSTOMERS.iter().zip(&self.providers) {
+            let what = format!("Simulated {}:", customer.provider.title());
+            println!("{what:<20} {}", simulator.base_url());
+        }
         println!("\nServing until Ctrl-C; the database is deleted then.");
     }
 }
