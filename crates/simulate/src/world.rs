@@ -42,7 +42,8 @@ pub(crate) struct World {
 struct Book {
     /// When an object of a team changed last.
     changed: BTreeMap<(usize, Object), Time>,
-    /// When a record was last hidden from the key's user, or shown again.
+    /// When a record was last hidden from the key's user, shown again, or brought back after it was
+    /// deleted.
     visibility: HashMap<(usize, String), Time>,
     /// When a record of a team was last deleted or hidden, and when one last came back.
     vanished: BTreeMap<(usize, Object), Time>,
@@ -178,7 +179,7 @@ impl World {
         is_newer(&book.vanished) && is_newer(&book.returned)
     }
 
-    /// When each of a team's records that was ever hidden was last hidden or shown.
+    /// When each of a team's records that was ever hidden or brought back was so last.
     pub(crate) fn visibility(&self, team: usize) -> HashMap<String, Time> {
         let book = self.book();
         let own = book.visibility.iter().filter(|((of, _), _)| *of == team);
@@ -197,6 +198,7 @@ impl World {
         let now = self.now();
         let mut book = self.book();
         book.returned.insert((team, object), now);
+        book.visibility.insert((team, id.to_owned()), now);
         let gone = book.gone.entry((team, object)).or_default();
         gone.retain(|known| known != id);
     }
