@@ -30,6 +30,16 @@ const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
 /// even if it never returns the same page twice.
 const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
 
+/// The page that a scan reads next.
+pub(crate) fn page_at(checkpoint: &Checkpoint) -> ListRequest<'_> {
+    ListRequest {
+        page: checkpoint.next_page,
+        token: checkpoint.token.as_deref(),
+        since: checkpoint.since.as_ref(),
+        order: checkpoint.order,
+    }
+}
+
 impl Engine {
     /// Sends one request of the scan, or ends it.
     pub async fn step(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
@@ -139,12 +149,7 @@ impl Engine {
     }
 
     async fn ask(&self, scan: &Scan, credentials: &Credentials) -> Result<Page, ProviderError> {
-        let request = ListRequest {
-            page: scan.checkpoint.next_page,
-            token: scan.checkpoint.token.as_deref(),
-            since: scan.checkpoint.since.as_ref(),
-            order: scan.checkpoint.order,
-        };
+        let request = page_at(&scan.checkpoint);
         self.provider_of(scan)
             .list(credentials, scan.object, request)
             .await
@@ -262,7 +267,7 @@ impl Engine {
             };
             let limits = self.config.limits.of(scan.connection.provider, limits);
             let more = !checkpoint.facts.reached_end;
-            more.then(|| self.next_ask(scan, checkpoint.records_asked, limits))
+            more.then(|| self.next_ask(scan, &checkpoint, limits))
                 .flatten()
         };
         let spending = exchange.spending(&page, self.list_endpoint(scan));

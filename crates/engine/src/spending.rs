@@ -5,7 +5,8 @@
 
 use chrono::TimeDelta;
 use syncline_model::{
-    CLOCKS_DIFFER_BY, Object, Order, RequestWindow, Time, Verdict, VolumeLimits, WaitReason,
+    CLOCKS_DIFFER_BY, Checkpoint, Object, Order, RequestWindow, Time, Verdict, VolumeLimits,
+    WaitReason,
     budget::Refusal,
     mutation::{self, Mutation},
 };
@@ -15,6 +16,7 @@ use syncline_store::{Grant, Permit, PermitRequest, Scan, Spending, StoreError};
 use crate::{
     Engine,
     leased_scan::LeasedScan,
+    page::page_at,
     report,
     scan::{ScanEnd, resume_at, running},
 };
@@ -46,7 +48,7 @@ impl Engine {
             self.drop_permit(leased).await?;
             return Ok(Permission::Capped);
         };
-        let ask = self.list_ask(&leased.scan, records, limits);
+        let ask = self.list_ask(&leased.scan, &leased.scan.checkpoint, records, limits);
         self.permit(leased, &ask).await
     }
 
@@ -63,8 +65,8 @@ impl Engine {
         }
         let ask = PermitRequest {
             endpoint: self.provider_of(&leased.scan).endpoint(Call::Get(object)),
-            records: 1,
-            ..self.list_ask(&leased.scan, 1, limits)
+            cost: 1,
+            ..self.list_ask(&leased.scan, &leased.scan.checkpoint, 1, limits)
         };
         self.permit(leased, &ask).await
     }
@@ -129,18 +131,26 @@ impl Engine {
     pub(crate) fn next_ask(
         &self,
         scan: &Scan,
-        records_asked: i64,
+        next: &Checkpoint,
         limits: VolumeLimits,
     ) -> Option<PermitRequest<'static>> {
         let size = self.provider_of(scan).support(scan.object).page_size?;
-        let allowed = limits.object_allows(records_asked, i64::from(size));
-        allowed.then(|| self.list_ask(scan, i64::from(size), limits))
+        let allowed = limits.object_allows(next.records_asked, i64::from(size));
+        allowed.then(|| self.list_ask(scan, next, i64::from(size), limits))
     }
 
-    fn list_ask(&self, scan: &Scan, records: i64, limits: VolumeLimits) -> PermitRequest<'static> {
+    fn list_ask(
+        &self,
+        scan: &Scan,
+        checkpoint: &Checkpoint,
+        records: i64,
+        limits: VolumeLimits,
+    ) -> PermitRequest<'static> {
+        let provider = self.provider_of(scan);
         PermitRequest {
-            endpoint: self.provider_of(scan).endpoint(Call::List(scan.object)),
+            endpoint: provider.endpoint(Call::List(scan.object)),
             records,
+            cost: provider.cost_of_page(page_at(checkpoint)),
             limits,
             interactive: false,
             answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),

@@ -51,18 +51,34 @@ pub struct Budget {
 }
 
 /// A request that was granted and not yet settled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Reservation {
     id: String,
     endpoint: String,
     records: i64,
+    /// What it takes of its endpoint's windows.
+    #[serde(skip_serializing_if = "is_one")]
+    cost: i64,
     /// The latest time its response could come.
     #[serde(with = "crate::time::millis")]
     latest: Time,
     /// The usage that its endpoint's windows had reported when the request was sent.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     told: UsedInWindows,
+}
+
+impl Default for Reservation {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            endpoint: String::new(),
+            records: 0,
+            cost: 1,
+            latest: Time::default(),
+            told: UsedInWindows::default(),
+        }
+    }
 }
 
 /// A request for permission to send one request.
@@ -73,6 +89,9 @@ pub struct Ask<'a> {
     pub endpoint: &'a str,
     /// The most records that its response can bring.
     pub records: i64,
+    /// What it takes of its endpoint's request windows: 1, unless the provider counts something else
+    /// than requests.
+    pub cost: i64,
     pub limits: &'a VolumeLimits,
     /// A caller waits for the response, so it may use the part of a request window that syncs leave
     /// free.
@@ -127,8 +146,11 @@ impl Budget {
             id: ask.id.to_owned(),
             endpoint: ask.endpoint.to_owned(),
             records,
+            cost: ask.cost,
             latest,
-            told: windows.map(|it| it.count(now, latest)).unwrap_or_default(),
+            told: windows
+                .map(|it| it.count(ask.cost, now, latest))
+                .unwrap_or_default(),
         });
         Ok(())
     }
@@ -147,9 +169,9 @@ impl Budget {
     }
 
     /// A granted request was sent again.
-    pub fn count_retry(&mut self, endpoint: &str, at: Time) {
+    pub fn count_retry(&mut self, endpoint: &str, cost: i64, at: Time) {
         if let Some(windows) = self.windows.get_mut(endpoint) {
-            windows.count(at, at);
+            windows.count(cost, at, at);
         }
     }
 
@@ -252,7 +274,7 @@ impl Budget {
     fn refused_by_requests(&self, ask: &Ask<'_>, now: Time) -> Option<Refusal> {
         let windows = self.windows.get(ask.endpoint)?;
         Some(Refusal {
-            until: windows.refusal(ask.interactive, now)?,
+            until: windows.refusal(ask.cost, ask.interactive, now)?,
             reason: WaitReason::ProviderRateLimit,
         })
     }
@@ -320,8 +342,8 @@ impl Budget {
 
     fn on_their_way(&self, endpoint: &str, now: Time) -> i64 {
         let on_its_way = |it: &&Reservation| it.endpoint == endpoint && it.latest >= now;
-        let number = self.open.iter().filter(on_its_way).count();
-        i64::try_from(number).unwrap_or(i64::MAX)
+        let costs = self.open.iter().filter(on_its_way).map(|it| it.cost);
+        costs.fold(0, i64::saturating_add)
     }
 
     /// Removes what no window counts any more.
@@ -424,6 +446,11 @@ impl RecordWindow {
         let counts_for = (self.length() + CLOCK_MARGIN).num_seconds();
         Time::from_timestamp(end.saturating_add(counts_for), 0).unwrap_or(Time::MAX_UTC)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_one(cost: &i64) -> bool {
+    *cost == 1
 }
 
 fn minute_of(time: Time) -> i64 {

@@ -33,6 +33,7 @@ fn ask<'a>(id: &'a str, records: i64, limits: &'a VolumeLimits) -> Ask<'a> {
         id,
         endpoint: "contacts/search",
         records,
+        cost: 1,
         limits,
         interactive: false,
         answer_within: TimeDelta::seconds(30),

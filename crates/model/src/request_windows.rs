@@ -1,6 +1,6 @@
 //! What is known of a provider's request windows, per endpoint.
 //!
-//! Providers count requests in fixed windows of a minute, an hour and a day. The first request
+//! Providers count requests, or points that a request costs, in fixed windows of a minute, an hour and a day. The first request
 //! after a window's end opens the next instance of it. A response reports the window's limit and
 //! what is left, but not when the window closes: that is at the latest one window length after we
 //! first saw it. Other clients of the account count too, so what a response reports replaces our
@@ -122,11 +122,11 @@ pub(crate) type UsedInWindows = BTreeMap<RequestWindow, i64>;
 
 impl EndpointWindows {
     /// If a request may not be sent now, when to ask again.
-    pub(crate) fn refusal(&self, interactive: bool, now: Time) -> Option<Time> {
+    pub(crate) fn refusal(&self, cost: i64, interactive: bool, now: Time) -> Option<Time> {
         let full = self
             .known
             .iter()
-            .filter(|(_, it)| !it.has_room(interactive))
+            .filter(|(_, it)| !it.has_room(cost, interactive))
             .map(|(window, it)| it.holds_until(self.refused.get(window)))
             .filter(|it| *it > now);
         let refused = self.refused.values().map(|it| it.until);
@@ -134,7 +134,7 @@ impl EndpointWindows {
     }
 
     /// Counts a request that is sent now and answered by `answer_by`.
-    pub(crate) fn count(&mut self, now: Time, answer_by: Time) -> UsedInWindows {
+    pub(crate) fn count(&mut self, cost: i64, now: Time, answer_by: Time) -> UsedInWindows {
         for (window, instance) in &mut self.known {
             if now >= instance.holds_until(self.refused.get(window)) {
                 *instance = Instance::unseen(instance.limit);
@@ -144,7 +144,7 @@ impl EndpointWindows {
                 // response.
                 instance.closes_by = answer_by + window.length();
             }
-            instance.left = instance.left.saturating_sub(1);
+            instance.left = instance.left.saturating_sub(cost);
         }
         self.refused.clear();
         let told = self.known.iter().map(|(window, it)| (*window, it.told));
@@ -159,8 +159,8 @@ impl EndpointWindows {
         }
     }
 
-    /// Takes in what a response reported; `on_their_way` is how many other requests were in flight
-    /// when it came.
+    /// Takes in what a response reported; `on_their_way` is what the other requests cost that were in
+    /// flight when it came.
     pub(crate) fn learn(&mut self, usage: WindowUsage, on_their_way: i64, at: Time) {
         let WindowUsage { window, limit, .. } = usage;
         if limit <= 0 {
@@ -304,9 +304,11 @@ impl Instance {
         refused.map_or(self.closes_by, |it| self.closes_by.min(it.until))
     }
 
-    fn has_room(&self, interactive: bool) -> bool {
+    /// A request that costs more than a window allows is sent when nothing of it is used: then the
+    /// provider decides.
+    fn has_room(&self, cost: i64, interactive: bool) -> bool {
         let kept = if interactive { 0 } else { fifth(self.limit) };
-        self.left.saturating_sub(1) >= kept
+        self.left.saturating_sub(cost) >= kept || self.left >= self.limit
     }
 }
 

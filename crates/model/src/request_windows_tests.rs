@@ -18,6 +18,7 @@ fn reserve(budget: &mut Budget, id: &str, interactive: bool, now: Time) -> Resul
         id,
         endpoint: ENDPOINT,
         records: 0,
+        cost: 1,
         limits: &VolumeLimits::default(),
         interactive,
         answer_within: TimeDelta::seconds(30),
@@ -192,6 +193,49 @@ mod examples {
     }
 
     #[test]
+    fn a_request_that_costs_more_needs_more_of_the_window() {
+        let mut budget = Budget::default();
+        answered(&mut budget, "a", (Minute, 100, 40), at(0));
+        let reserve = |budget: &mut Budget, id, cost| {
+            let ask = Ask {
+                id,
+                endpoint: ENDPOINT,
+                records: 0,
+                cost,
+                limits: &VolumeLimits::default(),
+                interactive: false,
+                answer_within: TimeDelta::seconds(30),
+            };
+            budget.reserve(&ask, at(1))
+        };
+        // A fifth is left to callers.
+        assert_eq!(reserve(&mut budget, "b", 21), until(seconds(60)));
+        reserve(&mut budget, "b", 15).unwrap();
+        assert_eq!(reserve(&mut budget, "c", 6), until(seconds(60)));
+        reserve(&mut budget, "c", 5).unwrap();
+        // What the provider tells doesn't have the one that is still on its way.
+        answered(&mut budget, "c", (Minute, 100, 35), at(2));
+        assert_eq!(left(&budget, at(2)).0, 20);
+    }
+
+    #[test]
+    fn a_request_that_costs_more_than_the_window_is_sent_when_nothing_is_used() {
+        let mut budget = Budget::default();
+        answered(&mut budget, "a", (Minute, 10, 9), at(0));
+        let ask = Ask {
+            id: "b",
+            endpoint: ENDPOINT,
+            records: 0,
+            cost: 30,
+            limits: &VolumeLimits::default(),
+            interactive: false,
+            answer_within: TimeDelta::seconds(30),
+        };
+        assert_eq!(budget.reserve(&ask, at(1)), until(seconds(60)));
+        budget.reserve(&ask, seconds(60)).unwrap();
+    }
+
+    #[test]
     fn after_a_429_nobody_asks_that_endpoint() {
         let mut budget = Budget::default();
         budget.refused(ENDPOINT, Hour, seconds(900), seconds(0));
@@ -205,6 +249,7 @@ mod examples {
             id: "b",
             endpoint: "contacts/show",
             records: 0,
+            cost: 1,
             limits: &VolumeLimits::default(),
             interactive: false,
             answer_within: TimeDelta::seconds(30),

@@ -19,7 +19,7 @@ use syncline_model::{
 use crate::{
     error::ProviderError,
     http::{Method, Response},
-    passthrough::Passthrough,
+    passthrough::{Passthrough, Target},
     session::Session,
 };
 
@@ -295,6 +295,11 @@ pub trait Forwards: Send + Sync {
 
     /// The name under which the provider counts a caller's own request.
     fn endpoint_of(&self, method: &Method, path: &str) -> String;
+
+    /// What it takes of that endpoint's request windows.
+    fn cost_of(&self, _method: &Method, _target: &Target) -> i64 {
+        1
+    }
 
     /// Whether such a request may cost the customer's credits. `path` is [`Target::normalized_path`].
     ///

@@ -37,6 +37,12 @@ pub trait Provider: Send + Sync {
     /// The name under which the provider counts a call against its request limits.
     fn endpoint(&self, call: Call) -> &'static str;
 
+    /// What a page takes of its endpoint's request windows, where the provider counts something else
+    /// than requests.
+    fn cost_of_page(&self, _request: ListRequest<'_>) -> i64 {
+        1
+    }
+
     /// Any response of the provider within five seconds, to a request without credentials.
     async fn reach(&self) -> Result<Response, ProviderError>;
 

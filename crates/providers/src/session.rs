@@ -32,8 +32,13 @@ pub type Request<'r> = Pin<Box<dyn Future<Output = Result<Answered, ProviderErro
 /// Counts a session's requests against the provider's limits.
 #[async_trait]
 pub trait Meter: Send + Sync {
-    /// Sends the request, or returns an error if the endpoint's limit is used up.
-    async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError>;
+    /// Sends the request, or returns an error if the endpoint's limit is used up; `counted_as` is the
+    /// endpoint, and what the request takes of its windows.
+    async fn count(
+        &self,
+        counted_as: (&str, i64),
+        request: Request<'_>,
+    ) -> Result<Answered, ProviderError>;
 
     /// Credentials to use instead of these, which the provider rejected; `None` if there are none.
     async fn replace(&self, rejected: &Credentials) -> Option<Credentials>;
@@ -79,8 +84,9 @@ impl<'s> Session<'s> {
         judge: &Judge,
     ) -> Result<Response, ProviderError> {
         let credentials = self.credentials();
+        let counted_as = (endpoint, (judge.cost)(request));
         let first = judge.ask(http, request, &credentials);
-        let answer = self.send(endpoint, Box::pin(first)).await;
+        let answer = self.send(counted_as, Box::pin(first)).await;
         let is_rejected = matches!(&answer, Err(error) if error.kind == ErrorKind::Unauthorized);
         let Some(meter) = self.meter.filter(|_| is_rejected) else {
             return answer;
@@ -93,20 +99,26 @@ impl<'s> Session<'s> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = newer.clone();
         let second = judge.ask(http, request, &newer);
-        self.send(endpoint, Box::pin(second)).await
+        self.send(counted_as, Box::pin(second)).await
     }
 
-    async fn send(&self, endpoint: &str, request: Request<'_>) -> Result<Response, ProviderError> {
+    async fn send(
+        &self,
+        counted_as: (&str, i64),
+        request: Request<'_>,
+    ) -> Result<Response, ProviderError> {
         let answered = match self.meter {
-            Some(meter) => meter.count(endpoint, request).await?,
+            Some(meter) => meter.count(counted_as, request).await?,
             None => request.await?,
         };
         Ok(answered.response)
     }
 }
 
-/// What a provider's responses mean.
+/// What a provider's requests cost, and what its responses mean.
 pub(crate) struct Judge {
+    /// What a request takes of its endpoint's windows.
+    pub(crate) cost: fn(&http::Request<'_>) -> i64,
     pub(crate) usage: fn(&Response) -> Vec<WindowUsage>,
     pub(crate) classify: fn(&Response) -> ProviderError,
 }

@@ -77,11 +77,15 @@ impl Remote {
     }
 
     /// A permit for one request, or the refusal that the provider would give.
-    pub(crate) async fn permit(&self, endpoint: &str) -> Result<RequestPermit, ProviderError> {
+    pub(crate) async fn permit(
+        &self,
+        endpoint: &str,
+        cost: i64,
+    ) -> Result<RequestPermit, ProviderError> {
         let limits = self.state.limits_of(&self.connection);
         let gate = &self.state.request_gate;
         match gate
-            .enter(&self.state, self.account(), endpoint, &limits)
+            .enter(&self.state, self.account(), (endpoint, cost), &limits)
             .await
         {
             Ok(Ok(permit)) => Ok(permit),
@@ -135,8 +139,12 @@ impl Remote {
 
 #[async_trait]
 impl Meter for Remote {
-    async fn count(&self, endpoint: &str, request: Request<'_>) -> Result<Answered, ProviderError> {
-        let permit = self.permit(endpoint).await?;
+    async fn count(
+        &self,
+        (endpoint, cost): (&str, i64),
+        request: Request<'_>,
+    ) -> Result<Answered, ProviderError> {
+        let permit = self.permit(endpoint, cost).await?;
         let now = self.state.clock.now().timestamp_millis();
         self.asked_at.store(now, Ordering::Relaxed);
         let (answered, repeated) = counted(request).await;

@@ -44,6 +44,7 @@ struct Copy {
 pub(crate) struct RequestPermit {
     id: String,
     pub(crate) endpoint: String,
+    cost: i64,
 }
 
 impl RequestGate {
@@ -52,7 +53,7 @@ impl RequestGate {
         &self,
         state: &AppState,
         account_id: &str,
-        endpoint: &str,
+        (endpoint, cost): (&str, i64),
         limits: &VolumeLimits,
     ) -> Result<Result<RequestPermit, Refusal>, StoreError> {
         let now = state.clock.now();
@@ -62,12 +63,14 @@ impl RequestGate {
         let permit = RequestPermit {
             id: state.ids.id(now),
             endpoint: endpoint.to_owned(),
+            cost,
         };
         let ask = Ask {
             id: &permit.id,
             endpoint,
             // Records that callers read don't count against the limits of syncs.
             records: 0,
+            cost,
             limits,
             interactive: true,
             answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),
@@ -93,7 +96,7 @@ impl RequestGate {
             let mut copies = self.copies();
             let copy = copies.entry(account_id.to_owned()).or_default();
             for _ in 0..repeated {
-                copy.budget.count_retry(&permit.endpoint, now);
+                copy.budget.count_retry(&permit.endpoint, permit.cost, now);
             }
             copy.budget.settle(&permit.id, 0, now);
             copy.budget.learn(&update.endpoint, &update.usage, now);

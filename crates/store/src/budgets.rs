@@ -28,6 +28,8 @@ pub struct PermitRequest<'a> {
     pub endpoint: &'a str,
     /// The most records that its response can bring.
     pub records: i64,
+    /// What it takes of its endpoint's request windows.
+    pub cost: i64,
     pub limits: VolumeLimits,
     /// A person or a program waits for it, so it may use the share that syncs leave free.
     pub interactive: bool,
@@ -207,6 +209,7 @@ impl Store {
                     id: &id,
                     endpoint: ask.endpoint,
                     records: ask.records,
+                    cost: ask.cost,
                     limits: &ask.limits,
                     interactive: ask.interactive,
                     answer_within: SEND_WITHIN + ask.answer_within,

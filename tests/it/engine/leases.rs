@@ -206,6 +206,7 @@ async fn permit(app: &App, scan: &Scan) -> Permit {
     let ask = PermitRequest {
         endpoint: "users/search",
         records: 100,
+        cost: 1,
         limits: VolumeLimits::default(),
         interactive: false,
         answer_within: LEASE,

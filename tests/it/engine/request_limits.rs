@@ -560,6 +560,7 @@ async fn ask_interactively(app: &App) -> Grant {
     let ask = PermitRequest {
         endpoint: ENDPOINT,
         records: 0,
+        cost: 1,
         limits,
         interactive: true,
         answer_within: TimeDelta::seconds(30),

@@ -203,6 +203,7 @@ impl App {
         let ask = PermitRequest {
             endpoint: "contacts/search",
             records,
+            cost: 1,
             limits: *limits,
             interactive: false,
             answer_within: TimeDelta::from_std(syncline_providers::ANSWER_WITHIN).unwrap(),

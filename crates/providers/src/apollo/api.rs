@@ -198,6 +198,7 @@ fn sorted(page: u32, per_page: u32, order: Order, fields: SortFields) -> Value {
 }
 
 const JUDGE: Judge = Judge {
+    cost: |_| 1,
     usage: usage::usage_of,
     classify: error::classify,
 };

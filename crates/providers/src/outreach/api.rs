@@ -74,6 +74,7 @@ fn query_of_page(request: ListRequest<'_>, page_size: u32) -> Vec<Parameter> {
 }
 
 const JUDGE: Judge = Judge {
+    cost: |_| 1,
     usage: usage::usage_of,
     classify: error::classify,
 };

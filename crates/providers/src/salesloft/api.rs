@@ -104,6 +104,7 @@ fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> End
 }
 
 const JUDGE: Judge = Judge {
+    cost: |_| 1,
     usage: usage::usage_of,
     classify: error::classify,
 };

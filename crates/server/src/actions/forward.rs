@@ -35,6 +35,7 @@ pub(super) struct ForwardRequest<'r> {
     remote: &'r Remote,
     forwards: &'r dyn Forwards,
     endpoint: String,
+    cost: i64,
     method: Method,
     target: Target,
     headers: HeaderMap,
@@ -63,6 +64,7 @@ impl<'r> ForwardRequest<'r> {
         access::restrict_headers(caller, &mut headers);
         Ok(Self {
             endpoint: forwards.endpoint_of(&method, &target.path),
+            cost: forwards.cost_of(&method, &target),
             forwards,
             remote,
             method,
@@ -117,7 +119,7 @@ impl<'r> ForwardRequest<'r> {
         credentials: &Credentials,
         body: Option<Body>,
     ) -> Result<(A, RateLimitInfo), ProviderError> {
-        let permit = self.remote.permit(&self.endpoint).await?;
+        let permit = self.remote.permit(&self.endpoint, self.cost).await?;
         let exchange = async {
             let forward = self.forward(body);
             A::read(
