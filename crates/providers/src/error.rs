@@ -33,7 +33,13 @@ pub struct ProviderError {
     pub body: Option<String>,
     /// How many records the provider sent, if that is certain: none if the request was never sent.
     pub records: Option<i64>,
+    /// What an [`ErrorKind::Invalid`] is about. Boxed, because every result is as large as its error.
+    pub field: Option<Box<FieldPath>>,
 }
+
+/// A field of the caller's record: `owner_id`, `steps[1].date`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath(pub String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -46,6 +52,9 @@ pub enum ErrorKind {
     OutOfCredits,
     /// The provider understood the request and refuses it; any other 4xx.
     Rejected,
+    /// A field of the caller's record has a value that the provider has no place for. Nothing was
+    /// written.
+    Invalid,
     /// 429.
     RateLimited(Window),
     /// 5xx.
@@ -102,7 +111,15 @@ impl ProviderError {
             usage: Vec::new(),
             body: None,
             records: None,
+            field: None,
         }
+    }
+
+    /// The refusal of a field of the caller's record. `reason` says what would be right.
+    pub(crate) fn invalid(field: &str, reason: &str) -> Self {
+        let mut error = Self::new(ErrorKind::Invalid, None, reason).with_records(0);
+        error.field = Some(Box::new(FieldPath(field.to_owned())));
+        error
     }
 
     pub fn with_records(mut self, records: i64) -> Self {

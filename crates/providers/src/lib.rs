@@ -29,7 +29,7 @@ pub mod session;
 
 pub use account::account_id;
 pub use capabilities::{Capabilities, NotSupported, RateLimitInfo};
-pub use error::{ErrorKind, ProviderError, SetupError, Window};
+pub use error::{ErrorKind, FieldPath, ProviderError, SetupError, Window};
 pub use http::{ANSWER_WITHIN, Outgoing, Response, Transport};
 pub use kept::counted;
 pub use oauth::{OAuthConfig, OAuthServer, TokenError, TokenErrorKind};

@@ -40,7 +40,8 @@ impl ProviderFailure {
             status,
             code,
             title: error.message.clone(),
-            ours: error.kind == ErrorKind::Unavailable && error.status.is_none(),
+            ours: error.kind == ErrorKind::Invalid
+                || (error.kind == ErrorKind::Unavailable && error.status.is_none()),
             cause: cause_of(error),
             retry_after,
         }
@@ -101,6 +102,7 @@ fn row_of(error: &ProviderError) -> (StatusCode, &'static str) {
             ),
             _ => (remote_provider(), "REMOTE_PROVIDER_ERROR"),
         },
+        ErrorKind::Invalid => (StatusCode::BAD_REQUEST, "BAD_REQUEST"),
         ErrorKind::Unavailable => match error.status {
             Some(503) | None => (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE_ERROR"),
             Some(504) => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT_ERROR"),
@@ -142,14 +144,18 @@ impl From<NoTokens> for ApiError {
 
 impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
-        Self::Provider(ProviderFailure::of(&error))
+        match &error.field {
+            // Every write has its fields in `record`.
+            Some(field) => Self::validation(format!("record.{}", field.0), error.message),
+            None => Self::Provider(ProviderFailure::of(&error)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use syncline_model::Denial;
-    use syncline_providers::Window;
+    use syncline_providers::{FieldPath, Window};
 
     use super::*;
 
@@ -217,6 +223,16 @@ mod tests {
         ] {
             assert_eq!(answer(kind, status), expected, "{kind:?} {status:?}");
         }
+    }
+
+    #[test]
+    fn a_field_that_the_provider_has_no_place_for_is_named() {
+        let mut error = ProviderError::new(ErrorKind::Invalid, None, "must be a whole number");
+        error.field = Some(Box::new(FieldPath("owner_id".to_owned())));
+        let ApiError::Validation { field, .. } = ApiError::from(error) else {
+            panic!("the field is lost");
+        };
+        assert_eq!(field, "record.owner_id");
     }
 
     #[test]
