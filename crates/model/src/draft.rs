@@ -169,6 +169,19 @@ pub enum LeaveMode {
     Finish,
 }
 
+impl LeaveMode {
+    pub const ALL: &'static [Self] = &[Self::Remove, Self::Stop, Self::Finish];
+
+    /// The word for it in requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Remove => "remove",
+            Self::Stop => "stop",
+            Self::Finish => "finish",
+        }
+    }
+}
+
 /// Something for a person to do about a contact.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[schema(as = create_task)]

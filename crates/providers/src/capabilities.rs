@@ -243,6 +243,9 @@ pub trait Enrolments: Send + Sync {
     /// The reason to refuse an enrolment without a mailbox; `None` if none is needed.
     fn mailbox_required(&self) -> Option<&'static str>;
 
+    /// The ways out of a sequence that the provider has.
+    fn leave_modes(&self) -> &'static [LeaveMode];
+
     /// Adds contacts to a sequence, which may include some that are already in it.
     async fn enrol(
         &self,
@@ -250,7 +253,7 @@ pub trait Enrolments: Send + Sync {
         enrolment: &Enrolment<'_>,
     ) -> Result<Enrolled, ProviderError>;
 
-    /// Removes contacts from a sequence, or stops them in it.
+    /// Removes contacts from a sequence, or stops them in it, in one of its modes.
     async fn leave(
         &self,
         session: &Session<'_>,
@@ -384,7 +387,7 @@ pub struct WriteResult {
 #[derive(Debug, Clone, Copy)]
 pub struct Enrolment<'a> {
     pub sequence_id: &'a str,
-    pub mailbox_id: &'a str,
+    pub mailbox_id: Option<&'a str>,
     pub user_id: Option<&'a str>,
     pub contact_ids: &'a [String],
 }
@@ -398,6 +401,8 @@ pub struct Enrolled {
     pub records: Records,
     /// Ids of states that no longer exist, as far as the provider named them.
     pub removed: Vec<String>,
+    /// What was requested but not done for any of them.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -406,8 +411,8 @@ pub enum Outcome {
     State { id: String },
     /// The contact is in the sequence, but its state could not be read.
     AlreadyMember,
-    /// The contact is no longer in the sequence.
-    Out,
+    /// The contact is no longer in the sequence; its last state there, where the provider names it.
+    Out { id: Option<String> },
     /// The provider skipped the contact: its code, and what that means.
     Skipped { code: String, reason: String },
 }

@@ -49,6 +49,10 @@ impl Enrolments for Apollo {
         Some("Mailbox ID is required for Apollo")
     }
 
+    fn leave_modes(&self) -> &'static [LeaveMode] {
+        LeaveMode::ALL
+    }
+
     async fn enrol(
         &self,
         session: &Session<'_>,
@@ -75,6 +79,7 @@ impl Enrolments for Apollo {
             outcomes,
             records: members.into_records(),
             removed: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
@@ -109,7 +114,7 @@ impl Enrolments for Apollo {
         let outcomes = contact_ids.iter().map(|id| {
             let outcome = match members.state_in(id, sequence_id) {
                 _ if !members.contacts.contains_key(id) => skip("contact_not_found"),
-                _ if mode == LeaveMode::Remove => Outcome::Out,
+                _ if mode == LeaveMode::Remove => Outcome::Out { id: None },
                 Some(state) => Outcome::State {
                     id: state.id.clone(),
                 },
@@ -127,6 +132,7 @@ impl Enrolments for Apollo {
             outcomes,
             records: members.into_records(),
             removed,
+            warnings: Vec::new(),
         })
     }
 }

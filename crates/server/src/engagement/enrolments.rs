@@ -12,7 +12,7 @@ use syncline_model::draft::{EnrolmentDraft, LeaveMode};
 use syncline_providers::capabilities::{Enrolled, Enrolment, Outcome};
 use utoipa::ToSchema;
 
-use super::writes::{Created, CreatedRecord, Given, Warning, filled, show};
+use super::writes::{Created, CreatedRecord, Given, Warning, filled, partial, show};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
@@ -168,9 +168,9 @@ pub(crate) async fn leave_sequence(
         filled(&format!("contact_ids[{place}]"), id)?;
     }
     let remote = Remote::of(&state, &connection).await?;
-    let mut left = remote
-        .capabilities()
-        .enrolments()?
+    let enrolments = remote.capabilities().enrolments()?;
+    check_mode(enrolments.leave_modes(), body.mode)?;
+    let mut left = enrolments
         .leave(
             &remote.session(),
             &body.sequence_id,
@@ -183,13 +183,15 @@ pub(crate) async fn leave_sequence(
     if body.mode == LeaveMode::Remove {
         left.removed.extend(known.values().cloned());
     }
-    let warnings = show(&state, &remote, &left.records, &left.removed).await;
+    let mut warnings = partial(left.warnings);
+    warnings.extend(show(&state, &remote, &left.records, &left.removed).await);
     let (mut records, mut skipped) = (Vec::new(), Vec::new());
     for (contact_id, outcome) in left.outcomes {
         let sequence_id = body.sequence_id.clone();
         let id = match outcome {
             Outcome::State { id } => Some(id),
-            Outcome::AlreadyMember | Outcome::Out => known.get(&contact_id).cloned(),
+            Outcome::Out { id } => id.or_else(|| known.get(&contact_id).cloned()),
+            Outcome::AlreadyMember => known.get(&contact_id).cloned(),
             Outcome::Skipped { code, reason } => {
                 skipped.push(SkippedContact {
                     contact_id,
@@ -212,7 +214,7 @@ pub(crate) async fn leave_sequence(
     Ok(JsonBody(Left {
         records,
         skipped,
-        warnings: warnings.into_iter().collect(),
+        warnings,
     }))
 }
 
@@ -226,7 +228,7 @@ async fn known_states(
 ) -> HashMap<String, String> {
     let untold = outcomes
         .iter()
-        .filter(|(_, outcome)| matches!(outcome, Outcome::AlreadyMember | Outcome::Out));
+        .filter(|(_, outcome)| matches!(outcome, Outcome::AlreadyMember | Outcome::Out { .. }));
     let contact_ids: Vec<String> = untold.map(|(id, _)| id.clone()).collect();
     if contact_ids.is_empty() {
         return HashMap::new();
@@ -262,7 +264,7 @@ async fn enter(
         let contact_ids: Vec<String> = group.iter().map(|it| it.contact_id.clone()).collect();
         let enrolment = Enrolment {
             sequence_id: &first.sequence_id,
-            mailbox_id: first.mailbox_id.as_deref().unwrap_or_default(),
+            mailbox_id: mailbox_of(first),
             user_id: first.user_id.as_deref(),
             contact_ids: &contact_ids,
         };
@@ -272,7 +274,9 @@ async fn enter(
             .enrol(&remote.session(), &enrolment)
             .await;
         match enrolled {
-            Ok(enrolled) => {
+            Ok(mut enrolled) => {
+                let left_undone = std::mem::take(&mut enrolled.warnings);
+                entered.warnings.extend(partial(left_undone));
                 let warning = show(state, remote, &enrolled.records, &[]).await;
                 entered.warnings.extend(warning);
                 let sequence_id = &first.sequence_id;
@@ -331,7 +335,7 @@ fn told(
         let sequence_id = sequence_id.to_owned();
         let id = match &outcome {
             Outcome::State { id } => Some(id),
-            Outcome::AlreadyMember | Outcome::Out => known.get(&contact_id),
+            Outcome::AlreadyMember | Outcome::Out { .. } => known.get(&contact_id),
             Outcome::Skipped { .. } => None,
         };
         if let Some(id) = id.cloned() {
@@ -384,16 +388,30 @@ fn left_out(skipped: &[SkippedContact]) -> ApiError {
 fn check(remote: &Remote, field: &str, draft: &EnrolmentDraft) -> ApiResult<()> {
     filled(&format!("{field}.contact_id"), &draft.contact_id)?;
     filled(&format!("{field}.sequence_id"), &draft.sequence_id)?;
-    let is_named = draft
-        .mailbox_id
-        .as_deref()
-        .is_some_and(|id| !id.trim().is_empty());
     match remote.capabilities().enrolments()?.mailbox_required() {
-        Some(reason) if !is_named => {
+        Some(reason) if mailbox_of(draft).is_none() => {
             Err(ApiError::validation(format!("{field}.mailbox_id"), reason))
         }
         _ => Ok(()),
     }
+}
+
+fn check_mode(possible: &[LeaveMode], mode: LeaveMode) -> ApiResult<()> {
+    if possible.contains(&mode) {
+        return Ok(());
+    }
+    let words: Vec<&str> = possible.iter().map(|mode| mode.as_str()).collect();
+    let reason = format!(
+        "must be {}: the provider has no other way out of a sequence",
+        words.join(" or ")
+    );
+    Err(ApiError::validation("mode", reason))
+}
+
+/// The mailbox, if one is named.
+fn mailbox_of(draft: &EnrolmentDraft) -> Option<&str> {
+    let id = draft.mailbox_id.as_deref();
+    id.filter(|id| !id.trim().is_empty())
 }
 
 fn too_many(field: &str) -> ApiError {

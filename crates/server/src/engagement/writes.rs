@@ -53,7 +53,7 @@ pub(crate) struct Warning {
 
 impl Warning {
     /// The provider did only a part of what was requested.
-    pub(super) fn partial(detail: String) -> Self {
+    fn partial(detail: String) -> Self {
         Self {
             title: "Not everything was written".to_owned(),
             detail,
@@ -95,8 +95,13 @@ impl Updated {
     }
 }
 
+/// Warnings of what the provider didn't do.
+pub(super) fn partial(left_undone: Vec<String>) -> Vec<Warning> {
+    left_undone.into_iter().map(Warning::partial).collect()
+}
+
 async fn shown(state: &AppState, remote: &Remote, wrote: WriteResult) -> (String, Vec<Warning>) {
-    let mut warnings: Vec<_> = wrote.warnings.into_iter().map(Warning::partial).collect();
+    let mut warnings = partial(wrote.warnings);
     if let Some(records) = &wrote.records {
         warnings.extend(show(state, remote, records, &[]).await);
     }
