@@ -1,5 +1,6 @@
 //! Outreach's endpoints: what is supported, and the requests.
 
+use serde_json::Value;
 use syncline_model::{Object, Watermark};
 
 use super::{Outreach, PROVIDER, error, page, usage};
@@ -42,6 +43,18 @@ pub(super) fn collection(object: Object) -> &'static str {
         Object::Account => "accounts",
         Object::Contact => "prospects",
         Object::SequenceState => "sequenceStates",
+    }
+}
+
+/// What JSON:API calls one record of an object.
+pub(super) fn kind(object: Object) -> &'static str {
+    match object {
+        Object::User => "user",
+        Object::Mailbox => "mailbox",
+        Object::Sequence => "sequence",
+        Object::Account => "account",
+        Object::Contact => "prospect",
+        Object::SequenceState => "sequenceState",
     }
 }
 
@@ -129,8 +142,24 @@ impl Outreach {
         self.read(session, &format!("{ROOT}/{path}"), query).await
     }
 
-    /// The user whose tokens these are, and of which organisation; `None` if it can't be seen. Outreach's limit is the user's,
-    /// for all applications together.
+    /// Sends a write to a path below the API's root.
+    pub(super) async fn write_in(
+        &self,
+        session: &Session<'_>,
+        (method, path): (Method, &str),
+        body: Option<Value>,
+    ) -> Result<Response, ProviderError> {
+        let request = Request {
+            method,
+            path: &format!("{ROOT}/{path}"),
+            query: Vec::new(),
+            body,
+        };
+        session.call(&self.http, REQUESTS, &request, &JUDGE).await
+    }
+
+    /// The user whose tokens these are, and of which organisation; `None` if it can't be seen.
+    /// Outreach's limit is the user's, for all applications together.
     pub(super) async fn caller(
         &self,
         session: &Session<'_>,

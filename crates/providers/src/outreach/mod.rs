@@ -1,11 +1,15 @@
-//! Outreach: what it supports, and how it is read.
+//! Outreach: what it supports, and how it is read and written.
 //!
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
 //! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
-//! maps them, `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says how
-//! customers consent. The rest of the workspace sees only [`Provider`].
+//! maps them. `document.rs` builds the bodies of writes, `creation.rs` creates nothing twice; `write.rs`
+//! has accounts and prospects. `error.rs` classifies errors, `usage.rs` reads the usage headers,
+//! `oauth.rs` says how customers consent. The rest of the workspace sees only [`Provider`].
 
 mod api;
+mod creation;
+mod document;
+mod emails;
 mod error;
 mod forward;
 mod hash;
@@ -14,11 +18,13 @@ mod lookup;
 mod mapping;
 mod oauth;
 mod page;
+mod phones;
 mod prospect;
 mod resource;
 mod sequence;
 mod steps;
 mod usage;
+mod write;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -154,6 +160,7 @@ impl Provider for Outreach {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             live_reads: Some(self),
+            record_writes: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }
