@@ -158,6 +158,17 @@ impl Outreach {
         session.call(&self.http, REQUESTS, &request, &JUDGE).await
     }
 
+    /// Makes a record do something: `pause`, `markComplete`, …
+    pub(super) async fn act(
+        &self,
+        session: &Session<'_>,
+        (collection, id): (&str, u64),
+        action: &str,
+    ) -> Result<Response, ProviderError> {
+        let path = format!("{collection}/{id}/actions/{action}");
+        self.write_in(session, (Method::POST, &path), None).await
+    }
+
     /// The user whose tokens these are, and of which organisation; `None` if it can't be seen.
     /// Outreach's limit is the user's, for all applications together.
     pub(super) async fn caller(

@@ -3,8 +3,8 @@
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
 //! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
 //! maps them. `document.rs` builds the bodies of writes, `creation.rs` creates nothing twice; `write.rs`
-//! has accounts and prospects. `error.rs` classifies errors, `usage.rs` reads the usage headers,
-//! `oauth.rs` says how customers consent. The rest of the workspace sees only [`Provider`].
+//! has accounts and prospects, `sequence_write.rs` sequences. `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
+//! how customers consent. The rest of the workspace sees only [`Provider`].
 
 mod api;
 mod creation;
@@ -18,10 +18,12 @@ mod lookup;
 mod mapping;
 mod oauth;
 mod page;
+mod part;
 mod phones;
 mod prospect;
 mod resource;
 mod sequence;
+mod sequence_write;
 mod steps;
 mod usage;
 mod write;
@@ -161,6 +163,7 @@ impl Provider for Outreach {
         Capabilities {
             live_reads: Some(self),
             record_writes: Some(self),
+            sequence_writes: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }

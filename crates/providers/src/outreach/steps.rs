@@ -13,6 +13,7 @@ use super::{
     Outreach, PROVIDER,
     api::{PAGE_SIZE, unreadable},
     lookup::whole,
+    part::Part,
 };
 use crate::{
     capabilities::SequenceWithSteps,
@@ -26,19 +27,15 @@ use crate::{
 /// The most ids in one filter, so that its URL stays short and the matches fit on a page.
 const IDS_PER_REQUEST: usize = 100;
 
+/// The steps of a sequence.
+const OF_SEQUENCE: (&str, &str) = ("sequenceSteps", "filter[sequence][id]");
+
 /// What an e-mail step sends to some of its prospects.
 struct Variant {
     step_id: Option<String>,
     template_id: Option<String>,
     is_reply: bool,
     is_enabled: bool,
-}
-
-/// A record of a list.
-struct Part<'a> {
-    id: String,
-    attributes: Fields<'a>,
-    relationships: Fields<'a>,
 }
 
 type Read<T> = fn(&Part<'_>) -> Result<T, Malformed>;
@@ -53,13 +50,24 @@ impl Outreach {
         let sequence = Sequence::of(found)
             .pop()
             .ok_or_else(|| live::no_such(PROVIDER, Object::Sequence, id))?;
-        let of_sequence = ("sequenceSteps", "filter[sequence][id]");
         let mut steps = self
-            .parts(session, of_sequence, &[id.to_owned()], step)
+            .parts(session, OF_SEQUENCE, &[id.to_owned()], step)
             .await?;
         steps.sort_by_key(|step| step.order);
         self.fill(session, &mut steps).await?;
         Ok(SequenceWithSteps { sequence, steps })
+    }
+
+    /// The place of a sequence's last step; 0 without any.
+    pub(super) async fn last_order(
+        &self,
+        session: &Session<'_>,
+        sequence_id: &str,
+    ) -> Result<u32, ProviderError> {
+        let steps = self
+            .parts(session, OF_SEQUENCE, &[sequence_id.to_owned()], step)
+            .await?;
+        Ok(steps.iter().map(|step| step.order).max().unwrap_or(0))
     }
 
     /// Adds what the e-mail steps send.
@@ -165,28 +173,6 @@ fn template_in(response: &Response) -> Result<StepTemplate, ProviderError> {
     let answer = answer.ok_or_else(|| unreadable(response, "it is not an object"))?;
     let part = || template(&Part::of(answer.object("data")?)?);
     part().map_err(|malformed| unreadable(response, &malformed.to_string()))
-}
-
-impl<'a> Part<'a> {
-    fn of(record: Option<Fields<'a>>) -> Result<Self, Malformed> {
-        let record = record.ok_or_else(|| Malformed::new("data", "it is not an object"))?;
-        Ok(Self {
-            id: record.id("id")?,
-            attributes: record.object("attributes")?.unwrap_or_default(),
-            relationships: record.object("relationships")?.unwrap_or_default(),
-        })
-    }
-
-    /// The id of the record that a to-one relationship leads to.
-    fn related(&self, name: &str) -> Result<Option<String>, Malformed> {
-        let Some(relationship) = self.relationships.object(name)? else {
-            return Ok(None);
-        };
-        match relationship.object("data")? {
-            Some(linkage) => linkage.filled_text("id"),
-            None => Ok(None),
-        }
-    }
 }
 
 /// The enabled variant that comes first; if none is enabled, the first.
