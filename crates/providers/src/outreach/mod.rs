@@ -3,19 +3,23 @@
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
 //! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
 //! maps them. `document.rs` builds the bodies of writes, `creation.rs` creates nothing twice; `write.rs`
-//! has accounts and prospects, `sequence_write.rs` sequences. `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
+//! has accounts and prospects, `sequence_write.rs` sequences, `enrol.rs` and `leave.rs` who is in them.
+//! `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
 //! how customers consent. The rest of the workspace sees only [`Provider`].
 
 mod api;
 mod creation;
 mod document;
 mod emails;
+mod enrol;
 mod error;
 mod forward;
 mod hash;
+mod leave;
 mod live;
 mod lookup;
 mod mapping;
+mod members;
 mod oauth;
 mod page;
 mod part;
@@ -164,6 +168,7 @@ impl Provider for Outreach {
             live_reads: Some(self),
             record_writes: Some(self),
             sequence_writes: Some(self),
+            enrolments: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }
