@@ -3,8 +3,8 @@
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
 //! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
 //! maps them. `document.rs` builds the bodies of writes, `creation.rs` creates nothing twice; `write.rs`
-//! has accounts and prospects, `sequence_write.rs` sequences, `enrol.rs` and `leave.rs` who is in them.
-//! `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
+//! has accounts and prospects, `sequence_write.rs` sequences, `enrol.rs` and `leave.rs` who is in them,
+//! `tasks.rs` tasks. `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
 //! how customers consent. The rest of the workspace sees only [`Provider`].
 
 mod api;
@@ -29,6 +29,7 @@ mod resource;
 mod sequence;
 mod sequence_write;
 mod steps;
+mod tasks;
 mod usage;
 mod write;
 
@@ -169,6 +170,7 @@ impl Provider for Outreach {
             record_writes: Some(self),
             sequence_writes: Some(self),
             enrolments: Some(self),
+            tasks: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }

@@ -25,13 +25,18 @@ struct Envelope<'a> {
     links: Option<&'a RawValue>,
 }
 
-/// Only the page itself: the caller adds what else the response has (usage, time). `asked` is the
-/// cursor and the size of the page.
-pub(super) fn page_of(
-    text: &str,
-    object: Object,
+/// The items of a list response, and where it goes on.
+pub(super) struct Listed<'a> {
+    pub(super) items: Vec<&'a RawValue>,
+    pub(super) next: Option<NextPage>,
+    pub(super) total: Option<i64>,
+}
+
+/// `asked` is the cursor and the size of the page.
+pub(super) fn listed_in<'a>(
+    text: &'a str,
     asked: (Option<&str>, u32),
-) -> Result<Page, Unusable> {
+) -> Result<Listed<'a>, Unusable> {
     let (token, size) = asked;
     let envelope: Envelope<'_> =
         serde_json::from_str(text).map_err(|error| Unusable::Unreadable(error.to_string()))?;
@@ -39,7 +44,20 @@ pub(super) fn page_of(
         .data
         .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
     page_size_kept(items.len(), size)?;
-    let next = next_of(envelope.links, token)?;
+    Ok(Listed {
+        items,
+        next: next_of(envelope.links, token)?,
+        total: envelope.meta.and_then(total_of),
+    })
+}
+
+/// Only the page itself: the caller adds what else the response has (usage, time).
+pub(super) fn page_of(
+    text: &str,
+    object: Object,
+    asked: (Option<&str>, u32),
+) -> Result<Page, Unusable> {
+    let Listed { items, next, total } = listed_in(text, asked)?;
     let (records, rejected) = mapping::map_page(object, &items);
     let created = records.scanned();
     let has_order = created.iter().all(|(_, created_at)| created_at.is_some());
@@ -47,7 +65,7 @@ pub(super) fn page_of(
         records,
         rejected,
         next,
-        reported_total: envelope.meta.and_then(total_of),
+        reported_total: total,
         returned: i64::try_from(items.len()).unwrap_or(i64::MAX),
         served: i64::try_from(items.len()).unwrap_or(i64::MAX),
         loading: Vec::new(),
