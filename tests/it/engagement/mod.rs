@@ -31,18 +31,18 @@ const LISTS: [(&str, &str); 6] = [
 ];
 
 /// A path of the engagement API.
-fn path(rest: &str) -> String {
+pub(crate) fn path(rest: &str) -> String {
     format!("/engagement/v2/{rest}")
 }
 
 /// The id in the answer to a create.
-fn created(answer: &Answer) -> String {
+pub(crate) fn created(answer: &Answer) -> String {
     assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
     answer.body["record"]["id"].as_str().unwrap().to_owned()
 }
 
 /// The row as the tables show it.
-async fn row(app: &App, list: &str, id: &str) -> Value {
+pub(crate) async fn row(app: &App, list: &str, id: &str) -> Value {
     app.get(&path(&format!(
         "{list}/{id}?read_from_cache=true&include_raw_data=true"
     )))
@@ -51,7 +51,7 @@ async fn row(app: &App, list: &str, id: &str) -> Value {
 }
 
 /// The ids of a page's records.
-fn ids(page: &Value) -> Vec<String> {
+pub(crate) fn ids(page: &Value) -> Vec<String> {
     let records = page["records"].as_array().unwrap();
     records
         .iter()

@@ -5,6 +5,7 @@ mod authorize;
 mod import;
 mod incremental;
 mod live;
+mod outreach;
 mod refresh;
 
 use serde_json::{Value, json};
