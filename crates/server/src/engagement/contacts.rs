@@ -161,7 +161,8 @@ fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
     Ok(distinct)
 }
 
-/// Creates a contact. The provider creates it even if one with the same address exists.
+/// Creates a contact. Apollo creates it even if one with the same address exists; Outreach and
+/// Salesloft refuse it then.
 #[utoipa::path(post, path = "/contacts", tag = "Contacts", operation_id = "createContact",
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = Given<ContactDraft>,

@@ -70,8 +70,8 @@ pub(crate) async fn get_sequence(
     ))
 }
 
-/// Creates a sequence with its steps, in their order. A step that the provider refuses is listed in
-/// `warnings`; the sequence is created anyway.
+/// Creates a sequence with its steps, in their order. A step that the provider refuses once the
+/// sequence is there is listed in `warnings`.
 #[utoipa::path(post, path = "/sequences", tag = "Sequences", operation_id = "createSequence",
     params(("x-customer-id" = String, Header), ("x-provider-name" = String, Header)),
     request_body = Given<SequenceDraft>,
