@@ -162,10 +162,11 @@ impl Dialect {
         }
     }
 
-    /// The rules of its tokens. Apollo has none, so it does not matter which it gets.
+    /// The rules of its tokens.
     pub(crate) fn grant_rules(self, options: &Options) -> GrantRules {
         match self {
-            Self::Apollo | Self::Outreach => outreach::grant_rules(&options.outreach.switches),
+            Self::Apollo => apollo::GRANT_RULES,
+            Self::Outreach => outreach::grant_rules(&options.outreach.switches),
             Self::Salesloft => salesloft::grant_rules(&options.salesloft.switches),
         }
     }

@@ -13,9 +13,6 @@ use crate::tokens::TokenPair;
 
 const CODE_LIFE: TimeDelta = TimeDelta::minutes(10);
 
-/// Lifetime of an access token in seconds.
-pub(crate) const ACCESS_SECONDS: i64 = 7_200;
-
 /// The scopes of a token; `None` is all of them.
 pub(crate) type Scopes = Option<Vec<String>>;
 
@@ -23,6 +20,7 @@ pub(crate) type Scopes = Option<Vec<String>>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GrantRules {
     pub(crate) form: TokenForm,
+    pub(crate) access_life: TimeDelta,
     /// Lifetime of a refresh token; `None` is no end.
     pub(crate) refresh_life: Option<TimeDelta>,
     /// Number of newer tokens of the same user after which a refresh token is invalid; `None` is no limit.
@@ -194,7 +192,7 @@ impl Grants {
     ) -> TokenPair {
         self.issued += 1;
         let (form, nth) = (self.rules.form, self.issued);
-        let access_ends = now + TimeDelta::seconds(ACCESS_SECONDS);
+        let access_ends = now + self.rules.access_life;
         let refresh_ends = self.rules.refresh_life.map(|life| now + life);
         let access = form.access_token((team_id, user_id), nth, access_ends);
         let refresh = form.digest(&format!("refresh {team_id} {user_id} {nth}"));
@@ -204,6 +202,7 @@ impl Grants {
             access,
             refresh,
             scopes: scopes.unwrap_or_default(),
+            expires_in: self.rules.access_life.num_seconds(),
         }
     }
 

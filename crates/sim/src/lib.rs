@@ -44,6 +44,7 @@ mod tokens;
 mod wire;
 mod world;
 
+pub use apollo::ApolloOptions;
 pub use args::{Args, OutreachArgs, PlanName, SalesloftArgs, run, run_outreach, run_salesloft};
 pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::apollo::ApolloOptions;
 use crate::dialect::Dialect;
 use crate::outreach::OutreachOptions;
 use crate::plans::Plan;
@@ -22,6 +23,8 @@ pub struct Options {
     pub teams: Vec<TeamOptions>,
     /// Uncertain behaviour of Apollo.
     pub switches: Switches,
+    /// Apollo's OAuth application.
+    pub apollo: ApolloOptions,
     /// Options of Outreach.
     pub outreach: OutreachOptions,
     /// Options of Salesloft.
@@ -39,6 +42,7 @@ impl Default for Options {
             epoch: DateTime::UNIX_EPOCH + TimeDelta::days(20_454),
             teams: vec![TeamOptions::default()],
             switches: Switches::default(),
+            apollo: ApolloOptions::default(),
             outreach: OutreachOptions::default(),
             salesloft: SalesloftOptions::default(),
             latency: Duration::ZERO,

@@ -28,4 +28,6 @@ pub struct TokenPair {
     pub refresh: String,
     /// Empty for everything.
     pub scopes: Vec<String>,
+    /// Lifetime of the access token in seconds.
+    pub expires_in: i64,
 }

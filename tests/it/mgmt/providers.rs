@@ -149,7 +149,8 @@ async fn what_does_not_fit_a_provider_is_refused_by_field(database: Database) {
         (json!({"name": "hubspot"}), "name"),
         (json!({"category": "crm"}), "category"),
         (json!({"category": 7}), "category"),
-        (json!({"auth_type": "oauth2"}), "auth_type"),
+        (json!({"auth_type": "basic"}), "auth_type"),
+        (json!({"auth_type": "oauth2"}), "config"),
         (json!({"config": oauth}), "config"),
         (
             json!({"objects": {"common": [{"name": "contact"}]}}),

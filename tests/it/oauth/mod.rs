@@ -1,6 +1,7 @@
 //! OAuth 2.0: importing an authorization, sending customers to the provider and back, and refreshing
 //! tokens.
 
+mod apollo;
 mod authorize;
 mod import;
 mod incremental;
@@ -20,6 +21,19 @@ struct Provider {
     options: fn(usize) -> Options,
     objects: &'static [&'static str],
 }
+
+const APOLLO: Provider = Provider {
+    name: "apollo",
+    options: Options::with_contacts,
+    objects: &[
+        "account",
+        "contact",
+        "mailbox",
+        "sequence",
+        "sequence_state",
+        "user",
+    ],
+};
 
 const SALESLOFT: Provider = Provider {
     name: "salesloft",

@@ -1,8 +1,8 @@
 //! Apollo: what it supports, and how it is read and written.
 //!
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id;
-//! `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs` reads the usage headers. The
-//! rest of the workspace sees only [`Provider`].
+//! `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs` reads the usage headers,
+//! `oauth.rs` says how partners' customers consent. The rest of the workspace sees only [`Provider`].
 
 mod action;
 mod api;
@@ -17,6 +17,7 @@ mod hash;
 mod live;
 mod lookup;
 mod mapping;
+mod oauth;
 mod page;
 mod sequence;
 mod steps;
@@ -37,6 +38,7 @@ use crate::{
     check,
     error::{ProviderError, SetupError},
     http::{self, Http, Response},
+    oauth::OAuthServer,
     passthrough::Passthrough,
     provider::{Call, KeyCheck, ListRequest, Lookup, Page, Provider, Support},
     registry::{BuiltIn, ProviderConfig},
@@ -62,10 +64,11 @@ const API_KEY_HEADER: &str = "x-api-key";
 /// The name in sentences.
 const PROVIDER: &str = "Apollo";
 
-/// Apollo, reached with an API key.
+/// Apollo, reached with an API key or with the tokens of a partner's OAuth application.
 #[derive(Debug)]
 pub struct Apollo {
     http: Http,
+    oauth: OAuthServer,
     passthrough: Passthrough,
 }
 
@@ -74,12 +77,17 @@ impl Apollo {
         let ProviderConfig {
             base_url,
             transport,
-            oauth: _,
+            oauth,
         } = config;
         let provider = "apollo";
         let passthrough = Passthrough::new(provider, &base_url, authorization)?;
+        let oauth = OAuthServer::new(NAME, &oauth::RULES, oauth, transport.clone())?;
         let http = Http::new(provider, &base_url, authorization, transport)?;
-        Ok(Self { http, passthrough })
+        Ok(Self {
+            http,
+            oauth,
+            passthrough,
+        })
     }
 
     /// Updates `verdict` with every result, so that a timeout returns what is known so far.
@@ -90,7 +98,7 @@ impl Apollo {
             Ok(Some(true)) => *verdict = KeyCheck::Valid { account: None },
             Ok(Some(false)) => {
                 *verdict = KeyCheck::Rejected {
-                    reason: "Apollo does not accept the API key".to_owned(),
+                    reason: "Apollo does not accept the credentials".to_owned(),
                 }
             }
             Ok(None) => {}
@@ -129,7 +137,11 @@ impl Provider for Apollo {
     }
 
     fn auth_types(&self) -> &'static [AuthType] {
-        &[AuthType::ApiKey]
+        &[AuthType::ApiKey, AuthType::OAuth2]
+    }
+
+    fn oauth(&self) -> Option<&OAuthServer> {
+        Some(&self.oauth)
     }
 
     fn support(&self, object: Object) -> Support {

@@ -182,7 +182,11 @@ impl CreateUpdateProvider {
                 "config",
                 format!("this field is required: the OAuth application at {name}"),
             )),
-            (_, _, Some(_)) => Err(ApiError::validation(
+            (_, Some(_), Some(_)) => Err(ApiError::validation(
+                "config",
+                "must be left out for the auth_type 'api_key'".to_owned(),
+            )),
+            (_, None, Some(_)) => Err(ApiError::validation(
                 "config",
                 format!("{name} is connected by API key and has no OAuth application"),
             )),

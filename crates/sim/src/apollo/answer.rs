@@ -1,14 +1,18 @@
 //! The steps from a request to its answer: keys, quotas, hooks and the endpoint.
 
 use super::refusal::{Answer, Refusal};
-use super::{Access, Call, auth, find, mishap, reply};
+use super::{Access, Call, auth, find, mishap, oauth, reply};
 use crate::dialect::RequestContext;
+use crate::oauth::is_oauth;
 use crate::params::Params;
 use crate::request::{SimReply, SimRequest};
 
 type Headers = Vec<(String, String)>;
 
 pub(crate) fn answer(context: &mut RequestContext<'_>) -> SimReply {
+    if is_oauth(&context.request.path) {
+        return oauth::answer(context);
+    }
     let mut limits = Headers::new();
     let outcome = carry_out(context, &mut limits);
     reply::reply(outcome, limits, context.now, context.salt)
@@ -38,7 +42,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
             r#"{"status":400,"error":"Bad Request"}"#.to_owned(),
         ));
     }
-    let at = match auth::authenticate(context.world, request, &params) {
+    let at = match auth::authenticate(context.world, request, &params, now) {
         Err(_) if route.access == Access::Open => {
             let refuse = context.options.switches.health_refuses_bad_keys;
             return auth::health_of_unknown_key(refuse);

@@ -1,7 +1,12 @@
-//! Authentication and authorization: keys are accepted only in the `X-Api-Key` header.
+//! Authentication and authorization: keys are accepted only in the `X-Api-Key` header, OAuth tokens only
+//! in `Authorization`.
+
+use chrono::{DateTime, Utc};
 
 use super::refusal::{Answer, Refusal};
 use super::{Access, Call, Route};
+use crate::grants;
+use crate::oauth::{self, holder};
 use crate::params::Params;
 use crate::plans::Plan;
 use crate::request::SimRequest;
@@ -29,9 +34,11 @@ pub(crate) fn health_of_unknown_key(refuse: bool) -> Result<Answer, Refusal> {
     ))
 }
 
-/// The team whose key the request carries, without checking the rest of the request.
+/// The team whose key or token the request carries, without checking the rest of the request.
 pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
-    let key = request.header_text("x-api-key")?;
+    let Some(key) = request.header_text("x-api-key") else {
+        return oauth::team_of(world, request);
+    };
     world
         .teams
         .iter()
@@ -43,6 +50,7 @@ pub(crate) fn authenticate(
     world: &World,
     request: &SimRequest,
     params: &Params,
+    now: DateTime<Utc>,
 ) -> Result<usize, Refusal> {
     if params.has("api_key") {
         return Err(Refusal::invalid(
@@ -50,13 +58,31 @@ pub(crate) fn authenticate(
         ));
     }
     if !request.headers.contains_key("x-api-key") && request.headers.contains_key(BEARER) {
-        return Err(Refusal::plain(401, "Invalid access credentials."));
+        let token = request.bearer().and_then(|token| holder(world, token));
+        return match token {
+            Some((at, access)) if access.is_valid(now) => Ok(at),
+            Some(_) => Err(Refusal::dead_token()),
+            None => Err(Refusal::plain(401, "Invalid access credentials.")),
+        };
     }
     team_of(world, request).ok_or_else(Refusal::bad_key)
 }
 
 /// Checks the key's scope and the plan.
 pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Result<(), Refusal> {
+    if let Some(access) = token_of(team, request) {
+        let scope = super::oauth::scope_of(route.action);
+        if scope.is_some_and(|scope| !access.has_scope(scope)) {
+            return Err(Refusal::coded(
+                403,
+                &format!(
+                    "{} is not accessible with this access token",
+                    named(route.action)
+                ),
+                "API_INACCESSIBLE",
+            ));
+        }
+    }
     let key = request.header_text("x-api-key").unwrap_or_default();
     let scopes = team.keys.iter().find(|known| known.key == key);
     let scopes = scopes.and_then(|known| known.scopes.as_ref());
@@ -106,6 +132,14 @@ pub(crate) fn authorize(team: &Team, request: &SimRequest, route: &Route) -> Res
         };
     }
     Ok(())
+}
+
+/// The OAuth token of a request without a key.
+fn token_of<'t>(team: &'t Team, request: &SimRequest) -> Option<&'t grants::Access> {
+    if request.headers.contains_key("x-api-key") {
+        return None;
+    }
+    team.grants.access(request.bearer()?)
 }
 
 /// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating a task.

@@ -18,6 +18,8 @@ mod emailer_steps;
 mod enrichment;
 mod enrolment;
 mod mishap;
+mod oauth;
+mod options;
 mod page;
 mod refusal;
 mod render;
@@ -31,6 +33,8 @@ use http::Method;
 
 pub(crate) use self::answer::{answer, page_of};
 pub(crate) use self::auth::team_of;
+pub(crate) use self::oauth::GRANT_RULES;
+pub use self::options::ApolloOptions;
 use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;

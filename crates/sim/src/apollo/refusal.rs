@@ -95,6 +95,11 @@ impl Refusal {
         )
     }
 
+    /// An access token that has expired or was revoked.
+    pub(crate) fn dead_token() -> Self {
+        Self::coded(401, "Invalid access token.", "INVALID_ACCESS_TOKEN")
+    }
+
     pub(crate) fn no_such_route() -> Self {
         Self::json(404, r#"{"status":404,"error":"Not Found"}"#.to_owned())
     }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{address, serve_until_told};
+use crate::apollo::ApolloOptions;
 use crate::options::{KeyOptions, Options, TeamOptions};
 use crate::plans::Plan;
+use crate::tokens::TokenOptions;
 
 /// Serves a simulated Apollo.io API with an invented sales team.
 #[derive(Debug, Clone, ClapArgs)]
@@ -100,8 +102,16 @@ pub async fn run(args: Args) -> io::Result<()> {
     reason = "the output of a command, for whoever started it"
 )]
 fn announce(options: &Options, address: SocketAddr) {
+    let ApolloOptions {
+        client_id,
+        client_secret,
+        ..
+    } = &options.apollo;
     println!("Apollo simulator: http://{address}/api/v1");
-    for team in &options.teams {
+    println!(
+        "  OAuth, for partners: http://{address}/oauth  client {client_id}, secret {client_secret}"
+    );
+    for (at, team) in options.teams.iter().enumerate() {
         println!("  {} ({} contacts)", team.name, team.contacts);
         for key in &team.keys {
             let reach = match &key.scopes {
@@ -110,5 +120,7 @@ fn announce(options: &Options, address: SocketAddr) {
             };
             println!("    X-Api-Key: {}  ({reach})", key.key);
         }
+        let token = TokenOptions::of_apollo_team(at);
+        println!("    refresh token: {}", token.refresh);
     }
 }

@@ -20,6 +20,9 @@ use crate::world::World;
 
 pub(crate) const BASE: &str = "/oauth/";
 
+/// What Apollo puts before it.
+const APOLLO_BASE: &str = "/api/v1";
+
 /// The application that a server knows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client<'a> {
@@ -35,9 +38,18 @@ pub(crate) enum Endpoint {
     Token,
 }
 
+/// Whether a path is the OAuth server's.
+pub(crate) fn is_oauth(path: &str) -> bool {
+    below_apollo(path).starts_with(BASE)
+}
+
+fn below_apollo(path: &str) -> &str {
+    path.strip_prefix(APOLLO_BASE).unwrap_or(path)
+}
+
 /// The endpoint of the request, which is noted for the ledger.
 pub(crate) fn endpoint(context: &mut RequestContext<'_>) -> Option<Endpoint> {
-    let path = context.request.path.trim_end_matches('/');
+    let path = below_apollo(&context.request.path).trim_end_matches('/');
     let (endpoint, action) = match (&context.request.method, path) {
         (&Method::GET | &Method::POST, "/oauth/authorize") => {
             (Some(Endpoint::Authorize), "oauth/authorize")
@@ -52,7 +64,7 @@ pub(crate) fn endpoint(context: &mut RequestContext<'_>) -> Option<Endpoint> {
 
 /// The index of the team of the request's access token, or at the OAuth server of its code or refresh token.
 pub(crate) fn team_of(world: &World, request: &SimRequest) -> Option<usize> {
-    if request.path.starts_with(BASE) {
+    if is_oauth(&request.path) {
         return issuer(world, &Params::read(request));
     }
     let (at, _) = holder(world, request.bearer()?)?;

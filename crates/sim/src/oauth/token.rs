@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Client, issuer};
 use crate::dialect::RequestContext;
-use crate::grants::{ACCESS_SECONDS, GrantError};
+use crate::grants::GrantError;
 use crate::json::Object;
 use crate::params::Params;
 use crate::tokens::TokenPair;
@@ -62,7 +62,7 @@ pub(crate) fn pair_body(
     let mut o = Object::new();
     o.text("access_token", &pair.access)
         .text("token_type", token_type)
-        .number("expires_in", ACCESS_SECONDS)
+        .number("expires_in", pair.expires_in)
         .text("refresh_token", &pair.refresh)
         .text("scope", &scopes.join(" "))
         .number("created_at", now.timestamp());

@@ -41,6 +41,7 @@ const FAMILIES: [&str; 20] = [
 pub(crate) fn grant_rules(switches: &OutreachSwitches) -> GrantRules {
     GrantRules {
         form: TokenForm::Jwt,
+        access_life: TimeDelta::hours(2),
         refresh_life: Some(TimeDelta::days(14)),
         most_newer: Some(100),
         throttle: switches.refresh_throttle.then_some(TimeDelta::seconds(60)),

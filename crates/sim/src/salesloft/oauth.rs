@@ -3,6 +3,7 @@
 //! There is no scope parameter: scopes are the application's.
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 
 use super::answer::fault_refusal;
 use super::options::SalesloftOptions;
@@ -19,6 +20,7 @@ use crate::tokens::TokenPair;
 pub(crate) fn grant_rules(switches: &SalesloftSwitches) -> GrantRules {
     GrantRules {
         form: TokenForm::Hex,
+        access_life: TimeDelta::hours(2),
         refresh_life: None,
         most_newer: None,
         throttle: None,

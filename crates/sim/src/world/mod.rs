@@ -126,6 +126,10 @@ impl World {
             // Spread, so that neighbouring seeds have no team in common.
             let seed = options.seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let mut team = Team::generate(seed, options, team);
+            if options.dialect == Dialect::Apollo {
+                let tokens = &options.apollo.tokens;
+                team.add_lasting_tokens(at, tokens, TokenOptions::of_apollo_team);
+            }
             if options.dialect == Dialect::Outreach {
                 let tokens = &options.outreach.tokens;
                 team.add_lasting_tokens(at, tokens, TokenOptions::of_team);
