@@ -3,9 +3,10 @@
 //! `api.rs` has the endpoints, `page.rs` the list responses, `lookup.rs` look-ups by id, `live.rs` what
 //! callers read, `steps.rs` a sequence's steps; `resource.rs` takes JSON:API records apart, `mapping.rs`
 //! maps them. `document.rs` builds the bodies of writes, `creation.rs` creates nothing twice; `write.rs`
-//! has accounts and prospects, `sequence_write.rs` sequences, `enrol.rs` and `leave.rs` who is in them,
-//! `tasks.rs` tasks. `error.rs` classifies errors, `usage.rs` reads the usage headers, `oauth.rs` says
-//! how customers consent. The rest of the workspace sees only [`Provider`].
+//! has accounts and prospects, with `emails.rs` and `phones.rs`; `sequence_write.rs` and `step_write.rs`
+//! have sequences, `enrol.rs` and `leave.rs` who is in them, `tasks.rs` tasks. `error.rs` classifies
+//! errors, `usage.rs` reads the usage headers, `oauth.rs` says how customers consent. The rest of the
+//! workspace sees only [`Provider`].
 
 mod api;
 mod creation;
@@ -28,6 +29,7 @@ mod prospect;
 mod resource;
 mod sequence;
 mod sequence_write;
+mod step_write;
 mod steps;
 mod tasks;
 mod usage;
