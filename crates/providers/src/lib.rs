@@ -19,6 +19,7 @@ mod item;
 pub mod json;
 mod kept;
 mod live;
+mod lost;
 pub mod oauth;
 pub mod outreach;
 pub mod passthrough;

@@ -3,9 +3,8 @@
 //! Outreach knows no idempotency keys. When the answer to a create is lost, the record is searched for
 //! among those that Outreach created in the last minutes: an error would invite a second one.
 
-use chrono::TimeDelta;
-use serde_json::{Value, value::RawValue};
-use syncline_model::{Object, Time};
+use serde_json::value::RawValue;
+use syncline_model::Object;
 
 use super::{Outreach, api::unreadable, document::Document, mapping};
 use crate::{
@@ -14,11 +13,9 @@ use crate::{
     http::{Method, Response},
     json::{self, Fields},
     live::Parameter,
+    lost::{self, Lost},
     session::Session,
 };
-
-/// How long ago, by Outreach's clock, a record was created if it is the lost one.
-const RECENT: TimeDelta = TimeDelta::minutes(2);
 
 /// How many of the newest matches are looked at.
 const LOOKED_AT: &str = "20";
@@ -67,27 +64,19 @@ impl Outreach {
         query.extend(creation.sought.iter().cloned());
         let read = self.read_in(session, creation.collection, query).await;
         let response = read.ok()?;
-        let since = response.date()?.checked_sub_signed(RECENT)?;
+        let lost = Lost {
+            sent: creation.document.attributes(),
+            same: creation.same,
+            since: lost::since(&response)?,
+        };
         let text = json::clean(&response.body);
         let listed = Fields::parse(&text)?.list("data").ok()?;
-        let mut listed = listed.into_iter();
-        let found = listed.find(|raw| creation.made(raw, since).unwrap_or(false));
-        found.map(ToOwned::to_owned)
-    }
-}
-
-impl Creation {
-    /// Whether a record is the one that was to be created.
-    fn made(&self, record: &RawValue, since: Time) -> Option<bool> {
-        let attributes = Fields::of(record)?.object("attributes").ok()??;
-        let created_at = attributes.time("createdAt").ok()??;
-        let is_same = |name: &&str| {
-            let is: Option<Value> = attributes
-                .raw(name)
-                .and_then(|raw| serde_json::from_str(raw.get()).ok());
-            is.as_ref() == self.document.attribute(name)
+        let is_it = |raw: &&RawValue| {
+            let attributes = Fields::of(raw).and_then(|it| it.object("attributes").ok()?);
+            attributes.is_some_and(|attributes| lost.is(&attributes, "createdAt"))
         };
-        Some(created_at >= since && self.same.iter().all(is_same))
+        let found = listed.into_iter().find(is_it);
+        found.map(ToOwned::to_owned)
     }
 }
 

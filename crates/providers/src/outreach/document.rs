@@ -72,8 +72,8 @@ impl Document {
         Ok(())
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&Value> {
-        self.attributes.get(name).filter(|value| !value.is_null())
+    pub(super) fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes
     }
 
     /// Whether it writes nothing.

@@ -172,6 +172,6 @@ fn id_of(object: Object, id: &str) -> Result<String, ProviderError> {
 
 /// Whether a filter takes an address as a value. A comma separates values and two dots are a range;
 /// no prospect can have such an address.
-fn is_value(email: &&str) -> bool {
+pub(super) fn is_value(email: &&str) -> bool {
     email.contains('@') && !email.contains(',') && !email.contains("..")
 }

@@ -17,6 +17,7 @@ use super::{
     creation::{Creation, number_of, record_of, written},
     document::Document,
     emails::{self, Wanted},
+    live::is_value,
     lookup::whole,
     phones,
 };
@@ -67,7 +68,8 @@ impl RecordWrites for Outreach {
         let wanted = draft.email_addresses.as_deref().map(emails::wanted);
         let document = prospect(draft, wanted.as_deref(), None)?;
         let email = wanted.as_deref().and_then(<[_]>::first);
-        let email = email.map(|email| email.address.to_owned());
+        let email = email.map(|email| email.address).filter(is_value);
+        let email = email.map(str::to_owned);
         let record = self
             .create(session, &creation(Object::Contact, document, email))
             .await?;
