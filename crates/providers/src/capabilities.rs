@@ -424,6 +424,20 @@ pub struct TaskFilter {
     pub status: Option<TaskStatus>,
 }
 
+impl TaskFilter {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.contact_id.is_none() && self.user_id.is_none() && self.status.is_none()
+    }
+
+    /// Whether it lets a task through, for providers that can't filter themselves.
+    pub(crate) fn admits(&self, task: &Task) -> bool {
+        let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+        same(&self.contact_id, &task.contact_id)
+            && same(&self.user_id, &task.user_id)
+            && self.status.is_none_or(|wanted| wanted == task.status)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct TaskPage {
     pub tasks: Vec<Task>,

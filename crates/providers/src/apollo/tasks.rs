@@ -101,19 +101,6 @@ impl Tasks for Apollo {
     }
 }
 
-impl TaskFilter {
-    fn is_empty(&self) -> bool {
-        self.contact_id.is_none() && self.user_id.is_none() && self.status.is_none()
-    }
-
-    fn admits(&self, task: &Task) -> bool {
-        let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-        same(&self.contact_id, &task.contact_id)
-            && same(&self.user_id, &task.user_id)
-            && self.status.is_none_or(|wanted| wanted == task.status)
-    }
-}
-
 fn task_in(response: &Response) -> Result<Task, ProviderError> {
     let text = json::clean(&response.body);
     let raw = Fields::parse(&text)
