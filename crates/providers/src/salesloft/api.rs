@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use syncline_model::Object;
 
 use super::{
@@ -67,15 +68,41 @@ pub(super) fn collection(object: Object) -> Option<&'static str> {
 }
 
 pub(super) struct Endpoint {
+    method: Method,
     path: Cow<'static, str>,
     query: Vec<(&'static str, String)>,
+    body: Option<Value>,
 }
 
 impl Endpoint {
     pub(super) fn get(path: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(Method::GET, path)
+    }
+
+    pub(super) fn delete(path: impl Into<Cow<'static, str>>) -> Self {
+        Self::of(Method::DELETE, path)
+    }
+
+    pub(super) fn post(path: impl Into<Cow<'static, str>>, body: Value) -> Self {
         Self {
+            body: Some(body),
+            ..Self::of(Method::POST, path)
+        }
+    }
+
+    pub(super) fn put(path: impl Into<Cow<'static, str>>, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::of(Method::PUT, path)
+        }
+    }
+
+    fn of(method: Method, path: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            method,
             path: path.into(),
             query: Vec::new(),
+            body: None,
         }
     }
 
@@ -165,10 +192,10 @@ impl Salesloft {
         endpoint: Endpoint,
     ) -> Result<Response, ProviderError> {
         let request = Request {
-            method: Method::GET,
+            method: endpoint.method,
             path: &endpoint.path,
             query: endpoint.query,
-            body: None,
+            body: endpoint.body,
         };
         session.call(&self.http, COUNTED_AS, &request, &JUDGE).await
     }

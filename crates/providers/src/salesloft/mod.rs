@@ -1,24 +1,30 @@
-//! Salesloft: what it supports, and how it is read.
+//! Salesloft: what it supports, and how it is read and written.
 //!
 //! `api.rs` has the endpoints, `walk.rs` the way through a list, `page.rs` the list responses,
 //! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
-//! `mapping.rs` maps records, `error.rs` classifies errors, `usage.rs` reads the usage headers,
-//! `cost.rs` says what requests cost. The rest of the workspace sees only [`Provider`].
+//! `mapping.rs` maps records. `fields.rs` builds the bodies of writes, `creation.rs` creates nothing
+//! twice; `write.rs` has accounts and people, with `person.rs`. `error.rs` classifies
+//! errors, `usage.rs` reads the usage headers, `cost.rs` says what requests cost. The rest of the
+//! workspace sees only [`Provider`].
 
 mod api;
 mod contact;
 mod cost;
+mod creation;
 mod error;
+mod fields;
 mod forward;
 mod hash;
 mod live;
 mod lookup;
 mod mapping;
 mod page;
+mod person;
 mod sequence;
 mod steps;
 mod usage;
 mod walk;
+mod write;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -161,6 +167,7 @@ impl Provider for Salesloft {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             live_reads: Some(self),
+            record_writes: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }
