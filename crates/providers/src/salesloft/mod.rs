@@ -3,7 +3,8 @@
 //! `api.rs` has the endpoints, `walk.rs` the way through a list, `page.rs` the list responses,
 //! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
 //! `mapping.rs` maps records. `fields.rs` builds the bodies of writes, `creation.rs` creates nothing
-//! twice; `write.rs` has accounts and people, with `person.rs`. `error.rs` classifies
+//! twice; `write.rs` has accounts and people, with `person.rs`; `sequence_write.rs` and
+//! `steps_import.rs` have cadences. `error.rs` classifies
 //! errors, `usage.rs` reads the usage headers, `cost.rs` says what requests cost. The rest of the
 //! workspace sees only [`Provider`].
 
@@ -21,7 +22,9 @@ mod mapping;
 mod page;
 mod person;
 mod sequence;
+mod sequence_write;
 mod steps;
+mod steps_import;
 mod usage;
 mod walk;
 mod write;
@@ -168,6 +171,7 @@ impl Provider for Salesloft {
         Capabilities {
             live_reads: Some(self),
             record_writes: Some(self),
+            sequence_writes: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }
