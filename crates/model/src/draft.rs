@@ -161,7 +161,8 @@ pub struct EnrolmentDraft {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveMode {
-    /// They are taken out; their states are deleted.
+    /// They are taken out; their states are deleted, or stay as removed ones where the provider keeps
+    /// them.
     Remove,
     /// They stay, and get nothing more.
     Stop,

@@ -142,7 +142,7 @@ impl Salesloft {
     }
 
     /// The records that match the filters.
-    async fn matching<T: Common>(
+    pub(super) async fn matching<T: Common>(
         &self,
         session: &Session<'_>,
         filters: &[Parameter],

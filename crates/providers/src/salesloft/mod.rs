@@ -4,7 +4,7 @@
 //! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
 //! `mapping.rs` maps records. `fields.rs` builds the bodies of writes, `creation.rs` creates nothing
 //! twice; `write.rs` has accounts and people, with `person.rs`; `sequence_write.rs` and
-//! `steps_import.rs` have cadences. `error.rs` classifies
+//! `steps_import.rs` have cadences, `enrol.rs` who is on them. `error.rs` classifies
 //! errors, `usage.rs` reads the usage headers, `cost.rs` says what requests cost. The rest of the
 //! workspace sees only [`Provider`].
 
@@ -12,6 +12,7 @@ mod api;
 mod contact;
 mod cost;
 mod creation;
+mod enrol;
 mod error;
 mod fields;
 mod forward;
@@ -172,6 +173,7 @@ impl Provider for Salesloft {
             live_reads: Some(self),
             record_writes: Some(self),
             sequence_writes: Some(self),
+            enrolments: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }
