@@ -4,7 +4,7 @@
 //! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
 //! `mapping.rs` maps records. `fields.rs` builds the bodies of writes, `creation.rs` creates nothing
 //! twice; `write.rs` has accounts and people, with `person.rs`; `sequence_write.rs` and
-//! `steps_import.rs` have cadences, `enrol.rs` who is on them. `error.rs` classifies
+//! `steps_import.rs` have cadences, `enrol.rs` who is on them, `tasks.rs` tasks. `error.rs` classifies
 //! errors, `usage.rs` reads the usage headers, `cost.rs` says what requests cost. The rest of the
 //! workspace sees only [`Provider`].
 
@@ -26,6 +26,7 @@ mod sequence;
 mod sequence_write;
 mod steps;
 mod steps_import;
+mod tasks;
 mod usage;
 mod walk;
 mod write;
@@ -174,6 +175,7 @@ impl Provider for Salesloft {
             record_writes: Some(self),
             sequence_writes: Some(self),
             enrolments: Some(self),
+            tasks: Some(self),
             forwards: Some(self),
             ..Capabilities::none(NAME)
         }

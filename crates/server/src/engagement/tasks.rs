@@ -89,7 +89,7 @@ pub(crate) struct TaskList {
 
 /// Tasks, latest due time first.
 ///
-/// Apollo can't filter them: a page is filtered after it was read, so it may be shorter than
+/// Apollo can't filter them: there a page is filtered after it was read, so it may be shorter than
 /// `page_size`, or empty, even if there is a `next` page.
 #[utoipa::path(post, path = "/tasks/_search", tag = "Tasks", operation_id = "searchTasks",
     params(TaskPageQuery, ("x-customer-id" = String, Header),
