@@ -280,12 +280,8 @@ async fn what_a_provider_does_not_have_is_refused_with_its_name(database: Databa
         .await;
     let title = refused(&answer, 400, "VALIDATION_ERROR");
     assert!(title.contains("salesloft"), "{title}");
-    let body = json!({"record": {"name": "New"}});
-    let answer = app.post(&path("accounts"), body).await;
+    let answer = app.get("/enrichment/v2/persons?email=a@b.example").await;
     let title = refused(&answer, 400, "BAD_REQUEST");
-    assert!(title.ends_with("not supported by salesloft"), "{title}");
-    let answer = app.post(&path("tasks/_search"), json!({})).await;
-    let title = refused(&answer, 400, "BAD_REQUEST");
-    assert!(title.ends_with("not supported by salesloft"), "{title}");
+    assert_eq!(title, "enrichment is not supported by salesloft");
     assert_eq!(app.apollo.ledger().len(), before);
 }

@@ -8,6 +8,8 @@ mod incremental;
 mod live;
 mod outreach;
 mod refresh;
+mod salesloft;
+mod writing;
 
 use serde_json::{Value, json};
 use syncline_sim::Options;

@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Options, StateKind};
 
-use super::{asked, fail, lose_answer, synced};
+use super::{asked, fail, lose_answer, outreach, skipped};
 use crate::{
     engagement::{created, path, row},
     http::refused,
@@ -65,19 +65,6 @@ fn states_of(app: &App, contact: &str) -> usize {
     states.iter().filter(|(of, _)| of == contact).count()
 }
 
-/// Each contact that was left out, and why.
-fn skipped(answer: &Value) -> Vec<(&str, &str)> {
-    let skipped = answer["skipped"].as_array().into_iter().flatten();
-    skipped
-        .map(|it| {
-            (
-                it["contact_id"].as_str().unwrap(),
-                it["code"].as_str().unwrap(),
-            )
-        })
-        .collect()
-}
-
 fn entered(answer: &Value) -> Vec<&str> {
     let records = answer["records"].as_array().unwrap().iter();
     records
@@ -87,7 +74,7 @@ fn entered(answer: &Value) -> Vec<&str> {
 
 #[apply(on_both_databases)]
 async fn a_contact_enters_a_sequence_once_and_its_state_is_in_the_tables(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let contact = &setting.contacts[0];
     let id = created(&setting.enter(&app, contact).await);
@@ -107,7 +94,7 @@ async fn a_contact_enters_a_sequence_once_and_its_state_is_in_the_tables(databas
 
 #[apply(on_both_databases)]
 async fn who_adds_a_contact_may_be_named(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let user = app.apollo.read(0, |team| team.user_ids()[2].clone());
     let mut record = setting.draft(&setting.contacts[0]);
@@ -122,7 +109,7 @@ async fn who_adds_a_contact_may_be_named(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_batch_tells_who_entered_and_who_did_not_and_why(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let now = app.now();
     let (mute, known, over) = app.apollo.edit(0, |team| {
@@ -164,7 +151,7 @@ async fn a_batch_tells_who_entered_and_who_did_not_and_why(database: Database) {
 
 #[apply(on_both_databases)]
 async fn who_opted_out_is_a_422_with_the_reason(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let contact = &setting.contacts[0];
     let record = json!({"record": {"custom_fields": {"optedOut": true}}});
@@ -204,7 +191,7 @@ async fn who_finished_may_enter_again_where_the_ruleset_lets_them(database: Data
 
 #[apply(on_both_databases)]
 async fn what_an_enrolment_names_and_is_not_there_is_a_404(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let contact = &setting.contacts[0];
     for (field, unknown) in [
@@ -232,7 +219,7 @@ async fn what_an_enrolment_names_and_is_not_there_is_a_404(database: Database) {
 
 #[apply(on_both_databases)]
 async fn an_enrolment_whose_answer_is_lost_is_found_and_not_doubled(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let contact = setting.contacts[0].as_str();
     lose_answer(&app, "/api/v2/sequenceStates");
@@ -244,7 +231,7 @@ async fn an_enrolment_whose_answer_is_lost_is_found_and_not_doubled(database: Da
 
 #[apply(on_both_databases)]
 async fn a_failure_tells_who_was_added_before_it(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     fail(&app, "/api/v2/sequenceStates");
     let answer = setting.enter(&app, &setting.contacts[0]).await;
@@ -272,7 +259,7 @@ async fn a_failure_tells_who_was_added_before_it(database: Database) {
 
 #[apply(on_both_databases)]
 async fn contacts_are_stopped_finished_and_removed(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     for (mode, contact, shown) in [
         ("stop", &setting.contacts[0], Some("paused")),
@@ -302,7 +289,7 @@ async fn contacts_are_stopped_finished_and_removed(database: Database) {
 
 #[apply(on_both_databases)]
 async fn who_is_not_in_the_sequence_is_told_and_an_unknown_sequence_is_a_404(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let mut setting = Setting::of(&app);
     let contacts = setting.contacts.clone();
     let id = created(&setting.enter(&app, &contacts[0]).await);
@@ -327,7 +314,7 @@ async fn who_is_not_in_the_sequence_is_told_and_an_unknown_sequence_is_a_404(dat
 
 #[apply(on_both_databases)]
 async fn a_leave_whose_answer_is_lost_is_done_all_the_same(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     for (mode, contact, word) in [
         ("stop", &setting.contacts[0], "paused"),
@@ -352,7 +339,7 @@ async fn a_leave_whose_answer_is_lost_is_done_all_the_same(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_state_that_can_not_be_paused_is_told_in_outreachs_words(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let setting = Setting::of(&app);
     let contact = setting.contacts[0].as_str();
     app.apollo.edit(0, |team| {

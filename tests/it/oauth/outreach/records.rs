@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
-use super::{asked, change, create, fail, lose_answer, synced, warnings};
+use super::{asked, change, create, fail, lose_answer, outreach, warnings};
 use crate::{
     engagement::{created, path, row},
     http::refused,
@@ -13,7 +13,7 @@ use crate::{
 
 #[apply(on_both_databases)]
 async fn an_account_is_created_and_changed_field_by_field(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let (owner, other) = app.apollo.read(0, |team| {
         (team.user_ids()[1].clone(), team.user_ids()[2].clone())
     });
@@ -53,7 +53,7 @@ async fn an_account_is_created_and_changed_field_by_field(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_contact_is_created_with_all_that_a_prospect_has(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let (account, owner) = app.apollo.read(0, |team| {
         (team.account_ids()[0].clone(), team.user_ids()[2].clone())
     });
@@ -126,7 +126,7 @@ const FIELDS: [&str; 8] = [
 
 #[apply(on_both_databases)]
 async fn a_contact_is_changed_field_by_field_and_keeps_the_others(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let id = full_contact(&app).await;
     let (account, owner) = app.apollo.read(0, |team| {
         (team.account_ids()[1].clone(), team.user_ids()[2].clone())
@@ -170,7 +170,7 @@ async fn a_contact_is_changed_field_by_field_and_keeps_the_others(database: Data
 
 #[apply(on_both_databases)]
 async fn a_type_alone_is_changed_without_writing_the_addresses_again(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let id = full_contact(&app).await;
     app.apollo.ledger().reset();
     let emails =
@@ -187,7 +187,7 @@ async fn a_type_alone_is_changed_without_writing_the_addresses_again(database: D
 
 #[apply(on_both_databases)]
 async fn what_a_prospect_has_no_place_for_is_a_warning(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let record = json!({"first_name": "Odd",
         "email_addresses": [{"email_address": "odd@contact.example", "email_address_type": "school"}],
         "phone_numbers": [{"phone_number": "+4670009", "phone_number_type": "fax"}]});
@@ -205,7 +205,7 @@ async fn what_a_prospect_has_no_place_for_is_a_warning(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_type_that_can_not_be_set_is_a_warning_because_the_contact_is_there(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let fault = Fault::new(Match::path("emailAddresses"), Action::server_error());
     app.apollo.faults().push(fault);
     let record = json!({"first_name": "Typed", "email_addresses":
@@ -219,7 +219,7 @@ async fn a_type_that_can_not_be_set_is_a_warning_because_the_contact_is_there(da
 
 #[apply(on_both_databases)]
 async fn an_address_of_somebody_else_is_refused_as_outreach_refuses_it(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     full_contact(&app).await;
     let record = json!({"email_addresses": [{"email_address": "full@contact.example"}]});
     let answer = create(&app, "contacts", &record).await;
@@ -229,7 +229,7 @@ async fn an_address_of_somebody_else_is_refused_as_outreach_refuses_it(database:
 
 #[apply(on_both_databases)]
 async fn a_record_that_is_gone_or_unknown_is_a_404(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let (contact, account) = app.apollo.edit(0, |team| {
         let (contact, account) = (team.contact_ids()[0].clone(), team.account_ids()[0].clone());
         team.delete_contact(&contact).unwrap();
@@ -252,7 +252,7 @@ async fn a_record_that_is_gone_or_unknown_is_a_404(database: Database) {
 
 #[apply(on_both_databases)]
 async fn an_id_that_can_not_be_one_names_its_field_and_nothing_is_sent(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     for (list, record, field) in [
         (
             "accounts",
@@ -275,7 +275,7 @@ async fn an_id_that_can_not_be_one_names_its_field_and_nothing_is_sent(database:
 
 #[apply(on_both_databases)]
 async fn a_create_whose_answer_is_lost_is_found_and_not_doubled(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     lose_answer(&app, "/api/v2/accounts");
     let account = json!({"name": "Lost Works", "domain": "lost.example"});
     let id = created(&create(&app, "accounts", &account).await);
@@ -293,7 +293,7 @@ async fn a_create_whose_answer_is_lost_is_found_and_not_doubled(database: Databa
 
 #[apply(on_both_databases)]
 async fn a_create_that_was_not_carried_out_is_an_error(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let record = json!({"name": "Never Works"});
     fail(&app, "/api/v2/accounts");
     let answer = create(&app, "accounts", &record).await;
@@ -308,7 +308,7 @@ async fn a_create_that_was_not_carried_out_is_an_error(database: Database) {
 
 #[apply(on_both_databases)]
 async fn an_account_is_updated_or_created_by_its_domain(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let body = |name: &str| {
         json!({"record": {"name": name, "domain": "upsert.example"},
             "upsert_on": {"domain": "upsert.example"}})

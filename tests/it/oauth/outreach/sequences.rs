@@ -3,7 +3,7 @@
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
-use super::{asked, change, create, fail, lose_answer, synced, warnings};
+use super::{asked, change, create, fail, lose_answer, outreach, warnings};
 use crate::{
     engagement::{created, path, row},
     http::refused,
@@ -31,7 +31,7 @@ async fn live(app: &App, id: &str) -> Value {
 
 #[apply(on_both_databases)]
 async fn a_sequence_is_created_with_its_steps_activated_and_read_back(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let owner = app.apollo.read(0, |team| team.user_ids()[1].clone());
     let mut record = four_steps();
     record["owner_id"] = json!(owner);
@@ -76,7 +76,7 @@ async fn a_sequence_is_created_with_its_steps_activated_and_read_back(database: 
 
 #[apply(on_both_databases)]
 async fn a_sequence_without_steps_waits_for_them(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let record = json!({"name": "Empty", "type": "team"});
     let id = created(&create(&app, "sequences", &record).await);
     let ours = row(&app, "sequences", &id).await;
@@ -89,7 +89,7 @@ async fn a_sequence_without_steps_waits_for_them(database: Database) {
 async fn a_step_is_added_at_the_end_or_where_it_is_told_and_its_template_changed(
     database: Database,
 ) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let id = created(&create(&app, "sequences", &four_steps()).await);
     let steps = format!("sequences/{id}/sequence_steps");
     let record = json!({"type": "auto_email", "interval_seconds": 172_800,
@@ -112,7 +112,7 @@ async fn a_step_is_added_at_the_end_or_where_it_is_told_and_its_template_changed
 
 #[apply(on_both_databases)]
 async fn a_step_may_send_a_template_that_is_there(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let id = created(&create(&app, "sequences", &four_steps()).await);
     let template = live(&app, &id).await["steps"][0]["template"]["id"].clone();
     let steps = json!([{"type": "auto_email", "template": {"id": template}}]);
@@ -125,7 +125,7 @@ async fn a_step_may_send_a_template_that_is_there(database: Database) {
 
 #[apply(on_both_databases)]
 async fn what_can_not_be_is_refused_by_field_before_anything_is_written(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let sequence = app.apollo.read(0, |team| team.sequence_ids()[0].clone());
     let dated = json!({"type": "call", "date": "2026-05-04"});
     let steps = |steps| json!({"name": "Refused", "type": "team", "steps": steps});
@@ -165,7 +165,7 @@ async fn what_can_not_be_is_refused_by_field_before_anything_is_written(database
 
 #[apply(on_both_databases)]
 async fn steps_may_have_days(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let record = json!({"name": "Dated", "type": "team", "steps": [
         {"type": "call", "date": "2026-05-04"},
         {"type": "task", "date": "2026-05-06T09:30:00Z", "name": "Write"}]});
@@ -183,7 +183,7 @@ async fn steps_may_have_days(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_step_that_fails_is_a_warning_that_says_what_is_there(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let steps = syncline_sim::Match::path("/api/v2/sequenceSteps");
     let steps = steps.method(reqwest::Method::POST).nth(3);
     app.apollo.faults().push(syncline_sim::Fault::new(
@@ -202,7 +202,7 @@ async fn a_step_that_fails_is_a_warning_that_says_what_is_there(database: Databa
 
 #[apply(on_both_databases)]
 async fn a_step_whose_e_mail_fails_is_told_as_one_that_sends_nothing(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     fail(&app, "/api/v2/sequenceTemplates");
     let answer = create(&app, "sequences", &four_steps()).await;
     let told = warnings(&answer);
@@ -218,7 +218,7 @@ async fn a_step_whose_e_mail_fails_is_told_as_one_that_sends_nothing(database: D
 
 #[apply(on_both_databases)]
 async fn a_template_whose_step_is_refused_is_deleted_again(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let id = created(&create(&app, "sequences", &four_steps()).await);
     fail(&app, "/api/v2/sequenceSteps");
     let record = json!({"type": "auto_email", "template": {"subject": "s", "body": "b"}});
@@ -229,7 +229,7 @@ async fn a_template_whose_step_is_refused_is_deleted_again(database: Database) {
 
 #[apply(on_both_databases)]
 async fn what_was_created_although_its_answer_was_lost_is_not_created_again(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     for path in [
         "/api/v2/sequences",
         "/api/v2/templates",
@@ -254,7 +254,7 @@ async fn what_was_created_although_its_answer_was_lost_is_not_created_again(data
 
 #[apply(on_both_databases)]
 async fn an_unknown_sequence_or_step_is_a_404(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let step = json!({"type": "call", "task_note": "x"});
     for unknown in ["999999999", "nobody"] {
         let list = format!("sequences/{unknown}/sequence_steps");

@@ -3,7 +3,7 @@
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
-use super::{asked, create, fail, lose_answer, synced};
+use super::{asked, complete, create, fail, lose_answer, outreach};
 use crate::{
     engagement::{ids, path},
     http::refused,
@@ -17,11 +17,6 @@ fn call(app: &App) -> Value {
     });
     json!({"user_id": user, "contact_id": contact, "type": "call", "priority": "high",
         "due_at": "2026-03-02T09:00:00+01:00", "title": "Call back", "note": "After nine"})
-}
-
-async fn complete(app: &App, id: &str) -> crate::support::Answer {
-    app.post(&path(&format!("tasks/{id}/_complete")), json!({}))
-        .await
 }
 
 /// The ids of the tasks that match, from all pages.
@@ -40,7 +35,7 @@ async fn found(app: &App, filter: &Value) -> Vec<String> {
 
 #[apply(on_both_databases)]
 async fn a_task_is_created_found_and_completed(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let draft = call(&app);
     let (user, contact) = (&draft["user_id"], &draft["contact_id"]);
     let before = found(&app, &json!({ "contact_id": contact })).await;
@@ -81,7 +76,7 @@ async fn a_task_is_created_found_and_completed(database: Database) {
 
 #[apply(on_both_databases)]
 async fn tasks_come_with_the_latest_due_time_first_and_page_by_page(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     let mut expected = Vec::new();
     for day in 10..22 {
         let mut draft = call(&app);
@@ -98,7 +93,7 @@ async fn tasks_come_with_the_latest_due_time_first_and_page_by_page(database: Da
 
 #[apply(on_both_databases)]
 async fn nobodys_tasks_are_none(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     for filter in [
         json!({"contact_id": "nobody"}),
         json!({"user_id": "999999999"}),
@@ -109,7 +104,7 @@ async fn nobodys_tasks_are_none(database: Database) {
 
 #[apply(on_both_databases)]
 async fn what_is_unknown_or_not_to_be_had_is_refused(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     for unknown in ["999999999", "nobody"] {
         refused(&complete(&app, unknown).await, 404, "NOT_FOUND_ERROR");
     }
@@ -135,7 +130,7 @@ async fn what_is_unknown_or_not_to_be_had_is_refused(database: Database) {
 
 #[apply(on_both_databases)]
 async fn a_lost_answer_does_not_double_a_task_nor_hide_that_it_is_done(database: Database) {
-    let app = synced(database).await;
+    let app = outreach(database).await;
     lose_answer(&app, "/api/v2/tasks");
     let answer = create(&app, "tasks", &call(&app)).await;
     assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);

@@ -1,0 +1,17 @@
+//! What callers write at Salesloft through the unified API.
+
+mod enrolments;
+mod records;
+mod sequences;
+mod switched;
+mod tasks;
+
+use super::{
+    SALESLOFT,
+    writing::{asked, change, complete, create, fail, lose_answer, skipped, synced, warnings},
+};
+use crate::support::{App, Database};
+
+async fn salesloft(database: Database) -> App {
+    synced(SALESLOFT, database).await
+}
