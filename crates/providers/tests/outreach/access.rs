@@ -35,7 +35,8 @@ async fn all_calls_count_under_one_name() {
     }
     assert_eq!(outreach.auth_types(), [AuthType::OAuth2]);
     let capabilities = outreach.capabilities();
-    assert!(capabilities.live_reads().is_ok() && capabilities.tasks().is_err());
+    assert!(capabilities.live_reads().is_ok() && capabilities.tasks().is_ok());
+    assert!(capabilities.enrichments().is_err());
     let forwards = capabilities.forwards().unwrap();
     assert!(!forwards.may_cost_credits("api/v2/prospects"));
     let counted = forwards.endpoint_of(&Method::POST, "api/v2/calls");
