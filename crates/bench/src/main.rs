@@ -13,6 +13,7 @@ mod goals;
 mod load;
 mod passing;
 mod plain_copy;
+mod providers;
 mod reading;
 mod report;
 mod round;
@@ -37,7 +38,7 @@ const SMOKE_CONTACTS: u32 = 500;
 /// The callers read the same pages again and again; their number doesn't matter.
 const LOAD_CONTACTS: u32 = 1000;
 
-/// Measures full syncs into SQLite and PostgreSQL against a simulated Apollo.
+/// Measures full syncs into SQLite and PostgreSQL against simulated providers.
 #[derive(Parser)]
 #[command(name = "syncline-bench", max_term_width = 100)]
 struct Args {
@@ -188,19 +189,23 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     let server = server().await?;
     let scratch = tempfile::tempdir()?;
     let simulator = Simulator::start(&program, contacts).await?;
-    let syncline = Syncline::new(program, &simulator, scratch.path());
+    let syncline = Syncline::new(program.clone(), &simulator, scratch.path());
     round::warm_up(&syncline, &simulator, scratch.path()).await?;
 
     let mut measured: Vec<Round> = Vec::new();
+    let mut beside = Vec::new();
     for number in 1..=rounds {
         progress(&format!("round {number} of {rounds}"));
         let round = round::run(number, &syncline, &simulator, &server, scratch.path());
         measured.push(Box::pin(round).await?);
+        let round = providers::run(number, &program, contacts, &server, scratch.path());
+        beside.push(Box::pin(round).await?);
     }
     print(&Report {
         world: simulator.world(),
         server: &server,
         rounds: &measured,
+        providers: &beside,
     });
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::{
     goals::{
         CLIENT_CPU, FIRST_AGAINST_COPY, LIST_AGAINST_SQL, PEAK_MEMORY, SQLITE_AGAINST_POSTGRES,
     },
+    providers::Rates,
     round::{Passes, Round},
     simulator::World,
     spread::Spread,
@@ -19,6 +20,8 @@ pub(crate) struct Report<'a> {
     pub(crate) world: World,
     pub(crate) server: &'a Server,
     pub(crate) rounds: &'a [Round],
+    /// Per round, one of each provider.
+    pub(crate) providers: &'a [Vec<Rates>],
 }
 
 /// Selects a sync of a round.
@@ -56,6 +59,7 @@ impl fmt::Display for Report<'_> {
         )?;
         writeln!(f, "{}", self.passes())?;
         writeln!(f, "{}", self.ratios())?;
+        writeln!(f, "{}", self.beside())?;
         writeln!(f, "{}", self.lists())?;
         writeln!(f, "{}", self.passthrough())?;
         writeln!(f, "{}", self.goals())?;
@@ -108,6 +112,31 @@ impl Report<'_> {
         row("PostgreSQL unchanged / first", &|round| {
             again(&round.postgres)
         });
+        table
+    }
+
+    fn beside(&self) -> Table {
+        let mut table = Table::new(&[
+            "provider, by a service, records/s",
+            "SQLite first",
+            "unchanged",
+            "PostgreSQL first",
+            "unchanged",
+            "requests",
+        ]);
+        let names = self.providers.first().into_iter().flatten();
+        for (index, of) in names.enumerate() {
+            let rounds = self.providers.iter().filter_map(|round| round.get(index));
+            let spread = |value: fn(&Rates) -> f64| Spread::of(rounds.clone().map(value));
+            table.row([
+                of.provider.to_owned(),
+                shown(spread(|it| it.sqlite.first), 0),
+                shown(spread(|it| it.sqlite.unchanged), 0),
+                shown(spread(|it| it.postgres.first), 0),
+                shown(spread(|it| it.postgres.unchanged), 0),
+                of.requests.to_string(),
+            ]);
+        }
         table
     }
 

@@ -101,6 +101,23 @@ impl Service {
         body_of(request.json(body)).await
     }
 
+    /// Sends a JSON body for a customer's connection.
+    pub(crate) async fn send_for(
+        &self,
+        (customer, provider): (&str, &str),
+        path: &str,
+        body: &serde_json::Value,
+    ) -> anyhow::Result<Vec<u8>> {
+        let url = format!("{}{path}", self.base_url);
+        let request = self
+            .http
+            .post(url)
+            .header("x-api-key", API_KEY)
+            .header("x-customer-id", customer)
+            .header("x-provider-name", provider);
+        body_of(request.json(body)).await
+    }
+
     /// Its present memory; `None` if the system doesn't tell.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
         let status =

@@ -1,4 +1,4 @@
-//! The provider: `syncline sim apollo` in its own process, and its request counts.
+//! The provider: `syncline sim` in its own process, and its request counts.
 
 use std::{path::Path, process::Stdio};
 
@@ -10,11 +10,42 @@ use tokio::{
     task::JoinSet,
 };
 
-const API_PATH: &str = "/api/v1";
-/// The endpoint that a scan of contacts reads.
-const CONTACT_PAGES: &str = "contacts/search";
+/// A provider that can be simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Provider {
+    /// As the command line and the API call it.
+    pub(crate) name: &'static str,
+    /// The path of its API.
+    api_path: &'static str,
+    /// The option for the number of contacts.
+    contacts: &'static str,
+    /// The endpoints that scans of contacts and sequence states read.
+    pages: &'static [&'static str],
+}
+
+pub(crate) const APOLLO: Provider = Provider {
+    name: "apollo",
+    api_path: "/api/v1",
+    contacts: "--contacts",
+    pages: &["contacts/search"],
+};
+
+pub(crate) const OUTREACH: Provider = Provider {
+    name: "outreach",
+    api_path: "/api/v2",
+    contacts: "--prospects",
+    pages: &["prospects/list", "sequenceStates/list"],
+};
+
+pub(crate) const SALESLOFT: Provider = Provider {
+    name: "salesloft",
+    api_path: "/v2",
+    contacts: "--people",
+    pages: &["people/list", "cadence_memberships/list"],
+};
 
 pub(crate) struct Simulator {
+    pub(crate) provider: Provider,
     base_url: String,
     http: reqwest::Client,
     world: World,
@@ -53,16 +84,24 @@ impl Simulator {
         Self::with_teams(syncline, contacts, 1).await
     }
 
-    /// With several workspaces, each with its own key.
+    /// An Apollo with several workspaces, each with its own key.
     pub(crate) async fn with_teams(
         syncline: &Path,
         contacts: u32,
         teams: u32,
     ) -> anyhow::Result<Self> {
+        Self::of(APOLLO, syncline, contacts, teams).await
+    }
+
+    pub(crate) async fn of(
+        provider: Provider,
+        syncline: &Path,
+        contacts: u32,
+        teams: u32,
+    ) -> anyhow::Result<Self> {
         let mut process = Command::new(syncline)
-            .args(["sim", "apollo", "--listen", "127.0.0.1:0"])
-            .args(["--api-key", Self::API_KEY])
-            .args(["--contacts", &contacts.to_string()])
+            .args(["sim", provider.name, "--listen", "127.0.0.1:0"])
+            .args([provider.contacts, &contacts.to_string()])
             .args(["--teams", &teams.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -75,7 +114,7 @@ impl Simulator {
         let base_url = first
             .split_whitespace()
             .last()
-            .and_then(|url| url.strip_suffix(API_PATH))
+            .and_then(|url| url.strip_suffix(provider.api_path))
             .with_context(|| format!("the simulator says no address but {first:?}"))?
             .to_owned();
         // Keep reading, so that the process isn't blocked by a full pipe.
@@ -93,6 +132,7 @@ impl Simulator {
             world.contacts
         );
         Ok(Self {
+            provider,
             base_url,
             http,
             world,
@@ -123,15 +163,14 @@ impl Simulator {
         Ok(())
     }
 
-    /// The number of requests for a page of contacts.
+    /// The number of requests for a page of contacts or sequence states.
     pub(crate) async fn page_requests(&self) -> anyhow::Result<i64> {
         let ledger: Ledger = ask(&self.http, &format!("{}/_sim/ledger", self.base_url)).await?;
         let refused: i64 = ledger.actions.values().map(|action| action.refused).sum();
         ensure!(refused == 0, "the simulator refused {refused} requests");
-        Ok(ledger
-            .actions
-            .get(CONTACT_PAGES)
-            .map_or(0, |action| action.requests))
+        let pages = self.provider.pages.iter();
+        let pages = pages.filter_map(|page| ledger.actions.get(*page));
+        Ok(pages.map(|action| action.requests).sum())
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     cost::{self, Cost},
-    simulator::{Simulator, World},
+    simulator::{Provider, Simulator, World},
 };
 
 const OBJECTS: &str = "contact,sequence_state";
@@ -24,6 +24,7 @@ const ENCRYPTION_KEY: &str = "YmVuY2htYXJrIGtleSB0aGF0IGtlZXBzIG5vIHNlY3I=";
 /// The measured binary, and its environment.
 pub(crate) struct Syncline {
     program: PathBuf,
+    provider: Provider,
     provider_url: String,
     /// An empty directory, so that no configuration file is found.
     home: PathBuf,
@@ -65,6 +66,7 @@ impl Syncline {
     pub(crate) fn new(program: PathBuf, simulator: &Simulator, home: &Path) -> Self {
         Self {
             program,
+            provider: simulator.provider,
             provider_url: simulator.base_url().to_owned(),
             home: home.to_owned(),
         }
@@ -134,12 +136,17 @@ impl Syncline {
                 command.env_remove(name);
             }
         }
+        command.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
+        let setting = format!("SYNCLINE_PROVIDERS__{}", self.provider.name.to_uppercase());
         command
-            .env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY)
-            .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", &self.provider_url);
+            .env(format!("{setting}__BASE_URL"), &self.provider_url)
+            .env(
+                format!("{setting}__TOKEN_URL"),
+                format!("{}/oauth/token", self.provider_url),
+            );
         // Every sync of a round reads the whole account; the limits are checked, but never reached.
         for window in ["OBJECT", "HOUR", "DAY"] {
-            let name = format!("SYNCLINE_PROVIDERS__APOLLO__LIMITS__RECORDS_PER_{window}");
+            let name = format!("{setting}__LIMITS__RECORDS_PER_{window}");
             command.env(name, MOST_RECORDS);
         }
         command
