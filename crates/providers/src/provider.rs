@@ -72,9 +72,10 @@ pub trait Provider: Send + Sync {
     /// What it can do beyond syncs.
     fn capabilities(&self) -> Capabilities<'_>;
 
-    /// Replaces statistics that the provider was still computing by known ones; `known` has the
-    /// stored raw JSON of the records in [`Page::loading`], by id.
-    fn settle(&self, page: &mut Page, known: &HashMap<String, Box<RawValue>>);
+    /// Replaces statistics that the provider was still computing by known ones, if it ever shows records
+    /// without their statistics; `known` has the stored raw JSON of the records in [`Page::loading`], by
+    /// id.
+    fn settle(&self, _page: &mut Page, _known: &HashMap<String, Box<RawValue>>) {}
 }
 
 /// What a provider supports for an object.

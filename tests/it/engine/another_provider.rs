@@ -1,10 +1,7 @@
 //! A provider that Syncline doesn't come with, written here alone: it is registered through the public
 //! interface, and is synced, read and refused like the others.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -146,8 +143,6 @@ impl Provider for Rolodex {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities::none(self.name())
     }
-
-    fn settle(&self, _: &mut Page, _: &HashMap<String, Box<RawValue>>) {}
 }
 
 #[apply(on_both_databases)]

@@ -35,11 +35,10 @@ mod tasks;
 mod usage;
 mod write;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::value::RawValue;
 use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
 
 use crate::{
@@ -177,7 +176,4 @@ impl Provider for Outreach {
             ..Capabilities::none(NAME)
         }
     }
-
-    /// Outreach always sends its statistics.
-    fn settle(&self, _page: &mut Page, _known: &HashMap<String, Box<RawValue>>) {}
 }

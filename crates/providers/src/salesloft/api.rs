@@ -6,7 +6,9 @@ use serde_json::Value;
 use syncline_model::Object;
 
 use super::{
-    PROVIDER, Salesloft, error, page, usage,
+    PROVIDER, Salesloft,
+    cost::points_of,
+    error, page, usage,
     walk::{Place, Walk},
 };
 use crate::{
@@ -131,7 +133,11 @@ fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> End
 }
 
 const JUDGE: Judge = Judge {
-    cost: |_| 1,
+    cost: |request| {
+        let parameters = request.query.iter();
+        let parameters = parameters.map(|(name, value)| (*name, value.as_str()));
+        points_of(&request.method, parameters)
+    },
     usage: usage::usage_of,
     classify: error::classify,
 };

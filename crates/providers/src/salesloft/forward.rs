@@ -1,11 +1,11 @@
 //! Requests that callers wrote: what Salesloft counts them as, and what their answers say of its
 //! limits.
 
-use super::{Salesloft, api, error, usage};
+use super::{Salesloft, api, cost::points_of, error, usage};
 use crate::{
     capabilities::{Forwards, RateLimitInfo},
     http::{Method, Response},
-    passthrough::Passthrough,
+    passthrough::{Passthrough, Target},
 };
 
 impl Forwards for Salesloft {
@@ -15,6 +15,12 @@ impl Forwards for Salesloft {
 
     fn endpoint_of(&self, _method: &Method, _path: &str) -> String {
         api::COUNTED_AS.to_owned()
+    }
+
+    fn cost_of(&self, method: &Method, target: &Target) -> i64 {
+        let pairs: Vec<_> = target.url.query_pairs().collect();
+        let parameters = pairs.iter().map(|(name, value)| (&**name, &**value));
+        points_of(method, parameters)
     }
 
     /// Nothing at Salesloft costs credits.

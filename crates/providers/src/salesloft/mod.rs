@@ -31,12 +31,11 @@ mod usage;
 mod walk;
 mod write;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde_json::value::RawValue;
 use syncline_model::{AuthType, Credentials, Object, ProviderName, VolumeLimits};
 
 use crate::{
@@ -50,6 +49,7 @@ use crate::{
     registry::{BuiltIn, ProviderConfig},
     session::Session,
 };
+use walk::Place;
 
 pub const NAME: ProviderName = ProviderName::literal("salesloft");
 
@@ -129,6 +129,11 @@ impl Provider for Salesloft {
         api::COUNTED_AS
     }
 
+    fn cost_of_page(&self, request: ListRequest<'_>) -> i64 {
+        let place = Place::of(request, api::PER_PAGE);
+        place.map_or(1, |place| cost::points_of_page(place.page).into())
+    }
+
     async fn reach(&self) -> Result<Response, ProviderError> {
         check::reach(&self.http).await
     }
@@ -180,7 +185,4 @@ impl Provider for Salesloft {
             ..Capabilities::none(NAME)
         }
     }
-
-    /// Salesloft has no statistics that it shows as pending.
-    fn settle(&self, _page: &mut Page, _known: &HashMap<String, Box<RawValue>>) {}
 }

@@ -1,6 +1,7 @@
 //! What callers write at Salesloft through the unified API.
 
 mod enrolments;
+mod points;
 mod records;
 mod sequences;
 mod switched;
