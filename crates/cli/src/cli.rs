@@ -59,8 +59,8 @@ change the schema.
     };
 }
 
-/// Keeps a copy of your customers' sales-engagement data (Apollo.io, Outreach, Salesloft) in your own
-/// tables.
+/// Keeps a copy of your customers' sales-engagement data (Apollo.io, Outreach, Salesloft) in your
+/// own tables.
 #[derive(Parser)]
 #[command(name = "syncline", version, about, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -73,8 +73,8 @@ pub(crate) enum Command {
     /// Serve the API, schedule the syncs and run them.
     #[command(after_help = concat!(serve_help!(), settings_help!()))]
     Serve(ServeArgs),
-    /// Try it: three customers with a simulated Apollo, Outreach and Salesloft, a first full sync and a
-    /// second one that finds changes.
+    /// Try it: three customers with a simulated Apollo, Outreach and Salesloft, a first full sync
+    /// and a second one that finds changes.
     #[command(after_help = DEMO)]
     Demo(DemoArgs),
     /// Sync one account once, in the foreground, without a server.
@@ -354,8 +354,9 @@ pub(crate) struct OpenapiArgs {
 
 const SIMULATION: &str = "\
 The engine, the store (a temporary embedded database) and the providers' clients are those of
-`serve`, with a simulated Apollo, Outreach or Salesloft. Each step is chosen at random from the seed:
-a tick, a lease, a request, edits at the provider, a fault, a crash, time passing. After each step the invariants are checked.
+`serve`, with a simulated Apollo, Outreach or Salesloft. Each step is chosen at random from the
+seed: a tick, a lease, a request, edits at the provider, a fault, a crash, time passing. After each
+step the invariants are checked.
 
 Prints one line per violated invariant and, for each seed, a digest of all that happened. Status 1
 if an invariant was violated. --trace shows the steps of a seed.
