@@ -378,7 +378,7 @@ async fn a_wrong_connection_is_refused_by_field_before_apollo_is_asked(database:
             "api_key",
         ),
         (
-            json!({"provider_name": "apollo", "api_key": "k", "type": "oauth2"}),
+            json!({"provider_name": "apollo", "api_key": "k", "type": "basic"}),
             "type",
         ),
         (
