@@ -3,6 +3,7 @@
 
 mod apollo;
 mod authorize;
+mod crash;
 mod import;
 mod incremental;
 mod live;
