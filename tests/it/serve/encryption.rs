@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -162,10 +163,18 @@ async fn credentials_that_are_set_during_a_rotation_stay() {
     let mut setting = c.begin().await.unwrap();
     let update = sqlx::query(set).bind(&new);
     update.execute(&mut *setting).await.unwrap();
-    let rotation = tokio::spawn(async move { (rotated(&database, &both).await, database) });
-    until_somebody_waits(setting.as_mut()).await;
-    setting.commit().await.unwrap();
-    let (_, database) = rotation.await.unwrap();
+    let rotation = rotated(&database, &both);
+    let committed = async {
+        until_somebody_waits(setting.as_mut()).await;
+        setting.commit().await.unwrap();
+    };
+    // A rotation that fails ends the test, instead of leaving it to wait for ever.
+    let mut rotation = pin!(rotation);
+    let mut committed = pin!(committed);
+    tokio::select! {
+        () = &mut committed => { rotation.await; }
+        _ = &mut rotation => panic!("the rotation did not wait for the new credentials"),
+    }
 
     drop(process);
     let process = serve(&database, &apollo, NEW_KEY).await;
