@@ -233,7 +233,8 @@ impl Parts {
         metrics: Metrics,
         listening: SocketAddr,
     ) -> Router {
-        syncline_server::router(self.app_state(engine, metrics, listening))
+        let state = self.app_state(engine, metrics, listening);
+        syncline_server::router(state, syncline_console::pages())
     }
 
     pub(crate) fn health_router(

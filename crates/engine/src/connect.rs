@@ -78,6 +78,11 @@ impl CheckedCredentials {
         })
     }
 
+    /// Whether the provider accepted them; otherwise it could not say.
+    pub fn are_verified(&self) -> bool {
+        self.status == ConnectionStatus::Healthy
+    }
+
     /// Creates a connection, with the syncs that its provider's sync config asks for.
     pub async fn connect(
         &self,

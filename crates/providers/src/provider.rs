@@ -18,6 +18,14 @@ use crate::{capabilities::Capabilities, error::ProviderError, http::Response, oa
 pub trait Provider: Send + Sync {
     fn name(&self) -> ProviderName;
 
+    /// The name in sentences.
+    fn title(&self) -> &'static str;
+
+    /// Where customers find an API key, in a sentence for them, if they are connected by one.
+    fn key_help(&self) -> &'static str {
+        ""
+    }
+
     /// How its customers can be connected, the usual way first.
     fn auth_types(&self) -> &'static [AuthType];
 

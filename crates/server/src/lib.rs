@@ -8,6 +8,7 @@ mod actions;
 mod array;
 mod audit;
 mod call;
+pub mod connecting;
 mod cursor;
 mod docs;
 mod engagement;

@@ -18,8 +18,8 @@ use crate::{
     mgmt, oauth, openapi,
 };
 
-/// The service, ready to be served.
-pub fn router(state: AppState) -> Router {
+/// The service, ready to be served. `pages` are those for people.
+pub fn router(state: AppState, pages: Router<AppState>) -> Router {
     let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
     let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
@@ -32,6 +32,7 @@ pub fn router(state: AppState) -> Router {
         .nest("/actions/v2", actions)
         .nest("/enrichment/v2", enrichment)
         .merge(oauth::routes())
+        .merge(pages)
         .layer(middleware::from_fn_with_state(
             state.clone(),
             audit::record_audit,

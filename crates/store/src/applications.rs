@@ -25,6 +25,15 @@ impl Store {
         Ok(run!(reader, |c| sqlx::query_as(SQL).fetch_all(c).await)?)
     }
 
+    pub async fn application_name(&self, id: &str) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT name FROM applications WHERE id = $1";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(id)
+            .fetch_optional(c)
+            .await)?)
+    }
+
     /// Finds or creates the application of that name. A new one has these providers enabled, each with
     /// a sync config, so that connections sync without further set-up.
     pub async fn find_or_create_application(

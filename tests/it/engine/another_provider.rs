@@ -71,6 +71,10 @@ impl Provider for Rolodex {
         ProviderName::literal(NAME)
     }
 
+    fn title(&self) -> &'static str {
+        "Rolodex"
+    }
+
     fn auth_types(&self) -> &'static [AuthType] {
         &[AuthType::ApiKey]
     }

@@ -1,6 +1,7 @@
 //! What all endpoints have in common: errors, tenancy, odd input, health.
 
 mod bad_input;
+mod connect_page;
 mod connections;
 mod crowds;
 mod deadlocks;

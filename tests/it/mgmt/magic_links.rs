@@ -40,7 +40,7 @@ async fn a_url_can_not_be_guessed(database: Database) {
         let token = link["url"]
             .as_str()
             .unwrap()
-            .strip_prefix("https://syncline.example/links/")
+            .strip_prefix("https://syncline.example/connect/")
             .unwrap()
             .to_owned();
         assert!(

@@ -126,6 +126,24 @@ async fn a_customer_who_consents_is_connected_and_sent_back(database: Database) 
 }
 
 #[apply(on_both_databases)]
+async fn the_page_behind_a_magic_link_leads_to_the_provider(database: Database) {
+    let app = SALESLOFT.enabled(database, 5).await;
+    let mut browser = Browser::default();
+    let page = browser
+        .open(&app, &format!("/connect/{}", token_of(&link(&app).await)))
+        .await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Continue to Salesloft"), "{}", page.body);
+    assert!(!page.body.contains("api_key"), "{}", page.body);
+    let start = page.body.split(r#"class="button" href=""#).nth(1).unwrap();
+    let start = start.split('"').next().unwrap();
+    let callback = browser.decide(&app, start, "approve").await;
+    let back = browser.open(&app, &callback).await;
+    assert_eq!(back.location.as_deref(), Some("https://else.example/"));
+    assert_eq!(SALESLOFT.connection(&app).await["status"], "healthy");
+}
+
+#[apply(on_both_databases)]
 async fn a_customer_who_declines_is_sent_back_with_the_reason(database: Database) {
     let app = SALESLOFT.enabled(database, 5).await;
     let mut browser = Browser::default();

@@ -63,8 +63,8 @@ async fn a_killed_scan_goes_on(
     (list, pages): (&str, usize),
 ) {
     let simulator = Simulator::start((provider.options)(PEOPLE)).await.unwrap();
-    let last = u64::try_from(pages).unwrap();
-    let gate = simulator.gate(Match::path(list).nth(last));
+    let nth = u64::try_from(pages).unwrap();
+    let gate = simulator.gate(Match::path(list).nth(nth));
     let mut process = serve(provider, database, &simulator.base_url()).await;
     connect(provider, &process).await;
     gate.arrived(1).await;

@@ -221,7 +221,7 @@ impl App {
         let webhooks = webhooks(&store, &clock, WebhooksConfig::default());
         let (recorder, writer) = Recorder::new(store.clone());
         tokio::spawn(writer);
-        let router = syncline_server::router(AppState {
+        let state = AppState {
             store: store.clone(),
             providers: providers.clone(),
             tokens: engine.tokens(),
@@ -238,7 +238,8 @@ impl App {
             recorder,
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle().into(),
-        });
+        };
+        let router = syncline_server::router(state, syncline_console::pages());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let never = std::future::pending();

@@ -136,6 +136,15 @@ impl Provider for Apollo {
         NAME
     }
 
+    fn title(&self) -> &'static str {
+        PROVIDER
+    }
+
+    fn key_help(&self) -> &'static str {
+        "In Apollo: Settings, Integrations, API, API Keys. Create a key there and set it as a master \
+         key; any other key reads only what its scope allows."
+    }
+
     fn auth_types(&self) -> &'static [AuthType] {
         &[AuthType::ApiKey, AuthType::OAuth2]
     }

@@ -111,6 +111,10 @@ impl Provider for Outreach {
         NAME
     }
 
+    fn title(&self) -> &'static str {
+        PROVIDER
+    }
+
     fn auth_types(&self) -> &'static [AuthType] {
         &[AuthType::OAuth2]
     }

@@ -113,6 +113,10 @@ impl Provider for Salesloft {
         NAME
     }
 
+    fn title(&self) -> &'static str {
+        PROVIDER
+    }
+
     fn auth_types(&self) -> &'static [AuthType] {
         &[AuthType::OAuth2]
     }

@@ -49,7 +49,7 @@ impl MagicLinkBody {
     fn new(state: &AppState, link: MagicLink) -> Self {
         Self {
             status: status(&link, state.clock.now()),
-            url: format!("{}/links/{}", state.public_url, link.token),
+            url: format!("{}/connect/{}", state.public_url, link.token),
             id: link.id,
             application_id: link.application_id,
             customer_id: link.customer_id,

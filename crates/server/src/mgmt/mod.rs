@@ -21,4 +21,4 @@ pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_events;
 pub(crate) mod webhook_messages;
 
-pub(crate) use secrets::without_tokens;
+pub(crate) use secrets::{check_api_key, without_tokens};

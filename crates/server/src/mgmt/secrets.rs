@@ -77,6 +77,22 @@ impl Secrets {
     }
 }
 
+/// A key that a person has typed or pasted, or what is wrong with it in a sentence for that person.
+pub(crate) fn check_api_key(key: &str) -> Result<SecretString, String> {
+    let key = key.trim();
+    if key.is_empty() {
+        return Err("Enter the key.".to_owned());
+    }
+    let fits = key.bytes().all(|byte| byte.is_ascii_graphic()) && key.len() <= MAX_BYTES;
+    if !fits {
+        return Err(
+            "This is not a key: keys have no spaces and no special letters. Copy it once more."
+                .to_owned(),
+        );
+    }
+    Ok(SecretString::from(key))
+}
+
 /// It is sent in a header or a form, so it must be visible ASCII.
 fn required(field: &str, secret: Option<&str>) -> ApiResult<SecretString> {
     let secret = secret.ok_or_else(|| ApiError::validation(field, "this field is required"))?;

@@ -35,7 +35,7 @@ const CALLBACK: &str = "/oauth/callback";
     reason = "a browser has no key: the magic link, the allowed address to return to, or the taken \
               authorization stands for it"
 )]
-fn tenant_of(state: &AppState, application_id: &str) -> Tenant {
+pub(crate) fn tenant_of(state: &AppState, application_id: &str) -> Tenant {
     state.store.tenant(application_id)
 }
 

@@ -1,0 +1,72 @@
+//! What all pages share: their headers, and how a template becomes an answer.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use syncline_server::AppState;
+
+use crate::assets::STYLE_FILE;
+
+/// A page loads nothing from elsewhere, runs no script and is in no frame. Forms lead back to us; where
+/// a browser goes afterwards is a link, which this doesn't concern.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// What the layout of every page needs.
+pub(crate) struct Layout {
+    /// The path of the public URL: a proxy in front may take one off.
+    pub(crate) base: String,
+    pub(crate) style: &'static str,
+}
+
+impl Layout {
+    pub(crate) fn of(state: &AppState) -> Self {
+        Self {
+            base: path_of(&state.public_url).to_owned(),
+            style: &STYLE_FILE,
+        }
+    }
+}
+
+/// The path in a URL, without a trailing slash.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = rest.find('/').map_or("", |at| &rest[at..]);
+    path.trim_end_matches('/')
+}
+
+/// The page as an answer. The addresses of pages are secrets, so they are no `Referer` elsewhere.
+pub(crate) fn answer(status: StatusCode, page: &impl Template) -> Response {
+    let html = match page.render() {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!("a page could not be rendered: {error}");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CACHE_CONTROL, "no-store"),
+    ]
+    .map(|(name, value)| (name, HeaderValue::from_static(value)));
+    (status, headers, html).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_may_take_a_path_off() {
+        assert_eq!(path_of("https://sync.example"), "");
+        assert_eq!(path_of("https://sync.example/"), "");
+        assert_eq!(path_of("https://tools.example/sync"), "/sync");
+        assert_eq!(path_of("https://tools.example/a/sync/"), "/a/sync");
+    }
+}

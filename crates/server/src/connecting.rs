@@ -1,0 +1,177 @@
+//! A customer connects their own account, with a magic link: what the page behind it does.
+
+use secrecy::SecretString;
+use syncline_engine::{CheckedCredentials, Connect};
+use syncline_model::{AuthType, Credentials, LimitOverrides, Object};
+use syncline_store::{ConfiguredProvider, MagicLink, Start, StoreError, Tenant};
+
+use crate::{AppState, mgmt::check_api_key, oauth::tenant_of};
+
+/// A link that can be used, and what its page says.
+pub struct OpenLink {
+    link: MagicLink,
+    tenant: Tenant,
+    provider: ConfiguredProvider,
+    pub way: Way,
+    /// The application's name, if it has one that says something to a customer.
+    pub application: Option<String>,
+    pub customer_name: String,
+    /// `Apollo`.
+    pub provider_title: &'static str,
+    /// Where to find an API key at the provider.
+    pub key_help: &'static str,
+    /// What is read, in the order in which it is.
+    pub objects: Vec<Object>,
+    pub return_url: String,
+}
+
+/// How the customer connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    ApiKey,
+    OAuth,
+}
+
+/// Why a link can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedLink {
+    Unknown,
+    Used,
+    Expired,
+    /// The database doesn't answer.
+    Unavailable,
+}
+
+/// Why no account was connected. Nothing is stored, and the link stays good.
+pub enum NotConnected {
+    Link(ClosedLink),
+    /// What is wrong with the key.
+    Key(String),
+    /// The provider doesn't say whether the key is right.
+    Later(String),
+}
+
+/// The link with this token.
+pub async fn open_link(state: &AppState, token: &str) -> Result<OpenLink, ClosedLink> {
+    let link = state.store.magic_link_of(token).await?;
+    let link = link.ok_or(ClosedLink::Unknown)?;
+    if link.consumed_at.is_some() {
+        return Err(ClosedLink::Used);
+    }
+    if link.expires_at <= state.clock.now() {
+        return Err(ClosedLink::Expired);
+    }
+    let tenant = tenant_of(state, &link.application_id);
+    // Customers and providers that are gone take their links with them, or leave one that leads
+    // nowhere.
+    let customer = tenant.get_customer(&link.customer_id).await?;
+    let customer = customer.ok_or(ClosedLink::Unknown)?;
+    let provider = tenant.get_provider(&link.provider_id).await?;
+    let provider = provider.ok_or(ClosedLink::Unknown)?;
+    let known = state.providers.get(link.provider);
+    let known = known.map_err(|_| ClosedLink::Unknown)?;
+    let configs = tenant.list_sync_configs().await?;
+    let config = configs.iter().find(|it| it.provider == link.provider);
+    let objects = config.and_then(|it| it.config.objects().ok());
+    let objects = objects.unwrap_or_default().into_iter();
+    Ok(OpenLink {
+        way: match provider.settings.auth_type {
+            AuthType::ApiKey => Way::ApiKey,
+            AuthType::OAuth2 => Way::OAuth,
+        },
+        application: named(state, &link.application_id).await?,
+        customer_name: customer.name,
+        provider_title: known.title(),
+        key_help: known.key_help(),
+        objects: objects.map(|(object, _)| object).collect(),
+        return_url: link.return_url.clone(),
+        link,
+        tenant,
+        provider,
+    })
+}
+
+/// The name of the application that a new installation has, which says nothing to a customer.
+const DEFAULT_NAME: &str = "default";
+
+async fn named(state: &AppState, application_id: &str) -> Result<Option<String>, StoreError> {
+    let name = state.store.application_name(application_id).await?;
+    Ok(name.filter(|name| name != DEFAULT_NAME))
+}
+
+/// Connects the account of a key that the provider accepts, and uses the link up, in one transaction.
+pub async fn connect_by_key(
+    state: &AppState,
+    open: &OpenLink,
+    key: &str,
+) -> Result<(), NotConnected> {
+    let key = check_api_key(key).map_err(NotConnected::Key)?;
+    let checked = checked_key(state, open, key).await?;
+    let stored = store(state, open, &checked).await;
+    stored.map_err(|error| match error {
+        // Somebody was faster.
+        StoreError::Missing(_) => NotConnected::Link(ClosedLink::Used),
+        error => {
+            tracing::error!("an account could not be connected: {error}");
+            NotConnected::Later("The account could not be connected. Try again.".to_owned())
+        }
+    })?;
+    state.wake.wake();
+    Ok(())
+}
+
+async fn checked_key(
+    state: &AppState,
+    open: &OpenLink,
+    key: SecretString,
+) -> Result<CheckedCredentials, NotConnected> {
+    let title = open.provider_title;
+    let Ok(provider) = state.providers.get(open.provider.name) else {
+        return Err(NotConnected::Link(ClosedLink::Unknown));
+    };
+    let checked = CheckedCredentials::check(&**provider, Credentials::ApiKey(key)).await;
+    match checked {
+        Ok(checked) if checked.are_verified() => Ok(checked),
+        Ok(_) => Err(NotConnected::Later(format!(
+            "{title} does not answer right now, so the key could not be checked. Try again in a few \
+             minutes."
+        ))),
+        Err(_) => Err(NotConnected::Key(format!(
+            "{title} does not accept this key. Check that you copied all of it, and that it is still \
+             active."
+        ))),
+    }
+}
+
+/// Creates the connection, or gives the one that is there its new key.
+async fn store(
+    state: &AppState,
+    open: &OpenLink,
+    checked: &CheckedCredentials,
+) -> Result<(), StoreError> {
+    let OpenLink { link, tenant, .. } = open;
+    let link_id = Some(link.id.as_str());
+    let found = tenant
+        .get_connection(&link.customer_id, open.provider.name)
+        .await?;
+    if let Some(connection) = found {
+        return checked
+            .reconnect(&state.store, &connection, None, link_id)
+            .await;
+    }
+    let connect = Connect {
+        customer_id: &link.customer_id,
+        provider_id: &open.provider.id,
+        limits: LimitOverrides::default(),
+        start: Start::AsConfigured,
+        magic_link_id: link_id,
+    };
+    checked.connect(tenant, &connect).await.map(drop)
+}
+
+impl From<StoreError> for ClosedLink {
+    fn from(error: StoreError) -> Self {
+        tracing::error!("a magic link could not be read: {error}");
+        Self::Unavailable
+    }
+}
