@@ -353,7 +353,6 @@ pub(crate) fn connect_providers(config: &Config) -> anyhow::Result<Providers> {
             let variable = variable(&setting);
             anyhow!("the setting {setting} ({variable}) is not usable: {reason}")
         }
-        SetupError::Client(_) => error.into(),
     })
 }
 

@@ -198,8 +198,6 @@ pub enum SetupError {
         setting: &'static str,
         reason: String,
     },
-    #[error("failed to set up the HTTP client")]
-    Client(#[source] reqwest::Error),
 }
 
 /// A message without these secrets, and short enough to be stored.

@@ -142,7 +142,7 @@ impl Http {
         let base =
             checked_base(base_url).map_err(|reason| SetupError::BaseUrl { provider, reason })?;
         Ok(Self {
-            transport: or_network(transport)?,
+            transport: or_network(transport),
             base,
             authorization,
             media_type: MediaType::Json,
@@ -243,13 +243,8 @@ pub fn segment(text: &str) -> Option<String> {
 }
 
 /// The transport, or else the network.
-pub(crate) fn or_network(
-    transport: Option<Arc<dyn Transport>>,
-) -> Result<Arc<dyn Transport>, SetupError> {
-    match transport {
-        Some(transport) => Ok(transport),
-        None => Ok(Arc::new(Network::new(ANSWER_WITHIN)?)),
-    }
+pub(crate) fn or_network(transport: Option<Arc<dyn Transport>>) -> Arc<dyn Transport> {
+    transport.unwrap_or_else(|| Arc::new(Network::new(ANSWER_WITHIN)))
 }
 
 /// The network, with connections that are kept alive.
@@ -259,11 +254,8 @@ struct Network {
 }
 
 impl Network {
-    fn new(answer_within: Duration) -> Result<Self, SetupError> {
-        // The binary installs it first; for tests and tools the same one is installed here. An
-        // error only means that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
+    fn new(answer_within: Duration) -> Self {
+        let builder = move || {
             ClientBuilder::new()
                 .user_agent(USER_AGENT)
                 // For the whole exchange, so that a slow or stalled body times out too.
@@ -277,11 +269,10 @@ impl Network {
                 .redirect(redirect::Policy::none())
                 .referer(false)
         };
-        let clients = Clients::build(builder).map_err(SetupError::Client)?;
-        Ok(Self {
-            clients,
+        Self {
+            clients: Clients::of(builder),
             answer_within,
-        })
+        }
     }
 }
 
@@ -291,6 +282,7 @@ impl Transport for Network {
         let mut builder = self
             .clients
             .request(request.method, request.url)
+            .map_err(no_answer)?
             .headers(request.headers);
         if let Some(body) = request.body {
             builder = builder.body(body);

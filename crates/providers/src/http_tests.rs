@@ -222,7 +222,7 @@ async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(syncline_sim::serve(listener, sim, std::future::pending()));
-    let network = Network::new(Duration::from_millis(300)).unwrap();
+    let network = Network::new(Duration::from_millis(300));
     let http = Http::new("apollo", &base, by_key, Some(Arc::new(network))).unwrap();
     let key = Credentials::api_key("sim-master-key");
     http.send(&request("api/v1/users/search"), &key).await

@@ -10,6 +10,7 @@ use std::{
     error::Error as _,
     io,
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -33,23 +34,37 @@ pub async fn counted<T>(work: impl Future<Output = T>) -> (T, i64) {
     REPEATED.scope(Cell::new(0), work).await
 }
 
-/// A client with kept-alive connections, and one that opens a new connection for each request.
-#[derive(Debug)]
+/// A client with kept-alive connections, and one that opens a new connection for each request. Each is
+/// built when it is first needed: few processes use all providers, and a client reads all certificates.
 pub(crate) struct Clients {
-    keeping: Client,
-    fresh: Client,
+    builder: Box<dyn Fn() -> ClientBuilder + Send + Sync>,
+    keeping: OnceLock<Client>,
+    fresh: OnceLock<Client>,
 }
 
 impl Clients {
-    pub(crate) fn build(builder: impl Fn() -> ClientBuilder) -> Result<Self, Error> {
-        Ok(Self {
-            keeping: builder().connector_layer(Watch).build()?,
-            fresh: builder().pool_max_idle_per_host(0).build()?,
-        })
+    pub(crate) fn of(builder: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Self {
+        Self {
+            builder: Box::new(builder),
+            keeping: OnceLock::new(),
+            fresh: OnceLock::new(),
+        }
     }
 
-    pub(crate) fn request(&self, method: Method, url: reqwest::Url) -> reqwest::RequestBuilder {
-        self.keeping.request(method, url)
+    fn keeping(&self) -> Result<&Client, Error> {
+        built_once(&self.keeping, || (self.builder)().connector_layer(Watch))
+    }
+
+    fn fresh(&self) -> Result<&Client, Error> {
+        built_once(&self.fresh, || (self.builder)().pool_max_idle_per_host(0))
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: reqwest::Url,
+    ) -> Result<reqwest::RequestBuilder, Error> {
+        Ok(self.keeping()?.request(method, url))
     }
 
     /// `within`: the timeout for both attempts together.
@@ -59,15 +74,18 @@ impl Clients {
         within: Option<Duration>,
     ) -> Result<Response, Error> {
         if !is_idempotent(request.method()) {
-            return self.keeping.execute(request).await;
+            return self.keeping()?.execute(request).await;
         }
         let Some(mut again) = request.try_clone() else {
             // Its body can be sent only once.
-            return self.fresh.execute(request).await;
+            return self.fresh()?.execute(request).await;
         };
         let begun = Instant::now();
         let first = async {
-            let answer = self.keeping.execute(request).await;
+            let answer = match self.keeping() {
+                Ok(keeping) => keeping.execute(request).await,
+                Err(error) => Err(error),
+            };
             (answer, OPENED.with(Cell::get))
         };
         match OPENED.scope(Cell::new(false), first).await {
@@ -75,11 +93,25 @@ impl Clients {
                 let left = within.map(|within| within.saturating_sub(begun.elapsed()));
                 *again.timeout_mut() = left.filter(|left| !left.is_zero());
                 let _ = REPEATED.try_with(|repeated| repeated.set(repeated.get() + 1));
-                self.fresh.execute(again).await
+                self.fresh()?.execute(again).await
             }
             (answer, _) => answer,
         }
     }
+}
+
+fn built_once(
+    client: &OnceLock<Client>,
+    builder: impl Fn() -> ClientBuilder,
+) -> Result<&Client, Error> {
+    if let Some(client) = client.get() {
+        return Ok(client);
+    }
+    // The binary installs it first; for tests and tools the same one is installed here. An error only
+    // means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let built = builder().build()?;
+    Ok(client.get_or_init(|| built))
 }
 
 fn is_idempotent(method: &Method) -> bool {

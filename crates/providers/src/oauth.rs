@@ -126,7 +126,7 @@ impl OAuthServer {
         };
         Ok(Self {
             rules,
-            transport: http::or_network(transport)?,
+            transport: http::or_network(transport),
             authorize_url: checked(config.authorize_url, rules.authorize_url, "authorize_url")?,
             token_url: checked(config.token_url, rules.token_url, "token_url")?,
             managed_client: config.managed_client,

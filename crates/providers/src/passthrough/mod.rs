@@ -8,7 +8,7 @@ mod body;
 mod headers;
 mod target;
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http_body::Body;
@@ -40,8 +40,7 @@ pub struct Passthrough {
     base: Url,
     credential: Credential,
     idle: Duration,
-    /// Created at the first request: many processes never forward one.
-    clients: OnceLock<Result<Clients, String>>,
+    clients: Clients,
 }
 
 /// A request to forward.
@@ -73,7 +72,7 @@ impl Passthrough {
             base,
             credential,
             idle: IDLE_TIMEOUT,
-            clients: OnceLock::new(),
+            clients: Clients::of(client),
         })
     }
 
@@ -110,15 +109,15 @@ impl Passthrough {
             headers.insert(USER_AGENT, HeaderValue::from_static(http::USER_AGENT));
         }
         let exchange = Exchange::begin(self.idle);
-        let clients = self.clients()?;
-        let mut request = clients.request(forward.method, forward.target.url);
+        let request = self.clients.request(forward.method, forward.target.url);
+        let mut request = request.map_err(http::no_answer)?;
         if let Some(body) = forward.body {
             request = request.body(reqwest::Body::wrap(Upload::new(body, exchange.clone())));
         } else {
             headers.remove(CONTENT_LENGTH);
         }
         let request = request.headers(headers).build().map_err(http::no_answer)?;
-        let response = answer_of(clients.send(request, None), &exchange)
+        let response = answer_of(self.clients.send(request, None), &exchange)
             .await
             .map_err(|error| {
                 exchange.end();
@@ -139,28 +138,17 @@ impl Passthrough {
             body: Answer::new(response.into(), exchange),
         })
     }
+}
 
-    fn clients(&self) -> Result<&Clients, ProviderError> {
-        let builder = || {
-            ClientBuilder::new()
-                .connect_timeout(http::CONNECT_TIMEOUT)
-                .tcp_nodelay(true)
-                // The body is passed through unchanged.
-                .gzip(false)
-                // Following a redirect would send the key to another address.
-                .redirect(redirect::Policy::none())
-                .referer(false)
-        };
-        let made = self.clients.get_or_init(|| {
-            // An error only means that there is one already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            Clients::build(builder).map_err(|error| error.to_string())
-        });
-        made.as_ref().map_err(|reason| {
-            let message = format!("the HTTP client could not be set up: {reason}");
-            ProviderError::new(ErrorKind::Unavailable, None, &message)
-        })
-    }
+fn client() -> ClientBuilder {
+    ClientBuilder::new()
+        .connect_timeout(http::CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        // The body is passed through unchanged.
+        .gzip(false)
+        // Following a redirect would send the key to another address.
+        .redirect(redirect::Policy::none())
+        .referer(false)
 }
 
 impl fmt::Debug for Passthrough {
