@@ -269,7 +269,7 @@ async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
             .await
             .unwrap();
         gate.open();
-        until_somebody_waits(&app).await;
+        app.database.until_waiting("").await;
         let url = path(&format!("contacts/{id}"));
         let body = json!({"record": {"first_name": "Ours"}});
         app.send(reqwest::Method::PATCH, &url, Some(body))
@@ -282,12 +282,4 @@ async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let shown = row(&app, "contacts", &id).await;
     assert_eq!(shown["first_name"], "Ours");
     assert_eq!(shown["job_title"], "Changed before the page was asked for");
-}
-
-async fn until_somebody_waits(app: &App) {
-    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while app.database.count(WAITING).await == 0 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -165,7 +165,8 @@ async fn credentials_that_are_set_during_a_rotation_stay() {
     update.execute(&mut *setting).await.unwrap();
     let rotation = rotated(&database, &both);
     let committed = async {
-        until_somebody_waits(setting.as_mut()).await;
+        let replace = "UPDATE connections SET credentials = $3";
+        database.until_waiting(replace).await;
         setting.commit().await.unwrap();
     };
     // A rotation that fails ends the test, instead of leaving it to wait for ever.
@@ -186,19 +187,6 @@ async fn credentials_that_are_set_during_a_rotation_stay() {
 async fn sealed(database: &Database) -> String {
     let sql = "SELECT credentials FROM connections";
     database.text(sql).await.unwrap()
-}
-
-async fn until_somebody_waits(c: &mut PgConnection) {
-    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(WAITING)
-        .fetch_one(&mut *c)
-        .await
-        .unwrap()
-        == 0
-    {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Clients that use and set the credentials of all customers in a loop, until they are told to

@@ -98,6 +98,20 @@ impl Database {
         }
     }
 
+    /// Waits until a statement that starts like this waits for a lock of PostgreSQL's.
+    ///
+    /// Asks outside of any transaction, because one sees only the sessions of its first look.
+    pub(crate) async fn until_waiting(&self, statement: &str) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'
+               AND starts_with(query, '{statement}')"
+        );
+        while self.count(&sql).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The text that a query returns, if there is a row.
     pub(crate) async fn text(&self, sql: &str) -> Option<String> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
