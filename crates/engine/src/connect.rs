@@ -104,6 +104,23 @@ impl CheckedCredentials {
         tenant.create_connection(&new).await
     }
 
+    /// Creates the customer's connection, or gives the one that is there these credentials.
+    pub async fn connect_or_reconnect(
+        &self,
+        store: &Store,
+        tenant: &Tenant,
+        connect: &Connect<'_>,
+    ) -> Result<(), StoreError> {
+        let found = tenant.get_connection(connect.customer_id, self.provider);
+        match found.await? {
+            Some(connection) => {
+                self.reconnect(store, &connection, None, connect.magic_link_id)
+                    .await
+            }
+            None => self.connect(tenant, connect).await.map(drop),
+        }
+    }
+
     /// Replaces a connection's credentials, and its limits if they are given; uses up the magic link that
     /// brought them.
     pub async fn reconnect(

@@ -143,30 +143,22 @@ async fn checked_key(
     }
 }
 
-/// Creates the connection, or gives the one that is there its new key.
 async fn store(
     state: &AppState,
     open: &OpenLink,
     checked: &CheckedCredentials,
 ) -> Result<(), StoreError> {
     let OpenLink { link, tenant, .. } = open;
-    let link_id = Some(link.id.as_str());
-    let found = tenant
-        .get_connection(&link.customer_id, open.provider.name)
-        .await?;
-    if let Some(connection) = found {
-        return checked
-            .reconnect(&state.store, &connection, None, link_id)
-            .await;
-    }
     let connect = Connect {
         customer_id: &link.customer_id,
         provider_id: &open.provider.id,
         limits: LimitOverrides::default(),
         start: Start::AsConfigured,
-        magic_link_id: link_id,
+        magic_link_id: Some(&link.id),
     };
-    checked.connect(tenant, &connect).await.map(drop)
+    checked
+        .connect_or_reconnect(&state.store, tenant, &connect)
+        .await
 }
 
 impl From<StoreError> for ClosedLink {

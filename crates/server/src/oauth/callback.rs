@@ -138,7 +138,6 @@ async fn provider_of(
     provider.ok_or_else(|| Failed::new("server_error", "the provider was removed meanwhile"))
 }
 
-/// Creates the connection, or gives the one that is there its new credentials.
 async fn store(
     state: &AppState,
     authorization: &Authorization,
@@ -146,15 +145,8 @@ async fn store(
     checked: &CheckedCredentials,
 ) -> Result<(), syncline_store::StoreError> {
     let tenant = tenant_of(state, &authorization.application_id);
-    let customer_id = authorization.customer_id.as_str();
-    let magic_link_id = authorization.magic_link_id.as_deref();
-    if let Some(connection) = tenant.get_connection(customer_id, provider.name).await? {
-        return checked
-            .reconnect(&state.store, &connection, None, magic_link_id)
-            .await;
-    }
     let connect = Connect {
-        customer_id,
+        customer_id: &authorization.customer_id,
         provider_id: &provider.id,
         limits: syncline_model::LimitOverrides::default(),
         start: match authorization.auto_start {
@@ -162,9 +154,11 @@ async fn store(
             Some(true) => Start::AtOnce,
             Some(false) => Start::WhenResumed,
         },
-        magic_link_id,
+        magic_link_id: authorization.magic_link_id.as_deref(),
     };
-    checked.connect(&tenant, &connect).await.map(drop)
+    checked
+        .connect_or_reconnect(&state.store, &tenant, &connect)
+        .await
 }
 
 impl Failed {
