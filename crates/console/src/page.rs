@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use syncline_server::AppState;
+use syncline_server::{AppState, public_path};
 
 use crate::assets::STYLE_FILE;
 
@@ -16,7 +16,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
 
 /// What the layout of every page needs.
 pub(crate) struct Layout {
-    /// The path of the public URL: a proxy in front may take one off.
+    /// The path of the public URL.
     pub(crate) base: String,
     pub(crate) style: &'static str,
 }
@@ -24,17 +24,10 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn of(state: &AppState) -> Self {
         Self {
-            base: path_of(&state.public_url).to_owned(),
+            base: public_path::of(&state.public_url),
             style: &STYLE_FILE,
         }
     }
-}
-
-/// The path in a URL, without a trailing slash.
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = rest.find('/').map_or("", |at| &rest[at..]);
-    path.trim_end_matches('/')
 }
 
 /// The page as an answer. The addresses of pages are secrets, so they are no `Referer` elsewhere.
@@ -56,17 +49,4 @@ pub(crate) fn answer(status: StatusCode, page: &impl Template) -> Response {
     ]
     .map(|(name, value)| (name, HeaderValue::from_static(value)));
     (status, headers, html).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_proxy_may_take_a_path_off() {
-        assert_eq!(path_of("https://sync.example"), "");
-        assert_eq!(path_of("https://sync.example/"), "");
-        assert_eq!(path_of("https://tools.example/sync"), "/sync");
-        assert_eq!(path_of("https://tools.example/a/sync/"), "/a/sync");
-    }
 }

@@ -25,6 +25,7 @@ mod mgmt;
 mod oauth;
 mod openapi;
 mod provider_errors;
+pub mod public_path;
 mod remote;
 mod request_gate;
 mod router;

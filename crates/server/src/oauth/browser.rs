@@ -5,9 +5,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use syncline_providers::http::Url;
 
-use crate::{AppState, error::ApiError};
+use crate::{AppState, error::ApiError, public_path};
 
 const COOKIE: &str = "syncline_oauth";
 /// An authorization and its cookie are valid this long.
@@ -59,7 +58,7 @@ pub(super) fn set_cookie(response: &mut Response, state: &AppState, value: &str)
     } else {
         ""
     };
-    let path = path_of(&state.public_url);
+    let path = cookie_path(&state.public_url);
     let cookie = format!(
         "{COOKIE}={value}; Path={path}; Max-Age={VALID_SECONDS}; HttpOnly; SameSite=Lax{secure}"
     );
@@ -69,10 +68,8 @@ pub(super) fn set_cookie(response: &mut Response, state: &AppState, value: &str)
 }
 
 /// Where the browser sends the cookie: both pages, behind a proxy that adds a path, too.
-fn path_of(public_url: &str) -> String {
-    let url = Url::parse(public_url).ok();
-    let base = url.as_ref().map_or("", |url| url.path());
-    format!("{}/oauth", base.trim_end_matches('/'))
+fn cookie_path(public_url: &str) -> String {
+    format!("{}/oauth", public_path::of(public_url))
 }
 
 #[cfg(test)]
@@ -91,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_sent_below_the_public_urls_path() {
-        assert_eq!(path_of("https://sync.example"), "/oauth");
-        assert_eq!(path_of("https://tools.example/sync"), "/sync/oauth");
+        assert_eq!(cookie_path("https://sync.example"), "/oauth");
+        assert_eq!(cookie_path("https://tools.example/sync"), "/sync/oauth");
     }
 }
