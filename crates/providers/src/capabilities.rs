@@ -19,6 +19,7 @@ use syncline_model::{
 use crate::{
     error::ProviderError,
     http::{Method, Response},
+    outcome::Outcome,
     passthrough::{Passthrough, Target},
     session::Session,
 };
@@ -403,18 +404,6 @@ pub struct Enrolled {
     pub removed: Vec<String>,
     /// What was requested but not done for any of them.
     pub warnings: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The contact's state in the sequence.
-    State { id: String },
-    /// The contact is in the sequence, but its state could not be read.
-    AlreadyMember,
-    /// The contact is no longer in the sequence; its last state there, where the provider names it.
-    Out { id: Option<String> },
-    /// The provider skipped the contact: its code, and what that means.
-    Skipped { code: String, reason: String },
 }
 
 #[derive(Debug, Clone, Default)]

@@ -21,6 +21,7 @@ mod kept;
 mod live;
 mod lost;
 pub mod oauth;
+pub mod outcome;
 pub mod outreach;
 pub mod passthrough;
 pub mod provider;

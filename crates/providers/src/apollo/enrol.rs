@@ -18,10 +18,12 @@ use super::{
     mapping,
 };
 use crate::{
-    capabilities::{Enrolled, Enrolment, Enrolments, Outcome},
+    capabilities::{Enrolled, Enrolment, Enrolments},
     error::ProviderError,
     http::Response,
     json::{self, Fields},
+    outcome::Outcome,
+    provider::Provider,
     session::Session,
 };
 
@@ -69,8 +71,9 @@ impl Enrolments for Apollo {
                 Ok(some) => outcomes.extend(some),
                 // The earlier chunks have been carried out and must be reported.
                 Err(error) if !outcomes.is_empty() => {
-                    let failed = |id: &String| (id.clone(), failed(&error));
-                    outcomes.extend(contact_ids.iter().map(failed));
+                    let unknown =
+                        |id: &String| (id.clone(), Outcome::unknown(self.title(), &error));
+                    outcomes.extend(contact_ids.iter().map(unknown));
                 }
                 Err(error) => return Err(error),
             }
@@ -215,7 +218,7 @@ impl AddResponse {
     /// The outcome for a contact whose state was not found.
     fn of_unseen(&self, id: &str) -> Outcome {
         match self {
-            Self::Failed(error) => failed(error),
+            Self::Failed(error) => Outcome::unknown("Apollo", error),
             Self::LeftOut(codes) => match codes.get(id).map(String::as_str) {
                 Some(IN_IT) => Outcome::AlreadyMember,
                 Some(code) => skip(code),
@@ -308,13 +311,6 @@ fn may_be_in(code: &str) -> bool {
     matches!(code, IN_IT | "contacts_active_in_other_campaigns")
 }
 
-fn failed(error: &ProviderError) -> Outcome {
-    Outcome::Skipped {
-        code: "unknown".to_owned(),
-        reason: format!("Apollo failed, and it is unknown whether the contact was added: {error}"),
-    }
-}
-
 fn skip(code: &str) -> Outcome {
     let reason = match code {
         "contact_not_found" => "there is no such contact",
@@ -333,10 +329,7 @@ fn skip(code: &str) -> Outcome {
         "not_added" => "Apollo did not add it and gave no reason",
         _ => "Apollo left it out",
     };
-    Outcome::Skipped {
-        code: code.to_owned(),
-        reason: reason.to_owned(),
-    }
+    Outcome::skipped(code, reason)
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ use super::{
     lookup::whole,
 };
 use crate::{
-    capabilities::{Enrolled, Enrolment, Enrolments, Outcome},
+    capabilities::{Enrolled, Enrolment, Enrolments},
     error::{ErrorKind, ProviderError},
     live,
+    outcome::Outcome,
+    provider::Provider,
     session::Session,
 };
 
@@ -59,7 +61,7 @@ impl Enrolments for Outreach {
         for (place, id) in contact_ids.iter().enumerate() {
             let added = match (members.open(id), whole(id)) {
                 (Some(state), _) => Ok(Ok(state.clone())),
-                (None, None) => Ok(Err(unknown_contact())),
+                (None, None) => Ok(Err(Outcome::no_such_contact())),
                 (None, Some(number)) => self.add(session, &entry, number).await,
             };
             match added {
@@ -74,9 +76,8 @@ impl Enrolments for Outreach {
                 Err(error) if states.is_empty() => return Err(error),
                 // Those before were added and must be reported.
                 Err(error) => {
-                    outcomes.push((id.clone(), failed(&error)));
-                    let rest = contact_ids.iter().skip(place + 1);
-                    outcomes.extend(rest.map(|id| (id.clone(), not_tried(&error))));
+                    let rest = &contact_ids[place..];
+                    outcomes.extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }
             }
@@ -154,7 +155,7 @@ impl Outreach {
             }
         }
         if self.is_missing(session, Object::Contact, prospect).await {
-            return Ok(Err(unknown_contact()));
+            return Ok(Err(Outcome::no_such_contact()));
         }
         Ok(Err(skipped))
     }
@@ -200,27 +201,6 @@ impl Entry {
 
 fn number_of(object: Object, id: &str) -> Result<u64, ProviderError> {
     whole(id).ok_or_else(|| live::no_such(PROVIDER, object, id))
-}
-
-pub(super) fn unknown_contact() -> Outcome {
-    Outcome::Skipped {
-        code: "contact_not_found".to_owned(),
-        reason: "there is no such contact".to_owned(),
-    }
-}
-
-pub(super) fn failed(error: &ProviderError) -> Outcome {
-    Outcome::Skipped {
-        code: "unknown".to_owned(),
-        reason: format!("Outreach failed, and it is unknown whether it was done: {error}"),
-    }
-}
-
-pub(super) fn not_tried(error: &ProviderError) -> Outcome {
-    Outcome::Skipped {
-        code: "not_tried".to_owned(),
-        reason: format!("Outreach was not asked, because it failed before: {error}"),
-    }
 }
 
 /// Why Outreach refused it, in its words if they are not known.

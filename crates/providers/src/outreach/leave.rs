@@ -6,14 +6,16 @@ use super::{
     Outreach,
     api::collection,
     creation::{record_of, written},
-    enrol::{failed, not_tried, skip, unknown_contact},
+    enrol::skip,
     lookup::whole,
     members::{Members, is_open},
 };
 use crate::{
-    capabilities::{Enrolled, Outcome},
+    capabilities::Enrolled,
     error::{ErrorKind, ProviderError},
     http::Method,
+    outcome::Outcome,
+    provider::Provider,
     session::Session,
 };
 
@@ -67,8 +69,8 @@ impl Outreach {
         let mut outcomes = Vec::new();
         for (place, id) in contact_ids.iter().enumerate() {
             let outcome = match members.of(id).as_slice() {
-                [] if known.contains(id) => Ok(not_in_it()),
-                [] => Ok(unknown_contact()),
+                [] if known.contains(id) => Ok(Outcome::not_in_sequence()),
+                [] => Ok(Outcome::no_such_contact()),
                 states => self.end(session, states, mode, &mut done).await,
             };
             match outcome {
@@ -76,9 +78,8 @@ impl Outreach {
                 Err(error) if done.is_empty() => return Err(error),
                 // Those before were taken out and must be reported.
                 Err(error) => {
-                    outcomes.push((id.clone(), failed(&error)));
-                    let rest = contact_ids.iter().skip(place + 1);
-                    outcomes.extend(rest.map(|id| (id.clone(), not_tried(&error))));
+                    let rest = &contact_ids[place..];
+                    outcomes.extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }
             }
@@ -163,7 +164,7 @@ impl Outreach {
                 Err(error) => match error.kind {
                     ErrorKind::Rejected => return Ok(skip(&error)),
                     // Somebody else took it out meanwhile.
-                    ErrorKind::NotFound => return Ok(not_in_it()),
+                    ErrorKind::NotFound => return Ok(Outcome::not_in_sequence()),
                     _ => return Err(error),
                 },
             }
@@ -174,7 +175,7 @@ impl Outreach {
             Some(state) => Outcome::State {
                 id: state.id.clone(),
             },
-            None => not_in_it(),
+            None => Outcome::not_in_sequence(),
         })
     }
 
@@ -226,11 +227,4 @@ impl End {
 fn outside(members: &Members, contact_ids: &[String]) -> Vec<String> {
     let outside = contact_ids.iter().filter(|id| members.of(id).is_empty());
     outside.cloned().collect()
-}
-
-fn not_in_it() -> Outcome {
-    Outcome::Skipped {
-        code: "not_in_sequence".to_owned(),
-        reason: "it is not in the sequence".to_owned(),
-    }
 }

@@ -16,10 +16,12 @@ use super::{
     lookup::is_id,
 };
 use crate::{
-    capabilities::{Enrolled, Enrolment, Enrolments, Outcome},
+    capabilities::{Enrolled, Enrolment, Enrolments},
     error::{ErrorKind, ProviderError},
     json::Fields,
     live,
+    outcome::Outcome,
+    provider::Provider,
     session::Session,
 };
 
@@ -57,14 +59,16 @@ impl Enrolments for Salesloft {
             let added = if is_id(id) {
                 self.add(session, enrolment, id).await
             } else {
-                Ok(Err(unknown_contact()))
+                Ok(Err(Outcome::no_such_contact()))
             };
             match added {
                 Ok(Ok(state)) => done.with_state(id, state),
                 Ok(Err(skipped)) => done.outcomes.push((id.clone(), skipped)),
                 Err(error) if done.states.is_empty() => return Err(error),
                 Err(error) => {
-                    done.stop_at(&enrolment.contact_ids[place..], &error);
+                    let rest = &enrolment.contact_ids[place..];
+                    done.outcomes
+                        .extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }
             }
@@ -94,11 +98,13 @@ impl Enrolments for Salesloft {
                 Ok(Some(state)) => done.with_state(id, state),
                 Ok(None) => {
                     outside.push(id.clone());
-                    done.outcomes.push((id.clone(), not_on_it()));
+                    done.outcomes.push((id.clone(), Outcome::not_in_sequence()));
                 }
                 Err(error) if done.states.is_empty() => return Err(error),
                 Err(error) => {
-                    done.stop_at(&contact_ids[place..], &error);
+                    let rest = &contact_ids[place..];
+                    done.outcomes
+                        .extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }
             }
@@ -112,7 +118,7 @@ impl Enrolments for Salesloft {
         let known = known.unwrap_or_else(|_| outside.clone());
         for (id, outcome) in &mut done.outcomes {
             if outside.contains(id) && !known.contains(id) {
-                *outcome = unknown_contact();
+                *outcome = Outcome::no_such_contact();
             }
         }
         Ok(done.told(None))
@@ -181,7 +187,7 @@ impl Salesloft {
             }
         }
         if self.is_missing(session, Object::Contact, person_id).await {
-            return Ok(Err(unknown_contact()));
+            return Ok(Err(Outcome::no_such_contact()));
         }
         Ok(Err(skip(&error)))
     }
@@ -266,18 +272,6 @@ impl Done {
         self.states.push(state);
     }
 
-    /// The first of these failed, and the others were not tried. Those before must be reported.
-    fn stop_at(&mut self, rest: &[String], error: &ProviderError) {
-        for (place, id) in rest.iter().enumerate() {
-            let outcome = if place == 0 {
-                failed(error)
-            } else {
-                not_tried(error)
-            };
-            self.outcomes.push((id.clone(), outcome));
-        }
-    }
-
     fn told(self, warning: Option<String>) -> Enrolled {
         Enrolled {
             outcomes: self.outcomes,
@@ -329,43 +323,18 @@ fn is_on(state: &Record<SequenceState>) -> bool {
     })
 }
 
-fn unknown_contact() -> Outcome {
-    skipped("contact_not_found", "there is no such contact")
-}
-
-fn not_on_it() -> Outcome {
-    skipped("not_in_sequence", "it is not in the sequence")
-}
-
 fn removed_at_once() -> Outcome {
-    skipped(
+    Outcome::skipped(
         "removed_at_once",
         "Salesloft took it off the cadence at once, as it does with people who must not be contacted",
     )
 }
 
-fn failed(error: &ProviderError) -> Outcome {
-    let reason = format!("Salesloft failed, and it is unknown whether it was done: {error}");
-    skipped("unknown", &reason)
-}
-
-fn not_tried(error: &ProviderError) -> Outcome {
-    let reason = format!("Salesloft was not asked, because it failed before: {error}");
-    skipped("not_tried", &reason)
-}
-
 /// Why Salesloft refused it, in its words if they are not known.
 fn skip(error: &ProviderError) -> Outcome {
     match reason_of(error) {
-        Some((code, reason)) => skipped(code, reason),
-        None => skipped("refused", &error.message),
-    }
-}
-
-fn skipped(code: &str, reason: &str) -> Outcome {
-    Outcome::Skipped {
-        code: code.to_owned(),
-        reason: reason.to_owned(),
+        Some((code, reason)) => Outcome::skipped(code, reason),
+        None => Outcome::skipped("refused", error.message.as_str()),
     }
 }
 

@@ -9,7 +9,10 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use syncline_model::draft::{EnrolmentDraft, LeaveMode};
-use syncline_providers::capabilities::{Enrolled, Enrolment, Outcome};
+use syncline_providers::{
+    capabilities::{Enrolled, Enrolment},
+    outcome::Outcome,
+};
 use utoipa::ToSchema;
 
 use super::writes::{Created, CreatedRecord, Given, Warning, filled, partial, show};
