@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// writer, and a server's disk, are mostly free for others.
 const PAUSE_FOR_BATCH: u32 = 4;
 
-const ALL: [Expired; 11] = [
+const ALL: [Expired; 12] = [
     Expired::Runs,
     Expired::Messages,
     Expired::AuditLog,
@@ -33,6 +33,7 @@ const ALL: [Expired; 11] = [
     Expired::WriteLocks,
     Expired::Deliveries,
     Expired::Authorizations,
+    Expired::ConsoleSessions,
 ];
 
 impl Engine {
@@ -64,7 +65,8 @@ impl Engine {
             | Expired::Answers
             | Expired::WriteLocks
             | Expired::Deliveries
-            | Expired::Authorizations => Duration::ZERO,
+            | Expired::Authorizations
+            | Expired::ConsoleSessions => Duration::ZERO,
         };
         let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
         self.clock.now().checked_sub_signed(keep)

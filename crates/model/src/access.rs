@@ -46,6 +46,11 @@ impl ApiKey {
         }
     }
 
+    /// Whether it is neither revoked nor expired.
+    pub fn is_valid(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
+    }
+
     /// Whether a key with this role, policy and expiry could do nothing that this one can't.
     pub fn check_can_grant(
         &self,

@@ -40,6 +40,8 @@ pub enum Expired {
     Deliveries,
     /// OAuth authorizations from which nobody came back, by when they expired.
     Authorizations,
+    /// Console sessions and sign-in links, by when they expired.
+    ConsoleSessions,
 }
 
 /// The result of a batch.
@@ -121,6 +123,7 @@ impl Store {
             Expired::Answers => self.purge_answers(before).await,
             Expired::WriteLocks => self.purge_write_locks(before).await,
             Expired::Authorizations => self.purge_authorizations(before).await,
+            Expired::ConsoleSessions => self.purge_console_sessions(before).await,
             Expired::Deliveries => self.purge_deliveries(after).await,
         }
     }
@@ -356,6 +359,14 @@ impl Store {
         const SQL: &str = "
             DELETE FROM oauth_authorizations WHERE state_digest IN (
                 SELECT state_digest FROM oauth_authorizations
+                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+        self.purge_until(SQL, before).await
+    }
+
+    async fn purge_console_sessions(&self, before: Time) -> Result<PurgeBatch, StoreError> {
+        const SQL: &str = "
+            DELETE FROM console_sessions WHERE digest IN (
+                SELECT digest FROM console_sessions
                 WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
         self.purge_until(SQL, before).await
     }
