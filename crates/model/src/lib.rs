@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod credentials;
 pub mod draft;
 pub mod event;
+pub mod forecast;
 pub mod health;
 pub mod http_time;
 pub mod ids;
