@@ -26,8 +26,12 @@ const FOR_ADMINS: &[&str] = &[
 /// Below these paths, reads need only a valid key.
 const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
 
-/// The end of a path whose POST only reads.
-const SEARCH: &str = "/_search";
+/// Whether a POST to this path only reads.
+pub(crate) fn posts_only_read(path: &str) -> bool {
+    ["/_search", "/_forecast"]
+        .iter()
+        .any(|end| path.ends_with(end))
+}
 
 /// Headers with which some servers override the method.
 const METHOD_OVERRIDES: &[&str] = &[
@@ -93,7 +97,7 @@ impl RequiredAccess {
             rest.is_some_and(|rest| base.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
         };
         let reads = matches!(*method, Method::GET | Method::HEAD)
-            || (*method == Method::POST && route.ends_with(SEARCH));
+            || (*method == Method::POST && posts_only_read(route));
         if FOR_ADMINS.iter().any(below) {
             Self::Admin { writes: !reads }
         } else if READABLE.iter().any(below) {
@@ -111,13 +115,28 @@ impl RequiredAccess {
 /// Whether the key may make this call; the error says what the key lacks.
 pub(crate) fn check(key: &ApiKey, parts: &Parts) -> Result<(), String> {
     let route = parts.extensions.get::<MatchedPath>();
-    let need = RequiredAccess::of(&parts.method, route.map_or("", MatchedPath::as_str));
+    let original = parts.extensions.get::<OriginalUri>();
+    let path = original.map_or(&parts.uri, |uri| &uri.0).path();
+    check_call(
+        key,
+        &parts.method,
+        route.map_or("", MatchedPath::as_str),
+        path,
+    )
+}
+
+/// The same for a call that is not made yet. A path does as a `route`, because only its beginning and
+/// end count.
+pub(crate) fn check_call(
+    key: &ApiKey,
+    method: &Method,
+    route: &str,
+    path: &str,
+) -> Result<(), String> {
+    let need = RequiredAccess::of(method, route);
     if need == RequiredAccess::Read {
         return Ok(());
     }
-    let original = parts.extensions.get::<OriginalUri>();
-    let path = original.map_or(&parts.uri, |uri| &uri.0).path();
-    let method = &parts.method;
     let grants = key.grants();
     let lacks = |needs| Err(lacks(key, &format!("{method} {path}"), needs));
     match need {

@@ -30,7 +30,8 @@ where
         return Ok(Json(first.items).into_response());
     };
     let head = bytes_of("[", &first.items, "")?;
-    let rest = stream::try_unfold(Some(after), move |after| {
+    let begun = !first.items.is_empty();
+    let rest = stream::try_unfold((Some(after), begun), move |(after, begun)| {
         let part = after.map(&part_after);
         async move {
             let Some(part) = part else {
@@ -38,9 +39,11 @@ where
             };
             // The caller sees that the answer was cut off.
             let part = part.await.map_err(|error| error.title())?;
+            let some = !part.items.is_empty();
+            let comma = if begun && some { "," } else { "" };
             let end = if part.after.is_some() { "" } else { "]" };
-            let bytes = bytes_of(",", &part.items, end).map_err(|error| error.title())?;
-            Ok::<_, String>(Some((bytes, part.after)))
+            let bytes = bytes_of(comma, &part.items, end).map_err(|error| error.title())?;
+            Ok::<_, String>(Some((bytes, (part.after, begun || some))))
         }
     });
     let whole = futures::StreamExt::chain(stream::once(async { Ok(head) }), rest);
@@ -50,7 +53,7 @@ where
     Ok(response)
 }
 
-/// The items with commas between them. No part but the first of all is empty.
+/// The items with commas between them.
 fn bytes_of<T: Serialize>(begin: &str, items: &[T], end: &str) -> ApiResult<Bytes> {
     let mut bytes = begin.as_bytes().to_vec();
     for (index, item) in items.iter().enumerate() {

@@ -27,6 +27,7 @@ use utoipa::openapi::{
 
 use crate::{
     AppState,
+    access::posts_only_read,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     extract::ConnectionCaller,
     guard::{Place, RequestId, read_body},
@@ -34,8 +35,6 @@ use crate::{
 
 const HEADER: &str = "idempotency-key";
 const LONGEST_KEY: usize = 255;
-/// The end of a path whose POST only reads.
-const SEARCH: &str = "/_search";
 const KEPT_FOR: TimeDelta = TimeDelta::hours(24);
 /// The header that marks a stored answer.
 const REPLAYED: &str = "idempotency-replayed";
@@ -54,7 +53,7 @@ impl Once {
         let mut writes = HashSet::new();
         for (path, item) in &document.paths.paths {
             let path = format!("{prefix}{path}");
-            if item.post.is_some() && !path.ends_with(SEARCH) {
+            if item.post.is_some() && !posts_only_read(&path) {
                 writes.insert((Method::POST, path.clone()));
             }
             if item.patch.is_some() {
@@ -106,7 +105,7 @@ pub(crate) fn describe(document: &mut OpenApi) {
         .schema(Some(schema))
         .build();
     for (path, item) in &mut document.paths.paths {
-        if path.ends_with(SEARCH) {
+        if posts_only_read(path) {
             continue;
         }
         for operation in [&mut item.post, &mut item.patch].into_iter().flatten() {

@@ -90,7 +90,7 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
         api_keys, audit_log, connection_sync_configs, connections, customers, destinations,
-        magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
+        forecast, magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
         webhook_endpoints, webhook_messages,
     };
     OpenApiRouter::new()
@@ -99,6 +99,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             customers::upsert_customer
         ))
         .routes(routes!(customers::get_customer, customers::delete_customer))
+        .routes(routes!(customers::get_customer_health))
         .routes(routes!(
             connections::list_connections,
             connections::create_connection
@@ -136,6 +137,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             sync_configs::update_sync_config,
             sync_configs::delete_sync_config
         ))
+        .routes(routes!(forecast::forecast_sync_config))
         .routes(routes!(
             connection_sync_configs::get_connection_sync_config,
             connection_sync_configs::upsert_connection_sync_config,

@@ -6,6 +6,7 @@ use crate::{
     StoreError, Tenant,
     batch::{self, Batch},
     db::{Tx, run},
+    key_set::KeySet,
     retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
@@ -28,20 +29,52 @@ pub struct NewCustomer<'a> {
 }
 
 impl Tenant {
-    /// Ordered by id, starting after `after`; the empty id sorts first.
-    pub async fn list_customers(&self, after: &str) -> Result<Batch<Customer>, StoreError> {
+    /// Ordered by id, starting after `after`; the empty id sorts first. With `search`, only those whose
+    /// id, name or e-mail address contains it, whatever the case.
+    pub async fn list_customers(
+        &self,
+        after: &str,
+        search: Option<&str>,
+    ) -> Result<Batch<Customer>, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT application_id, customer_id, name, email FROM customers
              WHERE application_id = $1 AND customer_id > $2 ORDER BY customer_id LIMIT $3",
+        );
+        const SEARCH: Scoped = scoped(
+            r"SELECT application_id, customer_id, name, email FROM customers
+              WHERE application_id = $1 AND customer_id > $2
+                AND (lower(customer_id) LIKE $4 ESCAPE '\' OR lower(name) LIKE $4 ESCAPE '\'
+                     OR lower(email) LIKE $4 ESCAPE '\')
+              ORDER BY customer_id LIMIT $3",
         );
         fn weigh(row: &Customer) -> usize {
             row.customer_id.len() + row.name.len() + row.email.len()
         }
         let mut reader = self.read().await?;
-        let rows = run!(reader, query_as(SQL), |q, c| {
-            batch::take(q.bind(after).bind(batch::ROWS + 1).fetch(c), weigh).await
-        })?;
+        let rows = match search {
+            None => run!(reader, query_as(SQL), |q, c| {
+                batch::take(q.bind(after).bind(batch::ROWS + 1).fetch(c), weigh).await
+            })?,
+            Some(search) => run!(reader, query_as(SEARCH), |q, c| {
+                let q = q.bind(after).bind(batch::ROWS + 1);
+                batch::take(q.bind(containing(search)).fetch(c), weigh).await
+            })?,
+        };
         Ok(rows)
+    }
+
+    /// Those of these ids that are there, by id.
+    pub async fn customers_named(&self, ids: &[&str]) -> Result<Vec<Customer>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT application_id, customer_id, name, email FROM customers
+             WHERE application_id = $1 AND customer_id IN (SELECT key FROM json_each($2))
+             ORDER BY customer_id",
+        );
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_as(SQL), |q, c| q
+            .bind(KeySet::new(ids))
+            .fetch_all(c)
+            .await)?)
     }
 
     pub async fn get_customer(&self, customer_id: &str) -> Result<Option<Customer>, StoreError> {
@@ -125,4 +158,17 @@ impl Tenant {
             .rows_affected());
         Ok(locked == 1)
     }
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds the text anywhere.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for it in text.to_lowercase().chars() {
+        if matches!(it, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(it);
+    }
+    pattern.push('%');
+    pattern
 }

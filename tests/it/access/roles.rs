@@ -130,7 +130,8 @@ async fn a_refusal_says_what_is_missing(database: Database) {
 /// What any valid key may do.
 fn is_read(operation: &Operation) -> bool {
     let path = &operation.template;
-    let searches = operation.method == Method::POST && path.ends_with("/_search");
+    let only_reads = path.ends_with("/_search") || path.ends_with("/_forecast");
+    let searches = operation.method == Method::POST && only_reads;
     (operation.method == Method::GET || searches)
         && (operation.is_of("mgmt") || operation.is_of("engagement"))
         && !FOR_ADMINS.iter().any(|part| path.contains(part))

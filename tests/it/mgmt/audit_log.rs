@@ -81,6 +81,7 @@ async fn every_write_of_the_management_api_is_written_down(database: Database) {
     for operation in operations()
         .iter()
         .filter(|it| it.is_of("mgmt") && it.method != Method::GET)
+        .filter(|it| !it.template.ends_with("/_forecast"))
     {
         let path = operation.path(|name| match name {
             "provider_name" => "apollo".to_owned(),

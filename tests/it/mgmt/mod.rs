@@ -7,6 +7,7 @@ mod connection_sync_configs;
 mod connections;
 mod customers;
 mod destinations;
+mod forecast;
 mod health;
 mod magic_links;
 mod provenance;

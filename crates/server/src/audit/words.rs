@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use syncline_model::{ApiKey, AuditResult, line};
 
-use crate::call::CallContext;
+use crate::{access::posts_only_read, call::CallContext};
 
 /// What a request does.
 pub(super) struct AuditedRequest {
@@ -71,7 +71,7 @@ impl AuditedRequest {
             Api::Actions | Api::Enrichment => true,
             Api::Management | Api::Engagement => {
                 let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-                !reads && self.verb != "search"
+                !reads && !posts_only_read(&format!("/_{}", self.verb))
             }
         }
     }

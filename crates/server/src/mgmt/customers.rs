@@ -1,19 +1,23 @@
 //! Customers.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
-use syncline_model::Health;
+use syncline_model::{Health, HealthStatus};
 use syncline_store::{Customer, NewCustomer};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::health::HealthBody;
 use crate::{
     AppState,
     array::{self, Part},
+    cursor::{self, MAX_PAGE_SIZE},
     error::{ApiError, ApiResult},
-    extract::{Caller, Json, Path},
+    extract::{Caller, Json, Path, Query},
     texts::check_name,
 };
 
@@ -44,27 +48,102 @@ impl CustomerBody {
             email: customer.email,
         }
     }
+
+    fn is(&self, status: HealthStatus) -> bool {
+        let health = self.health.as_ref();
+        health.is_some_and(|health| health.status == status)
+    }
 }
 
-/// All customers, by id.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListCustomers {
+    /// Customers after this id.
+    after: Option<String>,
+    /// 1 to 1000; all of them if it is missing.
+    page_size: Option<String>,
+    /// Customers whose id, name or e-mail address contains this text.
+    search: Option<String>,
+    /// `healthy`, `degraded` or `failing`: customers whose worst connection is.
+    health: Option<HealthStatus>,
+}
+
+/// Customers, by id.
 #[utoipa::path(get, path = "/customers", tag = "Customers", operation_id = "getCustomers",
+    params(ListCustomers),
     responses((status = 200, description = "Customers", body = [CustomerBody])))]
-pub(crate) async fn list_customers(caller: Caller) -> ApiResult<Response> {
+pub(crate) async fn list_customers(
+    caller: Caller,
+    Query(query): Query<ListCustomers>,
+) -> ApiResult<Response> {
+    let size = cursor::page_size(query.page_size.as_deref(), i64::MAX, MAX_PAGE_SIZE)?;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
     let health = Arc::new(caller.tenant.health_of_customers().await?);
+    let (search, wanted) = (query.search, query.health);
+    let (left, begin) = (Arc::new(AtomicUsize::new(size)), query.after);
     array::respond(move |after| {
         let (tenant, health) = (caller.tenant.clone(), health.clone());
+        let (search, left) = (search.clone(), left.clone());
+        // The list's own first part begins at the empty id.
+        let after = begin.clone().filter(|_| after.is_empty()).unwrap_or(after);
         async move {
-            let page = tenant.list_customers(&after).await?;
+            let page = tenant.list_customers(&after, search.as_deref()).await?;
             let after = page.next_after(|it| &it.customer_id);
             let body = |customer: Customer| {
                 let health = health.get(&customer.customer_id).cloned();
                 CustomerBody::new(customer, health)
             };
-            let items = page.rows.into_iter().map(body).collect();
-            Ok(Part { items, after })
+            let bodies = page.rows.into_iter().map(body);
+            let fits = |it: &CustomerBody| wanted.is_none_or(|wanted| it.is(wanted));
+            let items: Vec<_> = bodies.filter(fits).take(left.load(Relaxed)).collect();
+            let left = left.fetch_sub(items.len(), Relaxed) - items.len();
+            Ok(Part {
+                items,
+                after: after.filter(|_| left > 0),
+            })
         }
     })
     .await
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = customer_health)]
+pub(crate) struct CustomerHealth {
+    /// Customers with at least one connection, by the health of their worst one.
+    healthy: usize,
+    degraded: usize,
+    failing: usize,
+    /// The worst of them, failing ones first: 20 at most.
+    worst: Vec<CustomerBody>,
+}
+
+/// How many customers are healthy, and which are the worst.
+#[utoipa::path(get, path = "/customer_health", tag = "Customers", operation_id = "getCustomerHealth",
+    responses((status = 200, description = "Numbers", body = CustomerHealth)))]
+pub(crate) async fn get_customer_health(caller: Caller) -> ApiResult<JsonBody<CustomerHealth>> {
+    const WORST: usize = 20;
+    let health = caller.tenant.health_of_customers().await?;
+    let count = |status| health.values().filter(|it| it.status == status).count();
+    let mut worst: Vec<&String> = health.keys().collect();
+    worst.retain(|id| health[*id].status != HealthStatus::Healthy);
+    worst.sort_by_key(|id| std::cmp::Reverse(health[*id].status));
+    worst.truncate(WORST);
+    let ids: Vec<&str> = worst.iter().map(|id| id.as_str()).collect();
+    let customers = caller.tenant.customers_named(&ids).await?.into_iter();
+    let mut worst: Vec<CustomerBody> = customers
+        .map(|customer| {
+            let health = health.get(&customer.customer_id).cloned();
+            CustomerBody::new(customer, health)
+        })
+        .collect();
+    worst.sort_by_key(|it| !it.is(HealthStatus::Failing));
+    Ok(JsonBody(CustomerHealth {
+        healthy: count(HealthStatus::Healthy),
+        degraded: count(HealthStatus::Degraded),
+        failing: count(HealthStatus::Failing),
+        worst,
+    }))
 }
 
 /// A customer with the health of its connections.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = health)]
 pub(crate) struct HealthBody {
-    status: HealthStatus,
+    pub(super) status: HealthStatus,
     /// What is wrong and how to fix it, in a sentence. Null if nothing is wrong.
     #[schema(required = true)]
     reason: Option<String>,

@@ -6,6 +6,7 @@ pub(crate) mod connection_sync_configs;
 pub(crate) mod connections;
 pub(crate) mod customers;
 pub(crate) mod destinations;
+pub(crate) mod forecast;
 mod health;
 pub(crate) mod magic_links;
 mod next_run;

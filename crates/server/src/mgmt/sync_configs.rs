@@ -154,7 +154,7 @@ pub(crate) async fn delete_sync_config(
 }
 
 /// The config must make sense, and name only objects that the provider has.
-fn check(config: &SyncConfigData, provider: &dyn Provider) -> ApiResult<()> {
+pub(super) fn check(config: &SyncConfigData, provider: &dyn Provider) -> ApiResult<()> {
     let objects = config
         .objects()
         .map_err(|InvalidSyncConfig { field, reason }| ApiError::Validation { field, reason })?;
