@@ -1,7 +1,7 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`, `actions`, `enrichment`) and the sections of docs/guarantees.md (`engine`,
+//! `engagement`, `actions`, `enrichment`, `console`) and the sections of docs/guarantees.md (`engine`,
 //! `serve`, `access`). `packaging` checks the files that people start from against the binary,
 //! `compat` the published operations against the documents, and `tables_doc` docs/tables.md against
 //! the schema. `plans` checks the query plans of frequent statements.
@@ -14,6 +14,7 @@
 mod access;
 mod actions;
 mod compat;
+mod console;
 mod engagement;
 mod engine;
 mod enrichment;

@@ -42,6 +42,8 @@ pub(crate) struct Parts {
     /// The public URL of the API, if it is set.
     public_url: Option<PublicUrl>,
     return_origins: Arc<[String]>,
+    /// Whether there is a console.
+    console: bool,
     allow_private_targets: bool,
     keep_runs: Duration,
     keep_messages: Duration,
@@ -183,6 +185,7 @@ impl Parts {
             limits,
             public_url: config.public_url.clone(),
             return_origins: config.oauth.return_origins.clone().into(),
+            console: config.console.enabled,
             allow_private_targets: config.webhooks.allow_private_targets,
             keep_runs: days(config.retention.runs_days),
             keep_messages: days(config.retention.webhook_messages_days),
@@ -234,7 +237,13 @@ impl Parts {
         listening: SocketAddr,
     ) -> Router {
         let state = self.app_state(engine, metrics, listening);
-        syncline_server::router(state, syncline_console::pages())
+        syncline_server::router(state, |state, api| {
+            if self.console {
+                syncline_console::pages(state, api)
+            } else {
+                syncline_console::connect_pages()
+            }
+        })
     }
 
     pub(crate) fn health_router(

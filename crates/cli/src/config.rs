@@ -53,6 +53,7 @@ pub(crate) struct Config {
     /// By name.
     pub(crate) providers: BTreeMap<String, ProviderSettings>,
     pub(crate) oauth: OAuth,
+    pub(crate) console: Console,
     pub(crate) webhooks: Webhooks,
     pub(crate) limits: RequestLimits,
     pub(crate) database: Database,
@@ -102,6 +103,14 @@ pub(crate) struct OAuth {
     /// Where customers may be sent after they authorized, besides the addresses of magic links.
     #[serde(deserialize_with = "values::origins")]
     pub(crate) return_origins: Vec<String>,
+}
+
+/// The pages below `/console`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Console {
+    #[serde(deserialize_with = "values::yes_or_no")]
+    pub(crate) enabled: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,6 +187,8 @@ data_dir = "./syncline-data"
 [providers]
 [oauth]
 return_origins = []
+[console]
+enabled = true
 [webhooks]
 allow_private_targets = false
 [limits]

@@ -17,7 +17,10 @@ use syncline_server::{
     connecting::{ClosedLink, NotConnected, OpenLink, Way, connect_by_key, open_link},
 };
 
-use crate::page::{Layout, answer};
+use crate::{
+    page::{Layout, Policy, answer},
+    same_site::is_from_elsewhere,
+};
 
 /// What a customer is asked for.
 #[derive(Template)]
@@ -83,7 +86,7 @@ pub(crate) async fn submit(
                 reads: in_words(&link.objects),
                 asks: &link,
             };
-            answer(StatusCode::OK, &page)
+            answer(StatusCode::OK, Policy::NoScript, &page)
         }
         Err(NotConnected::Link(closed)) => closed_page(&state, closed),
         Err(NotConnected::Key(error)) => ask(
@@ -119,7 +122,7 @@ fn ask(
         asks: link,
         error,
     };
-    answer(status, &page)
+    answer(status, Policy::NoScript, &page)
 }
 
 fn closed_page(state: &AppState, closed: ClosedLink) -> Response {
@@ -151,15 +154,7 @@ fn closed_page(state: &AppState, closed: ClosedLink) -> Response {
         title,
         text,
     };
-    answer(status, &page)
-}
-
-/// Whether another site sent the form. The token is what such a site doesn't know; this is a second
-/// look at browsers that say it.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site");
-    let site = site.and_then(|site| site.to_str().ok());
-    site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
+    answer(status, Policy::NoScript, &page)
 }
 
 /// `users, mailboxes and contacts`

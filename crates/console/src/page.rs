@@ -7,31 +7,52 @@ use axum::{
 };
 use syncline_server::{AppState, public_path};
 
-use crate::assets::STYLE_FILE;
+use crate::assets::{SCRIPT, STYLE};
 
-/// A page loads nothing from elsewhere, runs no script and is in no frame. Forms lead back to us; where
-/// a browser goes afterwards is a link, which this doesn't concern.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+/// What a page may load and do: nothing from elsewhere, no script in its HTML, and in no frame. Forms
+/// lead back to us; where a browser goes afterwards is a link, which this doesn't concern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Policy {
+    NoScript,
+    OwnScript,
+}
+
+impl Policy {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoScript => {
+                "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+                 base-uri 'none'; frame-ancestors 'none'"
+            }
+            Self::OwnScript => {
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                 connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            }
+        }
+    }
+}
 
 /// What the layout of every page needs.
+#[derive(Clone)]
 pub(crate) struct Layout {
     /// The path of the public URL.
     pub(crate) base: String,
     pub(crate) style: &'static str,
+    pub(crate) script: &'static str,
 }
 
 impl Layout {
     pub(crate) fn of(state: &AppState) -> Self {
         Self {
             base: public_path::of(&state.public_url),
-            style: &STYLE_FILE,
+            style: &STYLE.name,
+            script: &SCRIPT.name,
         }
     }
 }
 
-/// The page as an answer. The addresses of pages are secrets, so they are no `Referer` elsewhere.
-pub(crate) fn answer(status: StatusCode, page: &impl Template) -> Response {
+/// The page as an answer. The addresses of pages may be secrets, so they are no `Referer` elsewhere.
+pub(crate) fn answer(status: StatusCode, policy: Policy, page: &impl Template) -> Response {
     let html = match page.render() {
         Ok(html) => html,
         Err(error) => {
@@ -41,7 +62,7 @@ pub(crate) fn answer(status: StatusCode, page: &impl Template) -> Response {
     };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

@@ -15,6 +15,7 @@ use crate::{
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     guard::{Place, Presented, read_body},
+    sessions::SignedIn,
     texts::{NO_NUL, check_json},
 };
 
@@ -32,7 +33,7 @@ impl Caller {
     fn admit(
         parts: &Parts,
         state: &AppState,
-        presented: Presented,
+        presented: Option<Presented>,
         (tenant, key): (Tenant, ApiKey),
     ) -> ApiResult<Self> {
         let call = CallContext::of(&parts.extensions);
@@ -61,18 +62,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        let unknown = ApiError::Unauthorized("Can't find application by api key");
-        let key = header(&parts.headers, "x-api-key")
-            .map_err(|_| unknown.clone())?
-            .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
-        let presented = state.guard.check_throttle(key, &parts.extensions)?;
-        let Some(known) = state.store.authenticate(key).await? else {
-            state.guard.record_wrong_key(presented);
-            if let Some(former) = state.store.former_key(key).await? {
-                CallContext::of(&parts.extensions).set_former_key(former);
-            }
-            return Err(unknown);
-        };
+        let (presented, known) = who_calls(parts, state).await?;
         let call = CallContext::of(&parts.extensions);
         if let Ok(path) = RawPathParams::from_request_parts(parts, state).await
             && let Some((_, customer_id)) = path.iter().find(|(name, _)| *name == "customer_id")
@@ -81,6 +71,29 @@ impl FromRequestParts<AppState> for Caller {
         }
         Self::admit(parts, state, presented, known)
     }
+}
+
+/// The key of the request's header, or the one that somebody is signed in with.
+async fn who_calls(
+    parts: &Parts,
+    state: &AppState,
+) -> ApiResult<(Option<Presented>, (Tenant, ApiKey))> {
+    if let Some(SignedIn { tenant, key }) = parts.extensions.get() {
+        return Ok((None, (tenant.clone(), key.clone())));
+    }
+    let unknown = ApiError::Unauthorized("Can't find application by api key");
+    let key = header(&parts.headers, "x-api-key")
+        .map_err(|_| unknown.clone())?
+        .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
+    let presented = state.guard.check_throttle(key, &parts.extensions)?;
+    let Some(known) = state.store.authenticate(key).await? else {
+        state.guard.record_wrong_key(presented);
+        if let Some(former) = state.store.former_key(key).await? {
+            CallContext::of(&parts.extensions).set_former_key(former);
+        }
+        return Err(unknown);
+    };
+    Ok((Some(presented), known))
 }
 
 /// The caller and the connection that `x-customer-id` and `x-provider-name` select.
@@ -96,7 +109,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
         if let Some((presented, known, connection)) = selected(parts, state).await? {
             // Set before the check, so that a denied call is recorded with its connection.
             CallContext::of(&parts.extensions).set_connection(&connection);
-            let caller = Caller::admit(parts, state, presented, known)?;
+            let caller = Caller::admit(parts, state, Some(presented), known)?;
             return Ok(Self { connection, caller });
         }
         // Nothing matches: find out which of the three is wrong, in their order.

@@ -15,28 +15,29 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     AppState, actions, audit, call, docs, engagement, enrichment, error, guard, health,
     idempotency::{self, Once},
+    in_process::Api,
     mgmt, oauth, openapi,
 };
 
-/// The service, ready to be served. `pages` are those for people.
-pub fn router(state: AppState, pages: Router<AppState>) -> Router {
+/// The service, ready to be served. `pages` are those for people, which call the APIs.
+pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppState>) -> Router {
     let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
     let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
     let writes = Once::of(&state, &engagement_document, "/engagement/v2");
     let once = middleware::from_fn_with_state(writes, idempotency::once);
+    let audited = middleware::from_fn_with_state(state.clone(), audit::record_audit);
     let apis = Router::new()
         .nest("/mgmt/v2", mgmt)
         .nest("/engagement/v2", engagement.layer(once))
         .nest("/actions/v2", actions)
         .nest("/enrichment/v2", enrichment)
         .merge(oauth::routes())
+        .layer(audited);
+    let pages = pages(&state, Api::new(apis.clone(), &state));
+    let apis = apis
         .merge(pages)
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            audit::record_audit,
-        ))
         .layer(middleware::from_fn_with_state(state.clone(), guard::admit));
     let router = Router::new()
         .merge(apis)
@@ -90,8 +91,8 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
         api_keys, audit_log, connection_sync_configs, connections, customers, destinations,
-        forecast, magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs, syncs,
-        webhook_endpoints, webhook_messages,
+        forecast, magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs,
+        syncs, webhook_endpoints, webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(

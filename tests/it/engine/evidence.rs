@@ -11,23 +11,23 @@ use syncline_sim::Team;
 use crate::support::{App, CUSTOMER, Database};
 
 /// The period of a new application's syncs.
-pub(super) const PERIOD: TimeDelta = TimeDelta::hours(1);
+pub(crate) const PERIOD: TimeDelta = TimeDelta::hours(1);
 
 /// A period passes, and what is due then is run. The ledger is reset first.
-pub(super) async fn next_period(app: &App) {
+pub(crate) async fn next_period(app: &App) {
     app.apollo.ledger().reset();
     app.after(PERIOD).await;
 }
 
 /// The same with another engine.
-pub(super) async fn next_period_of(app: &App, engine: &Engine) {
+pub(crate) async fn next_period_of(app: &App, engine: &Engine) {
     app.apollo.ledger().reset();
     app.clock.advance(PERIOD);
     engine.work_off().await.unwrap();
 }
 
 /// The app's engine, with another limit on the by-id reads of a run.
-pub(super) fn engine_with_lookups(app: &App, lookups_per_run: u32) -> Engine {
+pub(crate) fn engine_with_lookups(app: &App, lookups_per_run: u32) -> Engine {
     app.engine_with(EngineConfig {
         lookups_per_run,
         ..App::engine_config()
@@ -35,12 +35,12 @@ pub(super) fn engine_with_lookups(app: &App, lookups_per_run: u32) -> Engine {
 }
 
 /// The newest run of an object.
-pub(super) async fn run_of(app: &App, object: &str) -> Value {
+pub(crate) async fn run_of(app: &App, object: &str) -> Value {
     app.runs(object).await.swap_remove(0)
 }
 
 /// A run and its event have the same verdict, record counts and reason.
-pub(super) async fn assert_covered(
+pub(crate) async fn assert_covered(
     app: &App,
     object: &str,
     verdict: &str,
@@ -62,7 +62,7 @@ pub(super) async fn assert_covered(
 }
 
 /// The one `sync.complete` event of a run that ended.
-pub(super) async fn event_of(app: &App, run: &Value) -> Value {
+pub(crate) async fn event_of(app: &App, run: &Value) -> Value {
     let id = run["id"].as_str().unwrap();
     let sql = format!(
         "SELECT CAST(payload AS text) FROM outbox
@@ -74,7 +74,7 @@ pub(super) async fn event_of(app: &App, run: &Value) -> Value {
 }
 
 /// The text values that a query returns.
-pub(super) async fn texts(database: &Database, sql: &str) -> Vec<String> {
+pub(crate) async fn texts(database: &Database, sql: &str) -> Vec<String> {
     let query = sqlx::AssertSqlSafe(sql.to_owned());
     if database.is_postgres {
         let mut c = PgConnection::connect(&database.url).await.unwrap();
@@ -86,13 +86,13 @@ pub(super) async fn texts(database: &Database, sql: &str) -> Vec<String> {
 }
 
 /// One row, deleted or not.
-pub(super) async fn row(app: &App, list: &str, id: &str) -> Value {
+pub(crate) async fn row(app: &App, list: &str, id: &str) -> Value {
     let path = format!("/engagement/v2/{list}/{id}?read_from_cache=true");
     app.get(&path).await.ok()
 }
 
 /// Whether each of these rows is marked as deleted.
-pub(super) async fn are_deleted(app: &App, list: &str, ids: &[String]) -> Vec<bool> {
+pub(crate) async fn are_deleted(app: &App, list: &str, ids: &[String]) -> Vec<bool> {
     let mut deleted = Vec::new();
     for id in ids {
         deleted.push(row(app, list, id).await["is_deleted"].as_bool().unwrap());
@@ -101,7 +101,7 @@ pub(super) async fn are_deleted(app: &App, list: &str, ids: &[String]) -> Vec<bo
 }
 
 /// Where a row comes from and what happened to its presence.
-pub(super) async fn provenance(app: &App, object: &str, id: &str) -> Value {
+pub(crate) async fn provenance(app: &App, object: &str, id: &str) -> Value {
     let path = format!(
         "/mgmt/v2/customers/{CUSTOMER}/connections/apollo/records/{object}/{id}/provenance"
     );
@@ -109,7 +109,7 @@ pub(super) async fn provenance(app: &App, object: &str, id: &str) -> Value {
 }
 
 /// What happened to a row's presence, oldest first, each with its reason.
-pub(super) async fn history(app: &App, object: &str, id: &str) -> Vec<(String, String)> {
+pub(crate) async fn history(app: &App, object: &str, id: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let provenance = provenance(app, object, id).await;
     let events = provenance["events"].as_array().unwrap();
@@ -120,19 +120,19 @@ pub(super) async fn history(app: &App, object: &str, id: &str) -> Vec<(String, S
 }
 
 /// The same without the reasons.
-pub(super) async fn happened_to(app: &App, object: &str, id: &str) -> Vec<String> {
+pub(crate) async fn happened_to(app: &App, object: &str, id: &str) -> Vec<String> {
     let history = history(app, object, id).await;
     history.into_iter().map(|(event, _)| event).collect()
 }
 
 /// The pages of a list that Apollo was asked for, in that order.
-pub(super) fn pages_asked(app: &App, list: &str) -> Vec<u64> {
+pub(crate) fn pages_asked(app: &App, list: &str) -> Vec<u64> {
     let requests = app.apollo.ledger().requests_to(list);
     requests.iter().filter_map(|request| request.page).collect()
 }
 
 /// The ids of the contacts that Apollo was asked for by id, in that order.
-pub(super) fn lookups(app: &App) -> Vec<String> {
+pub(crate) fn lookups(app: &App) -> Vec<String> {
     let requests = app.apollo.ledger().requests();
     let by_id = requests
         .iter()
@@ -144,12 +144,12 @@ pub(super) fn lookups(app: &App) -> Vec<String> {
 }
 
 /// How many requests an endpoint got.
-pub(super) fn times_asked(app: &App, path: &str) -> usize {
+pub(crate) fn times_asked(app: &App, path: &str) -> usize {
     app.apollo.ledger().requests_to(path).len()
 }
 
 /// The ids of Apollo's live contacts, the oldest first, which is the order of the pages.
-pub(super) fn contact_ids(app: &App) -> Vec<String> {
+pub(crate) fn contact_ids(app: &App) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut contacts: Vec<_> = app
         .apollo
@@ -162,7 +162,7 @@ pub(super) fn contact_ids(app: &App) -> Vec<String> {
 }
 
 /// The ids of a contact's sequence states, as the tables have them.
-pub(super) fn state_ids_of(app: &App, contact_id: &str) -> Vec<String> {
+pub(crate) fn state_ids_of(app: &App, contact_id: &str) -> Vec<String> {
     let states = app.apollo.read(0, |team| team.state_ids_of(contact_id));
     states
         .into_iter()
@@ -171,7 +171,7 @@ pub(super) fn state_ids_of(app: &App, contact_id: &str) -> Vec<String> {
 }
 
 /// The contacts that are in a sequence.
-pub(super) fn with_states(app: &App, contact_ids: &[String]) -> Vec<String> {
+pub(crate) fn with_states(app: &App, contact_ids: &[String]) -> Vec<String> {
     let enrolled = contact_ids
         .iter()
         .filter(|id| !state_ids_of(app, id).is_empty());
@@ -179,7 +179,7 @@ pub(super) fn with_states(app: &App, contact_ids: &[String]) -> Vec<String> {
 }
 
 /// Deletes these contacts at Apollo.
-pub(super) fn delete_contacts(app: &App, ids: &[String]) {
+pub(crate) fn delete_contacts(app: &App, ids: &[String]) {
     app.apollo.edit(0, |team| {
         for id in ids {
             team.delete_contact(id).unwrap();
@@ -188,7 +188,7 @@ pub(super) fn delete_contacts(app: &App, ids: &[String]) {
 }
 
 /// Changes Apollo's data when a page of contacts is requested, before the page is built; once.
-pub(super) fn before_page(app: &App, page: u64, edit: impl FnOnce(&mut Team) + Send + 'static) {
+pub(crate) fn before_page(app: &App, page: u64, edit: impl FnOnce(&mut Team) + Send + 'static) {
     let mut edit = Some(edit);
     app.apollo.on_request(move |asked, team| {
         if asked.action == "contacts/search"
@@ -201,7 +201,7 @@ pub(super) fn before_page(app: &App, page: u64, edit: impl FnOnce(&mut Team) + S
 }
 
 /// Advances the clock by some seconds and creates a contact: what a teammate may do during a scan.
-pub(super) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + 'static {
+pub(crate) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + 'static {
     let clock = app.clock.clone();
     move |team| {
         clock.advance(TimeDelta::seconds(10));
@@ -210,14 +210,14 @@ pub(super) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + '
 }
 
 /// Pauses the syncs of these objects.
-pub(super) async fn pause(app: &App, objects: &[&str]) {
+pub(crate) async fn pause(app: &App, objects: &[&str]) {
     for object in objects {
         let body = serde_json::json!({"object_type": "common", "object": object});
         app.post("/mgmt/v2/syncs/_pause", body).await.ok();
     }
 }
 
-pub(super) async fn resume(app: &App, objects: &[&str]) {
+pub(crate) async fn resume(app: &App, objects: &[&str]) {
     for object in objects {
         let body = serde_json::json!({"object_type": "common", "object": object});
         app.post("/mgmt/v2/syncs/_resume", body).await.ok();
@@ -225,4 +225,4 @@ pub(super) async fn resume(app: &App, objects: &[&str]) {
 }
 
 /// Everything but contacts and their states.
-pub(super) const OTHERS: [&str; 4] = ["user", "mailbox", "sequence", "account"];
+pub(crate) const OTHERS: [&str; 4] = ["user", "mailbox", "sequence", "account"];

@@ -4,7 +4,7 @@ mod another_provider;
 mod clocks;
 mod coverage;
 mod deletes;
-mod evidence;
+pub(crate) mod evidence;
 mod failures;
 mod fairness;
 mod first_sync;

@@ -239,7 +239,7 @@ impl App {
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle().into(),
         };
-        let router = syncline_server::router(state, syncline_console::pages());
+        let router = syncline_server::router(state, syncline_console::pages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let never = std::future::pending();

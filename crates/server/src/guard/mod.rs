@@ -107,14 +107,16 @@ impl Guard {
     }
 
     /// The key of this call is valid. Counts the call, once; an error if the key has sent too many,
-    /// or has too many in progress.
+    /// or has too many in progress. Nothing was presented by whoever is signed in.
     pub(crate) fn admit(
         &self,
-        presented: Presented,
+        presented: Option<Presented>,
         call: &CallContext,
         place: &Place,
     ) -> ApiResult<()> {
-        self.auth_throttle.record_right(presented);
+        if let Some(presented) = presented {
+            self.auth_throttle.record_right(presented);
+        }
         let Some(key) = call.key() else {
             return Ok(());
         };

@@ -6,7 +6,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{AppState, error::ApiError, public_path};
+use crate::{AppState, cookie, error::ApiError, public_path};
 
 const COOKIE: &str = "syncline_oauth";
 /// An authorization and its cookie are valid this long.
@@ -19,14 +19,7 @@ pub(super) fn random(state: &AppState) -> String {
 
 /// The cookie that the browser sent.
 pub(super) fn cookie_of(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter();
-    let pairs = cookies
-        .filter_map(|cookie| cookie.to_str().ok())
-        .flat_map(|cookie| cookie.split(';'));
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == COOKIE && is_ours(value))
-        .map(|(_, value)| value)
+    cookie::values(headers, COOKIE).find(|value| is_ours(value))
 }
 
 fn is_ours(value: &str) -> bool {
@@ -53,15 +46,9 @@ pub(super) fn redirect(to: &str) -> Result<Response, ApiError> {
 /// Keeps the browser's cookie for as long as an authorization is valid. `Lax`, because the browser
 /// comes back from another site.
 pub(super) fn set_cookie(response: &mut Response, state: &AppState, value: &str) {
-    let secure = if state.public_url.starts_with("https:") {
-        "; Secure"
-    } else {
-        ""
-    };
+    let attributes = cookie::attributes(&state.public_url);
     let path = cookie_path(&state.public_url);
-    let cookie = format!(
-        "{COOKIE}={value}; Path={path}; Max-Age={VALID_SECONDS}; HttpOnly; SameSite=Lax{secure}"
-    );
+    let cookie = format!("{COOKIE}={value}; Path={path}; Max-Age={VALID_SECONDS}; {attributes}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -15,8 +15,11 @@ mod summary;
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use syncline_engine::EngineConfig;
+use syncline_model::Clock as _;
 use syncline_sim::RunningSimulator;
+use syncline_store::SessionKind;
 use tokio::net::TcpListener;
 
 use self::{
@@ -55,6 +58,7 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
 
     let demo = Demo {
         receiver: Receiver::start(&api).await?,
+        console: sign_in_link(&parts, &api).await?,
         api,
         providers,
     };
@@ -69,6 +73,16 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<()> {
     parts.lifecycle.shutdown().await;
     parts.close().await;
     shown.map(drop)
+}
+
+/// An address of the console that signs in by itself, once.
+async fn sign_in_link(parts: &Parts, api: &Api) -> anyhow::Result<String> {
+    let known = parts.store.authenticate(&api.key).await?;
+    let (tenant, key) = known.context("the demo's key is not known")?;
+    let expires_at = parts.clock.now() + TimeDelta::days(1);
+    let kind = SessionKind::Link;
+    let token = tenant.begin_session(&key.id, kind, expires_at).await?;
+    Ok(format!("{}/console/sign-in/{token}", api.base))
 }
 
 /// The same as `serve`, without its log.
@@ -126,6 +140,8 @@ async fn listen_nearby(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 struct Demo {
     api: Api,
+    /// Signs in to the console, once.
+    console: String,
     /// One for each customer, in their order.
     providers: Vec<RunningSimulator>,
     receiver: Receiver,

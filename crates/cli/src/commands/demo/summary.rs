@@ -119,6 +119,8 @@ impl Demo {
             "-H 'x-api-key: {key}' \\\n    -H 'x-customer-id: {customer}' -H 'x-provider-name: {provider}'"
         );
         let contacts = "/engagement/v2/contacts?read_from_cache=true";
+        println!("\nLook at it in a browser (this address signs in by itself, once):\n");
+        println!("  {}", self.console);
         println!("\nTry these, in another terminal.");
         println!("\nBrowse and try the API: {base}/docs");
         println!("Press Authorize there and give this key: {key}");

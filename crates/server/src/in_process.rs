@@ -1,0 +1,137 @@
+//! Calls of the APIs from within this process, for pages: the same routes as over HTTP, with the same
+//! authorization, audit log and errors, on behalf of somebody who is signed in.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderName, Method, Request, StatusCode, header},
+    middleware,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::{AppState, call, error, guard, sessions::SignedIn};
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The APIs. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    routes: Router,
+}
+
+/// A call of the API.
+pub struct ApiCall<'c> {
+    pub method: Method,
+    /// With its query, such as `/mgmt/v2/syncs?page_size=20`.
+    pub path: &'c str,
+    pub headers: &'c [(HeaderName, String)],
+    pub body: Option<Value>,
+}
+
+/// An answer that is no success, or none.
+#[derive(Debug)]
+pub struct ApiFailure {
+    pub status: StatusCode,
+    /// What went wrong, in words.
+    pub title: String,
+    /// The field that is wrong, if it is one.
+    pub field: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn new(routes: Router<AppState>, state: &AppState) -> Self {
+        let routes = routes
+            .layer(middleware::from_fn(error::render))
+            .layer(middleware::from_fn(call::begin))
+            .layer(middleware::from_fn_with_state(
+                state.clone(),
+                guard::identify,
+            ))
+            .with_state(state.clone());
+        Self { routes }
+    }
+
+    /// Makes a call on behalf of who is signed in, and reads its answer.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        who: &SignedIn,
+        call: ApiCall<'_>,
+    ) -> Result<T, ApiFailure> {
+        let answer = self.routes.clone().oneshot(call.request(who)?).await;
+        let Ok(answer) = answer;
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), MAX_ANSWER).await;
+        let body = body.map_err(|error| ApiFailure::ours(&error))?;
+        if !status.is_success() {
+            return Err(ApiFailure::read(status, &body));
+        }
+        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        serde_json::from_slice(body).map_err(|error| ApiFailure::ours(&error))
+    }
+}
+
+impl ApiCall<'_> {
+    fn request(self, who: &SignedIn) -> Result<Request<Body>, ApiFailure> {
+        let mut request = Request::builder().method(self.method).uri(self.path);
+        for (name, value) in self.headers {
+            request = request.header(name, value.as_bytes());
+        }
+        let body = match self.body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        let request = request.extension(who.clone()).body(body);
+        request.map_err(|error| ApiFailure::ours(&error))
+    }
+}
+
+/// What is read of an error's body.
+#[derive(Deserialize)]
+struct Errors {
+    errors: Vec<ErrorEntry>,
+}
+
+#[derive(Deserialize)]
+struct ErrorEntry {
+    title: String,
+    source: Option<ErrorSource>,
+}
+
+#[derive(Deserialize)]
+struct ErrorSource {
+    pointer: String,
+}
+
+impl ApiFailure {
+    fn read(status: StatusCode, body: &[u8]) -> Self {
+        let errors: Option<Errors> = serde_json::from_slice(body).ok();
+        let first = errors.and_then(|it| it.errors.into_iter().next());
+        match first {
+            Some(first) => Self {
+                status,
+                title: first.title,
+                field: first.source.map(|source| source.pointer),
+            },
+            None => Self {
+                status,
+                title: status.to_string(),
+                field: None,
+            },
+        }
+    }
+
+    fn ours(error: &impl std::fmt::Display) -> Self {
+        tracing::error!("a call within the process failed: {error}");
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            title: "Internal Server Error".to_owned(),
+            field: None,
+        }
+    }
+}
