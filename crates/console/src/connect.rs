@@ -32,6 +32,8 @@ struct Ask<'a> {
     reads: String,
     /// What is wrong with the key that was given.
     error: Option<String>,
+    /// It may be given again, and is then taken as it is.
+    may_be_limited: bool,
     oauth_url: Option<String>,
 }
 
@@ -56,6 +58,8 @@ struct Closed {
 pub(crate) struct Given {
     #[serde(default)]
     api_key: String,
+    /// Ticked: a key that can't read everything is fine.
+    limited_is_fine: Option<String>,
 }
 
 pub(crate) async fn show(State(state): State<AppState>, Path(token): Path<String>) -> Response {
@@ -79,7 +83,9 @@ pub(crate) async fn submit(
         let error = "This form was sent from another site. Send it again from here.".to_owned();
         return ask(&state, &link, &token, StatusCode::FORBIDDEN, Some(error));
     }
-    match connect_by_key(&state, &link, &given.api_key).await {
+    let limited_is_fine = given.limited_is_fine.is_some();
+    let connected = connect_by_key(&state, &link, &given.api_key, limited_is_fine);
+    match connected.await {
         Ok(()) => {
             let page = Done {
                 layout: Layout::of(&state),
@@ -89,6 +95,15 @@ pub(crate) async fn submit(
             answer(StatusCode::OK, Policy::NoScript, &page)
         }
         Err(NotConnected::Link(closed)) => closed_page(&state, closed),
+        Err(NotConnected::Limited(objects)) => {
+            let error = format!(
+                "This key can't read {objects} at {title}, so they would not be synced. Give a key that \
+                 can (at Apollo: a master key), or connect without them.",
+                objects = in_words(&objects),
+                title = link.provider_title,
+            );
+            limited(&state, &link, &token, error)
+        }
         Err(NotConnected::Key(error)) => ask(
             &state,
             &link,
@@ -113,16 +128,36 @@ fn ask(
     status: StatusCode,
     error: Option<String>,
 ) -> Response {
-    let layout = Layout::of(state);
     let page = Ask {
-        oauth_url: (link.way == Way::OAuth)
-            .then(|| format!("{}/oauth/connect?token={token}", layout.base)),
-        layout,
-        reads: in_words(&link.objects),
-        asks: link,
         error,
+        ..Ask::of(state, link, token)
     };
     answer(status, Policy::NoScript, &page)
+}
+
+/// The key is right but can't read everything.
+fn limited(state: &AppState, link: &OpenLink, token: &str, error: String) -> Response {
+    let page = Ask {
+        error: Some(error),
+        may_be_limited: true,
+        ..Ask::of(state, link, token)
+    };
+    answer(StatusCode::UNPROCESSABLE_ENTITY, Policy::NoScript, &page)
+}
+
+impl<'a> Ask<'a> {
+    fn of(state: &AppState, link: &'a OpenLink, token: &str) -> Self {
+        let layout = Layout::of(state);
+        Self {
+            oauth_url: (link.way == Way::OAuth)
+                .then(|| format!("{}/oauth/connect?token={token}", layout.base)),
+            layout,
+            reads: in_words(&link.objects),
+            asks: link,
+            error: None,
+            may_be_limited: false,
+        }
+    }
 }
 
 fn closed_page(state: &AppState, closed: ClosedLink) -> Response {

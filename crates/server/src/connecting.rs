@@ -1,9 +1,15 @@
 //! A customer connects their own account, with a magic link: what the page behind it does.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use secrecy::SecretString;
 use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{AuthType, Credentials, LimitOverrides, Object};
+use syncline_providers::{ErrorKind, Session, capabilities::LivePageRequest};
 use syncline_store::{ConfiguredProvider, MagicLink, Start, StoreError, Tenant};
+
+use tokio::time::timeout;
 
 use crate::{AppState, mgmt::check_api_key, oauth::tenant_of};
 
@@ -47,6 +53,8 @@ pub enum NotConnected {
     Link(ClosedLink),
     /// What is wrong with the key.
     Key(String),
+    /// The key is right, but may not read these objects, and nobody has agreed to that.
+    Limited(Vec<Object>),
     /// The provider doesn't say whether the key is right.
     Later(String),
 }
@@ -100,13 +108,21 @@ async fn named(state: &AppState, application_id: &str) -> Result<Option<String>,
 }
 
 /// Connects the account of a key that the provider accepts, and uses the link up, in one transaction.
+/// A key that can't read all objects is taken only if that was agreed to.
 pub async fn connect_by_key(
     state: &AppState,
     open: &OpenLink,
     key: &str,
+    limited_is_fine: bool,
 ) -> Result<(), NotConnected> {
     let key = check_api_key(key).map_err(NotConnected::Key)?;
-    let checked = checked_key(state, open, key).await?;
+    let checked = checked_key(state, open, key.clone()).await?;
+    if !limited_is_fine {
+        let unreadable = unreadable(state, open, key).await;
+        if !unreadable.is_empty() {
+            return Err(NotConnected::Limited(unreadable));
+        }
+    }
     let stored = store(state, open, &checked).await;
     stored.map_err(|error| match error {
         // Somebody was faster.
@@ -141,6 +157,32 @@ async fn checked_key(
              active."
         ))),
     }
+}
+
+/// How long all objects together are tried for.
+const TRIED_FOR: Duration = Duration::from_secs(10);
+
+/// The objects that the provider refuses to show to this key, tried with one record of each. What
+/// isn't answered in time, or fails for another reason, is left to the first sync.
+async fn unreadable(state: &AppState, open: &OpenLink, key: SecretString) -> Vec<Object> {
+    let Ok(provider) = state.providers.get(open.provider.name) else {
+        return Vec::new();
+    };
+    let credentials = Credentials::ApiKey(key);
+    let tried = open.objects.iter().map(async |object| {
+        let reads = provider.capabilities().live_reads_of(*object).ok()?;
+        let session = Session::unmetered(&credentials);
+        let first = LivePageRequest {
+            page: 1,
+            token: None,
+            size: 1,
+        };
+        let read = reads.list_live(&session, *object, first);
+        let read = timeout(TRIED_FOR, read).await.ok()?;
+        let kind = read.err()?.kind;
+        matches!(kind, ErrorKind::Forbidden(_)).then_some(*object)
+    });
+    join_all(tried).await.into_iter().flatten().collect()
 }
 
 async fn store(

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases};
 
 /// A page, or what is sent instead.
 struct Shown {
@@ -125,6 +125,26 @@ async fn a_wrong_key_is_told_beside_the_field_and_leaves_the_link_good(database:
     }
     assert_eq!(connections(&app).await, json!([]));
     assert_eq!(submit(&app, &path, MASTER_KEY).await.status, StatusCode::OK);
+}
+
+#[apply(on_both_databases)]
+async fn a_key_that_can_not_read_everything_is_taken_after_a_warning(database: Database) {
+    let app = App::with_contacts(database, 5).await;
+    let path = link(&app).await;
+    let page = submit(&app, &path, SCOPED_KEY).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let warning = "This key can&#39;t read users, mailboxes and sequences at Apollo";
+    assert!(page.html.contains(warning), "{}", page.html);
+    assert!(!page.html.contains(SCOPED_KEY));
+    assert_eq!(connections(&app).await, json!([]));
+    assert_eq!(status_of_the_link(&app).await, "new");
+
+    let body = [("api_key", SCOPED_KEY), ("limited_is_fine", "yes")];
+    let request = form(&app, &path, "").body(serde_urlencoded::to_string(body).unwrap());
+    assert_eq!(shown(request).await.status, StatusCode::OK);
+    app.work_off().await;
+    assert_eq!(connections(&app).await[0]["status"], "limited");
+    assert_eq!(app.all_records("contacts").await.len(), 5);
 }
 
 #[apply(on_both_databases)]
