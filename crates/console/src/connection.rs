@@ -68,6 +68,7 @@ impl RecordWindow {
             used: self.used,
             reserved: self.reserved,
             limit: self.limit,
+            word: "used",
         }
     }
 

@@ -42,7 +42,6 @@ pub(crate) struct Limit {
     window: String,
     limit: i64,
     asked: i64,
-    used: i64,
 }
 
 impl ObjectForecast {
@@ -76,6 +75,9 @@ impl Limit {
     }
 
     pub(crate) fn gauge(&self) -> Gauge {
-        Gauge::of(self.asked.max(self.used), self.limit)
+        Gauge {
+            word: "asked for",
+            ..Gauge::of(self.asked, self.limit)
+        }
     }
 }

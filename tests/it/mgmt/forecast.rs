@@ -116,6 +116,20 @@ async fn what_does_not_fit_is_told_and_read_as_often_as_forecast(database: Datab
 }
 
 #[apply(on_both_databases)]
+async fn what_comes_inside_another_objects_records_costs_nothing_and_is_as_old(database: Database) {
+    let app = connected(database, 900).await;
+    let forecast = forecast(&app, config(60, &["contact", "sequence_state"])).await;
+    let objects = &forecast["accounts"][0]["objects"];
+    assert_eq!(objects[1]["records_per_run"], 0);
+    assert_eq!(objects[1]["requests_per_run"], 0);
+    assert_eq!(
+        objects[0]["forecast_period_ms"],
+        objects[1]["forecast_period_ms"]
+    );
+    assert!(objects[1]["forecast_period_ms"].as_i64() > objects[1]["period_ms"].as_i64());
+}
+
+#[apply(on_both_databases)]
 async fn more_than_a_run_may_read_is_told(database: Database) {
     let app = connected(database, 1_200).await;
     let forecast = forecast(&app, config(24 * 60, &["contact"])).await;

@@ -14,6 +14,8 @@ pub(crate) struct Gauge {
     pub(crate) reserved: i64,
     /// `None`: there is no limit.
     pub(crate) limit: Option<i64>,
+    /// What `used` means, such as `used`.
+    pub(crate) word: &'static str,
 }
 
 impl Gauge {
@@ -22,6 +24,7 @@ impl Gauge {
             used,
             reserved: 0,
             limit: Some(limit),
+            word: "used",
         }
     }
 
@@ -42,21 +45,21 @@ impl Gauge {
 
 impl fmt::Display for Gauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let used = Count(self.used);
+        let (used, word) = (Count(self.used), self.word);
         let Some(limit) = self.limit else {
-            return write!(f, r#"<span class="gauge">{used} used, no limit</span>"#);
+            return write!(f, r#"<span class="gauge">{used} {word}, no limit</span>"#);
         };
         let share = Self::share(self.used, limit);
         let reserved = Self::share(self.reserved, limit).min(100 - share);
         let class = Self::class(share);
         let whole = Count(limit);
-        let mut text = format!("{used} of {whole} used");
+        let mut text = format!("{used} of {whole} {word}");
         if self.reserved > 0 {
             text = format!("{text}, {} reserved", Count(self.reserved));
         }
         write!(
             f,
-            r#"<span class="gauge"><svg viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{share} % used"><rect class="track" width="100" height="6" rx="3"/><rect class="fill {class}" width="{share}" height="6" rx="3"/><rect class="reserved" x="{share}" width="{reserved}" height="6"/></svg><span>{text}</span></span>"#
+            r#"<span class="gauge"><svg viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{share} % {word}"><rect class="track" width="100" height="6" rx="3"/><rect class="fill {class}" width="{share}" height="6" rx="3"/><rect class="reserved" x="{share}" width="{reserved}" height="6"/></svg><span>{text}</span></span>"#
         )
     }
 }
@@ -71,9 +74,8 @@ mod tests {
     #[test]
     fn it_says_what_it_draws() {
         let gauge = Gauge {
-            used: 2_500,
             reserved: 100,
-            limit: Some(10_000),
+            ..Gauge::of(2_500, 10_000)
         };
         let html = gauge.to_string();
         assert!(html.contains("25 % used"), "{html}");

@@ -238,12 +238,15 @@ impl Plan<'_> {
             }
         }
         let forecast = Forecast::of(&readings, &self.limits, requests);
-        let periods = readings.iter().zip(&forecast.periods).zip(&whose);
-        let objects: Vec<ObjectForecast> = periods
+        let mut objects: Vec<ObjectForecast> = readings
+            .iter()
+            .zip(&forecast.periods)
+            .zip(&whose)
             .map(|((reading, period), of)| {
                 ObjectForecast::new(reading, period.num_milliseconds(), of)
             })
             .collect();
+        self.wait_for_carriers(&mut objects);
         let problems = problems(&objects, &forecast.uses, &self.limits);
         Ok(AccountForecast {
             customer_ids: connections
@@ -255,6 +258,20 @@ impl Plan<'_> {
             limits: forecast.uses.into_iter().map(Into::into).collect(),
             problems,
         })
+    }
+
+    /// What comes inside another object's records is read when that is.
+    fn wait_for_carriers(&self, objects: &mut [ObjectForecast]) {
+        for at in 0..objects.len() {
+            let carrier = self.provider.support(objects[at].object).carried_in;
+            let of_carrier = objects
+                .iter()
+                .find(|it| Some(it.object) == carrier && it.customer_id == objects[at].customer_id);
+            if let Some(period) = of_carrier.map(|it| it.forecast_period_ms) {
+                let own = &mut objects[at].forecast_period_ms;
+                *own = period.max(*own);
+            }
+        }
     }
 
     fn reading(&self, object: Object, period_ms: i64, total: Option<i64>) -> Reading {
