@@ -23,6 +23,7 @@ pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest)
         (&Method::GET, "ledger") => ledger(sim),
         (&Method::GET, "world") => world(sim),
         (&Method::POST, "edit") => edit(sim, now, &params),
+        (&Method::POST, "delete") => delete(sim, &params),
         (&Method::POST, "reset_ledger") => {
             sim.ledger().reset();
             "{}".to_owned()
@@ -99,6 +100,25 @@ fn edit(sim: &Simulator, now: DateTime<Utc>, params: &Params) -> String {
         .number("states_changed", edits.states_changed)
         .number("unenrolled", edits.unenrolled)
         .number("accounts_updated", edits.accounts_updated);
+    o.finish()
+}
+
+/// `{"contacts": n, "team": 0}`: deletes the oldest n contacts, so that many go at once.
+fn delete(sim: &Simulator, params: &Params) -> String {
+    let number = |name: &str| {
+        let number = params.number(name).map(|number| number.value);
+        number.and_then(|number| usize::try_from(number).ok())
+    };
+    let (team, count) = (number("team").unwrap_or(0), number("contacts").unwrap_or(0));
+    let mut deleted = 0_usize;
+    if team < sim.team_count() {
+        sim.edit(team, |team| {
+            let oldest = team.contact_ids().into_iter().take(count.min(MOST_EDITS));
+            deleted = oldest.filter(|id| team.delete_contact(id).is_ok()).count();
+        });
+    }
+    let mut o = Object::new();
+    o.number("deleted", deleted);
     o.finish()
 }
 
