@@ -1,6 +1,7 @@
 //! `syncline serve` and the other commands, as the real binary.
 
 mod backup;
+mod console;
 mod crash;
 mod demo;
 mod doctor;
