@@ -149,12 +149,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = listen_address::parse)]
     pub(crate) listen: Option<SocketAddr>,
     /// What this process does. Split roles need PostgreSQL.
-    #[arg(long, value_enum, default_value_t = Role::All)]
-    pub(crate) role: Role,
+    #[arg(long, value_enum, default_value_t = ProcessRole::All)]
+    pub(crate) role: ProcessRole,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Role {
+pub(crate) enum ProcessRole {
     /// The API and the workers.
     All,
     /// The API alone.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::{
     config::{Config, base_url_setting, variable},
     data_dir::{DataDir, database_file, lock_database},
-    encryption_keys::{about_keys, are_wrong_keys, encryption_keys},
+    encryption_keys::{are_wrong_keys, encryption_keys, explain_key_error},
     key_file::KeyFile,
     lifecycle::{CLOSE_TIMEOUT, Lifecycle},
     public_url::PublicUrl,
@@ -173,7 +173,7 @@ impl Parts {
                 file.path().display()
             );
         }
-        checked.map_err(|error| about_keys(error, key_file.as_ref()))?;
+        checked.map_err(|error| explain_key_error(error, key_file.as_ref()))?;
         let (recorder, writer) = Recorder::new(store.clone());
         let mut audit_writer = JoinSet::new();
         audit_writer.spawn(writer);

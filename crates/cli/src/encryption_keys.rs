@@ -1,4 +1,5 @@
-//! The encryption keys of a process: where they come from, and whether they open what is stored.
+//! The encryption keys of a process: where they come from, and whether they open what is stored. How
+//! secrets are encrypted is in `store/sealing`, how keys are rotated in `store/encryption.rs`.
 
 use anyhow::{Context, anyhow, bail};
 use secrecy::ExposeSecret;
@@ -31,7 +32,7 @@ pub(crate) async fn check_encryption_keys(
     file: Option<&KeyFile>,
 ) -> anyhow::Result<()> {
     let checked = store.check_encryption_keys().await;
-    checked.map_err(|error| about_keys(error, file))
+    checked.map_err(|error| explain_key_error(error, file))
 }
 
 /// Whether none of the keys opens a stored secret; otherwise the database failed.
@@ -42,7 +43,7 @@ pub(crate) fn are_wrong_keys(error: &StoreError) -> bool {
     )
 }
 
-pub(crate) fn about_keys(error: StoreError, file: Option<&KeyFile>) -> anyhow::Error {
+pub(crate) fn explain_key_error(error: StoreError, file: Option<&KeyFile>) -> anyhow::Error {
     if !are_wrong_keys(&error) {
         return error.into();
     }

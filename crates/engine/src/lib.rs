@@ -71,7 +71,9 @@ pub struct EngineConfig {
     pub sleep: Sleep,
 }
 
-/// The exponential backoff of a request to a provider that failed for a transient reason.
+/// The exponential backoff of a request to a provider that failed for a transient reason. A failed *run*
+/// has no backoff: its sync is due again after its period (`store/schedule.rs`), and the next run goes on
+/// at the checkpoint where it can.
 #[derive(Debug, Clone)]
 pub struct RetryConfig {
     /// Attempts in total, including the first one.

@@ -1,6 +1,7 @@
 //! Due scans as a queue: leased from `sync_runs`, worked on, and renewed meanwhile.
 //!
-//! If a worker dies, its scan is due again when the lease expires.
+//! If a worker dies, its scan is due again when the lease expires. A lease lasts for
+//! `EngineConfig::lease_duration`, and is extended while its worker is alive.
 
 use syncline_queue::{Leases, Workers};
 use syncline_store::{Scan, StoreError};

@@ -9,7 +9,7 @@ use syncline_model::{Object, RunState, Time, WaitReason};
 use syncline_store::{Ending, Pause, Scan, Written};
 use tracing::Span;
 
-/// Registers the metrics at the start, so that a missing metric means something.
+/// Registers the metrics at the start, so that each series begins at 0, and a missing one means that nothing was scraped.
 pub fn describe_metrics() {
     use metrics::{counter, describe_counter};
     describe_counter!(
@@ -74,7 +74,7 @@ pub(crate) fn retry(scan: &Scan, what: &str, error: &dyn std::fmt::Display, afte
     );
 }
 
-/// A scan will continue later. Reaching the own limits is normal (info); a rate limit of the
+/// A scan will continue later. Reaching our own limits is normal (info); a rate limit of the
 /// provider deserves attention (warning).
 pub(crate) fn waits(scan: &Scan, until: Time, reason: WaitReason) {
     let until = until.format("%FT%TZ");

@@ -19,6 +19,7 @@ pub const SYNC_COMPLETE: &str = "sync.complete";
 pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
+/// `webhook.rs::reason_to_disable` decides when.
 pub const WEBHOOK_ENDPOINT_DISABLED: &str = "webhook_endpoint.disabled";
 /// Sent on request, to one endpoint only; it can't be subscribed to.
 pub const WEBHOOK_TEST: &str = "webhook.test";

@@ -73,8 +73,9 @@ pub enum SweepDecision {
     Keep,
 }
 
-/// How many complete reads in a row prove an absence.
-const PROOF: i64 = 2;
+/// How many complete reads in a row have to miss a record before it counts as deleted without being asked
+/// about.
+pub const COMPLETE_MISSES_TO_DELETE: i64 = 2;
 
 impl MissingRow {
     /// What happens to it after a pass with this verdict.
@@ -96,7 +97,8 @@ impl MissingRow {
                 SweepDecision::Delete(reason.clone())
             }
             None | Some(LookupOutcome::Another)
-                if verdict == Verdict::Complete && self.complete_misses >= PROOF =>
+                if verdict == Verdict::Complete
+                    && self.complete_misses >= COMPLETE_MISSES_TO_DELETE =>
             {
                 SweepDecision::Delete("two complete scans in a row did not see it".to_owned())
             }

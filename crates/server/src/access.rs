@@ -1,4 +1,5 @@
-//! Authorization, what a key may do: the one place where a call is allowed or denied.
+//! Authorization: what an API key may do, by its role or its own policy. The one place where a call is
+//! allowed or denied.
 //!
 //! The required access follows from the method and the route, before the handler runs, so a new
 //! endpoint needs no check of its own: a call that isn't clearly a read needs a rule. A caller's

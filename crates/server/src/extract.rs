@@ -73,7 +73,8 @@ impl FromRequestParts<AppState> for Caller {
     }
 }
 
-/// The key of the request's header, or the one that somebody is signed in with.
+/// The key of the request's header, or the one that somebody is signed in with. Wrong keys are throttled
+/// by `guard/auth_throttle.rs`.
 async fn who_calls(
     parts: &Parts,
     state: &AppState,

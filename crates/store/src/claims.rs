@@ -28,8 +28,9 @@ const CUSTOMERS_PER_SCAN: i64 = 2;
 /// How many due scans of one customer are considered before those of other customers.
 const SCANS_PER_CUSTOMER: i64 = 5;
 
-/// A scan that has been due for this long without being claimed may be claimed by any process.
-const GONE_AFTER: TimeDelta = TimeDelta::minutes(5);
+/// A scan that belongs to a command in the foreground, which has not claimed it for this long, may be
+/// claimed by any process: the command was killed.
+const FOREGROUND_ABANDONED_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(FromRow)]
 struct ClaimedRow {
@@ -213,7 +214,7 @@ macro_rules! due_scans {
             .bind($wanted.limit)
             .bind($wanted.limit * CUSTOMERS_PER_SCAN)
             .bind($wanted.limit * CUSTOMERS_PER_SCAN * SCANS_PER_CUSTOMER)
-            .bind(at($wanted.now - GONE_AFTER))
+            .bind(at($wanted.now - FOREGROUND_ABANDONED_AFTER))
             .fetch_all(c)
             .await)
     };
@@ -275,7 +276,7 @@ impl Store {
             .bind(connection_id)
             .bind(at(now))
             .bind(waiting_too)
-            .bind(at(now - GONE_AFTER))
+            .bind(at(now - FOREGROUND_ABANDONED_AFTER))
             .fetch_all(c)
             .await)?;
         if due.is_empty() {

@@ -31,7 +31,7 @@ pub struct CredentialsUpdate<'a> {
     pub limits: Option<LimitOverrides>,
     /// How often they have to be refreshed even if nobody uses them.
     pub keep_alive: Option<TimeDelta>,
-    /// The magic link that brought them, which is used up thereby.
+    /// The magic link that brought them, which this uses up.
     pub magic_link_id: Option<&'a str>,
 }
 

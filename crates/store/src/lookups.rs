@@ -3,7 +3,7 @@
 //! Each result is committed with the checkpoint and the budget, like a page.
 
 use chrono::TimeDelta;
-use syncline_model::{Checkpoint, LookupOutcome};
+use syncline_model::{Checkpoint, LookupOutcome, sweep::COMPLETE_MISSES_TO_DELETE};
 
 use crate::{
     Store, StoreError,
@@ -99,7 +99,7 @@ impl Store {
         outcome: &LookupOutcome,
         spending: &Spending<'_>,
     ) -> Result<(), StoreError> {
-        const TOLD: &str = "
+        const NOTE_OUTCOME: &str = "
             UPDATE missing_records
             SET lookup = CASE WHEN $4 = 'unclear' AND lookup = 'hidden' THEN lookup ELSE $4 END,
                 lookup_reason = $5, looked_up_by = $6, looked_up_at = $7,
@@ -127,7 +127,7 @@ impl Store {
             self.write_history(&mut tx, &scan.connection, run.object, &run.id, &ids, &entry)
                 .await?;
         } else {
-            run!(tx, |c| sqlx::query(TOLD)
+            run!(tx, |c| sqlx::query(NOTE_OUTCOME)
                 .bind(connection_id)
                 .bind(run.object.as_str())
                 .bind(KeySet::new(&ids))
@@ -149,12 +149,13 @@ impl Store {
             SELECT EXISTS (
                 SELECT 1 FROM missing_records
                 WHERE connection_id = $1 AND object = $2 AND last_missed_by = $3
-                  AND lookup IS NULL AND complete_misses < 2)";
+                  AND lookup IS NULL AND complete_misses < $4)";
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(SQL)
             .bind(&scan.connection.connection_id)
             .bind(run.object.as_str())
             .bind(&run.id)
+            .bind(COMPLETE_MISSES_TO_DELETE)
             .fetch_one(c)
             .await)?)
     }

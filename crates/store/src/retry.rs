@@ -6,7 +6,7 @@ use std::{future::Future, time::Duration};
 use crate::StoreError;
 
 /// The pauses before each retry.
-const RETRY_SCHEDULE: [Duration; 3] = [
+const DATABASE_RETRY_DELAYS: [Duration; 3] = [
     Duration::from_millis(10),
     Duration::from_millis(40),
     Duration::from_millis(160),
@@ -17,7 +17,7 @@ pub(crate) async fn with_retry<T, F>(transaction: impl Fn() -> F) -> Result<T, S
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    for pause in RETRY_SCHEDULE {
+    for pause in DATABASE_RETRY_DELAYS {
         match transaction().await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!("a transaction is retried: {error}");

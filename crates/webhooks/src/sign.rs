@@ -1,4 +1,4 @@
-//! The headers that authenticate a webhook, by the Standard Webhooks specification
+//! Signs webhooks (HMAC-SHA256): the headers that authenticate one, by the Standard Webhooks specification
 //! (<https://www.standardwebhooks.com>).
 //!
 //! The same three values are sent under two sets of names: `webhook-*`, and `svix-*` for receivers

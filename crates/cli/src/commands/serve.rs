@@ -6,7 +6,7 @@ use anyhow::bail;
 use syncline_engine::EngineConfig;
 
 use crate::{
-    cli::{Role, ServeArgs},
+    cli::{ProcessRole, ServeArgs},
     compose::{self, Exclusive, Parts},
     config::Config,
     lifecycle::Signals,
@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let config = Config::load_for_serve(args)?;
     logging::init(config.log.format);
     let parts = Arc::new(Parts::open(&config, Exclusive::Yes).await?);
-    if args.role != Role::All && parts.store.is_embedded() {
+    if args.role != ProcessRole::All && parts.store.is_embedded() {
         bail!("an embedded database serves one process: a split --role needs PostgreSQL");
     }
     let (_, generated) = parts.first_api_key(config.api_key.as_ref()).await?;
@@ -40,11 +40,11 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let metrics = services::metrics(lifecycle)?;
     syncline_server::report_panics();
     let router = match args.role {
-        Role::All | Role::Api => parts.router(&engine, metrics, address),
-        Role::Worker => parts.health_router(&engine, metrics, address),
+        ProcessRole::All | ProcessRole::Api => parts.router(&engine, metrics, address),
+        ProcessRole::Worker => parts.health_router(&engine, metrics, address),
     };
     services::serve(&parts, listener, router);
-    if args.role != Role::Api {
+    if args.role != ProcessRole::Api {
         services::work(lifecycle, engine);
         services::deliver(lifecycle, webhooks);
     }

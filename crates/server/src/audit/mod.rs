@@ -30,13 +30,13 @@ use crate::{
 
 /// How urgently an entry has to be written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Weight {
+enum Urgency {
     /// Written to the database before the caller gets the answer.
     Before,
     Soon,
     /// Written before the answer too, but nothing was done: only the first of each minute are
     /// written one by one.
-    Nothing,
+    Sampled,
 }
 
 /// The layer around the handlers.
@@ -46,7 +46,7 @@ pub(crate) async fn record_audit(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(deed) = path
+    let Some(audited) = path
         .as_ref()
         .map(|path| AuditedRequest::of(request.method(), path.as_str()))
     else {
@@ -59,7 +59,7 @@ pub(crate) async fn record_audit(
     let method = request.method().clone();
     let at = state.clock.now();
     let response = next.run(request).await;
-    let Some((key, result, weight)) = judge(&deed, &method, &call, &response) else {
+    let Some((key, result, urgency)) = judge(&audited, &method, &call, &response) else {
         return response;
     };
     let reason = response.extensions().get::<ApiError>().map(ApiError::title);
@@ -67,8 +67,8 @@ pub(crate) async fn record_audit(
         application_id: key.application_id.clone(),
         at,
         actor: Actor::from(key),
-        action: deed.action(),
-        message: deed.message(key, &call, result, response.status(), reason.as_deref()),
+        action: audited.action(),
+        message: audited.message(key, &call, result, response.status(), reason.as_deref()),
         method: Some(method.to_string()),
         route: path.map(|path| path.as_str().to_owned()),
         customer_id: call.customer_id().map(str::to_owned),
@@ -79,21 +79,21 @@ pub(crate) async fn record_audit(
         status: Some(response.status().as_u16()),
         request_id: Some(id.as_str().to_owned()),
     };
-    match weight {
-        Weight::Before => state.recorder.write_now(entry).await,
-        Weight::Soon => state.recorder.write_soon(entry).await,
-        Weight::Nothing => state.recorder.write_refusal(entry).await,
+    match urgency {
+        Urgency::Before => state.recorder.write_now(entry).await,
+        Urgency::Soon => state.recorder.write_soon(entry).await,
+        Urgency::Sampled => state.recorder.write_refusal(entry).await,
     }
     response
 }
 
 /// The key, the result, and how urgent the entry is; `None` if nothing is recorded.
 fn judge<'c>(
-    deed: &AuditedRequest,
+    audited: &AuditedRequest,
     method: &Method,
     call: &'c CallContext,
     response: &Response,
-) -> Option<(&'c ApiKey, AuditResult, Weight)> {
+) -> Option<(&'c ApiKey, AuditResult, Urgency)> {
     let ours = response.extensions().get::<FromProvider>().is_none();
     let error = response.extensions().get::<ApiError>().filter(|_| ours);
     // Rate-limited calls must not fill the log.
@@ -101,14 +101,14 @@ fn judge<'c>(
         return None;
     }
     if let Some(former) = call.former_key() {
-        return Some((former, AuditResult::Denied, Weight::Nothing));
+        return Some((former, AuditResult::Denied, Urgency::Sampled));
     }
     let key = call.key()?;
     if call.denied().is_some() {
-        return Some((key, AuditResult::Denied, Weight::Nothing));
+        return Some((key, AuditResult::Denied, Urgency::Sampled));
     }
     // A call to a path or method that doesn't exist did nothing.
-    if !deed.counts(method) || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+    if !audited.counts(method) || response.status() == StatusCode::METHOD_NOT_ALLOWED {
         return None;
     }
     let result = match error {
@@ -118,10 +118,10 @@ fn judge<'c>(
         }
         None => AuditResult::Ok,
     };
-    let weight = match error {
-        Some(error) if error.changed_nothing() && error.is_ours() => Weight::Nothing,
-        _ if deed.is_management() => Weight::Before,
-        _ => Weight::Soon,
+    let urgency = match error {
+        Some(error) if error.changed_nothing() && error.is_ours() => Urgency::Sampled,
+        _ if audited.is_management() => Urgency::Before,
+        _ => Urgency::Soon,
     };
-    Some((key, result, weight))
+    Some((key, result, urgency))
 }

@@ -49,7 +49,7 @@ struct SingleRateLimitInfo {
 /// Records that syncs may read from the provider account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = record_limits)]
-#[expect(clippy::struct_field_names, reason = "the names are the answer's")]
+#[expect(clippy::struct_field_names, reason = "the names are fixed by the API")]
 struct RecordLimits {
     /// The most that one run of one object reads; null: any number.
     #[schema(required = true)]
@@ -71,7 +71,7 @@ struct RecordWindowBody {
     /// crash or a lost answer). They count until they are settled, or as long as records that were
     /// read.
     reserved: i64,
-    /// When the first of both stops counting. Null if there is nothing.
+    /// When the oldest of them leaves the window. Null if there is nothing.
     #[serde(with = "syncline_model::time::millis_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     resets_at: Option<Time>,
