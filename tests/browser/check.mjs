@@ -173,14 +173,14 @@ try {
   });
 
   await test("held deletions are applied", async () => {
-    await fetch(`${world.apollo}/_sim/delete?contacts=900`, { method: "POST" });
+    await fetch(`${world.apollo}/_sim/delete?contacts=1800`, { method: "POST" });
     await world.trigger("acme", "contact");
     await world.synced("acme");
     await open(page, CONNECTION);
     await page.locator("#runs tr", { hasText: "held" }).getByRole("link", { name: "contacts" }).click();
-    await shows(page, "900 deletions are held");
+    await shows(page, /1.800 deletions are held/);
     await look(page, "run-holds");
-    await page.getByRole("button", { name: "Apply 900 deletions" }).click();
+    await page.getByRole("button", { name: /Apply 1.800 deletions/ }).click();
     await shows(page, "The held deletions are applied");
     await look(page, "run-applied");
   });
@@ -222,6 +222,19 @@ try {
       await look(phone, `${name(path)}-390-dark`);
     }
     await phone.context().close();
+  });
+
+  await test("a column sorts its table, by keyboard too", async () => {
+    await open(page, contacts);
+    const firstNames = () => page.locator("tbody tr td:nth-child(2)").allTextContents();
+    const head = page.getByRole("button", { name: "first name" });
+    await head.focus();
+    await page.keyboard.press("Enter");
+    const ascending = await firstNames();
+    assert.deepEqual(ascending, [...ascending].sort((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)));
+    await head.click();
+    assert.deepEqual(await firstNames(), ascending.reverse());
+    await look(page, "sorted");
   });
 
   await test("names with markup change nothing", async () => {

@@ -52,7 +52,7 @@ export async function startReceiver() {
 
 export async function startWorld(syncline, home) {
   const loopback = ["--listen", "127.0.0.1:0"];
-  const apollo = await start(syncline, ["sim", "apollo", "--contacts", "1200", "--latency-ms", "80", ...loopback], {});
+  const apollo = await start(syncline, ["sim", "apollo", "--contacts", "2400", "--latency-ms", "40", ...loopback], {});
   const outreach = await start(syncline, ["sim", "outreach", "--prospects", "50", ...loopback], {});
   const base = await start(syncline, ["serve", ...loopback, "--data-dir", `${home}/data`], {
     SYNCLINE_API_KEY: KEY,

@@ -15,6 +15,51 @@ function update({ id, html }) {
   const open = [...part.querySelectorAll("details")].map((it) => it.open);
   next.content.querySelectorAll("details").forEach((it, at) => { it.open = open[at] ?? false; });
   part.replaceChildren(next.content);
+  makeSortable(part);
+}
+
+/** Sorts a table by one of its columns: by times and numbers where it has them, otherwise by text. */
+function sort(table, column, descending) {
+  const value = (row) => {
+    const cell = row.cells[column];
+    const time = cell.querySelector("time");
+    if (time) return Date.parse(time.dateTime);
+    const text = cell.textContent.trim();
+    const number = Number(text.replaceAll("\u202f", "").replace("−", "-"));
+    return text === "" || Number.isNaN(number) ? text.toLowerCase() : number;
+  };
+  const order = (a, b) => {
+    if (typeof a === typeof b) return a < b ? -1 : Number(a > b);
+    return typeof a === "number" ? -1 : 1;
+  };
+  const rows = [...table.tBodies[0].rows].map((row) => [value(row), row]);
+  rows.sort(([a], [b]) => (descending ? order(b, a) : order(a, b)));
+  table.tBodies[0].append(...rows.map(([, row]) => row));
+  for (const head of table.tHead.rows[0].cells) head.removeAttribute("aria-sort");
+  table.tHead.rows[0].cells[column].ariaSort = descending ? "descending" : "ascending";
+}
+
+/** By the id of a part and the place of a table in it: the column that it is sorted by. */
+const sorted = new Map();
+
+/** Makes the columns of tables sortable, and sorts again what was sorted before. */
+function makeSortable(root) {
+  root.querySelectorAll(".wide table").forEach((table, place) => {
+    const key = `${root.id} ${place}`;
+    for (const head of table.tHead?.rows[0].cells ?? []) {
+      if (head.textContent === "Actions" || table.tBodies[0].rows.length < 2) continue;
+      const button = document.createElement("button");
+      button.className = "sort";
+      button.textContent = head.textContent;
+      button.addEventListener("click", () => {
+        const descending = head.ariaSort === "ascending";
+        sorted.set(key, [head.cellIndex, descending]);
+        sort(table, head.cellIndex, descending);
+      });
+      head.replaceChildren(button);
+    }
+    if (sorted.has(key)) sort(table, ...sorted.get(key));
+  });
 }
 
 function open() {
@@ -42,6 +87,8 @@ function close() {
 // A browser has few connections to a host, so pages that nobody sees hold none.
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);
+parts.forEach(makeSortable);
+document.querySelectorAll("main > .wide").forEach((part) => makeSortable(part.parentElement));
 open();
 
 // Ids are copied on a click.

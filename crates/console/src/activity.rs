@@ -5,7 +5,7 @@ use syncline_model::Time;
 use crate::{
     failure::Failure,
     parts::{Bars, start_of_charts},
-    resources::{Listed, Run},
+    resources::{Coverage, Listed, Run},
     viewer::Viewer,
 };
 
@@ -14,6 +14,7 @@ pub(crate) struct Activity {
     pub(crate) since: Time,
     pub(crate) runs: Bars,
     pub(crate) records: Bars,
+    pub(crate) coverage: Bars,
 }
 
 /// The newest runs of the last day that match `filter`, such as `&customer_id=x`. Where there are more
@@ -25,16 +26,20 @@ pub(crate) async fn of_runs(viewer: &Viewer, filter: &str) -> Result<Activity, F
     let since = start_of_charts(oldest.map(|run| run.start_timestamp), viewer.now);
     let mut runs = Bars::between(since, viewer.now, "Runs", ("succeeded", "failed"));
     let mut records = Bars::between(since, viewer.now, "Records read", ("records", ""));
+    let mut coverage = Bars::between(since, viewer.now, "Coverage", ("whole", "partial"));
     for run in listed.results {
         if let Some(at) = run.end_timestamp {
             let succeeded = run.state == "succeeded";
             runs.add(at, i64::from(succeeded), i64::from(!succeeded));
             records.add(at, run.records_read(), 0);
+            let whole = run.coverage.as_ref().is_some_and(Coverage::is_whole);
+            coverage.add(at, i64::from(whole), i64::from(!whole));
         }
     }
     Ok(Activity {
         since,
         runs,
         records,
+        coverage,
     })
 }

@@ -1,35 +1,30 @@
 //! Pages for people: HTML from the server, which works without JavaScript.
 //!
-//! `connect` is the page behind a magic link. The others are the console: each page has one file with
-//! its handler and one template below `templates/console`, asks the API through its [`Viewer`]
-//! (`viewer`), and is added to the routes below. `page`, `parts` and `words` are what pages are made
-//! of, `live` makes marked parts of a page move, `sign_in` begins and ends sessions.
+//! `connect` is the page behind a magic link. The others are the console: each has one file in `pages`
+//! and one template in `templates/console`, asks the API through its [`Viewer`] (`viewer`), and is
+//! added to the routes below. `page`, `parts` and `words` are what pages are made of, `live` makes
+//! marked parts of a page move, `sign_in` begins and ends sessions.
 //!
 //! [`Viewer`]: viewer::Viewer
 
 mod activity;
-mod api_keys;
 mod assets;
-mod audit_log;
 mod connect;
-mod connection;
-mod customers;
 mod failure;
+mod filter;
 mod forecast;
 mod live;
-mod overview;
+mod messages;
 mod page;
 mod pager;
+mod pages;
 mod parts;
-mod providers;
-mod records;
+mod record;
 mod resources;
-mod runs;
 mod same_site;
 mod sign_in;
+mod sync_config;
 mod viewer;
-mod webhook_messages;
-mod webhooks;
 mod words;
 
 use axum::{
@@ -60,51 +55,63 @@ pub fn connect_pages() -> Router<AppState> {
 fn console(state: &AppState, api: Api) -> Router<AppState> {
     let connection = "/console/customers/{customer_id}/connections/{provider}";
     let pages = Router::new()
-        .route("/console", get(overview::show))
-        .route("/console/", get(overview::show))
+        .route("/console", get(pages::overview::show))
+        .route("/console/", get(pages::overview::show))
         .route("/console/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/console/sign-in/{token}", get(sign_in::by_link))
         .route("/console/sign-out", post(sign_in::leave))
-        .route("/console/customers", get(customers::list))
-        .route("/console/customers/{customer_id}", get(customers::show))
-        .route(connection, get(connection::show).post(connection::control))
+        .route("/console/customers", get(pages::customers::list))
+        .route(
+            "/console/customers/{customer_id}",
+            get(pages::customer::show),
+        )
+        .route(
+            connection,
+            get(pages::connection::show).post(pages::connection::control),
+        )
         .route(
             &format!("{connection}/records/{{object}}"),
-            get(records::list),
+            get(pages::records::list),
         )
         .route(
             &format!("{connection}/records/{{object}}/{{id}}"),
-            get(records::show),
+            get(pages::record::show),
         )
-        .route("/console/syncs", get(runs::syncs))
-        .route("/console/runs", get(runs::list))
-        .route("/console/runs/{run_id}", get(runs::show))
+        .route("/console/syncs", get(pages::syncs::list))
+        .route("/console/runs", get(pages::runs::list))
+        .route("/console/runs/{run_id}", get(pages::run::show))
         .route(
             "/console/runs/{run_id}/apply-deletes",
-            post(runs::apply_deletes),
+            post(pages::run::apply_deletes),
         )
-        .route("/console/webhooks", get(webhooks::show))
+        .route("/console/webhooks", get(pages::webhooks::show))
         .route(
             "/console/webhooks/endpoints/{id}/test",
-            post(webhooks::test),
+            post(pages::webhooks::test),
         )
-        .route("/console/webhooks/messages", get(webhook_messages::list))
+        .route(
+            "/console/webhooks/messages",
+            get(pages::webhook_messages::list),
+        )
         .route(
             "/console/webhooks/messages/{id}",
-            get(webhook_messages::show),
+            get(pages::webhook_message::show),
         )
         .route(
             "/console/webhooks/messages/{id}/replay",
-            post(webhook_messages::replay),
+            post(pages::webhook_message::replay),
         )
-        .route("/console/providers", get(providers::list))
+        .route("/console/providers", get(pages::providers::list))
         .route(
             "/console/sync-configs/{id}",
-            get(providers::show).post(providers::submit),
+            get(pages::sync_config::show).post(pages::sync_config::submit),
         )
-        .route("/console/api-keys", get(api_keys::list))
-        .route("/console/api-keys/{id}/revoke", post(api_keys::revoke))
-        .route("/console/audit-log", get(audit_log::list))
+        .route("/console/api-keys", get(pages::api_keys::list))
+        .route(
+            "/console/api-keys/{id}/revoke",
+            post(pages::api_keys::revoke),
+        )
+        .route("/console/audit-log", get(pages::audit_log::list))
         .route("/console/{*path}", get(failure::nothing_here))
         .layer(middleware::from_fn(refuse_other_sites))
         .layer(Extension(api));

@@ -167,6 +167,11 @@ impl LastRun {
 }
 
 impl Coverage {
+    /// Whether everything was read that was to be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.verdict.as_str(), "complete" | "incremental")
+    }
+
     pub(crate) fn state(&self) -> State {
         State::new(&*self.verdict)
     }

@@ -232,6 +232,21 @@ impl Budget {
         }
     }
 
+    /// What was read and reserved in each of the last 24 hours, counted back from now, oldest first. Hours
+    /// without any are left out.
+    pub fn records_by_hour(&self, now: Time) -> Vec<(Time, i64)> {
+        let mut hours: BTreeMap<i64, i64> = BTreeMap::new();
+        for (minute, records) in self.minutes() {
+            let ago = (minute_of(now) - minute).max(0) / 60;
+            if ago < 24 {
+                add(&mut hours, -ago, records);
+            }
+        }
+        let from = |hour: i64| now + TimeDelta::hours(hour - 1);
+        let hours = hours.into_iter().filter(|(_, records)| *records > 0);
+        hours.map(|(hour, records)| (from(hour), records)).collect()
+    }
+
     /// By endpoint, the shorter windows first.
     pub fn request_windows(&self, now: Time) -> impl Iterator<Item = WindowState<'_>> {
         self.windows

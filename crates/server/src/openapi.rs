@@ -1,6 +1,8 @@
 //! The OpenAPI documents, generated from the handlers.
 
-use axum::{Router, http::header, response::IntoResponse};
+use std::sync::{Arc, LazyLock};
+
+use axum::{Router, body::Bytes, http::header, response::IntoResponse};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -139,13 +141,14 @@ fn render(document: &Document) -> String {
     json
 }
 
-/// A handler that answers with the document.
+/// A handler that answers with the document. It is written when it is first asked for, because it is
+/// large, and most processes are never asked.
 pub(crate) fn serve(
-    document: &Document,
+    document: Document,
 ) -> impl Fn() -> std::future::Ready<axum::response::Response> + Clone + use<> {
-    let json = render(document);
+    let json = Arc::new(LazyLock::new(move || Bytes::from(render(&document))));
     move || {
         let headers = [(header::CONTENT_TYPE, "application/json")];
-        std::future::ready((headers, json.clone()).into_response())
+        std::future::ready((headers, Bytes::clone(&json)).into_response())
     }
 }

@@ -41,18 +41,18 @@ pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppS
         .layer(middleware::from_fn_with_state(state.clone(), guard::admit));
     let router = Router::new()
         .merge(apis)
-        .route("/openapi/mgmt.json", get(openapi::serve(&mgmt_document)))
+        .route("/openapi/mgmt.json", get(openapi::serve(mgmt_document)))
         .route(
             "/openapi/engagement.json",
-            get(openapi::serve(&engagement_document)),
+            get(openapi::serve(engagement_document)),
         )
         .route(
             "/openapi/actions.json",
-            get(openapi::serve(&actions_document)),
+            get(openapi::serve(actions_document)),
         )
         .route(
             "/openapi/enrichment.json",
-            get(openapi::serve(&enrichment_document)),
+            get(openapi::serve(enrichment_document)),
         )
         .merge(docs::routes())
         .merge(health_routes())

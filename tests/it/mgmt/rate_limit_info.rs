@@ -28,6 +28,7 @@ async fn nothing_is_used_before_the_first_sync(database: Database) {
             "per_object": 300,
             "per_hour": {"limit": 400, "used": 0, "reserved": 0, "resets_at": null},
             "per_day": {"limit": 50_000, "used": 0, "reserved": 0, "resets_at": null},
+            "by_hour": [],
         }})
     );
 }

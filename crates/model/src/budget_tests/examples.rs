@@ -215,3 +215,20 @@ fn a_busy_day_makes_a_small_document() {
     assert_eq!(budget.spent.len(), 500);
     assert!(size < 8_000, "{size} bytes");
 }
+
+#[test]
+fn the_days_records_are_told_by_the_hour() {
+    let limits = limits(10_000, 50_000);
+    let mut budget = Budget::default();
+    for (id, minutes, records) in [("a", 0, 100), ("b", 30, 20), ("c", 61, 3)] {
+        budget
+            .reserve(&ask(id, 100, &limits), after_minutes(minutes))
+            .unwrap();
+        budget.settle(id, records, after_minutes(minutes));
+    }
+    let now = after_minutes(62);
+    let hours = [(after_minutes(-58), 100), (after_minutes(2), 23)];
+    assert_eq!(budget.records_by_hour(now), hours);
+    let tomorrow = now + TimeDelta::hours(25);
+    assert!(budget.records_by_hour(tomorrow).is_empty());
+}

@@ -49,13 +49,24 @@ struct SingleRateLimitInfo {
 /// Records that syncs may read from the provider account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = record_limits)]
-#[expect(clippy::struct_field_names, reason = "the names are fixed by the API")]
 struct RecordLimits {
     /// The most that one run of one object reads; null: any number.
     #[schema(required = true)]
     per_object: Option<i64>,
     per_hour: RecordWindowBody,
     per_day: RecordWindowBody,
+    /// When the day's records were read or reserved: hours counted back from now, oldest first, without
+    /// those in which there were none.
+    by_hour: Vec<HourBody>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = record_hour)]
+struct HourBody {
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    from: Time,
+    records: i64,
 }
 
 /// The last 60 minutes, or the last 24 hours.
@@ -104,6 +115,7 @@ pub(crate) async fn get_rate_limit_info(
 impl RateLimitInfo {
     fn new(budget: &Budget, limits: VolumeLimits, now: Time) -> Self {
         let windows: Vec<WindowState<'_>> = budget.request_windows(now).collect();
+        let by_hour = budget.records_by_hour(now).into_iter();
         let records = |window: RecordWindow| {
             RecordWindowBody::new(budget, window, window.limit(&limits), now)
         };
@@ -118,6 +130,9 @@ impl RateLimitInfo {
                 per_object: limits.records_per_object,
                 per_hour: records(RecordWindow::Hour),
                 per_day: records(RecordWindow::Day),
+                by_hour: by_hour
+                    .map(|(from, records)| HourBody { from, records })
+                    .collect(),
             },
         }
     }
@@ -198,6 +213,7 @@ mod tests {
                 "per_object": 10_000,
                 "per_hour": {"limit": 10_000, "used": 0, "reserved": 0, "resets_at": null},
                 "per_day": {"limit": 50_000, "used": 0, "reserved": 0, "resets_at": null},
+                "by_hour": [],
             }})
         );
     }

@@ -1,11 +1,7 @@
-//! The customers, and one customer with its connections.
+//! The customers: found by a part of their id, name or e-mail address, or by their health.
 
 use askama::Template;
-use axum::{
-    extract::{Path, Query},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::Query, http::StatusCode, response::Response};
 use serde::Deserialize;
 use syncline_model::Time;
 
@@ -13,7 +9,7 @@ use crate::{
     failure::Failure,
     page::{Policy, answer},
     parts::State,
-    resources::{Connection, Customer, connection_path},
+    resources::Customer,
     viewer::{Frame, Viewer, encoded},
 };
 
@@ -72,27 +68,4 @@ fn query_of(filter: &Filter, after: &str) -> String {
         }
     }
     query
-}
-
-#[derive(Template)]
-#[template(path = "console/customer.html")]
-struct CustomerPage {
-    frame: Frame,
-    now: Time,
-    customer: Customer,
-    connections: Vec<Connection>,
-}
-
-pub(crate) async fn show(
-    viewer: Viewer,
-    Path(customer_id): Path<String>,
-) -> Result<Response, Failure> {
-    let path = format!("/mgmt/v2/customers/{}", encoded(&customer_id));
-    let page = CustomerPage {
-        customer: viewer.get(&path).await?,
-        connections: viewer.get(&format!("{path}/connections")).await?,
-        now: viewer.now,
-        frame: viewer.frame,
-    };
-    Ok(answer(StatusCode::OK, Policy::OwnScript, &page))
 }

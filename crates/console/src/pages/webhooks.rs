@@ -11,11 +11,11 @@ use syncline_model::Time;
 
 use crate::{
     failure::Failure,
+    messages::{Message, attempts_over_time},
     page::{Policy, answer},
     parts::{Bars, State},
     resources::Listed,
     viewer::{Frame, Viewer, encoded},
-    webhook_messages::{Message, attempts_over_time},
     words::When,
 };
 

@@ -18,7 +18,7 @@ use crate::{
     activity::{self, Activity},
     failure::Failure,
     page::{Policy, answer},
-    parts::{Gauge, State},
+    parts::{Bars, Gauge, State, start_of_charts},
     resources::{Connection, Listed, Run, Sync, connection_path},
     viewer::{Frame, Viewer, encoded, of_connection},
     words::{When, count, plain},
@@ -41,11 +41,17 @@ struct RequestWindow {
 }
 
 #[derive(Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names are the API's")]
 struct RecordLimits {
     per_object: Option<i64>,
     per_hour: RecordWindow,
     per_day: RecordWindow,
+    by_hour: Vec<Hour>,
+}
+
+#[derive(Deserialize)]
+struct Hour {
+    from: Time,
+    records: i64,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +65,18 @@ struct RecordWindow {
 impl RequestWindow {
     fn gauge(&self) -> Gauge {
         Gauge::of(self.limit - self.remaining, self.limit)
+    }
+}
+
+impl RecordLimits {
+    /// What the account's day went to.
+    fn over_the_day(&self, now: &Time) -> Bars {
+        let since = start_of_charts(None, *now);
+        let mut bars = Bars::between(since, *now, "Records of the account", ("records", ""));
+        for hour in &self.by_hour {
+            bars.add(hour.from, hour.records, 0);
+        }
+        bars
     }
 }
 

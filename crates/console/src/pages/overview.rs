@@ -8,11 +8,11 @@ use syncline_model::Time;
 use crate::{
     activity::{self, Activity},
     failure::Failure,
+    messages::Message,
     page::{Policy, answer},
     parts::State,
     resources::{Customer, Listed, Sync},
     viewer::{Frame, Viewer, encoded},
-    webhook_messages::Message,
     words::{When, count, plain},
 };
 

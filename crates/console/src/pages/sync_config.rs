@@ -1,5 +1,4 @@
-//! Providers and their sync configs: what is synced and how often. Before a config is saved, its
-//! forecast is shown.
+//! A sync config: what is synced and how often, with a forecast before it is saved.
 
 use askama::Template;
 use axum::{
@@ -8,96 +7,19 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_model::Object;
-use syncline_server::in_process::ApiCall;
+use syncline_server::in_process::{ApiCall, ApiFailure};
 
 use crate::{
     failure::Failure,
     forecast::Forecast,
     page::{Policy, answer},
     parts::State,
+    sync_config::SyncConfig,
     viewer::{Frame, Viewer, encoded},
-    words::{Span, plain},
+    words::plain,
 };
-
-#[derive(Deserialize)]
-struct Provider {
-    name: String,
-    auth_type: String,
-}
-
-#[derive(Deserialize)]
-struct SyncConfig {
-    id: String,
-    provider_name: String,
-    config: Value,
-}
-
-#[derive(Template)]
-#[template(path = "console/providers.html")]
-struct ProvidersPage {
-    frame: Frame,
-    providers: Vec<Provider>,
-    configs: Vec<SyncConfig>,
-}
-
-pub(crate) async fn list(viewer: Viewer) -> Result<Response, Failure> {
-    let page = ProvidersPage {
-        providers: viewer.get("/mgmt/v2/providers").await?,
-        configs: viewer.get("/mgmt/v2/sync_configs").await?,
-        frame: viewer.frame,
-    };
-    Ok(answer(StatusCode::OK, Policy::OwnScript, &page))
-}
-
-impl ProvidersPage {
-    fn config_of(&self, provider: &Provider) -> Option<&SyncConfig> {
-        self.configs
-            .iter()
-            .find(|it| it.provider_name == provider.name)
-    }
-}
-
-impl SyncConfig {
-    fn objects(&self) -> String {
-        let objects = self.config["common_objects"].as_array();
-        let names = objects
-            .into_iter()
-            .flatten()
-            .filter_map(|it| it["object"].as_str());
-        names.map(plain).collect::<Vec<_>>().join(", ")
-    }
-
-    fn period(&self) -> String {
-        let period = self.config["default_config"]["period_ms"].as_i64();
-        period.map_or_else(String::new, |ms| {
-            Span(chrono::TimeDelta::milliseconds(ms)).to_string()
-        })
-    }
-
-    fn strategy(&self) -> &str {
-        self.config["default_config"]["strategy"]
-            .as_str()
-            .unwrap_or_default()
-    }
-
-    fn has(&self, object: Object) -> bool {
-        let mut objects = self.config["common_objects"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        objects.any(|it| it["object"] == object.as_str())
-    }
-
-    fn minutes(&self) -> i64 {
-        self.config["default_config"]["period_ms"]
-            .as_i64()
-            .unwrap_or_default()
-            / 60_000
-    }
-}
 
 #[derive(Template)]
 #[template(path = "console/sync_config.html")]
@@ -213,10 +135,7 @@ async fn find(viewer: &Viewer, id: &str) -> Result<SyncConfig, Failure> {
         .await
 }
 
-async fn forecast(
-    viewer: &Viewer,
-    config: &SyncConfig,
-) -> Result<Option<Forecast>, syncline_server::in_process::ApiFailure> {
+async fn forecast(viewer: &Viewer, config: &SyncConfig) -> Result<Option<Forecast>, ApiFailure> {
     let path = "/mgmt/v2/sync_configs/_forecast";
     if !viewer.may(&Method::POST, path) {
         return Ok(None);
