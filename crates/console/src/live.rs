@@ -3,15 +3,10 @@
 //!
 //! A part is `<div id="…" data-live>…<!--/live--></div>` in the page's template, so a page becomes live
 //! by marking a part. The stream makes the page again and again, as its viewer would see it; when it
-//! is no longer theirs to see, the stream says so and ends.
+//! is no longer theirs to see, the stream says so and ends. All streams of a process take turns, and
+//! together make pages for a fifth of the time at most, so that many open pages don't slow the syncs.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    fmt::Write as _,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, convert::Infallible, fmt::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -23,13 +18,16 @@ use axum::{
 };
 use futures::stream;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until},
+};
 use tokio_util::task::TaskTracker;
 
 /// The shortest time between two looks at a page.
 const EVERY: Duration = Duration::from_secs(1);
-/// A page that takes long to make is made less often: so many times its own time lies between.
-const REST: u32 = 10;
+/// After a page was made for a stream, no other is made for so many times as long as that took.
+const REST: u32 = 4;
 /// A comment is sent at least this often, so that neither side takes the connection for dead.
 const QUIET: Duration = Duration::from_secs(15);
 /// How long a stream lasts. A browser then opens a new one.
@@ -49,7 +47,15 @@ pub(crate) struct LivePages {
     /// Closed when the process shuts down.
     tasks: TaskTracker,
     places: Arc<Semaphore>,
+    turns: Turns,
 }
+
+/// From when on a stream may make its page. Whoever waits for the lock is next, in order.
+type Turns = Arc<Mutex<Instant>>;
+
+/// In the extensions of a request for a stream, which needs the live parts of the page only.
+#[derive(Clone, Copy)]
+pub(crate) struct LivePartsOnly;
 
 impl LivePages {
     pub(crate) fn new(pages: Router, tasks: TaskTracker) -> Self {
@@ -57,6 +63,7 @@ impl LivePages {
             pages,
             tasks,
             places: Arc::new(Semaphore::new(MOST)),
+            turns: Arc::new(Mutex::new(Instant::now())),
         }
     }
 
@@ -74,8 +81,9 @@ impl LivePages {
             uri: request.uri().clone(),
             cookies: request.headers().get(header::COOKIE).cloned(),
             sent: HashMap::new(),
+            turns: self.turns,
             began: Instant::now(),
-            rest: Duration::ZERO,
+            looked: None,
             over: false,
             _place: place,
         };
@@ -104,8 +112,10 @@ struct Watch {
     cookies: Option<HeaderValue>,
     /// The parts that the browser has, by id.
     sent: HashMap<String, String>,
+    turns: Turns,
     began: Instant,
-    rest: Duration,
+    /// When it last made the page.
+    looked: Option<Instant>,
     over: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -118,14 +128,13 @@ impl Watch {
         }
         let quiet_since = Instant::now();
         loop {
-            tokio::time::sleep(self.rest).await;
+            if let Some(looked) = self.looked {
+                sleep_until(looked + EVERY).await;
+            }
             if self.tasks.is_closed() || self.began.elapsed() > LASTS {
                 return None;
             }
-            let looked = Instant::now();
-            let page = self.page().await;
-            self.rest = EVERY.max(looked.elapsed() * REST);
-            let Some(page) = page else {
+            let Some(page) = self.page_in_turn().await else {
                 self.over = true;
                 return Some((Ok("event: gone\ndata: {}\n\n".to_owned()), self));
             };
@@ -139,13 +148,25 @@ impl Watch {
         }
     }
 
+    /// The page, as soon as it is this stream's turn to make it.
+    async fn page_in_turn(&mut self) -> Option<String> {
+        let turns = self.turns.clone();
+        let mut free_at = turns.lock().await;
+        sleep_until(*free_at).await;
+        let began = Instant::now();
+        let page = self.page().await;
+        *free_at = began + began.elapsed() * (1 + REST);
+        self.looked = Some(began);
+        page
+    }
+
     /// The page as its viewer sees it now; `None` if they can't.
     async fn page(&self) -> Option<String> {
         let mut request = Request::builder().uri(self.uri.clone());
         if let Some(cookies) = &self.cookies {
             request = request.header(header::COOKIE, cookies);
         }
-        let request = request.body(Body::empty()).ok()?;
+        let request = request.extension(LivePartsOnly).body(Body::empty()).ok()?;
         let Ok(answer) = tower::ServiceExt::oneshot(self.pages.clone(), request).await;
         let ok = answer.status() == StatusCode::OK;
         let body = to_bytes(answer.into_body(), MAX_PAGE).await.ok()?;

@@ -16,7 +16,7 @@ use syncline_server::{
     sessions::{SignedIn, signed_in},
 };
 
-use crate::{failure::Failure, page::Layout, sign_in::cookie_name};
+use crate::{failure::Failure, live::LivePartsOnly, page::Layout, sign_in::cookie_name};
 
 /// What stands for itself in a segment of a path or a value of a query.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -31,6 +31,8 @@ pub(crate) struct Viewer {
     who: SignedIn,
     pub(crate) frame: Frame,
     pub(crate) now: Time,
+    /// Whether only the live parts of the page are wanted.
+    pub(crate) live_parts_only: bool,
 }
 
 /// What the frame around every page of the console shows.
@@ -112,6 +114,7 @@ impl FromRequestParts<AppState> for Viewer {
             who,
             frame,
             now: state.clock.now(),
+            live_parts_only: parts.extensions.get::<LivePartsOnly>().is_some(),
         })
     }
 }

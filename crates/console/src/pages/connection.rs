@@ -104,7 +104,7 @@ struct ConnectionPage {
     limits: RateLimitInfo,
     syncs: Listed<Sync>,
     runs: Listed<Run>,
-    activity: Activity,
+    activity: Option<Activity>,
     may_control: bool,
 }
 

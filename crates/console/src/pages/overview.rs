@@ -38,7 +38,7 @@ struct OverviewPage {
     customers: CustomerHealth,
     active: Vec<Listed<Sync>>,
     failed: Listed<Message>,
-    activity: Activity,
+    activity: Option<Activity>,
 }
 
 pub(crate) async fn show(viewer: Viewer) -> Result<Response, Failure> {
