@@ -184,10 +184,8 @@ pub(crate) struct SyncArgs {
     /// The provider to read.
     #[arg(long, value_name = "NAME", default_value = "apollo")]
     pub(crate) provider: String,
-    /// The name of the environment variable that holds the account's API key (not the key: it would
-    /// be in the list of processes).
-    #[arg(long, value_name = "NAME")]
-    pub(crate) api_key_env: String,
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
     /// The customer that the rows are written under.
     #[arg(long, value_name = "ID", default_value = "default")]
     pub(crate) customer: String,
@@ -198,6 +196,20 @@ pub(crate) struct SyncArgs {
     /// Print the summary as JSON and no progress.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What an account is connected with. The secret itself would be in the list of processes.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SecretArgs {
+    /// The name of the environment variable that holds the account's API key (not the key: it would
+    /// be in the list of processes).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_key_env: Option<String>,
+    /// The name of the environment variable that holds a refresh token of the account, for a provider
+    /// that is connected by OAuth.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) refresh_token_env: Option<String>,
 }
 
 #[derive(Args)]

@@ -2,7 +2,8 @@
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
-use syncline_sim::{Match, Simulator};
+use syncline_model::{Clock as _, SystemClock};
+use syncline_sim::{Match, Options, RunningSimulator, Simulator};
 use tokio::process::Command;
 
 use crate::support::{
@@ -160,6 +161,10 @@ async fn what_can_not_be_is_refused_before_anything_is_asked(database: Database)
         (["--objects", ""], "one of user, mailbox"),
         (["--objects", "contact,deal"], "unknown object 'deal'"),
         (["--provider", "hubspot"], "unknown provider 'hubspot'"),
+        (
+            ["--provider", "outreach"],
+            "outreach is connected by OAuth: use --refresh-token-env",
+        ),
     ] {
         let output = command(&database, &apollo.base_url(), MASTER_KEY)
             .args(args)
@@ -194,12 +199,121 @@ async fn a_key_in_the_place_of_its_variable_is_not_repeated() {
     assert!(!error.contains("the-key-itself"), "{error}");
 }
 
+/// A provider that is connected by OAuth, with its simulator.
+struct ByToken {
+    name: &'static str,
+    sim: RunningSimulator,
+}
+
+/// Without its limit of one pair of tokens a minute.
+fn outreach(people: usize) -> Options {
+    let mut options = Options::outreach(people);
+    options.outreach.switches.refresh_throttle = false;
+    options
+}
+
+impl ByToken {
+    async fn start(name: &'static str, options: Options) -> Self {
+        let sim = Simulator::start(options).await.unwrap();
+        Self { name, sim }
+    }
+
+    /// Without an OAuth application.
+    fn command(&self, database: &Database, refresh_token: &str) -> Command {
+        let base = self.sim.base_url();
+        let mut command = of_database(database);
+        command
+            .args(["--provider", self.name, "--refresh-token-env", "TOKEN"])
+            .env("TOKEN", refresh_token)
+            .env(self.setting("BASE_URL"), &base)
+            .env(self.setting("TOKEN_URL"), format!("{base}/oauth/token"));
+        command
+    }
+
+    async fn sync(&self, database: &Database, refresh_token: &str) -> Result<Value, String> {
+        let mut command = self.command(database, refresh_token);
+        for part in ["id", "secret"] {
+            let value = match part {
+                "id" => format!("sim-{}-client", self.name),
+                _ => format!("sim-{}-secret", self.name),
+            };
+            let setting = self.setting(&format!("OAUTH__CLIENT_{}", part.to_uppercase()));
+            command.env(setting, value);
+        }
+        done(&mut command).await
+    }
+
+    fn setting(&self, rest: &str) -> String {
+        format!("SYNCLINE_PROVIDERS__{}__{rest}", self.name.to_uppercase())
+    }
+
+    fn token_requests(&self) -> usize {
+        self.sim.ledger().requests_to("/oauth/token").len()
+    }
+}
+
+#[apply(on_both_databases)]
+async fn a_refresh_token_is_exchanged_once_and_what_replaces_it_is_stored(database: Database) {
+    for (name, options) in [
+        ("outreach", outreach(60)),
+        ("salesloft", Options::salesloft(60)),
+    ] {
+        let provider = ByToken::start(name, options).await;
+        let token = format!("sim-{name}-refresh");
+        let summary = provider.sync(&database, &token).await.unwrap();
+        assert_eq!(summary["objects"]["contact"]["created"], 60, "{name}");
+        let again = provider.sync(&database, &token).await.unwrap();
+        assert_eq!(again["objects"]["contact"]["unchanged"], 60, "{name}");
+        assert_eq!(provider.token_requests(), 1, "{name}");
+
+        // The token of the environment is worth nothing any more.
+        provider.sim.edit(0, |team| {
+            team.expire_access_tokens(SystemClock::default().now());
+        });
+        provider.sync(&database, &token).await.unwrap();
+        assert_eq!(provider.token_requests(), 2, "{name}");
+    }
+}
+
+#[apply(on_both_databases)]
+async fn another_refresh_token_is_taken_once_the_authorization_has_ended(database: Database) {
+    let outreach = ByToken::start("outreach", outreach(20)).await;
+    let token = "sim-outreach-refresh";
+    outreach.sync(&database, token).await.unwrap();
+    outreach.sim.edit(0, |team| team.revoke_tokens(None));
+    let error = outreach.sync(&database, token).await.unwrap_err();
+    assert!(error.contains("the authorization has ended"), "{error}");
+    let error = outreach.sync(&database, token).await.unwrap_err();
+    assert!(error.contains("invalid_grant"), "{error}");
+    assert!(!error.contains(token), "no token is printed: {error}");
+    let pair = outreach.sim.edit(0, |team| {
+        let user = team.user_ids().remove(0);
+        team.grant_tokens(SystemClock::default().now(), &user, None)
+    });
+    let summary = outreach.sync(&database, &pair.refresh).await.unwrap();
+    assert_eq!(summary["objects"]["contact"]["unchanged"], 20);
+}
+
+#[apply(on_both_databases)]
+async fn without_an_oauth_application_the_settings_are_named(database: Database) {
+    let salesloft = ByToken::start("salesloft", Options::salesloft(1)).await;
+    let token = "sim-salesloft-refresh";
+    let mut command = salesloft.command(&database, token);
+    let error = done(&mut command).await.unwrap_err();
+    let setting = "SYNCLINE_PROVIDERS__SALESLOFT__OAUTH__CLIENT_ID";
+    assert!(error.contains(setting), "{error}");
+    assert!(salesloft.sim.ledger().is_empty());
+    let connections = "SELECT count(*) FROM connections";
+    assert_eq!(database.count(connections).await, 0);
+}
+
 async fn sync(database: &Database, apollo: &str, key: &str) -> Result<Value, String> {
-    let output = command(database, apollo, key)
-        .arg("--json")
-        .output()
-        .await
-        .unwrap();
+    done(&mut command(database, apollo, key)).await
+}
+
+/// The summary of a `sync`, or what it says instead.
+async fn done(command: &mut Command) -> Result<Value, String> {
+    let output = command.arg("--json").output().await.unwrap();
     if output.status.success() {
         Ok(serde_json::from_slice(&output.stdout).unwrap())
     } else {
@@ -209,15 +323,22 @@ async fn sync(database: &Database, apollo: &str, key: &str) -> Result<Value, Str
 }
 
 fn command(database: &Database, apollo: &str, key: &str) -> Command {
+    let mut command = of_database(database);
+    command
+        .args(["--api-key-env", "KEY"])
+        .env("KEY", key)
+        .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo);
+    command
+}
+
+fn of_database(database: &Database) -> Command {
     let mut command = syncline();
     if database.is_postgres {
         command.env("SYNCLINE_ENCRYPTION_KEY", ENCRYPTION_KEY);
     }
     command
-        .args(["sync", "--api-key-env", "KEY"])
-        .env("KEY", key)
+        .arg("sync")
         .env("SYNCLINE_DATABASE_URL", &database.url)
-        .env("SYNCLINE_DATA_DIR", database.data_dir())
-        .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo);
+        .env("SYNCLINE_DATA_DIR", database.data_dir());
     command
 }

@@ -33,8 +33,16 @@ them (POST /mgmt/v2/syncs/_resume). If `serve` syncs the connection, everything 
 and the schedule doesn't change. A `serve` on the same database doesn't work on these runs. Ctrl-C
 stops after the page in progress, and the next `sync` continues there.
 
+A refresh token has to belong to the OAuth application of the settings (or of the provider in the
+database, if it has one). It is exchanged once, when the account is connected, and may be worth
+nothing after that: the tokens that replace it are stored with the connection, and a later `sync` of
+the same customer uses those. The variable is read again only if the authorization has ended.
+
   APOLLO_KEY=… syncline sync --api-key-env APOLLO_KEY
   syncline sync --api-key-env APOLLO_KEY --customer acme --objects user,contact --json
+  SYNCLINE_PROVIDERS__OUTREACH__OAUTH__CLIENT_ID=… \\
+  SYNCLINE_PROVIDERS__OUTREACH__OAUTH__CLIENT_SECRET=… \\
+  OUTREACH_TOKEN=… syncline sync --provider outreach --refresh-token-env OUTREACH_TOKEN
 
 ",
     settings!()

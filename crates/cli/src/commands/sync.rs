@@ -6,6 +6,7 @@
 
 mod connect;
 mod progress;
+mod secret;
 mod summary;
 
 use std::{
@@ -15,14 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
-use syncline_engine::{EngineConfig, ForegroundEnd};
+use anyhow::{Context as _, bail};
+use syncline_engine::{Engine, EngineConfig, ForegroundEnd};
 use syncline_model::{Object, StateName};
 use syncline_store::{Connection, PageRequest, Sync, SyncFilter, SyncRun};
 
 use self::{
-    connect::connect,
+    connect::{Account, connect},
     progress::{Progress, Watched},
+    secret::Secret,
     summary::{Summary, print},
 };
 use crate::{
@@ -45,29 +47,36 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     if args.json || std::env::var_os("RUST_LOG").is_some() || config.log.format == LogFormat::Json {
         logging::init(config.log.format);
     }
-    let provider = compose::connect_providers(&config)?
-        .named(&args.provider)?
-        .name();
+    let providers = compose::connect_providers(&config)?;
+    let provider = providers.named(&args.provider)?;
     let chosen = chosen_objects(&args.objects)?;
     let customer_chars = args.customer.chars().count();
     if !(1..=MAX_CUSTOMER_ID_CHARS).contains(&customer_chars) || args.customer.contains('\0') {
         bail!("--customer must have 1 to {MAX_CUSTOMER_ID_CHARS} characters");
     }
-    // The argument may be the key itself by mistake, so it is not printed.
-    let api_key = std::env::var(&args.api_key_env)
-        .ok()
-        .filter(|key| !key.trim().is_empty())
-        .context(
-            "--api-key-env takes the name of an environment variable, and that variable is not \
-             set: export it with the account's API key",
-        )?;
+    let secret = Secret::of(&args.secret, &**provider)?;
     let parts = Parts::open(&config, Exclusive::No).await?;
-    let connection = connect(&parts, &args.customer, provider, &api_key.into()).await?;
+    let engine = parts.engine(EngineConfig {
+        worker_name: compose::worker_name("sync", &*parts.clock, &parts.ids),
+        ..EngineConfig::default()
+    });
+    let account = Account {
+        customer_id: &args.customer,
+        provider: &**provider,
+    };
+    let connection = connect(&parts, &engine, &account, &secret).await?;
     let objects = configured_objects(&parts, &connection, chosen, !args.objects.is_empty()).await?;
 
     let began = Instant::now();
     // Boxed, because it is large.
-    let runs = Box::pin(read(&parts, &connection, &objects, args.json, &mut signals)).await?;
+    let mut progress = Progress::new(&objects, args.json);
+    let reading = Reading {
+        parts: &parts,
+        engine: &engine,
+        connection: &connection,
+        objects: &objects,
+    };
+    let runs = Box::pin(reading.read(&mut progress, &mut signals)).await?;
     print(&Summary::new(&runs, began.elapsed()), args.json)?;
     parts.store.close().await;
     match runs.iter().find(|run| run.state != StateName::Succeeded) {
@@ -109,38 +118,44 @@ async fn configured_objects(
     }
 }
 
-/// Reads each object once and returns the runs.
-async fn read(
-    parts: &Parts,
-    connection: &Connection,
-    objects: &[Object],
-    quiet: bool,
-    signals: &mut Signals,
-) -> anyhow::Result<Vec<SyncRun>> {
-    let engine = parts.engine(EngineConfig {
-        worker_name: compose::worker_name("sync", &*parts.clock, &parts.ids),
-        ..EngineConfig::default()
-    });
-    let started = Started::default();
-    let mut progress = Progress::new(objects, quiet);
-    let mut reading = pin!(engine.read_in_foreground(connection, objects, |run_id| {
-        started.note(run_id);
-    }));
-    let end = tokio::select! {
-        end = &mut reading => end?,
-        never = watch(parts, connection, &started, &mut progress) => match never {},
-        () = signals.received() => {
-            engine.shutdown();
-            let stopped = tokio::time::timeout(SHUTDOWN_TIMEOUT, reading).await;
-            stopped.unwrap_or(Ok(ForegroundEnd::Interrupted))?
-        }
-    };
-    progress.show(&look(parts, connection, &started).await?);
-    progress.end();
-    match end {
-        ForegroundEnd::Done => runs_of(parts, connection, &started).await,
-        ForegroundEnd::Interrupted => {
-            bail!("interrupted: run the same command again to continue")
+/// What is read.
+struct Reading<'a> {
+    parts: &'a Parts,
+    engine: &'a Engine,
+    connection: &'a Connection,
+    objects: &'a [Object],
+}
+
+impl Reading<'_> {
+    /// Reads each object once and returns the runs.
+    async fn read(
+        &self,
+        progress: &mut Progress,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Vec<SyncRun>> {
+        let (parts, engine, connection) = (self.parts, self.engine, self.connection);
+        let started = Started::default();
+        let mut reading = pin!(
+            engine.read_in_foreground(connection, self.objects, |run_id| {
+                started.note(run_id);
+            })
+        );
+        let end = tokio::select! {
+            end = &mut reading => end?,
+            never = watch(parts, connection, &started, progress) => match never {},
+            () = signals.received() => {
+                engine.shutdown();
+                let stopped = tokio::time::timeout(SHUTDOWN_TIMEOUT, reading).await;
+                stopped.unwrap_or(Ok(ForegroundEnd::Interrupted))?
+            }
+        };
+        progress.show(&look(parts, connection, &started).await?);
+        progress.end();
+        match end {
+            ForegroundEnd::Done => runs_of(parts, connection, &started).await,
+            ForegroundEnd::Interrupted => {
+                bail!("interrupted: run the same command again to continue")
+            }
         }
     }
 }
