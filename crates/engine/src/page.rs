@@ -374,6 +374,7 @@ impl Engine {
         facts.rejected_without_id += without_id(true);
         facts.carried_rejected_without_id += without_id(false);
         facts.returned += page.returned;
+        facts.may_have_shifted |= page.may_have_shifted;
         facts
     }
 

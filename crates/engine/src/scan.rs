@@ -230,6 +230,7 @@ impl Engine {
                     run,
                     coverage,
                     num_records_synced,
+                    repeated,
                     ..
                 } = own;
                 endings.push(Ending {
@@ -240,6 +241,8 @@ impl Engine {
                     num_records_synced,
                     empty_answer,
                     resumable,
+                    // Others have slipped by meanwhile, and nothing says which.
+                    reads_again: scan.checkpoint.facts.may_have_shifted && repeated > 0,
                 });
             }
             match self

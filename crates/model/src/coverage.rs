@@ -77,6 +77,8 @@ pub struct ScanFacts {
     pub rejected_without_id: i64,
     /// The same for records embedded in those of the scanned object.
     pub carried_rejected_without_id: i64,
+    /// Records may have slipped by between two pages; if so, others were seen twice.
+    pub may_have_shifted: bool,
 }
 
 /// The distinct records that a scan saw, and how many it saw again.

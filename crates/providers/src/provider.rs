@@ -178,6 +178,9 @@ pub struct Page {
     pub provider_time: Option<Time>,
     /// Whether pages are in the order of creation, so that new records go behind the last one.
     pub has_order: bool,
+    /// Whether a record may have slipped by since the page before, because another one moved behind this
+    /// page. That one is seen twice then.
+    pub may_have_shifted: bool,
 }
 
 /// The result of a lookup.

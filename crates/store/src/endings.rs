@@ -27,6 +27,8 @@ pub struct Ending {
     pub absence: Absence,
     /// It failed for a transient reason: the next run may continue from its checkpoint.
     pub resumable: bool,
+    /// The next run begins where this one did, because this one may have missed records.
+    pub reads_again: bool,
 }
 
 /// What it means that two complete scans in a row don't see a row.
@@ -154,7 +156,7 @@ impl Store {
         if succeeded {
             self.delete_older_pages(tx, &ending.run, coverage.reached_end())
                 .await?;
-            self.note_coverage(tx, scan, &ending.run, coverage).await?;
+            self.note_coverage(tx, scan, ending, coverage).await?;
         }
         let event = sync_complete(
             &ending.run,
@@ -172,7 +174,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         scan: &Scan,
-        run: &ScanRun,
+        ending: &Ending,
         coverage: &Coverage,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
@@ -184,10 +186,14 @@ impl Store {
             coverage.verdict,
             Verdict::Complete | Verdict::Drifted | Verdict::Incremental
         );
-        let watermark = scan.checkpoint.watermark.as_ref();
+        let watermark = if ending.reads_again {
+            scan.checkpoint.since.as_ref()
+        } else {
+            scan.checkpoint.watermark.as_ref()
+        };
         let watermark = watermark.filter(|_| has_read_all);
         run!(tx, |c| sqlx::query(SQL)
-            .bind(&run.sync_id)
+            .bind(&ending.run.sync_id)
             .bind(Json(coverage))
             .bind(watermark.map(|watermark| watermark.0.as_str()))
             .bind(coverage.verdict == Verdict::Incremental)

@@ -44,6 +44,7 @@ impl Rolodex {
             usage: Vec::new(),
             provider_time: None,
             has_order: false,
+            may_have_shifted: false,
         }
     }
 }

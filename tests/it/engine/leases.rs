@@ -106,6 +106,7 @@ async fn a_worker_that_lost_its_lease_commits_nothing(database: Database) {
             num_records_synced: 0,
             empty_answer: true,
             resumable: false,
+            reads_again: false,
         };
         let found = LookupOutcome::Found;
         let lost = |result: Result<(), StoreError>| {

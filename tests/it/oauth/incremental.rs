@@ -107,6 +107,42 @@ async fn changes_of_one_moment_are_all_read(database: Database) {
     assert_eq!(newest(&app).await, incremental(320, 320));
 }
 
+/// Of a whole page with one time somebody changes one before the next page is read, so that another one
+/// takes its place on the page that was read.
+#[apply(on_both_databases)]
+async fn a_change_that_slipped_by_is_read_by_the_next_run(database: Database) {
+    let app = connected(SALESLOFT, database, 250, 24).await;
+    app.clock.advance(TimeDelta::minutes(20));
+    let ids = contact_ids(&app);
+    change(&app, &ids);
+    let (clock, first) = (app.clock.clone(), ids[0].clone());
+    let mut edit = Some(move |team: &mut Team| {
+        clock.advance(TimeDelta::seconds(5));
+        team.log_call(clock.now(), &first).unwrap();
+    });
+    app.apollo.on_request(move |asked, team| {
+        if asked.action == "people/list"
+            && asked.page == 2
+            && let Some(edit) = edit.take()
+        {
+            edit(team);
+        }
+    });
+    app.after(TimeDelta::minutes(40)).await;
+    assert_eq!(newest(&app).await.0, "incremental");
+    app.after(TimeDelta::hours(1)).await;
+    assert_eq!(newest(&app).await.0, "incremental");
+    let rows = app.all_records("contacts?include_raw_data=true").await;
+    for truth in app.apollo.simulator().read(0, Team::contacts) {
+        let id = json!(truth["id"].to_string());
+        let row = rows.iter().find(|row| row["id"] == id);
+        assert_eq!(row.unwrap()["raw_data"], truth);
+    }
+    // Everything is read, so the run after that one begins where that one did.
+    app.after(TimeDelta::hours(1)).await;
+    assert_eq!(newest(&app).await, incremental(0, 0));
+}
+
 /// What was changed while the run before read, or a little earlier, is read by the next one.
 #[apply(on_both_databases)]
 async fn a_change_just_before_the_last_run_is_read_again(database: Database) {

@@ -220,6 +220,7 @@ impl Apollo {
                 usage,
                 provider_time: response.date(),
                 has_order: listing.has_order,
+                may_have_shifted: false,
                 ..page
             }),
             Err(unusable) => Err(unusable

@@ -76,6 +76,7 @@ pub(super) fn page_of(
         usage: Vec::new(),
         provider_time: None,
         has_order: false,
+        may_have_shifted: false,
     })
 }
 

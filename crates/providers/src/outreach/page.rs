@@ -73,6 +73,7 @@ pub(super) fn page_of(
         usage: Vec::new(),
         provider_time: None,
         has_order,
+        may_have_shifted: false,
     })
 }
 

@@ -90,6 +90,7 @@ pub(super) fn page_of(
         usage: Vec::new(),
         provider_time: None,
         has_order: walk.has_order(),
+        may_have_shifted: walk.may_have_shifted(place),
     })
 }
 

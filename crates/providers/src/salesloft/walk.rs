@@ -12,7 +12,7 @@
 //! - Memberships have no such order. In that of the last change a changed record moves to the end,
 //!   which shifts the pages behind its old place; so each page is a window of its own. A membership
 //!   that changes meanwhile is seen twice. One can be missed only where a whole page of them has one
-//!   time, and then another is seen twice.
+//!   time, and then another is seen twice. The run after such a read begins where that one did.
 //! - What changed since a time is read like memberships, in a first window that begins at that time.
 //! - Cadences have no filter by creation, and users none by any time. Neither has enough records for
 //!   expensive pages: they are read by number, cadences in the order of creation, users by id.
@@ -95,6 +95,12 @@ impl Walk {
     /// are given in the order of creation is likely, but not documented.
     pub(super) fn has_order(self) -> bool {
         self.sort_by == "created_at"
+    }
+
+    /// Whether the page before belongs to the same window, and records of that one may have moved
+    /// since: a whole page of them had one time.
+    pub(super) fn may_have_shifted(self, place: &Place) -> bool {
+        self.windows.is_some_and(|windows| windows.moves) && place.page > 1
     }
 
     /// The filter for the window of a page, unless it is the first one.
