@@ -150,7 +150,7 @@ impl Engine {
         PermitRequest {
             endpoint: provider.endpoint(Call::List(scan.object)),
             records,
-            cost: provider.cost_of_page(page_at(checkpoint)),
+            cost: provider.cost_of_page(scan.object, page_at(checkpoint)),
             limits,
             interactive: false,
             answer_within: TimeDelta::from_std(ANSWER_WITHIN).unwrap_or(TimeDelta::MAX),

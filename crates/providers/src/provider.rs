@@ -47,7 +47,7 @@ pub trait Provider: Send + Sync {
 
     /// What a page takes of its endpoint's request windows, where the provider counts something else
     /// than requests.
-    fn cost_of_page(&self, _request: ListRequest<'_>) -> i64 {
+    fn cost_of_page(&self, _object: Object, _request: ListRequest<'_>) -> i64 {
         1
     }
 

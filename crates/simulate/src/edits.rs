@@ -19,11 +19,12 @@ struct Kind {
 }
 
 /// What happens at providers that customers connect to by OAuth. Nobody is hidden at Salesloft, where
-/// nothing tells that from a deletion; trash is Outreach's.
+/// nothing tells that from a deletion; trash is Outreach's, and steps that are disabled Salesloft's.
 #[rustfmt::skip]
 const MORE_KINDS: &[Kind] = &[
     Kind { weight: 8,  changes: OF_CONTACTS,  make: trash_contact },
     Kind { weight: 6,  changes: OF_STATES,    make: enrol_many },
+    Kind { weight: 3,  changes: OF_SEQUENCES, make: switch_step },
 ];
 
 const OF_CONTACTS: &[Object] = &[Object::Contact, Object::SequenceState, Object::Account];
@@ -224,6 +225,22 @@ fn trash_contact(world: &World, dice: &mut Dice, team: usize) -> bool {
     }
     let id = any_live(world, dice, team, Object::Contact);
     id.is_some_and(|id| world.edit(team, |team, now| team.trash_contact(now, &id).is_ok()))
+}
+
+/// Enables or disables a step, which its sequence doesn't show.
+fn switch_step(world: &World, dice: &mut Dice, team: usize) -> bool {
+    if world.provider.dialect != Dialect::Salesloft {
+        return false;
+    }
+    let sequence = any_live(world, dice, team, Object::Sequence);
+    let steps = sequence.map_or_else(Vec::new, |id| {
+        world.read(team, |team| team.step_ids_of(&id))
+    });
+    let step = dice.pick(&steps);
+    step.is_some_and(|(id, enabled)| {
+        let switched = world.edit(team, |team, _| team.enable_step(id, !enabled));
+        switched.is_ok()
+    })
 }
 
 fn change_state(world: &World, dice: &mut Dice, team: usize) -> bool {

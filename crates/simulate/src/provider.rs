@@ -130,6 +130,8 @@ const SALESLOFT: SimulatedProvider = SimulatedProvider {
     lists: &[
         ("/v2/users", Object::User),
         ("/v2/cadences", Object::Sequence),
+        // A scan of cadences reads their steps first.
+        ("/v2/steps", Object::Sequence),
         ("/v2/accounts", Object::Account),
         ("/v2/people", Object::Contact),
         ("/v2/cadence_memberships", Object::SequenceState),

@@ -135,7 +135,9 @@ impl ToProvider {
         let reply = world.sim.respond(at, &sent.request);
         faults.clear();
         let exchange = world.sim.ledger().requests().pop();
-        let records = exchange.as_ref().map_or(0, |it| it.records);
+        // Steps are no records of an object.
+        let read = exchange.as_ref().filter(|it| it.reads_records());
+        let records = read.map_or(0, |it| it.records);
         let refused = matches!(
             struck.as_ref().map(|armed| &armed.action),
             Some(Action::Answer { .. } | Action::RateLimited { .. } | Action::KeyRevoked)

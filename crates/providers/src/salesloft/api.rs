@@ -12,7 +12,7 @@ use super::{
     walk::{Place, Walk},
 };
 use crate::{
-    answer,
+    answer::{self, Unusable},
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
     json::{self, Fields},
@@ -174,10 +174,7 @@ impl Salesloft {
                 provider_time: response.date(),
                 ..page
             }),
-            Err(unusable) => Err(unusable
-                .into_error(PROVIDER, &response)
-                .with_usage(usage)
-                .without_secret(session.credentials().sent_secret())),
+            Err(unusable) => Err(self::unusable(session, &response, unusable)),
         }
     }
 
@@ -219,6 +216,18 @@ fn team_of(text: &str) -> Result<Option<String>, String> {
 /// A request that is not sent, because Salesloft has nothing like it.
 pub(super) fn unsupported(message: &str) -> ProviderError {
     ProviderError::new(ErrorKind::Rejected, None, message).with_records(0)
+}
+
+/// The error for a success that is no page.
+pub(super) fn unusable(
+    session: &Session<'_>,
+    response: &Response,
+    unusable: Unusable,
+) -> ProviderError {
+    unusable
+        .into_error(PROVIDER, response)
+        .with_usage(usage::usage_of(response))
+        .without_secret(session.credentials().sent_secret())
 }
 
 pub(super) fn unreadable(response: &Response, reason: &str) -> ProviderError {

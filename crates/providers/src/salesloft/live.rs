@@ -34,7 +34,11 @@ impl LiveReads for Salesloft {
         object: Object,
         ask: LivePageRequest<'_>,
     ) -> Result<LivePage, ProviderError> {
-        self.live_page(session, (object, &[]), ask).await
+        let mut page = self.live_page(session, (object, &[]), ask).await?;
+        if object == Object::Sequence && !page.records.scanned().is_empty() {
+            self.all_steps(session).await?.tell(&mut page.records);
+        }
+        Ok(page)
     }
 
     async fn get_live(
@@ -43,7 +47,10 @@ impl LiveReads for Salesloft {
         object: Object,
         id: &str,
     ) -> Result<Records, ProviderError> {
-        self.record(session, object, id).await
+        match object {
+            Object::Sequence => self.cadence(session, id).await,
+            _ => self.record(session, object, id).await,
+        }
     }
 
     async fn get_sequence(

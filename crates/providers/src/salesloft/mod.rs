@@ -1,7 +1,8 @@
 //! Salesloft: what it supports, and how it is read and written.
 //!
 //! `api.rs` has the endpoints, `walk.rs` the way through a list, `page.rs` the list responses,
-//! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps;
+//! `lookup.rs` look-ups by id, `live.rs` what callers read, `steps.rs` a cadence's steps,
+//! `step_counts.rs` how many each cadence has;
 //! `mapping.rs` maps records. `fields.rs` builds the bodies of writes, `creation.rs` creates nothing
 //! twice; `write.rs` has accounts and people, with `person.rs`; `sequence_write.rs` and
 //! `steps_import.rs` have cadences, `enrol.rs` who is on them, `tasks.rs` tasks. `error.rs` classifies
@@ -24,6 +25,7 @@ mod page;
 mod person;
 mod sequence;
 mod sequence_write;
+mod step_counts;
 mod steps;
 mod steps_import;
 mod tasks;
@@ -133,7 +135,10 @@ impl Provider for Salesloft {
         api::COUNTED_AS
     }
 
-    fn cost_of_page(&self, request: ListRequest<'_>) -> i64 {
+    fn cost_of_page(&self, object: Object, request: ListRequest<'_>) -> i64 {
+        if object == Object::Sequence {
+            return step_counts::points_of_scan(request).into();
+        }
         let place = Place::of(request, api::PER_PAGE);
         place.map_or(1, |place| cost::points_of_page(place.page).into())
     }
@@ -164,6 +169,9 @@ impl Provider for Salesloft {
         request: ListRequest<'_>,
     ) -> Result<Page, ProviderError> {
         let session = Session::unmetered(credentials);
+        if object == Object::Sequence {
+            return self.scan_cadences(&session, request).await;
+        }
         self.read_page(&session, (object, &[]), request, api::PER_PAGE)
             .await
     }

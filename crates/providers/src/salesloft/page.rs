@@ -54,6 +54,33 @@ impl Paging {
     }
 }
 
+/// The records of a page, and its paging.
+fn read<'a>(text: &'a str, place: &Place) -> Result<(Vec<&'a RawValue>, Paging), Unusable> {
+    let envelope: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| Unusable::Unreadable(error.to_string()))?;
+    let items = envelope
+        .data
+        .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
+    page_size_kept(items.len(), place.size)?;
+    Ok((items, Paging::of(envelope.metadata)))
+}
+
+/// The records of a page that are no common records, and whether there is a page after it. Nothing else
+/// would notice that they are missing.
+pub(super) fn items_of<'a>(
+    text: &'a str,
+    place: &Place,
+) -> Result<(Vec<&'a RawValue>, bool), Unusable> {
+    let (items, paging) = read(text, place)?;
+    let before = place.so_far(0);
+    if items.is_empty() && paging.total_count.is_some_and(|total| total > before) {
+        let reason = "it is empty, although there are more by its own count";
+        return Err(Unusable::Unreadable(reason.to_owned()));
+    }
+    let more = paging.promises_more(place, items.len());
+    Ok((items, more))
+}
+
 /// Only the page itself: the caller adds what else the response has (usage, time).
 pub(super) fn page_of(
     text: &str,
@@ -61,12 +88,7 @@ pub(super) fn page_of(
     walk: Walk,
     place: &Place,
 ) -> Result<Page, Unusable> {
-    let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| Unusable::Unreadable(error.to_string()))?;
-    let items = envelope
-        .data
-        .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
-    page_size_kept(items.len(), place.size)?;
+    let (items, paging) = read(text, place)?;
     let rows = walk.rows(place, &items);
     filter_kept(place, &rows)?;
     let new: Vec<&RawValue> = rows
@@ -74,7 +96,6 @@ pub(super) fn page_of(
         .filter(|row| !place.has_seen(row))
         .map(|row| row.raw)
         .collect();
-    let paging = Paging::of(envelope.metadata);
     let more = paging.promises_more(place, rows.len());
     let mapped = mapping::map_page(object, &new);
     Ok(Page {

@@ -166,3 +166,24 @@ fn only_lists_in_the_order_of_creation_say_so() {
         assert_eq!(page.has_order, expected, "{object}");
     }
 }
+
+#[test]
+fn an_empty_page_of_steps_is_no_end_before_the_total_is_met() {
+    let items = |page: u32, count: u32, paging: &str| {
+        let metadata = format!(r#"{{"paging":{paging}}}"#);
+        let text = list(&records(0..count), &metadata);
+        let read = items_of(&text, &at(page, None));
+        read.map(|(items, more)| (items.len(), more))
+    };
+    assert_eq!(items(1, 0, r#"{"total_count":0}"#), Ok((0, false)));
+    assert_eq!(items(2, 0, r#"{"total_count":100}"#), Ok((0, false)));
+    assert_eq!(items(1, 3, r#"{"total_count":3}"#), Ok((3, false)));
+    assert_eq!(items(1, 100, r#"{"total_count":101}"#), Ok((100, true)));
+    for (page, total) in [(1, 35), (2, 101)] {
+        let paging = format!(r#"{{"next_page":null,"total_count":{total}}}"#);
+        assert!(matches!(
+            items(page, 0, &paging),
+            Err(Unusable::Unreadable(_))
+        ));
+    }
+}

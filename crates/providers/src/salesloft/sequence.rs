@@ -22,7 +22,7 @@ pub(super) fn map(item: Item<'_>) -> Record<Sequence> {
         is_enabled: !is_draft && !is_archived,
         name: read.text("name"),
         tags: read.members("tags", |tag| text_of("tags", tag).ok()),
-        // A cadence doesn't say how many steps it has; only the list of all steps does.
+        // A cadence doesn't say it; `step_counts.rs` adds it.
         num_steps: 0,
         metrics: metrics(read),
         is_archived,

@@ -61,7 +61,7 @@ impl SequenceWrites for Salesloft {
             let warning = "Salesloft takes no tags with a new cadence: tags were not set";
             wrote.warnings.push(warning.to_owned());
         }
-        match self.record(session, Object::Sequence, &wrote.id).await {
+        match self.cadence(session, &wrote.id).await {
             Ok(records) => wrote.records = Some(records),
             Err(error) => wrote
                 .warnings

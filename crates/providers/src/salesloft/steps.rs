@@ -4,7 +4,7 @@
 //! for each of them. Disabled steps are left out.
 
 use syncline_model::{
-    Common, Object, Sequence,
+    Common, Object, Records, Sequence,
     draft::StepKind,
     live::{SequenceStep, StepTemplate},
 };
@@ -12,6 +12,7 @@ use syncline_model::{
 use super::{
     PROVIDER, Salesloft,
     api::{Endpoint, PER_PAGE, unreadable},
+    step_counts::tell,
 };
 use crate::{
     capabilities::SequenceWithSteps,
@@ -72,8 +73,23 @@ impl Salesloft {
             self.exported_steps(session, id).await?
         };
         let steps = joined(listed, exported);
-        sequence.fields.num_steps = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+        tell(&mut sequence, number_of(&steps));
         Ok(SequenceWithSteps { sequence, steps })
+    }
+
+    /// A cadence with the number of its steps.
+    pub(super) async fn cadence(
+        &self,
+        session: &Session<'_>,
+        id: &str,
+    ) -> Result<Records, ProviderError> {
+        let mut cadences = Sequence::of(self.record(session, Object::Sequence, id).await?);
+        let mut steps = self.listed_steps(session, id).await?;
+        steps.retain(|step| !step.is_disabled);
+        for cadence in &mut cadences {
+            tell(cadence, number_of(&steps));
+        }
+        Ok(Records::Sequences(cadences))
     }
 
     async fn listed_steps(
@@ -123,6 +139,10 @@ impl Salesloft {
             Ok(steps)
         })
     }
+}
+
+fn number_of<T>(steps: &[T]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
 }
 
 fn within<T>(

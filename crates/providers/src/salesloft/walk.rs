@@ -16,6 +16,7 @@
 //! - What changed since a time is read like memberships, in a first window that begins at that time.
 //! - Cadences have no filter by creation, and users none by any time. Neither has enough records for
 //!   expensive pages: they are read by number, cadences in the order of creation, users by id.
+//!   Before the cadences their steps are read; see `step_counts.rs`.
 
 use std::fmt;
 
@@ -166,24 +167,28 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(request: ListRequest<'_>, size: u32) -> Result<Self, ProviderError> {
-        let unreadable = |error: &dyn fmt::Display| {
-            let message = format!("the place of the page can't be read: {error}");
-            ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
-        };
         let Some(token) = request.token else {
             let since = |Watermark(time): &Watermark| {
-                microseconds(time).ok_or_else(|| unreadable(&"its watermark is not a time"))
+                microseconds(time).ok_or_else(|| unreadable_place(&"its watermark is not a time"))
             };
             return Ok(Self {
                 from: request.since.map(since).transpose()?,
-                page: request.page,
-                before: 0,
-                seen: Vec::new(),
-                size,
+                ..Self::numbered(request.page, size)
             });
         };
-        let place: Self = serde_json::from_str(token).map_err(|error| unreadable(&error))?;
+        let place: Self = serde_json::from_str(token).map_err(|error| unreadable_place(&error))?;
         Ok(Self { size, ..place })
+    }
+
+    /// A page of the whole list.
+    pub(super) fn numbered(page: u32, size: u32) -> Self {
+        Self {
+            from: None,
+            page,
+            before: 0,
+            seen: Vec::new(),
+            size,
+        }
     }
 
     /// In the first window the page's number says it all.
@@ -230,6 +235,12 @@ impl Place {
             size: self.size,
         }
     }
+}
+
+/// Nothing is sent for a place that makes no sense.
+pub(super) fn unreadable_place(error: &dyn fmt::Display) -> ProviderError {
+    let message = format!("the place of the page can't be read: {error}");
+    ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
 }
 
 /// A record of a page before it is mapped.

@@ -15,7 +15,7 @@ use syncline_sim::{Action, Fault, Match, Simulator, Team};
 use crate::support::{READ, first_user, ids_of, now, refused, states, truth, usual, with};
 
 /// Every page of an object, read as the engine reads them.
-async fn pages(salesloft: &Arc<dyn Provider>, object: Object) -> Vec<Page> {
+pub(crate) async fn pages(salesloft: &Arc<dyn Provider>, object: Object) -> Vec<Page> {
     let (mut pages, mut page, mut token) = (Vec::new(), 1, None);
     loop {
         let request = ListRequest {
@@ -71,7 +71,8 @@ async fn every_object_is_read_to_its_end() {
         let expected = truth(&sim, object);
         assert!(!expected.is_empty(), "{object}");
         let total = i64::try_from(expected.len()).unwrap();
-        for page in &pages {
+        // The first pages of cadences are their steps.
+        for page in pages.iter().filter(|page| page.served > 0) {
             assert_eq!(page.reported_total, Some(total), "{object}");
             assert_eq!(page.rejected, [], "{object}");
             assert_eq!(page.provider_time, Some(now()), "{object}");

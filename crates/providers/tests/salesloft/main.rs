@@ -12,4 +12,5 @@ mod access;
 mod lists;
 mod live;
 mod oauth;
+mod steps;
 mod support;

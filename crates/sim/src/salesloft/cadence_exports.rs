@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Call;
 use super::cadences::{EXTRAS, extra, is_teams};
 use super::refusal::{Answer, Refusal};
-use super::steps::{day, group, is_enabled, kind, name};
+use super::steps::{day, group, kind, name};
 use crate::world::Team;
 use crate::world::sequence::Sequence;
 use crate::world::step::{Step, Touch};
@@ -75,7 +75,7 @@ fn shown(team: &Team, cadence: &Sequence, step: &Step) -> Json {
         _ => ("Other", json!({"instructions": step.note})),
     };
     json!({
-        "enabled": is_enabled(step),
+        "enabled": step.is_enabled(),
         "name": name(step),
         "type": word,
         "type_settings": settings,

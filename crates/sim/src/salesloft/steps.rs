@@ -79,7 +79,7 @@ impl<'t> Item<'t> for StepRow<'t> {
         record
             .time("created_at", step.created_at)
             .time("updated_at", step.updated_at)
-            .flag("disabled", !is_enabled(step))
+            .flag("disabled", !step.is_enabled())
             .text("name", &name(step))
             .text(
                 "display_name",
@@ -132,11 +132,6 @@ fn number(sequence: &Sequence, step: &Step) -> usize {
     groups.dedup();
     let at = groups.iter().position(|known| *known == group(step));
     at.map_or(1, |at| at + 1)
-}
-
-pub(super) fn is_enabled(step: &Step) -> bool {
-    let told = step.extras.get("enabled").and_then(Json::as_bool);
-    told.unwrap_or(true)
 }
 
 pub(super) fn name(step: &Step) -> String {

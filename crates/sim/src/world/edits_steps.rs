@@ -134,6 +134,29 @@ impl Team {
         Ok(step_id)
     }
 
+    /// Enables or disables a step of a cadence, which itself doesn't change. Only Salesloft has disabled
+    /// steps.
+    pub fn enable_step(&mut self, id: &str, enabled: bool) -> Result<(), EditError> {
+        let (sequence, _) = self.step(id).ok_or(EditError::NoSuchRecord)?;
+        let sequence_id = sequence.id.clone();
+        self.sequences.edit_in_place(&sequence_id, |sequence| {
+            let mut steps = sequence.steps.iter_mut();
+            let step = steps.find(|step| step.id == id)?;
+            step.extras.insert("enabled".to_owned(), enabled.into())
+        });
+        Ok(())
+    }
+
+    /// Ids of the steps of a live sequence, each with whether it is enabled.
+    pub fn step_ids_of(&self, sequence_id: &str) -> Vec<(String, bool)> {
+        let of_it = self
+            .steps()
+            .filter(|(sequence, _)| sequence.id == sequence_id);
+        of_it
+            .map(|(_, step)| (step.id.clone(), step.is_enabled()))
+            .collect()
+    }
+
     pub(crate) fn live_sequence(&self, id: &str) -> Result<&Sequence, EditError> {
         let sequence = self.sequences.get(id);
         let sequence = sequence.filter(|sequence| !sequence.deleted);

@@ -68,6 +68,12 @@ pub(crate) const KINDS: [&str; 8] = [
 pub(crate) const WAIT_MODES: [&str; 4] = ["second", "minute", "hour", "day"];
 
 impl Step {
+    /// A step is, unless told otherwise.
+    pub(crate) fn is_enabled(&self) -> bool {
+        let told = self.extras.get("enabled").and_then(Value::as_bool);
+        told.unwrap_or(true)
+    }
+
     /// `wait_mode` in seconds.
     pub(crate) fn wait_unit(&self) -> i64 {
         match self.wait_mode {

@@ -13,6 +13,7 @@ mod last;
 mod reads;
 mod rows;
 mod runs;
+mod steps;
 mod tables;
 mod tokens;
 mod truth;

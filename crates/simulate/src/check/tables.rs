@@ -277,6 +277,20 @@ impl Tables {
             .await
     }
 
+    /// The live sequences of a connection, each with its number of steps.
+    pub(crate) async fn steps_of(
+        &mut self,
+        connection_id: &str,
+    ) -> sqlx::Result<Vec<(String, i64)>> {
+        sqlx::query_as(
+            "SELECT id, num_steps FROM engagement_sequences
+             WHERE connection_id = $1 AND NOT is_deleted ORDER BY id",
+        )
+        .bind(connection_id)
+        .fetch_all(&mut self.0)
+        .await
+    }
+
     pub(crate) async fn history_after(&mut self, number: i64) -> sqlx::Result<Vec<HistoryEvent>> {
         sqlx::query_as(
             "SELECT rowid AS number, connection_id, object, record_id, run_id, event, reason

@@ -92,7 +92,7 @@ impl Checker {
         self.differs(run, "lacks", &lacking);
         self.differs(run, "has more than is there:", &too_many);
         self.differs(run, "has an old version of", &other);
-        Ok(())
+        self.steps_are_counted(run, team).await
     }
 
     async fn states_are_the_truth(&mut self, run: &Run, team: usize) -> anyhow::Result<()> {
@@ -155,7 +155,7 @@ impl Checker {
         Ok(open.map(|row| row.record_id).collect())
     }
 
-    fn differs(&mut self, run: &Run, how: &str, which: &[String]) {
+    pub(super) fn differs(&mut self, run: &Run, how: &str, which: &[String]) {
         if !which.is_empty() {
             let text = format!(
                 "after run {}, the table of {} {how} {}",

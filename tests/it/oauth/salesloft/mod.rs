@@ -4,6 +4,7 @@ mod enrolments;
 mod points;
 mod records;
 mod sequences;
+mod steps;
 mod switched;
 mod tasks;
 

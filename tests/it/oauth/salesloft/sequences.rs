@@ -65,6 +65,7 @@ async fn a_sequence_is_created_with_its_steps_as_a_draft_and_read_back(database:
         ("share_type", json!("private")),
         ("owner_id", json!(owner)),
         ("is_enabled", json!(false)),
+        ("num_steps", json!(4)),
     ] {
         assert_eq!(ours[field], value, "{field}");
     }
@@ -80,7 +81,11 @@ async fn a_step_is_added_to_an_empty_sequence_only(database: Database) {
     let told = warnings(&answer);
     assert!(told[0].contains("tags"), "{told:?}");
     let id = created(&answer);
-    assert_eq!(row(&app, "sequences", &id).await["share_type"], "team");
+    let ours = row(&app, "sequences", &id).await;
+    assert_eq!(
+        (&ours["share_type"], &ours["num_steps"]),
+        (&json!("team"), &json!(0))
+    );
     let steps = format!("sequences/{id}/sequence_steps");
     let call = json!({"type": "call", "interval_seconds": 86_400, "task_note": "Ring"});
     let second = json!({"type": "call", "order": 2});
@@ -90,6 +95,7 @@ async fn a_step_is_added_to_an_empty_sequence_only(database: Database) {
     let sequence = live(&app, &id).await;
     assert_eq!(sequence["steps"][0]["id"], json!(step));
     assert_eq!(sequence["steps"][0]["interval_seconds"], 86_400);
+    assert_eq!(row(&app, "sequences", &id).await["num_steps"], 1);
 
     let answer = create(&app, &steps, &call).await;
     let title = refused(&answer, 400, "BAD_REQUEST");
