@@ -8,7 +8,10 @@ use syncline_model::{Object, ProviderName, VolumeLimits};
 use syncline_providers::{BUILT_IN, apollo, outreach, salesloft};
 use syncline_sim::Dialect;
 
-use crate::wire::Asked;
+use crate::{
+    shapes::{self, Field},
+    wire::Asked,
+};
 
 /// A provider that is simulated.
 pub(crate) struct SimulatedProvider {
@@ -21,6 +24,8 @@ pub(crate) struct SimulatedProvider {
     /// Its OAuth application's id and secret; `None`: customers connect with keys.
     pub(crate) client: Option<(&'static str, &'static str)>,
     pub(crate) objects: &'static [Object],
+    /// The fields of its records that may have a value of the wrong type.
+    pub(crate) fields: fn(Object) -> &'static [Field],
     /// Scopes of credentials that may read nothing but contacts.
     pub(crate) contacts_only: &'static [&'static str],
     /// The object whose pages contain sequence states, if they have no list of their own.
@@ -52,6 +57,7 @@ const APOLLO: SimulatedProvider = SimulatedProvider {
     scale: 1,
     client: None,
     objects: Object::ALL,
+    fields: shapes::apollo::fields_of,
     contacts_only: &["contacts/search", "contacts/show"],
     states_in: Some(Object::Contact),
     lists: &[
@@ -84,6 +90,7 @@ const OUTREACH: SimulatedProvider = SimulatedProvider {
     scale: 4,
     client: Some(("sim-outreach-client", "sim-outreach-secret")),
     objects: Object::ALL,
+    fields: shapes::outreach::fields_of,
     contacts_only: &["prospects.read"],
     states_in: None,
     lists: &[
@@ -124,6 +131,7 @@ const SALESLOFT: SimulatedProvider = SimulatedProvider {
         Object::Contact,
         Object::SequenceState,
     ],
+    fields: shapes::salesloft::fields_of,
     // The team is read to know whose limits count.
     contacts_only: &["people:read", "team:read"],
     states_in: None,

@@ -36,7 +36,7 @@ pub(crate) struct Scenario {
     pub(crate) most_steps: u64,
     pub(crate) search_lag: Duration,
     pub(crate) delete_lag: Duration,
-    /// Whether some records have fields of another type than Apollo documents.
+    /// Whether some records have fields of another type than the provider documents.
     pub(crate) misshapes_records: bool,
     /// Whether a key of limited scope may read its team.
     pub(crate) scoped_keys_read_profile: bool,
@@ -164,7 +164,6 @@ impl Scenario {
         scenario.objects.retain(|it| provider.objects.contains(it));
         if provider.client.is_some() {
             scenario.incrementals = provider_dice.one(&[None, Some(1), Some(2), Some(3)]);
-            scenario.misshapes_records = false;
             scenario.search_lag = Duration::ZERO;
             scenario.delete_lag = Duration::ZERO;
         }

@@ -1,5 +1,7 @@
 //! Reading of sequence states. Writing is in [`enrolment`](super::enrolment).
 
+use bytes::Bytes;
+
 use super::record::Record;
 use super::resource::{Item, Resource, Schema, fs, to, to_by};
 use super::value::{Kind, Value};
@@ -80,6 +82,11 @@ impl Resource for SequenceStates {
         let contacts = contacts.filter(|contact| stay || contact.listed());
         let mut states = contacts.flat_map(states_of);
         states.find(|row| row.state.id == id)
+    }
+
+    /// Only those with a value of the wrong type.
+    fn cached(team: &Team, id: &str) -> Option<Bytes> {
+        team.misshapen_state(id).map(Bytes::from)
     }
 
     /// The states of a hidden prospect are hidden too.

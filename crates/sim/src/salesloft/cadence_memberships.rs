@@ -1,5 +1,6 @@
 //! Memberships: people in cadences, also those who have left. Writing is in [`enrolment`](super::enrolment).
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::query::Query;
@@ -42,6 +43,11 @@ impl Resource for CadenceMemberships {
 
     fn find<'t>(team: &'t Team, id: &str) -> Option<Membership<'t>> {
         all(team).find(|row| row.state.id == id)
+    }
+
+    /// Only those with a value of the wrong type.
+    fn cached(team: &Team, id: &str) -> Option<Bytes> {
+        team.misshapen_state(id).map(Bytes::from)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) mod task;
 mod truth;
 pub(crate) mod user;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 pub use contact::StateKind;
@@ -50,6 +52,7 @@ use self::contact::{Contact, State};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
 use self::sequence::Sequence;
+use self::shape::Shape;
 use self::step::Template;
 use self::table::{RenderRow, Row, Table};
 use self::task::Task;
@@ -77,6 +80,8 @@ pub struct Team {
     pub(crate) templates: Table<Template>,
     pub(crate) mailboxes: Table<Mailbox>,
     pub(crate) tasks: Table<Task>,
+    /// Values of the wrong type in sequence states, by their ids.
+    pub(crate) state_shapes: HashMap<String, Shape>,
     pub(crate) contact_stages: Vec<Stage>,
     pub(crate) account_stages: Vec<Stage>,
     pub(crate) labels: Vec<Label>,

@@ -1,8 +1,9 @@
-//! Records that differ from Apollo's documentation: a field has a value of another type.
+//! Records that differ from the provider's documentation: a field has a value of another type.
 
 use serde_json::{Map, Value};
 
 use super::Team;
+use super::contact::{Contact, State};
 use super::table::{Row, Table};
 
 /// A value of the wrong type in a field of a record.
@@ -39,7 +40,8 @@ impl Shape {
 impl Team {
     /// Puts `value` at `place`, a JSON pointer to one of the record's fields, until the record is
     /// changed. Searches show that immediately, even with a lag. `object_name` is as in
-    /// [`live_ids`](Self::live_ids).
+    /// [`live_ids`](Self::live_ids), or `sequence_state` where states have a list of their own; a state
+    /// keeps the value for good.
     pub fn misshape(&mut self, object_name: &str, id: &str, place: &str, value: Value) -> bool {
         let shape = Shape {
             place: place.to_owned(),
@@ -51,8 +53,46 @@ impl Team {
             "sequence" => self.sequences.misshape(id, shape),
             "account" => self.accounts.misshape(id, shape),
             "contact" => self.contacts.misshape(id, shape),
+            "sequence_state" => self.misshape_state(id, shape),
             _ => false,
         }
+    }
+
+    fn misshape_state(&mut self, id: &str, shape: Shape) -> bool {
+        let mut states = self.live_states();
+        let Some((contact, state)) = states.find(|(_, state)| state.id == id) else {
+            return false;
+        };
+        let json = (self.renderers.state)(contact, state);
+        if shape.give(json.clone()) == json {
+            return false;
+        }
+        drop(states);
+        self.state_shapes.insert(id.to_owned(), shape);
+        true
+    }
+
+    /// The rendering of a live contact's state that has a value of the wrong type.
+    pub(crate) fn misshapen_state(&self, id: &str) -> Option<String> {
+        let shape = self.state_shapes.get(id)?;
+        let (contact, state) = self.live_states().find(|(_, state)| state.id == id)?;
+        Some(shape.give((self.renderers.state)(contact, state)))
+    }
+
+    fn live_states(&self) -> impl Iterator<Item = (&Contact, &State)> {
+        let live = self.contacts.all().iter().filter(|contact| contact.live());
+        live.flat_map(|contact| contact.states.iter().map(move |state| (contact, state)))
+    }
+
+    /// The states of live contacts with a value of the wrong type: contact, state, and the field's
+    /// place.
+    pub fn misshapen_states(&self) -> Vec<(String, String, String)> {
+        let all = self.live_states();
+        let misshapen = all.filter_map(|(contact, state)| {
+            let place = self.state_shapes.get(&state.id)?.place().to_owned();
+            Some((contact.id.clone(), state.id.clone(), place))
+        });
+        misshapen.collect()
     }
 
     /// The live records with a value of the wrong type, and the field's place.

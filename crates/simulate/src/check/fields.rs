@@ -31,9 +31,10 @@ impl Checker {
         if disturbed || taken_over > 0 {
             return Ok(());
         }
+        let provider = self.world.provider;
         let odd: Vec<Misshapen> = self.world.read(team, |team| {
             let hidden = hidden(team);
-            let mut odd = shapes::misshapen(team, object);
+            let mut odd = shapes::misshapen(provider, team, object);
             odd.retain(|it| !hidden.contains(&it.shown_as));
             odd
         });

@@ -92,7 +92,9 @@ impl Checker {
             let is_current = |id: &String| {
                 let copy = copies.get(id).filter(|copy| !copy.is_deleted);
                 copy.is_some_and(|copy| {
+                    // Without a readable time nothing tells whether it has changed since.
                     object == Object::SequenceState
+                        || copy.changed_at.is_none()
                         || team.fingerprint(object.as_str(), id) == Some(copy.fingerprint)
                         || changed_at(team, provider, object, id) == copy.changed_at
                 })

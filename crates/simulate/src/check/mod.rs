@@ -29,6 +29,7 @@ use chrono::TimeDelta;
 use syncline_model::{Time, VolumeLimits};
 
 pub(crate) use tables::{Run, Sync};
+pub(crate) use truth::marked;
 
 use self::{
     books::BudgetChecks,

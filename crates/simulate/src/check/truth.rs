@@ -212,7 +212,7 @@ pub(super) fn hidden(team: &Team) -> BTreeSet<String> {
 }
 
 /// Records that the provider shows as deleted, or no longer shows.
-pub(super) fn marked(team: &Team, object: Object) -> BTreeSet<String> {
+pub(crate) fn marked(team: &Team, object: Object) -> BTreeSet<String> {
     match (team.dialect(), object) {
         (Dialect::Apollo, Object::Sequence) => {
             let archived = team.sequences().into_iter();

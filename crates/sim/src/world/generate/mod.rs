@@ -7,6 +7,8 @@ mod people;
 mod sequences;
 mod tasks;
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 
 use super::Team;
@@ -38,6 +40,7 @@ impl Team {
             templates: Table::new(renderers.template),
             mailboxes: Table::new(renderers.mailbox),
             tasks: Table::new(renderers.task),
+            state_shapes: HashMap::new(),
             contact_stages: Vec::new(),
             account_stages: Vec::new(),
             labels: Vec::new(),
