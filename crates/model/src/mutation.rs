@@ -58,6 +58,8 @@ pub enum Mutation {
     TokenUsedBeforeStored,
     /// A process doesn't wait for another one's refresh of the same tokens.
     TwoRefreshes,
+    /// Tokens are refreshed only when somebody uses them.
+    IdleTokensExpire,
 }
 
 impl Mutation {
@@ -87,6 +89,7 @@ impl Mutation {
         Self::FutureSpendingCounts,
         Self::TokenUsedBeforeStored,
         Self::TwoRefreshes,
+        Self::IdleTokensExpire,
     ];
 }
 

@@ -239,6 +239,10 @@ impl Grants {
         self.refresh.iter().any(|known| known.token == token)
     }
 
+    pub(crate) fn takes_refresh(&self, now: DateTime<Utc>, token: &str) -> bool {
+        self.valid_refresh(now, token).is_some()
+    }
+
     /// Issues a new pair for a refresh token. The old pair ends as the rules say.
     pub(crate) fn refresh(
         &mut self,

@@ -292,6 +292,21 @@ impl Client {
         }
     }
 
+    /// Pauses whatever is not paused.
+    pub(crate) async fn pause_all(
+        &self,
+        live: &Live,
+        objects: &[Object],
+    ) -> Result<(), StoreError> {
+        let reference = self.connection.reference();
+        for object in objects {
+            if let Some(sync) = self.sync(&live.store, *object).await? {
+                live.store.pause_sync(&sync, &reference, "by hand").await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what keeps the connection from being read: the plan, the key, manual pauses, and
     /// limits that a larger connection of the same account uses up. Other pauses have to end by
     /// themselves.

@@ -32,6 +32,8 @@ pub(crate) struct Scenario {
     pub(crate) lookups_per_run: u32,
     /// How long edits, faults and crashes continue.
     pub(crate) length: TimeDelta,
+    /// How long nobody reads anything then, while the processes run.
+    pub(crate) idle: Option<TimeDelta>,
     /// The limit of steps, which ends the run earlier.
     pub(crate) most_steps: u64,
     pub(crate) search_lag: Duration,
@@ -166,6 +168,9 @@ impl Scenario {
             scenario.incrementals = provider_dice.one(&[None, Some(1), Some(2), Some(3)]);
             scenario.search_lag = Duration::ZERO;
             scenario.delete_lag = Duration::ZERO;
+            // Longer than refresh tokens live.
+            let idle = provider_dice.span(TimeDelta::days(15), TimeDelta::days(40));
+            scenario.idle = provider_dice.chance(3_000).then_some(idle);
         }
         scenario
     }
@@ -188,6 +193,7 @@ impl Scenario {
             processes: 2,
             lookups_per_run: 200,
             length: TimeDelta::days(days),
+            idle: None,
             most_steps: u64::MAX,
             search_lag: Duration::ZERO,
             delete_lag: Duration::ZERO,
@@ -231,6 +237,7 @@ impl Scenario {
             processes: dice.one(&[1, 2, 2, 2]),
             lookups_per_run: dice.one(&[3, 20, 200, 200]),
             length,
+            idle: None,
             most_steps: if plan.days.is_some() { u64::MAX } else { 350 },
             search_lag: lag(dice),
             delete_lag: lag(dice),

@@ -7,7 +7,7 @@ use syncline_sim::{SimReply, SimRequest};
 use syncline_store::Store;
 use tokio::sync::OnceCell;
 
-use crate::world::World;
+use crate::{check::Connected, world::World};
 
 /// Looks into the database for tokens, with a connection of its own.
 pub(crate) struct Vault {
@@ -37,6 +37,19 @@ impl Vault {
         }
         self.look(world).await;
         !world.is_unstored(access_token)
+    }
+
+    /// Whether the provider takes the refresh token that is stored.
+    pub(crate) async fn is_alive(&self, world: &World, connection: &Connected) -> bool {
+        let stored = self.store.stored_credentials(&connection.id).await;
+        let Ok(Some(stored)) = stored else {
+            return true;
+        };
+        let Credentials::OAuth(tokens) = &stored.credentials else {
+            return true;
+        };
+        let (now, token) = (world.now(), tokens.refresh_token.expose_secret());
+        world.read(connection.team, |team| team.takes_refresh_token(now, token))
     }
 
     /// Takes note of the tokens that are stored now.

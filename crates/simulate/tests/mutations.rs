@@ -17,6 +17,7 @@ use syncline_model::{
 use syncline_simulate::{FaultLevel, Plan, run};
 
 const APOLLO: ProviderName = ProviderName::literal("apollo");
+const OUTREACH: ProviderName = ProviderName::literal("outreach");
 const SALESLOFT: ProviderName = ProviderName::literal("salesloft");
 
 /// The most seeds that are searched for a bug.
@@ -64,7 +65,8 @@ found! {
     future_lease_holds_is_found: FutureLeaseHolds with APOLLO at 1,
     future_records_count_is_found: FutureSpendingCounts with APOLLO at 3,
     token_used_before_stored_is_found: TokenUsedBeforeStored with SALESLOFT at 0,
-    two_refreshes_is_found: TwoRefreshes with SALESLOFT at 22,
+    two_refreshes_is_found: TwoRefreshes with SALESLOFT at 18,
+    idle_tokens_expire_is_found: IdleTokensExpire with OUTREACH at 20,
 }
 
 /// Runs the seed that found the bug before. A change of the simulation can move it to another seed:

@@ -37,6 +37,11 @@ impl Team {
         }
     }
 
+    /// Whether the refresh token would bring a new pair now.
+    pub fn takes_refresh_token(&self, now: DateTime<Utc>, token: &str) -> bool {
+        self.grants.takes_refresh(now, token)
+    }
+
     /// Expires all access tokens.
     pub fn expire_access_tokens(&mut self, now: DateTime<Utc>) {
         self.grants.expire_access(now);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Checker;
+use super::{Checker, ids};
 use crate::wire::TokenFault;
 
 impl Checker {
@@ -40,5 +40,21 @@ impl Checker {
             }
         }
         Ok(())
+    }
+
+    /// Checked while nobody uses the tokens and the processes keep them alive.
+    pub(crate) async fn authorizations_live(&mut self) {
+        let mut died = Vec::new();
+        for (connection, connected) in &self.connections {
+            let has_ended = self.unauthorized.contains(connection)
+                || self.world.may_have_lost_tokens(connected.team);
+            if !has_ended && !self.vault.is_alive(&self.world, connected).await {
+                died.push(connection.clone());
+            }
+        }
+        if !died.is_empty() {
+            let text = format!("the refresh tokens of {} died of idleness", ids(&died));
+            self.violated("an authorization that nobody uses is kept alive", text);
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod clocks;
 mod draw;
+mod idle;
 mod moves;
 mod quiet;
 
@@ -114,6 +115,9 @@ impl Driver {
             self.take_turns();
             self.correct_clocks();
             self.step().await?;
+        }
+        if self.is_well() {
+            self.idle_phase().await?;
         }
         if self.is_well() {
             self.final_phase().await?;

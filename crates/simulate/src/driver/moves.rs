@@ -265,7 +265,7 @@ impl Driver {
     }
 
     /// The result of a move. If the process was to crash in it, it is stopped now.
-    async fn came_out(
+    pub(super) async fn came_out(
         &mut self,
         process: usize,
         dying: bool,
@@ -293,7 +293,7 @@ impl Driver {
     }
 
     /// Draws whether the process crashes at a database call of its next move.
-    fn plant_crash(&mut self, process: usize) -> bool {
+    pub(super) fn plant_crash(&mut self, process: usize) -> bool {
         let dying = self.dice.chance(self.scenario.rates.crash_inside);
         let calls = self.dice.between(1, CALLS);
         if let Some(live) = self.processes[process].live.as_ref().filter(|_| dying) {
@@ -383,7 +383,7 @@ impl Driver {
         self.came_out(process, dying, "somebody", result).await
     }
 
-    fn pass(&mut self, time: TimeDelta) -> String {
+    pub(super) fn pass(&mut self, time: TimeDelta) -> String {
         self.world.clock.advance(time);
         self.news();
         format!("{} ms pass", time.num_milliseconds())
