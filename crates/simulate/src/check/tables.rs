@@ -142,6 +142,7 @@ pub(crate) struct MissingRow {
     pub(crate) record_id: String,
     pub(crate) last_missed_by: String,
     pub(crate) held_since: Option<String>,
+    pub(crate) looked_up_at: Option<Timestamp>,
 }
 
 /// A provider account's budget.
@@ -318,7 +319,7 @@ impl Tables {
         object: Object,
     ) -> sqlx::Result<Vec<MissingRow>> {
         sqlx::query_as(
-            "SELECT record_id, last_missed_by, held_since FROM missing_records
+            "SELECT record_id, last_missed_by, held_since, looked_up_at FROM missing_records
              WHERE connection_id = $1 AND object = $2 ORDER BY record_id",
         )
         .bind(connection_id)

@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use syncline_model::{Object, Time, Verdict};
 use syncline_sim::{Dialect, Team};
 
-use super::{Checker, Run, ids};
+use super::{Checker, Run, ids, tables::MissingRow};
 
 /// Larger tables are compared less often.
 const SMALL: usize = 1_000;
 /// The id of a record that the provider invents.
 pub(super) const MADE_UP: &str = "6a0af1f3f1ce1100203b8047";
+/// How long what the provider says of a missing record holds.
+const ANSWER_HOLDS: TimeDelta = TimeDelta::minutes(10);
 /// Large tables are compared only once in this many runs.
 const SELDOM: usize = 24;
 
@@ -139,8 +142,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Missing rows that may stay live: their deletion is held, or the run could not look all of
-    /// them up.
+    /// Missing rows that may stay live: their deletion is held, the run could not look all of them up,
+    /// or a clock has leapt since, so that the answer looks old.
     pub(super) async fn left_open(
         &mut self,
         run: &Run,
@@ -149,9 +152,15 @@ impl Checker {
         let missing = self.tables.missing(&run.connection_id, object).await?;
         let asked_out =
             run.lookups >= self.lookups_per_run || self.runs.unanswered.contains(&run.scan_id);
+        let ended = run.finished_at.as_ref().map(|at| at.0);
+        let is_old = |row: &MissingRow| {
+            let said = row.looked_up_at.as_ref().map(|at| at.0);
+            said.zip(ended)
+                .is_some_and(|(said, ended)| ended - said > ANSWER_HOLDS)
+        };
         let open = missing
             .into_iter()
-            .filter(|row| asked_out || row.held_since.is_some());
+            .filter(|row| asked_out || row.held_since.is_some() || is_old(row));
         Ok(open.map(|row| row.record_id).collect())
     }
 
