@@ -12,6 +12,12 @@ use syncline_model::{Object, Time};
 /// The reason in the history for held deletions that an operator applied.
 const BY_HAND: &str = "a held deletion was applied by hand";
 
+/// The reason for a row that nobody asked about.
+const UNSEEN: &str = "two complete scans in a row did not see it";
+
+/// So many answers of a run that all say the same speak for what was not asked about.
+const ENOUGH_ANSWERS: i64 = 100;
+
 impl Checker {
     /// Checks the rows that a step marked as deleted or as live again.
     pub(super) fn look_at_deletions(&mut self, _: &Moment) -> anyhow::Result<()> {
@@ -71,7 +77,10 @@ impl Checker {
             return;
         }
         let contact = copy.contact_id.as_deref().unwrap_or(id);
-        if self.was_misled(entry) || self.was_out_of_reach(entry, team, contact) {
+        if self.was_misled(entry)
+            || self.was_out_of_reach(entry, team, contact)
+            || self.was_spoken_for(entry, team, contact)
+        {
             return;
         }
         let text = format!(
@@ -109,6 +118,16 @@ impl Checker {
             && complete
                 .next_back()
                 .is_some_and(|before| forbidden(&before.row))
+            && self.world.read(team, hidden).contains(id)
+    }
+
+    /// The record is hidden among more deleted ones than two runs may ask about, and all that were asked
+    /// about are gone: these speak for the others.
+    fn was_spoken_for(&self, entry: &HistoryEvent, team: usize, id: &str) -> bool {
+        let run = self.runs.get(&entry.run_id);
+        let asked = run.map_or(0, |run| run.row.lookups);
+        entry.reason == UNSEEN
+            && asked >= self.lookups_per_run.max(ENOUGH_ANSWERS)
             && self.world.read(team, hidden).contains(id)
     }
 
