@@ -8,7 +8,7 @@ use syncline_engine::{Engine, EngineConfig};
 use syncline_model::Clock;
 use syncline_sim::Team;
 
-use crate::support::{App, CUSTOMER, Database};
+use crate::support::{Answer, App, CUSTOMER, Database};
 
 /// The period of a new application's syncs.
 pub(crate) const PERIOD: TimeDelta = TimeDelta::hours(1);
@@ -102,8 +102,9 @@ pub(crate) async fn are_deleted(app: &App, list: &str, ids: &[String]) -> Vec<bo
 
 /// Where a row comes from and what happened to its presence.
 pub(crate) async fn provenance(app: &App, object: &str, id: &str) -> Value {
+    let provider = app.provider;
     let path = format!(
-        "/mgmt/v2/customers/{CUSTOMER}/connections/apollo/records/{object}/{id}/provenance"
+        "/mgmt/v2/customers/{CUSTOMER}/connections/{provider}/records/{object}/{id}/provenance"
     );
     app.get(&path).await.ok()
 }
@@ -207,6 +208,13 @@ pub(crate) fn creating_a_contact(app: &App) -> impl FnOnce(&mut Team) + Send + '
         clock.advance(TimeDelta::seconds(10));
         team.invent_contact(clock.now());
     }
+}
+
+/// Applies the deletions that a run held.
+pub(crate) async fn apply(app: &App, run: &Value) -> Answer {
+    let id = run["id"].as_str().unwrap();
+    let path = format!("/mgmt/v2/sync-runs/{id}/_apply_deletes");
+    app.send(reqwest::Method::POST, &path, None).await
 }
 
 /// Pauses the syncs of these objects.

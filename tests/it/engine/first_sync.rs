@@ -1,15 +1,24 @@
 //! The first full sync, compared with the simulated Apollo's own records, row by row and field by
 //! field; and the second, which has nothing to write.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
 use syncline_sim::{Action, Fault, Match, SimRequest, Team};
 
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases, quiet_apollo};
+use crate::support::{
+    App, CUSTOMER, MASTER_KEY, by_id, compare, on_both_databases, quiet_apollo, stamps, time,
+};
+
+const LISTS: [&str; 6] = [
+    "users",
+    "mailboxes",
+    "sequences",
+    "accounts",
+    "contacts",
+    "sequence_states",
+];
 
 #[apply(on_both_databases)]
 async fn every_object_lands_field_by_field(database: Database) {
@@ -132,9 +141,9 @@ async fn contacts_and_their_states_come_from_one_scan(database: Database) {
 #[apply(on_both_databases)]
 async fn an_unchanged_second_sync_writes_no_row(database: Database) {
     let app = App::synced(database, 230).await;
-    let before = stamps(&app).await;
+    let before = stamps(&app, &LISTS).await;
     app.after(TimeDelta::hours(1)).await;
-    assert_eq!(stamps(&app).await, before);
+    assert_eq!(stamps(&app, &LISTS).await, before);
     for object in [
         "user",
         "mailbox",
@@ -157,7 +166,7 @@ async fn an_unchanged_second_sync_writes_no_row(database: Database) {
 #[apply(on_both_databases)]
 async fn a_changed_contact_is_the_only_row_that_is_written(database: Database) {
     let app = App::synced(database, 120).await;
-    let before = stamps(&app).await;
+    let before = stamps(&app, &LISTS).await;
     let now = app.now();
     let id = app.apollo.edit(0, |team| {
         let id = team.contact_ids()[7].clone();
@@ -166,7 +175,7 @@ async fn a_changed_contact_is_the_only_row_that_is_written(database: Database) {
         id
     });
     app.after(TimeDelta::hours(1)).await;
-    let changed: Vec<_> = stamps(&app)
+    let changed: Vec<_> = stamps(&app, &LISTS)
         .await
         .into_iter()
         .filter(|(key, stamp)| before[key] != *stamp)
@@ -236,66 +245,6 @@ fn with_loading(text: &str, key: &str) -> String {
         out.push_str(&part[end..]);
     }
     out
-}
-
-/// Every row's `last_modified_at`, by object and id.
-async fn stamps(app: &App) -> BTreeMap<String, Value> {
-    let mut stamps = BTreeMap::new();
-    for list in [
-        "users",
-        "mailboxes",
-        "sequences",
-        "accounts",
-        "contacts",
-        "sequence_states",
-    ] {
-        for row in app
-            .all_records(&format!("{list}?include_deleted_data=true"))
-            .await
-        {
-            let key = format!("{list}/{}", row["id"].as_str().unwrap());
-            stamps.insert(key, row["last_modified_at"].clone());
-        }
-    }
-    stamps
-}
-
-fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
-    let count = rows.len();
-    let rows: BTreeMap<_, _> = rows
-        .into_iter()
-        .map(|row| (row["id"].as_str().unwrap().to_owned(), row))
-        .collect();
-    assert_eq!(rows.len(), count, "a row was listed twice");
-    rows
-}
-
-/// The rows match Apollo's records: each has the fields that `expected` maps the record to, and the
-/// record itself as its raw data.
-fn compare(rows: &BTreeMap<String, Value>, truth: &[Value], expected: impl Fn(&Value) -> Value) {
-    assert_eq!(rows.len(), truth.len());
-    for record in truth {
-        let row = &rows[record["id"].as_str().unwrap()];
-        for (field, value) in expected(record).as_object().unwrap() {
-            assert_eq!(&row[field], value, "{field} of {record}");
-        }
-        for (key, value) in record.as_object().unwrap() {
-            assert_eq!(&row["raw_data"][key], value, "raw_data.{key}");
-        }
-    }
-}
-
-/// Apollo's time as Syncline shows it.
-fn time(text: &Value) -> Value {
-    match text.as_str() {
-        Some(text) => json!(
-            DateTime::parse_from_rfc3339(text)
-                .unwrap()
-                .to_utc()
-                .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-        ),
-        None => Value::Null,
-    }
 }
 
 /// The contact's own address first, then the others, each once; a placeholder is not an address.

@@ -2,14 +2,15 @@
 
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
-use serde_json::{Value, json};
+use serde_json::json;
 use syncline_sim::{Action, Fault, Match, Window};
 
 use super::evidence::{
-    OTHERS, PERIOD, are_deleted, before_page, contact_ids, delete_contacts, engine_with_lookups,
-    event_of, happened_to, lookups, next_period, next_period_of, pause, row, run_of, state_ids_of,
+    OTHERS, PERIOD, apply, are_deleted, before_page, contact_ids, delete_contacts,
+    engine_with_lookups, event_of, happened_to, lookups, next_period, next_period_of, pause, row,
+    run_of, state_ids_of,
 };
-use crate::support::{Answer, App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
 
 #[apply(on_both_databases)]
 async fn more_than_half_and_more_than_ten_deletions_are_held(database: Database) {
@@ -550,13 +551,6 @@ async fn unenrolling_more_than_half_of_the_states_is_held_too(database: Database
     assert_eq!(applied["records_deleted"], states.len());
     assert!(app.all_records("sequence_states").await.is_empty());
     assert_eq!(app.all_records("contacts").await.len(), 60);
-}
-
-/// Applies the deletions that a run held.
-async fn apply(app: &App, run: &Value) -> Answer {
-    let id = run["id"].as_str().unwrap();
-    let path = format!("/mgmt/v2/sync-runs/{id}/_apply_deletes");
-    app.send(reqwest::Method::POST, &path, None).await
 }
 
 /// The ids of the states of all these contacts, as the tables have them.

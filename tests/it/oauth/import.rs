@@ -5,10 +5,11 @@ use macro_rules_attribute::apply;
 use serde_json::json;
 use syncline_model::Clock;
 
-use super::{OUTREACH, Provider, SALESLOFT, connections, run_of, token_requests};
-use crate::support::{Database, on_both_databases};
+use super::{SALESLOFT, at_both_providers, connections, run_of, token_requests};
+use crate::support::on_both_databases;
 
 /// Connected, it is synced like any other.
+#[apply(at_both_providers)]
 async fn an_imported_account_is_synced(provider: Provider, database: Database) {
     let app = provider.connected(database, 230).await;
     let connection = provider.connection(&app).await;
@@ -38,16 +39,6 @@ async fn an_imported_account_is_synced(provider: Provider, database: Database) {
         (&json!(0), &json!(230)),
         "nothing is rewritten: {run}"
     );
-}
-
-#[apply(on_both_databases)]
-async fn an_imported_salesloft_account_is_synced(database: Database) {
-    an_imported_account_is_synced(SALESLOFT, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn an_imported_outreach_account_is_synced(database: Database) {
-    an_imported_account_is_synced(OUTREACH, database).await;
 }
 
 /// The provider's own settings, as they are shown.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syncline_model::Clock;
 use syncline_sim::Team;
 
-use super::{OUTREACH, Provider, SALESLOFT, connections, run_of};
+use super::{OUTREACH, Provider, SALESLOFT, at_both_providers, connections, run_of};
 use crate::support::{App, CUSTOMER, Database, on_both_databases};
 
 /// Like the usual config, with so many incremental runs after each full one.
@@ -71,6 +71,7 @@ fn incremental(read: i64, updated: i64) -> (Value, Value, i64, i64) {
     (json!("incremental"), json!("incremental"), read, updated)
 }
 
+#[apply(at_both_providers)]
 async fn the_next_run_reads_what_changed(provider: Provider, database: Database) {
     let app = connected(provider, database, 230, 24).await;
     assert_eq!(
@@ -83,16 +84,6 @@ async fn the_next_run_reads_what_changed(provider: Provider, database: Database)
     assert_eq!(newest(&app).await, incremental(3, 3));
     app.after(TimeDelta::hours(1)).await;
     assert_eq!(newest(&app).await, incremental(0, 0));
-}
-
-#[apply(on_both_databases)]
-async fn the_next_run_reads_what_changed_at_outreach(database: Database) {
-    the_next_run_reads_what_changed(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn the_next_run_reads_what_changed_at_salesloft(database: Database) {
-    the_next_run_reads_what_changed(SALESLOFT, database).await;
 }
 
 /// A bulk change gives many records one time, over the borders of pages.

@@ -3,20 +3,11 @@
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 
-use super::{OUTREACH, Provider, SALESLOFT};
+use super::{OUTREACH, SALESLOFT, at_both_providers};
 use crate::{
     http::refused,
-    support::{App, Database, on_both_databases},
+    support::{App, on_both_databases},
 };
-
-/// The lists of a provider; a list of an object has the plural of its name.
-fn lists(provider: Provider) -> Vec<String> {
-    let plural = |object: &&str| match *object {
-        "mailbox" => "mailboxes".to_owned(),
-        other => format!("{other}s"),
-    };
-    provider.objects.iter().map(plural).collect()
-}
 
 fn path(rest: &str) -> String {
     format!("/engagement/v2/{rest}")
@@ -51,10 +42,11 @@ async fn whole(app: &App, rest: &str, page_size: usize, body: Option<Value>) -> 
     }
 }
 
-async fn lists_show_what_the_tables_show(provider: Provider, database: Database) {
+#[apply(at_both_providers)]
+async fn live_lists_show_what_the_tables_show(provider: Provider, database: Database) {
     let app = provider.connected(database, 60).await;
     app.work_off().await;
-    for list in lists(provider) {
+    for list in provider.lists() {
         let mut live = whole(&app, &list, 7, None).await;
         let mut cached = app.all_records(&list).await;
         assert!(!live.is_empty(), "{list}");
@@ -68,19 +60,10 @@ async fn lists_show_what_the_tables_show(provider: Provider, database: Database)
     }
 }
 
-#[apply(on_both_databases)]
-async fn live_lists_of_outreach_show_what_the_tables_show(database: Database) {
-    lists_show_what_the_tables_show(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn live_lists_of_salesloft_show_what_the_tables_show(database: Database) {
-    lists_show_what_the_tables_show(SALESLOFT, database).await;
-}
-
+#[apply(at_both_providers)]
 async fn a_record_is_got_as_it_is_listed(provider: Provider, database: Database) {
     let app = provider.connected(database, 30).await;
-    for list in lists(provider) {
+    for list in provider.lists() {
         let url = path(&format!("{list}?page_size=100&include_raw_data=true"));
         let page = app.get(&url).await.ok();
         let listed = page["records"].as_array().unwrap().last().unwrap().clone();
@@ -100,16 +83,7 @@ async fn a_record_is_got_as_it_is_listed(provider: Provider, database: Database)
     }
 }
 
-#[apply(on_both_databases)]
-async fn a_record_of_outreach_is_got_as_it_is_listed(database: Database) {
-    a_record_is_got_as_it_is_listed(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn a_record_of_salesloft_is_got_as_it_is_listed(database: Database) {
-    a_record_is_got_as_it_is_listed(SALESLOFT, database).await;
-}
-
+#[apply(at_both_providers)]
 async fn a_sequence_has_its_steps(provider: Provider, database: Database) {
     let app = provider.connected(database, 5).await;
     let id = app.apollo.read(0, |team| team.sequence_ids()[0].clone());
@@ -126,22 +100,13 @@ async fn a_sequence_has_its_steps(provider: Provider, database: Database) {
     }
 }
 
-#[apply(on_both_databases)]
-async fn a_sequence_of_outreach_has_its_steps(database: Database) {
-    a_sequence_has_its_steps(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn a_sequence_of_salesloft_has_its_steps(database: Database) {
-    a_sequence_has_its_steps(SALESLOFT, database).await;
-}
-
 /// The primary address of a contact.
 fn email(contact: &Value) -> Option<String> {
     let email = contact["email_addresses"][0]["email_address"].as_str();
     email.map(str::to_uppercase)
 }
 
+#[apply(at_both_providers)]
 async fn records_are_searched(provider: Provider, database: Database) {
     let app = provider.connected(database, 40).await;
     let contacts = whole(&app, "contacts", 100, None).await;
@@ -166,16 +131,7 @@ async fn records_are_searched(provider: Provider, database: Database) {
     }
 }
 
-#[apply(on_both_databases)]
-async fn records_of_outreach_are_searched(database: Database) {
-    records_are_searched(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn records_of_salesloft_are_searched(database: Database) {
-    records_are_searched(SALESLOFT, database).await;
-}
-
+#[apply(at_both_providers)]
 async fn states_are_searched(provider: Provider, database: Database) {
     let app = provider.connected(database, 60).await;
     let states = whole(&app, "sequence_states", 100, None).await;
@@ -199,16 +155,6 @@ async fn states_are_searched(provider: Provider, database: Database) {
         let answer = app.post(&path("sequence_states/_search"), body).await;
         refused(&answer, 404, "NOT_FOUND_ERROR");
     }
-}
-
-#[apply(on_both_databases)]
-async fn states_of_outreach_are_searched(database: Database) {
-    states_are_searched(OUTREACH, database).await;
-}
-
-#[apply(on_both_databases)]
-async fn states_of_salesloft_are_searched(database: Database) {
-    states_are_searched(SALESLOFT, database).await;
 }
 
 /// A cursor with the token of another page of the same list goes on from there; no cursor works for

@@ -3,9 +3,14 @@
 
 mod apollo;
 mod authorize;
+mod callers;
 mod crash;
+mod deletes;
+mod failures;
+mod first_sync;
 mod import;
 mod incremental;
+mod limits;
 mod live;
 mod outreach;
 mod refresh;
@@ -23,7 +28,51 @@ struct Provider {
     name: &'static str,
     options: fn(usize) -> Options,
     objects: &'static [&'static str],
+    /// Where its contacts are listed.
+    contacts: &'static str,
+    /// Contacts of a full page.
+    page: usize,
 }
+
+/// Each function becomes four tests: at Outreach and at Salesloft, on both databases.
+macro_rules! at_both_providers {
+    (
+        $(#[$meta:meta])*
+        async fn $name:ident($provider:ident: Provider, $database:ident: Database $(,)?) $body:block
+    ) => {
+        $(#[$meta])*
+        mod $name {
+            use super::*;
+            use $crate::{
+                oauth::{OUTREACH, Provider, SALESLOFT},
+                support::Database,
+            };
+
+            async fn run($provider: Provider, $database: Database) $body
+
+            #[tokio::test]
+            async fn outreach_sqlite() {
+                run(OUTREACH, Database::sqlite()).await;
+            }
+
+            #[tokio::test]
+            async fn outreach_postgres() {
+                run(OUTREACH, Database::postgres().await).await;
+            }
+
+            #[tokio::test]
+            async fn salesloft_sqlite() {
+                run(SALESLOFT, Database::sqlite()).await;
+            }
+
+            #[tokio::test]
+            async fn salesloft_postgres() {
+                run(SALESLOFT, Database::postgres().await).await;
+            }
+        }
+    };
+}
+use at_both_providers;
 
 const APOLLO: Provider = Provider {
     name: "apollo",
@@ -36,12 +85,16 @@ const APOLLO: Provider = Provider {
         "sequence_state",
         "user",
     ],
+    contacts: "/api/v1/contacts/search",
+    page: 100,
 };
 
 const SALESLOFT: Provider = Provider {
     name: "salesloft",
     options: Options::salesloft,
     objects: &["account", "contact", "sequence", "sequence_state", "user"],
+    contacts: "/v2/people",
+    page: 100,
 };
 
 const OUTREACH: Provider = Provider {
@@ -55,9 +108,20 @@ const OUTREACH: Provider = Provider {
         "sequence_state",
         "user",
     ],
+    contacts: "/api/v2/prospects",
+    page: 1_000,
 };
 
 impl Provider {
+    /// Its lists; a list of an object has the plural of its name.
+    fn lists(self) -> Vec<String> {
+        let plural = |object: &&str| match *object {
+            "mailbox" => "mailboxes".to_owned(),
+            other => format!("{other}s"),
+        };
+        self.objects.iter().map(plural).collect()
+    }
+
     fn client(self) -> (String, String) {
         let of = |what| format!("sim-{}-{what}", self.name);
         (of("client"), of("secret"))

@@ -43,7 +43,7 @@ pub(crate) struct App {
     pub(crate) keys: EncryptionKeys,
     pub(crate) api_key: String,
     /// The provider that the simulator is, and that requests name.
-    provider: &'static str,
+    pub(crate) provider: &'static str,
     http: reqwest::Client,
     base: String,
     server: JoinHandle<()>,
