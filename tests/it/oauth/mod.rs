@@ -13,8 +13,10 @@ mod incremental;
 mod limits;
 mod live;
 mod outreach;
+mod records;
 mod refresh;
 mod salesloft;
+mod tasks;
 mod writing;
 
 use serde_json::{Value, json};

@@ -4,11 +4,10 @@ mod enrolments;
 mod records;
 mod sequences;
 mod switched;
-mod tasks;
 
 use super::{
     OUTREACH,
-    writing::{asked, change, complete, create, fail, lose_answer, skipped, synced, warnings},
+    writing::{asked, change, create, fail, lose_answer, skipped, synced, warnings},
 };
 use crate::support::{App, Database};
 

@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match};
 
-use super::{asked, change, create, fail, lose_answer, outreach, warnings};
+use super::{asked, change, create, outreach, warnings};
 use crate::{
     engagement::{created, path, row},
     http::refused,
@@ -225,97 +225,4 @@ async fn an_address_of_somebody_else_is_refused_as_outreach_refuses_it(database:
     let answer = create(&app, "contacts", &record).await;
     let title = refused(&answer, 422, "UNPROCESSABLE_ENTITY_ERROR");
     assert!(title.contains("taken"), "{title}");
-}
-
-#[apply(on_both_databases)]
-async fn a_record_that_is_gone_or_unknown_is_a_404(database: Database) {
-    let app = outreach(database).await;
-    let (contact, account) = app.apollo.edit(0, |team| {
-        let (contact, account) = (team.contact_ids()[0].clone(), team.account_ids()[0].clone());
-        team.delete_contact(&contact).unwrap();
-        team.delete_account(&account).unwrap();
-        (contact, account)
-    });
-    let emails = json!({"email_addresses": [{"email_address": "x@gone.example"}]});
-    for (one, record) in [
-        (format!("contacts/{contact}"), json!({"first_name": "x"})),
-        (format!("contacts/{contact}"), emails),
-        (format!("accounts/{account}"), json!({"name": "x"})),
-        ("contacts/999999999".to_owned(), json!({"first_name": "x"})),
-        ("accounts/nobody".to_owned(), json!({"name": "x"})),
-        ("accounts/no%2Fid".to_owned(), json!({"name": "x"})),
-    ] {
-        let answer = change(&app, &one, &record).await;
-        refused(&answer, 404, "NOT_FOUND_ERROR");
-    }
-}
-
-#[apply(on_both_databases)]
-async fn an_id_that_can_not_be_one_names_its_field_and_nothing_is_sent(database: Database) {
-    let app = outreach(database).await;
-    for (list, record, field) in [
-        (
-            "accounts",
-            json!({"name": "x", "owner_id": "u-1"}),
-            "owner_id",
-        ),
-        ("contacts", json!({"owner_id": ""}), "owner_id"),
-        ("contacts", json!({"account_id": "1.5"}), "account_id"),
-    ] {
-        let answer = create(&app, list, &record).await;
-        let field = format!("record.{field}");
-        assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field.as_str()));
-    }
-    assert!(app.apollo.ledger().is_empty());
-    // Whether there is a user with that id only Outreach knows.
-    let record = json!({"name": "x", "owner_id": "999999999"});
-    let answer = create(&app, "accounts", &record).await;
-    refused(&answer, 422, "UNPROCESSABLE_ENTITY_ERROR");
-}
-
-#[apply(on_both_databases)]
-async fn a_create_whose_answer_is_lost_is_found_and_not_doubled(database: Database) {
-    let app = outreach(database).await;
-    lose_answer(&app, "/api/v2/accounts");
-    let account = json!({"name": "Lost Works", "domain": "lost.example"});
-    let id = created(&create(&app, "accounts", &account).await);
-    assert_eq!(row(&app, "accounts", &id).await["name"], "Lost Works");
-    assert_eq!(asked(&app, "POST", "/api/v2/accounts"), 1);
-
-    lose_answer(&app, "/api/v2/prospects");
-    let contact = json!({"first_name": "Lost", "last_name": "Soul",
-        "email_addresses": [{"email_address": "lost@soul.example", "email_address_type": "work"}]});
-    let id = created(&create(&app, "contacts", &contact).await);
-    let shown = row(&app, "contacts", &id).await;
-    assert_eq!(shown["email_addresses"], contact["email_addresses"]);
-    assert_eq!(asked(&app, "POST", "/api/v2/prospects"), 1);
-}
-
-#[apply(on_both_databases)]
-async fn a_create_that_was_not_carried_out_is_an_error(database: Database) {
-    let app = outreach(database).await;
-    let record = json!({"name": "Never Works"});
-    fail(&app, "/api/v2/accounts");
-    let answer = create(&app, "accounts", &record).await;
-    refused(&answer, 502, "BAD_GATEWAY_ERROR");
-    created(&create(&app, "accounts", &record).await);
-    // The one from before is no answer to a later create.
-    app.clock.advance(chrono::TimeDelta::minutes(10));
-    fail(&app, "/api/v2/accounts");
-    let answer = create(&app, "accounts", &record).await;
-    refused(&answer, 502, "BAD_GATEWAY_ERROR");
-}
-
-#[apply(on_both_databases)]
-async fn an_account_is_updated_or_created_by_its_domain(database: Database) {
-    let app = outreach(database).await;
-    let body = |name: &str| {
-        json!({"record": {"name": name, "domain": "upsert.example"},
-            "upsert_on": {"domain": "upsert.example"}})
-    };
-    let first = app.post(&path("accounts/_upsert"), body("First")).await;
-    let second = app.post(&path("accounts/_upsert"), body("Second")).await;
-    assert_eq!(created(&first), created(&second));
-    let account = row(&app, "accounts", &created(&first)).await;
-    assert_eq!(account["name"], "Second");
 }

@@ -6,11 +6,10 @@ mod records;
 mod sequences;
 mod steps;
 mod switched;
-mod tasks;
 
 use super::{
     SALESLOFT,
-    writing::{asked, change, complete, create, fail, lose_answer, skipped, synced, warnings},
+    writing::{asked, change, create, fail, lose_answer, skipped, synced, warnings},
 };
 use crate::support::{App, Database};
 

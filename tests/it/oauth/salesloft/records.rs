@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_sim::Options;
 
-use super::{asked, change, create, fail, lose_answer, salesloft, warnings};
+use super::{asked, change, create, salesloft, warnings};
 use crate::{
     engagement::{created, path, row},
     http::refused,
@@ -216,85 +216,4 @@ async fn what_somebody_else_has_is_refused_as_salesloft_refuses_it(database: Dat
         let title = refused(&answer, 422, "UNPROCESSABLE_ENTITY_ERROR");
         assert!(title.contains(word), "{title}");
     }
-}
-
-#[apply(on_both_databases)]
-async fn a_record_that_is_gone_or_unknown_is_a_404(database: Database) {
-    let app = salesloft(database).await;
-    let (contact, account) = app.apollo.edit(0, |team| {
-        let (contact, account) = (team.contact_ids()[0].clone(), team.account_ids()[0].clone());
-        team.delete_contact(&contact).unwrap();
-        team.delete_account(&account).unwrap();
-        (contact, account)
-    });
-    for one in [
-        format!("contacts/{contact}"),
-        format!("accounts/{account}"),
-        "contacts/999999999".to_owned(),
-        "accounts/nobody".to_owned(),
-        "accounts/no%2Fid".to_owned(),
-    ] {
-        let answer = change(&app, &one, &json!({"name": "x", "first_name": "x"})).await;
-        refused(&answer, 404, "NOT_FOUND_ERROR");
-    }
-}
-
-#[apply(on_both_databases)]
-async fn an_id_that_can_not_be_one_names_its_field_and_nothing_is_sent(database: Database) {
-    let app = salesloft(database).await;
-    for (list, record, field) in [
-        (
-            "accounts",
-            json!({"name": "x", "owner_id": "u-1"}),
-            "owner_id",
-        ),
-        ("contacts", json!({"owner_id": ""}), "owner_id"),
-        ("contacts", json!({"account_id": "1.5"}), "account_id"),
-    ] {
-        let answer = create(&app, list, &record).await;
-        let field = format!("record.{field}");
-        assert_eq!(answer.error(), (400, "VALIDATION_ERROR", field.as_str()));
-    }
-    assert!(app.apollo.ledger().is_empty());
-    // Whether there is a user with that id only Salesloft knows.
-    let record = json!({"name": "x", "domain": "x.example", "owner_id": "999999999"});
-    let answer = create(&app, "accounts", &record).await;
-    refused(&answer, 422, "UNPROCESSABLE_ENTITY_ERROR");
-}
-
-#[apply(on_both_databases)]
-async fn a_create_whose_answer_is_lost_is_found_and_not_doubled(database: Database) {
-    let app = salesloft(database).await;
-    lose_answer(&app, "/v2/accounts");
-    let account = json!({"name": "Lost Works", "domain": "lost.example"});
-    let id = created(&create(&app, "accounts", &account).await);
-    assert_eq!(row(&app, "accounts", &id).await["name"], "Lost Works");
-    assert_eq!(asked(&app, "POST", "/v2/accounts"), 1);
-
-    lose_answer(&app, "/v2/people");
-    let contact = json!({"first_name": "Lost", "last_name": "Soul",
-        "email_addresses": [{"email_address": "lost@soul.example"}]});
-    let id = created(&create(&app, "contacts", &contact).await);
-    assert_eq!(row(&app, "contacts", &id).await["first_name"], "Lost");
-    assert_eq!(asked(&app, "POST", "/v2/people"), 1);
-
-    fail(&app, "/v2/people");
-    let contact = json!({"first_name": "Never", "last_name": "There",
-        "email_addresses": [{"email_address": "never@there.example"}]});
-    let answer = create(&app, "contacts", &contact).await;
-    refused(&answer, 502, "BAD_GATEWAY_ERROR");
-}
-
-#[apply(on_both_databases)]
-async fn an_account_is_updated_or_created_by_its_domain(database: Database) {
-    let app = salesloft(database).await;
-    let body = |name: &str| {
-        json!({"record": {"name": name, "domain": "upsert.example"},
-            "upsert_on": {"domain": "upsert.example"}})
-    };
-    let first = app.post(&path("accounts/_upsert"), body("First")).await;
-    let second = app.post(&path("accounts/_upsert"), body("Second")).await;
-    assert_eq!(created(&first), created(&second));
-    let account = row(&app, "accounts", &created(&first)).await;
-    assert_eq!(account["name"], "Second");
 }
