@@ -296,7 +296,11 @@ impl Plan<'_> {
             object,
             period: chrono::TimeDelta::milliseconds(period_ms),
             records: if carried { 0 } else { records },
-            requests: if carried { 0 } else { self.cost(pages.max(1)) },
+            requests: if carried {
+                0
+            } else {
+                self.cost(object, pages.max(1))
+            },
             endpoint: self
                 .provider
                 .endpoint(Call::List(support.carried_in.unwrap_or(object))),
@@ -308,18 +312,16 @@ impl Plan<'_> {
         }
     }
 
-    /// Of the first pages of a list.
-    fn cost(&self, pages: i64) -> i64 {
-        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
-        let cost = (1..=pages).map(|page| {
-            self.provider.cost_of_page(ListRequest {
-                page,
-                token: None,
-                since: None,
-                order: Order::OldestFirst,
-            })
-        });
-        cost.sum()
+    /// What so many pages take: each as much as the first, because lists are read so that late pages cost
+    /// no more.
+    fn cost(&self, object: Object, pages: i64) -> i64 {
+        let first = ListRequest {
+            page: 1,
+            token: None,
+            since: None,
+            order: Order::OldestFirst,
+        };
+        pages.saturating_mul(self.provider.cost_of_page(object, first))
     }
 }
 
