@@ -80,7 +80,7 @@ impl Engine {
         let failure = match none {
             NoTokens::Store(error) => return Err(error),
             NoTokens::Deleted => return Ok(Step::End(ScanEnd::Abandoned)),
-            NoTokens::Throttled { until } => {
+            NoTokens::RateLimited { until } => {
                 let end = self.wait(leased, until, WaitReason::ProviderRateLimit);
                 return Ok(Step::End(end.await?));
             }

@@ -37,7 +37,7 @@ const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// The pause after a 429: providers give a user one pair a minute.
 const RETRY_AFTER_THROTTLE: TimeDelta = TimeDelta::seconds(60);
 /// The reason of a refresh that failed with a 429, as it is stored.
-const THROTTLED: &str = "the provider gives no more tokens for a while";
+const RATE_LIMITED: &str = "the provider gives no more tokens for a while";
 /// Tokens that nobody uses are refreshed at least this often.
 const KEEP_ALIVE: TimeDelta = TimeDelta::days(7);
 /// How often a new pair is tried to be stored: the old one may be worth nothing any more.
@@ -67,7 +67,7 @@ pub enum NoTokens {
     Later { reason: String },
     /// The provider gives no more tokens for a while.
     #[error("the provider gives no new access token before {until}")]
-    Throttled { until: Time },
+    RateLimited { until: Time },
     /// The connection was deleted.
     #[error("the connection was deleted")]
     Deleted,
@@ -124,7 +124,7 @@ impl Tokens {
             return Ok(None);
         }
         match self.replacement(connection_id, tokens).await {
-            Err(none @ (NoTokens::Later { .. } | NoTokens::Throttled { .. }))
+            Err(none @ (NoTokens::Later { .. } | NoTokens::RateLimited { .. }))
                 if now < tokens.expires_at =>
             {
                 tracing::warn!("an access token is used on until it expires: {none}");
@@ -328,8 +328,8 @@ impl Tokens {
                 );
                 Err(self.failed(lease, error.reason, RETRY_AFTER).await?)
             }
-            TokenErrorKind::Throttled => {
-                let reason = THROTTLED.to_owned();
+            TokenErrorKind::RateLimited => {
+                let reason = RATE_LIMITED.to_owned();
                 Err(self.failed(lease, reason, RETRY_AFTER_THROTTLE).await?)
             }
             TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
@@ -355,8 +355,8 @@ impl Tokens {
 
 /// What other processes learn of a refresh that failed is its reason.
 fn none_for_now(failed: FailedRefresh) -> NoTokens {
-    if failed.reason == THROTTLED {
-        NoTokens::Throttled {
+    if failed.reason == RATE_LIMITED {
+        NoTokens::RateLimited {
             until: failed.retry_at,
         }
     } else {

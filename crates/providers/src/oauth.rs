@@ -103,7 +103,7 @@ pub enum TokenErrorKind {
     /// Worth another try later.
     Temporary,
     /// 429: it gives no more tokens for a while.
-    Throttled,
+    RateLimited,
     /// The request may have arrived, and its answer was lost: the provider may have replaced the
     /// refresh token.
     Unknown,
@@ -349,7 +349,7 @@ fn refusal(response: &Response) -> TokenError {
         | "invalid_request"
         | "invalid_scope"
         | "unsupported_grant_type" => TokenErrorKind::Misconfigured,
-        _ if response.status == 429 => TokenErrorKind::Throttled,
+        _ if response.status == 429 => TokenErrorKind::RateLimited,
         _ => TokenErrorKind::Temporary,
     };
     let said = match (answer.error.as_str(), answer.error_description) {

@@ -156,7 +156,7 @@ async fn only_an_invalid_grant_ends_an_authorization() {
         assert_eq!(kind_of(client).await, TokenErrorKind::Misconfigured);
     }
     let throttled = answer(429, "Retry later\n");
-    assert_eq!(kind_of(throttled).await, TokenErrorKind::Throttled);
+    assert_eq!(kind_of(throttled).await, TokenErrorKind::RateLimited);
     for (status, body) in [
         (503, "no healthy upstream"),
         (400, "Bad Request"),

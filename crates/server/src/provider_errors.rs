@@ -136,7 +136,7 @@ impl From<NoTokens> for ApiError {
             NoTokens::Store(error) => return error.into(),
             NoTokens::Deleted => return Self::NotFound("the connection was deleted".to_owned()),
             NoTokens::AuthorizationLost { .. } => ErrorKind::Unauthorized,
-            NoTokens::Later { .. } | NoTokens::Throttled { .. } => ErrorKind::Unavailable,
+            NoTokens::Later { .. } | NoTokens::RateLimited { .. } => ErrorKind::Unavailable,
         };
         ProviderError::new(kind, None, &none.to_string()).into()
     }

@@ -87,7 +87,7 @@ async fn a_refresh_token_becomes_new_tokens_once_a_minute() {
     let checked = outreach.check(&Credentials::OAuth(tokens)).await;
     assert!(matches!(checked, KeyCheck::Valid { .. }), "{checked:?}");
     let soon = server.refresh(&oauth_client(), &old, now()).await;
-    assert_eq!(soon.unwrap_err().kind, TokenErrorKind::Throttled);
+    assert_eq!(soon.unwrap_err().kind, TokenErrorKind::RateLimited);
     let stranger = "nobody's".to_owned().into();
     let refused = server.refresh(&oauth_client(), &stranger, now()).await;
     assert_eq!(refused.unwrap_err().kind, TokenErrorKind::InvalidGrant);

@@ -143,7 +143,7 @@ pub(crate) fn without_tokens(provider: ProviderName, none: NoFirstTokens) -> Api
                 "{provider} does not accept the OAuth application that is set for it: {}",
                 error.reason
             )),
-            TokenErrorKind::Temporary | TokenErrorKind::Throttled | TokenErrorKind::Unknown => {
+            TokenErrorKind::Temporary | TokenErrorKind::RateLimited | TokenErrorKind::Unknown => {
                 ApiError::Unavailable(format!(
                     "{provider} gave no tokens, try again: {}",
                     error.reason

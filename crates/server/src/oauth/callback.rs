@@ -176,7 +176,7 @@ impl Failed {
                     TokenErrorKind::InvalidGrant => "access_denied",
                     TokenErrorKind::Misconfigured => "server_error",
                     TokenErrorKind::Temporary
-                    | TokenErrorKind::Throttled
+                    | TokenErrorKind::RateLimited
                     | TokenErrorKind::Unknown => "temporarily_unavailable",
                 };
                 Self::new(error, &refused.reason)
