@@ -25,6 +25,18 @@ async fn the_commands_for_moving_from_supaglue_work() {
     assert!(run_blocks("docs/moving-from-supaglue.md").await > 5);
 }
 
+#[tokio::test]
+async fn the_commands_for_the_forecast_magic_links_passthrough_and_webhooks_work() {
+    for (page, blocks) in [
+        ("docs/console.md", 1),
+        ("docs/magic-links.md", 1),
+        ("docs/passthrough.md", 3),
+        ("docs/webhooks.md", 3),
+    ] {
+        assert_eq!(run_blocks(page).await, blocks, "{page}");
+    }
+}
+
 /// Runs a page's shell blocks in one shell and returns how many there were.
 async fn run_blocks(page: &str) -> usize {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
@@ -56,8 +68,11 @@ async fn run_blocks(page: &str) -> usize {
         let run = process.until_synced().await;
         let contacts = process.of_customer(Method::GET, "/engagement/v2/contacts", CUSTOMER);
         let contacts = App::answer(contacts).await.ok();
+        let message = process.get("/mgmt/v2/webhook_messages").await["results"][0].clone();
         command
             .env("RUN", text_of(&run, "id"))
+            .env("MESSAGE", text_of(&message, "id"))
+            .env("EMAIL", address_of(&contacts["records"]))
             .env("CONTACT", text_of(&contacts["records"][0], "id"));
     }
 
@@ -85,6 +100,13 @@ fn root() -> PathBuf {
 
 fn text_of(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap().to_owned()
+}
+
+/// The first e-mail address of these contacts.
+fn address_of(contacts: &Value) -> String {
+    let mut addresses = contacts.as_array().unwrap().iter();
+    let first = addresses.find_map(|it| it["email_addresses"][0]["email_address"].as_str());
+    first.unwrap().to_owned()
 }
 
 /// A shell with the settings of the service.

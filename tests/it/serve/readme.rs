@@ -1,4 +1,5 @@
-//! The README's blocks, run one after the other as a user would who has just cloned the repository.
+//! The blocks of the README and of the page on OAuth, run one after the other as a user would who has
+//! just cloned the repository.
 
 use std::{net::TcpListener, path::PathBuf};
 
@@ -12,19 +13,7 @@ async fn the_blocks_of_the_readme_work_in_their_order() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let blocks = blocks(&readme);
     assert!(blocks.len() > 10, "{blocks:?}");
-    let [api, apollo] = [free_port(), free_port()];
-    let dir = tempfile::tempdir().unwrap();
-    let output = shell()
-        .current_dir(dir.path())
-        .args(["-c", &script(&blocks, api, apollo)])
-        .env("SYNCLINE_LISTEN", format!("127.0.0.1:{api}"))
-        .output()
-        .await
-        .unwrap();
-    let out = String::from_utf8_lossy(&output.stdout);
-    let err = String::from_utf8_lossy(&output.stderr);
-    let log = std::fs::read_to_string(dir.path().join("serve.log")).unwrap_or_default();
-    assert!(output.status.success(), "{out}\n{err}\n{log}");
+    let out = printed(&blocks).await;
     for words in [
         "1 updated, 1 marked as deleted",
         r#""customer_id":"acme""#,
@@ -37,6 +26,46 @@ async fn the_blocks_of_the_readme_work_in_their_order() {
     ] {
         assert!(out.contains(words), "no {words} in {out}");
     }
+}
+
+#[tokio::test]
+async fn the_blocks_of_the_page_on_oauth_work_in_their_order() {
+    let page = std::fs::read_to_string(root().join("docs/oauth.md")).unwrap();
+    let mut blocks = blocks(&page);
+    // The last one needs an account at Outreach.
+    let last = blocks.pop().unwrap();
+    assert!(last.contains("OUTREACH_TOKEN=…"), "{last}");
+    assert_eq!(blocks.len(), 5);
+    // What the README does at its end.
+    blocks.push("kill $(jobs -p)\n");
+    let out = printed(&blocks).await;
+    for words in [
+        r#""oauth_client_id":"sim-salesloft-client""#,
+        "/oauth/connect?token=",
+        r#""provider_name":"salesloft""#,
+        r#""status":"healthy""#,
+    ] {
+        assert!(out.contains(words), "no {words} in {out}");
+    }
+    assert!(!out.contains("sim-salesloft-secret"), "{out}");
+}
+
+/// What the blocks print, one after the other in one shell.
+async fn printed(blocks: &[&str]) -> String {
+    let [api, provider] = [free_port(), free_port()];
+    let dir = tempfile::tempdir().unwrap();
+    let output = shell()
+        .current_dir(dir.path())
+        .args(["-c", &script(blocks, api, provider)])
+        .env("SYNCLINE_LISTEN", format!("127.0.0.1:{api}"))
+        .output()
+        .await
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    let log = std::fs::read_to_string(dir.path().join("serve.log")).unwrap_or_default();
+    assert!(output.status.success(), "{out}\n{err}\n{log}");
+    out.into_owned()
 }
 
 fn root() -> PathBuf {
@@ -52,7 +81,7 @@ fn blocks(readme: &str) -> Vec<&str> {
 
 /// The blocks as they are, on ports of their own. The demo is left to end by itself; before the
 /// next block the script waits for the first syncs.
-fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
+fn script(blocks: &[&str], api: u16, provider: u16) -> String {
     let mut script = "
         set -euo pipefail
         trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
@@ -67,14 +96,26 @@ fn script(blocks: &[&str], api: u16, apollo: u16) -> String {
             )
             .replace(
                 "syncline sim apollo",
-                &format!("syncline sim apollo --listen 127.0.0.1:{apollo}"),
+                &format!("syncline sim apollo --listen 127.0.0.1:{provider}"),
             )
-            .replace("127.0.0.1:8090", &format!("127.0.0.1:{apollo}"))
+            .replace(
+                "syncline sim salesloft",
+                &format!("syncline sim salesloft --listen 127.0.0.1:{provider}"),
+            )
+            .replace("127.0.0.1:8090", &format!("127.0.0.1:{provider}"))
+            .replace("127.0.0.1:8092", &format!("127.0.0.1:{provider}"))
             .replace("localhost:8080", &format!("127.0.0.1:{api}"));
         if block.trim_start().starts_with("sqlite3") {
             script.push_str("command -v sqlite3 >/dev/null || sqlite3() { :; }\n");
         }
         script.push_str(&block);
+        if block.contains("syncline serve") && !block.contains("readyz") {
+            let ready = format!("http://127.0.0.1:{api}/readyz");
+            script.push_str("command curl --silent --output /dev/null --noproxy '*' --retry 60 ");
+            script.push_str("--retry-delay 1 --retry-connrefused ");
+            script.push_str(&ready);
+            script.push('\n');
+        }
         if block.contains("/mgmt/v2/syncs ") {
             let asked = block.trim();
             script.push_str("until [ \"$(");
