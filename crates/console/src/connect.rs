@@ -98,7 +98,7 @@ pub(crate) async fn submit(
         Err(NotConnected::Limited(objects)) => {
             let error = format!(
                 "This key can't read {objects} at {title}, so they would not be synced. Give a key that \
-                 can (at Apollo: a master key), or connect without them.",
+                 can, or connect without them.",
                 objects = in_words(&objects),
                 title = link.provider_title,
             );

@@ -1,11 +1,9 @@
 //! Pages for people: HTML from the server, which works without JavaScript.
 //!
 //! `connect` is the page behind a magic link. The others are the console: each has one file in `pages`
-//! and one template in `templates/console`, asks the API through its [`Viewer`] (`viewer`), and is
+//! and one template in `templates/console`, asks the API through its `Viewer` (`viewer`), and is
 //! added to the routes below. `page`, `parts` and `words` are what pages are made of, `live` makes
 //! marked parts of a page move, `sign_in` begins and ends sessions.
-//!
-//! [`Viewer`]: viewer::Viewer
 
 mod activity;
 mod assets;
