@@ -13,6 +13,7 @@ mod incremental;
 mod limits;
 mod live;
 mod outreach;
+mod pages;
 mod records;
 mod refresh;
 mod salesloft;

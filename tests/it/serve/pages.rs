@@ -37,8 +37,39 @@ async fn the_commands_for_the_forecast_magic_links_passthrough_and_webhooks_work
     }
 }
 
-/// Runs a page's shell blocks in one shell and returns how many there were.
+/// The backup is restored to another directory, because the service is at work in its own.
+#[tokio::test]
+async fn the_commands_of_the_page_on_settings_work() {
+    let here = |script: String| {
+        let elsewhere = "mkdir restored
+            cp \"$SYNCLINE_DATA_DIR/encryption.key\" restored
+            env -u SYNCLINE_DATABASE_URL SYNCLINE_DATA_DIR=restored syncline restore";
+        let id = "\"$(syncline keys list | grep dashboard | cut -d ' ' -f 1)\"";
+        script
+            .replace("/backups/", "./")
+            .replace("syncline restore", elsewhere)
+            .replace("keys revoke ID", &format!("keys revoke {id}"))
+    };
+    assert_eq!(run_blocks_as("docs/configuration.md", here).await, 4);
+}
+
+/// With fewer seeds, days and contacts, which would take minutes.
+#[tokio::test]
+async fn the_commands_of_the_page_on_the_simulation_work() {
+    let small = |script: String| {
+        script
+            .replace("--seeds 50", "--seeds 2")
+            .replace("--days 30 --contacts 3000", "--days 2 --contacts 300")
+    };
+    assert_eq!(run_blocks_as("docs/simulation.md", small).await, 1);
+}
+
 async fn run_blocks(page: &str) -> usize {
+    run_blocks_as(page, |script| script).await
+}
+
+/// Runs a page's shell blocks in one shell, as `adapt` changes them, and returns how many there were.
+async fn run_blocks_as(page: &str, adapt: impl Fn(String) -> String) -> usize {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let parts = text.split("```sh\n").skip(1);
     let blocks: Vec<&str> = parts
@@ -81,7 +112,7 @@ async fn run_blocks(page: &str) -> usize {
     let script = blocks
         .join("\n")
         .replace("http://localhost:8080", "localhost:8080");
-    let script = script.replace("localhost:8080", &process.base);
+    let script = adapt(script.replace("localhost:8080", &process.base));
     let output = command
         .args(["-c", &format!("{prelude}{script}")])
         .env("OLD", &process.base)
