@@ -8,6 +8,7 @@
 
 mod connect;
 mod credentials;
+mod failed_request;
 mod foreground;
 mod keep_alive;
 mod leased_scan;
