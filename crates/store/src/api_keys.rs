@@ -5,7 +5,6 @@
 //! constant time, so response times reveal nothing about the stored keys. The hash is a plain SHA-256:
 //! a generated key is 32 random bytes, for which a slow hash adds nothing.
 
-use sha2::{Digest, Sha256};
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use subtle::ConstantTimeEq;
@@ -14,6 +13,7 @@ use syncline_model::{ApiKey, Ids, Policy, Role, Time};
 use crate::{
     PageRequest, Store, StoreError, Tenant,
     db::run,
+    digest::digest,
     tenant::{Scoped, scoped},
     timestamp::{Timestamp, at},
 };
@@ -83,7 +83,7 @@ pub(crate) struct Presented(String);
 
 impl Presented {
     pub(crate) fn new(key: &str) -> Self {
-        Self(key_hash(key))
+        Self(digest(key))
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -209,7 +209,7 @@ impl Tenant {
         let inserted = run!(tx, query(SQL), |q, c| q
             .bind(&id)
             .bind(new.name)
-            .bind(key_hash(new.key))
+            .bind(digest(new.key))
             .bind(new.role.as_str())
             .bind(new.policy.map(Json))
             .bind(at(now))
@@ -290,8 +290,4 @@ impl Tenant {
 /// A new key: `sl_` and 32 random bytes in hex.
 pub fn new_api_key(ids: &Ids) -> String {
     format!("sl_{}", hex::encode(ids.bytes::<32>()))
-}
-
-fn key_hash(key: &str) -> String {
-    hex::encode(Sha256::digest(key.as_bytes()))
 }

@@ -5,13 +5,13 @@
 //! away; only digests of both are stored. An authorization is used up when it is taken.
 
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use sqlx_macros::FromRow;
 use syncline_model::Time;
 
 use crate::{
     ConfiguredProvider, Store, StoreError, Tenant,
     db::run,
+    digest::digest,
     retry::with_retry,
     sealing::SealedColumn,
     tenant::{Scoped, scoped},
@@ -138,8 +138,4 @@ impl Store {
             auto_start: row.auto_start,
         }))
     }
-}
-
-fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret))
 }

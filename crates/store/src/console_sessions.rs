@@ -3,7 +3,6 @@
 //!
 //! A sign-in link is a token that can be exchanged for a session once.
 
-use sha2::{Digest, Sha256};
 use sqlx_macros::FromRow;
 use syncline_model::{ApiKey, Time};
 
@@ -11,6 +10,7 @@ use crate::{
     Store, StoreError, Tenant,
     api_keys::{KeyRow, key_columns},
     db::run,
+    digest::digest,
     tenant::{Scoped, scoped},
     timestamp::{Timestamp, at},
 };
@@ -145,8 +145,4 @@ impl Store {
         let key = Some(key).filter(|key| key.is_valid(now));
         Ok(key.map(|key| (self.tenant(&key.application_id), key)))
     }
-}
-
-fn digest(token: &str) -> String {
-    hex::encode(Sha256::digest(token))
 }

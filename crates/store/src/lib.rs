@@ -25,6 +25,7 @@ mod credentials;
 mod customers;
 mod db;
 mod destinations;
+mod digest;
 mod encryption;
 mod endings;
 mod error;
