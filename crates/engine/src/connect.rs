@@ -110,14 +110,15 @@ impl CheckedCredentials {
         store: &Store,
         tenant: &Tenant,
         connect: &Connect<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Connection, StoreError> {
         let found = tenant.get_connection(connect.customer_id, self.provider);
         match found.await? {
             Some(connection) => {
                 self.reconnect(store, &connection, None, connect.magic_link_id)
-                    .await
+                    .await?;
+                Ok(connection)
             }
-            None => self.connect(tenant, connect).await.map(drop),
+            None => self.connect(tenant, connect).await,
         }
     }
 

@@ -159,6 +159,7 @@ async fn store(
     checked
         .connect_or_reconnect(&state.store, &tenant, &connect)
         .await
+        .map(drop)
 }
 
 impl Failed {

@@ -135,18 +135,14 @@ impl Account<'_> {
         (found, enabled): (Option<Connection>, &ConfiguredProvider),
         checked: &CheckedCredentials,
     ) -> anyhow::Result<Connection> {
-        if let Some(connection) = found {
-            checked
-                .reconnect(&parts.store, &connection, None, None)
-                .await?;
-            return Ok(connection);
+        if found.is_none() {
+            let customer = NewCustomer {
+                customer_id: self.customer_id,
+                name: self.customer_id,
+                email: "",
+            };
+            tenant.upsert_customer(&customer).await?;
         }
-        let customer = NewCustomer {
-            customer_id: self.customer_id,
-            name: self.customer_id,
-            email: "",
-        };
-        tenant.upsert_customer(&customer).await?;
         let connect = Connect {
             customer_id: self.customer_id,
             provider_id: &enabled.id,
@@ -154,6 +150,8 @@ impl Account<'_> {
             start: Start::InForeground,
             magic_link_id: None,
         };
-        Ok(checked.connect(tenant, &connect).await?)
+        Ok(checked
+            .connect_or_reconnect(&parts.store, tenant, &connect)
+            .await?)
     }
 }
