@@ -9,7 +9,8 @@ use syncline_model::{Object, RunState, Time, WaitReason};
 use syncline_store::{Ending, Pause, Scan, Written};
 use tracing::Span;
 
-/// Registers the metrics at the start, so that each series begins at 0, and a missing one means that nothing was scraped.
+/// Registers the metrics at the start, so that each series begins at 0, and a missing one means that
+/// nothing was scraped.
 pub fn describe_metrics() {
     use metrics::{counter, describe_counter};
     describe_counter!(

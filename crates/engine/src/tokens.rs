@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The pause after a refresh that failed.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// The pause after a 429: providers give a user one pair a minute.
-const RETRY_AFTER_THROTTLE: TimeDelta = TimeDelta::seconds(60);
+const RETRY_AFTER_RATE_LIMIT: TimeDelta = TimeDelta::seconds(60);
 /// The reason of a refresh that failed with a 429, as it is stored.
 const RATE_LIMITED: &str = "the provider gives no more tokens for a while";
 /// Tokens that nobody uses are refreshed at least this often.
@@ -330,7 +330,7 @@ impl Tokens {
             }
             TokenErrorKind::RateLimited => {
                 let reason = RATE_LIMITED.to_owned();
-                Err(self.failed(lease, reason, RETRY_AFTER_THROTTLE).await?)
+                Err(self.failed(lease, reason, RETRY_AFTER_RATE_LIMIT).await?)
             }
             TokenErrorKind::Temporary | TokenErrorKind::Unknown => {
                 Err(self.failed(lease, error.reason, RETRY_AFTER).await?)
