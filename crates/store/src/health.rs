@@ -89,19 +89,20 @@ macro_rules! select {
     };
 }
 
+const SYNCS_OF_CONNECTIONS: Scoped = scoped(select!(
+    "AND s.connection_id IN (SELECT key FROM json_each($3)) ORDER BY s.connection_id, s.id"
+));
+
 impl Tenant {
     /// The health of these connections, by id, in one query.
     pub async fn health_of(
         &self,
         connections: &[Connection],
     ) -> Result<BTreeMap<String, Health>, StoreError> {
-        const SQL: Scoped = scoped(select!(
-            "AND s.connection_id IN (SELECT key FROM json_each($3)) ORDER BY s.connection_id, s.id"
-        ));
         let ids: Vec<&str> = connections.iter().map(|it| it.id.as_str()).collect();
         let now = self.store().now();
         let mut reader = self.read().await?;
-        let rows: Vec<SyncRow> = run!(reader, query_as(SQL), |q, c| q
+        let rows: Vec<SyncRow> = run!(reader, query_as(SYNCS_OF_CONNECTIONS), |q, c| q
             .bind(now.timestamp_millis())
             .bind(KeySet::new(&ids))
             .fetch_all(c)
@@ -163,18 +164,48 @@ impl Tenant {
             .bind(now.timestamp_millis())
             .fetch_all(c)
             .await)?;
-        let mut noted = grouped(rows)?;
-        let mut customers: BTreeMap<String, Health> = BTreeMap::new();
-        for row in connections {
-            let syncs = noted.remove(&row.id).unwrap_or_default();
-            let status = parse_status(&row.id, row.status)?;
-            let health = Health::of_connection(status, row.last_synced_at.map(Into::into), &syncs);
-            let known = customers.remove(&row.customer_id);
-            let worst = Health::worst(known.iter().chain([&health])).unwrap_or(health);
-            customers.insert(row.customer_id, worst);
-        }
-        Ok(customers)
+        worst_by_customer(connections, grouped(rows)?)
     }
+
+    /// The same for some customers, at a price that depends on their connections alone.
+    pub async fn health_of_some(
+        &self,
+        customer_ids: &[&str],
+    ) -> Result<BTreeMap<String, Health>, StoreError> {
+        const CONNECTIONS: Scoped = scoped(
+            "SELECT id, customer_id, status, last_synced_at FROM connections
+             WHERE application_id = $1 AND customer_id IN (SELECT key FROM json_each($2))",
+        );
+        let now = self.store().now();
+        let mut reader = self.read().await?;
+        let connections: Vec<ConnectionRow> = run!(reader, query_as(CONNECTIONS), |q, c| q
+            .bind(KeySet::new(customer_ids))
+            .fetch_all(c)
+            .await)?;
+        let ids: Vec<&str> = connections.iter().map(|it| it.id.as_str()).collect();
+        let rows: Vec<SyncRow> = run!(reader, query_as(SYNCS_OF_CONNECTIONS), |q, c| q
+            .bind(now.timestamp_millis())
+            .bind(KeySet::new(&ids))
+            .fetch_all(c)
+            .await)?;
+        worst_by_customer(connections, grouped(rows)?)
+    }
+}
+
+fn worst_by_customer(
+    connections: Vec<ConnectionRow>,
+    mut noted: Noted,
+) -> Result<BTreeMap<String, Health>, StoreError> {
+    let mut customers: BTreeMap<String, Health> = BTreeMap::new();
+    for row in connections {
+        let syncs = noted.remove(&row.id).unwrap_or_default();
+        let status = parse_status(&row.id, row.status)?;
+        let health = Health::of_connection(status, row.last_synced_at.map(Into::into), &syncs);
+        let known = customers.remove(&row.customer_id);
+        let worst = Health::worst(known.iter().chain([&health])).unwrap_or(health);
+        customers.insert(row.customer_id, worst);
+    }
+    Ok(customers)
 }
 
 fn grouped(rows: Vec<SyncRow>) -> Result<Noted, StoreError> {

@@ -258,3 +258,28 @@ async fn names_from_before_they_had_a_bound_are_listed_to_the_last(database: Dat
     );
     assert_eq!(app.get("/mgmt/v2/customers/c10").await.ok(), listed[0]);
 }
+
+#[apply(on_both_databases)]
+async fn pages_of_customers_say_what_the_whole_list_says(database: Database) {
+    let app = App::synced(database, 5).await;
+    for id in ["a-first", "z-last"] {
+        app.put_customer(id).await.ok();
+    }
+    app.apollo.edit(0, |team| team.revoke_key(MASTER_KEY));
+    app.trigger("user").await;
+    app.work_off().await;
+    let whole = app.get("/mgmt/v2/customers").await.ok();
+    let whole = whole.as_array().unwrap();
+    assert_eq!(whole[1]["health"]["status"], "failing", "{whole:?}");
+    let (mut pages, mut after) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/mgmt/v2/customers?page_size=1{after}");
+        let page = app.get(&path).await.ok();
+        let Some(one) = page.as_array().unwrap().first() else {
+            break;
+        };
+        after = format!("&after={}", one["customer_id"].as_str().unwrap());
+        pages.push(one.clone());
+    }
+    assert_eq!(&pages, whole);
+}
