@@ -39,13 +39,19 @@ function sort(table, column, descending) {
   table.tHead.rows[0].cells[column].ariaSort = descending ? "descending" : "ascending";
 }
 
-/** By the id of a part and the place of a table in it: the column that it is sorted by. */
+/** The columns that tables are sorted by, under the names that `nameOf` gives them. */
 const sorted = new Map();
+
+/** A table's live part and its place there, which stay when the part gets new content. */
+function nameOf(table) {
+  const part = table.closest("[data-live]");
+  return `${part?.id} ${[...(part ?? document).querySelectorAll("table")].indexOf(table)}`;
+}
 
 /** Makes the columns of tables sortable, and sorts again what was sorted before. */
 function makeSortable(root) {
-  root.querySelectorAll(".wide table").forEach((table, place) => {
-    const key = `${root.id} ${place}`;
+  root.querySelectorAll(".wide table").forEach((table) => {
+    const key = nameOf(table);
     for (const head of table.tHead?.rows[0].cells ?? []) {
       if (head.textContent === "Actions" || table.tBodies[0].rows.length < 2) continue;
       const button = document.createElement("button");
@@ -87,8 +93,7 @@ function close() {
 // A browser has few connections to a host, so pages that nobody sees hold none.
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);
-parts.forEach(makeSortable);
-document.querySelectorAll("main > .wide").forEach((part) => makeSortable(part.parentElement));
+makeSortable(document);
 open();
 
 // Ids are copied on a click.

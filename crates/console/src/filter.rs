@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::viewer::encoded;
+use crate::address::with_query;
 
-const PAGE_SIZE: usize = 50;
+const PAGE_SIZE: &str = "50";
 
 #[derive(Deserialize)]
 pub(crate) struct Filter {
@@ -30,12 +30,10 @@ impl Filter {
 
     /// The path of a page of this list of the management API.
     pub(crate) fn path(&self, list: &str) -> String {
-        let mut path = format!("/mgmt/v2/{list}?page_size={PAGE_SIZE}");
-        for (name, value) in self.pairs().into_iter().chain([("cursor", &*self.cursor)]) {
-            if !value.is_empty() {
-                path = format!("{path}&{name}={}", encoded(value));
-            }
-        }
-        path
+        let page = [("page_size", PAGE_SIZE), ("cursor", &self.cursor)];
+        with_query(
+            &format!("/mgmt/v2/{list}"),
+            page.into_iter().chain(self.pairs()),
+        )
     }
 }

@@ -6,6 +6,7 @@
 //! marked parts of a page move, `sign_in` begins and ends sessions.
 
 mod activity;
+mod address;
 mod assets;
 mod connect;
 mod failure;

@@ -1,6 +1,6 @@
 //! Links to the next and the previous page of a list.
 
-use crate::{resources::Listed, viewer::encoded};
+use crate::{address::with_query, resources::Listed};
 
 /// The queries of the pages around this one.
 pub(crate) struct Pager {
@@ -15,14 +15,9 @@ impl Pager {
     }
 
     pub(crate) fn to(next: Option<&str>, previous: Option<&str>, filter: &[(&str, &str)]) -> Self {
-        let query = |cursor: &str| {
+        let query = |cursor| {
             let kept = filter.iter().copied();
-            let pairs = kept.filter(|(_, value)| !value.is_empty());
-            let pairs: Vec<String> = pairs
-                .chain([("cursor", cursor)])
-                .map(|(name, value)| format!("{name}={}", encoded(value)))
-                .collect();
-            format!("?{}", pairs.join("&"))
+            with_query("", kept.chain([("cursor", cursor)]))
         };
         Self {
             next: next.map(query),

@@ -205,6 +205,6 @@ impl Run {
 
 /// The address of a connection's page, without the base.
 pub(crate) fn connection_path(customer_id: &str, provider: &str) -> String {
-    let customer = crate::viewer::encoded(customer_id);
+    let customer = crate::address::encoded(customer_id);
     format!("/console/customers/{customer}/connections/{provider}")
 }

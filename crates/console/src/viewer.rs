@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderName, Method, StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use syncline_model::Time;
@@ -16,14 +15,9 @@ use syncline_server::{
     sessions::{SignedIn, signed_in},
 };
 
-use crate::{failure::Failure, live::LivePartsOnly, page::Layout, sign_in::cookie_name};
-
-/// What stands for itself in a segment of a path or a value of a query.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+use crate::{
+    address::encoded, failure::Failure, live::LivePartsOnly, page::Layout, sign_in::cookie_name,
+};
 
 /// Somebody who is signed in.
 pub(crate) struct Viewer {
@@ -145,11 +139,6 @@ fn note_in(query: Option<&str>) -> Option<&'static str> {
     note.map(|(_, text)| *text)
 }
 
-/// A value as part of a path or a query.
-pub(crate) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, PLAIN).to_string()
-}
-
 impl Viewer {
     /// The API's answer to a GET.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -242,10 +231,5 @@ mod tests {
         assert!(note_in(Some("cursor=x&note=applied")).is_some());
         assert_eq!(note_in(Some("note=<b>")), None);
         assert_eq!(note_in(None), None);
-    }
-
-    #[test]
-    fn a_value_can_not_leave_its_place_in_a_path() {
-        assert_eq!(encoded("a/b?c=d&e#f %"), "a%2Fb%3Fc%3Dd%26e%23f%20%25");
     }
 }

@@ -11,16 +11,17 @@ use serde_json::Value;
 use syncline_model::Time;
 
 use crate::{
+    address::{encoded, with_query},
     failure::Failure,
     page::{Policy, answer},
     pager::Pager,
     parts::State,
     resources::Listed,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::When,
 };
 
-const PAGE_SIZE: usize = 50;
+const PAGE_SIZE: &str = "50";
 
 #[derive(Deserialize)]
 struct Key {
@@ -83,10 +84,8 @@ pub(crate) async fn list(
     viewer: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failure> {
-    let mut path = format!("/mgmt/v2/api_keys?page_size={PAGE_SIZE}");
-    if !filter.cursor.is_empty() {
-        path = format!("{path}&cursor={}", encoded(&filter.cursor));
-    }
+    let asked = [("page_size", PAGE_SIZE), ("cursor", &filter.cursor)];
+    let path = with_query("/mgmt/v2/api_keys", asked);
     let keys: Listed<Key> = viewer.get(&path).await?;
     let page = KeysPage {
         pager: Pager::of(&keys, &[]),

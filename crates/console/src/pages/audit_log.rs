@@ -6,16 +6,17 @@ use serde::Deserialize;
 use syncline_model::Time;
 
 use crate::{
+    address::{encoded, with_query},
     failure::Failure,
     page::{Policy, answer},
     pager::Pager,
     parts::State,
     resources::Listed,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::When,
 };
 
-const PAGE_SIZE: usize = 100;
+const PAGE_SIZE: &str = "100";
 
 #[derive(Deserialize)]
 struct Entry {
@@ -79,16 +80,9 @@ pub(crate) async fn list(
     viewer: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failure> {
-    let mut path = format!("/mgmt/v2/audit_log?page_size={PAGE_SIZE}");
-    for (name, value) in filter
-        .pairs()
-        .into_iter()
-        .chain([("cursor", &*filter.cursor)])
-    {
-        if !value.is_empty() {
-            path = format!("{path}&{name}={}", encoded(value));
-        }
-    }
+    let page = [("page_size", PAGE_SIZE), ("cursor", &filter.cursor)];
+    let asked = page.into_iter().chain(filter.pairs());
+    let path = with_query("/mgmt/v2/audit_log", asked);
     let entries: Listed<Entry> = viewer.get(&path).await?;
     let page = AuditLogPage {
         pager: Pager::of(&entries, &filter.pairs()),

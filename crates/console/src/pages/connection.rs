@@ -16,11 +16,12 @@ use syncline_model::{Object, Time};
 
 use crate::{
     activity::{self, Activity},
+    address::encoded,
     failure::Failure,
     page::{Policy, answer},
     parts::{Bars, Gauge, State, start_of_charts},
     resources::{Connection, Listed, Run, Sync, connection_path},
-    viewer::{Frame, Viewer, encoded, of_connection},
+    viewer::{Frame, Viewer, of_connection},
     words::{When, count, plain},
 };
 

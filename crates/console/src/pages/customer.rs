@@ -5,10 +5,11 @@ use axum::{extract::Path, http::StatusCode, response::Response};
 use syncline_model::Time;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     page::{Policy, answer},
     resources::{Connection, Customer, connection_path},
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
 };
 
 #[derive(Template)]

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use syncline_model::Time;
 
 use crate::{
+    address::{encoded, with_query},
     failure::Failure,
     page::{Policy, answer},
     parts::State,
     resources::Customer,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
 };
 
 const PAGE_SIZE: usize = 50;
@@ -23,6 +24,12 @@ pub(crate) struct Filter {
     health: String,
     #[serde(default)]
     after: String,
+}
+
+impl Filter {
+    fn pairs(&self) -> [(&'static str, &str); 2] {
+        [("search", &self.search), ("health", &self.health)]
+    }
 }
 
 #[derive(Template)]
@@ -40,32 +47,21 @@ pub(crate) async fn list(
     viewer: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failure> {
-    let asked = query_of(&filter, &filter.after);
-    let path = format!("/mgmt/v2/customers?page_size={PAGE_SIZE}{asked}");
+    let page_size = PAGE_SIZE.to_string();
+    let page = [("page_size", &*page_size), ("after", &filter.after)];
+    let path = with_query("/mgmt/v2/customers", page.into_iter().chain(filter.pairs()));
     let customers: Vec<Customer> = viewer.get(&path).await?;
     let last = customers.last().filter(|_| customers.len() == PAGE_SIZE);
-    let next = last.map(|last| query_of(&filter, &last.customer_id));
+    let next = last.map(|last| {
+        let after = [("after", &*last.customer_id)];
+        with_query("", after.into_iter().chain(filter.pairs()))
+    });
     let page = CustomersPage {
+        next,
         frame: viewer.frame,
         now: viewer.now,
         filter,
         customers,
-        next: next.map(|query| query.replacen('&', "?", 1)),
     };
     Ok(answer(StatusCode::OK, Policy::OwnScript, &page))
-}
-
-/// `&search=…&health=…&after=…`, without those that are empty.
-fn query_of(filter: &Filter, after: &str) -> String {
-    let mut query = String::new();
-    for (name, value) in [
-        ("search", filter.search.as_str()),
-        ("health", &filter.health),
-        ("after", after),
-    ] {
-        if !value.is_empty() {
-            query = format!("{query}&{name}={}", encoded(value));
-        }
-    }
-    query
 }

@@ -7,12 +7,13 @@ use syncline_model::Time;
 
 use crate::{
     activity::{self, Activity},
+    address::encoded,
     failure::Failure,
     messages::Message,
     page::{Policy, answer},
     parts::State,
     resources::{Customer, Listed, Sync},
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::{When, count, plain},
 };
 

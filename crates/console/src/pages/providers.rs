@@ -5,10 +5,11 @@ use axum::{http::StatusCode, response::Response};
 use serde::Deserialize;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     page::{Policy, answer},
     sync_config::SyncConfig,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
 };
 
 #[derive(Deserialize)]

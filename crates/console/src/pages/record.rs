@@ -11,11 +11,12 @@ use syncline_model::{Object, Time};
 use syncline_server::in_process::ApiCall;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     page::{Policy, answer},
     parts::State,
     record::{Of, Record},
-    viewer::{Frame, Viewer, encoded, of_connection},
+    viewer::{Frame, Viewer, of_connection},
     words::When,
 };
 

@@ -12,16 +12,17 @@ use syncline_model::{Object, Time};
 use syncline_server::in_process::ApiCall;
 
 use crate::{
+    address::{encoded, with_query},
     failure::Failure,
     page::{Policy, answer},
     pager::Pager,
     parts::State,
     record::{Of, Record},
-    viewer::{Frame, Viewer, encoded, of_connection},
+    viewer::{Frame, Viewer, of_connection},
     words::{count, plain},
 };
 
-const PAGE_SIZE: usize = 50;
+const PAGE_SIZE: &str = "50";
 
 #[derive(Deserialize)]
 struct Records {
@@ -84,18 +85,25 @@ pub(crate) async fn list(
 
 async fn read(of: &Of, viewer: &Viewer, filter: &Filter) -> Result<Records, Failure> {
     let plural = of.object.plural();
-    let mut query = format!("read_from_cache=true&page_size={PAGE_SIZE}");
-    if !filter.cursor.is_empty() {
-        query = format!("{query}&cursor={}", encoded(&filter.cursor));
-    }
     let searches = of.object == Object::Contact && !filter.search.is_empty();
+    let list = format!("/engagement/v2/{plural}");
+    let page = [
+        ("read_from_cache", "true"),
+        ("page_size", PAGE_SIZE),
+        ("cursor", &filter.cursor),
+    ];
     let (method, path, body) = if searches {
         let body = json!({"filter": {"emails": [filter.search.trim()]}});
-        let path = format!("/engagement/v2/{plural}/_search?{query}");
+        let path = with_query(&format!("{list}/_search"), page);
         (Method::POST, path, Some(body))
     } else {
-        let deleted = !filter.deleted.is_empty();
-        let path = format!("/engagement/v2/{plural}?{query}&include_deleted_data={deleted}");
+        let deleted = if filter.deleted.is_empty() {
+            "false"
+        } else {
+            "true"
+        };
+        let deleted = [("include_deleted_data", deleted)];
+        let path = with_query(&list, page.into_iter().chain(deleted));
         (Method::GET, path, None)
     };
     let call = ApiCall {

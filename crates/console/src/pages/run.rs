@@ -11,10 +11,11 @@ use serde_json::Value;
 use syncline_model::Time;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     page::{Policy, answer},
     resources::Run,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::{count, plain},
 };
 

@@ -12,12 +12,13 @@ use syncline_model::Object;
 use syncline_server::in_process::{ApiCall, ApiFailure};
 
 use crate::{
+    address::encoded,
     failure::Failure,
     forecast::Forecast,
     page::{Policy, answer},
     parts::State,
     sync_config::SyncConfig,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::plain,
 };
 

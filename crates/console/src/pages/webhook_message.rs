@@ -9,10 +9,11 @@ use axum::{
 use syncline_model::Time;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     messages::Message,
     page::{Policy, answer},
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
 };
 
 #[derive(Template)]

@@ -6,15 +6,16 @@ use serde::Deserialize;
 use syncline_model::Time;
 
 use crate::{
+    address::with_query,
     failure::Failure,
     messages::Message,
     page::{Policy, answer},
     pager::Pager,
     resources::Listed,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
 };
 
-const PAGE_SIZE: usize = 50;
+const PAGE_SIZE: &str = "50";
 
 #[derive(Deserialize)]
 pub(crate) struct Filter {
@@ -38,12 +39,12 @@ pub(crate) async fn list(
     viewer: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Failure> {
-    let mut path = format!("/mgmt/v2/webhook_messages?page_size={PAGE_SIZE}");
-    for (name, value) in [("status", &filter.status), ("cursor", &filter.cursor)] {
-        if !value.is_empty() {
-            path = format!("{path}&{name}={}", encoded(value));
-        }
-    }
+    let asked = [
+        ("page_size", PAGE_SIZE),
+        ("cursor", &filter.cursor),
+        ("status", &filter.status),
+    ];
+    let path = with_query("/mgmt/v2/webhook_messages", asked);
     let messages: Listed<Message> = viewer.get(&path).await?;
     let page = MessagesPage {
         pager: Pager::of(&messages, &[("status", &filter.status)]),

@@ -10,12 +10,13 @@ use serde::Deserialize;
 use syncline_model::Time;
 
 use crate::{
+    address::encoded,
     failure::Failure,
     messages::{Message, attempts_over_time},
     page::{Policy, answer},
     parts::{Bars, State},
     resources::Listed,
-    viewer::{Frame, Viewer, encoded},
+    viewer::{Frame, Viewer},
     words::When,
 };
 
