@@ -17,6 +17,7 @@ use crate::{
     configured_syncs::{FOREGROUND_PAUSE, NOT_STARTED_PAUSE, pause_of_config},
     credentials::CREDENTIALS,
     db::{Tx, run},
+    key_set::KeySet,
     providers::parse_provider,
     retry::with_retry,
     tenant::{Scope, Scoped, scoped},
@@ -188,6 +189,25 @@ impl Tenant {
         let mut reader = self.read().await?;
         let rows: Vec<ConnectionRow> = run!(reader, query_as(LIST), |q, c| q
             .bind(customer_id)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// Those of these customers with one provider.
+    pub async fn connections_of(
+        &self,
+        customer_ids: &[&str],
+        provider: ProviderName,
+    ) -> Result<Vec<Connection>, StoreError> {
+        const SQL: Scoped = scoped(select!(
+            "WHERE c.application_id = $1 AND c.provider_name = $2
+               AND c.customer_id IN (SELECT key FROM json_each($3)) ORDER BY c.customer_id"
+        ));
+        let mut reader = self.read().await?;
+        let rows: Vec<ConnectionRow> = run!(reader, query_as(SQL), |q, c| q
+            .bind(provider.as_str())
+            .bind(KeySet::new(customer_ids))
             .fetch_all(c)
             .await)?;
         rows.into_iter().map(TryInto::try_into).collect()

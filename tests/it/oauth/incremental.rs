@@ -225,3 +225,22 @@ async fn tables_that_are_read_incrementally_are_the_truth(database: Database) {
     truth.sort_unstable();
     assert_eq!(rows, truth);
 }
+
+#[apply(at_both_providers)]
+async fn a_forecast_knows_what_an_incremental_run_did_not_read(
+    provider: Provider,
+    database: Database,
+) {
+    let app = connected(provider, database, 120, 24).await;
+    app.after(TimeDelta::hours(1)).await;
+    assert_eq!(newest(&app).await, incremental(0, 0));
+    let config = json!({
+        "default_config": {"period_ms": 3_600_000, "strategy": "full only"},
+        "common_objects": [{"object": "contact"}],
+    });
+    let body = json!({"provider_name": provider.name, "config": config});
+    let forecast = app.post("/mgmt/v2/sync_configs/_forecast", body).await;
+    let contacts = &forecast.ok()["accounts"][0]["objects"][0];
+    assert_eq!(contacts["records_known"], 120, "{contacts}");
+    assert_eq!(contacts["records_per_run"], 120, "{contacts}");
+}

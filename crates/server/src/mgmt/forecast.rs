@@ -1,17 +1,17 @@
 //! Forecast of a sync config: what it would cost of each account's limits, and how fresh each object
 //! would be. The arithmetic is the model's (`model/src/forecast.rs`); here is what it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Object, Order, RequestWindow, SyncConfigData, VolumeLimits,
+    Object, Order, ProviderName, ReadStrategy, RequestWindow, SyncConfigData, VolumeLimits,
     budget::RecordWindow,
     forecast::{Counted, Forecast, Reading, RequestLimit, Use},
 };
 use syncline_providers::{Call, ListRequest, Provider};
-use syncline_store::{Connection, PageRequest, SyncFilter};
+use syncline_store::{Connection, PageRequest, Sync, SyncFilter, Tenant};
 use utoipa::ToSchema;
 
 use super::{providers::named_provider, sync_configs};
@@ -68,8 +68,8 @@ struct ObjectForecast {
     customer_id: String,
     #[schema(value_type = ObjectName)]
     object: Object,
-    /// The provider's records, as far as the last run knows them. Null before the first run: the
-    /// object counts as empty then.
+    /// The provider's records: the rows in the tables, or what the last full run was told if that is
+    /// more. Null before the first run: the object counts as empty then.
     #[schema(required = true)]
     records_known: Option<i64>,
     /// Records that a full run reads and that count. Zero for what comes inside another object's records.
@@ -106,8 +106,8 @@ struct LimitForecast {
 
 /// What a sync config would cost, without saving it.
 ///
-/// It is arithmetic over the totals that the last runs saw, and over the request limits that the
-/// provider's answers have told. Nothing is asked of the provider. Incremental runs count as if nothing
+/// It is arithmetic over the rows in the tables, the totals that the last full runs were told, and the
+/// request limits that the provider's answers have told. Nothing is asked of the provider. Incremental runs count as if nothing
 /// changed.
 #[utoipa::path(post, path = "/sync_configs/_forecast", tag = "SyncConfigs",
     operation_id = "forecastSyncConfig", request_body = ForecastSyncConfig,
@@ -119,7 +119,7 @@ pub(crate) async fn forecast_sync_config(
 ) -> ApiResult<JsonBody<ForecastBody>> {
     let provider = named_provider(&state.providers, "provider_name", &body.provider_name)?;
     sync_configs::check(&body.config, provider)?;
-    let known = Known::of(&caller, provider, body.customer_id).await?;
+    let known = Known::of(&caller.tenant, provider.name(), body.customer_id).await?;
     let mut accounts: BTreeMap<&str, Vec<&KnownConnection>> = BTreeMap::new();
     for it in &known.connections {
         let account = accounts.entry(&it.connection.account_id).or_default();
@@ -136,7 +136,7 @@ pub(crate) async fn forecast_sync_config(
                 limit: it.limit,
             })
             .collect();
-        // Connections with limits of their own have them for the same account.
+        // Where connections of an account have limits of their own, those of the first.
         let limits = state.limits_of(&connections[0].connection);
         let plan = Plan {
             provider,
@@ -152,7 +152,7 @@ pub(crate) async fn forecast_sync_config(
     }))
 }
 
-/// The connections, with the totals that their last runs saw.
+/// The connections, with the totals that are known of them.
 struct Known {
     connections: Vec<KnownConnection>,
     more: bool,
@@ -163,16 +163,18 @@ struct KnownConnection {
     totals: BTreeMap<Object, i64>,
 }
 
+/// By customer and object.
+type Totals = BTreeMap<String, BTreeMap<Object, i64>>;
+
 impl Known {
     async fn of(
-        caller: &Caller,
-        provider: &dyn Provider,
+        tenant: &Tenant,
+        provider: ProviderName,
         customer_id: Option<String>,
     ) -> ApiResult<Self> {
-        let tenant = &caller.tenant;
         let filter = SyncFilter {
             customer_id: customer_id.clone(),
-            provider_name: Some(provider.name().to_string()),
+            provider_name: Some(provider.to_string()),
             ..SyncFilter::default()
         };
         let page = PageRequest {
@@ -180,37 +182,58 @@ impl Known {
             ..PageRequest::default()
         };
         let syncs = tenant.list_syncs(&filter, &page).await?;
-        let mut totals: BTreeMap<String, BTreeMap<Object, i64>> = BTreeMap::new();
-        for sync in &syncs {
-            totals.entry(sync.customer_id.clone()).or_default();
+        let mut customers: BTreeSet<&str> =
+            syncs.iter().map(|it| it.customer_id.as_str()).collect();
+        customers.extend(customer_id.as_deref());
+        let customers: Vec<&str> = customers.into_iter().collect();
+        let mut totals = totals(tenant, provider, &syncs, &customers).await?;
+        let found = tenant.connections_of(&customers, provider).await?;
+        if let (Some(customer_id), true) = (&customer_id, found.is_empty()) {
+            return Err(ApiError::NotFound(format!(
+                "Can't find connection of {customer_id} with {provider}"
+            )));
         }
-        if let Some(customer_id) = customer_id {
-            totals.entry(customer_id).or_default();
-        }
-        for run in tenant.last_runs(&syncs).await? {
-            let seen = run
-                .coverage
-                .as_ref()
-                .map(|it| it.records_reported.unwrap_or(it.records_seen));
-            let total = run.records_reported.or(seen);
-            if let (Some(of), Some(total)) = (totals.get_mut(&run.customer_id), total) {
-                of.insert(run.object, total);
-            }
-        }
-        let mut connections = Vec::new();
-        for (customer_id, totals) in totals {
-            let found = tenant.get_connection(&customer_id, provider.name()).await?;
-            let connection = found.ok_or_else(|| {
-                ApiError::NotFound(format!(
-                    "Can't find connection of {customer_id} with {}",
-                    provider.name()
-                ))
-            })?;
-            connections.push(KnownConnection { connection, totals });
-        }
-        let more = i64::try_from(syncs.len()).is_ok_and(|read| read >= MOST_SYNCS);
-        Ok(Self { connections, more })
+        let known = found.into_iter().map(|connection| KnownConnection {
+            totals: totals.remove(&connection.customer_id).unwrap_or_default(),
+            connection,
+        });
+        Ok(Self {
+            connections: known.collect(),
+            more: i64::try_from(syncs.len()).is_ok_and(|read| read >= MOST_SYNCS),
+        })
     }
+}
+
+/// The rows in the tables, or what the last full run saw or was told of if that is more. An incremental
+/// run sees what changed, which says nothing about the whole.
+async fn totals(
+    tenant: &Tenant,
+    provider: ProviderName,
+    syncs: &[Sync],
+    customers: &[&str],
+) -> ApiResult<Totals> {
+    let mut totals = Totals::new();
+    let mut add = |customer_id: String, object, total: i64| {
+        let known = totals.entry(customer_id).or_default();
+        let known = known.entry(object).or_default();
+        *known = total.max(*known);
+    };
+    for object in Object::ALL {
+        let rows = tenant.count_rows(*object, provider, customers).await?;
+        for (customer_id, rows) in rows {
+            add(customer_id, *object, rows);
+        }
+    }
+    let runs = tenant.last_runs(syncs).await?.into_iter();
+    for run in runs.filter(|run| run.strategy == ReadStrategy::Full) {
+        let seen = run
+            .coverage
+            .map(|it| it.records_reported.unwrap_or(it.records_seen));
+        if let Some(total) = run.records_reported.or(seen) {
+            add(run.customer_id, run.object, total);
+        }
+    }
+    Ok(totals)
 }
 
 /// A config at a provider, under limits.

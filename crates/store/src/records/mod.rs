@@ -1,6 +1,7 @@
 //! The objects' tables: `write` turns records into rows, `read` lists rows, and `write_through`
 //! stores what callers wrote at the provider.
 
+mod counts;
 mod read;
 mod tables;
 mod upsert;
