@@ -46,7 +46,7 @@ pub(crate) struct LivePages {
     pages: Router,
     /// Closed when the process shuts down.
     tasks: TaskTracker,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     turns: Turns,
 }
 
@@ -62,7 +62,7 @@ impl LivePages {
         Self {
             pages,
             tasks,
-            places: Arc::new(Semaphore::new(MOST)),
+            slots: Arc::new(Semaphore::new(MOST)),
             turns: Arc::new(Mutex::new(Instant::now())),
         }
     }
@@ -72,7 +72,7 @@ impl LivePages {
         if !wants_events(request.headers()) {
             return next.run(request).await;
         }
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         };
         let watch = Watch {
@@ -85,7 +85,7 @@ impl LivePages {
             began: Instant::now(),
             looked: None,
             over: false,
-            _place: place,
+            _slot: slot,
         };
         let events = stream::unfold(watch, Watch::next);
         let headers = [
@@ -117,7 +117,7 @@ struct Watch {
     /// When it last made the page.
     looked: Option<Instant>,
     over: bool,
-    _place: OwnedSemaphorePermit,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Watch {

@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use chrono::TimeDelta;
 use syncline_model::{Coverage, Time};
 use syncline_providers::ANSWER_WITHIN;
-use syncline_store::{Grant, Scan, ScanRun};
+use syncline_store::{PermitDecision, Scan, ScanRun};
 
 use crate::{RetryConfig, seen::Seen};
 
@@ -16,9 +16,9 @@ use crate::{RetryConfig, seen::Seen};
 pub struct LeasedScan {
     pub scan: Scan,
     /// The result of the permit request that was made in the last page's transaction.
-    pub(crate) grant: Option<Grant>,
+    pub(crate) decision: Option<PermitDecision>,
     /// When that permit was decided.
-    pub(crate) granted_at: Time,
+    pub(crate) decided_at: Time,
     /// Requests that are not yet counted with a page.
     pub(crate) requests: i64,
     /// What its pass has seen, if it is loaded.
@@ -55,8 +55,8 @@ impl LeasedScan {
     pub(crate) fn new(scan: Scan) -> Self {
         Self {
             scan,
-            grant: None,
-            granted_at: Time::UNIX_EPOCH,
+            decision: None,
+            decided_at: Time::UNIX_EPOCH,
             requests: 0,
             seen: None,
             repeats: 0,

@@ -1,6 +1,6 @@
 //! Maintenance: purges old rows in the background.
 //!
-//! It is a separate task, so that due work doesn't wait for it, and it works in batches with pauses
+//! It is a separate task, so that due work doesn't wait for it, and it works in batches with delays
 //! between them (`store/retention.rs`), so that writers wait for one batch at most. Like the tick
 //! it has no state: it doesn't matter which process does it, or how often.
 
@@ -15,11 +15,11 @@ use crate::Engine;
 
 /// How often to purge.
 const EVERY: Duration = Duration::from_hours(1);
-/// The shortest pause between two batches.
-const PAUSE: Duration = Duration::from_millis(20);
-/// A longer batch is followed by a proportionally longer pause, so that an embedded database's only
+/// The shortest delay between two batches.
+const DELAY: Duration = Duration::from_millis(20);
+/// A longer batch is followed by a proportionally longer delay, so that an embedded database's only
 /// writer, and a server's disk, are mostly free for others.
-const PAUSE_FOR_BATCH: u32 = 4;
+const DELAY_FOR_BATCH: u32 = 4;
 
 const ALL: [Expired; 12] = [
     Expired::Runs,
@@ -76,7 +76,7 @@ impl Engine {
     async fn pause_after(&self, batch: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => false,
-            () = tokio::time::sleep(PAUSE.max(batch * PAUSE_FOR_BATCH)) => true,
+            () = tokio::time::sleep(DELAY.max(batch * DELAY_FOR_BATCH)) => true,
         }
     }
 

@@ -291,8 +291,8 @@ impl Engine {
         };
         report::page(scan, page.returned, &committed.written);
         leased.requests = 0;
-        leased.grant = committed.next;
-        leased.granted_at = self.clock.now();
+        leased.decision = committed.next;
+        leased.decided_at = self.clock.now();
         if !mutation::on(Mutation::LimitsOfTheLease) {
             leased.scan.limits = committed.limits;
         }

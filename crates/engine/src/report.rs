@@ -89,12 +89,12 @@ pub(crate) fn waits(scan: &Scan, until: Time, reason: WaitReason) {
             };
             tracing::info!(
                 %until,
-                "reading {objects} pauses until {until}: the record limit per {window} is reached"
+                "reading {objects} waits until {until}: the record limit per {window} is reached"
             );
         }
         WaitReason::ProviderRateLimit => tracing::warn!(
             %until,
-            "reading {objects} pauses until {until}: the provider's rate limit is reached"
+            "reading {objects} waits until {until}: the provider's rate limit is reached"
         ),
     }
 }

@@ -104,7 +104,7 @@ impl Engine {
             }
             match self.step(leased).await {
                 Ok(Step::Page) => {}
-                Ok(Step::Again { after }) => self.pause(after).await,
+                Ok(Step::Again { after }) => self.sleep(after).await,
                 Ok(Step::End(end)) => return end,
                 Err(error) if error.refuses_data() => {
                     return self.fail_unstorable(leased, &error).await;
@@ -132,7 +132,7 @@ impl Engine {
         }
     }
 
-    async fn pause(&self, time: Duration) {
+    async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = self.shutdown.cancelled() => {}

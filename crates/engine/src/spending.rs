@@ -11,7 +11,7 @@ use syncline_model::{
     mutation::{self, Mutation},
 };
 use syncline_providers::{ANSWER_WITHIN, Call, ErrorKind, ProviderError, Window};
-use syncline_store::{Grant, Permit, PermitRequest, Scan, Spending, StoreError};
+use syncline_store::{Permit, PermitDecision, PermitRequest, Scan, Spending, StoreError};
 
 use crate::{
     Engine,
@@ -85,11 +85,11 @@ impl Engine {
     /// postpone the scan until a time that is too late.
     fn has_answer(&self, leased: &LeasedScan) -> bool {
         let now = self.clock.now();
-        let of_the_future = leased.granted_at > now + CLOCKS_DIFFER_BY;
+        let of_the_future = leased.decided_at > now + CLOCKS_DIFFER_BY;
         !of_the_future
-            && match &leased.grant {
-                Some(Grant::Permit(permit)) => now <= permit.send_by,
-                Some(Grant::Refused(_)) => true,
+            && match &leased.decision {
+                Some(PermitDecision::Permit(permit)) => now <= permit.send_by,
+                Some(PermitDecision::Refused(_)) => true,
                 None => false,
             }
     }
@@ -100,18 +100,18 @@ impl Engine {
         ask: &PermitRequest<'_>,
     ) -> Result<Permission, StoreError> {
         if self.has_answer(leased)
-            && let Some(grant) = leased.grant.take()
+            && let Some(decision) = leased.decision.take()
         {
-            return Ok(permission_of(grant));
+            return Ok(permission_of(decision));
         }
         self.drop_permit(leased).await?;
-        let grant = self.store.reserve(&leased.scan.account.id, ask).await?;
-        Ok(permission_of(grant))
+        let decision = self.store.reserve(&leased.scan.account.id, ask).await?;
+        Ok(permission_of(decision))
     }
 
     /// Settles a permit that no request used.
     pub(crate) async fn drop_permit(&self, leased: &mut LeasedScan) -> Result<(), StoreError> {
-        if let Some(Grant::Permit(permit)) = leased.grant.take() {
+        if let Some(PermitDecision::Permit(permit)) = leased.decision.take() {
             self.store
                 .settle(&Spending {
                     permit,
@@ -233,10 +233,10 @@ impl Engine {
     }
 }
 
-fn permission_of(grant: Grant) -> Permission {
-    match grant {
-        Grant::Permit(permit) => Permission::Permit(permit),
-        Grant::Refused(refusal) => Permission::Wait(refusal),
+fn permission_of(decision: PermitDecision) -> Permission {
+    match decision {
+        PermitDecision::Permit(permit) => Permission::Permit(permit),
+        PermitDecision::Refused(refusal) => Permission::Wait(refusal),
     }
 }
 

@@ -32,9 +32,9 @@ const REFRESH_LEASE: TimeDelta = TimeDelta::seconds(60);
 const WAIT_FOR_OTHERS: TimeDelta = TimeDelta::seconds(40);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// The pause after a refresh that failed.
+/// The delay after a refresh that failed.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(30);
-/// The pause after a 429: providers give a user one pair a minute.
+/// The delay after a 429: providers give a user one pair a minute.
 const RETRY_AFTER_RATE_LIMIT: TimeDelta = TimeDelta::seconds(60);
 /// The reason of a refresh that failed with a 429, as it is stored.
 const RATE_LIMITED: &str = "the provider gives no more tokens for a while";
@@ -152,7 +152,7 @@ impl Tokens {
                 }
                 continue;
             }
-            // Of one whose pause is over another process makes the next one now.
+            // Of one whose delay is over another process makes the next one now.
             let is_paused = |failed: &FailedRefresh| failed.retry_at > self.clock.now();
             if let Some(failed) = stored.failed.filter(is_paused) {
                 return Err(none_for_now(failed));
@@ -342,11 +342,11 @@ impl Tokens {
         &self,
         lease: &RefreshLease,
         reason: String,
-        pause: TimeDelta,
+        delay: TimeDelta,
     ) -> Result<NoTokens, StoreError> {
         let failed = FailedRefresh {
             reason,
-            retry_at: self.clock.now() + pause,
+            retry_at: self.clock.now() + delay,
         };
         self.store.fail_refresh(lease, &failed).await?;
         Ok(none_for_now(failed))

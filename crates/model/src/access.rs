@@ -2,7 +2,7 @@
 //!
 //! Reading needs only a valid key. Everything else needs a rule that allows it and is refused
 //! without one. A key's own policy has its rules; a key without a policy has those of its role, so
-//! the decision is made in one way for both ([`ApiKey::grants`]).
+//! the decision is made in one way for both ([`ApiKey::effective_policy`]).
 
 mod rule;
 
@@ -39,7 +39,7 @@ pub struct ApiKey {
 
 impl ApiKey {
     /// The rules that apply to the key.
-    pub fn grants(&self) -> Cow<'_, Policy> {
+    pub fn effective_policy(&self) -> Cow<'_, Policy> {
         match &self.policy {
             Some(own) => Cow::Borrowed(own),
             None => Cow::Owned(Policy::of(self.role)),
@@ -61,7 +61,7 @@ impl ApiKey {
         if self.role != Role::Admin && self.role != role {
             return Err(GrantViolation::Role);
         }
-        let own = self.grants();
+        let own = self.effective_policy();
         let others = policy.map_or_else(|| Cow::Owned(Policy::of(role)), Cow::Borrowed);
         if !own.covers(&others) {
             return Err(GrantViolation::Policy);

@@ -105,18 +105,21 @@ fn a_rule_that_makes_no_sense_says_what_would() {
 
 #[test]
 fn a_role_without_a_policy_has_its_own_rules() {
-    assert!(key(Role::Admin, None).grants().is_unlimited());
+    assert!(key(Role::Admin, None).effective_policy().is_unlimited());
     let passing = key(Role::Passthrough, None);
-    let grants = passing.grants();
-    assert!(grants.allows_passthrough("DELETE", "v1/anything"));
-    assert!(!grants.credits && !grants.is_unlimited());
-    assert!(!grants.allows_write("PUT", &["mgmt", "v2", "customers"]));
-    assert_eq!(*key(Role::ReadOnly, None).grants(), Policy::default());
+    let policy = passing.effective_policy();
+    assert!(policy.allows_passthrough("DELETE", "v1/anything"));
+    assert!(!policy.credits && !policy.is_unlimited());
+    assert!(!policy.allows_write("PUT", &["mgmt", "v2", "customers"]));
+    assert_eq!(
+        *key(Role::ReadOnly, None).effective_policy(),
+        Policy::default()
+    );
     // A policy narrows an admin as well.
     let narrow = key(Role::Admin, Some(passthrough(&["GET /v1/users"])));
     assert!(
         !narrow
-            .grants()
+            .effective_policy()
             .allows_write("PUT", &["mgmt", "v2", "customers"])
     );
 }

@@ -362,7 +362,7 @@ struct Trip {
     to_the_provider: i64,
     back: i64,
     /// Before the process asks again.
-    pause: i64,
+    gap: i64,
     /// The process crashes, and the next one continues.
     lost: bool,
 }
@@ -374,10 +374,10 @@ fn trips() -> impl Strategy<Value = Vec<Trip>> {
         prop_oneof![3 => 0..1_000_i64, 1 => 0..100_000_i64],
         prop::bool::weighted(0.05),
     );
-    let trip = trip.prop_map(|(to_the_provider, back, pause, lost)| Trip {
+    let trip = trip.prop_map(|(to_the_provider, back, gap, lost)| Trip {
         to_the_provider,
         back,
-        pause,
+        gap,
         lost,
     });
     vec(trip, 1..200)
@@ -418,7 +418,7 @@ fn travel(trips: &[Trip], processes: usize, provider: &mut Provider) -> Vec<Vec<
                     budget.settle(&trip.to_string(), 0, at(time));
                     budget.learn(ENDPOINT, &usage, at(time));
                 }
-                (time + trips[trip].pause, Event::Ask)
+                (time + trips[trip].gap, Event::Ask)
             }
         };
         events.insert((time, process), event);
@@ -445,7 +445,7 @@ fn a_sync_gets_four_fifths_of_each_window_and_hardly_waits_longer_than_it_must()
     let trip = Trip {
         to_the_provider: 200,
         back: 300,
-        pause: 10,
+        gap: 10,
         lost: false,
     };
     let trips = vec![trip; 160 * 5];

@@ -25,7 +25,7 @@ pub const EVENT_TYPES: [&str; 5] = [
     WEBHOOK_ENDPOINT_DISABLED,
 ];
 
-/// The retry schedule: the pauses between the attempts of a delivery; the first attempt is made at once.
+/// The retry schedule: the delays between the attempts of a delivery; the first attempt is made at once.
 const RETRY_SCHEDULE: [Duration; 7] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -36,8 +36,8 @@ const RETRY_SCHEDULE: [Duration; 7] = [
     Duration::from_hours(10),
 ];
 
-/// The longest pause that an endpoint can ask for with `Retry-After`.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+/// The longest delay that an endpoint can ask for with `Retry-After`.
+const LONGEST_DELAY: Duration = Duration::from_hours(24);
 
 /// An endpoint is disabled when nothing has been delivered to it for this long.
 pub const GIVEN_UP_AFTER: TimeDelta = TimeDelta::days(5);
@@ -56,7 +56,7 @@ pub struct Attempt {
     pub response_body: Option<String>,
     /// Why it failed; `None` for a success.
     pub error: Option<String>,
-    /// The pause that the endpoint asked for.
+    /// The delay that the endpoint asked for.
     pub retry_after: Option<Duration>,
 }
 
@@ -125,15 +125,15 @@ impl Attempt {
         if self.succeeded() {
             return Next::Delivered;
         }
-        let Some(pause) = RETRY_SCHEDULE
+        let Some(delay) = RETRY_SCHEDULE
             .get(made_before)
             .filter(|_| !self.says_gone())
         else {
             return Next::GivenUp;
         };
-        let asked = self.retry_after.unwrap_or_default().min(LONGEST_PAUSE);
-        let pause = TimeDelta::from_std(asked.max(*pause)).unwrap_or(TimeDelta::MAX);
-        Next::At(self.attempted_at + pause)
+        let asked = self.retry_after.unwrap_or_default().min(LONGEST_DELAY);
+        let delay = TimeDelta::from_std(asked.max(*delay)).unwrap_or(TimeDelta::MAX);
+        Next::At(self.attempted_at + delay)
     }
 }
 
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn eight_attempts_are_made_at_the_promised_times() {
-        let pauses: Vec<_> = (0..8)
+        let delays: Vec<_> = (0..8)
             .map(|made| seconds_until(failed(Some(500)).next(made)))
             .collect();
         let hours = 3600;
         let promised = [5, 300, 1800, 2 * hours, 5 * hours, 10 * hours, 10 * hours];
-        assert_eq!(pauses[..7], promised.map(Some));
+        assert_eq!(delays[..7], promised.map(Some));
         assert_eq!(failed(None).next(7), Next::GivenUp);
     }
 

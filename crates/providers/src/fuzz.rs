@@ -25,11 +25,11 @@ pub(crate) fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// Every position in the value: its parent's pointer and its own name.
-pub(crate) fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+pub(crate) fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let mut go = |name: &str, inner: &Value| {
-        let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
-        places(inner, &place, found);
-        found.push(place);
+        let pointer = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        pointers(inner, &pointer, found);
+        found.push(pointer);
     };
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, inner)| go(name, inner)),

@@ -232,7 +232,7 @@ async fn ask_impatiently(fault: WireFault) -> Result<Response, ProviderError> {
 async fn an_answer_that_trickles_hangs_or_comes_late_is_given_up_as_a_timeout() {
     let trickle = WireFault::SlowBody {
         chunk: 1,
-        pause: Duration::from_millis(20),
+        delay: Duration::from_millis(20),
     };
     for fault in [
         trickle,

@@ -46,12 +46,12 @@ pub(crate) fn with_emails(
     contacts: Vec<Record<Contact>>,
     emails: &[String],
 ) -> Vec<Record<Contact>> {
-    let place = |contact: &_| emails.iter().position(|email| has_email(contact, email));
+    let index = |contact: &_| emails.iter().position(|email| has_email(contact, email));
     let mut placed: Vec<_> = contacts
         .into_iter()
-        .filter_map(|contact| Some((place(&contact)?, contact)))
+        .filter_map(|contact| Some((index(&contact)?, contact)))
         .collect();
-    placed.sort_by_key(|(place, _)| *place);
+    placed.sort_by_key(|(index, _)| *index);
     let mut known = HashSet::new();
     let contacts = placed.into_iter().map(|(_, contact)| contact);
     contacts

@@ -47,7 +47,7 @@ impl Outcome {
         title: &str,
         error: &ProviderError,
     ) -> Vec<(String, Self)> {
-        let outcome = |(place, id): (usize, &String)| match place {
+        let outcome = |(index, id): (usize, &String)| match index {
             0 => (id.clone(), Self::unknown(title, error)),
             _ => (id.clone(), Self::not_tried(title, error)),
         };

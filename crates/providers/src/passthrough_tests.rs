@@ -112,10 +112,10 @@ async fn an_answer_that_stops_is_given_up() {
     );
 }
 
-/// One byte at a time, with pauses just short enough.
+/// One byte at a time, with delays just short enough.
 struct Trickle {
     left: usize,
-    pause: Pin<Box<tokio::time::Sleep>>,
+    delay: Pin<Box<tokio::time::Sleep>>,
 }
 
 impl Body for Trickle {
@@ -129,10 +129,10 @@ impl Body for Trickle {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        ready!(self.pause.as_mut().poll(context));
+        ready!(self.delay.as_mut().poll(context));
         self.left -= 1;
         let next = tokio::time::Instant::now() + IDLE * 9 / 10;
-        self.pause.as_mut().reset(next);
+        self.delay.as_mut().reset(next);
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
     }
 }
@@ -141,7 +141,7 @@ impl Body for Trickle {
 async fn an_answer_that_trickles_is_read_to_its_end() {
     let trickle = Trickle {
         left: 50,
-        pause: Box::pin(tokio::time::sleep(IDLE * 9 / 10)),
+        delay: Box::pin(tokio::time::sleep(IDLE * 9 / 10)),
     };
     let answer = Answer::new(reqwest::Body::wrap(trickle), Exchange::begin(IDLE));
     let whole = answer.read_up_to(1000).await.unwrap().unwrap();

@@ -138,7 +138,7 @@ pub(crate) fn check_call(
     if need == RequiredAccess::Read {
         return Ok(());
     }
-    let grants = key.grants();
+    let policy = key.effective_policy();
     let lacks = |needs| Err(lacks(key, &format!("{method} {path}"), needs));
     match need {
         RequiredAccess::Admin { .. } if key.role != Role::Admin => Err(format!(
@@ -146,14 +146,14 @@ pub(crate) fn check_call(
             key.role
         )),
         RequiredAccess::Admin { writes: true } | RequiredAccess::Write
-            if !allows_write(&grants, method, path) =>
+            if !allows_write(&policy, method, path) =>
         {
             lacks("a rule for it in \"writes\"")
         }
-        RequiredAccess::Forward if grants.passthrough.is_empty() => {
+        RequiredAccess::Forward if policy.passthrough.is_empty() => {
             lacks("a rule in \"passthrough\"")
         }
-        RequiredAccess::Spend if !grants.credits => {
+        RequiredAccess::Spend if !policy.credits => {
             lacks("\"credits\": true, because it costs the customer's credits")
         }
         RequiredAccess::Read
@@ -180,8 +180,8 @@ pub(crate) fn check_forward(
     forwarding: &Forwarding<'_>,
 ) -> ApiResult<()> {
     let key = &caller.key;
-    let grants = key.grants();
-    if grants.is_unlimited() {
+    let policy = key.effective_policy();
+    if policy.is_unlimited() {
         return Ok(());
     }
     // Keys with rules may not send what a rule can't check.
@@ -192,11 +192,11 @@ pub(crate) fn check_forward(
     let path = forwarding.target.normalized_path();
     let provider = remote.connection().provider;
     let call = format!("{} /{path} at {provider}", forwarding.method);
-    if !grants.allows_passthrough(forwarding.method.as_str(), &path) {
+    if !policy.allows_passthrough(forwarding.method.as_str(), &path) {
         let refusal = lacks(key, &call, "a rule for it in \"passthrough\"");
         return Err(caller.refuse(refusal));
     }
-    if remote.capabilities().forwards()?.may_cost_credits(&path) && !grants.credits {
+    if remote.capabilities().forwards()?.may_cost_credits(&path) && !policy.credits {
         let needs = "\"credits\": true, because it may cost the customer's credits";
         return Err(caller.refuse(lacks(key, &call, needs)));
     }
@@ -205,7 +205,7 @@ pub(crate) fn check_forward(
 
 /// Removes the headers that the caller's key may not send.
 pub(crate) fn restrict_headers(caller: &Caller, headers: &mut HeaderMap) {
-    if caller.key.grants().is_unlimited() {
+    if caller.key.effective_policy().is_unlimited() {
         return;
     }
     let names: Vec<HeaderName> = headers.keys().cloned().collect();
@@ -260,13 +260,13 @@ fn may_be_form(headers: &HeaderMap) -> bool {
         })
 }
 
-fn allows_write(grants: &Policy, method: &Method, path: &str) -> bool {
+fn allows_write(policy: &Policy, method: &Method, path: &str) -> bool {
     let segments = path.trim_start_matches('/').split('/');
     let segments: Vec<_> = segments
         .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
         .collect();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    grants.allows_write(method.as_str(), &segments)
+    policy.allows_write(method.as_str(), &segments)
 }
 
 /// The message for a key that lacks a rule; it says which rules apply to the key.

@@ -14,7 +14,7 @@ use crate::{
     AppState, access,
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
-    guard::{Place, Presented, read_body},
+    guard::{Presented, RequestSlot, read_body},
     sessions::SignedIn,
     texts::{NO_NUL, check_json},
 };
@@ -42,8 +42,8 @@ impl Caller {
             tenant,
             call,
         };
-        let place = Place::of(&parts.extensions);
-        state.guard.admit(presented, &caller.call, &place)?;
+        let slot = RequestSlot::of(&parts.extensions);
+        state.guard.admit(presented, &caller.call, &slot)?;
         state.key_uses.note(state, &caller.key);
         match access::check(&caller.key, parts) {
             Ok(()) => Ok(caller),
@@ -227,9 +227,9 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
         if content_type.is_some_and(|content_type| !is_json(content_type)) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let place = Place::of(request.extensions());
+        let slot = RequestSlot::of(request.extensions());
         let longest = longest_text(request.extensions());
-        let body = read_body(&state.guard, &place, request.into_body(), MAX_BODY_BYTES).await?;
+        let body = read_body(&state.guard, &slot, request.into_body(), MAX_BODY_BYTES).await?;
         check_object(&body, longest)?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {

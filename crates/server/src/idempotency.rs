@@ -30,7 +30,7 @@ use crate::{
     access::posts_only_read,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     extract::ConnectionCaller,
-    guard::{Place, RequestId, read_body},
+    guard::{RequestId, RequestSlot, read_body},
 };
 
 const HEADER: &str = "idempotency-key";
@@ -121,8 +121,8 @@ async fn carry_out_once(state: &AppState, request: Request, next: Next) -> ApiRe
     let ConnectionCaller { connection, .. } =
         ConnectionCaller::from_request_parts(&mut parts, state).await?;
     let key = key_of(&parts.headers)?;
-    let place = Place::of(&parts.extensions);
-    let body = read_body(&state.guard, &place, body, MAX_BODY_BYTES).await?;
+    let slot = RequestSlot::of(&parts.extensions);
+    let body = read_body(&state.guard, &slot, body, MAX_BODY_BYTES).await?;
     let request_hash = hash_of(&parts, &body);
     let repeatable = IdempotentRequest {
         key: &key,

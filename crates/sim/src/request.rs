@@ -144,8 +144,8 @@ pub enum WireFault {
     Reset,
     /// `content-length` announces the whole body, half of it is sent, and the connection is closed.
     Truncate,
-    /// The body is slow: `chunk` bytes at a time with a pause before each.
-    SlowBody { chunk: usize, pause: Duration },
+    /// The body is slow: `chunk` bytes at a time with a delay before each.
+    SlowBody { chunk: usize, delay: Duration },
     /// The headers and half of the body are sent, then nothing more; the connection stays open.
     Hang,
     /// Nothing is sent, and the connection stays open. The request has been carried out.

@@ -17,7 +17,7 @@ pub(crate) struct WireBody {
     announced: u64,
     rest: Bytes,
     pace: Option<(usize, Duration)>,
-    pause: Option<Pin<Box<Sleep>>>,
+    delay: Option<Pin<Box<Sleep>>>,
     end: End,
 }
 
@@ -42,14 +42,14 @@ impl WireBody {
             body.truncate(body.len() / 2);
         }
         let pace = match fault {
-            Some(WireFault::SlowBody { chunk, pause }) => Some((chunk.max(1), pause)),
+            Some(WireFault::SlowBody { chunk, delay }) => Some((chunk.max(1), delay)),
             _ => None,
         };
         Self {
             announced,
             rest: body,
             pace,
-            pause: None,
+            delay: None,
             end,
         }
     }
@@ -62,11 +62,11 @@ impl WireBody {
         let Some((chunk, length)) = self.pace else {
             return Poll::Ready(Some(std::mem::take(&mut self.rest)));
         };
-        let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(length)));
-        if pause.as_mut().poll(cx).is_pending() {
+        let delay = self.delay.get_or_insert_with(|| Box::pin(sleep(length)));
+        if delay.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.pause = None;
+        self.delay = None;
         let chunk = chunk.min(self.rest.len());
         Poll::Ready(Some(self.rest.split_to(chunk)))
     }

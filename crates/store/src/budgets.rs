@@ -47,7 +47,7 @@ pub struct Permit {
 }
 
 #[derive(Debug, Clone)]
-pub enum Grant {
+pub enum PermitDecision {
     Permit(Permit),
     Refused(Refusal),
 }
@@ -98,11 +98,11 @@ impl Store {
         &self,
         account_id: &str,
         ask: &PermitRequest<'_>,
-    ) -> Result<Grant, StoreError> {
+    ) -> Result<PermitDecision, StoreError> {
         let mut tx = self.db.begin().await?;
-        let grant = self.reserve_in(&mut tx, account_id, ask).await?;
+        let decision = self.reserve_in(&mut tx, account_id, ask).await?;
         tx.commit().await?;
-        Ok(grant)
+        Ok(decision)
     }
 
     /// Settles a request outside of a page's transaction: it failed, or its page can't be
@@ -167,7 +167,7 @@ impl Store {
         tx: &mut Tx,
         spending: &Spending<'_>,
         next: Option<&PermitRequest<'_>>,
-    ) -> Result<Option<Grant>, StoreError> {
+    ) -> Result<Option<PermitDecision>, StoreError> {
         let Spending { permit, .. } = spending;
         let mut known = Some(permit.budget.clone());
         loop {
@@ -179,7 +179,7 @@ impl Store {
             take_in(&mut changed.budget.0, spending);
             let reserved = next.map(|ask| self.try_reserve(&mut changed.budget.0, ask));
             if self.write_budget(tx, &mut changed).await? {
-                return Ok(reserved.map(|reserved| self.granted(reserved, changed)));
+                return Ok(reserved.map(|reserved| self.decision(reserved, changed)));
             }
         }
     }
@@ -189,14 +189,14 @@ impl Store {
         tx: &mut Tx,
         account_id: &str,
         ask: &PermitRequest<'_>,
-    ) -> Result<Grant, StoreError> {
+    ) -> Result<PermitDecision, StoreError> {
         loop {
             let mut changed = self.read_budget(tx, account_id).await?;
             let taken_back = changed.budget.0.clamp_future(self.now());
             let reserved = self.try_reserve(&mut changed.budget.0, ask);
             let is_as_it_was = reserved.is_err() && !taken_back;
             if is_as_it_was || self.write_budget(tx, &mut changed).await? {
-                return Ok(self.granted(reserved, changed));
+                return Ok(self.decision(reserved, changed));
             }
         }
     }
@@ -219,14 +219,14 @@ impl Store {
             .map(|()| id)
     }
 
-    fn granted(&self, reserved: Result<String, Refusal>, budget: Versioned) -> Grant {
+    fn decision(&self, reserved: Result<String, Refusal>, budget: Versioned) -> PermitDecision {
         match reserved {
-            Ok(id) => Grant::Permit(Permit {
+            Ok(id) => PermitDecision::Permit(Permit {
                 id,
                 send_by: self.now() + SEND_WITHIN,
                 budget,
             }),
-            Err(refusal) => Grant::Refused(refusal),
+            Err(refusal) => PermitDecision::Refused(refusal),
         }
     }
 

@@ -20,7 +20,7 @@ pub(crate) const CHECK: SealedColumn = SealedColumn {
 const CHECK_ROW: &str = "first start";
 const CHECK_TEXT: &str = "the encryption keys are the right ones";
 
-/// How many rows `rewrap_secrets` reads per query.
+/// How many rows `reseal_secrets` reads per query.
 const BATCH: i64 = 200;
 /// The maximum number of passes. It is enough for concurrent writes; a process that keeps
 /// encrypting under an older key would otherwise make the loop endless.
@@ -30,7 +30,7 @@ const PASSES: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBy {
     /// `table.column`
-    pub place: String,
+    pub column: String,
     /// `None` if the values have an unknown format.
     pub key_id: Option<String>,
     pub values: i64,
@@ -53,8 +53,8 @@ impl Store {
     pub async fn check_encryption_keys(&self) -> Result<(), StoreError> {
         for found in self.sealed_by().await? {
             if let Some(key_id) = found.key_id.filter(|id| !self.keys.has(id)) {
-                let place = found.place;
-                return Err(StoreError::UnknownEncryptionKey { place, key_id });
+                let column = found.column;
+                return Err(StoreError::UnknownEncryptionKey { column, key_id });
             }
         }
         self.make_check().await?;
@@ -117,7 +117,7 @@ impl Store {
                 .fetch_all(c)
                 .await)?;
             found.extend(heads.into_iter().map(|(head, values)| SealedBy {
-                place: column.to_string(),
+                column: column.to_string(),
                 key_id: key_id(&head).map(str::to_owned),
                 values,
             }));
@@ -127,23 +127,23 @@ impl Store {
 
     /// Re-encrypts every secret under the newest key, row by row, while others keep working: a
     /// value that changes meanwhile is left alone and retried in the next pass.
-    pub async fn rewrap_secrets(&self) -> Result<ReencryptionResult, StoreError> {
+    pub async fn reseal_secrets(&self) -> Result<ReencryptionResult, StoreError> {
         let mut all = ReencryptionResult::default();
         for _ in 0..PASSES {
             let mut pass = Pass::default();
             for column in SEALED_COLUMNS {
-                self.rewrap_column(column, &mut pass).await?;
+                self.reseal_column(column, &mut pass).await?;
             }
-            all.values += pass.rewrapped;
+            all.values += pass.resealed;
             all.unopened = pass.unopened;
-            if pass.rewrapped == 0 && pass.overtaken == 0 {
+            if pass.resealed == 0 && pass.overtaken == 0 {
                 break;
             }
         }
         Ok(all)
     }
 
-    async fn rewrap_column(
+    async fn reseal_column(
         &self,
         column: &SealedColumn,
         pass: &mut Pass,
@@ -156,11 +156,11 @@ impl Store {
             };
             after.clone_from(last);
             for (row, sealed) in rows {
-                match self.rewrap(column, &row, &sealed) {
+                match self.reseal(column, &row, &sealed) {
                     Ok(None) => {}
                     Ok(Some(newer)) => {
                         if self.replace(column, &row, &sealed, &newer).await? {
-                            pass.rewrapped += 1;
+                            pass.resealed += 1;
                         } else {
                             pass.overtaken += 1;
                         }
@@ -245,7 +245,7 @@ impl Store {
 /// One pass over every column.
 #[derive(Default)]
 struct Pass {
-    rewrapped: u64,
+    resealed: u64,
     /// Values that changed in the meantime.
     overtaken: u64,
     unopened: Vec<String>,

@@ -61,8 +61,8 @@ pub enum StoreError {
     NotMigrated,
 
     /// A secret is encrypted with a key that is not configured.
-    #[error("{place} is sealed with the encryption key {key_id}, which is not configured")]
-    UnknownEncryptionKey { place: String, key_id: String },
+    #[error("{column} is sealed with the encryption key {key_id}, which is not configured")]
+    UnknownEncryptionKey { column: String, key_id: String },
 
     #[error("{table}.{column} of row {row} can't be read: {reason}")]
     Inconsistent {

@@ -85,7 +85,7 @@ pub use audit_log::{Actor, AuditEntry, AuditFilter, AuditRow};
 pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
-pub use budgets::{Grant, Permit, PermitRequest, RateLimitUpdate, Spending};
+pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
 pub use connections::{Account, Connection, NewConnection, Start};
 pub use console_sessions::SessionKind;
 pub use credentials::CredentialsUpdate;

@@ -18,7 +18,7 @@ use syncline_model::{
 
 use crate::{
     Store, StoreError,
-    budgets::{Grant, PermitRequest, Spending},
+    budgets::{PermitDecision, PermitRequest, Spending},
     db::{Tx, run},
     records::{Changes, Origin, RefusedRecords, Writing},
     scans::{Scan, lease_lost},
@@ -52,7 +52,7 @@ pub struct PageCommitted {
     pub written: Vec<Written>,
     /// The connection's current limits, where they differ from the configuration.
     pub limits: LimitOverrides,
-    pub next: Option<Grant>,
+    pub next: Option<PermitDecision>,
 }
 
 /// What was written of one object.
@@ -155,8 +155,8 @@ impl Store {
         let mut written = Vec::new();
         for run in &runs {
             let object = parse_object("sync_runs", &run.id, &run.object)?;
-            let place = shares.iter().position(|share| share.object == object);
-            let Some(place) = place else { continue };
+            let index = shares.iter().position(|share| share.object == object);
+            let Some(index) = index else { continue };
             let writing = Writing {
                 run_id: Some(&run.id),
                 sync_id: &run.sync_id,
@@ -169,13 +169,13 @@ impl Store {
                     &scan.connection,
                     writing,
                     records,
-                    &shares[place].changes,
+                    &shares[index].changes,
                 )
                 .await?
             });
-            self.note_refused(&mut tx, run, &mut shares[place], kept_out)
+            self.note_refused(&mut tx, run, &mut shares[index], kept_out)
                 .await?;
-            let share = &shares[place];
+            let share = &shares[index];
             self.note_unread(&mut tx, run, commit, share).await?;
             let carriers = carriers(&shares, &runs, scan.object, object);
             self.write_seen(&mut tx, run, commit, share, carriers)

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 
 use crate::StoreError;
 
-/// The pauses before each retry.
+/// The delays before each retry.
 const DATABASE_RETRY_DELAYS: [Duration; 3] = [
     Duration::from_millis(10),
     Duration::from_millis(40),
@@ -17,11 +17,11 @@ pub(crate) async fn with_retry<T, F>(transaction: impl Fn() -> F) -> Result<T, S
 where
     F: Future<Output = Result<T, StoreError>>,
 {
-    for pause in DATABASE_RETRY_DELAYS {
+    for delay in DATABASE_RETRY_DELAYS {
         match transaction().await {
             Err(error) if error.is_retryable() => {
                 tracing::debug!("a transaction is retried: {error}");
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(delay).await;
             }
             done => return done,
         }

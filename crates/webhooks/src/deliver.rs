@@ -13,16 +13,16 @@ use syncline_queue::Leases;
 use syncline_store::{DueDelivery, LeasedEndpoint, StoreError};
 use tokio::time::Instant;
 
-use crate::{Webhooks, client::Answer, places::Place, sign};
+use crate::{Webhooks, client::Answer, sign, worker_slots::WorkerSlot};
 
 /// A failed attempt that took this long ends the turn, so that endpoints that answer get the
 /// worker.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// A leased endpoint, and the place that it takes up for its application.
+/// A leased endpoint, and the slot that it takes up for its application.
 pub struct Turn {
     endpoint: LeasedEndpoint,
-    _place: Place,
+    _slot: WorkerSlot,
 }
 
 impl Leases for Webhooks {
@@ -32,14 +32,14 @@ impl Leases for Webhooks {
     async fn lease_due(&self, limit: i64) -> Result<Vec<Turn>, StoreError> {
         self.store.reachable().await;
         let mut free = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut places = HashMap::new();
+        let mut slots = HashMap::new();
         for due in self.store.due_endpoints(self.lease(), limit).await? {
-            if let Some(place) = self.places.take(&due, free) {
-                places.insert(due.id, place);
+            if let Some(slot) = self.slots.take(&due, free) {
+                slots.insert(due.id, slot);
                 free -= 1;
             }
         }
-        let ids: Vec<&str> = places.keys().map(String::as_str).collect();
+        let ids: Vec<&str> = slots.keys().map(String::as_str).collect();
         let owner = &self.config.worker_name;
         let leased = self
             .store
@@ -48,10 +48,10 @@ impl Leases for Webhooks {
         Ok(leased
             .into_iter()
             .filter_map(|endpoint| {
-                let place = places.remove(&endpoint.id)?;
+                let slot = slots.remove(&endpoint.id)?;
                 Some(Turn {
                     endpoint,
-                    _place: place,
+                    _slot: slot,
                 })
             })
             .collect())
@@ -71,7 +71,7 @@ impl Leases for Webhooks {
             );
         }
         drop(turn);
-        // Another endpoint may have waited for the place, and this one for its next turn.
+        // Another endpoint may have waited for the slot, and this one for its next turn.
         self.wake.notify_one();
     }
 }

@@ -1,7 +1,7 @@
 //! Sends events to webhook endpoints: signed, at least once, with retries.
 //!
 //! The event and its deliveries were written in the transaction of what they report
-//! (`store/outbox.rs`). Here they are sent: `deliver` is one endpoint's turn, `places` limits the
+//! (`store/outbox.rs`). Here they are sent: `deliver` is one endpoint's turn, `worker_slots` limits the
 //! workers of each application, `sign` signs messages, `client` is the only HTTP client, and
 //! `address` says which addresses it may connect to. Retry schedules and rules are in
 //! `model/webhook.rs`.
@@ -9,8 +9,8 @@
 mod address;
 mod client;
 mod deliver;
-mod places;
 mod sign;
+mod worker_slots;
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub use client::{Lookup, SystemLookup};
 pub use deliver::describe_metrics;
 
 use client::Targets;
-use places::Places;
+use worker_slots::WorkerSlots;
 
 /// How webhooks are sent; the defaults are for production.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub struct Webhooks {
     clock: Arc<dyn Clock>,
     targets: Targets,
     config: Arc<WebhooksConfig>,
-    places: Places,
+    slots: WorkerSlots,
     wake: Arc<Notify>,
     shutdown: CancellationToken,
 }
@@ -86,7 +86,7 @@ impl Webhooks {
             store,
             clock,
             config: Arc::new(config),
-            places: Places::default(),
+            slots: WorkerSlots::default(),
             shutdown: CancellationToken::new(),
         })
     }

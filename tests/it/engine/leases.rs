@@ -11,7 +11,7 @@ use syncline_model::{
     WaitReason,
 };
 use syncline_store::{
-    Absence, Ending, Grant, PageCommit, Permit, PermitRequest, Scan, Spending, StoreError,
+    Absence, Ending, PageCommit, Permit, PermitDecision, PermitRequest, Scan, Spending, StoreError,
 };
 
 use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
@@ -213,8 +213,8 @@ async fn permit(app: &App, scan: &Scan) -> Permit {
         answer_within: LEASE,
     };
     match app.store.reserve(&scan.account.id, &ask).await.unwrap() {
-        Grant::Permit(permit) => permit,
-        Grant::Refused(refusal) => panic!("{refusal:?}"),
+        PermitDecision::Permit(permit) => permit,
+        PermitDecision::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 

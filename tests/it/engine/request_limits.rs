@@ -8,7 +8,7 @@ use syncline_engine::{EngineConfig, ScanEnd, Step};
 use syncline_sim::{
     Action, Fault, KeyOptions, Match, Options, Plan, Quota, SimRequest, TeamOptions, Window,
 };
-use syncline_store::{Grant, PermitRequest};
+use syncline_store::{PermitDecision, PermitRequest};
 
 use crate::support::{
     App, CONTACTS, CUSTOMER, DAY, Database, HOUR, MASTER_KEY, on_both_databases, per_hour,
@@ -93,9 +93,15 @@ async fn the_last_fifth_is_for_interactive_calls(database: Database) {
     app.connect(CUSTOMER, MASTER_KEY).await;
     app.work_off().await;
     assert_eq!(app.contact_pages().len(), 8);
-    assert!(matches!(ask_interactively(&app).await, Grant::Permit(_)));
-    assert!(matches!(ask_interactively(&app).await, Grant::Permit(_)));
-    let Grant::Refused(refusal) = ask_interactively(&app).await else {
+    assert!(matches!(
+        ask_interactively(&app).await,
+        PermitDecision::Permit(_)
+    ));
+    assert!(matches!(
+        ask_interactively(&app).await,
+        PermitDecision::Permit(_)
+    ));
+    let PermitDecision::Refused(refusal) = ask_interactively(&app).await else {
         panic!("an eleventh request would be refused by Apollo");
     };
     assert!(refusal.until > app.now() && refusal.until <= app.now() + MINUTE * 2);
@@ -554,7 +560,7 @@ fn refusals(app: &App) -> usize {
     requests.iter().filter(|it| it.status == 429).count()
 }
 
-async fn ask_interactively(app: &App) -> Grant {
+async fn ask_interactively(app: &App) -> PermitDecision {
     let connection = app.connection_of(CUSTOMER).await;
     let limits = per_hour(10_000);
     let ask = PermitRequest {
@@ -565,8 +571,8 @@ async fn ask_interactively(app: &App) -> Grant {
         interactive: true,
         answer_within: TimeDelta::seconds(30),
     };
-    let grant = app.store.reserve(&connection.account_id, &ask).await;
-    grant.unwrap()
+    let decision = app.store.reserve(&connection.account_id, &ask).await;
+    decision.unwrap()
 }
 
 /// Two processes, each of which works for one of two customers of the same team.

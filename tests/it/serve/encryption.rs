@@ -86,7 +86,7 @@ async fn a_rotation_may_be_killed_at_any_moment(database: Database) {
             .spawn()
             .unwrap();
         // Kill it when more rows than at any kill before are under the new key.
-        while rotation.try_wait().unwrap().is_none() && rewrapped(&database, &before).await < rows {
+        while rotation.try_wait().unwrap().is_none() && resealed(&database, &before).await < rows {
             tokio::task::yield_now().await;
         }
         rotation.kill().await.unwrap();
@@ -316,7 +316,7 @@ async fn key_ids(database: &Database) -> Vec<String> {
 }
 
 /// How many connections are sealed with none of these keys.
-async fn rewrapped(database: &Database, keys: &[String]) -> i64 {
+async fn resealed(database: &Database, keys: &[String]) -> i64 {
     let keys = keys.join("', '");
     let sql = format!(
         "SELECT count(*) FROM connections WHERE substr(credentials, 4, 8) NOT IN ('{keys}')"

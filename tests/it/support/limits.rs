@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Budget, Ids, RecordWindow, VolumeLimits};
 use syncline_sim::Exchange;
-use syncline_store::{Connection, Grant, PermitRequest, Store};
+use syncline_store::{Connection, PermitDecision, PermitRequest, Store};
 
 use super::{App, CUSTOMER};
 
@@ -198,7 +198,11 @@ impl App {
 
     /// Reserves a permit from the budget of [`CUSTOMER`]'s account and never settles it, like a
     /// process that dies between its request and its commit.
-    pub(crate) async fn reserve_and_die(&self, records: i64, limits: &VolumeLimits) -> Grant {
+    pub(crate) async fn reserve_and_die(
+        &self,
+        records: i64,
+        limits: &VolumeLimits,
+    ) -> PermitDecision {
         let connection = self.connection_of(CUSTOMER).await;
         let ask = PermitRequest {
             endpoint: "contacts/search",
@@ -208,7 +212,7 @@ impl App {
             interactive: false,
             answer_within: TimeDelta::from_std(syncline_providers::ANSWER_WITHIN).unwrap(),
         };
-        let grant = self.store.reserve(&connection.account_id, &ask).await;
-        grant.unwrap()
+        let decision = self.store.reserve(&connection.account_id, &ask).await;
+        decision.unwrap()
     }
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
     {
         file.prepend_new_key(&parts.ids, held)?;
     }
-    let done = store.rewrap_secrets().await?;
+    let done = store.reseal_secrets().await?;
     let in_use = old_keys_in_use(store).await?;
     record_audit(&parts, &done).await?;
     report(&parts, &done, &in_use)?;

@@ -7,7 +7,7 @@ use syncline_model::{Object, Records};
 
 use super::page_of;
 use crate::{
-    fuzz::{any_json, places},
+    fuzz::{any_json, pointers},
     json,
     provider::Page,
 };
@@ -111,7 +111,7 @@ proptest! {
         let mut page: Value = serde_json::from_str(fixture).unwrap();
         for (at, value) in changes {
             let mut found = Vec::new();
-            places(&page, "", &mut found);
+            pointers(&page, "", &mut found);
             *page.pointer_mut(&found[at.index(found.len())]).unwrap() = value;
         }
         let items = page[array].as_array().map(Vec::len);

@@ -64,13 +64,13 @@ impl SequenceWrites for Apollo {
         sequence_id: &str,
         draft: &StepDraft,
     ) -> Result<WriteResult, ProviderError> {
-        let place = if let Some(order) = draft.order {
+        let position = if let Some(order) = draft.order {
             order
         } else {
             let found = self.sequence_with_steps(session, sequence_id).await?;
             found.steps.iter().map(|it| it.order).max().unwrap_or(0) + 1
         };
-        self.make_step(session, sequence_id, draft, place).await
+        self.make_step(session, sequence_id, draft, position).await
     }
 
     async fn update_step(
@@ -110,14 +110,14 @@ impl Apollo {
         if steps.is_empty() {
             return;
         }
-        for (place, step) in (1..).zip(steps) {
-            match self.make_step(session, &wrote.id, step, place).await {
+        for (position, step) in (1..).zip(steps) {
+            match self.make_step(session, &wrote.id, step, position).await {
                 Ok(made) => wrote.warnings.extend(made.warnings),
                 Err(error) => {
                     let left = "it and the steps after it were not created";
                     wrote
                         .warnings
-                        .push(format!("step {place}: {error}; {left}"));
+                        .push(format!("step {position}: {error}; {left}"));
                     break;
                 }
             }
@@ -137,9 +137,9 @@ impl Apollo {
         session: &Session<'_>,
         sequence_id: &str,
         draft: &StepDraft,
-        place: u32,
+        position: u32,
     ) -> Result<WriteResult, ProviderError> {
-        let body = step_body(sequence_id, draft, place);
+        let body = step_body(sequence_id, draft, position);
         let endpoint = Endpoint::post("api/v1/emailer_steps", Value::Object(body));
         let response = self
             .call(session, endpoint)
@@ -223,10 +223,10 @@ fn new_template(id: Option<&str>, template: &TemplateDraft) -> Value {
     })
 }
 
-fn step_body(sequence_id: &str, draft: &StepDraft, place: u32) -> Map<String, Value> {
+fn step_body(sequence_id: &str, draft: &StepDraft, position: u32) -> Map<String, Value> {
     let mut body = draft.custom_fields.clone();
     body.insert("emailer_campaign_id".to_owned(), sequence_id.into());
-    body.insert("position".to_owned(), place.into());
+    body.insert("position".to_owned(), position.into());
     body.insert("type".to_owned(), word(draft.kind).into());
     let (time, mode) = wait(draft.interval_seconds.unwrap_or(0));
     body.insert("wait_time".to_owned(), time.into());

@@ -58,7 +58,7 @@ impl Enrolments for Outreach {
         let members = self.members(session, entry.sequence, contact_ids).await?;
         let mut states = Vec::new();
         let mut outcomes = Vec::new();
-        for (place, id) in contact_ids.iter().enumerate() {
+        for (index, id) in contact_ids.iter().enumerate() {
             let added = match (members.open(id), whole(id)) {
                 (Some(state), _) => Ok(Ok(state.clone())),
                 (None, None) => Ok(Err(Outcome::no_such_contact())),
@@ -76,7 +76,7 @@ impl Enrolments for Outreach {
                 Err(error) if states.is_empty() => return Err(error),
                 // Those before were added and must be reported.
                 Err(error) => {
-                    let rest = &contact_ids[place..];
+                    let rest = &contact_ids[index..];
                     outcomes.extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }

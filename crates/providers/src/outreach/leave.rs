@@ -67,7 +67,7 @@ impl Outreach {
         let known = self.known_prospects(session, &outside).await?;
         let mut done = Done::default();
         let mut outcomes = Vec::new();
-        for (place, id) in contact_ids.iter().enumerate() {
+        for (index, id) in contact_ids.iter().enumerate() {
             let outcome = match members.of(id).as_slice() {
                 [] if known.contains(id) => Ok(Outcome::not_in_sequence()),
                 [] => Ok(Outcome::no_such_contact()),
@@ -78,7 +78,7 @@ impl Outreach {
                 Err(error) if done.is_empty() => return Err(error),
                 // Those before were taken out and must be reported.
                 Err(error) => {
-                    let rest = &contact_ids[place..];
+                    let rest = &contact_ids[index..];
                     outcomes.extend(Outcome::stopped_at(rest, self.title(), &error));
                     break;
                 }

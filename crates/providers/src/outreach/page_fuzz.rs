@@ -7,7 +7,7 @@ use syncline_model::Object;
 
 use super::page_of;
 use crate::{
-    fuzz::{any_json, places},
+    fuzz::{any_json, pointers},
     json,
     provider::Page,
 };
@@ -130,7 +130,7 @@ proptest! {
         let records = &mut page["data"];
         for (at, value) in changes {
             let mut found = Vec::new();
-            places(records, "", &mut found);
+            pointers(records, "", &mut found);
             *records.pointer_mut(&found[at.index(found.len())]).unwrap() = value;
         }
         let read = read(page.to_string().as_bytes(), object);

@@ -16,7 +16,7 @@ use super::{
     creation::{Creation, number_of, record_of, written},
     document::Document,
     lookup::whole,
-    step_write::{Place, content_of},
+    step_write::{StepPosition, content_of},
 };
 use crate::{
     capabilities::{SequenceWrites, WriteResult},
@@ -59,11 +59,11 @@ impl SequenceWrites for Outreach {
             Some(order) => order,
             None => self.last_order(session, sequence_id).await? + 1,
         };
-        let place = Place {
+        let position = StepPosition {
             sequence_id: number,
             order,
         };
-        self.make_step(session, draft, place).await
+        self.make_step(session, draft, position).await
     }
 
     /// The template changes wherever it is used.
@@ -105,8 +105,8 @@ impl Outreach {
         wrote: &mut WriteResult,
     ) {
         for (order, step) in (1..).zip(steps) {
-            let place = Place { sequence_id, order };
-            match self.make_step(session, step, place).await {
+            let position = StepPosition { sequence_id, order };
+            match self.make_step(session, step, position).await {
                 Ok(made) => wrote.warnings.extend(made.warnings),
                 Err(error) => {
                     wrote.warnings.push(format!(
@@ -186,8 +186,8 @@ fn check_dates(steps: &[StepDraft]) -> Result<(), ProviderError> {
     let undated = steps.iter().position(|step| step.date.is_none());
     match undated.filter(|_| has_dates) {
         None => Ok(()),
-        Some(place) => Err(ProviderError::invalid(
-            &format!("steps[{place}].date"),
+        Some(index) => Err(ProviderError::invalid(
+            &format!("steps[{index}].date"),
             "must be set if another step has a date: all steps of an Outreach sequence have one, or none",
         )),
     }

@@ -26,7 +26,7 @@ use crate::{
 
 /// Where a step goes.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct StepPosition {
     pub(super) sequence_id: u64,
     pub(super) order: u32,
 }
@@ -51,11 +51,11 @@ impl Outreach {
         &self,
         session: &Session<'_>,
         draft: &StepDraft,
-        place: Place,
+        position: StepPosition,
     ) -> Result<WriteResult, ProviderError> {
         let content = content_of(draft, "")?;
         let sent = self.template_for(session, content).await?;
-        let step = match self.create(session, &step(draft, place)).await {
+        let step = match self.create(session, &step(draft, position)).await {
             Ok(step) => step,
             Err(error) => {
                 if let Some(sent) = sent.filter(|sent| sent.is_new) {
@@ -68,12 +68,12 @@ impl Outreach {
         let mut wrote = WriteResult {
             id: step_id.to_string(),
             records: None,
-            warnings: left_out(draft, place.order),
+            warnings: left_out(draft, position.order),
         };
         if let Some(sent) = sent {
             let joined = self.join(session, step_id, sent.id, draft.is_reply).await;
             if let Err(error) = joined {
-                let order = place.order;
+                let order = position.order;
                 wrote.warnings.push(format!(
                     "step {order} was created but sends nothing: {error}"
                 ));
@@ -140,8 +140,8 @@ impl Outreach {
         steps: &[StepDraft],
     ) -> Result<(), ProviderError> {
         let mut checked = HashSet::new();
-        for (place, step) in steps.iter().enumerate() {
-            let prefix = format!("steps[{place}].");
+        for (index, step) in steps.iter().enumerate() {
+            let prefix = format!("steps[{index}].");
             let content = content_of(step, &prefix)?;
             if let Content::Existing(id) = content
                 && checked.insert(id)
@@ -173,8 +173,8 @@ impl Outreach {
     }
 }
 
-fn step(draft: &StepDraft, place: Place) -> Creation {
-    let Place { sequence_id, order } = place;
+fn step(draft: &StepDraft, position: StepPosition) -> Creation {
+    let StepPosition { sequence_id, order } = position;
     let mut document = Document::new("sequenceStep", &draft.custom_fields);
     document.set("stepType", word(draft.kind));
     document.set("order", order);

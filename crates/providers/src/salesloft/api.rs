@@ -9,7 +9,7 @@ use super::{
     PROVIDER, Salesloft,
     cost::points_of,
     error, page, usage,
-    walk::{Place, Walk},
+    walk::{PagePosition, Walk},
 };
 use crate::{
     answer::{self, Unusable},
@@ -115,10 +115,10 @@ impl Endpoint {
 }
 
 /// The request for a page of a list.
-fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> Endpoint {
+fn listing(object: Object, path: &'static str, walk: Walk, position: &PagePosition) -> Endpoint {
     let mut endpoint = Endpoint::get(path)
-        .query("page", &place.page)
-        .query("per_page", &place.size)
+        .query("page", &position.page)
+        .query("per_page", &position.size)
         .query("sort_by", &walk.sort_by)
         .query("sort_direction", &"ASC")
         .query("include_paging_counts", &true);
@@ -126,7 +126,7 @@ fn listing(object: Object, path: &'static str, walk: Walk, place: &Place) -> End
         // Otherwise deactivated users are left out, whose records others refer to.
         endpoint = endpoint.query("visible_only", &false);
     }
-    match walk.filter(place) {
+    match walk.filter(position) {
         Some((name, from)) => endpoint.query(name, &from),
         None => endpoint,
     }
@@ -161,13 +161,13 @@ impl Salesloft {
                 "Salesloft has no list of the object {object}"
             )));
         };
-        let place = Place::of(request, page_size)?;
-        let mut endpoint = listing(object, path, walk, &place);
+        let position = PagePosition::of(request, page_size)?;
+        let mut endpoint = listing(object, path, walk, &position);
         endpoint.query.extend(filters.iter().cloned());
         let response = self.call(session, endpoint).await?;
         let usage = usage::usage_of(&response);
         let text = json::clean(&response.body);
-        match page::page_of(&text, object, walk, &place) {
+        match page::page_of(&text, object, walk, &position) {
             Ok(page) => Ok(Page {
                 watermark: answer::watermark_of(&response),
                 usage,

@@ -51,7 +51,7 @@ use crate::{
     registry::{BuiltIn, ProviderConfig},
     session::Session,
 };
-use walk::Place;
+use walk::PagePosition;
 
 pub const NAME: ProviderName = ProviderName::literal("salesloft");
 
@@ -139,8 +139,8 @@ impl Provider for Salesloft {
         if object == Object::Sequence {
             return step_counts::points_of_scan(request).into();
         }
-        let place = Place::of(request, api::PER_PAGE);
-        place.map_or(1, |place| cost::points_of_page(place.page).into())
+        let position = PagePosition::of(request, api::PER_PAGE);
+        position.map_or(1, |position| cost::points_of_page(position.page).into())
     }
 
     async fn reach(&self) -> Result<Response, ProviderError> {

@@ -6,7 +6,7 @@ use syncline_model::Object;
 
 use super::{
     mapping,
-    walk::{Place, Row, Walk},
+    walk::{PagePosition, Row, Walk},
 };
 use crate::{
     answer::{Unusable, page_size_kept},
@@ -46,22 +46,25 @@ impl Paging {
     /// Whether there is a page after one with `returned` records. An empty page is always the last,
     /// and a response without paging is everything there is. Otherwise one request too many costs
     /// little; one too few would miss records for good.
-    fn promises_more(&self, place: &Place, returned: usize) -> bool {
+    fn promises_more(&self, position: &PagePosition, returned: usize) -> bool {
         let counted_more = self
             .total_count
-            .is_some_and(|total| total > place.so_far(returned));
+            .is_some_and(|total| total > position.so_far(returned));
         returned > 0 && (self.next_page.is_some() || counted_more)
     }
 }
 
 /// The records of a page, and its paging.
-fn read<'a>(text: &'a str, place: &Place) -> Result<(Vec<&'a RawValue>, Paging), Unusable> {
+fn read<'a>(
+    text: &'a str,
+    position: &PagePosition,
+) -> Result<(Vec<&'a RawValue>, Paging), Unusable> {
     let envelope: Envelope<'_> =
         serde_json::from_str(text).map_err(|error| Unusable::Unreadable(error.to_string()))?;
     let items = envelope
         .data
         .ok_or_else(|| Unusable::Unreadable("it has no `data`".to_owned()))?;
-    page_size_kept(items.len(), place.size)?;
+    page_size_kept(items.len(), position.size)?;
     Ok((items, Paging::of(envelope.metadata)))
 }
 
@@ -69,15 +72,15 @@ fn read<'a>(text: &'a str, place: &Place) -> Result<(Vec<&'a RawValue>, Paging),
 /// would notice that they are missing.
 pub(super) fn items_of<'a>(
     text: &'a str,
-    place: &Place,
+    position: &PagePosition,
 ) -> Result<(Vec<&'a RawValue>, bool), Unusable> {
-    let (items, paging) = read(text, place)?;
-    let before = place.so_far(0);
+    let (items, paging) = read(text, position)?;
+    let before = position.so_far(0);
     if items.is_empty() && paging.total_count.is_some_and(|total| total > before) {
         let reason = "it is empty, although there are more by its own count";
         return Err(Unusable::Unreadable(reason.to_owned()));
     }
-    let more = paging.promises_more(place, items.len());
+    let more = paging.promises_more(position, items.len());
     Ok((items, more))
 }
 
@@ -86,23 +89,23 @@ pub(super) fn page_of(
     text: &str,
     object: Object,
     walk: Walk,
-    place: &Place,
+    position: &PagePosition,
 ) -> Result<Page, Unusable> {
-    let (items, paging) = read(text, place)?;
-    let rows = walk.rows(place, &items);
-    filter_kept(place, &rows)?;
+    let (items, paging) = read(text, position)?;
+    let rows = walk.rows(position, &items);
+    filter_kept(position, &rows)?;
     let new: Vec<&RawValue> = rows
         .iter()
-        .filter(|row| !place.has_seen(row))
+        .filter(|row| !position.has_seen(row))
         .map(|row| row.raw)
         .collect();
-    let more = paging.promises_more(place, rows.len());
+    let more = paging.promises_more(position, rows.len());
     let mapped = mapping::map_page(object, &new);
     Ok(Page {
         records: mapped.records,
         rejected: mapped.rejected,
-        next: more.then(|| walk.after(place, &rows).into_next()),
-        reported_total: paging.total_count.map(|total| place.total(total)),
+        next: more.then(|| walk.after(position, &rows).into_next()),
+        reported_total: paging.total_count.map(|total| position.total(total)),
         // Without those that an earlier page has shown: totals are compared with it.
         returned: i64::try_from(new.len()).unwrap_or(i64::MAX),
         served: i64::try_from(items.len()).unwrap_or(i64::MAX),
@@ -111,14 +114,14 @@ pub(super) fn page_of(
         usage: Vec::new(),
         provider_time: None,
         has_order: walk.has_order(),
-        may_have_shifted: walk.may_have_shifted(place),
+        may_have_shifted: walk.may_have_shifted(position),
     })
 }
 
 /// Salesloft ignores parameters that it doesn't know. Without the filter the list would begin anew
 /// with each window.
-fn filter_kept(place: &Place, rows: &[Row<'_>]) -> Result<(), Unusable> {
-    if rows.iter().any(|row| place.is_before(row)) {
+fn filter_kept(position: &PagePosition, rows: &[Row<'_>]) -> Result<(), Unusable> {
+    if rows.iter().any(|row| position.is_before(row)) {
         let reason = "it has records from before the time that the list was to begin at";
         return Err(Unusable::Unreadable(reason.to_owned()));
     }

@@ -22,7 +22,7 @@ fn list(records: &[String], metadata: &str) -> String {
     )
 }
 
-fn at(page: u32, token: Option<&str>) -> Place {
+fn at(page: u32, token: Option<&str>) -> PagePosition {
     let order = Order::OldestFirst;
     let request = ListRequest {
         page,
@@ -30,11 +30,11 @@ fn at(page: u32, token: Option<&str>) -> Place {
         since: None,
         order,
     };
-    Place::of(request, PER_PAGE).unwrap()
+    PagePosition::of(request, PER_PAGE).unwrap()
 }
 
-fn read_at(object: Object, place: &Place, text: &str) -> Result<Page, Unusable> {
-    page_of(text, object, Walk::of(object).unwrap(), place)
+fn read_at(object: Object, position: &PagePosition, text: &str) -> Result<Page, Unusable> {
+    page_of(text, object, Walk::of(object).unwrap(), position)
 }
 
 fn read(page: u32, returned: u32, metadata: &str) -> Page {
@@ -126,15 +126,15 @@ fn a_record_of_the_border_is_left_out_and_not_counted_twice() {
     let Some(NextPage { token: Some(token) }) = first.next else {
         panic!("no next window")
     };
-    let place = at(101, Some(&token));
+    let position = at(101, Some(&token));
     let walk = Walk::of(Object::Contact).unwrap();
     assert_eq!(
-        walk.filter(&place),
+        walk.filter(&position),
         Some(("created_at[gte]", from.to_owned()))
     );
     let paging = r#"{"paging":{"next_page":null,"total_count":3}}"#;
     let second = list(&records(5..8), paging);
-    let second = read_at(Object::Contact, &place, &second).unwrap();
+    let second = read_at(Object::Contact, &position, &second).unwrap();
     let ids: Vec<&str> = second.records.scanned().iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, ["6", "7"]);
     assert_eq!((second.returned, second.next), (2, None));
@@ -147,9 +147,9 @@ fn a_record_of_the_border_is_left_out_and_not_counted_twice() {
 #[test]
 fn a_window_that_begins_too_early_is_unreadable() {
     let token = r#"{"from":1772902800000005,"page":1,"before":9905,"seen":["5"]}"#;
-    let place = at(101, Some(token));
+    let position = at(101, Some(token));
     let text = list(&records(4..8), "{}");
-    let read = read_at(Object::Contact, &place, &text);
+    let read = read_at(Object::Contact, &position, &text);
     assert!(matches!(read, Err(Unusable::Unreadable(_))), "{read:?}");
 }
 

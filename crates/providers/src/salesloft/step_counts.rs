@@ -20,7 +20,7 @@ use super::{
     api::{Endpoint, PER_PAGE, unusable},
     cost::points_of_page,
     page, usage,
-    walk::{Place, unreadable_place},
+    walk::{PagePosition, unreadable_position},
 };
 use crate::{
     answer,
@@ -81,9 +81,9 @@ struct Position {
 impl Position {
     fn of(request: ListRequest<'_>) -> Result<Self, ProviderError> {
         match request.token {
-            Some(token) => serde_json::from_str(token).map_err(|error| unreadable_place(&error)),
+            Some(token) => serde_json::from_str(token).map_err(|error| unreadable_position(&error)),
             None if request.page == 1 => Ok(Self::default()),
-            None => Err(unreadable_place(&"it has no token")),
+            None => Err(unreadable_position(&"it has no token")),
         }
     }
 
@@ -105,7 +105,7 @@ impl Position {
 /// What a page of a scan of cadences costs.
 pub(super) fn points_of_scan(request: ListRequest<'_>) -> u32 {
     let page = Position::of(request).and_then(|position| match position.cadences(request) {
-        Some(request) => Ok(Place::of(request, PER_PAGE)?.page),
+        Some(request) => Ok(PagePosition::of(request, PER_PAGE)?.page),
         None => Ok(request.page),
     });
     page.map_or(1, points_of_page)
@@ -197,8 +197,8 @@ impl Salesloft {
             .query("include_paging_counts", &true);
         let response = self.call(session, endpoint).await?;
         let text = json::clean(&response.body);
-        let place = Place::numbered(number, PER_PAGE);
-        let read = page::items_of(&text, &place).map(|(items, has_next)| {
+        let position = PagePosition::numbered(number, PER_PAGE);
+        let read = page::items_of(&text, &position).map(|(items, has_next)| {
             let cadence_ids = items.into_iter().filter_map(cadence_of).collect();
             (cadence_ids, has_next)
         });

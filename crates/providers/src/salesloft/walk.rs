@@ -10,7 +10,7 @@
 //!   little. Nothing moves in this order but by deletion, and only lists with more than 10,000
 //!   records depend on the filter.
 //! - Memberships have no such order. In that of the last change a changed record moves to the end,
-//!   which shifts the pages behind its old place; so each page is a window of its own. A membership
+//!   which shifts the pages behind its old position; so each page is a window of its own. A membership
 //!   that changes meanwhile is seen twice. One can be missed only where a whole page of them has one
 //!   time, and then another is seen twice. The run after such a read begins where that one did.
 //! - What changed since a time is read like memberships, in a first window that begins at that time.
@@ -100,14 +100,14 @@ impl Walk {
 
     /// Whether the page before belongs to the same window, and records of that one may have moved
     /// since: a whole page of them had one time.
-    pub(super) fn may_have_shifted(self, place: &Place) -> bool {
-        self.windows.is_some_and(|windows| windows.moves) && place.page > 1
+    pub(super) fn may_have_shifted(self, position: &PagePosition) -> bool {
+        self.windows.is_some_and(|windows| windows.moves) && position.page > 1
     }
 
     /// The filter for the window of a page, unless it is the first one.
-    pub(super) fn filter(self, place: &Place) -> Option<(&'static str, String)> {
-        let from = place.from?;
-        let from = if mutation::on(Mutation::TieIsLost) && !place.seen.is_empty() {
+    pub(super) fn filter(self, position: &PagePosition) -> Option<(&'static str, String)> {
+        let from = position.from?;
+        let from = if mutation::on(Mutation::TieIsLost) && !position.seen.is_empty() {
             from + 1
         } else {
             from
@@ -116,8 +116,8 @@ impl Walk {
     }
 
     /// The records of a page, with their ids and times if these matter there.
-    pub(super) fn rows<'a>(self, place: &Place, items: &[&'a RawValue]) -> Vec<Row<'a>> {
-        let matter = place.from.is_some() || self.ends_window(place);
+    pub(super) fn rows<'a>(self, position: &PagePosition, items: &[&'a RawValue]) -> Vec<Row<'a>> {
+        let matter = position.from.is_some() || self.ends_window(position);
         let row = |raw: &&'a RawValue| {
             if matter {
                 Row::of(raw, self.sort_by)
@@ -128,29 +128,29 @@ impl Walk {
         items.iter().map(row).collect()
     }
 
-    /// The place of the page after one with these records.
-    pub(super) fn after(self, place: &Place, rows: &[Row<'_>]) -> Place {
-        let ends = self.ends_window(place);
+    /// The position of the page after one with these records.
+    pub(super) fn after(self, position: &PagePosition, rows: &[Row<'_>]) -> PagePosition {
+        let ends = self.ends_window(position);
         match border(rows).filter(|_| ends) {
-            Some(from) => place.next_window(from, rows),
-            None => Place {
-                page: place.page.saturating_add(1),
-                ..place.clone()
+            Some(from) => position.next_window(from, rows),
+            None => PagePosition {
+                page: position.page.saturating_add(1),
+                ..position.clone()
             },
         }
     }
 
     /// Whether a window should end with this page: the next one would cost more, or may be shifted.
-    fn ends_window(self, place: &Place) -> bool {
+    fn ends_window(self, position: &PagePosition) -> bool {
         self.windows.is_some_and(|windows| {
-            windows.moves || points_of_page(place.page.saturating_add(1)) > points_of_page(1)
+            windows.moves || points_of_page(position.page.saturating_add(1)) > points_of_page(1)
         })
     }
 }
 
 /// Where a page is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct PagePosition {
     /// Where the window begins, in microseconds since 1970: Salesloft's times are that precise.
     /// `None` for the first window.
     from: Option<i64>,
@@ -165,19 +165,21 @@ pub(super) struct Place {
     pub(super) size: u32,
 }
 
-impl Place {
+impl PagePosition {
     pub(super) fn of(request: ListRequest<'_>, size: u32) -> Result<Self, ProviderError> {
         let Some(token) = request.token else {
             let since = |Watermark(time): &Watermark| {
-                microseconds(time).ok_or_else(|| unreadable_place(&"its watermark is not a time"))
+                microseconds(time)
+                    .ok_or_else(|| unreadable_position(&"its watermark is not a time"))
             };
             return Ok(Self {
                 from: request.since.map(since).transpose()?,
                 ..Self::numbered(request.page, size)
             });
         };
-        let place: Self = serde_json::from_str(token).map_err(|error| unreadable_place(&error))?;
-        Ok(Self { size, ..place })
+        let position: Self =
+            serde_json::from_str(token).map_err(|error| unreadable_position(&error))?;
+        Ok(Self { size, ..position })
     }
 
     /// A page of the whole list.
@@ -237,9 +239,9 @@ impl Place {
     }
 }
 
-/// Nothing is sent for a place that makes no sense.
-pub(super) fn unreadable_place(error: &dyn fmt::Display) -> ProviderError {
-    let message = format!("the place of the page can't be read: {error}");
+/// Nothing is sent for a position that makes no sense.
+pub(super) fn unreadable_position(error: &dyn fmt::Display) -> ProviderError {
+    let message = format!("the position of the page can't be read: {error}");
     ProviderError::new(ErrorKind::Rejected, None, &message).with_records(0)
 }
 

@@ -16,18 +16,18 @@ struct Server(BTreeMap<u32, u32>);
 
 impl Server {
     /// The answer to the request for a page, in the order of the last change.
-    fn answer(&self, place: &Place) -> String {
+    fn answer(&self, position: &PagePosition) -> String {
         let mut kept: Vec<(u32, u32)> = self
             .0
             .iter()
             .map(|(id, second)| (*second, *id))
-            .filter(|(second, _)| place.from.is_none_or(|from| at(*second) >= from))
+            .filter(|(second, _)| position.from.is_none_or(|from| at(*second) >= from))
             .collect();
         kept.sort_unstable();
         let (total, size) = (kept.len(), PER_PAGE as usize);
-        let start = size * (place.page as usize - 1);
+        let start = size * (position.page as usize - 1);
         let next = if total > start + size {
-            (place.page + 1).to_string()
+            (position.page + 1).to_string()
         } else {
             "null".to_owned()
         };
@@ -77,8 +77,8 @@ fn walked(server: &mut Server, mut change: impl FnMut(&mut Server)) -> (Vec<u32>
             since: None,
             order: syncline_model::Order::OldestFirst,
         };
-        let place = Place::of(request, PER_PAGE).unwrap();
-        let read = page_of(&server.answer(&place), MEMBERSHIP, walk, &place).unwrap();
+        let position = PagePosition::of(request, PER_PAGE).unwrap();
+        let read = page_of(&server.answer(&position), MEMBERSHIP, walk, &position).unwrap();
         let scanned = read.records.scanned();
         ids.extend(scanned.iter().map(|(id, _)| id.parse::<u32>().unwrap()));
         totals.extend(read.reported_total);

@@ -30,23 +30,23 @@ fn request(page: u32, token: Option<&str>) -> ListRequest<'_> {
     }
 }
 
-fn place(page: u32) -> Place {
-    Place::of(request(page, None), PER_PAGE).unwrap()
+fn position(page: u32) -> PagePosition {
+    PagePosition::of(request(page, None), PER_PAGE).unwrap()
 }
 
 fn walk(object: Object) -> Walk {
     Walk::of(object).unwrap()
 }
 
-/// The place after a page with these records.
-fn after(object: Object, place: &Place, records: &[Box<RawValue>]) -> Place {
+/// The position after a page with these records.
+fn after(object: Object, position: &PagePosition, records: &[Box<RawValue>]) -> PagePosition {
     let items: Vec<&RawValue> = records.iter().map(AsRef::as_ref).collect();
     let walk = walk(object);
-    walk.after(place, &walk.rows(place, &items))
+    walk.after(position, &walk.rows(position, &items))
 }
 
-fn window(from: i64, page: u32, before: i64, seen: &[&str]) -> Place {
-    Place {
+fn window(from: i64, page: u32, before: i64, seen: &[&str]) -> PagePosition {
+    PagePosition {
         from: Some(from),
         page,
         before,
@@ -59,12 +59,16 @@ fn window(from: i64, page: u32, before: i64, seen: &[&str]) -> Place {
 fn pages_of_one_window_are_told_by_their_numbers() {
     let three = [record(1, 1), record(2, 2), record(3, 3)];
     for object in [Object::User, Object::Sequence] {
-        let next = after(object, &place(400), &three);
-        assert_eq!(next, place(401), "{object}");
+        let next = after(object, &position(400), &three);
+        assert_eq!(next, position(401), "{object}");
         assert_eq!(next.into_next(), NextPage::default());
     }
     for object in [Object::Contact, Object::Account] {
-        assert_eq!(after(object, &place(99), &three), place(100), "{object}");
+        assert_eq!(
+            after(object, &position(99), &three),
+            position(100),
+            "{object}"
+        );
     }
 }
 
@@ -72,9 +76,9 @@ fn pages_of_one_window_are_told_by_their_numbers() {
 fn a_window_of_people_ends_before_pages_cost_more() {
     let records = [record(1, 1), record(2, 2), record(3, 3), record(4, 3)];
     let expected = window(noon_and(3), 1, 9_902, &["3", "4"]);
-    assert_eq!(after(Object::Contact, &place(100), &records), expected);
+    assert_eq!(after(Object::Contact, &position(100), &records), expected);
     // Without a border on that page it ends on a later one.
-    let next = after(Object::Contact, &place(101), &records);
+    let next = after(Object::Contact, &position(101), &records);
     assert_eq!(next, window(noon_and(3), 1, 10_002, &["3", "4"]));
     let further = after(
         Object::Contact,
@@ -88,7 +92,7 @@ fn a_window_of_people_ends_before_pages_cost_more() {
 fn a_window_of_memberships_is_one_page() {
     let next = after(
         Object::SequenceState,
-        &place(1),
+        &position(1),
         &[record(1, 1), record(2, 2)],
     );
     assert_eq!(next, window(noon_and(2), 1, 1, &["2"]));
@@ -139,24 +143,24 @@ fn instants_count_and_not_their_texts() {
 
 #[test]
 fn only_a_record_that_is_still_at_the_border_has_been_seen() {
-    let place = window(noon_and(2), 1, 1, &["2"]);
+    let position = window(noon_and(2), 1, 1, &["2"]);
     let walk = walk(Object::SequenceState);
     let records = [record(1, 1), record(2, 2), record(3, 2), record(2, 5)];
     let items: Vec<&RawValue> = records.iter().map(AsRef::as_ref).collect();
-    let rows = walk.rows(&place, &items);
-    let seen: Vec<bool> = rows.iter().map(|row| place.has_seen(row)).collect();
+    let rows = walk.rows(&position, &items);
+    let seen: Vec<bool> = rows.iter().map(|row| position.has_seen(row)).collect();
     assert_eq!(seen, [false, true, false, false]);
-    let before: Vec<bool> = rows.iter().map(|row| place.is_before(row)).collect();
+    let before: Vec<bool> = rows.iter().map(|row| position.is_before(row)).collect();
     assert_eq!(before, [true, false, false, false]);
 }
 
 #[test]
 fn a_further_window_has_a_filter_and_a_token() {
-    let place = window(noon_and(2), 3, 9_900, &["2", "18446744073709551615"]);
-    let token = place.clone().into_next().token.unwrap();
+    let position = window(noon_and(2), 3, 9_900, &["2", "18446744073709551615"]);
+    let token = position.clone().into_next().token.unwrap();
     assert_eq!(
-        Place::of(request(250, Some(&token)), PER_PAGE),
-        Ok(place.clone())
+        PagePosition::of(request(250, Some(&token)), PER_PAGE),
+        Ok(position.clone())
     );
     for (object, name) in [
         (Object::Contact, "created_at[gte]"),
@@ -164,24 +168,24 @@ fn a_further_window_has_a_filter_and_a_token() {
         (Object::SequenceState, "updated_at[gte]"),
     ] {
         let from = "2026-03-07T17:00:02.000001Z".to_owned();
-        assert_eq!(walk(object).filter(&place), Some((name, from)));
-        assert_eq!(walk(object).filter(&self::place(1)), None);
+        assert_eq!(walk(object).filter(&position), Some((name, from)));
+        assert_eq!(walk(object).filter(&self::position(1)), None);
     }
 }
 
 #[test]
 fn a_token_of_another_form_is_refused() {
     for token in ["", "7", r#"{"from":"yesterday"}"#] {
-        let error = Place::of(request(2, Some(token)), PER_PAGE).unwrap_err();
+        let error = PagePosition::of(request(2, Some(token)), PER_PAGE).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Rejected, "{token}");
     }
 }
 
 #[test]
 fn totals_are_those_of_the_whole_list() {
-    assert_eq!(place(3).total(250), 250);
-    assert_eq!(place(3).so_far(50), 250);
-    let place = window(noon_and(2), 2, 9_902, &["2"]);
-    assert_eq!(place.total(350), 10_252);
-    assert_eq!(place.so_far(100), 200);
+    assert_eq!(position(3).total(250), 250);
+    assert_eq!(position(3).so_far(50), 250);
+    let position = window(noon_and(2), 2, 9_902, &["2"]);
+    assert_eq!(position.total(350), 10_252);
+    assert_eq!(position.so_far(100), 200);
 }

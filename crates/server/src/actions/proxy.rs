@@ -18,7 +18,7 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
-    guard::{Place, read_body},
+    guard::{RequestSlot, read_body},
     remote::Remote,
 };
 
@@ -68,9 +68,9 @@ pub(crate) async fn proxy(
     let (caller, method) = (&caller.caller, parts.method);
     let forward =
         ForwardRequest::allowed(caller, &remote, method, target, parts.headers, has_body)?;
-    let place = Place::of(&parts.extensions);
+    let slot = RequestSlot::of(&parts.extensions);
     let mut body = match (body, &deadline) {
-        (Some(body), Some(_)) => ProxyBody::Kept(keep(&remote, &place, body).await?),
+        (Some(body), Some(_)) => ProxyBody::Kept(keep(&remote, &slot, body).await?),
         (body, _) => ProxyBody::Streamed(body),
     };
     let answer: Forwarded = forward.send(deadline.as_ref(), || body.next_try()).await?;
@@ -92,8 +92,8 @@ impl ProxyBody {
     }
 }
 
-async fn keep(remote: &Remote, place: &Place, body: Body) -> ApiResult<Bytes> {
-    let kept = read_body(remote.guard(), place, body, MOST_KEPT).await;
+async fn keep(remote: &Remote, slot: &RequestSlot, body: Body) -> ApiResult<Bytes> {
+    let kept = read_body(remote.guard(), slot, body, MOST_KEPT).await;
     kept.map_err(|error| match error {
         ApiError::TooLarge => {
             let reason = format!("with it a body may have at most {MOST_KEPT} bytes");

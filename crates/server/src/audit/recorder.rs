@@ -26,11 +26,11 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Recorder {
     store: Store,
-    send: mpsc::Sender<Order>,
+    send: mpsc::Sender<Command>,
     repeats: Arc<DenialThrottle>,
 }
 
-enum Order {
+enum Command {
     Write(Box<AuditEntry>),
     /// Reply when everything before it is written.
     Flush(oneshot::Sender<()>),
@@ -39,9 +39,9 @@ enum Order {
 impl Recorder {
     /// The recorder, and its writer, which the caller has to run.
     pub fn new(store: Store) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (send, orders) = mpsc::channel(QUEUE);
+        let (send, commands) = mpsc::channel(QUEUE);
         let repeats = Arc::<DenialThrottle>::default();
-        let writer = write(store.clone(), orders, repeats.clone());
+        let writer = write(store.clone(), commands, repeats.clone());
         let recorder = Self {
             store,
             send,
@@ -82,36 +82,39 @@ impl Recorder {
     /// Returns when the writer has queued the entry.
     pub(super) async fn write_soon(&self, entry: AuditEntry) {
         // The writer lives as long as the process.
-        let _ = self.send.send(Order::Write(Box::new(entry))).await;
+        let _ = self.send.send(Command::Write(Box::new(entry))).await;
     }
 
     /// Returns when everything that was queued before is in the database.
     pub async fn flush(&self) {
         let (done, written) = oneshot::channel();
-        if self.send.send(Order::Flush(done)).await.is_ok() {
+        if self.send.send(Command::Flush(done)).await.is_ok() {
             let _ = written.await;
         }
     }
 }
 
-async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<DenialThrottle>) {
+async fn write(store: Store, mut commands: mpsc::Receiver<Command>, repeats: Arc<DenialThrottle>) {
     let mut taken = Vec::new();
     loop {
-        let next = orders.recv_many(&mut taken, BATCH);
+        let next = commands.recv_many(&mut taken, BATCH);
         match tokio::time::timeout(SUMMARY_INTERVAL, next).await {
             Ok(0) => return commit(&store, &repeats.all()).await,
             Ok(_) => {}
             Err(_) => commit(&store, &repeats.over()).await,
         }
-        if !taken.iter().any(|order| matches!(order, Order::Flush(_))) {
-            let _ = tokio::time::timeout(GATHER, gather(&mut orders, &mut taken)).await;
+        if !taken
+            .iter()
+            .any(|command| matches!(command, Command::Flush(_)))
+        {
+            let _ = tokio::time::timeout(GATHER, gather(&mut commands, &mut taken)).await;
         }
         let mut entries = Vec::new();
         let mut waiting = Vec::new();
-        for order in taken.drain(..) {
-            match order {
-                Order::Write(entry) => entries.push(*entry),
-                Order::Flush(done) => waiting.push(done),
+        for command in taken.drain(..) {
+            match command {
+                Command::Write(entry) => entries.push(*entry),
+                Command::Flush(done) => waiting.push(done),
             }
         }
         if !waiting.is_empty() {
@@ -125,14 +128,14 @@ async fn write(store: Store, mut orders: mpsc::Receiver<Order>, repeats: Arc<Den
     }
 }
 
-/// Takes more orders until the batch is full or a caller waits for a flush.
-async fn gather(orders: &mut mpsc::Receiver<Order>, taken: &mut Vec<Order>) {
+/// Takes more commands until the batch is full or a caller waits for a flush.
+async fn gather(commands: &mut mpsc::Receiver<Command>, taken: &mut Vec<Command>) {
     while taken.len() < BATCH {
-        let Some(order) = orders.recv().await else {
+        let Some(command) = commands.recv().await else {
             return;
         };
-        let flush = matches!(order, Order::Flush(_));
-        taken.push(order);
+        let flush = matches!(command, Command::Flush(_));
+        taken.push(command);
         if flush {
             return;
         }

@@ -142,10 +142,10 @@ fn distinct(emails: Vec<String>) -> ApiResult<Vec<String>> {
         return Err(ApiError::validation("filter.emails", reason));
     }
     let (mut distinct, mut known) = (Vec::new(), HashSet::new());
-    for (place, email) in emails.into_iter().enumerate() {
+    for (index, email) in emails.into_iter().enumerate() {
         let email = email.trim();
         if email.is_empty() {
-            let field = format!("filter.emails[{place}]");
+            let field = format!("filter.emails[{index}]");
             return Err(ApiError::validation(field, "must not be empty"));
         }
         if known.insert(email.to_lowercase()) {

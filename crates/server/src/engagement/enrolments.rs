@@ -103,8 +103,8 @@ pub(crate) async fn create_sequence_states(
         return Err(too_many("records"));
     }
     let remote = Remote::of(&state, &connection).await?;
-    for (place, draft) in body.records.iter().enumerate() {
-        check(&remote, &format!("records[{place}]"), draft)?;
+    for (index, draft) in body.records.iter().enumerate() {
+        check(&remote, &format!("records[{index}]"), draft)?;
     }
     let entered = enter(&state, &remote, &body.records).await?;
     if entered.records.is_empty() && !entered.skipped.is_empty() {
@@ -167,8 +167,8 @@ pub(crate) async fn leave_sequence(
     if body.contact_ids.len() > MOST_AT_ONCE {
         return Err(too_many("contact_ids"));
     }
-    for (place, id) in body.contact_ids.iter().enumerate() {
-        filled(&format!("contact_ids[{place}]"), id)?;
+    for (index, id) in body.contact_ids.iter().enumerate() {
+        filled(&format!("contact_ids[{index}]"), id)?;
     }
     let remote = Remote::of(&state, &connection).await?;
     let enrolments = remote.capabilities().enrolments()?;
@@ -301,12 +301,12 @@ async fn enter(
             Err(error) => return Err(error.into()),
         }
     }
-    let place = |it: &EnteredContact| {
+    let index = |it: &EnteredContact| {
         drafts.iter().position(|draft| {
             draft.contact_id == it.contact_id && draft.sequence_id == it.sequence_id
         })
     };
-    entered.records.sort_by_key(place);
+    entered.records.sort_by_key(index);
     Ok(entered)
 }
 

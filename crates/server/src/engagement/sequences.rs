@@ -83,8 +83,8 @@ pub(crate) async fn create_sequence(
 ) -> ApiResult<(StatusCode, JsonBody<Created>)> {
     let mut draft = body.record;
     filled("record.name", &draft.name)?;
-    for (place, step) in draft.steps.iter_mut().enumerate() {
-        check_step(&format!("record.steps[{place}]"), step)?;
+    for (index, step) in draft.steps.iter_mut().enumerate() {
+        check_step(&format!("record.steps[{index}]"), step)?;
     }
     let remote = Remote::of(&state, &connection).await?;
     let wrote = remote

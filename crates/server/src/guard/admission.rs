@@ -1,9 +1,9 @@
-//! Concurrency limit: each request of the APIs takes a place. A request without a free place is
+//! Concurrency limit: each request of the APIs takes a slot. A request without a free slot is
 //! refused at once with `Retry-After` instead of waiting, and each answer has a time limit. The
-//! place travels with the request (`place`), and is counted for its key as soon as the key is
+//! slot travels with the request (`request_slot`), and is counted for its key as soon as the key is
 //! known.
 //!
-//! A write keeps its place until it is done, even if its caller disconnects: half a write would
+//! A write keeps its slot until it is done, even if its caller disconnects: half a write would
 //! hold locks and be in no table. A read is cancelled when its caller disconnects.
 
 use axum::{
@@ -15,7 +15,7 @@ use axum::{
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::Place;
+use super::RequestSlot;
 use crate::{AppState, error::ApiError};
 
 /// Streamed requests, which may take any time.
@@ -27,18 +27,18 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let guard = &state.guard;
-    let Some(place) = Place::take(&guard.places) else {
+    let Some(slot) = RequestSlot::take(&guard.slots) else {
         metrics::counter!("syncline_http_requests_shed_total").increment(1);
         return ApiError::Overloaded.into_response();
     };
-    request.extensions_mut().insert(place.clone());
+    request.extensions_mut().insert(slot.clone());
     let within = guard.limits.answer_within;
     let streamed = request.uri().path().starts_with(STREAMED);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let answer = async move {
         let response = next.run(request).await;
         // The extensions are dropped with the last extractor, before there is an answer.
-        drop(place);
+        drop(slot);
         response
     };
     if streamed {

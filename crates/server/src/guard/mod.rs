@@ -1,5 +1,5 @@
 //! The limits between a connection and the handlers, so that no request uses more than its share:
-//! an id for each request (`request_id`), a place for each (`admission`, `place`), shared out among
+//! an id for each request (`request_id`), a slot for each (`admission`, `request_slot`), shared out among
 //! keys (`shares`), a limit for its body (`body`), a rate limit for each key (`rates`), a limit of
 //! wrong keys (`auth_throttle`), an answer when a handler panics (`panics`), and security headers
 //! (`shield`).
@@ -8,9 +8,9 @@ mod admission;
 mod auth_throttle;
 mod body;
 mod panics;
-mod place;
 mod rates;
 mod request_id;
+mod request_slot;
 mod shares;
 mod shield;
 
@@ -19,7 +19,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use axum::http::Extensions;
 use syncline_model::ApiKey;
 
-use self::{auth_throttle::AuthThrottle, place::BODY_PIECE, rates::Rates, shares::Shares};
+use self::{auth_throttle::AuthThrottle, rates::Rates, request_slot::BODY_PIECE, shares::Shares};
 use crate::{
     call::CallContext,
     error::{ApiError, ApiResult},
@@ -31,9 +31,9 @@ pub(crate) use {
     auth_throttle::Presented,
     body::read_body,
     panics::answer_panics,
-    place::Place,
     rates::{Share, add_rate_limit_headers},
     request_id::{RequestId, identify, known},
+    request_slot::RequestSlot,
     shield::shield,
 };
 
@@ -71,7 +71,7 @@ impl Default for RequestLimits {
 #[derive(Clone)]
 pub struct Guard {
     limits: RequestLimits,
-    places: Arc<Shares>,
+    slots: Arc<Shares>,
     bodies: Arc<Shares>,
     rates: Option<Arc<Rates>>,
     auth_throttle: Arc<AuthThrottle>,
@@ -80,7 +80,7 @@ pub struct Guard {
 impl Guard {
     pub fn new(limits: RequestLimits) -> Self {
         Self {
-            places: Shares::new(limits.concurrent_requests),
+            slots: Shares::new(limits.concurrent_requests),
             bodies: Shares::new(limits.body_memory / BODY_PIECE),
             rates: limits
                 .requests_per_minute
@@ -92,7 +92,7 @@ impl Guard {
 
     /// Resolves when no request is in progress, including those whose caller has disconnected.
     pub async fn finished(&self) {
-        self.places.all_free().await;
+        self.slots.all_free().await;
     }
 
     /// Whether a presented key may be looked up; the address it came from is in the request's
@@ -112,7 +112,7 @@ impl Guard {
         &self,
         presented: Option<Presented>,
         call: &CallContext,
-        place: &Place,
+        slot: &RequestSlot,
     ) -> ApiResult<()> {
         if let Some(presented) = presented {
             self.auth_throttle.record_right(presented);
@@ -121,7 +121,7 @@ impl Guard {
             return Ok(());
         };
         self.count(call, key)?;
-        place.give_to(key)
+        slot.give_to(key)
     }
 
     fn count(&self, call: &CallContext, key: &ApiKey) -> ApiResult<()> {

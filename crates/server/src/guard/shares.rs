@@ -30,7 +30,7 @@ struct State {
 }
 
 /// Units in use, until it is dropped.
-pub(super) struct Lease {
+pub(super) struct Share {
     shares: Arc<Shares>,
     holder: Option<Arc<ApiKey>>,
     units: usize,
@@ -47,13 +47,13 @@ impl Shares {
 
     /// `None` if nothing is free, or nothing for this key. `holder` is `None` while the key is not
     /// known.
-    pub(super) fn take(self: &Arc<Self>, holder: Option<Arc<ApiKey>>) -> Option<Lease> {
-        let mut lease = Lease {
+    pub(super) fn take(self: &Arc<Self>, holder: Option<Arc<ApiKey>>) -> Option<Share> {
+        let mut share = Share {
             shares: self.clone(),
             holder,
             units: 0,
         };
-        lease.grow(1).then_some(lease)
+        share.grow(1).then_some(share)
     }
 
     /// Resolves when everything is free.
@@ -72,14 +72,14 @@ impl Shares {
     }
 }
 
-impl Lease {
+impl Share {
     /// Takes this many more units, or none.
     pub(super) fn grow(&mut self, units: usize) -> bool {
         let mut state = self.shares.state();
-        let granted = state.grant(self.shares.most, self.holder.as_deref(), units);
+        let allowed = state.allow(self.shares.most, self.holder.as_deref(), units);
         drop(state);
-        self.units += if granted { units } else { 0 };
-        granted
+        self.units += if allowed { units } else { 0 };
+        allowed
     }
 
     pub(super) fn units(&self) -> usize {
@@ -90,15 +90,15 @@ impl Lease {
     pub(super) fn give_to(&mut self, key: Arc<ApiKey>) -> bool {
         let mut state = self.shares.state();
         state.release(self.holder.as_deref(), self.units);
-        let granted = state.grant(self.shares.most, Some(&key), self.units);
+        let allowed = state.allow(self.shares.most, Some(&key), self.units);
         drop(state);
         self.holder = Some(key);
-        self.units = if granted { self.units } else { 0 };
-        granted
+        self.units = if allowed { self.units } else { 0 };
+        allowed
     }
 }
 
-impl Drop for Lease {
+impl Drop for Share {
     fn drop(&mut self) {
         let mut state = self.shares.state();
         state.release(self.holder.as_deref(), self.units);
@@ -109,7 +109,7 @@ impl Drop for Lease {
 }
 
 impl State {
-    fn grant(&mut self, most: usize, holder: Option<&ApiKey>, units: usize) -> bool {
+    fn allow(&mut self, most: usize, holder: Option<&ApiKey>, units: usize) -> bool {
         let free = most - self.used;
         if units > free {
             return false;
@@ -171,7 +171,7 @@ mod tests {
     }
 
     /// As many as one holder gets.
-    fn all_of(shares: &Arc<Shares>, holder: impl Fn() -> Option<Arc<ApiKey>>) -> Vec<Lease> {
+    fn all_of(shares: &Arc<Shares>, holder: impl Fn() -> Option<Arc<ApiKey>>) -> Vec<Share> {
         std::iter::from_fn(|| shares.take(holder())).collect()
     }
 

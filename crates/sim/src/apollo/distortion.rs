@@ -31,7 +31,7 @@ pub(super) fn rows<T: Row>(
 }
 
 /// Which of `total` records are on a page, by their index in the search's order.
-pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Action>) -> Vec<usize> {
+pub(super) fn ranks(total: usize, page: u64, per_page: u64, fault: Option<&Action>) -> Vec<usize> {
     match fault {
         Some(Action::RepeatPreviousPage) => span(page.saturating_sub(1), per_page, total).collect(),
         Some(Action::RepeatPage(page)) => span(*page, per_page, total).collect(),
@@ -42,13 +42,13 @@ pub(super) fn places(total: usize, page: u64, per_page: u64, fault: Option<&Acti
         }
         Some(Action::Unordered) => {
             let stride = coprime(total);
-            let places = span(page, per_page, total);
-            places.map(|place| place * stride % total).collect()
+            let ranks = span(page, per_page, total);
+            ranks.map(|rank| rank * stride % total).collect()
         }
         Some(Action::EndlessPages) => {
             // A page has no record twice, so it may be no longer than the list.
-            let places = span(page, per_page, usize::MAX).take(total);
-            places.map(|place| place % total).collect()
+            let ranks = span(page, per_page, usize::MAX).take(total);
+            ranks.map(|rank| rank % total).collect()
         }
         _ => span(page, per_page, total).collect(),
     }
@@ -99,10 +99,10 @@ fn coprime(total: usize) -> usize {
 
 /// The indexes of a page of at most `total` records; pages count from 1.
 fn span(page: u64, per_page: u64, total: usize) -> Range<usize> {
-    let place = |pages: u64| usize::try_from(pages.saturating_mul(per_page)).unwrap_or(usize::MAX);
+    let rank = |pages: u64| usize::try_from(pages.saturating_mul(per_page)).unwrap_or(usize::MAX);
     let page = page.max(1);
-    let first = place(page - 1).min(total);
-    first..place(page).min(total)
+    let first = rank(page - 1).min(total);
+    first..rank(page).min(total)
 }
 
 fn hides(ids: &[String], row: &impl Row) -> bool {

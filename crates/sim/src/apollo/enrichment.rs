@@ -50,10 +50,10 @@ pub(crate) fn enrich_organization(call: &mut Call<'_>) -> Result<Answer, Refusal
 }
 
 fn person(contact: &Contact, email: &str, company: Option<&Company>) -> String {
-    let place = contact.place.as_ref();
-    let city = place.and_then(|place| place.city.as_deref());
-    let state = place.and_then(|place| place.state.as_deref());
-    let country = place.and_then(|place| place.country.as_deref());
+    let location = contact.location.as_ref();
+    let city = location.and_then(|location| location.city.as_deref());
+    let state = location.and_then(|location| location.state.as_deref());
+    let country = location.and_then(|location| location.country.as_deref());
     let mut o = Object::with_capacity(2048);
     o.text("id", contact.person_id.as_deref().unwrap_or(&contact.id))
         .maybe("first_name", contact.first_name.as_deref())

@@ -111,11 +111,11 @@ pub(crate) fn cut<T: Row>(
     fault: Option<&Action>,
 ) -> Page {
     let total = positions.len();
-    let places = distortion::places(total, ask.page, ask.per_page, fault);
+    let ranks = distortion::ranks(total, ask.page, ask.per_page, fault);
     let ascending = distortion::ascends(ascending, fault);
-    let positions = places.into_iter().filter_map(|place| {
-        let place = if ascending { place } else { total - 1 - place };
-        positions.get(place).copied()
+    let positions = ranks.into_iter().filter_map(|rank| {
+        let rank = if ascending { rank } else { total - 1 - rank };
+        positions.get(rank).copied()
     });
     let rows = distortion::rows(table, positions, fault);
     let claimed = distortion::claimed(total, ask.page, ask.per_page, fault);

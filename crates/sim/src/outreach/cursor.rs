@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::value::{Key, Kind};
 
 /// The position of a record in an order: its sort keys and its id.
-pub(super) type Place = (Vec<Key>, i64);
+pub(super) type Position = (Vec<Key>, i64);
 
 /// The order of a list.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn cursor(&self, (keys, id): &Place) -> String {
+    pub(super) fn cursor(&self, (keys, id): &Position) -> String {
         let values: Vec<Json> = keys
             .iter()
             .zip(&self.by)
@@ -39,7 +39,7 @@ impl Order {
     }
 
     /// Reads a cursor; `None` if it is not one of this order.
-    pub(super) fn place(&self, cursor: &str) -> Option<Place> {
+    pub(super) fn position(&self, cursor: &str) -> Option<Position> {
         let text = STANDARD.decode(cursor).ok()?;
         let told: Json = serde_json::from_slice(&text).ok()?;
         if told["cn"] != self.controller_name() || told["sp"] != self.text {
@@ -55,7 +55,7 @@ impl Order {
     }
 
     /// Compares two positions.
-    pub(super) fn compare(&self, a: &Place, b: &Place) -> std::cmp::Ordering {
+    pub(super) fn compare(&self, a: &Position, b: &Position) -> std::cmp::Ordering {
         let keys = a.0.iter().zip(&b.0).zip(&self.by);
         for ((a, b), (_, _, descends)) in keys {
             let order = if *descends { b.cmp(a) } else { a.cmp(b) };

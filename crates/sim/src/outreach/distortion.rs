@@ -16,7 +16,7 @@ pub(super) fn sized(mut page: Page, fault: Option<&Action>) -> Page {
 }
 
 /// The indexes of the page's records in the sorted list.
-pub(super) fn places(
+pub(super) fn positions(
     page: Range<usize>,
     total: usize,
     fault: Option<&Action>,

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::Call;
-use super::cursor::{Order, Place};
+use super::cursor::{Order, Position};
 use super::distortion;
 use super::filter::Filters;
 use super::page::Page;
@@ -41,15 +41,15 @@ pub(super) fn list<R: Resource>(call: &mut Call<'_>) -> Result<Answer, Refusal> 
     let style = call.style(fields.as_deref());
     let team: &Team = call.team;
     let kept = R::rows(team).filter(|row| filters.keeps::<R>(team, *row));
-    let mut rows: Vec<(Place, R::Row<'_>)> =
-        kept.map(|row| (place::<R>(&order, row), row)).collect();
+    let mut rows: Vec<(Position, R::Row<'_>)> =
+        kept.map(|row| (position::<R>(&order, row), row)).collect();
     rows.sort_unstable_by(|a, b| order.compare(&a.0, &b.0));
     let too_large = switches.bad_gateway_above;
     if too_large.is_some_and(|most| page.size > most && rows.len() > most) {
         return Err(Refusal::bad_gateway());
     }
     let cut = page.cut(&rows, &order);
-    let shown = distortion::places(cut.clone(), rows.len(), call.distortion);
+    let shown = distortion::positions(cut.clone(), rows.len(), call.distortion);
     let shown: Vec<R::Row<'_>> = shown.filter_map(|at| Some(rows.get(at)?.1)).collect();
     let included = included::<R>(call, &shown)?;
     let jsons = shown
@@ -133,7 +133,7 @@ fn order<R: Resource>(query: &Query, default: ListOrder) -> Result<Order, Refusa
     Ok(order)
 }
 
-fn place<R: Resource>(order: &Order, row: R::Row<'_>) -> Place {
+fn position<R: Resource>(order: &Order, row: R::Row<'_>) -> Position {
     let keys = order.by.iter();
     let keys = keys.map(|(name, ..)| row.value(name).sort_key());
     (keys.collect(), number(row.id()))
@@ -144,7 +144,7 @@ fn links<T>(
     call: &Call<'_>,
     page: &Page,
     order: &Order,
-    rows: &[(Place, T)],
+    rows: &[(Position, T)],
     cut: std::ops::Range<usize>,
 ) -> Option<String> {
     if rows.is_empty() {
@@ -164,7 +164,7 @@ fn links<T>(
         links.text("last", &at((total - 1) / page.size * page.size));
         return Some(links.finish());
     }
-    let cursor = |at: usize| rows.get(at).map(|(place, _)| order.cursor(place));
+    let cursor = |at: usize| rows.get(at).map(|(position, _)| order.cursor(position));
     links.text("first", &call.link(&[]));
     if let Some(cursor) = cursor(cut.start).filter(|_| cut.start > 0) {
         links.text("prev", &call.link(&[("page[before]", cursor)]));

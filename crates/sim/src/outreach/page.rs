@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::cursor::{Order, Place};
+use super::cursor::{Order, Position};
 use super::query::Query;
 use super::refusal::Refusal;
 use super::switches::{BrokenCursor, DeepOffset, OutreachSwitches};
@@ -23,8 +23,8 @@ pub(super) struct Page {
 #[derive(Debug)]
 pub(super) enum From {
     Start,
-    After(Place),
-    Before(Place),
+    After(Position),
+    Before(Position),
     Offset(usize),
     /// Beyond the largest offset, if that gives an empty page.
     Nowhere,
@@ -52,17 +52,17 @@ impl Page {
     }
 
     /// The range of the page in a sorted list.
-    pub(super) fn cut<T>(&self, rows: &[(Place, T)], order: &Order) -> Range<usize> {
+    pub(super) fn cut<T>(&self, rows: &[(Position, T)], order: &Order) -> Range<usize> {
         let total = rows.len();
         let start = match &self.from {
             From::Start => 0,
             From::Nowhere => total,
             From::Offset(offset) => (*offset).min(total),
-            From::After(place) => {
-                rows.partition_point(|(row, _)| order.compare(row, place).is_le())
+            From::After(position) => {
+                rows.partition_point(|(row, _)| order.compare(row, position).is_le())
             }
-            From::Before(place) => {
-                let end = rows.partition_point(|(row, _)| order.compare(row, place).is_lt());
+            From::Before(position) => {
+                let end = rows.partition_point(|(row, _)| order.compare(row, position).is_lt());
                 return end.saturating_sub(self.size)..end;
             }
         };
@@ -117,13 +117,13 @@ fn offset(query: &Query, deep: DeepOffset) -> Result<From, Refusal> {
 
 fn cursor(query: &Query, broken: BrokenCursor, order: &Order) -> Result<From, Refusal> {
     let given = |name: &str| query.text(name).filter(|text| !text.is_empty());
-    let place = match (given("page[after]"), given("page[before]")) {
+    let position = match (given("page[after]"), given("page[before]")) {
         (None, None) => return Ok(From::Start),
-        (Some(after), _) => order.place(after).map(From::After),
-        (None, Some(before)) => order.place(before).map(From::Before),
+        (Some(after), _) => order.position(after).map(From::After),
+        (None, Some(before)) => order.position(before).map(From::Before),
     };
-    match (place, broken) {
-        (Some(place), _) => Ok(place),
+    match (position, broken) {
+        (Some(position), _) => Ok(position),
         (None, BrokenCursor::FirstPage) => Ok(From::Start),
         (None, BrokenCursor::BadRequest) => Err(Refusal::bad_request("Invalid cursor.")),
         (None, BrokenCursor::ServerError) => Err(Refusal::new(

@@ -16,7 +16,7 @@ use super::value::{Kind, Value};
 use crate::json::Object;
 use crate::world::Team;
 use crate::world::contact::{Contact, Email};
-use crate::world::place::Place;
+use crate::world::location::Location;
 use crate::world::table::Row as _;
 
 /// The attributes with phone numbers, each with the world's kinds of number.
@@ -118,8 +118,8 @@ impl<'t> Item<'t> for &'t Contact {
             "externalSource" => Value::Text(external_source(self)),
             "engagedScore" => Value::Number(i64::from(self.opens)),
             "timeZone" => {
-                let place = self.place.as_ref();
-                Value::text(place.and_then(|place| place.time_zone))
+                let location = self.location.as_ref();
+                Value::text(location.and_then(|location| location.time_zone))
             }
             "createdAt" => Value::Time(self.created_at),
             "engagedAt" | "touchedAt" => Value::time(self.last_activity),
@@ -174,17 +174,17 @@ impl<'t> Item<'t> for &'t Contact {
 }
 
 fn write_address(contact: &Contact, record: &mut Record<'_>) {
-    let place = contact.place.as_ref();
-    let part = |part: fn(&Place) -> &Option<Cow<'static, str>>| {
-        place.and_then(|place| part(place).as_deref())
+    let location = contact.location.as_ref();
+    let part = |part: fn(&Location) -> &Option<Cow<'static, str>>| {
+        location.and_then(|location| part(location).as_deref())
     };
     record
-        .maybe("addressCity", part(|place| &place.city))
-        .maybe("addressCountry", part(|place| &place.country))
-        .maybe("addressState", part(|place| &place.state))
-        .maybe("addressStreet", part(|place| &place.street))
-        .maybe("addressZip", part(|place| &place.postal_code))
-        .maybe("timeZone", place.and_then(|place| place.time_zone));
+        .maybe("addressCity", part(|location| &location.city))
+        .maybe("addressCountry", part(|location| &location.country))
+        .maybe("addressState", part(|location| &location.state))
+        .maybe("addressStreet", part(|location| &location.street))
+        .maybe("addressZip", part(|location| &location.postal_code))
+        .maybe("timeZone", location.and_then(|location| location.time_zone));
 }
 
 fn write_engagement(contact: &Contact, record: &mut Record<'_>) {

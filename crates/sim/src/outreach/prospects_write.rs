@@ -13,7 +13,7 @@ use super::resource::Resource;
 use super::stages::Stages;
 use crate::world::Team;
 use crate::world::contact::Contact;
-use crate::world::place::Place;
+use crate::world::location::Location;
 
 pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let document = Document::read(call, &Prospects::SCHEMA)?;
@@ -64,8 +64,8 @@ fn apply(call: &mut Call<'_>, document: &Document, contact: &mut Contact) -> Res
             "callOptedOut" => contact.call_opted_out = flag(name, value)?,
             // Accepted without effect.
             "externalSource" | "source" | "timeZone" => {}
-            place if place.starts_with("address") && place != "addressStreet2" => {
-                set_place(contact, place, text(name, value)?)?;
+            location if location.starts_with("address") && location != "addressStreet2" => {
+                set_location(contact, location, text(name, value)?)?;
             }
             list if PHONE_LISTS.iter().any(|(name, _)| *name == list) => {
                 set_phones(call.team, call.now, contact, list, texts(name, value)?);
@@ -143,18 +143,18 @@ pub(super) fn refuse_taken(team: &Team, prospect_id: &str, address: &str) -> Res
     Ok(())
 }
 
-fn set_place(contact: &mut Contact, name: &str, text: Option<String>) -> Result<(), Refusal> {
-    let mut place = contact.place.take().unwrap_or_default();
+fn set_location(contact: &mut Contact, name: &str, text: Option<String>) -> Result<(), Refusal> {
+    let mut location = contact.location.take().unwrap_or_default();
     let text = text.map(std::borrow::Cow::Owned);
     match name {
-        "addressStreet" => place.street = text,
-        "addressCity" => place.city = text,
-        "addressState" => place.state = text,
-        "addressZip" => place.postal_code = text,
-        "addressCountry" => place.country = text,
+        "addressStreet" => location.street = text,
+        "addressCity" => location.city = text,
+        "addressState" => location.state = text,
+        "addressZip" => location.postal_code = text,
+        "addressCountry" => location.country = text,
         other => return Err(invalid(other)),
     }
-    contact.place = (place != Place::default()).then_some(place);
+    contact.location = (location != Location::default()).then_some(location);
     Ok(())
 }
 

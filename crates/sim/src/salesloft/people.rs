@@ -16,7 +16,7 @@ use super::value::Value;
 use crate::json::Object;
 use crate::world::Team;
 use crate::world::contact::{Contact, Email, State};
-use crate::world::place::Place;
+use crate::world::location::Location;
 use crate::world::table::Row as _;
 
 /// Writable fields that the world does not model; they are stored as written.
@@ -185,9 +185,9 @@ impl<'t> Item<'t> for &'t Contact {
             "phone_number" => Value::Flag(!self.phones.is_empty()),
             "name" => Value::Text(Cow::Owned(self.name())),
             "title" => text(self.title.as_deref()),
-            "country" => text(part(self, |place| &place.country)),
-            "state" => text(part(self, |place| &place.state)),
-            "city" => text(part(self, |place| &place.city)),
+            "country" => text(part(self, |location| &location.country)),
+            "state" => text(part(self, |location| &location.state)),
+            "city" => text(part(self, |location| &location.city)),
             "viewed_emails" | "sent_emails" => Value::Number(i64::from(self.opens)),
             "call_count" | "clicked_emails" | "replied_emails" => Value::Number(0),
             _ => Value::Null,
@@ -238,9 +238,9 @@ fn write_contact_data(person: &Contact, record: &mut Record) {
 
 fn write_place(person: &Contact, record: &mut Record) {
     record
-        .maybe("city", part(person, |place| &place.city))
-        .maybe("state", part(person, |place| &place.state))
-        .maybe("country", part(person, |place| &place.country))
+        .maybe("city", part(person, |location| &location.city))
+        .maybe("state", part(person, |location| &location.state))
+        .maybe("country", part(person, |location| &location.country))
         .flag("eu_resident", lives_in_europe(person))
         .nulls(&["locale_utc_offset"]);
 }
@@ -315,11 +315,11 @@ pub(super) fn phone<'t>(person: &'t Contact, kinds: &[&str]) -> Option<&'t str> 
     })
 }
 
-fn part(person: &Contact, part: fn(&Place) -> &Option<Cow<'static, str>>) -> Option<&str> {
+fn part(person: &Contact, part: fn(&Location) -> &Option<Cow<'static, str>>) -> Option<&str> {
     person
-        .place
+        .location
         .as_ref()
-        .and_then(|place| part(place).as_deref())
+        .and_then(|location| part(location).as_deref())
 }
 
 pub(super) fn is_bouncing(person: &Contact) -> bool {
@@ -352,7 +352,7 @@ fn lives_in_europe(person: &Contact) -> bool {
     if let Some(told) = told {
         return told;
     }
-    part(person, |place| &place.country).is_some_and(|country| EUROPEAN.contains(&country))
+    part(person, |location| &location.country).is_some_and(|country| EUROPEAN.contains(&country))
 }
 
 fn seniority(person: &Contact) -> &str {

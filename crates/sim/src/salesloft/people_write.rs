@@ -15,7 +15,7 @@ use super::resource::Resource;
 use super::upsert;
 use crate::world::account::Account;
 use crate::world::contact::Contact;
-use crate::world::place::Place;
+use crate::world::location::Location;
 
 pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let fields = Fields::read(call);
@@ -145,7 +145,7 @@ fn apply(call: &mut Call<'_>, fields: &Fields, person: &mut Contact) -> Result<(
             "phone" => set_phone(call, person, &WORK_PHONES, text(name, value)?),
             "mobile_phone" => set_phone(call, person, &["mobile"], text(name, value)?),
             "home_phone" => set_phone(call, person, &["home"], text(name, value)?),
-            "city" | "state" | "country" => set_place(person, name, text(name, value)?),
+            "city" | "state" | "country" => set_location(person, name, text(name, value)?),
             "owner_id" | "account_id" | "person_stage_id" => relate(call, person, name, value)?,
             "custom_fields" => {
                 custom_fields::set(call, "contact", &mut person.custom_fields, value)?;
@@ -170,8 +170,8 @@ fn set_email(
     kind: Option<&'static str>,
     address: Option<String>,
 ) {
-    let place = person.emails.iter().position(|email| email.kind == kind);
-    let known = place.map(|place| person.emails.remove(place));
+    let index = person.emails.iter().position(|email| email.kind == kind);
+    let known = index.map(|index| person.emails.remove(index));
     let Some(address) = address else {
         return;
     };
@@ -183,7 +183,7 @@ fn set_email(
     } else {
         person.emails.len()
     };
-    person.emails.insert(place.unwrap_or(end), email);
+    person.emails.insert(index.unwrap_or(end), email);
 }
 
 /// Sets or removes the number that a field with these kinds shows.
@@ -203,13 +203,13 @@ fn set_phone(
     }
 }
 
-fn set_place(person: &mut Contact, name: &str, value: Option<String>) {
-    let place = person.place.get_or_insert_with(Place::default);
+fn set_location(person: &mut Contact, name: &str, value: Option<String>) {
+    let location = person.location.get_or_insert_with(Location::default);
     let value = value.map(Cow::Owned);
     match name {
-        "city" => place.city = value,
-        "state" => place.state = value,
-        _ => place.country = value,
+        "city" => location.city = value,
+        "state" => location.state = value,
+        _ => location.country = value,
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::account::AccountBrief;
-use super::place::Place;
+use super::location::Location;
 use super::table::{Order, Row};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub(crate) struct Contact {
     pub(crate) crm_id: Option<String>,
     pub(crate) address: Option<String>,
     /// The address as Apollo parsed it.
-    pub(crate) place: Option<Place>,
+    pub(crate) location: Option<Location>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) last_activity: Option<DateTime<Utc>>,

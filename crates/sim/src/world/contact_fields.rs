@@ -11,7 +11,7 @@ use super::account::{Account, Address};
 use super::catalogue::Label;
 use super::contact::Contact;
 use super::edits::EditError;
-use super::place::Place;
+use super::location::Location;
 
 const PHONES: [(&str, &str); 5] = [
     ("direct_phone", "work_direct"),
@@ -36,7 +36,7 @@ impl Team {
                 "organization_name" => contact.organization_name = text(value),
                 "present_raw_address" => {
                     contact.address = text(value);
-                    contact.place = contact.address.as_deref().map(Place::read);
+                    contact.location = contact.address.as_deref().map(Location::read);
                 }
                 "email" => self.set_email(contact, text(value), now),
                 "contact_stage_id" => {
@@ -193,14 +193,14 @@ impl Team {
         now: DateTime<Utc>,
     ) {
         let phones = &mut contact.phones;
-        let place = phones.iter().position(|phone| phone.kind == kind);
-        let known = place.and_then(|place| phones.get(place)).cloned();
+        let index = phones.iter().position(|phone| phone.kind == kind);
+        let known = index.and_then(|index| phones.get(index)).cloned();
         phones.retain(|phone| phone.kind != kind);
         if let Some(raw) = raw {
-            let place = place.unwrap_or(phones.len());
+            let index = index.unwrap_or(phones.len());
             let known = known.filter(|phone| phone.raw == raw);
             let phone = known.unwrap_or_else(|| self.new_phone(now, kind, &raw));
-            phones.insert(place, phone);
+            phones.insert(index, phone);
         }
     }
 }

@@ -42,7 +42,7 @@ impl Team {
             source: "api",
             crm_id: None,
             address: None,
-            place: None,
+            location: None,
             created_at: now,
             // Apollo writes a new contact twice.
             updated_at: now + TimeDelta::milliseconds(self.dice.between(20, 70)),

@@ -22,7 +22,7 @@ mod generate;
 pub(crate) mod mailbox;
 #[rustfmt::skip]
 mod names;
-pub(crate) mod place;
+pub(crate) mod location;
 pub(crate) mod sequence;
 mod shape;
 mod sorted;

@@ -10,13 +10,13 @@ use super::table::{Row, Table};
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// A JSON pointer: `/title`, `/contact_campaign_statuses/0/status`.
-    place: String,
+    pointer: String,
     value: Value,
 }
 
 impl Shape {
-    pub(crate) fn place(&self) -> &str {
-        &self.place
+    pub(crate) fn pointer(&self) -> &str {
+        &self.pointer
     }
 
     /// The record with that value. A record without the field's parent doesn't change.
@@ -24,7 +24,7 @@ impl Shape {
         let Ok(mut record) = serde_json::from_str::<Value>(&json) else {
             return json;
         };
-        let Some((outer, name)) = self.place.rsplit_once('/') else {
+        let Some((outer, name)) = self.pointer.rsplit_once('/') else {
             return json;
         };
         let fields = record.pointer_mut(outer).and_then(Value::as_object_mut);
@@ -38,13 +38,13 @@ impl Shape {
 }
 
 impl Team {
-    /// Puts `value` at `place`, a JSON pointer to one of the record's fields, until the record is
+    /// Puts `value` at `pointer`, a JSON pointer to one of the record's fields, until the record is
     /// changed. Searches show that immediately, even with a lag. `object_name` is as in
     /// [`live_ids`](Self::live_ids), or `sequence_state` where states have a list of their own; a state
     /// keeps the value for good.
-    pub fn misshape(&mut self, object_name: &str, id: &str, place: &str, value: Value) -> bool {
+    pub fn misshape(&mut self, object_name: &str, id: &str, pointer: &str, value: Value) -> bool {
         let shape = Shape {
-            place: place.to_owned(),
+            pointer: pointer.to_owned(),
             value,
         };
         match object_name {
@@ -85,17 +85,17 @@ impl Team {
     }
 
     /// The states of live contacts with a value of the wrong type: contact, state, and the field's
-    /// place.
+    /// pointer.
     pub fn misshapen_states(&self) -> Vec<(String, String, String)> {
         let all = self.live_states();
         let misshapen = all.filter_map(|(contact, state)| {
-            let place = self.state_shapes.get(&state.id)?.place().to_owned();
-            Some((contact.id.clone(), state.id.clone(), place))
+            let pointer = self.state_shapes.get(&state.id)?.pointer().to_owned();
+            Some((contact.id.clone(), state.id.clone(), pointer))
         });
         misshapen.collect()
     }
 
-    /// The live records with a value of the wrong type, and the field's place.
+    /// The live records with a value of the wrong type, and the field's pointer.
     pub fn misshapen(&self, object_name: &str) -> Vec<(String, String)> {
         match object_name {
             "user" => misshapen(&self.users),
@@ -112,7 +112,7 @@ fn misshapen<T: Row>(table: &Table<T>) -> Vec<(String, String)> {
     let live = table.all().iter().filter(|row| row.live());
     live.filter_map(|row| {
         let shape = table.shape_of(row.id())?;
-        Some((row.id().to_owned(), shape.place().to_owned()))
+        Some((row.id().to_owned(), shape.pointer().to_owned()))
     })
     .collect()
 }

@@ -47,7 +47,7 @@ impl Sorted {
         self.touched.len() <= MOST_REPAIRS
     }
 
-    /// Moves the touched rows to their present places.
+    /// Moves the touched rows to their present positions.
     pub(super) fn repair(&mut self, rows: &impl Ranked) {
         self.ranks.resize(rows.len(), None);
         for at in std::mem::take(&mut self.touched) {
@@ -56,12 +56,12 @@ impl Sorted {
                 continue;
             }
             if let Some(rank) = before {
-                let place = self.place(rows, rank, at);
-                Arc::make_mut(&mut self.positions).remove(place);
+                let index = self.index_of(rows, rank, at);
+                Arc::make_mut(&mut self.positions).remove(index);
             }
             if let Some(rank) = now {
-                let place = self.place(rows, rank, at);
-                Arc::make_mut(&mut self.positions).insert(place, at);
+                let index = self.index_of(rows, rank, at);
+                Arc::make_mut(&mut self.positions).insert(index, at);
             }
             if let Some(known) = self.ranks.get_mut(at) {
                 *known = now;
@@ -78,8 +78,8 @@ impl Sorted {
         self.ranks.get(at).copied().flatten()
     }
 
-    /// The place in the order of a row with this rank.
-    fn place(&self, rows: &impl Ranked, rank: i64, at: usize) -> usize {
+    /// The index in the order of a row with this rank.
+    fn index_of(&self, rows: &impl Ranked, rank: i64, at: usize) -> usize {
         let wanted = (Some(rank), rows.id(at));
         self.positions
             .partition_point(|&other| (self.rank(other), rows.id(other)) < wanted)

@@ -139,7 +139,7 @@ async fn a_slow_body_arrives_whole() {
     let server = running(5).await;
     let slow = WireFault::SlowBody {
         chunk: 1_000,
-        pause: Duration::from_micros(50),
+        delay: Duration::from_micros(50),
     };
     server
         .faults()

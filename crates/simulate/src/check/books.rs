@@ -70,7 +70,7 @@ impl Checker {
     ///
     /// Windows are measured in true time, as long as no clock jumps ahead. If one does, records
     /// that were read before look as old as that clock says: the tables can't distinguish a jump
-    /// from a long pause. So records count for less time by as much as the sender's clock is ahead
+    /// from a long idle time. So records count for less time by as much as the sender's clock is ahead
     /// of any clock that may have stamped them. Once the clocks are right again, everything that
     /// was read while they were ahead counts in full.
     fn windows_hold(&mut self, newest: &Served) {

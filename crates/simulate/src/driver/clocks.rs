@@ -5,7 +5,7 @@
 //! production; here it sometimes takes longer.
 //!
 //! A clock jumps again only after it was right: records before two jumps in a row look like records
-//! before two long pauses, which have expired.
+//! before two long idle times, which have expired.
 
 use chrono::TimeDelta;
 

@@ -9,7 +9,7 @@ use super::Driver;
 use crate::check::Moment;
 
 /// The processes look every minute; here they sometimes don't get to it for as long as this.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::days(2);
+const LONGEST_IDLE: TimeDelta = TimeDelta::days(2);
 
 /// How often they look in a row if tokens are due, as after a refresh that failed.
 const LOOKS: usize = 20;
@@ -26,8 +26,8 @@ impl Driver {
         self.rest().await?;
         let ends = self.world.now() + length;
         while self.is_well() && self.world.now() < ends {
-            let pause = self.dice.span(TimeDelta::hours(1), LONGEST_PAUSE);
-            self.pass(pause);
+            let idle = self.dice.span(TimeDelta::hours(1), LONGEST_IDLE);
+            self.pass(idle);
             self.correct_clocks();
             for _ in 0..LOOKS {
                 if !self.keep_alive().await? {

@@ -17,7 +17,7 @@ const CALLS: i64 = 24;
 /// A step in progress.
 struct Stepping {
     process: usize,
-    place: usize,
+    index: usize,
     step_request: StepRequest,
     future: StepFuture,
     /// The process crashes at one of the step's database calls.
@@ -30,9 +30,9 @@ impl Driver {
             Move::Start(process) => self.start(process).await,
             Move::Tick(process) => self.tick(process).await,
             Move::Claim(process) => self.claim(process).await,
-            Move::Step(process, place) => self.step_scan(process, place).await,
-            Move::Resume(process, place) => self.resume(process, place).await,
-            Move::GiveBack(process, place) => self.release_lease(process, place).await,
+            Move::Step(process, index) => self.step_scan(process, index).await,
+            Move::Resume(process, index) => self.resume(process, index).await,
+            Move::GiveBack(process, index) => self.release_lease(process, index).await,
             Move::Crash(process) => self.crash(process).await,
             Move::Freeze(process) => Ok(self.freeze(process)),
             Move::Edit => Ok(self.edit()),
@@ -103,12 +103,12 @@ impl Driver {
         self.came_out(process, dying, "claims", claimed).await
     }
 
-    async fn step_scan(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+    async fn step_scan(&mut self, process: usize, index: usize) -> anyhow::Result<String> {
         let dying = self.plant_crash(process);
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let Some(leased) = live.scans[place].take() else {
+        let Some(leased) = live.scans[index].take() else {
             return Ok(String::new());
         };
         let step_request = step_request_of(&leased);
@@ -121,7 +121,7 @@ impl Driver {
         self.wire.announce(Some(step_request.clone()), !dying);
         self.poll(Stepping {
             process,
-            place,
+            index,
             step_request,
             future,
             dying,
@@ -129,12 +129,12 @@ impl Driver {
         .await
     }
 
-    async fn resume(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+    async fn resume(&mut self, process: usize, index: usize) -> anyhow::Result<String> {
         let dying = self.plant_crash(process);
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let stage = std::mem::replace(&mut live.scans[place].stage, Stage::Taken);
+        let stage = std::mem::replace(&mut live.scans[index].stage, Stage::Taken);
         let Stage::Parked {
             step,
             resume,
@@ -142,7 +142,7 @@ impl Driver {
             ..
         } = stage
         else {
-            live.scans[place].stage = stage;
+            live.scans[index].stage = stage;
             return Ok(String::new());
         };
         self.wire.announce(Some(step_request.clone()), !dying);
@@ -150,7 +150,7 @@ impl Driver {
         let _ = resume.send(());
         self.poll(Stepping {
             process,
-            place,
+            index,
             step_request,
             future: step,
             dying,
@@ -162,12 +162,12 @@ impl Driver {
     async fn poll(&mut self, mut stepping: Stepping) -> anyhow::Result<String> {
         let Stepping {
             process,
-            place,
+            index,
             step_request,
             dying,
             ..
         } = &stepping;
-        let (process, place, dying) = (*process, *place, *dying);
+        let (process, index, dying) = (*process, *index, *dying);
         let what = format!(
             "process {process} {} {} page {}.{}",
             step_request.object,
@@ -176,7 +176,7 @@ impl Driver {
             step_request.page
         );
         let step_request = step_request.clone();
-        self.note_overtaken(process, place);
+        self.note_overtaken(process, index);
         let ended = tokio::select! {
             biased;
             ended = &mut stepping.future => Ok(ended),
@@ -184,7 +184,7 @@ impl Driver {
         };
         match ended {
             Ok((leased, result)) => {
-                self.came_back(process, place, leased, &step_request, &result, dying);
+                self.came_back(process, index, leased, &step_request, &result, dying);
                 self.came_out(
                     process,
                     dying,
@@ -197,7 +197,7 @@ impl Driver {
                 let Some(live) = self.processes[process].live.as_mut() else {
                     return Ok(String::new());
                 };
-                live.scans[place].stage = Stage::Parked {
+                live.scans[index].stage = Stage::Parked {
                     step: stepping.future,
                     resume: request.resume,
                     point: request.point,
@@ -218,7 +218,7 @@ impl Driver {
     fn came_back(
         &mut self,
         process: usize,
-        place: usize,
+        index: usize,
         leased: Box<LeasedScan>,
         step_request: &StepRequest,
         result: &Result<Step, StoreError>,
@@ -231,7 +231,7 @@ impl Driver {
         let Some(live) = self.processes[process].live.as_mut() else {
             return;
         };
-        live.scans[place].unaware = false;
+        live.scans[index].unaware = false;
         // The step sent only this request.
         self.moment.unsent = self.wire.was_unsent() && !dying && result.is_ok();
         let stage = match result {
@@ -241,20 +241,20 @@ impl Driver {
                 Stage::Resting(leased, now + after)
             }
             Ok(Step::End(_)) | Err(_) => {
-                live.scans.remove(place);
+                live.scans.remove(index);
                 self.news();
                 return;
             }
         };
-        live.scans[place].stage = stage;
+        live.scans[index].stage = stage;
     }
 
     /// Notes whether another worker has leased the scan before its worker steps.
-    fn note_overtaken(&mut self, process: usize, place: usize) {
+    fn note_overtaken(&mut self, process: usize, index: usize) {
         let Some(live) = self.processes[process].live.as_ref() else {
             return;
         };
-        let scan = &live.scans[place].scan;
+        let scan = &live.scans[index].scan;
         let overtaken = self
             .checker
             .run(&scan.id)
@@ -303,14 +303,14 @@ impl Driver {
     }
 
     /// A scan's turn is over, or its process shuts down gracefully.
-    async fn release_lease(&mut self, process: usize, place: usize) -> anyhow::Result<String> {
+    async fn release_lease(&mut self, process: usize, index: usize) -> anyhow::Result<String> {
         let dying = self.plant_crash(process);
         let Some(live) = self.processes[process].live.as_mut() else {
             return Ok(String::new());
         };
-        let mut held = live.scans.remove(place);
+        let mut held = live.scans.remove(index);
         let Some(mut leased) = held.take() else {
-            live.scans.insert(place, held);
+            live.scans.insert(index, held);
             return Ok(String::new());
         };
         let end = live.engine.release_lease(&mut leased).await;

@@ -89,21 +89,21 @@ pub(crate) fn misshape(world: &World, dice: &mut Dice, team: usize, object: Obje
     let Some(id) = dice.pick(&live) else {
         return false;
     };
-    let place = format!("/{}", field.theirs.replace('.', "/"));
+    let pointer = format!("/{}", field.theirs.replace('.', "/"));
     if object == owner {
         return world.edit(team, |team, _| {
-            team.misshape(object.as_str(), id, &place, value)
+            team.misshape(object.as_str(), id, &pointer, value)
         });
     }
     let states = world.read(team, |team| team.state_ids_of(id));
     let number = dice.below(states.len());
-    let (id, place) = if carrier == object {
-        (states[number].clone(), place)
+    let (id, pointer) = if carrier == object {
+        (states[number].clone(), pointer)
     } else {
-        (id.clone(), format!("{STATES}{number}{place}"))
+        (id.clone(), format!("{STATES}{number}{pointer}"))
     };
     world.edit(team, |team, _| {
-        team.misshape(carrier.as_str(), &id, &place, value)
+        team.misshape(carrier.as_str(), &id, &pointer, value)
     })
 }
 
@@ -141,10 +141,10 @@ pub(crate) fn misshapen(
         states(provider, team)
     } else {
         let all = team.misshapen(object.as_str()).into_iter();
-        all.map(|(id, place)| (id.clone(), id, place)).collect()
+        all.map(|(id, pointer)| (id.clone(), id, pointer)).collect()
     };
-    let named = found.into_iter().filter_map(|(shown_as, id, place)| {
-        let name = place.strip_prefix('/')?.replace('/', ".");
+    let named = found.into_iter().filter_map(|(shown_as, id, pointer)| {
+        let name = pointer.strip_prefix('/')?.replace('/', ".");
         let field = named(&name)?;
         Some(Misshapen {
             id,
@@ -155,14 +155,14 @@ pub(crate) fn misshapen(
     named.collect()
 }
 
-/// The states with an unreadable field: the contact, the row's id, and the place in the state.
+/// The states with an unreadable field: the contact, the row's id, and the pointer in the state.
 fn states(provider: &SimulatedProvider, team: &Team) -> Vec<(String, String, String)> {
     if provider.carrier_of(Object::SequenceState) == Object::SequenceState {
         return team.misshapen_states();
     }
     let all = team.misshapen(Object::Contact.as_str()).into_iter();
-    let in_contacts = all.filter_map(|(contact, place)| {
-        let (number, name) = place.strip_prefix(STATES)?.split_once('/')?;
+    let in_contacts = all.filter_map(|(contact, pointer)| {
+        let (number, name) = pointer.strip_prefix(STATES)?.split_once('/')?;
         let number: usize = number.parse().ok()?;
         let state = team.state_ids_of(&contact).get(number)?.clone();
         let row = provider.state_row_id(&contact, &state);

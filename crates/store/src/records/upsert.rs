@@ -82,7 +82,7 @@ pub(super) async fn upsert<T: Table>(
 
 /// A record that the database refuses: its index, and the reason.
 pub(crate) struct Refused {
-    pub(crate) place: usize,
+    pub(crate) index: usize,
     pub(crate) reason: String,
 }
 
@@ -108,8 +108,8 @@ pub(super) async fn upsert_all_but_refused<T: Table>(
         tx.rollback_to_savepoint().await?;
         if part.len() == 1 {
             let reason = error.refusal();
-            let place = first;
-            refused.push(Refused { place, reason });
+            let index = first;
+            refused.push(Refused { index, reason });
         } else {
             let (one, other) = part.split_at(part.len() / 2);
             parts.extend([(first, one), (first + one.len(), other)]);

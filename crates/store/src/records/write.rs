@@ -31,7 +31,7 @@ pub(crate) struct Changes {
     pub(crate) updated: i64,
     pub(crate) unchanged: i64,
     /// The indexes in the page of the records to write.
-    pub(super) places: Vec<usize>,
+    pub(super) indexes: Vec<usize>,
     /// Those of them without a row.
     new: HashSet<usize>,
     /// The indexes of unchanged records whose rows have a hash of an earlier version.
@@ -61,7 +61,7 @@ pub(crate) struct Writing<'a> {
 /// A record whose deletion state differs from the row's.
 #[derive(Debug)]
 struct PresenceChange {
-    place: usize,
+    index: usize,
     is_deleted: bool,
 }
 
@@ -117,17 +117,17 @@ impl Store {
         for row in known.values_mut() {
             row.ignore_the_future(latest);
         }
-        for (place, record) in last_of_each_id(records) {
+        for (index, record) in last_of_each_id(records) {
             let was_deleted = match known.get(&record.id) {
                 None => {
                     changes.created += 1;
-                    changes.new.insert(place);
+                    changes.new.insert(index);
                     false
                 }
                 Some(row) if row.has_content(record) || row.is_newer_than(record, origin) => {
                     changes.unchanged += 1;
                     if row.has_former_hash_of(record) {
-                        changes.rehashed.push(place);
+                        changes.rehashed.push(index);
                     }
                     continue;
                 }
@@ -136,10 +136,10 @@ impl Store {
                     row.is_deleted
                 }
             };
-            changes.places.push(place);
+            changes.indexes.push(index);
             if was_deleted != record.is_deleted {
                 changes.turned.push(PresenceChange {
-                    place,
+                    index,
                     is_deleted: record.is_deleted,
                 });
             }
@@ -157,16 +157,16 @@ impl Store {
         changes: &Changes,
     ) -> Result<(Option<Time>, RefusedRecords), StoreError> {
         if !changes.rehashed.is_empty() {
-            let rehashed = changes.rehashed.iter().map(|place| &records[*place]);
+            let rehashed = changes.rehashed.iter().map(|index| &records[*index]);
             rehash(tx, connection, writing.sync_id, rehashed).await?;
         }
-        if changes.places.is_empty() {
+        if changes.indexes.is_empty() {
             return Ok((None, RefusedRecords::default()));
         }
         let to_write: Vec<_> = changes
-            .places
+            .indexes
             .iter()
-            .map(|place| &records[*place])
+            .map(|index| &records[*index])
             .collect();
         let stamp = self.take_stamp(tx, writing.sync_id).await?;
         let source = Source {
@@ -184,16 +184,16 @@ impl Store {
         };
         let kept_out: HashMap<usize, String> = refused
             .into_iter()
-            .map(|refused| (changes.places[refused.place], refused.reason))
+            .map(|refused| (changes.indexes[refused.index], refused.reason))
             .collect();
-        let written = |turned: &&PresenceChange| !kept_out.contains_key(&turned.place);
-        for PresenceChange { place, is_deleted } in changes.turned.iter().filter(written) {
+        let written = |turned: &&PresenceChange| !kept_out.contains_key(&turned.index);
+        for PresenceChange { index, is_deleted } in changes.turned.iter().filter(written) {
             let entry = if *is_deleted {
                 HistoryEntry::new("deleted", "the provider marks it as deleted")
             } else {
                 HistoryEntry::new("restored", "the provider shows it again")
             };
-            let ids = [records[*place].id.as_str()];
+            let ids = [records[*index].id.as_str()];
             let run_id = writing.run_id.unwrap_or(NO_RUN);
             self.write_history(tx, connection, T::OBJECT, run_id, &ids, &entry)
                 .await?;
@@ -338,12 +338,12 @@ impl Changes {
         records: &[Record<T>],
         refused: HashMap<usize, String>,
     ) -> RefusedRecords {
-        let new = refused.keys().filter(|place| self.new.contains(place));
+        let new = refused.keys().filter(|index| self.new.contains(index));
         RefusedRecords {
             new: i64::try_from(new.count()).unwrap_or(i64::MAX),
             records: refused
                 .into_iter()
-                .map(|(place, reason)| (records[place].id.clone(), reason))
+                .map(|(index, reason)| (records[index].id.clone(), reason))
                 .collect(),
         }
     }
@@ -404,15 +404,15 @@ impl Known {
 /// The records with their indexes. A page may contain a record twice (it moved while the page was
 /// built): the later one counts.
 fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Record<T>)> {
-    let places: HashMap<&str, usize> = records
+    let indexes: HashMap<&str, usize> = records
         .iter()
         .enumerate()
-        .map(|(place, record)| (record.id.as_str(), place))
+        .map(|(index, record)| (record.id.as_str(), index))
         .collect();
     records
         .iter()
         .enumerate()
-        .filter(move |(place, record)| places[record.id.as_str()] == *place)
+        .filter(move |(index, record)| indexes[record.id.as_str()] == *index)
 }
 
 /// Updates the hashes of rows that an earlier version wrote and whose content is unchanged. Their

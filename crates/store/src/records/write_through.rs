@@ -123,9 +123,9 @@ impl Store {
             )
             .await?;
         let fresh = changes
-            .places
+            .indexes
             .iter()
-            .map(|place| states[*place].id.as_str());
+            .map(|index| states[*index].id.as_str());
         let mut written: Vec<&str> = fresh.collect();
         if !removed.is_empty() {
             let removed: Vec<&str> = removed.iter().map(String::as_str).collect();

@@ -100,11 +100,11 @@ pub(super) fn seal(
     secret: &SecretString,
     ids: &Ids,
 ) -> String {
-    let place = column.place(row);
+    let context = column.context(row);
     let data_key = Zeroizing::new(ids.bytes::<KEY_BYTES>());
     let cipher = XChaCha20Poly1305::new((&*data_key).into());
-    let secret = encrypt(&cipher, secret.expose_secret().as_bytes(), &place, ids);
-    envelope(&keys.newest(), &data_key, &place, &secret, ids)
+    let secret = encrypt(&cipher, secret.expose_secret().as_bytes(), &context, ids);
+    envelope(&keys.newest(), &data_key, &context, &secret, ids)
 }
 
 pub(super) fn open(
@@ -116,13 +116,17 @@ pub(super) fn open(
     let parts = Parts::of(sealed)?;
     let master = master_of(keys, &parts)?;
     let secret = match parts {
-        Parts::First { secret, .. } => decrypt(&master.cipher, secret, &column.first_place(row))?,
+        Parts::First { secret, .. } => decrypt(&master.cipher, secret, &column.first_context(row))?,
         Parts::Envelope {
             data_key, secret, ..
         } => {
-            let place = column.place(row);
-            let data_key = open_data_key(&master, data_key, &place)?;
-            decrypt(&XChaCha20Poly1305::new((&*data_key).into()), secret, &place)?
+            let context = column.context(row);
+            let data_key = open_data_key(&master, data_key, &context)?;
+            decrypt(
+                &XChaCha20Poly1305::new((&*data_key).into()),
+                secret,
+                &context,
+            )?
         }
     };
     let secret = std::str::from_utf8(&secret).map_err(|_| OpenError::Damaged)?;
@@ -130,7 +134,7 @@ pub(super) fn open(
 }
 
 /// The value re-encrypted under the newest master key; `None` if it already is.
-pub(super) fn rewrap(
+pub(super) fn reseal(
     keys: &EncryptionKeys,
     column: &SealedColumn,
     row: &str,
@@ -148,9 +152,9 @@ pub(super) fn rewrap(
         Parts::Envelope {
             data_key, secret, ..
         } => {
-            let place = column.place(row);
-            let data_key = open_data_key(&*master_of(keys, &parts)?, data_key, &place)?;
-            Ok(Some(envelope(&newest, &data_key, &place, secret, ids)))
+            let context = column.context(row);
+            let data_key = open_data_key(&*master_of(keys, &parts)?, data_key, &context)?;
+            Ok(Some(envelope(&newest, &data_key, &context, secret, ids)))
         }
     }
 }
@@ -168,35 +172,35 @@ fn master_of(keys: &EncryptionKeys, parts: &Parts<'_>) -> Result<Arc<MasterKey>,
 fn envelope(
     master: &MasterKey,
     data_key: &[u8; KEY_BYTES],
-    place: &str,
+    context: &str,
     secret: &str,
     ids: &Ids,
 ) -> String {
-    let data_key = encrypt(&master.cipher, data_key, &of_data_key(place), ids);
+    let data_key = encrypt(&master.cipher, data_key, &of_data_key(context), ids);
     format!("{ENVELOPE}.{}.{data_key}.{secret}", master.id)
 }
 
 fn open_data_key(
     master: &MasterKey,
     sealed: &str,
-    place: &str,
+    context: &str,
 ) -> Result<Zeroizing<[u8; KEY_BYTES]>, OpenError> {
-    let key = decrypt(&master.cipher, sealed, &of_data_key(place))?;
+    let key = decrypt(&master.cipher, sealed, &of_data_key(context))?;
     let key: &[u8; KEY_BYTES] = key.as_slice().try_into().map_err(|_| OpenError::Damaged)?;
     Ok(Zeroizing::new(*key))
 }
 
 /// The associated data of a data key; it differs from that of any secret.
-fn of_data_key(place: &str) -> String {
-    format!("the data key of {place}")
+fn of_data_key(context: &str) -> String {
+    format!("the data key of {context}")
 }
 
 /// The nonce and the ciphertext, in base64.
-fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], place: &str, ids: &Ids) -> String {
+fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], context: &str, ids: &Ids) -> String {
     let nonce = ids.bytes::<NONCE_BYTES>();
     let payload = Payload {
         msg: plain,
-        aad: place.as_bytes(),
+        aad: context.as_bytes(),
     };
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), payload)
@@ -207,7 +211,7 @@ fn encrypt(cipher: &XChaCha20Poly1305, plain: &[u8], place: &str, ids: &Ids) -> 
 fn decrypt(
     cipher: &XChaCha20Poly1305,
     sealed: &str,
-    place: &str,
+    context: &str,
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let bytes = BASE64_STANDARD
         .decode(sealed)
@@ -217,7 +221,7 @@ fn decrypt(
         .ok_or(OpenError::Damaged)?;
     let payload = Payload {
         msg: ciphertext,
-        aad: place.as_bytes(),
+        aad: context.as_bytes(),
     };
     cipher
         .decrypt(&XNonce::from(*nonce), payload)
@@ -250,8 +254,8 @@ mod tests {
     /// In the first format.
     fn first_format(keys: &EncryptionKeys, row: &str, secret: &str, ids: &Ids) -> String {
         let master = keys.newest();
-        let place = format!("doors.key/{row}");
-        let secret = encrypt(&master.cipher, secret.as_bytes(), &place, ids);
+        let context = format!("doors.key/{row}");
+        let secret = encrypt(&master.cipher, secret.as_bytes(), &context, ids);
         format!("v1.{}.{secret}", master.id)
     }
 
@@ -319,13 +323,13 @@ mod tests {
         let ids = Ids::seeded(9);
         let (old, both, new) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
         let sealed = seal(&old, &KEYS, "front", &"apollo-key".into(), &ids);
-        let again = rewrap(&both, &KEYS, "front", &sealed, &ids);
+        let again = reseal(&both, &KEYS, "front", &sealed, &ids);
         let again = again.unwrap().unwrap();
         assert!(same_value(&sealed, &again));
         assert_ne!(sealed, again);
         assert_eq!(opened(&new, "front", &again).unwrap(), "apollo-key");
-        assert_eq!(rewrap(&new, &KEYS, "front", &again, &ids), Ok(None));
-        let damaged = rewrap(&both, &KEYS, "back", &sealed, &ids);
+        assert_eq!(reseal(&new, &KEYS, "front", &again, &ids), Ok(None));
+        let damaged = reseal(&both, &KEYS, "back", &sealed, &ids);
         assert_eq!(damaged, Err(OpenError::Damaged));
     }
 
@@ -333,7 +337,7 @@ mod tests {
     fn the_first_format_becomes_the_second_also_under_the_same_key() {
         let (keys, ids) = (keys(&[1]), Ids::seeded(9));
         let sealed = first_format(&keys, "front", "apollo-key", &ids);
-        let again = rewrap(&keys, &KEYS, "front", &sealed, &ids);
+        let again = reseal(&keys, &KEYS, "front", &sealed, &ids);
         let again = again.unwrap().unwrap();
         assert!(again.starts_with("v2."));
         assert_eq!(opened(&keys, "front", &again).unwrap(), "apollo-key");

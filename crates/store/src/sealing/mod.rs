@@ -39,13 +39,13 @@ pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[
 ];
 
 impl SealedColumn {
-    /// The associated data of a row's value; it can't be decrypted for another place.
-    fn place(&self, row: &str) -> String {
+    /// The associated data of a row's value; it can't be decrypted in another context.
+    fn context(&self, row: &str) -> String {
         format!("{self} of {row}")
     }
 
     /// The associated data in the first format.
-    fn first_place(&self, row: &str) -> String {
+    fn first_context(&self, row: &str) -> String {
         format!("{self}/{row}")
     }
 }
@@ -74,13 +74,13 @@ impl Store {
     }
 
     /// The stored value re-encrypted under the newest master key; `None` if it already is.
-    pub(crate) fn rewrap(
+    pub(crate) fn reseal(
         &self,
         column: &SealedColumn,
         row: &str,
         sealed: &str,
     ) -> Result<Option<String>, StoreError> {
-        envelope::rewrap(&self.keys, column, row, sealed, &self.ids)
+        envelope::reseal(&self.keys, column, row, sealed, &self.ids)
             .map_err(|error| unreadable(column, row, &error))
     }
 

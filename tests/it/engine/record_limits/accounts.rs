@@ -9,7 +9,7 @@ use serde_json::json;
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ManualClock, Time};
 use syncline_sim::{Action, Fault, KeyOptions, Match, Options, TeamOptions};
-use syncline_store::{Grant, Store};
+use syncline_store::{PermitDecision, Store};
 
 use super::{contacts_under, pages};
 use crate::support::{
@@ -272,7 +272,7 @@ async fn reservations_at_the_same_moment_never_exceed_the_limit(database: Databa
     let app = contacts_under(database, 1, limits).await;
     app.connect(CUSTOMER, MASTER_KEY).await;
     let reserve = || app.reserve_and_die(100, &limits);
-    let grants = tokio::join!(
+    let decisions = tokio::join!(
         reserve(),
         reserve(),
         reserve(),
@@ -282,12 +282,12 @@ async fn reservations_at_the_same_moment_never_exceed_the_limit(database: Databa
         reserve(),
         reserve(),
     );
-    let grants: [Grant; 8] = grants.into();
-    let granted = grants
+    let decisions: [PermitDecision; 8] = decisions.into();
+    let permits = decisions
         .iter()
-        .filter(|it| matches!(it, Grant::Permit(_)))
+        .filter(|it| matches!(it, PermitDecision::Permit(_)))
         .count();
-    assert_eq!(granted, 5);
+    assert_eq!(permits, 5);
     assert_eq!(app.records_this_hour().await, 500);
 }
 

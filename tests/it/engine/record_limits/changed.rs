@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_engine::{LeasedScan, Step};
 use syncline_model::{RecordWindow, VolumeLimits};
-use syncline_store::{Grant, Permit, Spending};
+use syncline_store::{Permit, PermitDecision, Spending};
 
 use super::{contacts_under, pages};
 use crate::support::{App, CUSTOMER, MASTER_KEY, limited_to, on_both_databases, per_hour};
@@ -178,8 +178,8 @@ async fn set(app: &App, limits: Value) {
 
 async fn permit(app: &App, records: i64) -> Permit {
     match app.reserve_and_die(records, &VolumeLimits::default()).await {
-        Grant::Permit(permit) => permit,
-        Grant::Refused(refusal) => panic!("{refusal:?}"),
+        PermitDecision::Permit(permit) => permit,
+        PermitDecision::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 

@@ -101,18 +101,18 @@ async fn a_429_of_a_clock_that_was_ahead_holds_as_long_as_it_said(database: Data
     app.clock.advance(-ahead);
     let limits = per_hour(10_000);
     match app.reserve_and_die(100, &limits).await {
-        syncline_store::Grant::Refused(refusal) => {
+        syncline_store::PermitDecision::Refused(refusal) => {
             assert!(
                 refusal.until <= app.now() + TimeDelta::minutes(10),
                 "{refusal:?}"
             );
         }
-        syncline_store::Grant::Permit(_) => panic!("it was told to stay away"),
+        syncline_store::PermitDecision::Permit(_) => panic!("it was told to stay away"),
     }
     app.clock.advance(TimeDelta::minutes(11));
     assert!(matches!(
         app.reserve_and_die(100, &limits).await,
-        syncline_store::Grant::Permit(_)
+        syncline_store::PermitDecision::Permit(_)
     ));
 }
 

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use syncline_providers::ANSWER_WITHIN;
 use syncline_sim::{Action, Fault, Match, Options, TeamOptions, WireFault};
-use syncline_store::Grant;
+use syncline_store::PermitDecision;
 
 use super::{contacts_under, pages};
 use crate::support::{
@@ -67,7 +67,7 @@ async fn what_was_reserved_and_never_settled_counts_from_its_latest_answer(datab
     for _ in 0..5 {
         assert!(matches!(
             app.reserve_and_die(100, &limits).await,
-            Grant::Permit(_)
+            PermitDecision::Permit(_)
         ));
     }
     app.after(TimeDelta::minutes(1)).await;

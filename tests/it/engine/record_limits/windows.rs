@@ -5,7 +5,7 @@ use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use syncline_model::VolumeLimits;
 use syncline_sim::{Action, Fault, Match};
-use syncline_store::Grant;
+use syncline_store::PermitDecision;
 
 use super::{contacts_under, pages};
 use crate::support::{
@@ -230,7 +230,7 @@ async fn mailboxes_reserve_what_is_known_and_a_hundred_more(database: Database) 
     app.clock.advance(HOUR * 2);
     assert!(matches!(
         app.reserve_and_die(390, &limits).await,
-        Grant::Permit(_)
+        PermitDecision::Permit(_)
     ));
     app.trigger("mailbox").await;
     app.work_off().await;
@@ -304,7 +304,7 @@ async fn by_id_reads_draw_from_the_hour_too(database: Database) {
     app.clock.advance(HOUR * 2);
     assert!(matches!(
         app.reserve_and_die(40, &limits).await,
-        Grant::Permit(_)
+        PermitDecision::Permit(_)
     ));
     let hidden = app.apollo.read(0, |team| team.contact_ids()[..60].to_vec());
     let search = Match::path("contacts/search");

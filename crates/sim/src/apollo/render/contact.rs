@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::json::Object;
 use crate::world::contact::{Contact, Phone, State};
-use crate::world::place::Place;
+use crate::world::location::Location;
 
 /// The endpoint that shows a contact; each shows a few additional keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,17 +87,17 @@ impl Contact {
     }
 
     fn render_reach(&self, o: &mut Object) {
-        let nowhere = Place::default();
-        let place = self.place.as_ref().unwrap_or(&nowhere);
+        let nowhere = Location::default();
+        let location = self.location.as_ref().unwrap_or(&nowhere);
         let sanitized = self.phones.first().map(Phone::sanitized);
         o.maybe("sanitized_phone", sanitized.as_deref())
-            .maybe("street_address", place.street.as_deref())
-            .maybe("city", place.city.as_deref())
-            .maybe("state", place.state.as_deref())
-            .maybe("country", place.country.as_deref())
-            .maybe("postal_code", place.postal_code.as_deref())
-            .maybe("formatted_address", place.formatted().as_deref())
-            .maybe("time_zone", place.time_zone)
+            .maybe("street_address", location.street.as_deref())
+            .maybe("city", location.city.as_deref())
+            .maybe("state", location.state.as_deref())
+            .maybe("country", location.country.as_deref())
+            .maybe("postal_code", location.postal_code.as_deref())
+            .maybe("formatted_address", location.formatted().as_deref())
+            .maybe("time_zone", location.time_zone)
             .texts("label_ids", &self.label_ids)
             .splice(concat!(
                 r#""has_pending_email_arcgate_request":false,"has_email_arcgate_request":false,"#,

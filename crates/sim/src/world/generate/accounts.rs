@@ -16,14 +16,17 @@ impl Team {
         let tail = self.dice.word(names::COMPANY_TAIL);
         let street = self.dice.word(names::STREET);
         let number = self.dice.between(1, 480);
-        let place = self.dice.pick(names::PLACE).copied().unwrap_or_default();
+        let location = self.dice.pick(names::PLACE).copied().unwrap_or_default();
         let address = match self.dice.below(10) {
             0..6 => Some(Address {
-                raw: format!("{number} {street}, {}, {} {}", place[0], place[1], place[4]),
-                parts: Some((format!("{number} {street}"), place)),
+                raw: format!(
+                    "{number} {street}, {}, {} {}",
+                    location[0], location[1], location[4]
+                ),
+                parts: Some((format!("{number} {street}"), location)),
             }),
             6 => Some(Address {
-                raw: format!("{}, near the station", place[0]),
+                raw: format!("{}, near the station", location[0]),
                 parts: None,
             }),
             _ => None,

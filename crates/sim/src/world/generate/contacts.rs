@@ -9,8 +9,8 @@ use super::ascii;
 use crate::switches::Reason;
 use crate::world::account::Account;
 use crate::world::contact::{Contact, Email, Phone, State, StateKind};
+use crate::world::location::Location;
 use crate::world::mailbox::Mailbox;
-use crate::world::place::Place;
 use crate::world::table::Row;
 use crate::world::{Team, names};
 
@@ -125,8 +125,8 @@ impl Team {
             .map(|address| self.draft_email(created_at, address))
             .collect();
         let title = self.dice.word(names::TITLE);
-        let place = self.dice.pick(names::PLACE).copied();
-        let place = self.dice.percent(65).then_some(place).flatten();
+        let location = self.dice.pick(names::PLACE).copied();
+        let location = self.dice.percent(65).then_some(location).flatten();
         let number = self.dice.below(100_000);
         Contact {
             id: self.mint(created_at),
@@ -160,8 +160,8 @@ impl Team {
                 .dice
                 .word(&["api", "csv_import", "chrome_extension", "crm"]),
             crm_id: self.dice.percent(15).then(|| number.to_string()),
-            address: place.map(|[city, state, ..]| format!("{city}, {state}")),
-            place: place.map(Place::known),
+            address: location.map(|[city, state, ..]| format!("{city}, {state}")),
+            location: location.map(Location::known),
             created_at,
             updated_at: created_at + TimeDelta::milliseconds(self.dice.between(20, 70)),
             last_activity: None,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 type Text = Cow<'static, str>;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) street: Option<Text>,
     pub(crate) city: Option<Text>,
     pub(crate) state: Option<Text>,
@@ -14,8 +14,8 @@ pub(crate) struct Place {
     pub(crate) time_zone: Option<&'static str>,
 }
 
-impl Place {
-    /// One of the places in the generated data.
+impl Location {
+    /// One of the locations in the generated data.
     pub(super) fn known([city, state, country, time_zone, postal_code]: [&'static str; 5]) -> Self {
         let part = |text: &'static str| Some(Text::Borrowed(text));
         Self {

@@ -1,4 +1,4 @@
-//! What one request holds while it is in progress: its place, and the memory of its body.
+//! What one request holds while it is in progress: its slot, and the memory of its body.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use syncline_model::ApiKey;
 
 use super::{
     Guard,
-    shares::{Lease, Shares},
+    shares::{Share, Shares},
 };
 use crate::error::{ApiError, ApiResult};
 
@@ -16,20 +16,20 @@ pub(super) const BODY_PIECE: usize = 128 * 1024;
 
 /// Kept in the request's extensions; released when the last clone is dropped.
 #[derive(Clone, Default)]
-pub(crate) struct Place(Arc<Mutex<Held>>);
+pub(crate) struct RequestSlot(Arc<Mutex<Held>>);
 
 #[derive(Default)]
 struct Held {
     key: Option<Arc<ApiKey>>,
-    place: Option<Lease>,
-    body: Option<Lease>,
+    slot: Option<Share>,
+    body: Option<Share>,
 }
 
-impl Place {
+impl RequestSlot {
     /// For a request whose key is not known yet.
-    pub(super) fn take(places: &Arc<Shares>) -> Option<Self> {
+    pub(super) fn take(slots: &Arc<Shares>) -> Option<Self> {
         let held = Held {
-            place: Some(places.take(None)?),
+            slot: Some(slots.take(None)?),
             ..Held::default()
         };
         Some(Self(Arc::new(Mutex::new(held))))
@@ -46,19 +46,19 @@ impl Place {
             return Ok(());
         }
         held.key = Some(key.clone());
-        let taken = held.place.as_mut().map(|place| place.give_to(key.clone()));
-        granted(taken.unwrap_or(true))
+        let taken = held.slot.as_mut().map(|slot| slot.give_to(key.clone()));
+        or_overloaded(taken.unwrap_or(true))
     }
 
-    /// Gives the place up while the body is arriving.
-    pub(super) fn leave(&self) {
-        self.held().place = None;
+    /// Gives the slot up while the body is arriving.
+    pub(super) fn free(&self) {
+        self.held().slot = None;
     }
 
-    pub(super) fn come_back(&self, guard: &Guard) -> ApiResult<()> {
+    pub(super) fn take_again(&self, guard: &Guard) -> ApiResult<()> {
         let mut held = self.held();
-        held.place = guard.places.take(held.key.clone());
-        granted(held.place.is_some())
+        held.slot = guard.slots.take(held.key.clone());
+        or_overloaded(held.slot.is_some())
     }
 
     /// Reserves memory for a body of this many bytes, until the request is over.
@@ -72,7 +72,7 @@ impl Place {
             let missing = pieces.saturating_sub(body.units());
             missing == 0 || body.grow(missing)
         });
-        granted(enough)
+        or_overloaded(enough)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -80,8 +80,8 @@ impl Place {
     }
 }
 
-fn granted(granted: bool) -> ApiResult<()> {
-    if granted {
+fn or_overloaded(free: bool) -> ApiResult<()> {
+    if free {
         return Ok(());
     }
     metrics::counter!("syncline_http_requests_shed_total").increment(1);
