@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long all parts together may take to stop; [`CLOSE_TIMEOUT`] comes on top. A page that is in
-/// flight then has less time by itself (`GRACE` in `engine/page.rs`).
+/// flight then has less time by itself (`GRACE_PERIOD` in `engine/page.rs`).
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// The part of it in which requests in flight may complete: no new request is accepted meanwhile.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(6);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a shutdown waits for the response in flight.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// How often a page is requested that comes with an earlier page's records.
 const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
@@ -155,7 +155,7 @@ impl Engine {
 
     async fn grace_is_over(&self) {
         self.shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
+        tokio::time::sleep(GRACE_PERIOD).await;
     }
 
     /// Writes a page, unless it repeats an earlier one.
@@ -191,7 +191,7 @@ impl Engine {
             );
             return Ok(Step::End(self.stall(leased, &error).await?));
         }
-        Ok(Step::Page)
+        Ok(Step::Continue)
     }
 
     /// What the scan's pass has seen; loaded from the database if another worker began it.
@@ -238,7 +238,7 @@ impl Engine {
         if !facts.more_is_reported() {
             // It was only requested in case there is more than the provider reports.
             facts.reached_end = true;
-            return Ok(Step::Page);
+            return Ok(Step::Continue);
         }
         let error = format!(
             "page {} contained only an earlier page's records, {ASKS_OF_A_REPEATED_PAGE} times",

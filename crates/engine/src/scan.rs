@@ -35,7 +35,7 @@ pub enum ScanEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// A page, or a part of the sweep, was committed; there is more to do.
-    Page,
+    Continue,
     /// The request failed for a transient reason: retry after this time.
     Again {
         after: Duration,
@@ -103,7 +103,7 @@ impl Engine {
                 return self.release_lease(leased).await;
             }
             match self.step(leased).await {
-                Ok(Step::Page) => {}
+                Ok(Step::Continue) => {}
                 Ok(Step::Again { after }) => self.sleep(after).await,
                 Ok(Step::End(end)) => return end,
                 Err(error) if error.refuses_data() => {

@@ -57,7 +57,7 @@ impl Engine {
         if let Some(full) = full.filter(|_| reached_end) {
             if !leased.scan.checkpoint.sweep.noted {
                 if self.note_unseen(leased, &verdicts, full).await? {
-                    return Ok(Step::Page);
+                    return Ok(Step::Continue);
                 }
             } else if let Some((run, next)) = self.next_lookup(leased, &verdicts).await? {
                 return self.look_up(leased, &run, &next).await;
@@ -66,7 +66,7 @@ impl Engine {
                 self.store.save_checkpoint(&leased.scan, &again).await?;
                 leased.scan.checkpoint = again;
                 leased.verdicts = None;
-                return Ok(Step::Page);
+                return Ok(Step::Continue);
             }
         }
         Ok(Step::End(self.finish(leased).await?))
@@ -228,7 +228,7 @@ impl Engine {
                 let answer = LookupAnswer::from(lookup);
                 self.note_lookup(leased, run, &next.rows, &answer, permit)
                     .await?;
-                Ok(Step::Page)
+                Ok(Step::Continue)
             }
             // The provider rejects the request for this record; that says nothing about the others.
             Err(error) if error.kind == ErrorKind::Rejected => {
@@ -245,7 +245,7 @@ impl Engine {
                 };
                 self.note_lookup(leased, run, &next.rows, &answer, permit)
                     .await?;
-                Ok(Step::Page)
+                Ok(Step::Continue)
             }
             Err(error) => {
                 self.settle_failure(&leased.scan, Call::Get(object), permit, &error)
@@ -318,7 +318,7 @@ impl Engine {
         let progress = &mut leased.scan.checkpoint.sweep;
         progress.forbidden = matches!(error.kind, ErrorKind::Forbidden(_));
         progress.unanswered = !progress.forbidden;
-        Ok(Step::Page)
+        Ok(Step::Continue)
     }
 
     /// Deletes rows that are proven to be gone before the scan waits, unless that might be too many

@@ -100,7 +100,7 @@ struct Queue {
 }
 
 /// How long the headers of a first request may take before its connection is closed first.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 impl Waiting {
     fn enter(&self, ended: &CancellationToken, known: bool) -> u64 {
@@ -126,7 +126,7 @@ impl Waiting {
     pub(crate) fn end_one(&self) {
         let mut queue = lock(&self.0);
         let oldest = queue.silent.first_key_value();
-        let had_time = oldest.is_some_and(|(_, (begun, _))| begun.elapsed() >= GRACE);
+        let had_time = oldest.is_some_and(|(_, (begun, _))| begun.elapsed() >= GRACE_PERIOD);
         let ended = if had_time || queue.known.is_empty() {
             queue.silent.pop_first().map(|(_, (_, ended))| ended)
         } else {

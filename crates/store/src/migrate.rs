@@ -25,7 +25,7 @@ const TRIES: usize = 12;
 enum Schema {
     Current,
     /// A migration is missing or differs.
-    Other,
+    Outdated,
     /// A newer program migrated it.
     Newer {
         found: i64,
@@ -38,7 +38,7 @@ impl Db {
         match schema(self.writer().await?, &migrator).await? {
             Schema::Current => return Ok(()),
             Schema::Newer { found } => return Err(newer(&migrator, found)),
-            Schema::Other => {}
+            Schema::Outdated => {}
         }
         let mut tx = self.begin_alone().await?;
         match tx.migrate(&migrator).await {
@@ -60,7 +60,7 @@ impl Db {
         let migrator = self.migrator();
         match schema(self.read().await?, &migrator).await? {
             Schema::Current => Ok(()),
-            Schema::Other => Err(StoreError::NotMigrated),
+            Schema::Outdated => Err(StoreError::NotMigrated),
             Schema::Newer { found } => Err(newer(&migrator, found)),
         }
     }
@@ -127,7 +127,7 @@ async fn applied(reader: &mut Reader) -> Result<Option<Vec<(i64, Vec<u8>)>>, Sto
 
 async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, StoreError> {
     let Some(applied) = applied(&mut reader).await? else {
-        return Ok(Schema::Other);
+        return Ok(Schema::Outdated);
     };
     let known = migrator
         .iter()
@@ -137,7 +137,7 @@ async fn schema(mut reader: Reader, migrator: &Migrator) -> Result<Schema, Store
     }
     Ok(match applied.last() {
         Some(&(found, _)) if found > newest(migrator) => Schema::Newer { found },
-        _ => Schema::Other,
+        _ => Schema::Outdated,
     })
 }
 

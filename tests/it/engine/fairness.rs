@@ -159,7 +159,7 @@ async fn a_large_scan_does_not_keep_a_small_customer_waiting(database: Database)
     // The large scan is running when the small one becomes due.
     let mut large = engine.claim(1).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(engine.step(&mut large[0]).await.unwrap(), Step::Page);
+        assert_eq!(engine.step(&mut large[0]).await.unwrap(), Step::Continue);
     }
     drop(large);
     connect(&app, 2).await;
@@ -215,7 +215,7 @@ async fn stepping_by_hand_ends_as_a_worker_does(database: Database) {
     }
     assert_eq!(
         steps,
-        [Step::Page, Step::Page, Step::End(ScanEnd::Finished)]
+        [Step::Continue, Step::Continue, Step::End(ScanEnd::Finished)]
     );
 }
 

@@ -389,10 +389,16 @@ async fn what_others_use_of_a_window_is_learned_from_the_next_answer(database: D
     app.engine.tick().await.unwrap();
     let mut scans = app.engine.claim(1).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(app.engine.step(&mut scans[0]).await.unwrap(), Step::Page);
+        assert_eq!(
+            app.engine.step(&mut scans[0]).await.unwrap(),
+            Step::Continue
+        );
     }
     use_up(&app, 12);
-    assert_eq!(app.engine.step(&mut scans[0]).await.unwrap(), Step::Page);
+    assert_eq!(
+        app.engine.step(&mut scans[0]).await.unwrap(),
+        Step::Continue
+    );
     assert_eq!(
         app.engine.step(&mut scans[0]).await.unwrap(),
         Step::End(ScanEnd::Waiting)

@@ -96,7 +96,7 @@ pub(super) fn number_of(record: &RawValue) -> Result<u64, ProviderError> {
         .ok_or_else(without_id)
 }
 
-/// What a write is told to have done. A record that can't be mapped is there all the same: its id is
+/// What the answer to a write reports. A record that can't be mapped is there all the same: its id is
 /// returned, because an error would invite a second write.
 pub(super) fn written(record: &RawValue, object: Object) -> Result<WriteResult, ProviderError> {
     let id = number_of(record)?.to_string();

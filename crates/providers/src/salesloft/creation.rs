@@ -105,7 +105,7 @@ pub(super) fn record_of(response: &Response) -> Result<Box<RawValue>, ProviderEr
     Ok(record.to_owned())
 }
 
-/// What a write is told to have done. A record that can't be mapped is there all the same: its id is
+/// What the answer to a write reports. A record that can't be mapped is there all the same: its id is
 /// returned, because an error would invite a second write.
 pub(super) fn written(record: &RawValue, object: Object) -> Result<WriteResult, ProviderError> {
     let id = Fields::of(record).and_then(|fields| fields.id("id").ok());

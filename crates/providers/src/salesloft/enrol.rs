@@ -307,7 +307,7 @@ fn membership_in(
     })
 }
 
-/// Whether the person is on the cadence by it, which is told by a flag, or else by its state.
+/// Whether the person is on the cadence by it, by its flag, or else by its state.
 fn is_on(state: &Record<SequenceState>) -> bool {
     let flag = Fields::of(&state.raw).and_then(|it| it.flag("currently_on_cadence").ok()?);
     flag.unwrap_or_else(|| {

@@ -69,8 +69,8 @@ fn user(item: Item<'_>) -> Record<User> {
         email: read.email("email"),
         is_locked: read.flag("active").map(|active| !active),
     };
-    let said = with_times(read, false, fields);
-    item.record(said, "")
+    let record = with_times(read, false, fields);
+    item.record(record, "")
 }
 
 /// An archived account is not deleted: it is still listed, and people can belong to it.
@@ -82,8 +82,8 @@ fn account(item: Item<'_>) -> Record<Account> {
         name: read.text("name"),
         domain: domain.map(|domain| bare_host(&domain).into_owned()),
     };
-    let said = with_times(read, false, fields);
-    item.record(said, "")
+    let record = with_times(read, false, fields);
+    item.record(record, "")
 }
 
 /// A membership stays when a person leaves the cadence, and even when the person is deleted.
@@ -97,8 +97,8 @@ fn state(item: Item<'_>) -> Record<SequenceState> {
         user_id: reference(read, "user"),
         sequence_id: reference(read, "cadence"),
     };
-    let said = with_times(read, is_deleted, fields);
-    item.record(said, "")
+    let record = with_times(read, is_deleted, fields);
+    item.record(record, "")
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Salesloft {
         groups(&steps, at)
     }
 
-    /// Who owns a cadence is told by e-mail address.
+    /// A cadence's owner is named by e-mail address.
     async fn email_of(&self, session: &Session<'_>, id: &str) -> Result<String, ProviderError> {
         let unknown = || {
             let reason = format!("must be the id of a user of Salesloft, and '{id}' is none");

@@ -1,6 +1,6 @@
 //! A cadence with its steps: their list has ids and days, and the cadence's export has what they do.
 //!
-//! The export has no ids, so its steps are told by day, type and name. A touch with variants is a step
+//! The export has no ids, so its steps are told apart by day, type and name. A touch with variants is a step
 //! for each of them. Disabled steps are left out.
 
 use syncline_model::{

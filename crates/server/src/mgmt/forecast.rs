@@ -68,7 +68,7 @@ struct ObjectForecast {
     customer_id: String,
     #[schema(value_type = ObjectName)]
     object: Object,
-    /// The provider's records: the rows in the tables, or what the last full run was told if that is
+    /// The provider's records: the rows in the tables, or the total in the last full run if that is
     /// more. Null before the first run: the object counts as empty then.
     #[schema(required = true)]
     records_known: Option<i64>,
@@ -106,8 +106,8 @@ struct LimitForecast {
 
 /// What a sync config would cost, without saving it.
 ///
-/// It is arithmetic over the rows in the tables, the totals that the last full runs were told, and the
-/// request limits that the provider's answers have told. Nothing is asked of the provider. Incremental runs count as if nothing
+/// It is arithmetic over the rows in the tables, the totals of the last full runs, and the
+/// request limits in the provider's answers. Nothing is asked of the provider. Incremental runs count as if nothing
 /// changed.
 #[utoipa::path(post, path = "/sync_configs/_forecast", tag = "SyncConfigs",
     operation_id = "forecastSyncConfig", request_body = ForecastSyncConfig,
@@ -204,7 +204,7 @@ impl Known {
     }
 }
 
-/// The rows in the tables, or what the last full run saw or was told of if that is more. An incremental
+/// The rows in the tables, or what the last full run saw, or its total if that is more. An incremental
 /// run sees what changed, which says nothing about the whole.
 async fn totals(
     tenant: &Tenant,

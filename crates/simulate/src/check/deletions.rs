@@ -96,10 +96,10 @@ impl Checker {
         entry.reason == BY_HAND
             && self
                 .runs
-                .lies
+                .false_answers
                 .values()
                 .flatten()
-                .any(|lie| *lie == FalseAnswer::Nothing)
+                .any(|false_answer| *false_answer == FalseAnswer::Nothing)
     }
 
     /// The record is hidden, and lookups were forbidden at the end of both of the last two scans:

@@ -220,11 +220,11 @@ impl Checker {
     /// The provider returned an empty list, or distorted a list that has neither an order nor a
     /// total, or lied more than once, which the engine can't detect.
     pub(super) fn is_excused_by_lies(&self, run: &Run) -> bool {
-        let lies = self.runs.lies.get(&run.scan_id);
-        let lies = lies.map_or(&[][..], Vec::as_slice);
-        lies.contains(&FalseAnswer::Nothing)
-            || lies.len() > 1
-            || (self.world.provider.is_bare(run.object()) && !lies.is_empty())
+        let false_answers = self.runs.false_answers.get(&run.scan_id);
+        let false_answers = false_answers.map_or(&[][..], Vec::as_slice);
+        false_answers.contains(&FalseAnswer::Nothing)
+            || false_answers.len() > 1
+            || (self.world.provider.is_bare(run.object()) && !false_answers.is_empty())
     }
 }
 

@@ -26,7 +26,7 @@ impl Checker {
         let team = self.team_of(&connection);
         let changed = self.world.changed_at(team, object);
         let disturbed = changed.is_some_and(|changed| changed >= began)
-            || self.runs.lies.contains_key(&run.scan_id);
+            || self.runs.false_answers.contains_key(&run.scan_id);
         // The failed run before it has counted the records on its own pages.
         if disturbed || taken_over > 0 {
             return Ok(());

@@ -47,7 +47,7 @@ impl Checker {
         let ended = self.runs.ended.get(&run.sync_id)?;
         for id in ended.iter().rev() {
             let known: &Known = self.runs.get(id)?;
-            if self.runs.lies.contains_key(&known.row.scan_id) {
+            if self.runs.false_answers.contains_key(&known.row.scan_id) {
                 return None;
             }
             if known.row.is_complete() {

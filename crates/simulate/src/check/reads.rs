@@ -32,8 +32,12 @@ impl Checker {
         for step_request in self.wire.take_requests() {
             *self.runs.requests.entry(step_request.scan_id).or_default() += 1;
         }
-        for (scan, lie) in lies_of(served) {
-            self.runs.lies.entry(scan.to_owned()).or_default().push(lie);
+        for (scan, false_answer) in lies_of(served) {
+            self.runs
+                .false_answers
+                .entry(scan.to_owned())
+                .or_default()
+                .push(false_answer);
         }
         let by_id = served.iter().filter(|it| matches!(it.asked, Asked::Get(_)));
         let found_out = self.world.provider.found_out;

@@ -31,7 +31,7 @@ pub(crate) struct Runs {
     known: BTreeMap<String, Known>,
     active: BTreeSet<String>,
     /// Per scan, the false answers of the provider.
-    pub(crate) lies: BTreeMap<String, Vec<FalseAnswer>>,
+    pub(crate) false_answers: BTreeMap<String, Vec<FalseAnswer>>,
     /// Scans with lookups that the provider did not answer.
     pub(crate) unanswered: BTreeSet<String>,
     /// Scans with lookups that the provider refused because of the key or the plan.

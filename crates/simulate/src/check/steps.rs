@@ -12,7 +12,7 @@ impl Checker {
     /// steps: nothing else shows how many there are.
     pub(super) async fn steps_are_counted(&mut self, run: &Run, team: usize) -> anyhow::Result<()> {
         let is_counted = self.world.provider.dialect == Dialect::Salesloft;
-        let is_misled = self.runs.lies.contains_key(&run.scan_id);
+        let is_misled = self.runs.false_answers.contains_key(&run.scan_id);
         if !is_counted || is_misled || run.object() != Object::Sequence {
             return Ok(());
         }

@@ -224,7 +224,7 @@ impl Driver {
         result: &Result<Step, StoreError>,
         dying: bool,
     ) {
-        if dying || !matches!(result, Ok(Step::Page | Step::End(_))) {
+        if dying || !matches!(result, Ok(Step::Continue | Step::End(_))) {
             self.wire.excuse(Some(step_request.clone()));
         }
         let now = self.world.now();
@@ -235,7 +235,7 @@ impl Driver {
         // The step sent only this request.
         self.moment.unsent = self.wire.was_unsent() && !dying && result.is_ok();
         let stage = match result {
-            Ok(Step::Page) => Stage::Ready(leased),
+            Ok(Step::Continue) => Stage::Ready(leased),
             Ok(Step::Again { after }) => {
                 let after = TimeDelta::from_std(*after).unwrap_or(TimeDelta::MAX);
                 Stage::Resting(leased, now + after)
