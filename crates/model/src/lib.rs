@@ -4,6 +4,7 @@
 //! the workspace, so its rules can be tested without a database or a provider.
 
 pub mod access;
+pub mod action;
 pub mod audit;
 pub mod budget;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod credentials;
 pub mod draft;
 pub mod event;
 pub mod forecast;
+pub mod grants;
 pub mod health;
 pub mod http_time;
 pub mod ids;
@@ -25,6 +27,7 @@ pub mod provider;
 pub mod record;
 pub mod request_windows;
 pub mod run;
+pub mod schema;
 pub mod spelling;
 pub mod sweep;
 pub mod sync_config;
@@ -32,12 +35,14 @@ pub mod time;
 pub mod webhook;
 
 pub use access::{ApiKey, GrantViolation, InvalidRule, Policy, Role, Rule};
+pub use action::{Access, Action, CreditCost};
 pub use audit::AuditResult;
 pub use budget::{Ask, Budget, RecordWindow, Refusal, WindowUse};
 pub use clock::{CLOCKS_DIFFER_BY, Clock, ManualClock, SystemClock};
 pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use credentials::{Credentials, OAuthClient, OAuthTokens};
+pub use grants::{Grants, InvalidGrant, Level, Permission};
 pub use health::{Health, HealthStatus};
 pub use ids::{Ids, first_id_of};
 pub use limits::{InvalidLimit, LimitOverrides, ProviderLimits, VolumeLimits};
@@ -53,6 +58,7 @@ pub use run::{
     Checkpoint, Counters, FullRead, InvalidTransition, Lease, Order, ReadStrategy, RunState,
     StateName, SweepProgress, WaitReason, Watermark,
 };
+pub use schema::{Schema, Violation};
 pub use sweep::{LookupOutcome, MissingRow, SweepDecision};
 pub use sync_config::{ConnectionSyncConfig, SyncConfigData, SyncStrategy};
 pub use time::Time;
