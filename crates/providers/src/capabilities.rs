@@ -17,6 +17,7 @@ use syncline_model::{
 };
 
 use crate::{
+    actions::Actions,
     error::ProviderError,
     http::{Method, Response},
     outcome::Outcome,
@@ -35,6 +36,7 @@ pub struct Capabilities<'p> {
     pub tasks: Option<&'p dyn Tasks>,
     pub enrichments: Option<&'p dyn Enrichments>,
     pub forwards: Option<&'p dyn Forwards>,
+    pub actions: Option<&'p dyn Actions>,
 }
 
 /// The provider has no such capability.
@@ -57,6 +59,7 @@ impl<'p> Capabilities<'p> {
             tasks: None,
             enrichments: None,
             forwards: None,
+            actions: None,
         }
     }
 
@@ -96,6 +99,10 @@ impl<'p> Capabilities<'p> {
 
     pub fn forwards(&self) -> Result<&'p dyn Forwards, NotSupported> {
         self.supported(self.forwards, "passing requests through")
+    }
+
+    pub fn actions(&self) -> Result<&'p dyn Actions, NotSupported> {
+        self.supported(self.actions, "making actions")
     }
 
     fn supported<T: ?Sized>(

@@ -7,6 +7,7 @@
 //! Nothing here keeps state between requests; limits, retries and checkpoints are the engine's.
 
 mod account;
+pub mod actions;
 mod answer;
 pub mod apollo;
 pub mod capabilities;

@@ -7,6 +7,7 @@ use syncline_model::{Object, Order};
 
 use super::{Apollo, PROVIDER, action, error, page, usage};
 use crate::{
+    actions::Rendered,
     answer,
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
@@ -106,6 +107,15 @@ impl Endpoint {
     pub(super) fn query(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.query.push((name, value.to_string()));
         self
+    }
+
+    pub(super) fn rendered(request: Rendered) -> Self {
+        Self {
+            method: request.method,
+            path: request.path.into(),
+            query: request.query,
+            body: request.body,
+        }
     }
 
     fn with_body(method: Method, path: impl Into<Cow<'static, str>>, body: Value) -> Self {

@@ -18,7 +18,7 @@ const CONTROLLERS: &[&str] = &[
 const ACTIONS: &[[&str; 2]] = &[["mixed_people", "search"]];
 
 /// Whether a call may cost credits, with any method. `path` is decoded and lower case.
-pub(super) fn may_cost(path: &str) -> bool {
+pub(crate) fn may_cost(path: &str) -> bool {
     let mut segments = path.split('/').map(bare).filter(|part| !part.is_empty());
     let mut next = segments.next().unwrap_or_default();
     while next == "api" || is_version(next) {

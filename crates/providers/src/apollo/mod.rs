@@ -5,9 +5,10 @@
 //! `oauth.rs` says how partners' customers consent. The rest of the workspace sees only [`Provider`].
 
 mod action;
+pub(crate) mod actions;
 mod api;
 mod contact;
-mod credits;
+pub(crate) mod credits;
 mod detail;
 mod enrich;
 mod enrol;
@@ -208,6 +209,7 @@ impl Provider for Apollo {
             tasks: Some(self),
             enrichments: Some(self),
             forwards: Some(self),
+            actions: Some(self),
         }
     }
 

@@ -5,6 +5,7 @@ use syncline_model::{Object, Watermark};
 
 use super::{Outreach, PROVIDER, error, page, usage};
 use crate::{
+    actions::Rendered,
     answer::{self, watermark_of},
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
@@ -154,6 +155,20 @@ impl Outreach {
             path: &format!("{ROOT}/{path}"),
             query: Vec::new(),
             body,
+        };
+        session.call(&self.http, REQUESTS, &request, &JUDGE).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        session: &Session<'_>,
+        rendered: Rendered,
+    ) -> Result<Response, ProviderError> {
+        let request = Request {
+            method: rendered.method,
+            path: &rendered.path,
+            query: rendered.query,
+            body: rendered.body,
         };
         session.call(&self.http, REQUESTS, &request, &JUDGE).await
     }

@@ -8,6 +8,7 @@
 //! errors, `usage.rs` reads the usage headers, `oauth.rs` says how customers consent. The rest of the
 //! workspace sees only [`Provider`].
 
+pub(crate) mod actions;
 mod api;
 mod creation;
 mod document;
@@ -177,6 +178,7 @@ impl Provider for Outreach {
             enrolments: Some(self),
             tasks: Some(self),
             forwards: Some(self),
+            actions: Some(self),
             ..Capabilities::none(NAME)
         }
     }

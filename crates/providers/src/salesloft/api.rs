@@ -12,6 +12,7 @@ use super::{
     walk::{PagePosition, Walk},
 };
 use crate::{
+    actions::Rendered,
     answer::{self, Unusable},
     error::{ErrorKind, ProviderError},
     http::{Method, Request, Response},
@@ -96,6 +97,15 @@ impl Endpoint {
         Self {
             body: Some(body),
             ..Self::of(Method::PUT, path)
+        }
+    }
+
+    pub(super) fn rendered(request: Rendered) -> Self {
+        Self {
+            method: request.method,
+            path: request.path.into(),
+            query: request.query,
+            body: request.body,
         }
     }
 

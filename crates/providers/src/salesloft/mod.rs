@@ -9,6 +9,7 @@
 //! errors, `usage.rs` reads the usage headers, `cost.rs` says what requests cost. The rest of the
 //! workspace sees only [`Provider`].
 
+pub(crate) mod actions;
 mod api;
 mod contact;
 mod cost;
@@ -194,6 +195,7 @@ impl Provider for Salesloft {
             enrolments: Some(self),
             tasks: Some(self),
             forwards: Some(self),
+            actions: Some(self),
             ..Capabilities::none(NAME)
         }
     }
