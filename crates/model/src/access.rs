@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::rule::{InvalidRule, Rule, plain};
-use crate::Time;
+use crate::{Grants, Time};
 
 /// The maximum number of rules in a list.
 const MOST_RULES: usize = 100;
@@ -29,6 +29,8 @@ pub struct ApiKey {
     pub role: Role,
     /// Replaces what the role allows for passthrough, writes and credits.
     pub policy: Option<Policy>,
+    /// What an agent may do; other keys have none.
+    pub grants: Option<Grants>,
     pub created_at: Time,
     /// The key is invalid from this time on.
     pub expires_at: Option<Time>,
@@ -62,6 +64,10 @@ impl ApiKey {
             return Err(GrantViolation::Role);
         }
         let own = self.effective_policy();
+        // What actions do is no matter of rules, so a key with rules can't tell what it hands on.
+        if role == Role::Agent && !own.is_unlimited() {
+            return Err(GrantViolation::Policy);
+        }
         let others = policy.map_or_else(|| Cow::Owned(Policy::of(role)), Cow::Borrowed);
         if !own.covers(&others) {
             return Err(GrantViolation::Policy);
@@ -94,16 +100,19 @@ pub enum Role {
     ReadOnly,
     /// Reads, searches, and passthrough requests that cost no credits.
     Passthrough,
+    /// The actions that its grants allow, and nothing else.
+    Agent,
 }
 
 impl Role {
-    pub const ALL: &'static [Self] = &[Self::Admin, Self::ReadOnly, Self::Passthrough];
+    pub const ALL: &'static [Self] = &[Self::Admin, Self::ReadOnly, Self::Passthrough, Self::Agent];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::ReadOnly => "read-only",
             Self::Passthrough => "passthrough",
+            Self::Agent => "agent",
         }
     }
 }
@@ -116,7 +125,7 @@ impl fmt::Display for Role {
 
 /// Not the name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is none of admin, read-only, passthrough")]
+#[error("'{0}' is none of admin, read-only, passthrough, agent")]
 pub struct UnknownRole(pub String);
 
 impl FromStr for Role {
@@ -162,7 +171,7 @@ impl Policy {
                 passthrough: vec![Rule::anything()],
                 ..Self::default()
             },
-            Role::ReadOnly => Self::default(),
+            Role::ReadOnly | Role::Agent => Self::default(),
         }
     }
 

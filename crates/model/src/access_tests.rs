@@ -20,6 +20,7 @@ fn key(role: Role, policy: Option<Policy>) -> ApiKey {
         name: String::new(),
         role,
         policy,
+        grants: None,
         created_at: Time::UNIX_EPOCH,
         expires_at: None,
         revoked_at: None,

@@ -1,8 +1,11 @@
 //! Actions: named calls that agents may make. One definition makes the call's REST endpoint, its tool,
 //! its words in the audit log, and what a grant is about.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{Schema, line};
@@ -65,7 +68,58 @@ pub struct CreditCost {
     pub paid_for: String,
 }
 
+/// A file of actions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalogue {
+    /// Schemas to which those of the actions refer.
+    definitions: Map<String, Value>,
+    actions: Vec<Value>,
+}
+
+/// The actions in a file, with definitions in the place of references to them.
+pub fn read_catalogue<T: DeserializeOwned>(file: &str) -> Result<Vec<T>, serde_json::Error> {
+    let Catalogue {
+        definitions,
+        actions,
+    } = serde_json::from_str(file)?;
+    let whole = |action| serde_json::from_value(with_definitions(action, &definitions)?);
+    actions.into_iter().map(whole).collect()
+}
+
+fn with_definitions(
+    value: Value,
+    definitions: &Map<String, Value>,
+) -> Result<Value, serde_json::Error> {
+    let inside = |it: Value| with_definitions(it, definitions);
+    match value {
+        Value::Object(fields) => {
+            let name = fields.get("$ref").and_then(Value::as_str);
+            let name = name.and_then(|it| it.strip_prefix("#/definitions/"));
+            if let Some(name) = name {
+                let definition = definitions.get(name).cloned();
+                let missing = || serde_json::Error::custom(format!("{name} is not defined"));
+                return inside(definition.ok_or_else(missing)?);
+            }
+            let fields = fields.into_iter().map(|(name, it)| Ok((name, inside(it)?)));
+            Ok(Value::Object(
+                fields.collect::<Result<_, serde_json::Error>>()?,
+            ))
+        }
+        Value::Array(list) => {
+            let list = list.into_iter().map(inside);
+            Ok(Value::Array(list.collect::<Result<_, _>>()?))
+        }
+        other => Ok(other),
+    }
+}
+
 impl Action {
+    /// Lets everything in the output be null, because an answer can always lack something.
+    pub fn widen_output(&mut self) {
+        self.output = std::mem::take(&mut self.output).nullable();
+    }
+
     pub fn group(&self) -> &str {
         let (group, _) = self.name.split_once('.').unwrap_or((&self.name, ""));
         group

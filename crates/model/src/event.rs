@@ -10,7 +10,7 @@ use utoipa::{
     openapi::schema::{ObjectBuilder, Schema, Type},
 };
 
-use crate::{Category, Counters, Coverage, Object, ProviderName};
+use crate::{Category, Counters, Coverage, Object, ProviderName, Time};
 
 /// utoipa treats a field of type `Object` as any JSON object.
 type ObjectName = Object;
@@ -19,6 +19,7 @@ pub const SYNC_COMPLETE: &str = "sync.complete";
 pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
+pub const APPROVAL_REQUESTED: &str = "approval.requested";
 /// `webhook.rs::reason_to_disable` decides when.
 pub const WEBHOOK_ENDPOINT_DISABLED: &str = "webhook_endpoint.disabled";
 /// Sent on request, to one endpoint only; it can't be subscribed to.
@@ -195,6 +196,44 @@ impl WebhookEndpointDisabled {
     }
 }
 
+/// An agent's call waits for somebody to approve it. What it asks for is sealed, and not told here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = approval_requested_event)]
+pub struct ApprovalRequested {
+    #[schema(schema_with = approval_requested)]
+    webhook_event_type: &'static str,
+    approval_id: String,
+    /// Such as `contacts.create`.
+    action: String,
+    /// Your own id for the customer.
+    customer_id: String,
+    provider_name: ProviderName,
+    /// The name of the agent's API key.
+    requested_by: String,
+    #[serde(with = "crate::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Time,
+}
+
+impl ApprovalRequested {
+    pub fn payload(
+        approval_id: &str,
+        (action, agent): (&str, &str),
+        (customer_id, provider_name): (&str, ProviderName),
+        expires_at: Time,
+    ) -> Value {
+        json!(Self {
+            webhook_event_type: APPROVAL_REQUESTED,
+            approval_id: approval_id.to_owned(),
+            action: action.to_owned(),
+            customer_id: customer_id.to_owned(),
+            provider_name,
+            requested_by: agent.to_owned(),
+            expires_at,
+        })
+    }
+}
+
 /// A test of an endpoint was requested.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_test_event)]
@@ -282,6 +321,10 @@ fn connection_created() -> Schema {
 
 fn connection_deleted() -> Schema {
     always(CONNECTION_DELETED)
+}
+
+fn approval_requested() -> Schema {
+    always(APPROVAL_REQUESTED)
 }
 
 fn webhook_endpoint_disabled() -> Schema {

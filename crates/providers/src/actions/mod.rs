@@ -5,14 +5,14 @@ mod template;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use syncline_model::{Action, Object, Records};
+use serde_json::{Value, json};
+use syncline_model::{Action, Object, Records, action::read_catalogue};
 
 pub(crate) use self::template::Rendered;
 use self::template::RequestTemplate;
 use crate::{
     error::{ErrorKind, FieldPath, ProviderError},
-    http::Response,
+    http::{Method, Response},
     json,
     session::Session,
 };
@@ -64,44 +64,13 @@ pub trait Actions: Send + Sync {
     ) -> Result<Acted, ProviderError>;
 }
 
-/// A provider's file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    /// Schemas to which those of the actions refer.
-    definitions: Map<String, Value>,
-    actions: Vec<Value>,
-}
-
 /// The actions in a provider's file. It is part of the program, and the tests read all of them.
 pub(crate) fn catalogue_in(file: &str) -> Vec<ProviderAction> {
-    let file: File = serde_json::from_str(file).expect("actions.json is JSON");
-    let actions = file.actions.into_iter().map(|action| {
-        let whole = with_definitions(action, &file.definitions);
-        let mut action: ProviderAction = serde_json::from_value(whole).expect("an action is whole");
-        action.action.output = std::mem::take(&mut action.action.output).nullable();
-        action
-    });
-    actions.collect()
-}
-
-/// Puts definitions in the place of references to them.
-fn with_definitions(value: Value, definitions: &Map<String, Value>) -> Value {
-    let inside = |it: Value| with_definitions(it, definitions);
-    match value {
-        Value::Object(fields) => {
-            let name = fields.get("$ref").and_then(Value::as_str);
-            let name = name.and_then(|it| it.strip_prefix("#/definitions/"));
-            if let Some(name) = name {
-                let definition = definitions.get(name).expect("the definition is there");
-                return inside(definition.clone());
-            }
-            let fields = fields.into_iter().map(|(name, it)| (name, inside(it)));
-            Value::Object(fields.collect())
-        }
-        Value::Array(list) => Value::Array(list.into_iter().map(inside).collect()),
-        other => other,
+    let mut all: Vec<ProviderAction> = read_catalogue(file).expect("actions.json is whole");
+    for it in &mut all {
+        it.action.widen_output();
     }
+    all
 }
 
 fn listed(answer: Value, key: &str) -> Value {
@@ -125,6 +94,12 @@ impl ProviderAction {
             error.field = Some(Box::new(FieldPath(wrong.field)));
             error
         })
+    }
+
+    /// The request's method and path, which rules look at.
+    pub fn request_line(&'static self, input: &Value) -> Result<(Method, String), ProviderError> {
+        let rendered = self.render(input)?;
+        Ok((rendered.method, rendered.path))
     }
 
     /// The answer to its request. `records` maps the JSON of records, where the tables have them.
