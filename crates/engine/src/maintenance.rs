@@ -21,7 +21,9 @@ const DELAY: Duration = Duration::from_millis(20);
 /// writer, and a server's disk, are mostly free for others.
 const DELAY_FOR_BATCH: u32 = 4;
 
-const ALL: [Expired; 12] = [
+const TWO_DAYS: Duration = Duration::from_hours(48);
+
+const ALL: [Expired; 15] = [
     Expired::Runs,
     Expired::Messages,
     Expired::AuditLog,
@@ -34,6 +36,9 @@ const ALL: [Expired; 12] = [
     Expired::Deliveries,
     Expired::Authorizations,
     Expired::ConsoleSessions,
+    Expired::Approvals,
+    Expired::AgentCredits,
+    Expired::RequestCounts,
 ];
 
 impl Engine {
@@ -60,7 +65,9 @@ impl Engine {
                 self.config.keep_runs
             }
             Expired::Messages => self.config.keep_messages,
-            Expired::AuditLog => self.config.keep_audit_log,
+            Expired::AuditLog | Expired::Approvals => self.config.keep_audit_log,
+            // A day of it is shown, and counts for agents' ceilings.
+            Expired::AgentCredits | Expired::RequestCounts => TWO_DAYS,
             Expired::Secrets
             | Expired::Answers
             | Expired::WriteLocks

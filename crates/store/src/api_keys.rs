@@ -8,7 +8,7 @@
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use subtle::ConstantTimeEq;
-use syncline_model::{ApiKey, Ids, Policy, Role, Time};
+use syncline_model::{ApiKey, Grants, Ids, Policy, Role, Time};
 
 use crate::{
     PageRequest, Store, StoreError, Tenant,
@@ -25,7 +25,7 @@ const PREFIX: usize = 16;
 macro_rules! key_columns {
     () => {
         "k.id AS key_id, k.application_id AS key_application_id, k.name AS key_name, k.key_hash,
-         k.role, k.policy, k.created_at AS key_created_at, k.expires_at, k.revoked_at,
+         k.role, k.policy, k.grants, k.created_at AS key_created_at, k.expires_at, k.revoked_at,
          k.last_used_at"
     };
 }
@@ -48,6 +48,7 @@ pub(crate) struct KeyRow {
     key_hash: String,
     role: String,
     policy: Option<Json<Policy>>,
+    grants: Option<Json<Grants>>,
     key_created_at: Timestamp,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
@@ -70,6 +71,7 @@ impl TryFrom<KeyRow> for ApiKey {
             name: row.key_name,
             role,
             policy: row.policy.map(|policy| policy.0),
+            grants: row.grants.map(|grants| grants.0),
             created_at: row.key_created_at.into(),
             expires_at: row.expires_at.map(Into::into),
             revoked_at: row.revoked_at.map(Into::into),
@@ -155,6 +157,7 @@ impl Store {
             key,
             role: Role::Admin,
             policy: None,
+            grants: None,
             expires_at: None,
         };
         self.tenant(application_id).insert_api_key(&new).await?;
@@ -184,6 +187,8 @@ pub struct NewApiKey<'a> {
     pub key: &'a str,
     pub role: Role,
     pub policy: Option<&'a Policy>,
+    /// For an agent.
+    pub grants: Option<&'a Grants>,
     pub expires_at: Option<Time>,
 }
 
@@ -199,8 +204,8 @@ impl Tenant {
     async fn insert_api_key(&self, new: &NewApiKey<'_>) -> Result<Option<String>, StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO api_keys
-                (application_id, id, name, key_hash, role, policy, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                (application_id, id, name, key_hash, role, policy, grants, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (key_hash) DO NOTHING",
         );
         let store = self.store();
@@ -212,6 +217,7 @@ impl Tenant {
             .bind(digest(new.key))
             .bind(new.role.as_str())
             .bind(new.policy.map(Json))
+            .bind(new.grants.map(Json))
             .bind(at(now))
             .bind(at(new.expires_at))
             .execute(c)

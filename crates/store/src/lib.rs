@@ -7,9 +7,11 @@
 //! rows that a tenant has found, are on the [`Store`].
 
 mod access_lost;
+mod agent_credits;
 mod api_keys;
 mod applications;
 mod apply_deletes;
+mod approvals;
 mod audit_log;
 mod authorizations;
 mod backup;
@@ -47,6 +49,7 @@ mod pooler;
 mod postgres;
 mod providers;
 mod records;
+mod request_counts;
 mod restored;
 mod retention;
 mod retry;
@@ -79,8 +82,10 @@ use syncline_model::{Clock, Containment, Ids, Time};
 use tokio::sync::Notify;
 
 pub use access_lost::Pause;
+pub use agent_credits::{CreditReservation, CreditsUsedUp};
 pub use api_keys::{NewApiKey, new_api_key};
 pub use applications::Application;
+pub use approvals::{Approval, ApprovalStatus, Asked, Decided, KeyName};
 pub use audit_log::{Actor, AuditEntry, AuditFilter, AuditRow};
 pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
@@ -105,6 +110,7 @@ pub use pages::{PageCommit, PageCommitted, Written};
 pub use pooler::{Pooler, PostgresFacts, examine_postgres};
 pub use providers::{ClientSecret, ConfiguredProvider, ProviderSettings};
 pub use records::{RecordQuery, Row, Search, Table};
+pub use request_counts::RequestCount;
 pub use restored::take_over;
 pub use retention::{Expired, PURGE_BATCH, PurgeBatch};
 pub use runs::{RunFilter, SyncRun, TimeBound};

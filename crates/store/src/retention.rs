@@ -15,6 +15,17 @@ use crate::{
 /// The maximum number of rows that a batch examines, and that it deletes per table.
 pub const PURGE_BATCH: i64 = 200;
 
+const APPROVALS: &str = "
+    DELETE FROM approvals WHERE id IN (
+        SELECT id FROM approvals WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+const AGENT_CREDITS: &str = "
+    DELETE FROM agent_credits WHERE id IN (
+        SELECT id FROM agent_credits WHERE reserved_at <= $1 ORDER BY reserved_at LIMIT $2)";
+const REQUEST_COUNTS: &str = "
+    DELETE FROM request_counts WHERE (account_id, hour, endpoint, sent_by) IN (
+        SELECT account_id, hour, endpoint, sent_by FROM request_counts
+        WHERE hour <= $1 ORDER BY hour LIMIT $2)";
+
 /// What is purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
@@ -42,6 +53,12 @@ pub enum Expired {
     Authorizations,
     /// Console sessions and sign-in links, by when they expired.
     ConsoleSessions,
+    /// Calls of agents that waited for approval, by when they expired.
+    Approvals,
+    /// What agents spent.
+    AgentCredits,
+    /// What callers requested of providers, by hour.
+    RequestCounts,
 }
 
 /// The result of a batch.
@@ -125,6 +142,9 @@ impl Store {
             Expired::Authorizations => self.purge_authorizations(before).await,
             Expired::ConsoleSessions => self.purge_console_sessions(before).await,
             Expired::Deliveries => self.purge_deliveries(after).await,
+            Expired::Approvals => self.purge_until(APPROVALS, before).await,
+            Expired::AgentCredits => self.purge_until(AGENT_CREDITS, before).await,
+            Expired::RequestCounts => self.purge_until(REQUEST_COUNTS, before).await,
         }
     }
 

@@ -16,7 +16,7 @@ pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
 use crate::{
-    Store, StoreError, authorizations, credentials, encryption, providers,
+    Store, StoreError, approvals, authorizations, credentials, encryption, providers,
     webhook_secrets::WEBHOOK_SECRET,
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct SealedColumn {
 
 /// Every column with secrets.
 pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[
+    approvals::INPUT,
+    approvals::RESULT,
     authorizations::VERIFIER,
     credentials::CREDENTIALS,
     providers::OAUTH_CLIENT_SECRET,
