@@ -2,6 +2,14 @@
 
 use crate::limits::Quota;
 
+/// Endpoints that have the same quotas in a plan. Each is still counted on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QuotaClass {
+    Ordinary,
+    /// Enrichment of one person or company.
+    Enrichment,
+}
+
 /// A price plan, which determines quotas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Plan {
@@ -16,15 +24,19 @@ pub enum Plan {
 }
 
 impl Plan {
-    /// The quota per action.
-    pub fn quota(self, plans: &PlanTable) -> Quota {
-        match self {
-            Self::Unlimited => Quota::UNLIMITED,
-            Self::Free => plans.free,
+    /// The quota of each action of a class.
+    pub(crate) fn quota(self, class: QuotaClass, plans: &PlanTable) -> Quota {
+        let ordinary = match self {
+            Self::Unlimited => return Quota::UNLIMITED,
+            Self::Custom(quota) => return quota,
+            Self::Free => return plans.free,
             Self::Basic => plans.basic,
             Self::Professional => plans.professional,
             Self::Organization => plans.organization,
-            Self::Custom(quota) => quota,
+        };
+        match class {
+            QuotaClass::Ordinary => ordinary,
+            QuotaClass::Enrichment => plans.paid_enrichment,
         }
     }
 }
@@ -32,13 +44,15 @@ impl Plan {
 /// The quotas of each plan, per action.
 ///
 /// Recorded headers show the free plan's numbers and 200, 400 and 2,000 for a paid one; the example
-/// of the usage statistics shows 200, 600 and 6,000. Apollo's own documentation is ambiguous.
+/// of the usage statistics shows 200, 600 and 6,000. Apollo's own documentation is ambiguous, except
+/// that all paid plans have the same quota for enrichment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTable {
     pub free: Quota,
     pub basic: Quota,
     pub professional: Quota,
     pub organization: Quota,
+    pub paid_enrichment: Quota,
 }
 
 impl PlanTable {
@@ -54,6 +68,10 @@ impl PlanTable {
         basic: Quota::new(200, 400, 2_000),
         professional: Quota::new(200, 400, 2_000),
         organization: Quota::new(200, 600, 6_000),
+        paid_enrichment: Quota {
+            per_minute: Some(1_000),
+            ..Quota::UNLIMITED
+        },
     };
 }
 

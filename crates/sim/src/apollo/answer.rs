@@ -52,7 +52,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
     let team = context.world.teams.get_mut(at);
     let team = team.ok_or_else(Refusal::bad_key)?;
     auth::authorize(team, request, route)?;
-    let quota = team.quota();
+    let quota = team.quota(route.class);
     let rejected_count = team.switches.rejected_calls_count;
     let taken = team.counters.take(route.action, quota, now, rejected_count);
     if let Err(exhausted) = taken {

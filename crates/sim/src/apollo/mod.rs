@@ -39,6 +39,7 @@ use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
 use crate::params::Params;
+use crate::plans::QuotaClass::{self, Enrichment};
 use crate::routing::id_in;
 use crate::world::Team;
 
@@ -94,8 +95,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
 
-    route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person),
-    route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization),
+    route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
+    route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];
@@ -112,6 +113,7 @@ pub(crate) struct Route {
     path: &'static str,
     pub(crate) action: &'static str,
     pub(crate) access: Access,
+    pub(crate) class: QuotaClass,
     pub(crate) handler: Handler,
 }
 
@@ -150,6 +152,7 @@ const fn route(
         path,
         action,
         access: Access::Scope,
+        class: QuotaClass::Ordinary,
         handler,
     }
 }
@@ -162,6 +165,11 @@ impl Route {
 
     const fn any_key(mut self) -> Self {
         self.access = Access::AnyKey;
+        self
+    }
+
+    const fn of(mut self, class: QuotaClass) -> Self {
+        self.class = class;
         self
     }
 }

@@ -8,13 +8,13 @@ use crate::json::Object;
 use crate::limits::Window;
 
 pub(crate) fn api_usage_stats(call: &mut Call<'_>) -> Result<Answer, Refusal> {
-    let quota = call.team.quota();
     let mut seen = BTreeSet::new();
     let mut o = Object::with_capacity(8192);
     for route in ROUTES.iter().filter(|route| seen.insert(route.action)) {
         let Some((controller, action)) = route.action.split_once('/') else {
             continue;
         };
+        let quota = call.team.quota(route.class);
         let mut windows = Object::new();
         for window in [Window::Day, Window::Hour, Window::Minute] {
             let consumed = call.team.counters.used(route.action, window, call.now);

@@ -62,7 +62,7 @@ use crate::grants::Grants;
 use crate::limits::{Counters, Quota};
 use crate::options::{KeyOptions, Options};
 use crate::outreach::Org;
-use crate::plans::Plan;
+use crate::plans::{Plan, QuotaClass};
 use crate::salesloft;
 use crate::switches::Switches;
 use crate::tokens::TokenOptions;
@@ -176,8 +176,8 @@ impl Team {
         self.plan
     }
 
-    pub(crate) fn quota(&self) -> Quota {
-        self.plan.quota(&self.switches.plans)
+    pub(crate) fn quota(&self, class: QuotaClass) -> Quota {
+        self.plan.quota(class, &self.switches.plans)
     }
 
     /// Sets the team's time, which never goes back; requests, and edits with a time, call this

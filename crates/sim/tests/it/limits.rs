@@ -166,3 +166,23 @@ fn usage_statistics_tell_what_is_used() {
         0
     );
 }
+
+#[test]
+fn paid_plans_have_more_room_for_enrichment_and_no_limit_by_the_hour() {
+    for (plan, expected) in [
+        (Plan::Free, [Some("50"), Some("200"), Some("600")]),
+        (Plan::Professional, [Some("1000"), Some(""), Some("")]),
+        (
+            Plan::Custom(Quota::new(7, 8, 9)),
+            [Some("7"), Some("8"), Some("9")],
+        ),
+    ] {
+        let mut options = Options::with_contacts(10);
+        options.teams[0].plan = plan;
+        let sim = Simulator::new(options);
+        let reply = post(&sim, "people/match", &json!({"email": "nobody@x.example"}));
+        let limits = ["minute", "hourly", "24-hour"];
+        let limits = limits.map(|window| reply.header(&format!("x-rate-limit-{window}")));
+        assert_eq!(limits, expected, "{plan:?}");
+    }
+}
