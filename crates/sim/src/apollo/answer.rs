@@ -35,7 +35,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
         headers.extend(more);
         return Err(refusal);
     }
-    let (route, id) = found.ok_or_else(Refusal::no_such_route)?;
+    let (route, id) = found.ok_or_else(Refusal::not_found)?;
     if params.unreadable {
         return Err(Refusal::json(
             400,

@@ -142,11 +142,15 @@ fn token_of<'t>(team: &'t Team, request: &SimRequest) -> Option<&'t grants::Acce
     team.grants.access(request.bearer()?)
 }
 
-/// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating a task.
+/// An action as refusals name it: `api/v1/contacts/search`, but `api/v1/tasks` for creating a task, and
+/// `deals/api/v1/opportunities/search`.
 fn named(action: &str) -> String {
     let action = action
         .strip_suffix("/create")
         .filter(|rest| *rest == "tasks")
         .unwrap_or(action);
+    if action.starts_with("opportunities/") || action.starts_with("opportunity_stages/") {
+        return format!("deals/api/v1/{action}");
+    }
     format!("api/v1/{action}")
 }

@@ -47,6 +47,14 @@ pub(crate) fn account_stages(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     Ok(listed("account_stages", &stages))
 }
 
+pub(crate) fn opportunity_stages(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let team = &call.team;
+    let of = (team.id.as_str(), team.deal_pipeline_id.as_str());
+    let stages = team.deal_stages.iter().enumerate();
+    let stages: Vec<String> = stages.map(|(n, stage)| stage.render(of, n)).collect();
+    Ok(listed("opportunity_stages", &stages))
+}
+
 pub(crate) fn typed_custom_fields(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let fields: Vec<String> = call.team.fields.iter().map(Field::json).collect();
     Ok(listed("typed_custom_fields", &fields))

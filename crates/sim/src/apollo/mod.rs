@@ -19,6 +19,7 @@ mod enrichment;
 mod enrolment;
 mod mishap;
 mod oauth;
+mod opportunities;
 mod options;
 mod page;
 mod refusal;
@@ -85,6 +86,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::GET,    "labels",                                      "labels/index",                                 catalogues::labels),
     route(Method::GET,    "contact_stages",                              "contact_stages/index",                         catalogues::contact_stages),
     route(Method::GET,    "account_stages",                              "account_stages/index",                         catalogues::account_stages),
+    route(Method::GET,    "opportunity_stages",                          "opportunity_stages/index",                     catalogues::opportunity_stages),
     route(Method::GET,    "typed_custom_fields",                         "typed_custom_fields/index",                    catalogues::typed_custom_fields),
 
     route(Method::POST,   "tasks/search",                                "tasks/search",                                 tasks::search),
@@ -94,6 +96,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::PATCH,  "tasks/{id}",                                  "tasks/update",                                 tasks::update),
     route(Method::POST,   "tasks/{id}/complete",                         "tasks/complete",                               tasks::complete),
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
+
+    route(Method::GET,    "opportunities/search",                        "opportunities/search",                         opportunities::search),
+    route(Method::GET,    "opportunities/{id}",                          "opportunities/show",                           opportunities::show),
 
     route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),

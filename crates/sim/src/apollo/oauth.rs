@@ -43,6 +43,9 @@ const SCOPES: &[(&str, &str)] = &[
     ),
     ("emailer_campaigns/search", "emailer_campaigns_search"),
     ("labels/index", "tags_list"),
+    ("opportunities/search", "opportunities_list"),
+    ("opportunities/show", "opportunity_read"),
+    ("opportunity_stages/index", "opportunity_stages_list"),
     ("tasks/create", "tasks_create"),
     ("tasks/search", "tasks_list"),
     ("typed_custom_fields/index", "custom_fields_list"),
@@ -81,7 +84,7 @@ pub(super) fn answer(context: &mut RequestContext<'_>) -> SimReply {
             }
         },
         None => {
-            let refusal = Refusal::no_such_route();
+            let refusal = Refusal::not_found();
             let body = Bytes::from(refusal.body);
             reply(context, refusal.status, refusal.content_type, body)
         }

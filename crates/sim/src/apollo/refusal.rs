@@ -100,7 +100,8 @@ impl Refusal {
         Self::coded(401, "Invalid access token.", "INVALID_ACCESS_TOKEN")
     }
 
-    pub(crate) fn no_such_route() -> Self {
+    /// There is no such endpoint, or no such deal.
+    pub(crate) fn not_found() -> Self {
         Self::json(404, r#"{"status":404,"error":"Not Found"}"#.to_owned())
     }
 

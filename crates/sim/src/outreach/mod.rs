@@ -173,6 +173,8 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     template: |template| render_default::<templates::Templates>(template),
     mailbox: |mailbox| render_default::<mailboxes::Mailboxes>(mailbox),
     task: |task| render_default::<tasks::Tasks>(task),
+    // Deals are not simulated.
+    deal: |_| "{}".to_owned(),
 };
 
 fn render_default<R: Resource>(row: R::Row<'_>) -> String {

@@ -140,6 +140,8 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     // There are no mailboxes.
     mailbox: |_| "{}".to_owned(),
     task: |task| render(task),
+    // Deals are not simulated.
+    deal: |_| "{}".to_owned(),
 };
 
 /// An endpoint.

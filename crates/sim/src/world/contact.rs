@@ -234,7 +234,7 @@ impl Row for Contact {
             Order::LastActivity => self
                 .last_activity
                 .map_or(i64::MIN, |at| at.timestamp_millis()),
-            Order::Unspecified | Order::Due | Order::Priority => self.shuffle,
+            _ => self.shuffle,
         }
     }
 }

@@ -289,10 +289,11 @@ impl Team {
             self.contacts
                 .edit_in_place(&contact, |contact| contact.account = Some(brief.clone()));
         }
+        self.show_on_deals(&id, Some(&brief));
         true
     }
 
-    /// The account disappears from searches and its contacts lose it, at the team's latest time.
+    /// The account disappears from searches and its contacts and deals lose it, at the team's latest time.
     pub fn delete_account(&mut self, id: &str) -> Result<(), EditError> {
         self.live_account(id)?;
         self.accounts.edit(id, |account| account.deleted = true);
@@ -302,10 +303,11 @@ impl Team {
                 contact.account = None;
             });
         }
+        self.show_on_deals(id, None);
         Ok(())
     }
 
-    /// Restores a deleted account, without its former contacts.
+    /// Restores a deleted account, without its former contacts and deals.
     pub fn undelete_account(&mut self, now: DateTime<Utc>, id: &str) -> Result<(), EditError> {
         self.tick(now);
         if self.live_account(id).is_ok() {

@@ -33,4 +33,10 @@ impl Team {
         self.accounts.set_hidden(id, false);
         Ok(())
     }
+
+    pub fn hide_deal(&mut self, id: &str) -> Result<(), EditError> {
+        self.live_deal(id)?;
+        self.deals.set_hidden(id, true);
+        Ok(())
+    }
 }

@@ -9,9 +9,11 @@ mod census;
 pub(crate) mod company;
 pub(crate) mod contact;
 mod contact_fields;
+pub(crate) mod deal;
 pub(crate) mod dice;
 mod edits;
 mod edits_contacts;
+mod edits_deals;
 mod edits_hiding;
 mod edits_random;
 mod edits_removal;
@@ -20,6 +22,7 @@ mod edits_steps;
 mod edits_tokens;
 mod generate;
 pub(crate) mod mailbox;
+pub(crate) mod money;
 #[rustfmt::skip]
 mod names;
 pub(crate) mod location;
@@ -34,6 +37,7 @@ mod truth;
 pub(crate) mod user;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -49,6 +53,7 @@ use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
 use self::company::Credits;
 use self::contact::{Contact, State};
+use self::deal::{Deal, DealStage};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
 use self::sequence::Sequence;
@@ -80,10 +85,13 @@ pub struct Team {
     pub(crate) templates: Table<Template>,
     pub(crate) mailboxes: Table<Mailbox>,
     pub(crate) tasks: Table<Task>,
+    pub(crate) deals: Table<Deal>,
     /// Values of the wrong type in sequence states, by their ids.
     pub(crate) state_shapes: HashMap<String, Shape>,
     pub(crate) contact_stages: Vec<Stage>,
     pub(crate) account_stages: Vec<Stage>,
+    pub(crate) deal_stages: Vec<Arc<DealStage>>,
+    pub(crate) deal_pipeline_id: String,
     pub(crate) labels: Vec<Label>,
     pub(crate) fields: Vec<Field>,
     pub(crate) keys: Vec<KeyOptions>,
@@ -115,6 +123,7 @@ pub(crate) struct RowRenderers {
     pub(crate) template: RenderRow<Template>,
     pub(crate) mailbox: RenderRow<Mailbox>,
     pub(crate) task: RenderRow<Task>,
+    pub(crate) deal: RenderRow<Deal>,
 }
 
 /// All workspaces.
@@ -191,6 +200,7 @@ impl Team {
         self.templates.tick(now);
         self.mailboxes.tick(now);
         self.tasks.tick(now);
+        self.deals.tick(now);
     }
 
     /// The latest time that was set.

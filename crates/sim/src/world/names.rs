@@ -1,6 +1,8 @@
 //! Word lists for the generated data. Every person, company and domain is invented; domains end in
 //! `.example`, which is reserved and doesn't resolve.
 
+use super::deal::Outcome;
+
 pub(crate) const FIRST: &[&str] = &[
     "Adrian", "Aisha", "Alicia", "Amara", "Anders", "Anita", "Beatriz", "Bianca", "Callum", "Carmen", "Cedric", "Chloe",
     "Dario", "Deepa", "Dmitri", "Elena", "Elif", "Emeka", "Esther", "Farah", "Felix", "Fiona", "Gabriel", "Grace", "Hana",
@@ -95,6 +97,22 @@ pub(crate) const CONTACT_STAGE: &[(&str, Option<&str>)] = &[
     ("Do Not Contact", Some("failed")),
     ("Bad Data", None),
     ("Changed Job", None),
+];
+
+/// Name, forecast, probability in percent and outcome of a new workspace's stages of deals.
+pub(crate) const DEAL_STAGE: &[(&str, &str, i64, Outcome)] = &[
+    ("Qualify", "Pipeline", 10, Outcome::Open),
+    ("Meet & Present", "Pipeline", 25, Outcome::Open),
+    ("Propose", "Pipeline", 50, Outcome::Open),
+    ("Negotiate", "Pipeline", 75, Outcome::Open),
+    ("Closed Won", "Closed", 100, Outcome::Won),
+    ("Closed Lost", "Omitted", 0, Outcome::Lost),
+];
+
+/// What deals are about.
+pub(crate) const DEAL: &[&str] = &[
+    "pilot", "renewal", "expansion to the second plant", "annual licence", "roll-out", "new seats", "migration",
+    "framework agreement", "support contract",
 ];
 
 pub(crate) const ACCOUNT_STAGE: &[(&str, Option<&str>)] = &[

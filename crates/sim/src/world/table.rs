@@ -26,6 +26,9 @@ pub(crate) enum Order {
     LastActivity,
     Due,
     Priority,
+    Amount,
+    Closed,
+    Won,
 }
 
 /// The properties of rows that a table needs.

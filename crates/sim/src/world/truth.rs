@@ -55,6 +55,11 @@ impl Team {
         values(&self.sequences)
     }
 
+    /// Every deal, as lists show them.
+    pub fn deals(&self) -> Vec<Value> {
+        values(&self.deals)
+    }
+
     pub fn mailboxes(&self) -> Vec<Value> {
         values(&self.mailboxes)
     }
@@ -99,6 +104,10 @@ impl Team {
 
     pub fn user_ids(&self) -> Vec<String> {
         ids(&self.users)
+    }
+
+    pub fn deal_ids(&self) -> Vec<String> {
+        ids(&self.deals)
     }
 
     pub fn mailbox_ids(&self) -> Vec<String> {

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 mod catalogue;
 pub(crate) mod contact;
+pub(crate) mod deal;
 mod mailbox;
 mod sequence;
 mod task;
@@ -25,4 +26,5 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     template: Template::render,
     mailbox: Mailbox::render,
     task: Task::render,
+    deal: |deal| deal.render(deal::View::Search),
 };

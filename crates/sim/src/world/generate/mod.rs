@@ -3,6 +3,7 @@
 mod accounts;
 mod catalogues;
 mod contacts;
+mod deals;
 mod people;
 mod sequences;
 mod tasks;
@@ -15,6 +16,7 @@ use super::Team;
 use super::company::Credits;
 use super::dice::Dice;
 use super::table::Table;
+use crate::dialect::Dialect;
 use crate::grants::Grants;
 use crate::limits::Counters;
 use crate::options::{Options, TeamOptions};
@@ -40,9 +42,12 @@ impl Team {
             templates: Table::new(renderers.template),
             mailboxes: Table::new(renderers.mailbox),
             tasks: Table::new(renderers.task),
+            deals: Table::new(renderers.deal),
             state_shapes: HashMap::new(),
             contact_stages: Vec::new(),
             account_stages: Vec::new(),
+            deal_stages: Vec::new(),
+            deal_pipeline_id: String::new(),
             labels: Vec::new(),
             fields: Vec::new(),
             keys: team.keys.clone(),
@@ -77,6 +82,9 @@ impl Team {
         made.add_generated_contacts(team.contacts, start, options.epoch);
         for _ in 0..team.contacts / 20 {
             made.add_generated_task(start, options.epoch);
+        }
+        if options.dialect == Dialect::Apollo {
+            made.add_generated_deals(seed, start, options.epoch);
         }
         let lag = options.dialect.lag(options);
         made.contacts.set_lag(lag);
