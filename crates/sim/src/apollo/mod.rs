@@ -98,7 +98,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::POST,   "tasks/{id}/skip",                             "tasks/skip",                                   tasks::skip),
 
     route(Method::GET,    "opportunities/search",                        "opportunities/search",                         opportunities::search),
+    route(Method::POST,   "opportunities",                               "opportunities/create",                         opportunities::create),
     route(Method::GET,    "opportunities/{id}",                          "opportunities/show",                           opportunities::show),
+    route(Method::PATCH,  "opportunities/{id}",                          "opportunities/update",                         opportunities::update),
 
     route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),

@@ -4,6 +4,7 @@ use super::Call;
 use super::page::{around, cut};
 use super::refusal::{Answer, Refusal};
 use super::render::deal::View;
+use crate::world::EditError;
 use crate::world::table::Order;
 
 const SORT_FIELDS: &[(&str, Order)] = &[
@@ -49,9 +50,37 @@ pub(crate) fn show(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
 }
 
+pub(crate) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    if call.params.text("name").is_none() {
+        return Err(Refusal::invalid("Name is required"));
+    }
+    let created = call.team.create_deal(call.now, &call.params.fields());
+    let id = created.map_err(|error| refused(&error))?;
+    shown(call, &id, View::Created).ok_or_else(missing)
+}
+
+pub(crate) fn update(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let fields = call.params.fields();
+    let updated = call.team.update_deal(call.now, call.id, &fields);
+    updated.map_err(|error| refused(&error))?;
+    shown(call, call.id, View::Updated).ok_or_else(missing)
+}
+
 fn shown(call: &Call<'_>, id: &str, view: View) -> Option<Answer> {
     let deal = call.team.live_deal(id).ok()?.render(view);
     Some(Answer::one(format!(r#"{{"opportunity":{deal}}}"#)))
+}
+
+fn refused(error: &EditError) -> Refusal {
+    match error {
+        EditError::InvalidId(id) => Refusal::invalid_id(id),
+        EditError::NoSuchRecord | EditError::Deleted => missing(),
+    }
+}
+
+/// What a write of a deal that isn't there is told. A read is answered 404.
+fn missing() -> Refusal {
+    Refusal::invalid("Opportunity does not exist.")
 }
 
 /// Whether it looks like an id, though there may be no record with it.

@@ -134,7 +134,7 @@ impl Team {
 }
 
 /// Empty text clears a field, as `null` does.
-fn text(value: &Value) -> Option<String> {
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -142,7 +142,10 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn checked(value: &Value, known: impl Fn(&str) -> bool) -> Result<Option<String>, EditError> {
+pub(super) fn checked(
+    value: &Value,
+    known: impl Fn(&str) -> bool,
+) -> Result<Option<String>, EditError> {
     match text(value) {
         Some(id) if known(&id) => Ok(Some(id)),
         Some(id) => Err(EditError::InvalidId(id)),
@@ -151,7 +154,7 @@ fn checked(value: &Value, known: impl Fn(&str) -> bool) -> Result<Option<String>
 }
 
 /// Changes only the given fields; an empty value removes the field.
-fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
+pub(super) fn merge(fields: &mut BTreeMap<String, Value>, changes: &Value) {
     for (id, value) in changes.as_object().into_iter().flatten() {
         if value.is_null() || value.as_str() == Some("") {
             fields.remove(id);

@@ -357,7 +357,7 @@ impl Team {
 }
 
 /// The members of a JSON object; of other values, none.
-fn as_map(fields: &Value) -> &Map<String, Value> {
+pub(super) fn as_map(fields: &Value) -> &Map<String, Value> {
     static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
     fields.as_object().unwrap_or(&NONE)
 }

@@ -12,6 +12,19 @@ impl Money {
         Self { cents }
     }
 
+    /// Reads digits with or without a decimal point; further decimals than two are dropped. Anything
+    /// else, such as a currency symbol or a comma, makes the amount unreadable.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = |digits: &str| digits.chars().all(|c| c.is_ascii_digit());
+        if !is_number(whole) || !is_number(decimals) {
+            return None;
+        }
+        let decimals: String = decimals.chars().chain("00".chars()).take(2).collect();
+        let whole = whole.parse::<i64>().ok()?.checked_mul(100)?;
+        Some(Self::of_cents(whole.checked_add(decimals.parse().ok()?)?))
+    }
+
     pub(crate) const fn cents(self) -> i64 {
         self.cents
     }

@@ -12,6 +12,8 @@ use crate::world::money::Money;
 pub(crate) enum View {
     Search,
     Show,
+    Created,
+    Updated,
 }
 
 impl Deal {
@@ -31,7 +33,7 @@ impl Deal {
         o.number("forecasted_revenue", self.forecast())
             // Unlike every other time of a deal.
             .zulu("last_activity_date", self.last_activity)
-            .text("existence_level", "full")
+            .text("existence_level", existence_level(view))
             .raw("typed_custom_fields", &fields_json(&self.custom_fields))
             .splice(concat!(
                 r#""opportunity_contact_roles":[],"#,
@@ -74,11 +76,14 @@ impl Deal {
             .splice(r#""exchange_rate_code":"USD","exchange_rate_value":1.0"#);
     }
 
+    /// The account is shown where deals are read, not where they are written.
     fn render_relations(&self, o: &mut Object, view: View) {
         if view == View::Show {
             o.number("num_contacts", 0);
         }
-        if let Some(account) = &self.account {
+        if let Some(account) = &self.account
+            && matches!(view, View::Search | View::Show)
+        {
             o.raw("account", &account.embedded());
         }
     }
@@ -88,6 +93,13 @@ impl Deal {
         let probability = self.stage.as_ref().map_or(0, |stage| stage.probability);
         let amount = self.amount.unwrap_or(Money::of_cents(0));
         amount.percent(probability)
+    }
+}
+
+fn existence_level(view: View) -> &'static str {
+    match view {
+        View::Created => "none",
+        View::Search | View::Show | View::Updated => "full",
     }
 }
 
