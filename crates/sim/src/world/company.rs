@@ -1,12 +1,10 @@
-//! Apollo's own data about people and companies, which enrichment sells: here, the team's contacts
-//! and accounts.
+//! Companies as Apollo's database knows them, which enrichment sells: here, the team's accounts.
 
 use sha2::{Digest as _, Sha256};
 
 use super::Team;
 use super::account::Account;
 use super::contact::Contact;
-use crate::json::Object;
 
 /// The credits of a plan, unless [`Team::set_credits`] changes them.
 const USUAL_CREDITS: u64 = 100;
@@ -39,20 +37,20 @@ impl Default for Credits {
 }
 
 /// A company in the database.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Company {
     pub(crate) id: String,
-    name: String,
-    domain: Option<String>,
+    pub(crate) name: String,
+    pub(crate) domain: Option<String>,
     /// Missing for a company of which only the name is known.
-    figures: Option<Figures>,
+    pub(crate) figures: Option<Figures>,
 }
 
-#[derive(Debug)]
-struct Figures {
-    industry: &'static str,
-    employees: u64,
-    revenue: u64,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) industry: &'static str,
+    pub(crate) employees: u64,
+    pub(crate) revenue: u64,
 }
 
 impl Team {
@@ -69,13 +67,6 @@ impl Team {
     pub(crate) fn use_credit(&mut self) {
         self.credits.left = self.credits.left.saturating_sub(1);
         self.credits.used += 1;
-    }
-
-    /// The person with that address, as the team knows them: the oldest contact, if there are
-    /// several.
-    pub(crate) fn person_with(&self, email: &str) -> Option<&Contact> {
-        let mut contacts = self.contacts.listed();
-        contacts.find(|contact| contact.has_email(email))
     }
 
     /// The company where a person works: their account, or the account with their address's domain,
@@ -125,39 +116,6 @@ impl Company {
             domain,
         }
     }
-
-    pub(crate) fn render(&self) -> String {
-        let website = self.domain.as_deref();
-        let website = website.map(|domain| format!("http://www.{domain}"));
-        let mut o = Object::with_capacity(1024);
-        o.text("id", &self.id)
-            .text("name", &self.name)
-            .maybe("website_url", website.as_deref())
-            .splice(concat!(
-                r#""blog_url":null,"angellist_url":null,"linkedin_url":null,"twitter_url":null,"#,
-                r#""facebook_url":null,"primary_phone":{},"languages":[],"alexa_ranking":null,"phone":null,"#,
-                r#""linkedin_uid":null,"founded_year":null,"publicly_traded_symbol":null,"#,
-                r#""publicly_traded_exchange":null,"logo_url":null,"crunchbase_url":null"#
-            ))
-            .maybe("primary_domain", self.domain.as_deref());
-        match &self.figures {
-            Some(figures) => o
-                .text("industry", figures.industry)
-                .splice(r#""keywords":[]"#)
-                .number("estimated_num_employees", figures.employees)
-                .texts("industries", &[figures.industry])
-                .text("annual_revenue_printed", &figures.printed_revenue())
-                .number("annual_revenue", figures.revenue),
-            None => o.splice(concat!(
-                r#""industry":null,"keywords":[],"estimated_num_employees":null,"industries":[],"#,
-                r#""annual_revenue_printed":null,"annual_revenue":null"#
-            )),
-        };
-        o.splice(
-            r#""retail_location_count":0,"owned_by_organization_id":null,"short_description":null"#,
-        );
-        o.finish()
-    }
 }
 
 impl Figures {
@@ -176,7 +134,7 @@ impl Figures {
     }
 
     /// In millions, in the usual notation.
-    fn printed_revenue(&self) -> String {
+    pub(crate) fn printed_revenue(&self) -> String {
         let (whole, tenth) = (self.revenue / 1_000_000, self.revenue % 1_000_000 / 100_000);
         match tenth {
             0 => format!("{whole}M"),

@@ -209,7 +209,7 @@ impl ContactBrief {
     }
 }
 
-fn joined(first_name: Option<&str>, last_name: Option<&str>) -> String {
+pub(super) fn joined(first_name: Option<&str>, last_name: Option<&str>) -> String {
     let parts: Vec<&str> = [first_name, last_name].into_iter().flatten().collect();
     parts.join(" ")
 }

@@ -26,6 +26,7 @@ pub(crate) mod money;
 #[rustfmt::skip]
 mod names;
 pub(crate) mod location;
+pub(crate) mod person;
 pub(crate) mod sequence;
 mod shape;
 mod sorted;

@@ -2,9 +2,11 @@
 
 pub(crate) mod account;
 mod catalogue;
+mod company;
 pub(crate) mod contact;
 pub(crate) mod deal;
 mod mailbox;
+mod person;
 mod sequence;
 mod task;
 mod user;
