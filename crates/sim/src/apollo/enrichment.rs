@@ -3,24 +3,22 @@
 use super::Call;
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
+use crate::world::clues::Clues;
 
 /// Larger than a double can hold exactly, like Apollo's ids.
 const REQUEST_ID: &str = "-5625285838247958000";
 
-/// Finds people by e-mail address; Apollo's other criteria are ignored.
 pub(crate) fn match_person(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if call.team.credits() == 0 {
         return Err(Refusal::no_credits());
     }
-    let email = call.params.text("email");
-    let found = email.as_deref();
-    let found = found.and_then(|email| call.team.person_with(email));
-    let rendered = if let Some(person) = found {
+    let clues = Clues::read(&call.params.fields());
+    let rendered = if let Some(person) = call.team.find_person(&clues) {
         call.team.use_credit();
         person.render()
     } else {
         let id = call.team.mint(call.now);
-        stranger(&id, email.as_deref())
+        stranger(&id, clues.email.as_deref())
     };
     let mut o = Object::with_capacity(2048);
     o.raw("person", &rendered).raw("request_id", REQUEST_ID);

@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod catalogue;
 mod census;
+pub(crate) mod clues;
 pub(crate) mod company;
 pub(crate) mod contact;
 mod contact_fields;

@@ -1,6 +1,7 @@
 //! A person as Apollo's database knows them.
 
 use super::Team;
+use super::clues::{Clues, Traits};
 use super::company::Company;
 use super::contact::{Contact, joined};
 use super::location::Location;
@@ -27,7 +28,7 @@ impl Person {
         joined(self.first_name.as_deref(), self.last_name.as_deref())
     }
 
-    fn of(contact: &Contact, email: &str, company: Option<Company>) -> Self {
+    fn of(contact: &Contact, email: Option<&str>, company: Option<Company>) -> Self {
         Self {
             id: contact.person_id.as_ref().unwrap_or(&contact.id).clone(),
             first_name: contact.first_name.clone(),
@@ -35,7 +36,7 @@ impl Person {
             title: contact.title.clone(),
             headline: contact.headline.clone(),
             linkedin_url: contact.linkedin_url.clone(),
-            email: Some(email.to_owned()),
+            email: email.map(str::to_owned),
             email_status: contact.email_status,
             location: contact.location.clone(),
             company,
@@ -45,11 +46,15 @@ impl Person {
 }
 
 impl Team {
-    /// The person with that address, as the team knows them: the oldest contact, if there are
+    /// The person whom the clues fit, as the team knows them: the oldest contact, if there are
     /// several.
-    pub(crate) fn person_with(&self, email: &str) -> Option<Person> {
+    pub(crate) fn find_person(&self, clues: &Clues) -> Option<Person> {
         let mut contacts = self.contacts.listed();
-        let contact = contacts.find(|contact| contact.has_email(email))?;
+        let contact = contacts.find(|contact| clues.fit(&Traits::of(contact)))?;
+        let asked = clues.email.as_deref();
+        // Asked for by an address, they are told of with that one.
+        let asked = asked.filter(|email| contact.has_email(email));
+        let email = asked.or(contact.email());
         Some(Person::of(contact, email, self.employer_of(contact)))
     }
 }
