@@ -8,6 +8,8 @@ pub(crate) enum QuotaClass {
     Ordinary,
     /// Enrichment of one person or company.
     Enrichment,
+    /// Searches of Apollo's own people and companies.
+    Database,
 }
 
 /// A price plan, which determines quotas.
@@ -37,6 +39,7 @@ impl Plan {
         match class {
             QuotaClass::Ordinary => ordinary,
             QuotaClass::Enrichment => plans.paid_enrichment,
+            QuotaClass::Database => plans.paid_database,
         }
     }
 }
@@ -45,7 +48,7 @@ impl Plan {
 ///
 /// Recorded headers show the free plan's numbers and 200, 400 and 2,000 for a paid one; the example
 /// of the usage statistics shows 200, 600 and 6,000. Apollo's own documentation is ambiguous, except
-/// that all paid plans have the same quota for enrichment.
+/// that all paid plans have the same quotas for enrichment and for its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTable {
     pub free: Quota,
@@ -53,6 +56,7 @@ pub struct PlanTable {
     pub professional: Quota,
     pub organization: Quota,
     pub paid_enrichment: Quota,
+    pub paid_database: Quota,
 }
 
 impl PlanTable {
@@ -72,6 +76,7 @@ impl PlanTable {
             per_minute: Some(1_000),
             ..Quota::UNLIMITED
         },
+        paid_database: Quota::new(200, 6_000, 50_000),
     };
 }
 

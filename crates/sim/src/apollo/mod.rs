@@ -9,6 +9,7 @@ mod accounts;
 mod answer;
 mod auth;
 mod catalogues;
+mod company_filter;
 mod contacts;
 mod contacts_write;
 mod distortion;
@@ -18,6 +19,7 @@ mod emailer_steps;
 mod enrichment;
 mod enrolment;
 mod mishap;
+mod mixed_people;
 mod oauth;
 mod opportunities;
 mod options;
@@ -40,7 +42,7 @@ use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
 use crate::params::Params;
-use crate::plans::QuotaClass::{self, Enrichment};
+use crate::plans::QuotaClass::{self, Database, Enrichment};
 use crate::routing::id_in;
 use crate::world::Team;
 
@@ -103,6 +105,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::PATCH,  "opportunities/{id}",                          "opportunities/update",                         opportunities::update),
 
     route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
+    route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),

@@ -100,6 +100,8 @@ impl Call<'_> {
 pub(crate) struct Page {
     pub(crate) rows: Vec<Bytes>,
     pub(crate) pagination: String,
+    /// The number of records that the search finds, as JSON; empty if a fault leaves it out.
+    pub(crate) entries: String,
 }
 
 /// Cuts the page out of `positions`, which ascend.
@@ -124,6 +126,7 @@ pub(crate) fn cut<T: Row>(
     Page {
         rows,
         pagination: pagination(ask, &totals),
+        entries: totals.0,
     }
 }
 

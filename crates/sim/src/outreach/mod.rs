@@ -173,8 +173,10 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     template: |template| render_default::<templates::Templates>(template),
     mailbox: |mailbox| render_default::<mailboxes::Mailboxes>(mailbox),
     task: |task| render_default::<tasks::Tasks>(task),
-    // Deals are not simulated.
+    // There are no deals, and there is no database.
     deal: |_| "{}".to_owned(),
+    person: |_| "{}".to_owned(),
+    company: |_| "{}".to_owned(),
 };
 
 fn render_default<R: Resource>(row: R::Row<'_>) -> String {

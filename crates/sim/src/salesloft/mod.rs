@@ -140,8 +140,10 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     // There are no mailboxes.
     mailbox: |_| "{}".to_owned(),
     task: |task| render(task),
-    // Deals are not simulated.
+    // There are no deals, and there is no database.
     deal: |_| "{}".to_owned(),
+    person: |_| "{}".to_owned(),
+    company: |_| "{}".to_owned(),
 };
 
 /// An endpoint.

@@ -22,6 +22,8 @@ pub(super) struct Traits<'a> {
     pub(super) linkedin_url: Option<&'a str>,
     pub(super) names: [Option<&'a str>; 2],
     pub(super) company: Option<&'a str>,
+    /// The employer's; otherwise those of the addresses count.
+    pub(super) domain: Option<&'a str>,
     pub(super) addresses: Vec<&'a str>,
 }
 
@@ -63,7 +65,8 @@ impl Clues {
 
     fn employer_fits(&self, person: &Traits<'_>) -> bool {
         let addresses = person.addresses.iter();
-        let mut domains = addresses.filter_map(|address| Some(address.split_once('@')?.1));
+        let domains = addresses.filter_map(|address| Some(address.split_once('@')?.1));
+        let mut domains = domains.chain(person.domain);
         same(self.company.as_deref(), person.company)
             || domains.any(|domain| same(self.domain.as_deref(), Some(domain)))
     }
@@ -77,6 +80,7 @@ impl<'a> Traits<'a> {
             linkedin_url: contact.linkedin_url.as_deref(),
             names: [contact.first_name.as_deref(), contact.last_name.as_deref()],
             company: contact.organization_name.as_deref(),
+            domain: None,
             addresses: emails.map(|email| email.address.as_str()).collect(),
         }
     }

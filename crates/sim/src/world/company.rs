@@ -1,10 +1,14 @@
-//! Companies as Apollo's database knows them, which enrichment sells: here, the team's accounts.
+//! Companies as Apollo's database knows them, which enrichment sells: here, the team's accounts and
+//! those of a database.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::Team;
 use super::account::Account;
 use super::contact::Contact;
+use super::location::Location;
+use super::table::{Order, Row};
 
 /// The credits of a plan, unless [`Team::set_credits`] changes them.
 const USUAL_CREDITS: u64 = 100;
@@ -44,6 +48,8 @@ pub(crate) struct Company {
     pub(crate) domain: Option<String>,
     /// Missing for a company of which only the name is known.
     pub(crate) figures: Option<Figures>,
+    pub(crate) location: Option<Location>,
+    pub(crate) phone: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,33 +94,64 @@ impl Team {
                 name,
                 domain,
                 figures: None,
+                location: None,
+                phone: None,
             })
         })
     }
 
     /// The company with that domain; several accounts can have it.
     pub(crate) fn company_at(&self, domain: &str) -> Option<Company> {
+        let at_domain = |known: Option<&str>| {
+            let known = known.unwrap_or_default();
+            known.eq_ignore_ascii_case(domain)
+        };
         let mut accounts = self.accounts.listed();
-        let account = accounts.find(|account| {
-            let known = account.domain.as_deref();
-            known.is_some_and(|known| known.eq_ignore_ascii_case(domain))
-        })?;
-        Some(Company::of(account))
+        let account = accounts.find(|account| at_domain(account.domain.as_deref()));
+        let mut others = self.companies.listed();
+        account.map(Company::of).or_else(|| {
+            let other = others.find(|company| at_domain(company.domain.as_deref()));
+            other.cloned()
+        })
     }
 }
 
 impl Company {
     fn of(account: &Account) -> Self {
         let domain = account.domain.as_deref().map(str::to_lowercase);
+        let id = account.organization_id.as_ref().unwrap_or(&account.id);
+        Self::with_figures(id.clone(), account.name.clone(), domain)
+    }
+
+    /// A company with invented figures.
+    pub(super) fn with_figures(id: String, name: String, domain: Option<String>) -> Self {
         Self {
-            id: account
-                .organization_id
-                .clone()
-                .unwrap_or(account.id.clone()),
-            name: account.name.clone(),
-            figures: Some(Figures::invent(domain.as_deref().unwrap_or(&account.name))),
+            id,
+            figures: Some(Figures::invent(domain.as_deref().unwrap_or(&name))),
+            name,
             domain,
+            location: None,
+            phone: None,
         }
+    }
+}
+
+impl Row for Company {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn listed(&self) -> bool {
+        true
+    }
+
+    fn created_at(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    /// All are equal, so they are sorted by their ids.
+    fn rank(&self, _: Order) -> i64 {
+        0
     }
 }
 

@@ -53,11 +53,12 @@ pub use truth::Counts;
 
 use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
-use self::company::Credits;
+use self::company::{Company, Credits};
 use self::contact::{Contact, State};
 use self::deal::{Deal, DealStage};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;
+use self::person::Person;
 use self::sequence::Sequence;
 use self::shape::Shape;
 use self::step::Template;
@@ -88,6 +89,10 @@ pub struct Team {
     pub(crate) mailboxes: Table<Mailbox>,
     pub(crate) tasks: Table<Task>,
     pub(crate) deals: Table<Deal>,
+    /// Apollo's own database, which is the same for all teams and never changes. Most of its people are
+    /// nobody's contacts.
+    pub(crate) people: Table<Person>,
+    pub(crate) companies: Table<Company>,
     /// Values of the wrong type in sequence states, by their ids.
     pub(crate) state_shapes: HashMap<String, Shape>,
     pub(crate) contact_stages: Vec<Stage>,
@@ -126,6 +131,8 @@ pub(crate) struct RowRenderers {
     pub(crate) mailbox: RenderRow<Mailbox>,
     pub(crate) task: RenderRow<Task>,
     pub(crate) deal: RenderRow<Deal>,
+    pub(crate) person: RenderRow<Person>,
+    pub(crate) company: RenderRow<Company>,
 }
 
 /// All workspaces.

@@ -38,6 +38,11 @@ pub(crate) const COMPANY_HEAD: &[&str] = &[
     "Slate", "Stonebridge", "Summerhill", "Tallow", "Thistle", "Umber", "Valecrest", "Westerly", "Wildrose", "Yarrow",
 ];
 
+/// For companies that only Apollo's database has.
+pub(crate) const DATABASE_TAIL: &[&str] = &[
+    "Brothers", "Collective", "Group", "Holdings", "Industries", "International", "Partners", "Ventures",
+];
+
 pub(crate) const COMPANY_TAIL: &[&str] = &[
     "Analytics", "Biotech", "Capital", "Components", "Dental", "Dynamics", "Energy", "Foods", "Freight", "Health",
     "Hospitality", "Instruments", "Insurance", "Labs", "Learning", "Logistics", "Media", "Networks", "Packaging",

@@ -1,10 +1,13 @@
 //! A person as Apollo's database knows them.
 
+use chrono::{DateTime, Utc};
+
 use super::Team;
 use super::clues::{Clues, Traits};
 use super::company::Company;
 use super::contact::{Contact, joined};
 use super::location::Location;
+use super::table::{Order, Row};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Person {
@@ -17,15 +20,31 @@ pub(crate) struct Person {
     pub(crate) email: Option<String>,
     pub(crate) email_status: Option<&'static str>,
     pub(crate) location: Option<Location>,
+    /// `c_suite`, `vp` or another of Apollo's ranks.
+    pub(crate) seniority: Option<&'static str>,
     pub(crate) company: Option<Company>,
     /// The contact that the team has of this person.
     pub(crate) contact_id: Option<String>,
+    pub(crate) has_direct_phone: bool,
+    pub(crate) refreshed_at: Option<DateTime<Utc>>,
 }
 
 impl Person {
     /// Empty if both parts are missing.
     pub(crate) fn name(&self) -> String {
         joined(self.first_name.as_deref(), self.last_name.as_deref())
+    }
+
+    fn traits(&self) -> Traits<'_> {
+        let company = self.company.as_ref();
+        Traits {
+            ids: [Some(self.id.as_str()), None],
+            linkedin_url: self.linkedin_url.as_deref(),
+            names: [self.first_name.as_deref(), self.last_name.as_deref()],
+            company: company.map(|company| company.name.as_str()),
+            domain: company.and_then(|company| company.domain.as_deref()),
+            addresses: self.email.as_deref().into_iter().collect(),
+        }
     }
 
     fn of(contact: &Contact, email: Option<&str>, company: Option<Company>) -> Self {
@@ -39,22 +58,57 @@ impl Person {
             email: email.map(str::to_owned),
             email_status: contact.email_status,
             location: contact.location.clone(),
+            seniority: None,
             company,
             contact_id: Some(contact.id.clone()),
+            has_direct_phone: !contact.phones.is_empty(),
+            refreshed_at: None,
         }
     }
 }
 
+impl Row for Person {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn listed(&self) -> bool {
+        true
+    }
+
+    fn created_at(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    /// All are equal, so they are sorted by their ids.
+    fn rank(&self, _: Order) -> i64 {
+        0
+    }
+}
+
 impl Team {
-    /// The person whom the clues fit, as the team knows them: the oldest contact, if there are
-    /// several.
+    /// The person whom the clues fit. Contacts come first, as the team knows them: the oldest, if there
+    /// are several.
     pub(crate) fn find_person(&self, clues: &Clues) -> Option<Person> {
         let mut contacts = self.contacts.listed();
-        let contact = contacts.find(|contact| clues.fit(&Traits::of(contact)))?;
+        let contact = contacts.find(|contact| clues.fit(&Traits::of(contact)));
+        let Some(contact) = contact else {
+            return self.find_in_database(clues);
+        };
         let asked = clues.email.as_deref();
         // Asked for by an address, they are told of with that one.
         let asked = asked.filter(|email| contact.has_email(email));
         let email = asked.or(contact.email());
         Some(Person::of(contact, email, self.employer_of(contact)))
+    }
+
+    fn find_in_database(&self, clues: &Clues) -> Option<Person> {
+        let mut people = self.people.listed();
+        let mut person = people.find(|person| clues.fit(&person.traits()))?.clone();
+        let email = person.email.as_deref();
+        let mut contacts = self.contacts.listed();
+        let contact = contacts.find(|contact| email.is_some_and(|email| contact.has_email(email)));
+        person.contact_id = contact.map(|contact| contact.id.clone());
+        Some(person)
     }
 }

@@ -94,6 +94,44 @@ fn the_address_may_stand_in_the_query_and_be_an_additional_one() {
 }
 
 #[test]
+fn a_person_is_matched_by_id_by_profile_or_by_name_and_employer() {
+    let sim = sim(10);
+    let (_, contact) = cast(&sim);
+    for clues in [
+        json!({"id": contact}),
+        json!({"name": "ines duarte", "domain": "heron.example"}),
+        json!({"first_name": "Ines", "last_name": "Duarte", "domain": "heron.example"}),
+        json!({"id": "66e34b81740c50074e3d1bd4", "email": "ines@heron.example"}),
+    ] {
+        let person = post(&sim, "people/match", &clues).json()["person"].clone();
+        assert_eq!(person["contact_id"], json!(contact), "{clues}");
+        assert_eq!(person["email"], "ines@heron.example", "{clues}");
+    }
+    for clues in [
+        json!({}),
+        json!({"name": "Ines Duarte"}),
+        json!({"domain": "heron.example"}),
+        json!({"name": "Ines Duarte", "domain": "other.example"}),
+        json!({"id": "66e34b81740c50074e3d1bd4"}),
+    ] {
+        let person = post(&sim, "people/match", &clues).json()["person"].clone();
+        assert_eq!(person["name"], "", "{clues}");
+    }
+    let contacts = sim.read(0, Team::contacts);
+    let known = contacts
+        .iter()
+        .find(|contact| contact["linkedin_url"].is_string());
+    let known = known.expect("a contact with a profile");
+    let profile = known["linkedin_url"]
+        .as_str()
+        .unwrap()
+        .replace("http://www.", "https://");
+    let clues = json!({"linkedin_url": format!("{profile}/")});
+    let person = post(&sim, "people/match", &clues).json()["person"].clone();
+    assert_eq!(person["contact_id"], known["id"]);
+}
+
+#[test]
 fn a_colleague_without_an_account_works_where_the_domain_says() {
     let sim = sim(10);
     cast(&sim);

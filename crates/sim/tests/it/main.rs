@@ -5,6 +5,7 @@
 mod auth;
 mod command;
 mod contact_writes;
+mod database;
 mod deals;
 mod enrichment;
 mod faults;

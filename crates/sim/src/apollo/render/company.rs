@@ -2,6 +2,7 @@
 
 use crate::json::Object;
 use crate::world::company::Company;
+use crate::world::location::Location;
 
 impl Company {
     pub(crate) fn render(&self) -> String {
@@ -13,7 +14,12 @@ impl Company {
             .maybe("website_url", website.as_deref())
             .splice(concat!(
                 r#""blog_url":null,"angellist_url":null,"linkedin_url":null,"twitter_url":null,"#,
-                r#""facebook_url":null,"primary_phone":{},"languages":[],"alexa_ranking":null,"phone":null,"#,
+                r#""facebook_url":null"#
+            ))
+            .raw("primary_phone", &self.primary_phone())
+            .splice(r#""languages":[],"alexa_ranking":null"#)
+            .maybe("phone", self.phone.as_deref())
+            .splice(concat!(
                 r#""linkedin_uid":null,"founded_year":null,"publicly_traded_symbol":null,"#,
                 r#""publicly_traded_exchange":null,"logo_url":null,"crunchbase_url":null"#
             ))
@@ -31,9 +37,44 @@ impl Company {
                 r#""annual_revenue_printed":null,"annual_revenue":null"#
             )),
         };
-        o.splice(
-            r#""retail_location_count":0,"owned_by_organization_id":null,"short_description":null"#,
-        );
+        o.number("retail_location_count", 0);
+        if let Some(location) = &self.location {
+            o.maybe("city", location.city.as_deref())
+                .maybe("state", location.state.as_deref())
+                .maybe("country", location.country.as_deref())
+                .maybe("postal_code", location.postal_code.as_deref());
+        }
+        o.splice(r#""owned_by_organization_id":null,"short_description":null"#);
+        o.finish()
+    }
+
+    fn primary_phone(&self) -> String {
+        let mut o = Object::new();
+        if let Some(phone) = &self.phone {
+            o.text("number", phone)
+                .text("source", "Scraped")
+                .text("sanitized_number", phone);
+        }
+        o.finish()
+    }
+
+    /// What a search for people shows of their employers: the name, and what else is known.
+    pub(super) fn render_hints(&self) -> String {
+        let (figures, location) = (self.figures.is_some(), self.location.as_ref());
+        let has = |part: fn(&Location) -> bool| location.is_some_and(part);
+        let mut o = Object::new();
+        o.text("name", &self.name)
+            .flag("has_industry", figures)
+            .flag("has_phone", self.phone.is_some())
+            .flag("has_city", has(|location| location.city.is_some()))
+            .flag("has_state", has(|location| location.state.is_some()))
+            .flag("has_country", has(|location| location.country.is_some()))
+            .flag(
+                "has_zip_code",
+                has(|location| location.postal_code.is_some()),
+            )
+            .flag("has_revenue", figures)
+            .flag("has_employee_count", figures);
         o.finish()
     }
 }

@@ -12,8 +12,10 @@ mod task;
 mod user;
 
 use crate::world::RowRenderers;
+use crate::world::company::Company;
 use crate::world::contact::State;
 use crate::world::mailbox::Mailbox;
+use crate::world::person::Person;
 use crate::world::step::Template;
 use crate::world::task::Task;
 use crate::world::user::User;
@@ -29,4 +31,6 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     mailbox: Mailbox::render,
     task: Task::render,
     deal: |deal| deal.render(deal::View::Search),
+    person: Person::render_found,
+    company: Company::render,
 };

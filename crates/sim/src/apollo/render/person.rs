@@ -1,6 +1,7 @@
 //! Rendering of people, as enrichment tells of them.
 
 use crate::json::Object;
+use crate::world::location::Location;
 use crate::world::person::Person;
 
 impl Person {
@@ -38,8 +39,42 @@ impl Person {
         }
         o.splice(concat!(
             r#""is_likely_to_engage":false,"intent_strength":null,"show_intent":false,"email_domain_catchall":false,"#,
-            r#""departments":[],"subdepartments":[],"functions":[],"seniority":null"#
-        ));
+            r#""departments":[],"subdepartments":[],"functions":[]"#
+        ))
+        .maybe("seniority", self.seniority);
         o.finish()
     }
+
+    /// What a search shows, which is free: that there is an address, but not which.
+    pub(crate) fn render_found(&self) -> String {
+        let has = |part: fn(&Location) -> bool| self.location.as_ref().is_some_and(part);
+        let last_name = self.last_name.as_deref().map(obfuscated);
+        let direct_phone = if self.has_direct_phone {
+            "Yes"
+        } else {
+            "Maybe: please request direct dial via people/bulk_match"
+        };
+        let mut o = Object::with_capacity(768);
+        o.text("id", &self.id)
+            .maybe("first_name", self.first_name.as_deref())
+            .maybe("last_name_obfuscated", last_name.as_deref())
+            .maybe("title", self.title.as_deref())
+            .offset("last_refreshed_at", self.refreshed_at)
+            .flag("has_email", self.email.is_some())
+            .flag("has_city", has(|location| location.city.is_some()))
+            .flag("has_state", has(|location| location.state.is_some()))
+            .flag("has_country", has(|location| location.country.is_some()))
+            .text("has_direct_phone", direct_phone);
+        if let Some(company) = &self.company {
+            o.raw("organization", &company.render_hints());
+        }
+        o.finish()
+    }
+}
+
+/// A last name as free searches spell it: `Br***m`.
+fn obfuscated(name: &str) -> String {
+    let start: String = name.chars().take(2).collect();
+    let end: String = name.chars().last().into_iter().collect();
+    format!("{start}***{end}")
 }

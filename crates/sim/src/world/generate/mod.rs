@@ -3,6 +3,7 @@
 mod accounts;
 mod catalogues;
 mod contacts;
+mod database;
 mod deals;
 mod people;
 mod sequences;
@@ -43,6 +44,8 @@ impl Team {
             mailboxes: Table::new(renderers.mailbox),
             tasks: Table::new(renderers.task),
             deals: Table::new(renderers.deal),
+            people: Table::new(renderers.person),
+            companies: Table::new(renderers.company),
             state_shapes: HashMap::new(),
             contact_stages: Vec::new(),
             account_stages: Vec::new(),
@@ -85,6 +88,7 @@ impl Team {
         }
         if options.dialect == Dialect::Apollo {
             made.add_generated_deals(seed, start, options.epoch);
+            made.add_database(options.seed, options.epoch);
         }
         let lag = options.dialect.lag(options);
         made.contacts.set_lag(lag);
