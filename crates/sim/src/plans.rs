@@ -8,6 +8,8 @@ pub(crate) enum QuotaClass {
     Ordinary,
     /// Enrichment of one person or company.
     Enrichment,
+    /// Enrichment of several in one call.
+    BulkEnrichment,
     /// Searches of Apollo's own people and companies.
     Database,
 }
@@ -31,6 +33,7 @@ impl Plan {
         let ordinary = match self {
             Self::Unlimited => return Quota::UNLIMITED,
             Self::Custom(quota) => return quota,
+            Self::Free if class == QuotaClass::BulkEnrichment => return plans.free_bulk_enrichment,
             Self::Free => return plans.free,
             Self::Basic => plans.basic,
             Self::Professional => plans.professional,
@@ -38,7 +41,7 @@ impl Plan {
         };
         match class {
             QuotaClass::Ordinary => ordinary,
-            QuotaClass::Enrichment => plans.paid_enrichment,
+            QuotaClass::Enrichment | QuotaClass::BulkEnrichment => plans.paid_enrichment,
             QuotaClass::Database => plans.paid_database,
         }
     }
@@ -52,6 +55,7 @@ impl Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanTable {
     pub free: Quota,
+    pub free_bulk_enrichment: Quota,
     pub basic: Quota,
     pub professional: Quota,
     pub organization: Quota,
@@ -69,6 +73,7 @@ impl PlanTable {
 
     const USUAL: Self = Self {
         free: Quota::new(50, 200, 600),
+        free_bulk_enrichment: Quota::new(20, 100, 600),
         basic: Quota::new(200, 400, 2_000),
         professional: Quota::new(200, 400, 2_000),
         organization: Quota::new(200, 600, 6_000),

@@ -14,7 +14,7 @@ pub(crate) fn match_person(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     let clues = Clues::read(&call.params.fields());
     let rendered = if let Some(person) = call.team.find_person(&clues) {
-        call.team.use_credit();
+        call.team.use_credits(1);
         person.render()
     } else {
         let id = call.team.mint(call.now);
@@ -34,7 +34,7 @@ pub(crate) fn enrich_organization(call: &mut Call<'_>) -> Result<Answer, Refusal
     }
     let company = call.team.company_at(&domain);
     if company.is_some() {
-        call.team.use_credit();
+        call.team.use_credits(1);
     }
     Ok(Answer::one(format!(
         r#"{{"organization":{}}}"#,

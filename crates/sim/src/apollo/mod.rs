@@ -8,6 +8,8 @@
 mod accounts;
 mod answer;
 mod auth;
+mod bulk_enrichment;
+mod bulk_people;
 mod catalogues;
 mod company_filter;
 mod contacts;
@@ -42,7 +44,7 @@ use self::refusal::{Answer, Refusal};
 pub(crate) use self::render::RENDERERS;
 use crate::fault::Action;
 use crate::params::Params;
-use crate::plans::QuotaClass::{self, Database, Enrichment};
+use crate::plans::QuotaClass::{self, BulkEnrichment, Database, Enrichment};
 use crate::routing::id_in;
 use crate::world::Team;
 
@@ -105,8 +107,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::PATCH,  "opportunities/{id}",                          "opportunities/update",                         opportunities::update),
 
     route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
-    route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
+    route(Method::POST,   "people/bulk_match",                           "people/bulk_match",                            bulk_people::match_people).of(BulkEnrichment),
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),
+    route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];

@@ -80,6 +80,15 @@ impl Refusal {
         Self::json(status, o.finish())
     }
 
+    /// `{"status": "failed", "error_code": code, "error_message": text}`, from bulk enrichment.
+    pub(crate) fn failed(status: u16, code: &str, text: &str) -> Self {
+        let mut o = Object::new();
+        o.text("status", "failed")
+            .text("error_code", code)
+            .text("error_message", text);
+        Self::json(status, o.finish())
+    }
+
     /// The team has used up its plan's credits.
     pub(crate) fn no_credits() -> Self {
         Self::invalid(concat!(

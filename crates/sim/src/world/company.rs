@@ -70,9 +70,9 @@ impl Team {
         self.credits.left = credits;
     }
 
-    pub(crate) fn use_credit(&mut self) {
-        self.credits.left = self.credits.left.saturating_sub(1);
-        self.credits.used += 1;
+    pub(crate) fn use_credits(&mut self, credits: u64) {
+        self.credits.left = self.credits.left.saturating_sub(credits);
+        self.credits.used += credits;
     }
 
     /// The company where a person works: their account, or the account with their address's domain,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod auth;
+mod bulk_enrichment;
 mod command;
 mod contact_writes;
 mod database;
