@@ -8,6 +8,7 @@
 mod accounts;
 mod answer;
 mod auth;
+mod bulk_companies;
 mod bulk_enrichment;
 mod bulk_people;
 mod catalogues;
@@ -109,6 +110,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::POST,   "people/match",                                "people/match",                                 enrichment::match_person).of(Enrichment),
     route(Method::POST,   "people/bulk_match",                           "people/bulk_match",                            bulk_people::match_people).of(BulkEnrichment),
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),
+    route(Method::POST,   "organizations/bulk_enrich",                   "organizations/bulk_enrich",                    bulk_companies::enrich_organizations).of(BulkEnrichment),
     route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),

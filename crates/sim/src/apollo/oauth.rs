@@ -49,6 +49,7 @@ const SCOPES: &[(&str, &str)] = &[
     ("opportunities/show", "opportunity_read"),
     ("opportunities/update", "opportunity_update"),
     ("opportunity_stages/index", "opportunity_stages_list"),
+    ("organizations/bulk_enrich", "organizations_bulk_enrich"),
     ("people/bulk_match", "people_bulk_match"),
     ("tasks/create", "tasks_create"),
     ("tasks/search", "tasks_list"),

@@ -100,6 +100,17 @@ impl Team {
         })
     }
 
+    /// The company with that name; several accounts can have it.
+    pub(crate) fn company_named(&self, name: &str) -> Option<Company> {
+        let is_named = |known: &str| known.to_lowercase() == name.to_lowercase();
+        let mut accounts = self.accounts.listed();
+        let account = accounts.find(|account| is_named(&account.name));
+        let mut others = self.companies.listed();
+        account
+            .map(Company::of)
+            .or_else(|| others.find(|company| is_named(&company.name)).cloned())
+    }
+
     /// The company with that domain; several accounts can have it.
     pub(crate) fn company_at(&self, domain: &str) -> Option<Company> {
         let at_domain = |known: Option<&str>| {

@@ -218,3 +218,162 @@ fn bulk_enrichment_needs_a_scope_of_its_own() {
     let by_token = ask().header("authorization", "Bearer sim-apollo-access");
     assert_eq!(sim.respond(noon(), &by_token).status, 200);
 }
+
+/// Companies of the database, in the notation of enrichment.
+fn companies(sim: &Simulator, count: usize) -> Vec<Value> {
+    let mut found: Vec<Value> = Vec::new();
+    for id in people(sim, 100) {
+        let person = post(sim, "people/match", &json!({"id": id})).json();
+        let company = person["person"]["organization"].clone();
+        if !found.contains(&company) {
+            found.push(company);
+        }
+        if found.len() == count {
+            break;
+        }
+    }
+    sim.edit(0, |team| team.set_credits(100));
+    found
+}
+
+fn enrich(sim: &Simulator, body: &Value) -> Value {
+    let reply = post(sim, "organizations/bulk_enrich", body);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+#[test]
+fn companies_are_enriched_by_domain_for_a_credit_each() {
+    let sim = sim(10);
+    let known = companies(&sim, 2);
+    let domains: Vec<&str> = known
+        .iter()
+        .map(|c| c["primary_domain"].as_str().unwrap())
+        .collect();
+    let query = format!(
+        "domains[]={}&domains[]={}",
+        domains[0],
+        domains[1].to_uppercase()
+    );
+    let query = format!("{query}&domains[]={}&domains[]=nowhere.example", domains[0]);
+    let reply = post(
+        &sim,
+        &format!("organizations/bulk_enrich?{query}"),
+        &json!({}),
+    );
+    assert_eq!(
+        keys(&reply.text()),
+        [
+            "status",
+            "error_code",
+            "error_message",
+            "total_requested_records",
+            "total_requested_domains",
+            "unique_domains",
+            "unique_records",
+            "unique_enriched_records",
+            "missing_records",
+            "organizations"
+        ]
+    );
+    let answer = reply.json();
+    assert_eq!(
+        [
+            &answer["total_requested_domains"],
+            &answer["unique_domains"],
+            &answer["unique_enriched_records"],
+            &answer["missing_records"],
+            &answer["total_requested_records"],
+            &answer["unique_records"],
+        ],
+        [
+            &json!(4),
+            &json!(3),
+            &json!(2),
+            &json!(1),
+            &Value::Null,
+            &Value::Null
+        ]
+    );
+    assert_eq!(answer["organizations"], json!(known));
+    assert_eq!(credits(&sim), 98);
+    assert_eq!(
+        enrich(&sim, &json!({"domains": [domains[0]]}))["organizations"],
+        json!([known[0]])
+    );
+}
+
+#[test]
+fn companies_are_enriched_by_what_else_is_known_of_them() {
+    let sim = sim(10);
+    let account = json!({"name": "Heron Foods", "domain": "heron.example"});
+    sim.edit(0, |team| team.create_account(noon(), &account))
+        .unwrap();
+    let known = companies(&sim, 2);
+    let answer = enrich(
+        &sim,
+        &json!({"details": [
+            {"website": format!("{}/about", known[0]["website_url"].as_str().unwrap())},
+            {"name": known[1]["name"].as_str().unwrap().to_uppercase()},
+            {"name": "Heron Foods", "domain": "elsewhere.example"},
+            {"name": "Nowhere & Sons"},
+        ]}),
+    );
+    let names = answer["organizations"].as_array().unwrap().iter();
+    let names: Vec<&Value> = names.map(|company| &company["name"]).collect();
+    assert_eq!(
+        names,
+        [&known[0]["name"], &known[1]["name"], &json!("Heron Foods")]
+    );
+    assert_eq!(
+        [
+            &answer["total_requested_records"],
+            &answer["unique_records"],
+            &answer["missing_records"],
+            &answer["unique_domains"]
+        ],
+        [&json!(4), &json!(4), &json!(1), &Value::Null]
+    );
+    assert_eq!(credits(&sim), 97);
+}
+
+#[test]
+fn ten_companies_are_the_most_and_credits_have_to_suffice() {
+    let sim = sim(10);
+    let failed = |body: &Value, code: &str, text: &str| {
+        let reply = post(&sim, "organizations/bulk_enrich", body);
+        let expected =
+            format!(r#"{{"status":"failed","error_code":"{code}","error_message":"{text}"}}"#);
+        assert_eq!(refusal(&reply), (400, expected), "{body}");
+    };
+    for body in [json!({}), json!({"domains": []}), json!({"details": []})] {
+        failed(&body, "INVALID_REQUEST", "invalid request, missing domains");
+    }
+    let domains: Vec<String> = (0..11).map(|n| format!("{n}.example")).collect();
+    let too_many = "domain count cannot be more than 10";
+    failed(
+        &json!({"domains": domains}),
+        "RECORD_LIMIT_EXCEEDED",
+        too_many,
+    );
+    assert_eq!(
+        enrich(&sim, &json!({"domains": domains[..10]}))["organizations"],
+        json!([])
+    );
+    let known = companies(&sim, 2);
+    let known: Vec<&Value> = known
+        .iter()
+        .map(|company| &company["primary_domain"])
+        .collect();
+    sim.edit(0, |team| team.set_credits(1));
+    let reply = post(
+        &sim,
+        "organizations/bulk_enrich",
+        &json!({"domains": known}),
+    );
+    assert_eq!(
+        (reply.status, &reply.json()["error"]),
+        (422, &json!(INSUFFICIENT))
+    );
+    assert_eq!(credits(&sim), 1);
+}
