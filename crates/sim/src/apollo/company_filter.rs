@@ -6,6 +6,9 @@ use super::Call;
 use crate::world::company::Company;
 use crate::world::location::Location;
 
+/// Ranges of the number of employees: `250,1000`.
+pub(super) const SIZES: &str = "organization_num_employees_ranges";
+
 #[derive(Debug)]
 pub(super) struct CompanyFilter {
     pub(super) locations: Option<Vec<String>>,
@@ -21,7 +24,7 @@ impl CompanyFilter {
         let fields = call.params.fields();
         Self {
             locations: call.choices("organization_locations"),
-            sizes: call.choices("organization_num_employees_ranges"),
+            sizes: call.choices(SIZES),
             domains: call.choices("q_organization_domains_list"),
             ids: call.choices("organization_ids"),
             least_revenue: bound(&fields, "min"),
@@ -74,7 +77,7 @@ pub(super) fn lies_in(location: Option<&Location>, place: &str) -> bool {
     })
 }
 
-/// Whether a number is in a range such as `250,1000`.
+/// Whether a number is in a range.
 fn is_in(range: &str, number: u64) -> bool {
     let ends = range.split_once(',');
     let ends = ends.map(|(low, high)| (low.trim().parse(), high.trim().parse()));

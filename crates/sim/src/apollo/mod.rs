@@ -22,6 +22,7 @@ mod emailer_steps;
 mod enrichment;
 mod enrolment;
 mod mishap;
+mod mixed_companies;
 mod mixed_people;
 mod oauth;
 mod opportunities;
@@ -112,6 +113,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::GET,    "organizations/enrich",                        "organizations/enrich",                         enrichment::enrich_organization).of(Enrichment),
     route(Method::POST,   "organizations/bulk_enrich",                   "organizations/bulk_enrich",                    bulk_companies::enrich_organizations).of(BulkEnrichment),
     route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
+    route(Method::POST,   "mixed_companies/search",                      "mixed_companies/search",                       mixed_companies::search).of(Database),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];

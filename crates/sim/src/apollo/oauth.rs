@@ -43,6 +43,7 @@ const SCOPES: &[(&str, &str)] = &[
     ),
     ("emailer_campaigns/search", "emailer_campaigns_search"),
     ("labels/index", "tags_list"),
+    ("mixed_companies/search", "mixed_companies_search"),
     ("mixed_people/api_search", "mixed_people_api_search"),
     ("opportunities/create", "opportunity_write"),
     ("opportunities/search", "opportunities_list"),

@@ -11,6 +11,7 @@ use syncline_sim::{
 use crate::{get, ids, keys, noon, post, sim};
 
 const PEOPLE: &str = "mixed_people/api_search";
+const COMPANIES: &str = "mixed_companies/search";
 
 fn people(sim: &Simulator, filters: &Value) -> Vec<Value> {
     let mut body = filters.clone();
@@ -319,4 +320,202 @@ fn faults_disturb_the_search_like_every_other() {
     assert_eq!(keys(&post(&sim, PEOPLE, &json!({})).text()), ["people"]);
     let records = sim.ledger().totals()[PEOPLE].records;
     assert_eq!(records, 25);
+}
+
+fn companies(sim: &Simulator, filters: &Value) -> Value {
+    let mut body = filters.clone();
+    body["per_page"] = json!(100);
+    let reply = post(sim, COMPANIES, &body);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.json()
+}
+
+/// The companies that the filters find, in the notation of enrichment.
+fn enriched(sim: &Simulator, filters: &Value) -> Vec<Value> {
+    let found = companies(sim, filters);
+    let domains = found["organizations"].as_array().unwrap().iter();
+    let domains = domains.map(|company| company["primary_domain"].as_str().unwrap().to_owned());
+    let enrich = |domain: String| {
+        let reply = get(sim, &format!("organizations/enrich?domain={domain}"));
+        reply.json()["organization"].clone()
+    };
+    domains.map(enrich).collect()
+}
+
+#[test]
+fn companies_are_found_for_a_credit_a_page() {
+    let sim = sim(10);
+    let reply = post(&sim, COMPANIES, &json!({}));
+    assert_eq!(
+        keys(&reply.text()),
+        [
+            "breadcrumbs",
+            "partial_results_only",
+            "has_join",
+            "disable_eu_prospecting",
+            "partial_results_limit",
+            "pagination",
+            "accounts",
+            "organizations",
+            "model_ids",
+            "num_fetch_result",
+            "derived_params"
+        ]
+    );
+    assert_eq!(credits(&sim), 99);
+    let mut seen = BTreeSet::new();
+    for (page, expected) in [(1, 15), (2, 15), (3, 10), (4, 0)] {
+        let found = post(&sim, COMPANIES, &json!({"page": page, "per_page": 15})).json();
+        let found_ids = ids(&found["organizations"]);
+        assert_eq!(found_ids.len(), expected, "page {page}");
+        assert_eq!(found["model_ids"], json!(found_ids));
+        assert_eq!(
+            found["pagination"],
+            json!({"page": page, "per_page": 15, "total_entries": 40, "total_pages": 3})
+        );
+        seen.extend(found_ids);
+    }
+    assert_eq!(seen.len(), 40);
+    assert_eq!(credits(&sim), 95);
+    assert_eq!(post(&sim, COMPANIES, &json!({"per_page": 101})).status, 422);
+    assert_eq!(credits(&sim), 95, "a page that is refused costs nothing");
+    assert_eq!(sim.ledger().totals()[COMPANIES].records, 25 + 40);
+}
+
+#[test]
+fn without_credits_no_companies_are_told() {
+    let sim = sim(10);
+    sim.edit(0, |team| team.set_credits(1));
+    companies(&sim, &json!({}));
+    let refused = post(&sim, COMPANIES, &json!({}));
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("You have insufficient credits!"));
+    assert_eq!(
+        post(&sim, PEOPLE, &json!({})).status,
+        200,
+        "people are found for free"
+    );
+}
+
+#[test]
+fn a_found_company_is_told_as_enrichment_tells_it() {
+    let sim = sim(10);
+    let found = companies(&sim, &json!({}))["organizations"].clone();
+    for (company, enriched) in found
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(enriched(&sim, &json!({})))
+    {
+        for field in [
+            "id",
+            "name",
+            "website_url",
+            "primary_domain",
+            "phone",
+            "primary_phone",
+        ] {
+            assert_eq!(company[field], enriched[field], "{field}");
+        }
+        assert_eq!(company["organization_revenue"], enriched["annual_revenue"]);
+        assert!(company.get("estimated_num_employees").is_none());
+    }
+}
+
+#[test]
+fn filters_find_companies_and_leave_crumbs() {
+    let sim = sim(10);
+    sim.edit(0, |team| team.set_credits(1_000));
+    let any = companies(&sim, &json!({}))["organizations"][0].clone();
+    let word = any["name"]
+        .as_str()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .to_lowercase();
+    let found = companies(&sim, &json!({"q_organization_name": word}));
+    assert_eq!(ids(&found["organizations"]), [any["id"].as_str().unwrap()]);
+    assert_eq!(
+        found["breadcrumbs"],
+        json!([{
+            "label": "Company Name", "signal_field_name": "q_organization_name", "value": word,
+            "display_name": word
+        }])
+    );
+    for company in enriched(
+        &sim,
+        &json!({"organization_locations": ["germany", "france"]}),
+    ) {
+        assert!(["Germany", "France"].contains(&company["country"].as_str().unwrap()));
+    }
+    let abroad = enriched(
+        &sim,
+        &json!({"organization_not_locations": ["united states"]}),
+    );
+    assert!(
+        abroad.len() < 40
+            && abroad
+                .iter()
+                .all(|company| company["country"] != "United States")
+    );
+    let sized = json!({"organization_num_employees_ranges": ["1,500", "4000,10000"]});
+    let counts = enriched(&sim, &sized);
+    let mut counts = counts
+        .iter()
+        .map(|company| company["estimated_num_employees"].as_u64().unwrap());
+    assert!(counts.all(|count| count <= 500 || count >= 4_000));
+    assert_eq!(
+        companies(&sim, &sized)["breadcrumbs"][1]["display_name"],
+        "4000-10000"
+    );
+    let insurers = enriched(&sim, &json!({"q_organization_keyword_tags": ["insurance"]}));
+    assert!(
+        insurers
+            .iter()
+            .all(|company| company["industry"] == "insurance")
+    );
+    let ignored = companies(&sim, &json!({"unheard_of": ["x"]}));
+    assert_eq!(ignored["breadcrumbs"], json!([]));
+    assert_eq!(ignored["pagination"]["total_entries"], 40);
+}
+
+#[test]
+fn a_company_that_was_saved_is_found_among_the_accounts() {
+    let sim = sim(10);
+    let company = companies(&sim, &json!({}))["organizations"][3].clone();
+    let account = json!({"name": company["name"], "domain": company["primary_domain"]});
+    let account = sim
+        .edit(0, |team| team.create_account(noon(), &account))
+        .unwrap();
+    let found = companies(&sim, &json!({}));
+    assert_eq!(ids(&found["accounts"]), [account]);
+    assert_eq!(ids(&found["organizations"]).len(), 39);
+    assert!(!ids(&found["organizations"]).contains(&company["id"].as_str().unwrap().to_owned()));
+    assert_eq!(found["model_ids"][3], company["id"]);
+    assert_eq!(found["pagination"]["total_entries"], 40);
+}
+
+#[test]
+fn companies_are_for_paid_plans_and_scoped_keys() {
+    let mut options = Options::with_contacts(10);
+    options.switches.free_plan = FreePlan::PaidPlansOnly;
+    options.teams[0].plan = Plan::Free;
+    let sim = Simulator::new(options);
+    assert_eq!(
+        refusal(&post(&sim, COMPANIES, &json!({}))),
+        (
+            403,
+            r#"{"message":"This endpoint is only available to Apollo users on paid plans."}"#
+                .to_owned()
+        )
+    );
+    let search = SimRequest::post(&format!("/api/v1/{COMPANIES}"), &json!({}));
+    let refused = sim.respond(noon(), &search.key("sim-scoped-key"));
+    assert!(
+        refused
+            .text()
+            .contains("access api/v1/mixed_companies/search.")
+    );
+    assert_eq!(credits(&sim), 100);
 }

@@ -1,17 +1,21 @@
 //! Rendering of companies, as enrichment tells of them.
 
 use crate::json::Object;
-use crate::world::company::Company;
+use crate::world::company::{Company, Figures};
 use crate::world::location::Location;
+
+/// Fields of a company that the simulation knows nothing of.
+const UNKNOWN: &str = concat!(
+    r#""linkedin_uid":null,"founded_year":null,"publicly_traded_symbol":null,"#,
+    r#""publicly_traded_exchange":null,"logo_url":null,"crunchbase_url":null"#
+);
 
 impl Company {
     pub(crate) fn render(&self) -> String {
-        let website = self.domain.as_deref();
-        let website = website.map(|domain| format!("http://www.{domain}"));
         let mut o = Object::with_capacity(1024);
         o.text("id", &self.id)
             .text("name", &self.name)
-            .maybe("website_url", website.as_deref())
+            .maybe("website_url", self.website().as_deref())
             .splice(concat!(
                 r#""blog_url":null,"angellist_url":null,"linkedin_url":null,"twitter_url":null,"#,
                 r#""facebook_url":null"#
@@ -19,10 +23,7 @@ impl Company {
             .raw("primary_phone", &self.primary_phone())
             .splice(r#""languages":[],"alexa_ranking":null"#)
             .maybe("phone", self.phone.as_deref())
-            .splice(concat!(
-                r#""linkedin_uid":null,"founded_year":null,"publicly_traded_symbol":null,"#,
-                r#""publicly_traded_exchange":null,"logo_url":null,"crunchbase_url":null"#
-            ))
+            .splice(UNKNOWN)
             .maybe("primary_domain", self.domain.as_deref());
         match &self.figures {
             Some(figures) => o
@@ -46,6 +47,42 @@ impl Company {
         }
         o.splice(r#""owned_by_organization_id":null,"short_description":null"#);
         o.finish()
+    }
+
+    /// The shorter form in searches, with names of its own for the revenue.
+    pub(crate) fn render_found(&self) -> String {
+        let revenue = self.figures.as_ref().map(Figures::printed_revenue);
+        let mut o = Object::with_capacity(1024);
+        o.text("id", &self.id)
+            .text("name", &self.name)
+            .maybe("website_url", self.website().as_deref())
+            .splice(
+                r#""angellist_url":null,"linkedin_url":null,"twitter_url":null,"facebook_url":null"#,
+            )
+            .raw("primary_phone", &self.primary_phone())
+            .splice(r#""languages":[],"alexa_ranking":null"#)
+            .maybe("phone", self.phone.as_deref())
+            .splice(UNKNOWN)
+            .maybe("primary_domain", self.domain.as_deref())
+            .maybe("sanitized_phone", self.phone.as_deref())
+            .null("owned_by_organization_id")
+            .maybe("organization_revenue_printed", revenue.as_deref());
+        match &self.figures {
+            Some(figures) => o.number("organization_revenue", figures.revenue),
+            None => o.null("organization_revenue"),
+        };
+        o.splice(concat!(
+            r#""intent_strength":null,"show_intent":true,"has_intent_signal_account":false,"#,
+            r#""intent_signal_account":null,"organization_headcount_six_month_growth":null,"#,
+            r#""organization_headcount_twelve_month_growth":null,"#,
+            r#""organization_headcount_twenty_four_month_growth":null"#
+        ));
+        o.finish()
+    }
+
+    fn website(&self) -> Option<String> {
+        let domain = self.domain.as_deref()?;
+        Some(format!("http://www.{domain}"))
     }
 
     fn primary_phone(&self) -> String {

@@ -32,5 +32,5 @@ pub(crate) const RENDERERS: RowRenderers = RowRenderers {
     task: Task::render,
     deal: |deal| deal.render(deal::View::Search),
     person: Person::render_found,
-    company: Company::render,
+    company: Company::render_found,
 };
