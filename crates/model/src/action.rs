@@ -22,7 +22,8 @@ pub struct Action {
     pub title: String,
     /// What it does, what comes back, and what it costs, in a sentence or three.
     pub description: String,
-    /// What it does, for people, with the input's fields in braces: `create the contact {email}`.
+    /// What it does, for people, with the input's fields in braces, and in brackets what is left out if
+    /// the field in it is absent: `create the contact[ {email}]`.
     pub sentence: String,
     pub access: Access,
     /// Whether it changes or ends something that is there, rather than adding to it.
@@ -63,8 +64,8 @@ pub struct CreditCost {
     /// Where the answer tells the cost, as a JSON pointer.
     #[serde(default)]
     pub told_at: Option<String>,
-    /// Where the answer has what was paid for: a list, whose elements count unless they are null, or one
-    /// record. Counted where the cost isn't told.
+    /// Where the answer has what was paid for: a list, whose elements count unless they are null, or a value,
+    /// which counts unless it is null or empty. Counted where the cost isn't told.
     pub paid_for: String,
 }
 
@@ -138,14 +139,27 @@ impl Action {
     pub fn in_words(&self, input: &Value) -> String {
         let mut words = String::new();
         let mut rest = self.sentence.as_str();
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').unwrap_or((after, ""));
-            words.push_str(before);
-            words.push_str(&value_in_words(input.get(name)));
+        while let Some((before, after)) = rest.split_once('[') {
+            let (optional, after) = after.split_once(']').unwrap_or((after, ""));
+            words += &filled(before, input).unwrap_or_default();
+            words += &filled(optional, input).unwrap_or_default();
             rest = after;
         }
-        words + rest
+        words + &filled(rest, input).unwrap_or_default()
     }
+}
+
+/// A part of a sentence with its values; `None` if one of them is absent.
+fn filled(part: &str, input: &Value) -> Option<String> {
+    let mut words = String::new();
+    let mut rest = part;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        words += before;
+        words += &value_in_words(input.get(name)?)?;
+        rest = after;
+    }
+    Some(words + rest)
 }
 
 impl CreditCost {
@@ -167,6 +181,7 @@ impl CreditCost {
         let found = match answer.pointer(&self.paid_for) {
             Some(Value::Array(list)) => list.iter().filter(|it| !it.is_null()).count(),
             Some(Value::Null) | None => 0,
+            Some(Value::String(text)) if text.is_empty() => 0,
             Some(_) => 1,
         };
         let most = self.most(input);
@@ -187,15 +202,19 @@ impl CreditCost {
     }
 }
 
-fn value_in_words(value: Option<&Value>) -> String {
+fn value_in_words(value: &Value) -> Option<String> {
     match value {
-        None | Some(Value::Null) => "–".to_owned(),
-        Some(Value::String(text)) => format!("\"{}\"", line(text, LONGEST_WORD)),
-        Some(Value::Array(list)) => match list.as_slice() {
-            [one] => value_in_words(Some(one)),
-            list => list.len().to_string(),
+        Value::Null => None,
+        // Quotes in it would end the quotation.
+        Value::String(text) => Some(format!(
+            "\"{}\"",
+            line(text, LONGEST_WORD).replace('"', "'")
+        )),
+        Value::Array(list) => match list.as_slice() {
+            [one] => value_in_words(one),
+            list => Some(list.len().to_string()),
         },
-        Some(other) => line(&other.to_string(), LONGEST_WORD),
+        other => Some(line(&other.to_string(), LONGEST_WORD)),
     }
 }
 
@@ -210,7 +229,7 @@ mod tests {
             "name": "people.bulk_enrich",
             "title": "Enrich people",
             "description": "…",
-            "sentence": "enrich {details} people of {domain}",
+            "sentence": "enrich {details} people[ of {domain}]",
             "access": "read",
             "credits": {
                 "each": 1, "of": "details", "with": [["reveal_phone_number", 8]],
@@ -249,7 +268,9 @@ mod tests {
             words.starts_with("enrich 2 people of \"a.example"),
             "{words}"
         );
-        assert_eq!(bulk().in_words(&json!({})), "enrich – people of –");
+        assert_eq!(words.matches('"').count(), 2, "{words}");
+        let without = json!({"details": [{}, {}], "domain": null});
+        assert_eq!(bulk().in_words(&without), "enrich 2 people");
         assert_eq!(bulk().group(), "people");
     }
 }
