@@ -219,7 +219,7 @@ pub(crate) struct CreateKeyArgs {
     /// A name to recognize the key by.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
-    /// The key's role: admin, read-only or passthrough.
+    /// The key's role: admin, read-only, passthrough or agent.
     #[arg(long, value_name = "ROLE", default_value_t = syncline_model::Role::Admin)]
     pub(crate) role: syncline_model::Role,
     /// The application that the key belongs to. It is created if it doesn't exist.
@@ -241,6 +241,15 @@ pub(crate) struct CreateKeyArgs {
     /// allows.
     #[arg(long)]
     pub(crate) allow_credits: bool,
+    /// What an agent may do, such as contacts=read or contacts.create=ask; may be repeated.
+    #[arg(long, value_name = "GRANT")]
+    pub(crate) grant: Vec<String>,
+    /// A customer that an agent may act for; may be repeated [default: all].
+    #[arg(long, value_name = "ID")]
+    pub(crate) customer: Vec<String>,
+    /// How many credits an agent may spend in 24 hours [default: what its actions cost].
+    #[arg(long, value_name = "N")]
+    pub(crate) credits_per_day: Option<u32>,
 }
 
 #[derive(Args)]

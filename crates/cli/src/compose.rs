@@ -237,6 +237,8 @@ impl Parts {
         listening: SocketAddr,
     ) -> Router {
         let state = self.app_state(engine, metrics, listening);
+        let approved = syncline_server::run_approved_calls(state.clone());
+        self.lifecycle.spawn_until_shutdown(approved);
         syncline_server::router(state, |state, api| {
             if self.console {
                 syncline_console::pages(state, api)

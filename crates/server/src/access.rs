@@ -11,10 +11,14 @@ use axum::{
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use percent_encoding::percent_decode_str;
-use syncline_model::{ApiKey, Policy, Role};
-use syncline_providers::Target;
+use syncline_model::{Action, ApiKey, Permission, Policy, Role};
+use syncline_providers::{Target, capabilities::Forwards};
 
-use crate::{error::ApiResult, extract::Caller, remote::Remote};
+use crate::{
+    error::{ApiError, ApiResult},
+    extract::Caller,
+    remote::Remote,
+};
 
 /// Admins only below these paths: reads there return secrets, or lead to them.
 const FOR_ADMINS: &[&str] = &[
@@ -23,6 +27,10 @@ const FOR_ADMINS: &[&str] = &[
     "/mgmt/v2/magic_links",
     "/mgmt/v2/webhook_endpoints",
 ];
+
+/// Below this path, every valid key: which actions it may call is decided when the action is known
+/// ([`check_action`]).
+const ACTIONS: &str = "/actions/v2/actions";
 
 /// Below these paths, reads need only a valid key.
 const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
@@ -79,8 +87,10 @@ const METHOD_FIELD: &str = "_method";
 /// The access that a call requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequiredAccess {
-    /// Any valid key.
+    /// Any valid key except an agent's.
     Read,
+    /// Any valid key, also an agent's.
+    Action,
     /// The admin role, and also a rule if it writes.
     Admin { writes: bool },
     /// A rule in `writes`.
@@ -99,7 +109,9 @@ impl RequiredAccess {
         };
         let reads = matches!(*method, Method::GET | Method::HEAD)
             || (*method == Method::POST && posts_only_read(route));
-        if FOR_ADMINS.iter().any(below) {
+        if below(&ACTIONS) {
+            Self::Action
+        } else if FOR_ADMINS.iter().any(below) {
             Self::Admin { writes: !reads }
         } else if READABLE.iter().any(below) {
             if reads { Self::Read } else { Self::Write }
@@ -135,6 +147,15 @@ pub(crate) fn check_call(
     path: &str,
 ) -> Result<(), String> {
     let need = RequiredAccess::of(method, route);
+    if need == RequiredAccess::Action {
+        return Ok(());
+    }
+    if key.role == Role::Agent {
+        return Err(format!(
+            "this API key is an agent's and may not {method} {path}: it may call actions, which GET {ACTIONS} \
+             lists"
+        ));
+    }
     if need == RequiredAccess::Read {
         return Ok(());
     }
@@ -157,11 +178,70 @@ pub(crate) fn check_call(
             lacks("\"credits\": true, because it costs the customer's credits")
         }
         RequiredAccess::Read
+        | RequiredAccess::Action
         | RequiredAccess::Admin { .. }
         | RequiredAccess::Write
         | RequiredAccess::Forward
         | RequiredAccess::Spend => Ok(()),
     }
+}
+
+/// Whether the caller's key may call an action for a customer. Checked before the customer is looked up, so
+/// that an agent learns nothing about others.
+pub(crate) fn check_action(
+    caller: &Caller,
+    action: Option<&Action>,
+    (name, customer_id): (&str, &str),
+) -> ApiResult<Permission> {
+    let key = &caller.key;
+    if key.role != Role::Agent {
+        return Ok(Permission::Allow);
+    }
+    let refuse = |needs: &str| {
+        Err(caller.refuse(format!(
+            "this agent may not call {name} for the customer {customer_id}: {needs}"
+        )))
+    };
+    let Some(grants) = &key.grants else {
+        return refuse("its key has no grants");
+    };
+    if !grants.may_act_for(customer_id) {
+        return refuse("its grants don't name this customer");
+    }
+    // An action that is unknown and one that is off look the same.
+    match action.map(|action| (action, grants.permission(action))) {
+        Some((_, permission @ (Permission::Allow | Permission::Ask))) => Ok(permission),
+        Some((action, Permission::Off)) if action.spends_credits() => {
+            refuse("it costs credits, so its grants have to name it")
+        }
+        _ => refuse("its grants don't allow it"),
+    }
+}
+
+/// Whether the caller's key may make an action's request. Agents have grants; other keys are held to the
+/// rules that their own requests are held to.
+pub(crate) fn check_action_request(
+    caller: &Caller,
+    forwards: &dyn Forwards,
+    (method, path): (&Method, &str),
+) -> ApiResult<()> {
+    let key = &caller.key;
+    let policy = key.effective_policy();
+    if key.role == Role::Agent || policy.is_unlimited() {
+        return Ok(());
+    }
+    let target = forwards.passthrough().target(path, []);
+    let target = target.map_err(|reason| ApiError::validation("input", reason))?;
+    let path = target.normalized_path();
+    let call = format!("{method} /{path}");
+    if !policy.allows_passthrough(method.as_str(), &path) {
+        return Err(caller.refuse(lacks(key, &call, "a rule for it in \"passthrough\"")));
+    }
+    if forwards.may_cost_credits(&path) && !policy.credits {
+        let needs = "\"credits\": true, because it may cost the customer's credits";
+        return Err(caller.refuse(lacks(key, &call, needs)));
+    }
+    Ok(())
 }
 
 /// A caller's own request to a provider, as rules see it.

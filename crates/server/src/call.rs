@@ -39,6 +39,18 @@ struct Known {
     denied: OnceLock<String>,
     provider: OnceLock<ProviderName>,
     provider_request: OnceLock<String>,
+    object: OnceLock<String>,
+    action: OnceLock<CalledAction>,
+    approval_id: OnceLock<String>,
+}
+
+/// An action that is called, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CalledAction {
+    /// Such as `contacts.create`.
+    pub(crate) name: String,
+    /// What the call does: `create the contact "ada@…"`.
+    pub(crate) words: String,
 }
 
 /// The layer around all others except the request id's: gives every call its context, and logs at
@@ -111,6 +123,36 @@ impl CallContext {
     /// contain secrets.
     pub(crate) fn provider_request(&self) -> Option<&str> {
         self.0.provider_request.get().map(String::as_str)
+    }
+
+    /// What a write is about, where the route doesn't say it well enough.
+    pub(crate) fn object(&self) -> Option<&str> {
+        self.0.object.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_object(&self, words: String) {
+        self.0.object.get_or_init(|| words);
+    }
+
+    pub(crate) fn action(&self) -> Option<&CalledAction> {
+        self.0.action.get()
+    }
+
+    pub(crate) fn set_action(&self, action: CalledAction) {
+        self.0.action.get_or_init(|| action);
+    }
+
+    /// The approval that the call waits for.
+    pub(crate) fn approval_id(&self) -> Option<&str> {
+        self.0.approval_id.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_approval(&self, id: &str) {
+        self.0.approval_id.get_or_init(|| id.to_owned());
+    }
+
+    pub(crate) fn set_provider(&self, provider: ProviderName) {
+        self.0.provider.get_or_init(|| provider);
     }
 
     pub(crate) fn set_former_key(&self, key: ApiKey) {

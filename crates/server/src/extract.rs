@@ -115,14 +115,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
         }
         // Nothing matches: find out which of the three is wrong, in their order.
         let caller = Caller::from_request_parts(parts, state).await?;
-        let (Some(customer_id), Some(provider)) = (
-            header(&parts.headers, "x-customer-id")?,
-            header(&parts.headers, "x-provider-name")?,
-        ) else {
-            return Err(ApiError::Unauthorized(
-                "x-customer-id and x-provider-name headers must be set",
-            ));
-        };
+        let (customer_id, provider) = connection_names(&parts.headers)?;
         let connection = find_connection(&caller, customer_id, provider).await?;
         Ok(Self { connection, caller })
     }
@@ -168,7 +161,18 @@ impl FromRequestParts<AppState> for ManagedConnection {
     }
 }
 
-async fn find_connection(
+/// The customer and the provider that the headers name.
+pub(crate) fn connection_names(headers: &HeaderMap) -> ApiResult<(&str, &str)> {
+    let (customer_id, provider) = (
+        header(headers, "x-customer-id")?,
+        header(headers, "x-provider-name")?,
+    );
+    customer_id.zip(provider).ok_or(ApiError::Unauthorized(
+        "x-customer-id and x-provider-name headers must be set",
+    ))
+}
+
+pub(crate) async fn find_connection(
     caller: &Caller,
     customer_id: &str,
     provider: &str,

@@ -29,6 +29,7 @@ mod openapi;
 mod provider_errors;
 pub mod public_path;
 mod remote;
+mod request_counts;
 mod request_gate;
 mod router;
 pub mod sessions;
@@ -43,6 +44,7 @@ use syncline_store::Store;
 use tokio_util::task::TaskTracker;
 
 pub use self::metrics::Metrics;
+pub use actions::{check_grants, run_approved_calls};
 pub use audit::Recorder;
 pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;

@@ -11,7 +11,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use syncline_model::{RequestWindow, Time, WindowUsage, budget::Refusal};
+use syncline_model::{ApiKey, RequestWindow, Role, Time, WindowUsage, budget::Refusal};
 use syncline_providers::{
     Answered, Capabilities, Credentials, ErrorKind, Meter, Provider, ProviderError, Request,
     Session, Window, counted,
@@ -20,9 +20,36 @@ use syncline_store::{Connection, RateLimitUpdate, StoreError};
 
 use crate::{AppState, Guard, error::ApiResult, request_gate::RequestPermit};
 
+/// For whom requests are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Sender {
+    Api,
+    Passthrough,
+    /// The id of the agent's key.
+    Agent(String),
+}
+
+impl Sender {
+    pub(crate) fn of(key: &ApiKey) -> Self {
+        match key.role {
+            Role::Agent => Self::Agent(key.id.clone()),
+            _ => Self::Api,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Api => "api",
+            Self::Passthrough => "passthrough",
+            Self::Agent(id) => id,
+        }
+    }
+}
+
 pub(crate) struct Remote {
     state: AppState,
     connection: Connection,
+    sender: Sender,
     provider: Arc<dyn Provider>,
     /// The newest ones that it knows.
     credentials: Mutex<Credentials>,
@@ -37,10 +64,16 @@ impl Remote {
         Ok(Self {
             state: state.clone(),
             connection: connection.clone(),
+            sender: Sender::Api,
             provider: state.providers.get(connection.provider)?.clone(),
             credentials: Mutex::new(newer.map_or(stored, |newer| newer.credentials)),
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
         })
+    }
+
+    /// Requests are counted for this sender, and not for the API's other callers.
+    pub(crate) fn sent_by(self, sender: Sender) -> Self {
+        Self { sender, ..self }
     }
 
     /// What its provider can do.
@@ -104,13 +137,21 @@ impl Remote {
         failure: Option<&ProviderError>,
     ) {
         let now = self.state.clock.now();
+        let gate = &self.state.request_gate;
+        let sent = 1 + repeated;
+        gate.count_sent(
+            &self.state,
+            self.account(),
+            &permit.endpoint,
+            &self.sender,
+            sent,
+        );
         let update = RateLimitUpdate {
             endpoint: permit.endpoint.clone(),
             usage: usage.to_vec(),
             at: now,
             refused: failure.and_then(|error| refused_until(error, now)),
         };
-        let gate = &self.state.request_gate;
         let written = gate
             .record_answer(&self.state, self.account(), permit, repeated, update)
             .await;

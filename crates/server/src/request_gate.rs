@@ -18,7 +18,7 @@ use syncline_model::{Ask, Budget, Time, VolumeLimits, WindowUsage, budget::Refus
 use syncline_providers::ANSWER_WITHIN;
 use syncline_store::{RateLimitUpdate, StoreError};
 
-use crate::AppState;
+use crate::{AppState, remote::Sender, request_counts::RequestCounts};
 
 /// How old a copy may be.
 const FRESH_FOR: TimeDelta = TimeDelta::seconds(1);
@@ -28,7 +28,10 @@ const KEPT_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// The copies, by account.
 #[derive(Default)]
-pub struct RequestGate(Mutex<HashMap<String, Copy>>);
+pub struct RequestGate {
+    copies: Mutex<HashMap<String, Copy>>,
+    sent: RequestCounts,
+}
 
 #[derive(Default)]
 struct Copy {
@@ -161,8 +164,26 @@ impl RequestGate {
         }
     }
 
+    /// Counts what was sent, for reports only: `sent_by` is one of the callers.
+    pub(crate) fn count_sent(
+        &self,
+        state: &AppState,
+        account_id: &str,
+        endpoint: &str,
+        sent_by: &Sender,
+        requests: i64,
+    ) {
+        self.sent
+            .count(state, account_id, (endpoint, sent_by.as_str()), requests);
+    }
+
+    /// Writes what was counted, so that a report is up to date.
+    pub(crate) async fn write_sent(&self, state: &AppState) {
+        self.sent.write(state).await;
+    }
+
     fn copies(&self) -> MutexGuard<'_, HashMap<String, Copy>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -90,9 +90,9 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        api_keys, audit_log, connection_sync_configs, connections, customers, destinations,
-        forecast, magic_links, provenance, providers, rate_limit_info, sync_configs, sync_runs,
-        syncs, webhook_endpoints, webhook_messages,
+        api_keys, approvals, audit_log, connection_sync_configs, connections, customers,
+        destinations, forecast, magic_links, provenance, providers, rate_limit_info, sync_configs,
+        sync_runs, syncs, webhook_endpoints, webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -151,6 +151,10 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(magic_links::delete_magic_link))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(approvals::list_approvals))
+        .routes(routes!(approvals::get_approval))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::deny))
         .routes(routes!(audit_log::list_audit_log))
         .routes(routes!(syncs::list_syncs))
         .routes(routes!(syncs::pause_sync))
@@ -221,10 +225,12 @@ pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
 }
 
 pub(crate) fn actions_routes() -> OpenApiRouter<AppState> {
-    use actions::{passthrough, proxy};
+    use actions::{call, catalogue, passthrough, proxy};
     // An OpenAPI document can't express "any method", so the proxy's part is not generated from its
     // route.
     OpenApiRouter::with_openapi(openapi::Proxy::openapi())
+        .routes(routes!(catalogue::list_actions))
+        .routes(routes!(call::call_action))
         .routes(routes!(passthrough::send_passthrough_request))
         .route("/proxy/{*path}", any(proxy::proxy))
 }

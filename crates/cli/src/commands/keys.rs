@@ -5,7 +5,7 @@
 
 use anyhow::{Context, bail};
 use chrono::{SubsecRound, TimeDelta};
-use syncline_model::{ApiKey, Clock, Policy, Time, time};
+use syncline_model::{ApiKey, Clock, Grants, Policy, Role, Time, time};
 use syncline_store::{Application, NewApiKey, PageRequest, Store};
 
 use crate::{
@@ -39,12 +39,17 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
         }
     }
     let policy = policy_of(args);
+    let grants = grants_of(args)?;
     if let Some(policy) = &policy {
         policy.check().context("these rules are not valid")?;
     }
     let config = Config::load(&args.settings)?;
     logging::init(config.log.format);
     let parts = Parts::open(&config, Exclusive::No).await?;
+    if let Some(grants) = &grants {
+        syncline_server::check_grants(&parts.providers, grants)
+            .context("these grants are not valid")?;
+    }
     let expires_at = expiry_of(args, parts.clock.now())?;
     let store = &parts.store;
     let application = store
@@ -56,6 +61,7 @@ async fn create(args: &CreateKeyArgs) -> anyhow::Result<()> {
         key: &key,
         role: args.role,
         policy: policy.as_ref(),
+        grants: grants.as_ref(),
         expires_at,
     };
     let created = store.tenant(&application.id).create_api_key(&new).await?;
@@ -86,6 +92,36 @@ fn policy_of(args: &CreateKeyArgs) -> Option<Policy> {
         credits: true,
         ..Policy::of(args.role)
     })
+}
+
+/// `None` unless the key is an agent's.
+fn grants_of(args: &CreateKeyArgs) -> anyhow::Result<Option<Grants>> {
+    let has_grants =
+        !args.grant.is_empty() || !args.customer.is_empty() || args.credits_per_day.is_some();
+    let has_rules = !args.allow.is_empty() || !args.allow_write.is_empty() || args.allow_credits;
+    if args.role != Role::Agent {
+        if has_grants {
+            bail!("--grant, --customer and --credits-per-day are for --role agent");
+        }
+        return Ok(None);
+    }
+    if has_rules {
+        bail!(
+            "an agent has no rules: use --grant in place of --allow, such as --grant contacts=read"
+        );
+    }
+    let mut grants = Grants {
+        customers: (!args.customer.is_empty()).then(|| args.customer.iter().cloned().collect()),
+        credits_per_day: args.credits_per_day,
+        ..Grants::default()
+    };
+    for grant in &args.grant {
+        grants
+            .add(grant)
+            .map_err(anyhow::Error::msg)
+            .context("--grant")?;
+    }
+    Ok(Some(grants))
 }
 
 fn expiry_of(args: &CreateKeyArgs, now: Time) -> anyhow::Result<Option<Time>> {

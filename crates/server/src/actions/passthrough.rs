@@ -25,7 +25,7 @@ use crate::{
     AppState,
     error::{ApiError, ApiResult},
     extract::{ConnectionCaller, Json},
-    remote::Remote,
+    remote::{Remote, Sender},
 };
 
 /// The largest body of an answer, which is held in memory.
@@ -94,6 +94,7 @@ pub(crate) async fn send_passthrough_request(
     Json(request): Json<PassthroughRequest>,
 ) -> ApiResult<JsonBody<PassthroughResponse>> {
     let remote = Remote::of(&state, &caller.connection).await?;
+    let remote = remote.sent_by(Sender::Passthrough);
     let deadline = RetryDeadline::of(&headers)?;
     let target = target_of(&remote, &request)?;
     let body = body_of(request.body.as_deref())?;

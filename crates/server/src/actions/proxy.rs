@@ -19,7 +19,7 @@ use crate::{
     error::{ApiError, ApiResult, FromProvider},
     extract::ConnectionCaller,
     guard::{RequestSlot, read_body},
-    remote::Remote,
+    remote::{Remote, Sender},
 };
 
 /// The path prefix within the API.
@@ -60,6 +60,8 @@ pub(crate) async fn proxy(
         return Ok((allowed, ApiError::MethodNotAllowed).into_response());
     }
     let remote = Remote::of(&state, &caller.connection).await?;
+    let remote = remote.sent_by(Sender::Passthrough);
+    let remote = remote.sent_by(Sender::Passthrough);
     let target = target_of(&remote, request.uri())?;
     let deadline = RetryDeadline::of(request.headers())?;
     let (parts, body) = request.into_parts();

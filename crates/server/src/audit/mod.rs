@@ -8,7 +8,7 @@
 
 mod recorder;
 mod repeats;
-mod words;
+pub(crate) mod words;
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -67,7 +67,9 @@ pub(crate) async fn record_audit(
         application_id: key.application_id.clone(),
         at,
         actor: Actor::from(key),
-        action: audited.action(),
+        action: call
+            .action()
+            .map_or_else(|| audited.action(), |it| it.name.clone()),
         message: audited.message(key, &call, result, response.status(), reason.as_deref()),
         method: Some(method.to_string()),
         route: path.map(|path| path.as_str().to_owned()),

@@ -52,7 +52,7 @@ impl Recorder {
 
     /// Returns when the entry is in the database. If the database fails, the entry is queued for
     /// the writer: the call was made, and its answer must not fail.
-    pub(super) async fn write_now(&self, entry: AuditEntry) {
+    pub(crate) async fn write_now(&self, entry: AuditEntry) {
         if let Err(error) = self
             .store
             .write_audit_log(std::slice::from_ref(&entry))

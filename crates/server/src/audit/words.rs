@@ -2,9 +2,12 @@
 //! so a new endpoint gets its action name by itself.
 
 use axum::http::{Method, StatusCode};
-use syncline_model::{ApiKey, AuditResult, line};
+use syncline_model::{ApiKey, AuditResult, Role, line};
 
-use crate::{access::posts_only_read, call::CallContext};
+use crate::{
+    access::posts_only_read,
+    call::{CallContext, CalledAction},
+};
 
 /// What a request does.
 pub(super) struct AuditedRequest {
@@ -68,6 +71,8 @@ impl AuditedRequest {
     /// Whether it is recorded even if it was not denied.
     pub(super) fn counts(&self, method: &Method) -> bool {
         match self.api {
+            // The catalogue is not a use of a connection.
+            Api::Actions if self.object == "action" => *method == Method::POST,
             Api::Actions | Api::Enrichment => true,
             Api::Management | Api::Engagement => {
                 let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -85,11 +90,14 @@ impl AuditedRequest {
         status: StatusCode,
         reason: Option<&str>,
     ) -> String {
-        let who = format!("API key \"{}\"", one_line(&key.name));
+        let who = who(key);
+        if let Some(action) = call.action() {
+            return action_message(&who, action, call, result, status, reason);
+        }
         let (does, did) = self.verbs();
         let object = self.object.replace('_', " ");
-        let object = match call.provider_request() {
-            Some(request) => one_line(request),
+        let object = match call.object().or(call.provider_request()) {
+            Some(words) => one_line(words),
             None => format!("{} {object}", article(&object)),
         };
         let at = call.provider().map(|it| format!(" at {}", it.as_str()));
@@ -119,6 +127,8 @@ impl AuditedRequest {
             "pause" => ("pause", "paused"),
             "resume" => ("resume", "resumed"),
             "trigger" => ("trigger", "triggered"),
+            "approve" => ("approve", "approved"),
+            "deny" => ("deny", "denied"),
             "complete" => ("complete", "completed"),
             other => {
                 let other = other.replace('_', " ");
@@ -126,6 +136,48 @@ impl AuditedRequest {
             }
         };
         (does.to_owned(), did.to_owned())
+    }
+}
+
+/// A key as sentences name it.
+pub(crate) fn who(key: &ApiKey) -> String {
+    let kind = match key.role {
+        Role::Agent => "agent",
+        _ => "API key",
+    };
+    format!("{kind} \"{}\"", one_line(&key.name))
+}
+
+/// The line for a call of an action: who, what, for which customer, and the decision.
+fn action_message(
+    who: &str,
+    action: &CalledAction,
+    call: &CallContext,
+    result: AuditResult,
+    status: StatusCode,
+    reason: Option<&str>,
+) -> String {
+    let at = call.provider().map(|it| format!(" at {}", it.as_str()));
+    let customer = call.customer_id().map(one_line);
+    let of = customer.map(|customer| format!(" for customer \"{customer}\""));
+    let what = [
+        one_line(&action.words),
+        at.unwrap_or_default(),
+        of.unwrap_or_default(),
+    ]
+    .concat();
+    let why = reason.map(|reason| format!(": {}", one_line(reason)));
+    let why = why.unwrap_or_default();
+    let status = status.as_u16();
+    match (result, call.approval_id()) {
+        (AuditResult::Ok, Some(id)) => {
+            format!("{who} asked to {what} ({status}): approval {id} is needed")
+        }
+        (AuditResult::Ok, None) => format!("{who} was allowed to {what} ({status})"),
+        (AuditResult::Denied, _) => format!("{who} was refused to {what} ({status}){why}"),
+        (AuditResult::Failed, _) => {
+            format!("{who} was allowed to {what}, which failed ({status}){why}")
+        }
     }
 }
 
@@ -148,7 +200,7 @@ fn article(noun: &str) -> &'static str {
 /// The longest quoted text that others wrote, in bytes.
 const QUOTED: usize = 300;
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     line(text, QUOTED)
 }
 

@@ -43,7 +43,7 @@ struct ModifiedCursor {
     at: i64,
 }
 
-pub(super) async fn list<T: Table + Serialize>(
+pub(crate) async fn list<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     asked: &ListRecords,
@@ -68,7 +68,7 @@ pub(super) async fn list<T: Table + Serialize>(
     page(state, query, asked.cursor.as_deref()).await
 }
 
-pub(super) async fn search<T: Table + Serialize>(
+pub(crate) async fn search<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     asked: &SearchRecords,
@@ -129,7 +129,7 @@ async fn page<T: Table + Serialize>(
     }))
 }
 
-pub(super) async fn get<T: Table + Serialize>(
+pub(crate) async fn get<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     id: &str,

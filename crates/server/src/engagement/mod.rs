@@ -2,13 +2,13 @@
 //! share is in `records` (with `cached` and `live` behind it) and `writes`.
 
 pub(crate) mod accounts;
-mod cached;
+pub(crate) mod cached;
 pub(crate) mod contacts;
 pub(crate) mod enrolments;
 mod find_accounts;
 mod live;
 pub(crate) mod mailboxes;
-mod records;
+pub(crate) mod records;
 pub(crate) mod sequence_states;
 pub(crate) mod sequence_steps;
 pub(crate) mod sequences;
@@ -16,3 +16,5 @@ pub(crate) mod tasks;
 mod upsert;
 pub(crate) mod users;
 mod writes;
+
+pub(crate) use writes::show;

@@ -203,8 +203,44 @@ fn has_object(state: &AppState, connection: &Connection, object: CommonObject) -
     )))
 }
 
+impl GetRecord {
+    pub(crate) fn of_tables() -> Self {
+        Self {
+            include_raw_data: false,
+            read_from_cache: true,
+        }
+    }
+}
+
+impl SearchRecords {
+    pub(crate) fn of_tables(page_size: i64, cursor: Option<&str>) -> Self {
+        Self {
+            include_raw_data: false,
+            read_from_cache: true,
+            page_size: Some(page_size.to_string()),
+            cursor: cursor.map(str::to_owned),
+        }
+    }
+}
+
 impl ListRecords {
-    fn modified_after(&self) -> ApiResult<Option<Time>> {
+    /// Deleted rows are shown among those that changed.
+    pub(crate) fn of_tables(
+        page_size: i64,
+        cursor: Option<&str>,
+        modified_after: Option<&str>,
+    ) -> Self {
+        Self {
+            include_raw_data: false,
+            read_from_cache: true,
+            modified_after: modified_after.map(str::to_owned),
+            include_deleted_data: modified_after.is_some(),
+            page_size: Some(page_size.to_string()),
+            cursor: cursor.map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn modified_after(&self) -> ApiResult<Option<Time>> {
         self.modified_after
             .as_deref()
             .map(|text| {

@@ -109,7 +109,7 @@ async fn shown(state: &AppState, remote: &Remote, wrote: WriteResult) -> (String
 }
 
 /// Writes records to the tables, and removes deleted sequence states.
-pub(super) async fn show(
+pub(crate) async fn show(
     state: &AppState,
     remote: &Remote,
     records: &Records,

@@ -163,6 +163,7 @@ mod tests {
             name: id.to_owned(),
             role: Role::Admin,
             policy: None,
+            grants: None,
             created_at: Time::UNIX_EPOCH,
             last_used_at: None,
             expires_at: None,

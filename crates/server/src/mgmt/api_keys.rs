@@ -2,12 +2,13 @@
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Deserializer, Serialize};
-use syncline_model::{ApiKey, GrantViolation, Policy, Role, Time};
+use syncline_model::{ApiKey, GrantViolation, Grants, Policy, Role, Time};
 use syncline_store::NewApiKey;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     AppState,
+    actions::catalogue::check_grants,
     cursor::{self, MAX_PAGE_SIZE, ResultList, cut, links, page_request, position},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path, Query},
@@ -28,6 +29,9 @@ pub(crate) struct ApiKeyBody {
     /// Replaces the role's rules for passthrough, writes and credits. Null: the role's rules apply.
     #[schema(required = true)]
     policy: Option<Policy>,
+    /// What an agent may do. Null for other roles.
+    #[schema(required = true)]
+    grants: Option<Grants>,
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
@@ -51,6 +55,7 @@ impl From<ApiKey> for ApiKeyBody {
             name: key.name,
             role: key.role,
             policy: key.policy,
+            grants: key.grants,
             created_at: key.created_at,
             last_used_at: key.last_used_at,
             expires_at: key.expires_at,
@@ -113,6 +118,10 @@ pub(crate) struct CreateApiKey {
     #[serde(default)]
     #[schema(nullable = true)]
     policy: Option<Policy>,
+    /// What an agent may do. Required for the role `agent`, and for no other.
+    #[serde(default)]
+    #[schema(nullable = true)]
+    grants: Option<Grants>,
     /// When the key becomes invalid. Without it the key doesn't expire.
     #[serde(default, deserialize_with = "time")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -131,6 +140,7 @@ pub(crate) async fn create_api_key(
     Json(body): Json<CreateApiKey>,
 ) -> ApiResult<(StatusCode, JsonBody<CreatedApiKey>)> {
     check(&body, state.clock.now())?;
+    check_agent(&state, &body)?;
     if let Err(beyond) =
         caller
             .key
@@ -144,6 +154,7 @@ pub(crate) async fn create_api_key(
         key: &api_key,
         role: body.role,
         policy: body.policy.as_ref(),
+        grants: body.grants.as_ref(),
         expires_at: body.expires_at,
     };
     let key = caller.tenant.create_api_key(&new).await?;
@@ -203,6 +214,24 @@ fn check(body: &CreateApiKey, now: Time) -> ApiResult<()> {
         return Err(ApiError::validation("expires_at", "must be in the future"));
     }
     Ok(())
+}
+
+/// An agent has grants in the place of a policy, and only an agent has some.
+fn check_agent(state: &AppState, body: &CreateApiKey) -> ApiResult<()> {
+    match (body.role, &body.grants, &body.policy) {
+        (Role::Agent, None, _) => Err(ApiError::validation(
+            "grants",
+            "an agent needs grants; {} allows nothing",
+        )),
+        (Role::Agent, _, Some(_)) => Err(ApiError::validation(
+            "policy",
+            "an agent has grants, and no policy",
+        )),
+        (Role::Agent, Some(grants), None) => check_grants(&state.providers, grants)
+            .map_err(|wrong| ApiError::validation(format!("grants.{}", wrong.field), wrong.reason)),
+        (_, Some(_), _) => Err(ApiError::validation("grants", "are for the role agent")),
+        (_, None, _) => Ok(()),
+    }
 }
 
 fn goes_beyond(beyond: GrantViolation) -> String {

@@ -1,6 +1,7 @@
 //! `/mgmt/v2`: customers, their connections, and what is synced when. One file per resource.
 
 pub(crate) mod api_keys;
+pub(crate) mod approvals;
 pub(crate) mod audit_log;
 pub(crate) mod connection_sync_configs;
 pub(crate) mod connections;

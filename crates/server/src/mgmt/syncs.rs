@@ -3,7 +3,7 @@
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{Coverage, Object, ProviderName, StateName, Time};
-use syncline_store::{RunsOfSync, Sync, SyncFilter, SyncRun};
+use syncline_store::{RunsOfSync, Sync, SyncFilter, SyncRun, Tenant};
 use utoipa::{IntoParams, ToSchema};
 
 use super::next_run::NextRun;
@@ -81,6 +81,15 @@ struct Progress {
 }
 
 impl SyncBody {
+    pub(crate) async fn with_last_runs(tenant: &Tenant, syncs: Vec<Sync>) -> ApiResult<Vec<Self>> {
+        let mut runs = tenant.last_runs(&syncs).await?;
+        let shown = syncs.into_iter().map(|sync| {
+            let at = runs.iter().position(|run| run.sync_id == sync.id);
+            Self::new(sync, at.map(|at| runs.swap_remove(at)))
+        });
+        Ok(shown.collect())
+    }
+
     fn new(sync: Sync, last_run: Option<SyncRun>) -> Self {
         let active = last_run.as_ref().filter(|run| run.finished_at.is_none());
         let state = match (active, sync.paused) {
@@ -178,7 +187,7 @@ pub(crate) async fn list_syncs(
     Ok(JsonBody(ResultList {
         next,
         previous,
-        results: with_last_runs(&caller, page.rows).await?,
+        results: SyncBody::with_last_runs(&caller.tenant, page.rows).await?,
         total_count,
         total_count_is_exact: true,
     }))
@@ -313,17 +322,6 @@ async fn answer(scope: Scope<'_>) -> ApiResult<JsonBody<SyncBody>> {
     let tenant = &selected.caller.tenant;
     let last_run = tenant.last_runs(std::slice::from_ref(&sync)).await?.pop();
     Ok(JsonBody(SyncBody::new(sync, last_run)))
-}
-
-async fn with_last_runs(caller: &Caller, syncs: Vec<Sync>) -> ApiResult<Vec<SyncBody>> {
-    let mut runs = caller.tenant.last_runs(&syncs).await?;
-    Ok(syncs
-        .into_iter()
-        .map(|sync| {
-            let at = runs.iter().position(|run| run.sync_id == sync.id);
-            SyncBody::new(sync, at.map(|at| runs.swap_remove(at)))
-        })
-        .collect())
 }
 
 fn check_object_type(object_type: &str) -> ApiResult<()> {

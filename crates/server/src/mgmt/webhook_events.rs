@@ -2,9 +2,9 @@
 //! from the types that are sent.
 
 use syncline_model::event::{
-    CONNECTION_CREATED, CONNECTION_DELETED, ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE,
-    SYNC_PAUSED, SyncComplete, SyncPaused, WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST,
-    WebhookEndpointDisabled, WebhookTest,
+    APPROVAL_REQUESTED, ApprovalRequested, CONNECTION_CREATED, CONNECTION_DELETED,
+    ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE, SYNC_PAUSED, SyncComplete, SyncPaused,
+    WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST, WebhookEndpointDisabled, WebhookTest,
 };
 use utoipa::{
     OpenApi, ToSchema,
@@ -22,6 +22,7 @@ use utoipa::{
     SyncPaused,
     ConnectionCreated,
     ConnectionDeleted,
+    ApprovalRequested,
     WebhookEndpointDisabled,
     WebhookTest
 )))]
@@ -50,6 +51,10 @@ fn paths() -> Paths {
         .path(
             CONNECTION_DELETED,
             event::<ConnectionDeleted>("connectionDeleted", "A connection was deleted"),
+        )
+        .path(
+            APPROVAL_REQUESTED,
+            event::<ApprovalRequested>("approvalRequested", "An agent's call waits for approval"),
         )
         .path(
             WEBHOOK_ENDPOINT_DISABLED,
