@@ -46,6 +46,7 @@ pub(crate) async fn key_of(
         key: &key,
         role,
         policy: policy.as_ref(),
+        grants: None,
         expires_at,
     };
     let created = app

@@ -371,6 +371,7 @@ async fn what_a_key_may_not_do_is_written_down_with_what_it_lacks(database: Data
         key: "reader-key",
         role: Role::ReadOnly,
         policy: None,
+        grants: None,
         expires_at: None,
     };
     tenant.create_api_key(&new).await.unwrap();

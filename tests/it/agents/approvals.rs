@@ -1,0 +1,207 @@
+//! Calls that wait for a person: what is shown is what runs, once.
+
+use chrono::TimeDelta;
+use macro_rules_attribute::apply;
+use serde_json::{Value, json};
+
+use super::{agent, call, requests};
+use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases};
+
+const APPROVALS: &str = "/mgmt/v2/approvals";
+
+async fn asking_agent(app: &App) -> String {
+    agent(
+        app,
+        json!({"groups": {"contacts": "read"}, "actions": {"contacts.create": "ask"}}),
+    )
+    .await
+}
+
+fn ada() -> Value {
+    json!({"email": "ada@engine.example", "first_name": "Ada"})
+}
+
+async fn app_with_customer(database: Database) -> App {
+    let app = App::with_contacts(database, 1).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.apollo.ledger().reset();
+    app
+}
+
+/// A call that waits: its approval's id.
+async fn ask(app: &App, key: &str) -> String {
+    let answer = call(app, key, "contacts.create", ada()).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.body["status"], "pending");
+    answer.body["approval"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn decide(app: &App, id: &str, how: &str) -> crate::support::Answer {
+    app.post(&format!("{APPROVALS}/{id}/_{how}"), json!({}))
+        .await
+}
+
+#[apply(on_both_databases)]
+async fn a_held_call_is_made_once_it_is_approved_and_the_agent_learns_it(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    assert_eq!(requests(&app), 0);
+    assert_eq!(
+        ask(&app, &key).await,
+        id,
+        "the same call is the same approval"
+    );
+    let shown = app.get(&format!("{APPROVALS}?status=pending")).await.ok();
+    assert_eq!(shown["total_count"], 1);
+    let approval = &shown["results"][0];
+    assert_eq!(approval["input"], ada());
+    assert_eq!(
+        approval["summary"],
+        "create the contact \"ada@engine.example\" \"Ada\""
+    );
+    assert_eq!(approval["requested_by"]["name"], "of a test");
+    assert_eq!(approval["decided_by"], Value::Null);
+    let approved = decide(&app, &id, "approve").await.ok();
+    assert_eq!(approved["status"], "done", "{approved}");
+    assert_eq!(
+        approved["result"]["result"]["contact"]["email"],
+        "ada@engine.example"
+    );
+    assert_eq!(requests(&app), 1);
+    let again = call(&app, &key, "contacts.create", ada()).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+    assert_eq!(again.body["status"], "done");
+    assert_eq!(again.body["result"]["contact"]["first_name"], "Ada");
+    assert_eq!(requests(&app), 1, "it was made once");
+    assert_ne!(
+        ask(&app, &key).await,
+        id,
+        "what was told is over: the next one is a new call"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_denied_call_is_never_made(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    let denied = decide(&app, &id, "deny").await.ok();
+    assert_eq!(denied["status"], "denied");
+    let answer = call(&app, &key, "contacts.create", ada()).await.ok();
+    assert_eq!(answer["status"], "denied");
+    assert_eq!(answer["result"], Value::Null);
+    let late = decide(&app, &id, "approve").await;
+    assert_eq!(late.status, 409, "{}", late.body);
+    assert_eq!(requests(&app), 0);
+}
+
+#[apply(on_both_databases)]
+async fn an_approval_expires_after_a_day(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    app.clock.advance(TimeDelta::hours(24));
+    let shown = app.get(&format!("{APPROVALS}/{id}")).await.ok();
+    assert_eq!(shown["status"], "expired");
+    let late = decide(&app, &id, "approve").await;
+    assert_eq!(late.status, 409, "{}", late.body);
+    assert_ne!(ask(&app, &key).await, id);
+    assert_eq!(requests(&app), 0);
+}
+
+#[apply(on_both_databases)]
+async fn of_many_who_approve_at_once_one_does_and_the_call_is_made_once(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    let decide = || decide(&app, &id, "approve");
+    let answers: [_; 6] =
+        tokio::join!(decide(), decide(), decide(), decide(), decide(), decide()).into();
+    let approved = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(approved, 1);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.status.as_u16(), 200 | 409))
+    );
+    assert_eq!(requests(&app), 1);
+}
+
+#[apply(on_both_databases)]
+async fn no_agent_decides_and_no_other_application_sees_it(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    for path in [APPROVALS.to_owned(), format!("{APPROVALS}/{id}")] {
+        assert_eq!(app.get_as(&key, &path).await.status, 403);
+    }
+    let request = app
+        .request(reqwest::Method::POST, &format!("{APPROVALS}/{id}/_approve"))
+        .header("x-api-key", &key);
+    assert_eq!(App::answer(request).await.status, 403);
+    let (_, stranger) =
+        crate::access::key_of(&app, "other", syncline_model::Role::Admin, None, None).await;
+    assert_eq!(
+        app.get_as(&stranger, &format!("{APPROVALS}/{id}"))
+            .await
+            .status,
+        404
+    );
+    let none = app.get_as(&stranger, APPROVALS).await.ok();
+    assert_eq!(none["total_count"], 0);
+}
+
+#[apply(on_both_databases)]
+async fn what_fails_at_the_provider_is_told_to_both(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    app.apollo.edit(0, |team| team.revoke_key(MASTER_KEY));
+    let approved = decide(&app, &id, "approve").await.ok();
+    assert_eq!(approved["status"], "failed");
+    let why = approved["result"]["error"]["title"].as_str().unwrap();
+    assert!(why.contains("the customer has to connect again"), "{why}");
+    let told = call(&app, &key, "contacts.create", ada()).await.ok();
+    assert_eq!(told["status"], "failed");
+    assert_eq!(told["approval"]["result"]["error"]["title"], why);
+}
+
+#[apply(on_both_databases)]
+async fn a_call_of_an_agent_whose_key_was_revoked_is_not_made(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    let keys = app.get("/mgmt/v2/api_keys").await.ok();
+    let agent_id = keys["results"][0]["id"].as_str().unwrap();
+    app.delete(&format!("/mgmt/v2/api_keys/{agent_id}"))
+        .await
+        .ok();
+    let approved = decide(&app, &id, "approve").await.ok();
+    assert_eq!(approved["status"], "failed");
+    assert_eq!(requests(&app), 0);
+}
+
+#[apply(on_both_databases)]
+async fn what_was_asked_is_sealed_and_told_by_a_webhook_without_it(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    ask(&app, &key).await;
+    let messages = app
+        .get("/mgmt/v2/webhook_messages?event_type=approval.requested")
+        .await
+        .ok();
+    let payload = &messages["results"][0]["payload"];
+    assert_eq!(payload["action"], "contacts.create");
+    assert_eq!(payload["customer_id"], CUSTOMER);
+    assert!(
+        !messages.to_string().contains("ada@engine.example"),
+        "{messages}"
+    );
+    let open = "SELECT count(*) FROM approvals WHERE input LIKE '%engine.example%'";
+    assert_eq!(app.database.count(open).await, 0);
+    assert_eq!(
+        app.database.count("SELECT count(*) FROM approvals").await,
+        1
+    );
+}
