@@ -89,8 +89,10 @@ const METHOD_FIELD: &str = "_method";
 enum RequiredAccess {
     /// Any valid key except an agent's.
     Read,
-    /// Any valid key, also an agent's.
+    /// A call of an action: an agent, or any rule in `passthrough`.
     Action,
+    /// Any valid key, also an agent's.
+    Catalogue,
     /// The admin role, and also a rule if it writes.
     Admin { writes: bool },
     /// A rule in `writes`.
@@ -110,7 +112,7 @@ impl RequiredAccess {
         let reads = matches!(*method, Method::GET | Method::HEAD)
             || (*method == Method::POST && posts_only_read(route));
         if below(&ACTIONS) {
-            Self::Action
+            if reads { Self::Catalogue } else { Self::Action }
         } else if FOR_ADMINS.iter().any(below) {
             Self::Admin { writes: !reads }
         } else if READABLE.iter().any(below) {
@@ -147,10 +149,13 @@ pub(crate) fn check_call(
     path: &str,
 ) -> Result<(), String> {
     let need = RequiredAccess::of(method, route);
-    if need == RequiredAccess::Action {
+    if need == RequiredAccess::Catalogue {
         return Ok(());
     }
     if key.role == Role::Agent {
+        if need == RequiredAccess::Action {
+            return Ok(());
+        }
         return Err(format!(
             "this API key is an agent's and may not {method} {path}: it may call actions, which GET {ACTIONS} \
              lists"
@@ -171,13 +176,14 @@ pub(crate) fn check_call(
         {
             lacks("a rule for it in \"writes\"")
         }
-        RequiredAccess::Forward if policy.passthrough.is_empty() => {
+        RequiredAccess::Forward | RequiredAccess::Action if policy.passthrough.is_empty() => {
             lacks("a rule in \"passthrough\"")
         }
         RequiredAccess::Spend if !policy.credits => {
             lacks("\"credits\": true, because it costs the customer's credits")
         }
         RequiredAccess::Read
+        | RequiredAccess::Catalogue
         | RequiredAccess::Action
         | RequiredAccess::Admin { .. }
         | RequiredAccess::Write

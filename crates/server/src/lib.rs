@@ -5,6 +5,7 @@
 
 mod access;
 mod actions;
+pub mod agents;
 mod array;
 mod audit;
 mod call;
@@ -52,7 +53,7 @@ pub use limits::check_limits;
 pub use oauth::checked_origin;
 pub use openapi::documents;
 pub use request_gate::RequestGate;
-pub use router::{health_router, router};
+pub use router::{api, health_router, router};
 
 /// Everything that a handler may use. Cheap to clone.
 #[derive(Clone)]

@@ -94,6 +94,9 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
     if api == "mgmt" {
         crate::mgmt::webhook_events::describe(&mut document);
     }
+    if api == "actions" {
+        crate::actions::document::describe(&mut document);
+    }
     if api == "engagement" {
         crate::idempotency::describe(&mut document);
     }

@@ -9,7 +9,7 @@ use axum::{
     routing::{any, get, post},
 };
 use tokio::time::Instant;
-use utoipa::OpenApi as _;
+use utoipa::{OpenApi as _, openapi::OpenApi as Document};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -19,13 +19,22 @@ use crate::{
     mgmt, oauth, openapi,
 };
 
-/// The service, ready to be served. `pages` are those for people, which call the APIs.
-pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppState>) -> Router {
+/// The APIs within this process, for what calls them there.
+pub fn api(state: &AppState) -> Api {
+    let (apis, _) = apis(state);
+    Api::new(apis, state)
+}
+
+/// The APIs' documents, by where they are served.
+type Documents = [(&'static str, Document); 4];
+
+/// The APIs, with what every one of their calls passes through.
+fn apis(state: &AppState) -> (Router<AppState>, Documents) {
     let (mgmt, mgmt_document) = openapi::finish(mgmt_routes(), "mgmt");
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
     let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
-    let writes = Once::of(&state, &engagement_document, "/engagement/v2");
+    let writes = Once::of(state, &engagement_document, "/engagement/v2");
     let once = middleware::from_fn_with_state(writes, idempotency::once);
     let audited = middleware::from_fn_with_state(state.clone(), audit::record_audit);
     let apis = Router::new()
@@ -35,25 +44,27 @@ pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppS
         .nest("/enrichment/v2", enrichment)
         .merge(oauth::routes())
         .layer(audited);
+    let documents = [
+        ("/openapi/mgmt.json", mgmt_document),
+        ("/openapi/engagement.json", engagement_document),
+        ("/openapi/actions.json", actions_document),
+        ("/openapi/enrichment.json", enrichment_document),
+    ];
+    (apis, documents)
+}
+
+/// The service, ready to be served. `pages` are those for people, and whatever else calls the APIs.
+pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppState>) -> Router {
+    let (apis, documents) = apis(&state);
     let pages = pages(&state, Api::new(apis.clone(), &state));
     let apis = apis
         .merge(pages)
         .layer(middleware::from_fn_with_state(state.clone(), guard::admit));
-    let router = Router::new()
-        .merge(apis)
-        .route("/openapi/mgmt.json", get(openapi::serve(mgmt_document)))
-        .route(
-            "/openapi/engagement.json",
-            get(openapi::serve(engagement_document)),
-        )
-        .route(
-            "/openapi/actions.json",
-            get(openapi::serve(actions_document)),
-        )
-        .route(
-            "/openapi/enrichment.json",
-            get(openapi::serve(enrichment_document)),
-        )
+    let mut router = Router::new().merge(apis);
+    for (path, document) in documents {
+        router = router.route(path, get(openapi::serve(document)));
+    }
+    let router = router
         .merge(docs::routes())
         .merge(health_routes())
         .layer(middleware::from_fn(count));

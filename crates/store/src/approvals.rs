@@ -257,8 +257,8 @@ impl Store {
         .await
     }
 
-    /// Calls that were approved and that no process has begun.
-    pub async fn approved_and_not_begun(&self) -> Result<Vec<Approval>, StoreError> {
+    /// Calls that were approved and that no process has begun, with the view of their application.
+    pub async fn approved_and_not_begun(&self) -> Result<Vec<(Tenant, Approval)>, StoreError> {
         const SQL: &str = select!(
             "status = 'approved' AND running_until IS NULL AND decided_at < $1
              ORDER BY decided_at LIMIT 20"
@@ -269,7 +269,11 @@ impl Store {
             .bind(at(before))
             .fetch_all(c)
             .await)?;
-        rows.into_iter().map(|row| self.approval(row)).collect()
+        let all = rows.into_iter().map(|row| {
+            let approval = self.approval(row)?;
+            Ok((self.tenant(&approval.application_id), approval))
+        });
+        all.collect()
     }
 
     /// Marks calls as expired that nobody decided on.

@@ -1,6 +1,6 @@
 //! Connections: a customer's account at a provider, with the sealed credentials.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use chrono::TimeDelta;
 use sqlx::types::Json;
@@ -192,6 +192,34 @@ impl Tenant {
             .fetch_all(c)
             .await)?;
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// The providers that customers are connected to: all customers, or only these.
+    pub async fn connected_providers(
+        &self,
+        customers: Option<&BTreeSet<String>>,
+    ) -> Result<Vec<ProviderName>, StoreError> {
+        const ALL: Scoped = scoped(
+            "SELECT DISTINCT provider_name FROM connections
+             WHERE application_id = $1 AND CAST($2 AS text) IS NOT NULL ORDER BY provider_name",
+        );
+        const OF_THESE: Scoped = scoped(
+            "SELECT DISTINCT provider_name FROM connections
+             WHERE application_id = $1 AND customer_id IN (SELECT key FROM json_each($2))
+             ORDER BY provider_name",
+        );
+        let ids: Vec<&str> = customers
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let sql = if customers.is_some() { OF_THESE } else { ALL };
+        let mut reader = self.read().await?;
+        let names: Vec<String> = run!(reader, query_scalar(sql), |q, c| q
+            .bind(KeySet::new(&ids))
+            .fetch_all(c)
+            .await)?;
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Those of these customers with one provider.

@@ -132,7 +132,8 @@ fn is_read(operation: &Operation) -> bool {
     let path = &operation.template;
     let only_reads = path.ends_with("/_search") || path.ends_with("/_forecast");
     let searches = operation.method == Method::POST && only_reads;
+    let of_catalogue = operation.id == "getActions";
     (operation.method == Method::GET || searches)
-        && (operation.is_of("mgmt") || operation.is_of("engagement"))
+        && (of_catalogue || operation.is_of("mgmt") || operation.is_of("engagement"))
         && !FOR_ADMINS.iter().any(|part| path.contains(part))
 }

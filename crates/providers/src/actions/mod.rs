@@ -6,14 +6,15 @@ mod template;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_model::{Action, Object, Records, action::read_catalogue};
+use syncline_model::{Action, Object, ProviderName, Records, action::read_catalogue};
 
 pub(crate) use self::template::Rendered;
 use self::template::RequestTemplate;
 use crate::{
+    apollo,
     error::{ErrorKind, FieldPath, ProviderError},
     http::{Method, Response},
-    json,
+    json, outreach, salesloft,
     session::Session,
 };
 
@@ -62,6 +63,15 @@ pub trait Actions: Send + Sync {
         action: &'static ProviderAction,
         input: &Value,
     ) -> Result<Acted, ProviderError>;
+}
+
+/// The actions of all built-in providers.
+pub fn built_in() -> [(ProviderName, &'static [ProviderAction]); 3] {
+    [
+        (apollo::NAME, &apollo::actions::CATALOGUE),
+        (outreach::NAME, &outreach::actions::CATALOGUE),
+        (salesloft::NAME, &salesloft::actions::CATALOGUE),
+    ]
 }
 
 /// The actions in a provider's file. It is part of the program, and the tests read all of them.
@@ -139,7 +149,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::{apollo, outreach, salesloft};
 
     fn all() -> Vec<(&'static str, Vec<ProviderAction>)> {
         vec![

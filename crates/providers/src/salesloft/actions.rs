@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) const FILE: &str = include_str!("actions.json");
 
-static CATALOGUE: LazyLock<Vec<ProviderAction>> = LazyLock::new(|| catalogue_in(FILE));
+pub(crate) static CATALOGUE: LazyLock<Vec<ProviderAction>> = LazyLock::new(|| catalogue_in(FILE));
 
 #[async_trait]
 impl Actions for Salesloft {

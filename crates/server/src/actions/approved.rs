@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 use syncline_model::{ApiKey, AuditResult, Permission};
-use syncline_store::{Actor, Approval, AuditEntry};
+use syncline_store::{Actor, Approval, AuditEntry, Tenant};
 
 use super::{
     catalogue::{self, Listed},
@@ -37,18 +37,18 @@ async fn look(state: &AppState) -> ApiResult<()> {
         "title": "the process that made the call died: it is not known whether it was carried out",
     }});
     state.store.fail_abandoned_calls(&lost).await?;
-    for approval in state.store.approved_and_not_begun().await? {
-        spawn(state, approval).await;
+    for (tenant, approval) in state.store.approved_and_not_begun().await? {
+        spawn(state, tenant, approval).await;
     }
     Ok(())
 }
 
 /// Makes an approved call in a task of its own, which goes on if whoever waits for it goes away.
-pub(crate) async fn spawn(state: &AppState, approval: Approval) {
+pub(crate) async fn spawn(state: &AppState, tenant: Tenant, approval: Approval) {
     let id = approval.id.clone();
     let run = {
         let state = state.clone();
-        async move { run(&state, &approval).await }
+        async move { run(&state, &tenant, &approval).await }
     };
     let ran = state.tasks.spawn(run).await;
     let ran = ran.unwrap_or_else(|error| Err(ApiError::Internal(error.to_string())));
@@ -61,21 +61,25 @@ pub(crate) async fn spawn(state: &AppState, approval: Approval) {
 }
 
 /// Makes an approved call, unless another process does.
-async fn run(state: &AppState, approval: &Approval) -> ApiResult<()> {
+async fn run(state: &AppState, tenant: &Tenant, approval: &Approval) -> ApiResult<()> {
     if !state.store.begin_approved(&approval.id).await? {
         return Ok(());
     }
-    let tenant = state.store.tenant(&approval.application_id);
     let agent = tenant.get_api_key(&approval.requested_by.id).await?;
     let Some(agent) = agent.filter(|key| key.is_valid(state.clock.now())) else {
         let gone = ApiError::Forbidden("the agent's key was revoked or has expired".to_owned());
         return end(state, approval, None, Err(gone)).await;
     };
-    let made = make_for(state, approval, &agent).await;
+    let made = make_for(state, tenant, approval, &agent).await;
     end(state, approval, Some(&agent), made).await
 }
 
-async fn make_for(state: &AppState, approval: &Approval, agent: &ApiKey) -> ApiResult<Made> {
+async fn make_for(
+    state: &AppState,
+    tenant: &Tenant,
+    approval: &Approval,
+    agent: &ApiKey,
+) -> ApiResult<Made> {
     let Approval {
         action,
         customer_id,
@@ -83,7 +87,6 @@ async fn make_for(state: &AppState, approval: &Approval, agent: &ApiKey) -> ApiR
         input,
         ..
     } = approval;
-    let tenant = state.store.tenant(&approval.application_id);
     let listed = catalogue::find(&state.providers, *provider, action);
     let grants = agent.grants.as_ref();
     let may = |listed: &Listed| {
@@ -100,7 +103,7 @@ async fn make_for(state: &AppState, approval: &Approval, agent: &ApiKey) -> ApiR
         ApiError::NotFound("the customer was connected anew meanwhile".to_owned())
     })?;
     let who = OnBehalf {
-        tenant: &tenant,
+        tenant,
         key: agent,
         connection: &connection,
     };

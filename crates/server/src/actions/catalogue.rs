@@ -27,6 +27,11 @@ static OF_TABLES: LazyLock<Vec<Action>> = LazyLock::new(|| {
     all
 });
 
+/// Actions that the synced tables answer.
+pub(super) fn of_tables() -> &'static [Action] {
+    &OF_TABLES
+}
+
 /// An action, and who carries it out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Listed {
@@ -87,14 +92,22 @@ pub fn check_grants(providers: &Providers, grants: &Grants) -> Result<(), Invali
 pub(crate) struct ListActions {
     /// Only actions of this provider, and those of the synced tables.
     provider_name: Option<String>,
+    /// Only actions of providers that one of the key's customers is connected to, and those of the
+    /// synced tables.
+    #[serde(default)]
+    connected: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = actions)]
 pub(crate) struct ActionList {
     actions: Vec<ActionBody>,
+    /// The providers that the key's customers are connected to.
+    #[schema(value_type = Vec<String>)]
+    connected_providers: Vec<ProviderName>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Serialize, ToSchema)]
 #[schema(as = action)]
 pub(crate) struct ActionBody {
@@ -166,23 +179,28 @@ pub(crate) async fn list_actions(
     });
     let provider: Option<ProviderName> = provider.transpose()?;
     let here = |it: &Listed| {
-        it.provider()
-            .zip(provider)
-            .is_none_or(|(its, asked)| its == asked)
+        let its = it.provider();
+        its.zip(provider).is_none_or(|(its, asked)| its == asked)
     };
-    let may = |it: Listed| {
+    let customers = caller.key.grants.as_ref();
+    let customers = customers.and_then(|grants| grants.customers.as_ref());
+    let connected = caller.tenant.connected_providers(customers).await?;
+    let is_connected = |it: &Listed| {
+        let its = it.provider();
+        !query.connected || its.is_none_or(|its| connected.contains(&its))
+    };
+    let listed = all(&state.providers).into_iter();
+    let listed = listed.filter(here).filter(is_connected);
+    let actions = listed.filter_map(|it| {
         let permission = match (caller.key.role, &caller.key.grants) {
             (Role::Agent, Some(grants)) => grants.permission(it.action()),
             (Role::Agent, None) => Permission::Off,
             _ => Permission::Allow,
         };
         (permission != Permission::Off).then(|| ActionBody::new(it, permission))
-    };
-    let actions = all(&state.providers)
-        .into_iter()
-        .filter(here)
-        .filter_map(may);
+    });
     Ok(JsonBody(ActionList {
         actions: actions.collect(),
+        connected_providers: connected.clone(),
     }))
 }

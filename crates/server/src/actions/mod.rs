@@ -4,6 +4,7 @@
 pub(crate) mod approved;
 pub(crate) mod call;
 pub(crate) mod catalogue;
+pub(crate) mod document;
 mod forward;
 mod make;
 pub(crate) mod passthrough;

@@ -118,16 +118,13 @@ async fn page<T: Table + Serialize>(
     };
     let size = input.get("limit").and_then(Value::as_i64).unwrap_or(10);
     let cursor = text(input, "cursor");
-    let list = match search {
-        Some(search) => {
-            let asked = SearchRecords::of_tables(size, cursor);
-            cached::search::<T>(state, who.connection, &asked, search).await?
-        }
-        None => {
-            let asked = ListRecords::of_tables(size, cursor, text(input, "modified_after"));
-            let after = asked.modified_after()?;
-            cached::list::<T>(state, who.connection, &asked, after).await?
-        }
+    let list = if let Some(search) = search {
+        let asked = SearchRecords::of_tables(size, cursor);
+        cached::search::<T>(state, who.connection, &asked, search).await?
+    } else {
+        let asked = ListRecords::of_tables(size, cursor, text(input, "modified_after"));
+        let after = asked.modified_after()?;
+        cached::list::<T>(state, who.connection, &asked, after).await?
     };
     to_json(&list.0)
 }

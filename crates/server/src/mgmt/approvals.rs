@@ -164,7 +164,7 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<ApprovalBody>> {
     let approval = decide(&state, &caller, &id, true).await?;
-    approved::spawn(&state, approval.clone()).await;
+    approved::spawn(&state, caller.tenant.clone(), approval.clone()).await;
     let newest = caller.tenant.get_approval(&id).await?.unwrap_or(approval);
     Ok(JsonBody(ApprovalBody::new(&state, newest)))
 }
