@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Run the engine through simulated time, and check its guarantees.
     #[command(after_help = help::SIMULATION)]
     Simulate(SimulateArgs),
+    /// Serve an agent's actions as tools over stdin and stdout (MCP). Works while `serve` runs.
+    #[command(after_help = help::MCP)]
+    Mcp(McpArgs),
     /// Create, list and revoke API keys. Works while `serve` runs.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -250,6 +253,18 @@ pub(crate) struct CreateKeyArgs {
     /// How many credits an agent may spend in 24 hours [default: what its actions cost].
     #[arg(long, value_name = "N")]
     pub(crate) credits_per_day: Option<u32>,
+}
+
+/// The environment variable that `mcp` reads an agent's API key from.
+pub(crate) const AGENT_KEY: &str = "SYNCLINE_AGENT_KEY";
+
+#[derive(Args)]
+pub(crate) struct McpArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// The environment variable with the agent's API key.
+    #[arg(long, value_name = "NAME", default_value = AGENT_KEY)]
+    pub(crate) api_key_env: String,
 }
 
 #[derive(Args)]

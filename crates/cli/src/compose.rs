@@ -240,11 +240,12 @@ impl Parts {
         let approved = syncline_server::run_approved_calls(state.clone());
         self.lifecycle.spawn_until_shutdown(approved);
         syncline_server::router(state, |state, api| {
-            if self.console {
-                syncline_console::pages(state, api)
+            let pages = if self.console {
+                syncline_console::pages(state, api.clone())
             } else {
                 syncline_console::connect_pages()
-            }
+            };
+            pages.merge(syncline_mcp::routes(state, api))
         })
     }
 
@@ -255,6 +256,11 @@ impl Parts {
         listening: SocketAddr,
     ) -> Router {
         syncline_server::health_router(self.app_state(engine, metrics, listening))
+    }
+
+    /// What handlers use in a process that listens nowhere.
+    pub(crate) fn local_state(&self, engine: &Engine, metrics: Metrics) -> AppState {
+        self.app_state(engine, metrics, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     fn app_state(&self, engine: &Engine, metrics: Metrics, listening: SocketAddr) -> AppState {

@@ -23,10 +23,10 @@ async fn known_email(app: &App) -> String {
         .await
         .ok();
     let contacts = contacts["body"]["contacts"].as_array().unwrap();
-    let emails = contacts
+    let mut emails = contacts
         .iter()
         .filter_map(|contact| contact["email"].as_str());
-    emails.last().unwrap().to_owned()
+    emails.next_back().unwrap().to_owned()
 }
 
 #[apply(on_both_databases)]

@@ -93,6 +93,14 @@ should know. Status 1 if a check is bad.
 
 It changes nothing, shows no secret, and works while `serve` runs, to which it doesn't connect.";
 
+pub(super) const MCP: &str = "\
+A client that starts its servers runs this command, with an agent's API key in its environment:
+
+  { \"command\": \"syncline\", \"args\": [\"mcp\"], \"env\": { \"SYNCLINE_AGENT_KEY\": \"sl_...\" } }
+
+Make the key with `syncline keys create --role agent --grant contacts=read`. A server that runs has
+the same tools at /mcp, for clients that connect to one. Logs go to stderr.";
+
 pub(super) const STATUS: &str = "\
 It reads the database, so it works with and without a running `serve`, and changes nothing. Of what
 is active, late or wrong it lists the first ten; with a customer's id it shows everything of that

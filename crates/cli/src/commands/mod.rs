@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod encryption_rotate;
 mod keys;
+mod mcp;
 mod migrate;
 mod openapi;
 mod restore;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Sim(SimCommand::Outreach(args)) => Ok(syncline_sim::run_outreach(args).await?),
         Command::Sim(SimCommand::Salesloft(args)) => Ok(syncline_sim::run_salesloft(args).await?),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Mcp(args) => Box::pin(mcp::run(&args)).await,
         Command::Keys(command) => keys::run(&command).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Status(args) => Box::pin(status::run(&args)).await,

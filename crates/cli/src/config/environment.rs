@@ -7,6 +7,7 @@ use figment::{
 };
 
 use super::{MAY_BE_EMPTY, PREFIX, variable};
+use crate::cli::AGENT_KEY;
 
 pub(super) fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| {
@@ -25,7 +26,7 @@ impl Environment {
     pub(super) fn new(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
         let mut settings = Dict::new();
         for (name, value) in variables {
-            let Some(setting) = name.strip_prefix(PREFIX).filter(|_| !injected(&name)) else {
+            let Some(setting) = name.strip_prefix(PREFIX).filter(|_| !is_foreign(&name)) else {
                 continue;
             };
             let path: Vec<String> = setting
@@ -49,9 +50,11 @@ impl Environment {
     }
 }
 
-/// Kubernetes puts the addresses of the namespace's services into the environment of every pod.
-fn injected(name: &str) -> bool {
-    name == "SYNCLINE_PORT"
+/// What is no setting: the agent's key of `syncline mcp`, and the addresses of the namespace's services,
+/// which Kubernetes puts into the environment of every pod.
+fn is_foreign(name: &str) -> bool {
+    name == AGENT_KEY
+        || name == "SYNCLINE_PORT"
         || name.starts_with("SYNCLINE_PORT_")
         || name.starts_with("SYNCLINE_SERVICE_")
 }
