@@ -122,6 +122,15 @@ impl RequestGate {
         self.sync(state, account_id, now).await
     }
 
+    /// Writes what answers reported of an account, so that a report has it.
+    pub(crate) async fn write_reported(
+        &self,
+        state: &AppState,
+        account_id: &str,
+    ) -> Result<(), StoreError> {
+        self.sync(state, account_id, state.clock.now()).await
+    }
+
     fn is_fresh(&self, account_id: &str, now: Time) -> bool {
         let copies = self.copies();
         let copy = copies.get(account_id);

@@ -103,7 +103,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
         api_keys, approvals, audit_log, connection_sync_configs, connections, customers,
         destinations, forecast, magic_links, provenance, providers, rate_limit_info, sync_configs,
-        sync_runs, syncs, webhook_endpoints, webhook_messages,
+        sync_runs, syncs, usage, webhook_endpoints, webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -122,6 +122,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
             connections::delete_connection
         ))
         .routes(routes!(rate_limit_info::get_rate_limit_info))
+        .routes(routes!(usage::get_usage))
         .routes(routes!(provenance::get_provenance))
         .routes(routes!(
             providers::list_providers,
@@ -161,7 +162,11 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(magic_links::delete_magic_link))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
-        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(
+            api_keys::get_api_key,
+            api_keys::update_api_key,
+            api_keys::revoke_api_key
+        ))
         .routes(routes!(approvals::list_approvals))
         .routes(routes!(approvals::get_approval))
         .routes(routes!(approvals::approve))

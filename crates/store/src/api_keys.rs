@@ -273,6 +273,24 @@ impl Tenant {
         row.map(TryInto::try_into).transpose()
     }
 
+    /// Replaces what an agent may do, at once in every process. `false` if the application has no such
+    /// agent.
+    pub async fn set_grants(&self, id: &str, grants: &Grants) -> Result<bool, StoreError> {
+        const SQL: Scoped = scoped(
+            "UPDATE api_keys SET grants = $3
+             WHERE application_id = $1 AND id = $2 AND role = 'agent'",
+        );
+        let mut tx = self.begin().await?;
+        let found = run!(tx, query(SQL), |q, c| q
+            .bind(id)
+            .bind(Json(grants))
+            .execute(c)
+            .await?
+            .rows_affected());
+        tx.commit().await?;
+        Ok(found == 1)
+    }
+
     /// Revokes a key. It takes effect at once in every process, since each call looks the key up.
     /// Idempotent. `false` if the application has no such key.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool, StoreError> {

@@ -82,7 +82,7 @@ impl Store {
             FROM connections c
             JOIN syncs s ON s.connection_id = c.id
             JOIN sync_runs r ON r.sync_id = s.id
-            WHERE c.account_id = $1 AND r.id >= $2
+            WHERE c.account_id = $1 AND r.id >= $2 AND r.id = r.scan_id
             GROUP BY r.object";
         let mut reader = self.db.read().await?;
         let rows: Vec<SyncRow> = run!(reader, |c| sqlx::query_as(SQL)

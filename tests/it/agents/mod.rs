@@ -5,6 +5,7 @@ mod calls;
 mod credits;
 mod decisions;
 mod log;
+mod usage;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App, CUSTOMER};
 
 /// A new agent's key, made over the API.
-async fn agent(app: &App, grants: Value) -> String {
+pub(crate) async fn agent(app: &App, grants: Value) -> String {
     let body = json!({"name": "of a test", "role": "agent", "grants": grants});
     let created = app.post("/mgmt/v2/api_keys", body).await.ok();
     created["api_key"].as_str().unwrap().to_owned()
@@ -41,7 +42,7 @@ async fn full_agent(app: &App) -> String {
 }
 
 /// A call of an action for [`CUSTOMER`].
-async fn call(app: &App, key: &str, action: &str, input: Value) -> Answer {
+pub(crate) async fn call(app: &App, key: &str, action: &str, input: Value) -> Answer {
     call_for(app, key, (CUSTOMER, action), input).await
 }
 

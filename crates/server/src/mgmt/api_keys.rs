@@ -179,6 +179,46 @@ pub(crate) async fn get_api_key(
     Ok(JsonBody(key.into()))
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = update_api_key)]
+pub(crate) struct UpdateApiKey {
+    grants: Grants,
+}
+
+/// Replaces what an agent may do, at once. Keys of other roles can't be changed.
+#[utoipa::path(patch, path = "/api_keys/{api_key_id}", tag = "API Keys",
+    operation_id = "updateApiKey",
+    params(("api_key_id" = String, Path, description = "The API key's id")),
+    request_body = UpdateApiKey,
+    responses((status = 200, description = "The API key", body = ApiKeyBody)))]
+pub(crate) async fn update_api_key(
+    caller: Caller,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(body): Json<UpdateApiKey>,
+) -> ApiResult<JsonBody<ApiKeyBody>> {
+    let key = caller.tenant.get_api_key(&id).await?;
+    let key = key.ok_or_else(|| unknown(&id))?;
+    if key.role != Role::Agent {
+        return Err(ApiError::Conflict(
+            "only an agent has grants: revoke this API key, and create another".to_owned(),
+        ));
+    }
+    check_named(&state, &body.grants)?;
+    if let Err(beyond) = caller
+        .key
+        .check_can_grant(Role::Agent, None, key.expires_at)
+    {
+        return Err(caller.refuse(goes_beyond(beyond)));
+    }
+    caller.tenant.set_grants(&id, &body.grants).await?;
+    Ok(JsonBody(ApiKeyBody::from(ApiKey {
+        grants: Some(body.grants),
+        ..key
+    })))
+}
+
 /// Revokes an API key at once. It stays in the list, with `revoked_at`.
 #[utoipa::path(delete, path = "/api_keys/{api_key_id}", tag = "API Keys",
     operation_id = "deleteApiKey",
@@ -227,11 +267,15 @@ fn check_agent(state: &AppState, body: &CreateApiKey) -> ApiResult<()> {
             "policy",
             "an agent has grants, and no policy",
         )),
-        (Role::Agent, Some(grants), None) => check_grants(&state.providers, grants)
-            .map_err(|wrong| ApiError::validation(format!("grants.{}", wrong.field), wrong.reason)),
+        (Role::Agent, Some(grants), None) => check_named(state, grants),
         (_, Some(_), _) => Err(ApiError::validation("grants", "are for the role agent")),
         (_, None, _) => Ok(()),
     }
+}
+
+fn check_named(state: &AppState, grants: &Grants) -> ApiResult<()> {
+    let checked = check_grants(&state.providers, grants);
+    checked.map_err(|wrong| ApiError::validation(format!("grants.{}", wrong.field), wrong.reason))
 }
 
 fn goes_beyond(beyond: GrantViolation) -> String {

@@ -19,6 +19,7 @@ mod secrets;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
 pub(crate) mod syncs;
+pub(crate) mod usage;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_events;
 pub(crate) mod webhook_messages;
