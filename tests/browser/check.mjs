@@ -198,11 +198,39 @@ try {
     await look(page, "sync-config");
   });
 
+  let agent;
+  await test("a person approves what an agent asked for, and changes what it may do", async () => {
+    const grants = { groups: { contacts: "read" }, actions: { "contacts.create": "ask" } };
+    agent = await world.call("POST", "/mgmt/v2/api_keys", { name: "Sales agent", role: "agent", grants });
+    const ask = () =>
+      world.call("POST", "/actions/v2/actions/contacts.create", { email: "ada@engine.example", first_name: "Ada" },
+        { "x-api-key": agent.api_key, "x-customer-id": "acme", "x-provider-name": "apollo" });
+    assert.equal((await ask()).status, "pending");
+    await open(page, "/console/approvals");
+    await look(page, "approvals-pending");
+    await page.getByRole("link", { name: "create the contact" }).click();
+    await look(page, "approval-pending");
+    await page.getByRole("button", { name: "Approve" }).click();
+    await shows(page, "What came of it");
+    await look(page, "approval-done");
+    assert.equal((await ask()).status, "done");
+    await open(page, `/console/api-keys/${agent.id}`);
+    await page.getByLabel("Level of deals").selectOption("full");
+    await page.getByLabel("Credits in 24 hours").fill("100");
+    await page.getByRole("button", { name: "Save" }).click();
+    await shows(page, "The grants are saved");
+    await look(page, "agent-saved");
+    const saved = await world.call("GET", `/mgmt/v2/api_keys/${agent.id}`);
+    assert.deepEqual(saved.grants.groups, { contacts: "read", deals: "full" });
+    assert.equal(saved.grants.credits_per_day, 100);
+  });
+
   const contacts = `${CONNECTION}/records/contact`;
   const pages = [
     "/console", "/console/customers", "/console/customers/acme", CONNECTION, contacts, "/console/syncs",
     "/console/runs", "/console/webhooks", "/console/webhooks/messages", "/console/providers",
-    "/console/api-keys", "/console/audit-log", "/console/nothing",
+    "/console/approvals", `${CONNECTION}/usage`, "/console/api-keys", "/console/audit-log",
+    "/console/nothing",
   ];
   const name = (path) => path.replaceAll("/", "-").slice(1);
 

@@ -51,6 +51,8 @@ function nameOf(table) {
 /** Makes the columns of tables sortable, and sorts again what was sorted before. */
 function makeSortable(root) {
   root.querySelectorAll(".wide table").forEach((table) => {
+    // One with groups has an order of its own.
+    if (table.tBodies.length > 1) return;
     const key = nameOf(table);
     for (const head of table.tHead?.rows[0].cells ?? []) {
       if (head.textContent === "Actions" || table.tBodies[0].rows.length < 2) continue;

@@ -68,6 +68,7 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
             connection,
             get(pages::connection::show).post(pages::connection::control),
         )
+        .route(&format!("{connection}/usage"), get(pages::usage::show))
         .route(
             &format!("{connection}/records/{{object}}"),
             get(pages::records::list),
@@ -105,7 +106,18 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
             "/console/sync-configs/{id}",
             get(pages::sync_config::show).post(pages::sync_config::submit),
         )
+        .route("/console/approvals", get(pages::approvals::list))
+        .route("/console/approvals/{id}", get(pages::approvals::show))
+        .route(
+            "/console/approvals/{id}/approve",
+            post(pages::approvals::approve),
+        )
+        .route("/console/approvals/{id}/deny", post(pages::approvals::deny))
         .route("/console/api-keys", get(pages::api_keys::list))
+        .route(
+            "/console/api-keys/{id}",
+            get(pages::agent::show).post(pages::agent::submit),
+        )
         .route(
             "/console/api-keys/{id}/revoke",
             post(pages::api_keys::revoke),

@@ -51,6 +51,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/console/syncs", "Syncs"),
     ("/console/runs", "Runs"),
     ("/console/webhooks", "Webhooks"),
+    ("/console/approvals", "Approvals"),
     ("/console/providers", "Providers"),
 ];
 
@@ -129,6 +130,9 @@ const NOTES: &[(&str, &str)] = &[
     ("tested", "A test event is sent. Its attempts appear below."),
     ("revoked", "The key is revoked."),
     ("saved", "The sync config is saved."),
+    ("approved", "The call is approved."),
+    ("denied", "The call is denied."),
+    ("granted", "The grants are saved, and count from now on."),
 ];
 
 fn note_in(query: Option<&str>) -> Option<&'static str> {

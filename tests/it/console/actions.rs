@@ -9,6 +9,7 @@ use syncline_model::Role;
 use super::Browser;
 use crate::{
     access::key,
+    agents,
     engine::evidence::{contact_ids, delete_contacts, next_period, run_of},
     support::{App, CUSTOMER, on_both_databases},
 };
@@ -219,5 +220,89 @@ async fn a_sync_config_is_saved_after_its_forecast(database: Database) {
     assert_eq!(
         period().await,
         (json!(TimeDelta::hours(2).num_milliseconds()), 6)
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_call_of_an_agent_is_approved_or_denied_by_whom_the_api_lets(database: Database) {
+    let app = App::synced(database, 3).await;
+    let agent = agents::agent(&app, json!({"actions": {"contacts.create": "ask"}})).await;
+    let mut pages = Vec::new();
+    for name in ["ada", "grace"] {
+        let input = json!({"email": format!("{name}@engine.example")});
+        let held = agents::call(&app, &agent, "contacts.create", input).await;
+        let id = held.body["approval"]["id"].as_str().unwrap();
+        pages.push(format!("/console/approvals/{id}"));
+    }
+    app.apollo.ledger().reset();
+
+    let mut reader = Browser::at(&app);
+    reader
+        .sign_in(&key(&app, Role::ReadOnly, None).await)
+        .await
+        .redirect();
+    let page = reader.get(&pages[0]).await.page();
+    assert!(!page.contains("Approve"), "{page}");
+    let refused = reader.post(&format!("{}/approve", pages[0]), &[]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(app.apollo.ledger().is_empty());
+
+    let browser = Browser::signed_in(&app).await;
+    let listed = browser
+        .get("/console/approvals?status=pending")
+        .await
+        .page();
+    assert!(listed.contains("ada@engine.example"), "{listed}");
+    let approved = browser.post(&format!("{}/approve", pages[0]), &[]).await;
+    let page = browser.get(approved.redirect()).await.page();
+    assert!(
+        page.contains("The call is approved.") && page.contains("What came of it"),
+        "{page}"
+    );
+    let denied = browser.post(&format!("{}/deny", pages[1]), &[]).await;
+    let page = browser.get(denied.redirect()).await.page();
+    assert!(page.contains("The call is denied."), "{page}");
+    assert_eq!(app.apollo.ledger().requests().len(), 1);
+}
+
+#[apply(on_both_databases)]
+async fn the_grants_of_an_agent_are_changed_at_once(database: Database) {
+    let app = App::synced(database, 3).await;
+    let agent = agents::agent(&app, json!({})).await;
+    let keys = app.get("/mgmt/v2/api_keys").await.ok();
+    let path = format!(
+        "/console/api-keys/{}",
+        keys["results"][0]["id"].as_str().unwrap()
+    );
+    let refused = agents::call(&app, &agent, "contacts.search", json!({})).await;
+    assert_eq!(refused.status, 403);
+
+    let browser = Browser::signed_in(&app).await;
+    let form = [
+        ("group.contacts", "read"),
+        ("action.contacts.create", "ask"),
+        ("customers", CUSTOMER),
+        ("credits_per_day", "5"),
+    ];
+    let saved = browser.post(&path, &form).await;
+    let page = browser.get(saved.redirect()).await.page();
+    assert!(page.contains("The grants are saved"), "{page}");
+    assert!(page.contains("<option selected>ask</option>"), "{page}");
+    agents::call(&app, &agent, "contacts.search", json!({}))
+        .await
+        .ok();
+    let key = app.get("/mgmt/v2/api_keys").await.ok()["results"][0].clone();
+    let expected = json!({
+        "groups": {"contacts": "read"}, "actions": {"contacts.create": "ask"},
+        "customers": [CUSTOMER], "credits_per_day": 5,
+    });
+    assert_eq!(key["grants"], expected);
+
+    let wrong = browser.post(&path, &[("credits_per_day", "many")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        wrong.html.contains("grants.credits_per_day"),
+        "{}",
+        wrong.html
     );
 }

@@ -1,6 +1,8 @@
 //! The pages of the console: one file for each, with its handler and what its template shows.
 
+pub(crate) mod agent;
 pub(crate) mod api_keys;
+pub(crate) mod approvals;
 pub(crate) mod audit_log;
 pub(crate) mod connection;
 pub(crate) mod customer;
@@ -13,6 +15,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod sync_config;
 pub(crate) mod syncs;
+pub(crate) mod usage;
 pub(crate) mod webhook_message;
 pub(crate) mod webhook_messages;
 pub(crate) mod webhooks;

@@ -18,9 +18,9 @@ impl State {
     /// The class that gives the colour, and the sign.
     fn looks(&self) -> (&'static str, &'static str) {
         match self.0.as_str() {
-            "healthy" | "succeeded" | "SUCCESS" | "delivered" | "ok" | "complete" | "enabled"
-            | "active" => ("good", "✓"),
-            "running" | "IN_PROGRESS" => ("busy", "▶"),
+            "healthy" | "succeeded" | "SUCCESS" | "delivered" | "done" | "ok" | "complete"
+            | "enabled" | "active" => ("good", "✓"),
+            "running" | "IN_PROGRESS" | "approved" => ("busy", "▶"),
             "queued" | "waiting" | "pending" => ("busy", "…"),
             "degraded" | "limited" | "unverified" | "held" | "drifted" | "capped" | "stalled"
             | "missing" | "denied" => ("warn", "!"),
