@@ -62,7 +62,7 @@ async def check(client):
     wrong = await client.call_tool("apollo_contacts_search", {"per_page": 1000})
     assert wrong.is_error and "per_page: must be from 1 to 100" in wrong.content[0].text, wrong
     unknown = await client.call_tool("apollo_tasks_create", {})
-    assert unknown.is_error and "there is no tool" in unknown.content[0].text, unknown
+    assert unknown.is_error and "its grants don't allow it" in unknown.content[0].text, unknown
 
     resources = (await client.list_resources()).resources
     assert "syncline://tables/contact" in {str(it.uri) for it in resources}, resources

@@ -27,7 +27,7 @@ fn success(answer: &Value) -> CallToolResult {
              arguments to learn the outcome."
         }
         "denied" => "This call was not approved. Don't try it again.",
-        "failed" => "This call was approved and failed: the approval's result says why.",
+        "failed" => "This call was approved and failed: error says why.",
         _ => FROM_OUTSIDE,
     };
     let mut result = CallToolResult::structured(answer.clone());

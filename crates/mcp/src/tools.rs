@@ -56,6 +56,8 @@ pub(crate) struct ToolCall {
     path: String,
     headers: Vec<(HeaderName, String)>,
     input: JsonObject,
+    /// The argument without which the API can't tell for whom the call is.
+    missing: Option<&'static str>,
 }
 
 impl Catalogue {
@@ -145,33 +147,34 @@ impl Tools {
         }
     }
 
-    /// The call that a tool makes with these arguments, or what the model should do instead.
+    /// The call that a tool makes with these arguments. One of a tool that the agent doesn't have is made
+    /// too, so that it is refused and written down where every call is.
     pub(crate) fn call_of(
         &self,
         name: &str,
         mut arguments: JsonObject,
     ) -> Result<ToolCall, String> {
-        let action = self
+        let listed = self
             .actions
             .iter()
             .find(|action| action.tool_name() == name);
-        let action = action.ok_or_else(|| {
-            format!("there is no tool {name} for this agent: tools/list has those that it may call")
-        })?;
+        let (action, provider) = match listed {
+            Some(action) => (action.name.clone(), action.provider.clone()),
+            None => self.meant_by(name),
+        };
         let customer = match (
             taken(&mut arguments, CUSTOMER_ID)?,
             self.customers.as_deref(),
         ) {
-            (Some(customer), _) => customer,
-            (None, Some([one])) => one.clone(),
-            (None, _) => return Err(format!("{CUSTOMER_ID}: this field is required")),
+            (Some(customer), _) => Some(customer),
+            (None, Some([one])) => Some(one.clone()),
+            (None, _) => None,
         };
         let given = taken(&mut arguments, PROVIDER_NAME)?;
-        let provider = match (&action.provider, given, self.providers.as_slice()) {
-            (Some(provider), ..) => provider.clone(),
-            (None, Some(given), _) => given,
-            (None, None, [one]) => one.clone(),
-            (None, None, _) => return Err(format!("{PROVIDER_NAME}: this field is required")),
+        let provider = match (provider, given, self.providers.as_slice()) {
+            (Some(provider), ..) | (None, Some(provider), _) => Some(provider),
+            (None, None, [one]) => Some(one.clone()),
+            (None, None, _) => None,
         };
         let wait = match arguments.remove(WAIT) {
             None => 0,
@@ -179,14 +182,34 @@ impl Tools {
                 .as_u64()
                 .ok_or_else(|| format!("{WAIT}: must be a whole number from 0 to 60"))?,
         };
+        let missing = match (&customer, &provider) {
+            (None, _) => Some(CUSTOMER_ID),
+            (_, None) => Some(PROVIDER_NAME),
+            _ => None,
+        };
+        let named = [("x-customer-id", customer), ("x-provider-name", provider)];
+        let headers = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), value?)));
         Ok(ToolCall {
-            path: format!("/actions/v2/actions/{}?wait={wait}", action.name),
-            headers: vec![
-                (HeaderName::from_static("x-customer-id"), customer),
-                (HeaderName::from_static("x-provider-name"), provider),
-            ],
+            path: format!("/actions/v2/actions/{}?wait={wait}", segment(&action)),
+            headers: headers.collect(),
             input: arguments,
+            missing,
         })
+    }
+
+    /// The action and the provider of a tool's name that is not among the agent's.
+    fn meant_by(&self, name: &str) -> (String, Option<String>) {
+        let providers = self.providers.iter();
+        let of = providers.filter_map(|provider| {
+            let rest = name.strip_prefix(provider.as_str())?.strip_prefix('_')?;
+            Some((rest, Some(provider.clone())))
+        });
+        let (rest, provider) = of
+            .max_by_key(|(_, provider)| provider.clone())
+            .unwrap_or((name, None));
+        (rest.replacen('_', ".", 1), provider)
     }
 }
 
@@ -223,7 +246,26 @@ impl ToolCall {
             headers: &self.headers,
             body: Some(Value::Object(self.input)),
         };
-        api.call(caller, call).await
+        let answer = api.call(caller, call).await;
+        match self.missing {
+            // The API names its headers, which a model doesn't know.
+            Some(argument) => answer.map_err(|failure| ApiFailure {
+                title: format!("{argument}: this field is required"),
+                ..failure
+            }),
+            None => answer,
+        }
+    }
+}
+
+/// A name that somebody made up can have any characters.
+fn segment(name: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-');
+    let name: String = name.chars().filter(|it| plain(*it)).take(100).collect();
+    if name.trim_matches('.').is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
     }
 }
 
@@ -246,9 +288,11 @@ fn output_of(action: &ListedAction) -> JsonObject {
                 "properties": {
                     "id": {"type": "string"},
                     "status": {"type": "string"},
-                    "expires_at": {"type": "string"}
+                    "expires_at": {"type": "string"},
+                    "decided_by": {"type": ["string", "null"]}
                 }
-            }
+            },
+            "error": {"type": "string", "description": "Why an approved call failed."}
         },
         "required": ["status", "result"]
     });

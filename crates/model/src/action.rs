@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 use crate::{Schema, line};
 
+/// How many elements of a list a sentence names.
+const MOST_NAMED: usize = 3;
 /// In bytes, of what others wrote, in a sentence.
 const LONGEST_WORD: usize = 120;
 
@@ -210,10 +212,15 @@ fn value_in_words(value: &Value) -> Option<String> {
             "\"{}\"",
             line(text, LONGEST_WORD).replace('"', "'")
         )),
-        Value::Array(list) => match list.as_slice() {
-            [one] => value_in_words(one),
-            list => Some(list.len().to_string()),
-        },
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            let shown = list.iter().take(MOST_NAMED).filter_map(value_in_words);
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            match list.len().saturating_sub(MOST_NAMED) {
+                0 => Some(shown),
+                more => Some(format!("{shown} and {more} more")),
+            }
+        }
+        Value::Array(list) => Some(list.len().to_string()),
         other => Some(line(&other.to_string(), LONGEST_WORD)),
     }
 }
@@ -269,6 +276,11 @@ mod tests {
             "{words}"
         );
         assert_eq!(words.matches('"').count(), 2, "{words}");
+        let named = json!({"details": [{}], "domain": ["a", "b", "c", "d", "e"]});
+        assert_eq!(
+            bulk().in_words(&named),
+            "enrich 1 people of \"a\", \"b\", \"c\" and 2 more"
+        );
         let without = json!({"details": [{}, {}], "domain": null});
         assert_eq!(bulk().in_words(&without), "enrich 2 people");
         assert_eq!(bulk().group(), "people");

@@ -41,7 +41,15 @@ struct Known {
     provider_request: OnceLock<String>,
     object: OnceLock<String>,
     action: OnceLock<CalledAction>,
-    approval_id: OnceLock<String>,
+    approval: OnceLock<CallApproval>,
+}
+
+/// The approval that a call waits for, or waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CallApproval {
+    pub(crate) id: String,
+    /// `pending`, or what became of it.
+    pub(crate) status: &'static str,
 }
 
 /// An action that is called, for the audit log.
@@ -142,13 +150,12 @@ impl CallContext {
         self.0.action.get_or_init(|| action);
     }
 
-    /// The approval that the call waits for.
-    pub(crate) fn approval_id(&self) -> Option<&str> {
-        self.0.approval_id.get().map(String::as_str)
+    pub(crate) fn approval(&self) -> Option<&CallApproval> {
+        self.0.approval.get()
     }
 
-    pub(crate) fn set_approval(&self, id: &str) {
-        self.0.approval_id.get_or_init(|| id.to_owned());
+    pub(crate) fn set_approval(&self, approval: CallApproval) {
+        self.0.approval.get_or_init(|| approval);
     }
 
     pub(crate) fn set_provider(&self, provider: ProviderName) {

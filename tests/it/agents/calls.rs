@@ -58,7 +58,7 @@ async fn the_catalogue_has_the_20_endpoints_of_apollos_reference_and_the_tables(
         ("access", json!("write")),
         ("spends_credits", json!(false)),
         ("needs_master_key", json!(false)),
-        ("permission", json!("allow")),
+        ("permission", Value::Null),
     ] {
         assert_eq!(create[field], value, "{field}");
     }

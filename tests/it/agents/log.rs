@@ -45,6 +45,8 @@ async fn every_call_is_one_sentence_that_says_who_what_for_whom_and_the_decision
     app.post(&format!("/mgmt/v2/approvals/{id}/_approve"), json!({}))
         .await
         .ok();
+    let input = json!({"email": "ada@engine.example"});
+    call(&app, &key, "contacts.create", input).await.ok();
     app.delete(&format!("/mgmt/v2/customers/{CUSTOMER}"))
         .await
         .ok();

@@ -5,6 +5,8 @@ mod calls;
 mod credits;
 mod decisions;
 mod log;
+mod mcp;
+mod processes;
 mod usage;
 
 use reqwest::Method;

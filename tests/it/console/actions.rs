@@ -281,6 +281,7 @@ async fn the_grants_of_an_agent_are_changed_at_once(database: Database) {
     let form = [
         ("group.contacts", "read"),
         ("action.contacts.create", "ask"),
+        ("customers_are", "only these"),
         ("customers", CUSTOMER),
         ("credits_per_day", "5"),
     ];

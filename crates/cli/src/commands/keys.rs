@@ -110,6 +110,11 @@ fn grants_of(args: &CreateKeyArgs) -> anyhow::Result<Option<Grants>> {
             "an agent has no rules: use --grant in place of --allow, such as --grant contacts=read"
         );
     }
+    if args.grant.is_empty() {
+        bail!(
+            "an agent needs a --grant, such as --grant contacts=read: without one it may do nothing"
+        );
+    }
     let mut grants = Grants {
         customers: (!args.customer.is_empty()).then(|| args.customer.iter().cloned().collect()),
         credits_per_day: args.credits_per_day,

@@ -64,6 +64,7 @@ struct AgentPage {
     frame: Frame,
     key: Key,
     groups: Vec<Group>,
+    is_for_all: bool,
     customers: String,
     credits_per_day: String,
     error: Option<String>,
@@ -133,6 +134,7 @@ async fn page(
     };
     let page = AgentPage {
         groups: groups(catalogue, grants),
+        is_for_all: grants.customers.is_none(),
         customers: customers.join("\n"),
         credits_per_day: credits.unwrap_or_default(),
         may_save: viewer.may(&Method::PATCH, "/mgmt/v2/api_keys/x"),
@@ -189,18 +191,25 @@ fn word<'w>(value: &Value, words: &[&'w str]) -> &'w str {
 /// The form: `group.NAME` and `action.NAME` for each, and what else limits the agent. What is `off` or
 /// `by level` is left out, because that is the default.
 fn entered(pairs: &[(String, String)]) -> Value {
-    let mut grants =
-        json!({"groups": {}, "actions": {}, "customers": null, "credits_per_day": null});
+    let value_of = |name: &str| {
+        let found = pairs.iter().find(|(field, _)| field == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let ids = value_of("customers").lines().map(str::trim);
+    let ids: Vec<&str> = ids.filter(|id| !id.is_empty()).collect();
+    let is_limited = value_of("customers_are") == "only these";
+    let mut grants = json!({
+        "groups": {},
+        "actions": {},
+        "customers": is_limited.then_some(ids),
+        "credits_per_day": null,
+    });
     for (field, value) in pairs {
         let value = value.trim();
         match field.split_once('.') {
             Some(("group", name)) if value != LEVELS[0] => grants["groups"][name] = json!(value),
             Some(("action", name)) if value != PERMISSIONS[0] => {
                 grants["actions"][name] = json!(value);
-            }
-            _ if field == "customers" && !value.is_empty() => {
-                let ids = value.lines().map(str::trim).filter(|id| !id.is_empty());
-                grants["customers"] = ids.collect();
             }
             _ if field == "credits_per_day" && !value.is_empty() => {
                 let number = value.parse::<i64>();
@@ -223,6 +232,7 @@ mod tests {
             ("group.deals", "off"),
             ("action.contacts.create", "ask"),
             ("action.contacts.search", "by level"),
+            ("customers_are", "only these"),
             ("customers", " acme \r\n\r\n globex"),
             ("credits_per_day", "100"),
         ];

@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use syncline_model::{Permission, ProviderName, line};
+use syncline_model::{Permission, ProviderName, Time, line};
 use syncline_store::{Approval, ApprovalStatus, Asked, Connection};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -22,10 +22,9 @@ use super::{
 use crate::{
     AppState,
     access::{check_action, check_action_request},
-    call::CalledAction,
+    call::{CallApproval, CalledAction},
     error::{ApiError, ApiResult},
     extract::{Caller, Json, Path, Query, connection_names, find_connection},
-    mgmt::approvals::ApprovalBody,
 };
 
 /// In seconds.
@@ -56,11 +55,30 @@ pub(crate) struct ActionResult {
     is_cut: bool,
     /// What the call cost of the customer's credits.
     credits_spent: u32,
+    /// Why a call that was approved failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error: Option<String>,
     /// The approval that the call waits for, or waited for. Ask again with the same input to learn what
     /// came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    approval: Option<ApprovalBody>,
+    approval: Option<ApprovalState>,
+}
+
+/// Where a held call stands; `/mgmt/v2/approvals` shows the whole to those who decide.
+#[derive(Serialize, ToSchema)]
+#[schema(as = approval_state)]
+struct ApprovalState {
+    id: String,
+    /// `pending`, `approved` (it runs), `denied`, `expired`, `done` or `failed`.
+    status: &'static str,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Time,
+    /// The name of the key that decided; null before.
+    #[schema(required = true)]
+    decided_by: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -97,11 +115,12 @@ pub(crate) async fn call_action(
     Json(input): Json<Map<String, Value>>,
 ) -> ApiResult<(StatusCode, JsonBody<ActionResult>)> {
     let wait = seconds(query.wait.as_deref())?;
-    let (customer_id, provider) = connection_names(&headers)?;
     let input = Value::Object(input);
-    let known: Option<ProviderName> = provider.parse().ok();
+    let named = connection_names(&headers);
+    let known: Option<ProviderName> = named.as_ref().ok().and_then(|it| it.1.parse().ok());
     let listed = known.and_then(|provider| catalogue::find(&state.providers, provider, &name));
     note(&caller, (&name, listed), &input);
+    let (customer_id, provider) = named?;
     caller.call.set_customer(customer_id);
     let action = listed.map(Listed::action);
     let permission = check_action(&caller, action, (&name, customer_id))?;
@@ -114,7 +133,7 @@ pub(crate) async fn call_action(
     check_input(listed, &input)?;
     check_rules(&state, &caller, listed, &input)?;
     if permission == Permission::Ask {
-        return ask(&state, &caller, &connection, (listed, &input), wait).await;
+        return ask(&caller, &connection, (listed, &input), wait).await;
     }
     let who = OnBehalf {
         tenant: &caller.tenant,
@@ -157,7 +176,6 @@ fn check_rules(state: &AppState, caller: &Caller, listed: Listed, input: &Value)
 
 /// Holds the call, or returns what came of the same call.
 async fn ask(
-    state: &AppState,
     caller: &Caller,
     connection: &Connection,
     (listed, input): (Listed, &Value),
@@ -176,8 +194,11 @@ async fn ask(
             return Err(ApiError::Conflict(reason.to_owned()));
         }
     };
-    caller.call.set_approval(&approval.id);
     let approval = decided_within(caller, approval, wait).await?;
+    caller.call.set_approval(CallApproval {
+        id: approval.id.clone(),
+        status: approval.status.as_str(),
+    });
     if matches!(
         approval.status,
         ApprovalStatus::Done | ApprovalStatus::Failed
@@ -188,7 +209,7 @@ async fn ask(
         ApprovalStatus::Pending | ApprovalStatus::Approved => StatusCode::ACCEPTED,
         _ => StatusCode::OK,
     };
-    Ok((status, JsonBody(ActionResult::of(state, approval))))
+    Ok((status, JsonBody(ActionResult::of(approval))))
 }
 
 /// The approval as it is once the call was made or denied, or after the wait.
@@ -230,14 +251,15 @@ impl From<Made> for ActionResult {
             result: Some(made.result),
             is_cut: made.is_cut,
             credits_spent: made.credits_spent,
+            error: None,
             approval: None,
         }
     }
 }
 
 impl ActionResult {
-    fn of(state: &AppState, approval: Approval) -> Self {
-        let made = approval.result.clone().unwrap_or_default();
+    fn of(approval: Approval) -> Self {
+        let made = approval.result.unwrap_or_default();
         Self {
             status: match approval.status {
                 ApprovalStatus::Pending | ApprovalStatus::Approved => CallStatus::Pending,
@@ -252,7 +274,16 @@ impl ActionResult {
                 .and_then(Value::as_u64)
                 .and_then(|spent| spent.try_into().ok())
                 .unwrap_or_default(),
-            approval: Some(ApprovalBody::new(state, approval)),
+            error: made
+                .pointer("/error/title")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            approval: Some(ApprovalState {
+                id: approval.id,
+                status: approval.status.as_str(),
+                expires_at: approval.expires_at,
+                decided_by: approval.decided_by.map(|by| by.name),
+            }),
         }
     }
 }

@@ -130,8 +130,10 @@ pub(crate) struct ActionBody {
     spends_credits: bool,
     /// Whether the provider wants a key of an administrator, or one with this endpoint in its scope.
     needs_master_key: bool,
-    /// What the caller's key may do: `allow`, or `ask` if a person has to approve each call.
-    permission: Permission,
+    /// What an agent may do: `allow`, or `ask` if a person has to approve each call. Null for other keys,
+    /// which are held to the rules of their own requests.
+    #[schema(required = true)]
+    permission: Option<Permission>,
     /// A JSON Schema.
     #[schema(value_type = Object)]
     input: &'static Schema,
@@ -141,7 +143,7 @@ pub(crate) struct ActionBody {
 }
 
 impl ActionBody {
-    fn new(listed: Listed, permission: Permission) -> Self {
+    fn new(listed: Listed, permission: Option<Permission>) -> Self {
         let action = listed.action();
         Self {
             name: &action.name,
@@ -191,13 +193,13 @@ pub(crate) async fn list_actions(
     };
     let listed = all(&state.providers).into_iter();
     let listed = listed.filter(here).filter(is_connected);
+    let grants = caller.key.grants.as_ref();
     let actions = listed.filter_map(|it| {
-        let permission = match (caller.key.role, &caller.key.grants) {
-            (Role::Agent, Some(grants)) => grants.permission(it.action()),
-            (Role::Agent, None) => Permission::Off,
-            _ => Permission::Allow,
+        let permission = match caller.key.role {
+            Role::Agent => Some(grants.map_or(Permission::Off, |all| all.permission(it.action()))),
+            _ => None,
         };
-        (permission != Permission::Off).then(|| ActionBody::new(it, permission))
+        (permission != Some(Permission::Off)).then(|| ActionBody::new(it, permission))
     });
     Ok(JsonBody(ActionList {
         actions: actions.collect(),

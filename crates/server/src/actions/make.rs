@@ -2,7 +2,7 @@
 //! the synced tables.
 
 use serde_json::Value;
-use syncline_model::{Access, Action, ApiKey, Denial};
+use syncline_model::{Access, Action, ApiKey, Denial, Time};
 use syncline_providers::{ErrorKind, ProviderError, actions::ProviderAction};
 use syncline_store::{Connection, CreditReservation, CreditsUsedUp, Tenant};
 
@@ -67,7 +67,7 @@ async fn at_provider(
     let remote = remote.sent_by(Sender::of(who.key));
     let actions = remote.capabilities().actions()?;
     let most = action.most_credits(input);
-    let reserved = reserve(who, action, most).await?;
+    let reserved = reserve(state, who, action, most).await?;
     let acted = actions.act(&remote.session(), it, input).await;
     let spent = match (&acted, &action.credits) {
         (_, None) => 0,
@@ -86,6 +86,7 @@ async fn at_provider(
 
 /// Counts the most that the call may cost, before it is made.
 async fn reserve(
+    state: &AppState,
     who: &OnBehalf<'_>,
     action: &Action,
     most: u32,
@@ -97,9 +98,10 @@ async fn reserve(
         .tenant
         .reserve_credits(who.key, who.connection, most, grants.credits_per_day)
         .await?;
+    let now = state.clock.now();
     reserved
         .map(Some)
-        .map_err(|used_up| too_many(action, most, used_up))
+        .map_err(|used_up| too_many(now, action, most, used_up))
 }
 
 async fn settle(state: &AppState, reserved: Option<CreditReservation>, spent: u32) {
@@ -110,25 +112,26 @@ async fn settle(state: &AppState, reserved: Option<CreditReservation>, spent: u3
     }
 }
 
-fn too_many(action: &Action, most: u32, used_up: CreditsUsedUp) -> ApiError {
+fn too_many(now: Time, action: &Action, most: u32, used_up: CreditsUsedUp) -> ApiError {
     let CreditsUsedUp {
         spent,
         most: ceiling,
         until,
     } = used_up;
-    let name = &action.name;
-    let reason = format!(
-        "{name} may cost {most} credits, and this agent has spent {spent} of its {ceiling} in 24 hours"
-    );
+    let (name, credits) = (&action.name, if most == 1 { "credit" } else { "credits" });
+    let costs = format!("{name} may cost {most} {credits}");
     match until {
         Some(until) => ApiError::TooMany {
             reason: format!(
-                "{reason}: try again at {}",
+                "{costs}, and this agent has spent {spent} of its {ceiling} in 24 hours: try again at {}",
                 syncline_model::time::format(until)
             ),
-            retry_after: 60,
+            retry_after: u64::try_from((until - now).num_seconds() + 1).unwrap_or(1),
         },
-        None => ApiError::Forbidden(reason),
+        None => ApiError::Forbidden(format!(
+            "{costs}, and this agent may spend {ceiling} in 24 hours: ask for less, or for a higher \
+             credits_per_day"
+        )),
     }
 }
 
@@ -175,23 +178,60 @@ fn in_words(mut error: ProviderError, action: &Action) -> ApiError {
     ApiError::Provider(ProviderFailure::of(&error))
 }
 
-/// Cuts the lists in a result until it is small enough.
+/// Cuts the lists in a result, the longest first, until it is small enough.
 fn bounded(mut result: Value) -> (Value, bool) {
     let mut is_cut = false;
     while result.to_string().len() > LARGEST_RESULT {
-        let Some(longest) = lists_in(&mut result).max_by_key(|list| list.len()) else {
-            break;
-        };
-        if longest.len() <= 1 {
+        let longest = longest_list(&result);
+        if longest == 0 {
             break;
         }
-        longest.truncate(longest.len() / 2);
+        halve_lists(&mut result, longest);
         is_cut = true;
     }
     (result, is_cut)
 }
 
-fn lists_in(result: &mut Value) -> impl Iterator<Item = &mut Vec<Value>> {
-    let fields = result.as_object_mut().into_iter();
-    fields.flat_map(|fields| fields.values_mut().filter_map(Value::as_array_mut))
+/// The length of the longest list, at any depth.
+fn longest_list(value: &Value) -> usize {
+    let inside = |inner: &mut dyn Iterator<Item = &Value>| inner.map(longest_list).max();
+    match value {
+        Value::Array(list) => list.len().max(inside(&mut list.iter()).unwrap_or(0)),
+        Value::Object(fields) => inside(&mut fields.values()).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Halves the lists of this length.
+fn halve_lists(value: &mut Value, length: usize) {
+    match value {
+        Value::Array(list) => {
+            if list.len() == length {
+                list.truncate(length / 2);
+            }
+            list.iter_mut().for_each(|it| halve_lists(it, length));
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|it| halve_lists(it, length)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_cut_until_it_is_small_enough_and_says_so() {
+        let small = json!({"contacts": vec!["a"; 100]});
+        assert_eq!(bounded(small.clone()), (small, false));
+        let text = "x".repeat(400);
+        let nested = json!({"contact": {"phones": vec![text.as_str(); 200]}, "total": 200});
+        let wide = json!({"contacts": vec![json!({"name": text, "ids": vec!["1"; 50]}); 100]});
+        for large in [nested, wide] {
+            let (result, is_cut) = bounded(large);
+            assert!(is_cut && result.to_string().len() <= LARGEST_RESULT);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use syncline_model::{ApiKey, AuditResult, Role, line};
 
 use crate::{
     access::posts_only_read,
-    call::{CallContext, CalledAction},
+    call::{CallApproval, CallContext, CalledAction},
 };
 
 /// What a request does.
@@ -169,9 +169,20 @@ fn action_message(
     let why = reason.map(|reason| format!(": {}", one_line(reason)));
     let why = why.unwrap_or_default();
     let status = status.as_u16();
-    match (result, call.approval_id()) {
-        (AuditResult::Ok, Some(id)) => {
+    match (result, call.approval()) {
+        (
+            AuditResult::Ok,
+            Some(CallApproval {
+                id,
+                status: "pending",
+            }),
+        ) => {
             format!("{who} asked to {what} ({status}): approval {id} is needed")
+        }
+        (AuditResult::Ok, Some(CallApproval { id, status: became })) => {
+            format!(
+                "{who} asked what became of its call to {what} ({status}): approval {id} is {became}"
+            )
         }
         (AuditResult::Ok, None) => format!("{who} was allowed to {what} ({status})"),
         (AuditResult::Denied, _) => format!("{who} was refused to {what} ({status}){why}"),
