@@ -209,9 +209,15 @@ fn halve_lists(value: &mut Value, length: usize) {
             if list.len() == length {
                 list.truncate(length / 2);
             }
-            list.iter_mut().for_each(|it| halve_lists(it, length));
+            for it in list {
+                halve_lists(it, length);
+            }
         }
-        Value::Object(fields) => fields.values_mut().for_each(|it| halve_lists(it, length)),
+        Value::Object(fields) => {
+            for it in fields.values_mut() {
+                halve_lists(it, length);
+            }
+        }
         _ => {}
     }
 }
