@@ -2,9 +2,13 @@
 
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
+use syncline_model::Role;
 
 use super::{agent, call, full_agent, requests, title};
-use crate::support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases};
+use crate::{
+    access::key,
+    support::{App, CUSTOMER, MASTER_KEY, SCOPED_KEY, on_both_databases},
+};
 
 const LIST: &str = "/actions/v2/actions";
 
@@ -351,4 +355,45 @@ async fn keys_that_are_no_agents_are_held_to_their_rules(database: Database) {
         assert_eq!(refused.status, 403, "{name}: {}", refused.body);
     }
     assert_eq!(requests(&app), 1);
+}
+
+/// With inputs that are right, so that nothing but the key decides.
+#[apply(on_both_databases)]
+async fn each_role_calls_what_it_may_request_and_the_rest_reaches_no_provider(database: Database) {
+    let app = App::synced(database, 5).await;
+    let admin = app.api_key.clone();
+    let all = inputs(&app, &admin).await;
+    let listed = app.get(&format!("{LIST}?provider_name=apollo")).await.ok();
+    let spends = |name: &str| {
+        let mut listed = listed["actions"].as_array().unwrap().iter();
+        listed.any(|it| it["name"] == name && it["spends_credits"] == true)
+    };
+    let searches = json!({"passthrough": [{"methods": ["POST"], "path": "/v1/contacts/search"}]});
+    let nothing = agent(&app, json!({})).await;
+    let keys = [
+        ("agent", nothing),
+        ("read-only", key(&app, Role::ReadOnly, None).await),
+        ("passthrough", key(&app, Role::Passthrough, None).await),
+        ("searches", key(&app, Role::Admin, Some(searches)).await),
+        ("admin", admin),
+    ];
+    for (name, input) in all {
+        for (role, key) in &keys {
+            let may = match *role {
+                "agent" | "read-only" => false,
+                "passthrough" => !spends(name),
+                "searches" => name == "contacts.search",
+                _ => true,
+            };
+            app.apollo.ledger().reset();
+            let answer = call(&app, key, name, input.clone()).await;
+            if may {
+                assert_ne!(answer.status, 403, "{role} {name}: {}", answer.body);
+                assert_eq!(requests(&app), 1, "{role} {name}");
+            } else {
+                assert_eq!(answer.status, 403, "{role} {name}: {}", answer.body);
+                assert_eq!(requests(&app), 0, "{role} {name}");
+            }
+        }
+    }
 }

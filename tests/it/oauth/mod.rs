@@ -1,6 +1,7 @@
 //! OAuth 2.0: importing an authorization, sending customers to the provider and back, and refreshing
 //! tokens.
 
+mod agents;
 mod apollo;
 mod authorize;
 mod callers;
