@@ -24,7 +24,10 @@ async fn inputs(app: &App, key: &str) -> Vec<(&'static str, Value)> {
         let found = app.get(&format!("/engagement/v2/{list}")).await.ok();
         text(&found, "/records/0/id")
     };
-    let (contact_id, user_id) = (first("contacts").await, first("users").await);
+    let contact_id = first("contacts").await;
+    let users = app.all_records("users").await;
+    let mut users = users.iter().filter(|user| user["is_locked"] == false);
+    let user_id = users.next().unwrap()["id"].as_str().unwrap().to_owned();
     let sequence_id = first("sequences").await;
     let account = json!({"name": "Acme", "domain": "acme.example"});
     let account = call(app, key, "accounts.create", account).await.ok();
@@ -55,7 +58,11 @@ async fn inputs(app: &App, key: &str) -> Vec<(&'static str, Value)> {
         ("users.list", json!({})),
     ];
     if is_outreach {
-        let mailbox_id = first("mailboxes").await;
+        let mailboxes = app.all_records("mailboxes").await;
+        let mut own = mailboxes
+            .iter()
+            .filter(|mailbox| mailbox["user_id"] == *user_id);
+        let mailbox_id = own.next().unwrap()["id"].as_str().unwrap();
         let input = json!({
             "contact_id": new_id, "sequence_id": sequence_id, "mailbox_id": mailbox_id,
         });

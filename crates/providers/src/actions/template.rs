@@ -100,8 +100,8 @@ impl RequestTemplate {
     fn render_path(&self, input: &Map<String, Value>) -> Result<String, Violation> {
         let segments = self.path.split('/').map(|part| match placeholder(part) {
             Some(field) => {
-                let text = input.get(field).and_then(Value::as_str).unwrap_or_default();
-                segment(text).ok_or_else(|| Violation {
+                let text = input.get(field).map(in_text).unwrap_or_default();
+                segment(&text).ok_or_else(|| Violation {
                     field: field.to_owned(),
                     reason: "must be an id".to_owned(),
                 })
@@ -212,21 +212,24 @@ fn filled(value: &Value, input: &Map<String, Value>) -> Value {
     }
 }
 
-fn push(query: &mut Vec<(&'static str, String)>, name: &'static str, value: Option<&Value>) {
-    let text = |value: &Value| match value {
+fn in_text(value: &Value) -> String {
+    match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    };
+    }
+}
+
+fn push(query: &mut Vec<(&'static str, String)>, name: &'static str, value: Option<&Value>) {
     match value {
         None | Some(Value::Null) => {}
         Some(Value::Array(list)) if name.ends_with("[]") => {
-            query.extend(list.iter().map(|it| (name, text(it))));
+            query.extend(list.iter().map(|it| (name, in_text(it))));
         }
         Some(Value::Array(list)) => {
-            let all: Vec<String> = list.iter().map(text).collect();
+            let all: Vec<String> = list.iter().map(in_text).collect();
             query.push((name, all.join(",")));
         }
-        Some(one) => query.push((name, text(one))),
+        Some(one) => query.push((name, in_text(one))),
     }
 }
 
