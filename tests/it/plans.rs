@@ -7,12 +7,21 @@
 
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
-use syncline_store::{Expired, PageRequest, RunFilter, SyncFilter};
+use serde_json::json;
+use syncline_store::{ApprovalStatus, Expired, PageRequest, RunFilter, SyncFilter};
 
+use crate::agents;
 use crate::support::{App, CUSTOMER, Database, explaining, on_both_databases, reads_of_history};
 
 /// The tables that grow with time.
-const HISTORY: [&str; 3] = ["sync_runs", "sync_run_pages", "record_history"];
+const HISTORY: [&str; 6] = [
+    "sync_runs",
+    "sync_run_pages",
+    "record_history",
+    "approvals",
+    "agent_credits",
+    "request_counts",
+];
 
 #[apply(on_both_databases)]
 async fn the_queue_reads_no_history(database: Database) {
@@ -106,6 +115,88 @@ async fn a_batch_of_old_runs_and_presence_reads_no_more_than_that(database: Data
     .await;
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+#[apply(on_both_databases)]
+async fn what_agents_ask_and_spend_reads_no_history_of_it(database: Database) {
+    let app = with_history(database).await;
+    let grants = json!({"actions": {"contacts.create": "ask", "people.enrich": "allow"}});
+    let key = agents::agent(&app, grants).await;
+    let (tenant, agent) = app.store.authenticate(&key).await.unwrap().unwrap();
+    for sql in HISTORY_OF_AGENTS {
+        app.database.execute(sql).await;
+    }
+    let apollo = syncline_providers::apollo::NAME;
+    let connection = tenant.get_connection(CUSTOMER, apollo).await;
+    let connection = connection.unwrap().unwrap();
+    let input = json!({"email": "ada@engine.example"});
+    let faults = reads_of_history(&app.database, &HISTORY, async {
+        let asks = ("contacts.create", &input);
+        for _ in 0..2 {
+            tenant
+                .ask_for_approval(&agent, &connection, asks)
+                .await
+                .unwrap();
+        }
+        app.store.expire_approvals().await.unwrap();
+        app.store.fail_abandoned_calls(&input).await.unwrap();
+        app.store.approved_and_not_begun().await.unwrap();
+        let page = PageRequest {
+            limit: 50,
+            ..PageRequest::default()
+        };
+        let pending = Some(ApprovalStatus::Pending);
+        assert_eq!(
+            tenant.list_approvals(pending, &page).await.unwrap().len(),
+            1
+        );
+        let reserved = tenant
+            .reserve_credits(&agent, &connection, 1, Some(10))
+            .await;
+        let reserved = reserved.unwrap().unwrap();
+        app.store.settle_credits(&reserved, 1).await.unwrap();
+        let since = app.now() - TimeDelta::hours(1);
+        let account = &connection.account_id;
+        app.store.requests_since(account, since).await.unwrap();
+        app.store.sync_requests_since(account, since).await.unwrap();
+        app.store
+            .credits_since(&connection.id, since)
+            .await
+            .unwrap();
+        for old in [
+            Expired::Approvals,
+            Expired::AgentCredits,
+            Expired::RequestCounts,
+        ] {
+            app.store
+                .purge(old, app.now() - TimeDelta::days(400), "")
+                .await
+                .unwrap();
+        }
+    })
+    .await;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// What other agents did in 90 days.
+const HISTORY_OF_AGENTS: [&str; 5] = [
+    "INSERT INTO api_keys (id, application_id, name, key_hash, role, created_at)
+     SELECT 'an-old-agent', application_id, name, 'none', role, created_at
+     FROM api_keys WHERE role = 'agent'",
+    "INSERT INTO approvals
+        (id, application_id, api_key_id, requested_by, action, connection_id, customer_id,
+         provider_name, input, status, requested_at, expires_at, decided_at, collected_at)
+     SELECT r.id, r.application_id, 'an-old-agent', 'x', 'contacts.create', r.connection_id,
+            r.customer_id, r.provider_name, 'x', 'done', r.created_at, r.created_at, r.created_at,
+            r.created_at
+     FROM sync_runs r WHERE r.id < '01'",
+    "INSERT INTO agent_credits
+        (id, application_id, api_key_id, connection_id, reserved_at, credits, settled)
+     SELECT id, application_id, 'an-old-agent', connection_id, created_at, 1, TRUE
+     FROM sync_runs WHERE id < '01'",
+    "INSERT INTO request_counts (account_id, hour, endpoint, sent_by, requests)
+     SELECT connection_id, created_at, id, 'api', 1 FROM sync_runs WHERE id < '01'",
+    "ANALYZE",
+];
 
 /// A connection that is synced, and a hundred others with the same history, twenty of which are
 /// due.
