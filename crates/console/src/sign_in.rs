@@ -103,6 +103,10 @@ fn in_words(failure: &NotSignedIn) -> (StatusCode, &'static str) {
             StatusCode::UNAUTHORIZED,
             "This API key is unknown, revoked or expired. `syncline keys create` makes a new one.",
         ),
+        NotSignedIn::Agent => (
+            StatusCode::FORBIDDEN,
+            "This API key is an agent's, and opens no pages. Sign in with a key of another role.",
+        ),
         NotSignedIn::TooMany => (
             StatusCode::TOO_MANY_REQUESTS,
             "Too many wrong keys came from your address. Wait a minute and try again.",

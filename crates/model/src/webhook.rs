@@ -11,17 +11,18 @@ use utoipa::ToSchema;
 use crate::{
     Time,
     event::{
-        CONNECTION_CREATED, CONNECTION_DELETED, SYNC_COMPLETE, SYNC_PAUSED,
+        APPROVAL_REQUESTED, CONNECTION_CREATED, CONNECTION_DELETED, SYNC_COMPLETE, SYNC_PAUSED,
         WEBHOOK_ENDPOINT_DISABLED,
     },
 };
 
 /// The events that an endpoint can subscribe to.
-pub const EVENT_TYPES: [&str; 5] = [
+pub const EVENT_TYPES: [&str; 6] = [
     SYNC_COMPLETE,
     SYNC_PAUSED,
     CONNECTION_CREATED,
     CONNECTION_DELETED,
+    APPROVAL_REQUESTED,
     WEBHOOK_ENDPOINT_DISABLED,
 ];
 

@@ -3,7 +3,7 @@
 
 use axum::http::{Extensions, Method};
 use chrono::TimeDelta;
-use syncline_model::ApiKey;
+use syncline_model::{ApiKey, Role};
 use syncline_store::{SessionKind, StoreError, Tenant};
 
 use crate::{AppState, access, error::ApiError};
@@ -30,6 +30,8 @@ impl SignedIn {
 pub enum NotSignedIn {
     /// The key is unknown, revoked or expired.
     WrongKey,
+    /// It is an agent's, which may call actions and nothing else.
+    Agent,
     /// Too many wrong keys came from this address.
     TooMany,
     Unavailable,
@@ -44,6 +46,9 @@ pub async fn sign_in(state: &AppState, key: &str, of: &Extensions) -> Result<Str
         state.guard.record_wrong_key(presented);
         return Err(NotSignedIn::WrongKey);
     };
+    if key.role == Role::Agent {
+        return Err(NotSignedIn::Agent);
+    }
     Ok(begin(state, &tenant, &key).await?)
 }
 

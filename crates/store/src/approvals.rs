@@ -345,8 +345,7 @@ impl Tenant {
             .open_approvals(&mut tx, agent, connection, action)
             .await?;
         let now = self.store().now();
-        let is_same = |it: &&Approval| it.input == *input && it.expires_at > now;
-        if let Some(same) = open.iter().find(is_same) {
+        if let Some(same) = open.iter().find(|it| it.input == *input) {
             return Ok(Asked::Same(same.clone()));
         }
         if self.count_pending(&mut tx, agent).await? >= MOST_PENDING {
@@ -402,13 +401,16 @@ impl Tenant {
     ) -> Result<Vec<Approval>, StoreError> {
         const SQL: Scoped = scoped(select!(
             "application_id = $1 AND api_key_id = $2 AND action = $3 AND customer_id = $4
-             AND connection_id = $5 AND collected_at IS NULL ORDER BY id DESC LIMIT 200"
+             AND connection_id = $5 AND collected_at IS NULL AND expires_at > $6
+             ORDER BY id DESC LIMIT 200"
         ));
+        let now = self.store().now();
         let rows: Vec<Row> = run!(tx, query_as(SQL), |q, c| q
             .bind(&agent.id)
             .bind(action)
             .bind(&connection.customer_id)
             .bind(&connection.id)
+            .bind(at(now))
             .fetch_all(c)
             .await)?;
         let all = rows.into_iter().map(|row| self.store().approval(row));

@@ -185,8 +185,12 @@ async fn a_call_of_an_agent_whose_key_was_revoked_is_not_made(database: Database
 #[apply(on_both_databases)]
 async fn what_was_asked_is_sealed_and_told_by_a_webhook_without_it(database: Database) {
     let app = app_with_customer(database).await;
+    let endpoint = json!({"url": "https://hooks.example/", "event_types": ["approval.requested"]});
+    app.post("/mgmt/v2/webhook_endpoints", endpoint).await.ok();
     let key = asking_agent(&app).await;
     ask(&app, &key).await;
+    let owed = "SELECT count(*) FROM webhook_deliveries";
+    assert_eq!(app.database.count(owed).await, 1);
     let messages = app
         .get("/mgmt/v2/webhook_messages?event_type=approval.requested")
         .await

@@ -13,6 +13,16 @@ use crate::{
 };
 
 #[apply(on_both_databases)]
+async fn an_agents_key_opens_no_pages(database: Database) {
+    let app = App::with_contacts(database, 0).await;
+    let agent = crate::agents::agent(&app, serde_json::json!({})).await;
+    let mut browser = Browser::at(&app);
+    let refused = browser.sign_in(&agent).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.html.contains("an agent"), "{}", refused.html);
+}
+
+#[apply(on_both_databases)]
 async fn an_api_key_opens_a_session_and_never_appears(database: Database) {
     let app = App::with_contacts(database, 0).await;
     let mut browser = Browser::at(&app);

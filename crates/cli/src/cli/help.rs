@@ -135,6 +135,7 @@ pub(super) const KEY_RULES: &str = "\
   admin        everything, including the management of keys
   read-only    reads and searches; no magic links, webhook endpoints or keys, which are secrets
   passthrough  as read-only, and any request to the provider that costs no credits
+  agent        the actions that its grants allow, and nothing else; see docs/agents.md
 
 A rule is a method (or several, or *) and a path, in which * matches one segment and ** at the end
 all that follow. If --allow or --allow-write is given, these rules replace the role's rules for
@@ -143,7 +144,13 @@ passthrough and writes, also for an admin. --allow-credits alone adds to the rol
   syncline keys create --name dashboard --role read-only
   syncline keys create --name search --role read-only --allow 'POST /v1/contacts/search'
   syncline keys create --name crm --role read-only --expires-in-days 90 \\
-      --allow-write 'POST,PATCH /engagement/v2/contacts/**'";
+      --allow-write 'POST,PATCH /engagement/v2/contacts/**'
+
+A grant is a group of actions with a level (off, read or full) or an action with a permission (off,
+allow or ask, with which a person has to approve each call). No level covers what spends credits.
+
+  syncline keys create --name assistant --role agent --customer acme \\
+      --grant contacts=read --grant contacts.create=ask --credits-per-day 100";
 
 pub(super) const KEYS: &str = "\
 Works while `serve` runs, on the same database: give --data-dir or --database-url if `serve` doesn't
