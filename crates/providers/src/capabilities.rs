@@ -290,13 +290,22 @@ pub trait Tasks: Send + Sync {
     async fn complete_task(&self, session: &Session<'_>, id: &str) -> Result<Task, ProviderError>;
 }
 
-/// Looks up what the provider knows of a person's company.
+/// Looks up what the provider knows of companies. Both cost credits.
 #[async_trait]
 pub trait Enrichments: Send + Sync {
-    /// The company behind an e-mail address; `None` if the provider doesn't know the person. Costs
-    /// credits.
-    async fn enrich(&self, session: &Session<'_>, email: &str)
-    -> Result<Enrichment, ProviderError>;
+    /// The company behind an e-mail address; `None` if the provider doesn't know the person.
+    async fn enrich_person(
+        &self,
+        session: &Session<'_>,
+        email: &str,
+    ) -> Result<Enrichment, ProviderError>;
+
+    /// The company with that domain, a bare host; `None` if the provider doesn't know it.
+    async fn enrich_organization(
+        &self,
+        session: &Session<'_>,
+        domain: &str,
+    ) -> Result<Enrichment, ProviderError>;
 }
 
 /// Takes requests that callers wrote.

@@ -252,7 +252,9 @@ pub(crate) fn actions_routes() -> OpenApiRouter<AppState> {
 }
 
 pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(enrichment::persons::enrich_person))
+    OpenApiRouter::new()
+        .routes(routes!(enrichment::persons::enrich_person))
+        .routes(routes!(enrichment::organizations::enrich_organization))
 }
 
 /// The API that a route belongs to.

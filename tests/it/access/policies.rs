@@ -86,6 +86,7 @@ async fn a_policy_narrows_an_admin(database: Database) {
         (Method::POST, "/mgmt/v2/api_keys"),
         (Method::POST, "/engagement/v2/contacts"),
         (Method::GET, "/enrichment/v2/persons?email=a@b.example"),
+        (Method::GET, "/enrichment/v2/organizations?domain=b.example"),
     ] {
         let answer = call(&app, &narrow, &method, path, Some(&json!({}))).await;
         assert!(is_forbidden(&answer), "{method} {path}: {}", answer.body);

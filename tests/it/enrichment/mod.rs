@@ -1,3 +1,52 @@
 //! `/enrichment/v2`.
 
+mod organizations;
 mod persons;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use syncline_sim::Team;
+
+use crate::support::{App, CUSTOMER, Database, MASTER_KEY};
+
+/// An Apollo that knows Ines of Heron Foods.
+async fn with_ines(database: Database) -> App {
+    let app = App::with_contacts(database, 3).await;
+    let now = app.now();
+    app.apollo.edit(0, |team| {
+        let account = json!({"name": "Heron Foods", "domain": "heron.example"});
+        let account = team.create_account(now, &account).unwrap();
+        let contact = json!({
+            "first_name": "Ines", "last_name": "Duarte", "email": "ines@heron.example", "account_id": account,
+        });
+        team.create_contact(now, &contact).unwrap();
+    });
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app
+}
+
+fn credits(app: &App) -> u64 {
+    app.apollo.simulator().read(0, Team::credits)
+}
+
+/// Status, `x-credits-used` and body.
+async fn enrich(
+    app: &App,
+    path: &str,
+    parameter: &str,
+    value: &str,
+) -> (u16, Option<String>, Value) {
+    let response = app
+        .request(Method::GET, path)
+        .query(&[(parameter, value)])
+        .header("x-api-key", &app.api_key)
+        .header("x-customer-id", CUSTOMER)
+        .header("x-provider-name", "apollo")
+        .send()
+        .await
+        .unwrap();
+    let cost = response.headers().get("x-credits-used");
+    let cost = cost.map(|it| it.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    (status, cost, response.json().await.unwrap())
+}

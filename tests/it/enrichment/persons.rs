@@ -2,12 +2,13 @@
 
 use macro_rules_attribute::apply;
 use reqwest::Method;
-use serde_json::{Value, json};
-use syncline_sim::{Action, Fault, Match, Team};
+use serde_json::json;
+use syncline_sim::{Action, Fault, Match};
 
+use super::{credits, enrich, with_ines};
 use crate::{
     http::refused,
-    support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases},
+    support::{App, on_both_databases},
 };
 
 const PERSONS: &str = "/enrichment/v2/persons";
@@ -16,7 +17,7 @@ const PERSONS: &str = "/enrichment/v2/persons";
 async fn a_known_persons_company_has_the_published_shape_and_says_what_it_cost(database: Database) {
     let app = with_ines(database).await;
     let before = credits(&app);
-    let (status, cost, body) = enrich(&app, "ines@heron.example").await;
+    let (status, cost, body) = enrich(&app, PERSONS, "email", "ines@heron.example").await;
     assert_eq!(status, 200, "{body}");
     let company = body["company"].as_object().unwrap();
     let fields: Vec<_> = company.keys().map(String::as_str).collect();
@@ -47,7 +48,7 @@ async fn a_known_persons_company_has_the_published_shape_and_says_what_it_cost(d
 async fn a_person_that_nobody_knows_is_missing_and_costs_nothing(database: Database) {
     let app = with_ines(database).await;
     let before = credits(&app);
-    let (status, cost, body) = enrich(&app, "nobody@nowhere.example").await;
+    let (status, cost, body) = enrich(&app, PERSONS, "email", "nobody@nowhere.example").await;
     assert_eq!((status, cost.as_deref()), (404, Some("0")));
     assert_eq!(body["errors"][0]["code"], "NOT_FOUND_ERROR");
     assert_eq!(credits(&app), before);
@@ -107,7 +108,7 @@ async fn what_was_paid_for_is_kept_when_the_rest_fails(database: Database) {
     // fewer fields.
     let failing = Fault::new(Match::path("organizations/enrich"), Action::server_error());
     app.apollo.faults().push(failing.always());
-    let (status, cost, body) = enrich(&app, "ines@heron.example").await;
+    let (status, cost, body) = enrich(&app, PERSONS, "email", "ines@heron.example").await;
     assert_eq!((status, cost.as_deref()), (200, Some("1")), "{body}");
     assert_eq!(body["company"]["domain"], "heron.example");
 }
@@ -119,41 +120,4 @@ async fn it_needs_a_key_and_a_connection(database: Database) {
     let answer = App::answer(app.request(Method::GET, &path)).await;
     refused(&answer, 401, "UNAUTHORIZED_ERROR");
     refused(&app.get(&path).await, 404, "NOT_FOUND_ERROR");
-}
-
-/// An Apollo that knows Ines of Heron Foods.
-async fn with_ines(database: Database) -> App {
-    let app = App::with_contacts(database, 3).await;
-    let now = app.now();
-    app.apollo.edit(0, |team| {
-        let account = json!({"name": "Heron Foods", "domain": "heron.example"});
-        let account = team.create_account(now, &account).unwrap();
-        let contact = json!({
-            "first_name": "Ines", "last_name": "Duarte", "email": "ines@heron.example", "account_id": account,
-        });
-        team.create_contact(now, &contact).unwrap();
-    });
-    app.connect(CUSTOMER, MASTER_KEY).await;
-    app
-}
-
-fn credits(app: &App) -> u64 {
-    app.apollo.simulator().read(0, Team::credits)
-}
-
-/// Status, `x-credits-used` and body.
-async fn enrich(app: &App, email: &str) -> (u16, Option<String>, Value) {
-    let response = app
-        .request(Method::GET, PERSONS)
-        .query(&[("email", email)])
-        .header("x-api-key", &app.api_key)
-        .header("x-customer-id", CUSTOMER)
-        .header("x-provider-name", "apollo")
-        .send()
-        .await
-        .unwrap();
-    let cost = response.headers().get("x-credits-used");
-    let cost = cost.map(|it| it.to_str().unwrap().to_owned());
-    let status = response.status().as_u16();
-    (status, cost, response.json().await.unwrap())
 }

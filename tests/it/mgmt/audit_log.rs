@@ -149,6 +149,8 @@ async fn each_use_of_a_credential_says_what_was_sent_to_whom(database: Database)
     .await
     .ok();
     app.get("/enrichment/v2/persons?email=a@b.example").await;
+    app.get("/enrichment/v2/organizations?domain=b.example")
+        .await;
     let log = app.get(LOG).await.ok();
     let entries = log["results"].as_array().unwrap();
     let of = |action: &str| {
@@ -168,6 +170,7 @@ async fn each_use_of_a_credential_says_what_was_sent_to_whom(database: Database)
         "passthrough.send",
         "account.create",
         "person.enrich",
+        "organization.enrich",
     ] {
         assert_eq!(of(action)["customer_id"], CUSTOMER);
         assert_eq!(of(action)["provider_name"], "apollo");

@@ -224,8 +224,13 @@ async fn what_a_provider_does_not_have_is_refused_with_its_name(database: Databa
         .await;
     let title = refused(&answer, 400, "VALIDATION_ERROR");
     assert!(title.contains("salesloft"), "{title}");
-    let answer = app.get("/enrichment/v2/persons?email=a@b.example").await;
-    let title = refused(&answer, 400, "BAD_REQUEST");
-    assert_eq!(title, "enrichment is not supported by salesloft");
+    for url in [
+        "persons?email=a@b.example",
+        "organizations?domain=b.example",
+    ] {
+        let answer = app.get(&format!("/enrichment/v2/{url}")).await;
+        let title = refused(&answer, 400, "BAD_REQUEST");
+        assert_eq!(title, "enrichment is not supported by salesloft");
+    }
     assert_eq!(app.apollo.ledger().len(), before);
 }

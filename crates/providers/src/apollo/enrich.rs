@@ -1,5 +1,5 @@
-//! What Apollo knows of a person's company, by the person's e-mail address. Each response with a
-//! result costs a credit.
+//! What Apollo knows of a company, by its domain or by a person's e-mail address. Each response with
+//! a result costs a credit.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::{
 impl Enrichments for Apollo {
     /// Looks up the person first, who may be unknown; then the company by its domain, since the
     /// person's entry often has only its name.
-    async fn enrich(
+    async fn enrich_person(
         &self,
         session: &Session<'_>,
         email: &str,
@@ -26,31 +26,49 @@ impl Enrichments for Apollo {
         let endpoint = Endpoint::post("api/v1/people/match", json!({ "email": email }));
         let response = self.call(session, endpoint).await?;
         let Some(known) = person_in(&response) else {
-            return Ok(Enrichment {
-                company: None,
-                credits: 0,
-            });
+            return Ok(Enrichment::NONE);
         };
-        let mut enrichment = Enrichment {
-            company: Some(known),
-            credits: 1,
-        };
-        let domain = enrichment.company.as_ref().and_then(|it| it.domain.clone());
-        let is_whole = enrichment
-            .company
-            .as_ref()
-            .is_some_and(|company| company.industry.is_some() && company.employee_count.is_some());
-        if let Some(domain) = domain.filter(|_| !is_whole) {
-            let endpoint = Endpoint::get("api/v1/organizations/enrich").query("domain", &domain);
+        let is_whole = known.industry.is_some() && known.employee_count.is_some();
+        let domain = known.domain.clone().filter(|_| !is_whole);
+        let mut enrichment = Enrichment::of(known);
+        if let Some(domain) = domain {
             // The person has been paid for already, so that result is returned even if this request
             // fails.
-            let answer = self.call(session, endpoint).await.ok();
-            if let Some(company) = answer.as_ref().and_then(organization_in) {
-                enrichment.credits += 1;
+            let answer = self.enrich_organization(session, &domain).await;
+            if let Ok(Enrichment {
+                company: Some(company),
+                credits,
+            }) = answer
+            {
                 enrichment.company = Some(company);
+                enrichment.credits += credits;
             }
         }
         Ok(enrichment)
+    }
+
+    async fn enrich_organization(
+        &self,
+        session: &Session<'_>,
+        domain: &str,
+    ) -> Result<Enrichment, ProviderError> {
+        let endpoint = Endpoint::get("api/v1/organizations/enrich").query("domain", &domain);
+        let response = self.call(session, endpoint).await?;
+        Ok(organization_in(&response).map_or(Enrichment::NONE, Enrichment::of))
+    }
+}
+
+impl Enrichment {
+    const NONE: Self = Self {
+        company: None,
+        credits: 0,
+    };
+
+    fn of(company: Company) -> Self {
+        Self {
+            company: Some(company),
+            credits: 1,
+        }
     }
 }
 
@@ -72,7 +90,8 @@ fn organization_in(response: &Response) -> Option<Company> {
     let text = json::clean(&response.body);
     let answer = Fields::parse(&text)?;
     let organization = answer.object("organization").ok()??;
-    Some(company(&organization))
+    let company = company(&organization);
+    (company != Company::default()).then_some(company)
 }
 
 /// Fields that can't be read count as unknown.

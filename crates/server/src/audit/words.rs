@@ -256,6 +256,11 @@ mod tests {
                 "contact.search",
             ),
             (Method::GET, "/enrichment/v2/persons", "person.enrich"),
+            (
+                Method::GET,
+                "/enrichment/v2/organizations",
+                "organization.enrich",
+            ),
             (Method::POST, "/actions/v2/passthrough", "passthrough.send"),
             (Method::GET, "/actions/v2/proxy/{*path}", "proxy.send"),
         ] {

@@ -1,3 +1,45 @@
-//! `/enrichment/v2`: what a provider knows about people.
+//! `/enrichment/v2`: what a provider knows about companies, by their domains and by the people who work
+//! there.
 
+pub(crate) mod organizations;
 pub(crate) mod persons;
+
+use axum::{
+    Json as JsonBody,
+    http::HeaderName,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use syncline_model::live::Company;
+use syncline_providers::capabilities::Enrichment;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{ApiError, CREDITS_USED},
+    provider_errors::ProviderFailure,
+};
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = enrichment_data)]
+pub(crate) struct EnrichmentData {
+    company: Company,
+}
+
+/// The company, or 404 with the given title; either way with what it cost.
+fn respond(enrichment: Enrichment, unknown: impl FnOnce() -> String) -> Response {
+    let cost = enrichment.credits.to_string();
+    let cost = [(HeaderName::from_static(CREDITS_USED), cost)];
+    let Some(company) = enrichment.company else {
+        let unknown = ProviderFailure::not_found(unknown());
+        return (cost, ApiError::Provider(unknown)).into_response();
+    };
+    (cost, JsonBody(EnrichmentData { company })).into_response()
+}
+
+/// Whether the text can be a domain with a dot.
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|it| it.is_alphanumeric() || it == '-')
+    };
+    text.contains('.') && text.split('.').all(is_label)
+}

@@ -1,20 +1,14 @@
 //! The company behind a person's e-mail address.
 
-use axum::{
-    Json as JsonBody,
-    extract::State,
-    http::HeaderName,
-    response::{IntoResponse, Response},
-};
-use serde::{Deserialize, Serialize};
-use syncline_model::live::Company;
-use utoipa::{IntoParams, ToSchema};
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::{EnrichmentData, is_domain, respond};
 use crate::{
     AppState,
-    error::{ApiError, ApiResult, CREDITS_USED},
+    error::{ApiError, ApiResult},
     extract::{ConnectionCaller, Query},
-    provider_errors::ProviderFailure,
     remote::Remote,
 };
 
@@ -29,12 +23,6 @@ pub(crate) struct EnrichQuery {
     email: String,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = person_enrichment_data)]
-pub(crate) struct PersonEnrichment {
-    company: Company,
-}
-
 /// The company that a person works for, found by the person's e-mail address.
 ///
 /// It costs credits at the provider; `x-credits-used` says how many, if the provider tells. A
@@ -44,7 +32,7 @@ pub(crate) struct PersonEnrichment {
         ("x-customer-id" = String, Header, description = "Your id for the customer"),
         ("x-provider-name" = String, Header, description = "The provider's name")),
     responses((status = 200, description = "What the provider knows of the company",
-        body = PersonEnrichment,
+        body = EnrichmentData,
         headers(("x-credits-used" = u32, description = "What it cost at the provider")))))]
 pub(crate) async fn enrich_person(
     caller: ConnectionCaller,
@@ -59,18 +47,11 @@ pub(crate) async fn enrich_person(
     let enrichment = remote
         .capabilities()
         .enrichments()?
-        .enrich(&remote.session(), email)
+        .enrich_person(&remote.session(), email)
         .await?;
-    let credits = [(
-        HeaderName::from_static(CREDITS_USED),
-        enrichment.credits.to_string(),
-    )];
-    let Some(company) = enrichment.company else {
-        let title = format!("{} doesn't know {email}", remote.connection().provider);
-        let missing = ApiError::Provider(ProviderFailure::not_found(title));
-        return Ok((credits, missing).into_response());
-    };
-    Ok((credits, JsonBody(PersonEnrichment { company })).into_response())
+    Ok(respond(enrichment, || {
+        format!("{} doesn't know {email}", remote.connection().provider)
+    }))
 }
 
 /// Whether the text can be an address at all, before a credit is spent. Only the provider knows
@@ -79,14 +60,10 @@ fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else {
         return false;
     };
-    let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|it| it.is_alphanumeric() || it == '-')
-    };
     text.len() <= LONGEST_EMAIL
         && !name.is_empty()
         && !name.contains(|it: char| it == '@' || it.is_whitespace() || it.is_control())
-        && domain.contains('.')
-        && domain.split('.').all(is_label)
+        && is_domain(domain)
 }
 
 #[cfg(test)]
