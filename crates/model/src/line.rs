@@ -21,6 +21,23 @@ pub fn line(text: &str, most: usize) -> String {
     line
 }
 
+/// The same in quotes, which nothing in it ends.
+pub fn quoted(text: &str, most: usize) -> String {
+    format!("\"{}\"", line(text, most).replace('"', "'"))
+}
+
+/// A name as it is if it can be one, and otherwise quoted, so that it can't pass for other words of its
+/// sentence.
+pub fn name_or_quoted(name: &str) -> String {
+    const LONGEST: usize = 100;
+    let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-' | '@' | '/');
+    if !name.is_empty() && name.len() <= LONGEST && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        quoted(name, LONGEST)
+    }
+}
+
 /// Control characters, line separators and characters that change the text direction.
 pub fn breaks_lines(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -37,5 +54,13 @@ mod tests {
         assert_eq!(line("abcdefg", 6), "abc…");
         assert_eq!(line("ääääääää", 6), "ä…");
         assert_eq!(line("\0", 6), " ");
+    }
+
+    #[test]
+    fn what_could_pass_for_other_words_is_quoted() {
+        assert_eq!(name_or_quoted("contacts.create"), "contacts.create");
+        assert_eq!(name_or_quoted("a b"), "\"a b\"");
+        assert_eq!(name_or_quoted(""), "\"\"");
+        assert_eq!(quoted("x\" (200)\n", 100), "\"x' (200) \"");
     }
 }

@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, Method, header, request::Parts},
 };
 use percent_encoding::percent_decode_str;
-use syncline_model::{Action, ApiKey, Permission, Policy, Role};
+use syncline_model::{Action, ApiKey, Permission, Policy, Role, line::name_or_quoted};
 use syncline_providers::{Target, capabilities::Forwards};
 
 use crate::{
@@ -205,7 +205,9 @@ pub(crate) fn check_action(
     }
     let refuse = |needs: &str| {
         Err(caller.refuse(format!(
-            "this agent may not call {name} for the customer {customer_id}: {needs}"
+            "this agent may not call {} for the customer {}: {needs}",
+            name_or_quoted(name),
+            name_or_quoted(customer_id)
         )))
     };
     let Some(grants) = &key.grants else {

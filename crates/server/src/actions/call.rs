@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use syncline_model::{Permission, ProviderName, Time, line};
+use syncline_model::{Permission, ProviderName, Time, line::name_or_quoted};
 use syncline_store::{Approval, ApprovalStatus, Asked, Connection};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -29,8 +29,9 @@ use crate::{
 
 /// In seconds.
 const LONGEST_WAIT: u64 = 60;
-/// In bytes, of a name that is no action's.
-const LONGEST_NAME: usize = 100;
+/// In bytes of JSON. Free fields such as custom ones have no other bound, and an input may be kept for a
+/// person to read.
+const LARGEST_INPUT: usize = 32 * 1024;
 /// How often a waiting call looks whether somebody has decided.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -51,7 +52,8 @@ pub(crate) struct ActionResult {
     /// made.
     #[schema(required = true, value_type = Option<Object>)]
     result: Option<Value>,
-    /// Whether lists in the result were cut, because it was larger than 32 KiB.
+    /// Whether lists in the result were cut: those that have more elements than the action describes, and
+    /// all while the result is larger than 32 KiB.
     is_cut: bool,
     /// What the call cost of the customer's credits.
     credits_spent: u32,
@@ -114,7 +116,6 @@ pub(crate) async fn call_action(
     headers: HeaderMap,
     Json(input): Json<Map<String, Value>>,
 ) -> ApiResult<(StatusCode, JsonBody<ActionResult>)> {
-    let wait = seconds(query.wait.as_deref())?;
     let input = Value::Object(input);
     let named = connection_names(&headers);
     let known: Option<ProviderName> = named.as_ref().ok().and_then(|it| it.1.parse().ok());
@@ -127,13 +128,15 @@ pub(crate) async fn call_action(
     let connection = find_connection(&caller, customer_id, provider).await?;
     let listed = listed.ok_or_else(|| {
         ApiError::NotFound(format!(
-            "{provider} has no action {name}; GET /actions/v2/actions lists them"
+            "{provider} has no action {}; GET /actions/v2/actions lists them",
+            name_or_quoted(&name)
         ))
     })?;
+    let wait = seconds(query.wait.as_deref())?;
     check_input(listed, &input)?;
     check_rules(&state, &caller, listed, &input)?;
     if permission == Permission::Ask {
-        return ask(&caller, &connection, (listed, &input), wait).await;
+        return ask(&state, &caller, &connection, (listed, &input), wait).await;
     }
     let who = OnBehalf {
         tenant: &caller.tenant,
@@ -148,18 +151,22 @@ pub(crate) async fn call_action(
 fn note(caller: &Caller, (name, listed): (&str, Option<Listed>), input: &Value) {
     let words = match listed {
         Some(listed) => listed.action().in_words(input),
-        None => format!("call {name}"),
+        None => format!("call {}", name_or_quoted(name)),
     };
     if let Some(provider) = listed.and_then(Listed::provider) {
         caller.call.set_provider(provider);
     }
     caller.call.set_action(CalledAction {
-        name: line(name, LONGEST_NAME),
+        name: listed.map_or("unknown", |it| &it.action().name).to_owned(),
         words,
     });
 }
 
 fn check_input(listed: Listed, input: &Value) -> ApiResult<()> {
+    if input.to_string().len() > LARGEST_INPUT {
+        let reason = format!("must be at most {LARGEST_INPUT} bytes of JSON");
+        return Err(ApiError::validation("body", reason));
+    }
     let checked = listed.action().input.check(input);
     checked.map_err(|wrong| ApiError::validation(wrong.field, wrong.reason))
 }
@@ -176,6 +183,7 @@ fn check_rules(state: &AppState, caller: &Caller, listed: Listed, input: &Value)
 
 /// Holds the call, or returns what came of the same call.
 async fn ask(
+    state: &AppState,
     caller: &Caller,
     connection: &Connection,
     (listed, input): (Listed, &Value),
@@ -195,6 +203,7 @@ async fn ask(
         }
     };
     let approval = decided_within(caller, approval, wait).await?;
+    check_still_valid(state, caller).await?;
     caller.call.set_approval(CallApproval {
         id: approval.id.clone(),
         status: approval.status.as_str(),
@@ -210,6 +219,15 @@ async fn ask(
         _ => StatusCode::OK,
     };
     Ok((status, JsonBody(ActionResult::of(approval))))
+}
+
+/// A key that was revoked while its call waited learns nothing any more.
+async fn check_still_valid(state: &AppState, caller: &Caller) -> ApiResult<()> {
+    let key = caller.tenant.get_api_key(&caller.key.id).await?;
+    match key {
+        Some(key) if key.is_valid(state.clock.now()) => Ok(()),
+        _ => Err(ApiError::Unauthorized("Can't find application by api key")),
+    }
 }
 
 /// The approval as it is once the call was made or denied, or after the wait.

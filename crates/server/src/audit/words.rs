@@ -96,16 +96,16 @@ impl AuditedRequest {
         }
         let (does, did) = self.verbs();
         let object = self.object.replace('_', " ");
-        let object = match call.object().or(call.provider_request()) {
-            Some(words) => one_line(words),
-            None => format!("{} {object}", article(&object)),
+        let object = match (call.object(), call.provider_request()) {
+            (Some(words), _) => line(words, QUOTED),
+            (None, Some(request)) => one_line(request),
+            (None, None) => format!("{} {object}", article(&object)),
         };
         let at = call.provider().map(|it| format!(" at {}", it.as_str()));
         let customer = call.customer_id().map(one_line);
         let of = customer.map(|customer| format!(" for customer \"{customer}\""));
         let what = [object, at.unwrap_or_default(), of.unwrap_or_default()].concat();
-        let why = reason.map(|reason| format!(": {}", one_line(reason)));
-        let why = why.unwrap_or_default();
+        let why = because(reason);
         let status = status.as_u16();
         match result {
             AuditResult::Ok => format!("{who} {did} {what} ({status})"),
@@ -161,13 +161,12 @@ fn action_message(
     let customer = call.customer_id().map(one_line);
     let of = customer.map(|customer| format!(" for customer \"{customer}\""));
     let what = [
-        one_line(&action.words),
+        line(&action.words, QUOTED),
         at.unwrap_or_default(),
         of.unwrap_or_default(),
     ]
     .concat();
-    let why = reason.map(|reason| format!(": {}", one_line(reason)));
-    let why = why.unwrap_or_default();
+    let why = because(reason);
     let status = status.as_u16();
     match (result, call.approval()) {
         (
@@ -208,11 +207,18 @@ fn article(noun: &str) -> &'static str {
     }
 }
 
+/// The end of a sentence.
+fn because(reason: Option<&str>) -> String {
+    let why = reason.map(|reason| format!(": {}", one_line(reason)));
+    why.unwrap_or_default()
+}
+
 /// The longest quoted text that others wrote, in bytes.
 const QUOTED: usize = 300;
 
+/// A part of a sentence that others wrote. Quotes in it would end its quotation, or begin one.
 pub(crate) fn one_line(text: &str) -> String {
-    line(text, QUOTED)
+    line(text, QUOTED).replace('"', "'")
 }
 
 #[cfg(test)]
