@@ -296,6 +296,11 @@ async fn a_wrong_input_names_its_field_and_reaches_no_provider(database: Databas
             json!({"contact_id": "..", "title": "x"}),
             "contact_id",
         ),
+        (
+            "contacts.update",
+            json!({"contact_id": "../accounts/5", "title": "x"}),
+            "contact_id",
+        ),
         ("contacts.search", json!({"per_page": 101}), "per_page"),
         ("people.bulk_enrich", json!({"details": []}), "details"),
         (

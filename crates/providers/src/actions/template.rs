@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use syncline_model::Violation;
 
-use crate::http::{Method, segment};
+use crate::http::Method;
 
 /// A request with room for the input's fields. A field goes into the path or the query where it is named
 /// there, and otherwise into the body.
@@ -100,8 +100,11 @@ impl RequestTemplate {
     fn render_path(&self, input: &Map<String, Value>) -> Result<String, Violation> {
         let segments = self.path.split('/').map(|part| match placeholder(part) {
             Some(field) => {
-                let text = input.get(field).map(in_text).unwrap_or_default();
-                segment(&text).ok_or_else(|| Violation {
+                let id = input.get(field).map(in_text).unwrap_or_default();
+                if self.is_id(&id) {
+                    return Ok(id);
+                }
+                Err(Violation {
                     field: field.to_owned(),
                     reason: "must be an id".to_owned(),
                 })
@@ -109,6 +112,16 @@ impl RequestTemplate {
             None => Ok(part.to_owned()),
         });
         Ok(segments.collect::<Result<Vec<_>, _>>()?.join("/"))
+    }
+
+    /// Escaping is not enough: what is in front of a provider may read `%2F` as a slash. The ids of JSON:API
+    /// are numbers, and written as one in the body.
+    fn is_id(&self, text: &str) -> bool {
+        if self.resource.is_some() {
+            return text.parse::<u64>().is_ok_and(|it| it.to_string() == text);
+        }
+        let plain = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
+        !text.is_empty() && text.bytes().all(plain)
     }
 
     /// The fields that are neither in the path nor in the query, under the provider's names.
@@ -247,16 +260,16 @@ mod tests {
             "method": "POST", "path": "api/v1/lists/{list_id}/add", "query": {"mode": "mode", "ids": "ids[]"},
             "names": {"title": "name"}, "fixed": {"list": "{list_id}", "kind": "x"}
         }));
-        let input = json!({"list_id": "a/b", "mode": "fast", "ids": ["1", "2"], "title": "t", "note": null});
+        let input = json!({"list_id": "a-b", "mode": "fast", "ids": ["1", "2"], "title": "t", "note": null});
         let expected = Rendered {
             method: Method::POST,
-            path: "api/v1/lists/a%2Fb/add".to_owned(),
+            path: "api/v1/lists/a-b/add".to_owned(),
             query: vec![
                 ("ids[]", "1".to_owned()),
                 ("ids[]", "2".to_owned()),
                 ("mode", "fast".to_owned()),
             ],
-            body: Some(json!({"name": "t", "note": null, "list": "a/b", "kind": "x"})),
+            body: Some(json!({"name": "t", "note": null, "list": "a-b", "kind": "x"})),
         };
         assert_eq!(template.render(&input), Ok(expected));
     }
@@ -264,9 +277,22 @@ mod tests {
     #[test]
     fn a_path_never_leaves_its_collection() {
         let template = template(json!({"method": "GET", "path": "api/v1/contacts/{id}"}));
-        for id in ["", ".", ".."] {
+        for id in [
+            "", ".", "..", "../x", "a/b", "%2e", "..;/x", "a;b", "a?b#c", "a b", "é",
+        ] {
             let wrong = template.render(&json!({"id": id})).unwrap_err();
             assert_eq!(wrong.to_string(), "id: must be an id");
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_document_is_a_number_and_the_same_in_path_and_body() {
+        let template = template(json!({
+            "method": "PATCH", "path": "api/v2/prospects/{id}", "resource": {"type": "prospect", "id": "id"}
+        }));
+        for id in ["007", "x7", "-7", "7.0", ""] {
+            let wrong = template.render(&json!({"id": id})).unwrap_err();
+            assert_eq!(wrong.to_string(), "id: must be an id", "{id}");
         }
     }
 
