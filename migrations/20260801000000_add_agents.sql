@@ -10,12 +10,15 @@ CREATE TABLE approvals (
     api_key_id text NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
     requested_by text NOT NULL,
     action text NOT NULL,
-    connection_id text NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    -- May be deleted meanwhile: who approved what stays, and the call fails.
+    connection_id text NOT NULL,
     customer_id text NOT NULL,
     provider_name text NOT NULL,
     -- Sealed: the input as the agent sent it, and later what came of it.
     input text NOT NULL,
     result text,
+    -- SHA-256 of action, connection and input, by which the same call finds this one.
+    call_digest text NOT NULL,
     -- `pending`, `approved`, `denied`, `expired`, `done` or `failed`.
     status text NOT NULL,
     requested_at timestamptz NOT NULL,
@@ -32,11 +35,11 @@ CREATE TABLE approvals (
 CREATE INDEX approvals_by_status ON approvals (application_id, status, id);
 CREATE INDEX approvals_by_application ON approvals (application_id, id);
 -- Those that the same call of an agent joins.
-CREATE INDEX approvals_open ON approvals (api_key_id, action, customer_id) WHERE collected_at IS NULL;
+CREATE INDEX approvals_open ON approvals (api_key_id, call_digest) WHERE collected_at IS NULL;
 CREATE INDEX approvals_to_run ON approvals (decided_at) WHERE status = 'approved';
 CREATE INDEX approvals_pending ON approvals (expires_at) WHERE status = 'pending';
+CREATE INDEX approvals_pending_of_key ON approvals (api_key_id) WHERE status = 'pending';
 CREATE INDEX approvals_expiry ON approvals (expires_at);
-CREATE INDEX approvals_of_connection ON approvals (connection_id);
 
 -- What an agent's call may cost, or has cost once it is settled.
 CREATE TABLE agent_credits (

@@ -184,9 +184,10 @@ const HISTORY_OF_AGENTS: [&str; 5] = [
      FROM api_keys WHERE role = 'agent'",
     "INSERT INTO approvals
         (id, application_id, api_key_id, requested_by, action, connection_id, customer_id,
-         provider_name, input, status, requested_at, expires_at, decided_at, collected_at)
+         provider_name, input, call_digest, status, requested_at, expires_at, decided_at,
+         collected_at)
      SELECT r.id, r.application_id, 'an-old-agent', 'x', 'contacts.create', r.connection_id,
-            r.customer_id, r.provider_name, 'x', 'done', r.created_at, r.created_at, r.created_at,
+            r.customer_id, r.provider_name, 'x', 'x', 'done', r.created_at, r.created_at, r.created_at,
             r.created_at
      FROM sync_runs r WHERE r.id < '01'",
     "INSERT INTO agent_credits

@@ -180,6 +180,73 @@ async fn a_call_of_an_agent_whose_key_was_revoked_is_not_made(database: Database
     let approved = decide(&app, &id, "approve").await.ok();
     assert_eq!(approved["status"], "failed");
     assert_eq!(requests(&app), 0);
+    let said = said_of_the_call(&app).await;
+    assert!(
+        said.ends_with("which failed (403): the agent's key was revoked or has expired"),
+        "{said}"
+    );
+}
+
+/// What the log says of the call that was approved.
+async fn said_of_the_call(app: &App) -> String {
+    let log = "/mgmt/v2/audit_log?action=contacts.create";
+    let log = app.get(log).await.ok();
+    let entries = log["results"].as_array().unwrap();
+    let mut said = entries.iter().map(|it| it["message"].as_str().unwrap());
+    let made = "agent \"of a test\" was approved by \"test\" to create the contact";
+    let said = said.find(|it| it.starts_with(made));
+    said.unwrap_or_else(|| panic!("{log}")).to_owned()
+}
+
+#[apply(on_both_databases)]
+async fn an_approval_outlives_its_connection_and_its_call_fails(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let id = ask(&app, &key).await;
+    app.delete(&format!("/mgmt/v2/customers/{CUSTOMER}/connections/apollo"))
+        .await
+        .ok();
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.apollo.ledger().reset();
+    let approved = decide(&app, &id, "approve").await.ok();
+    assert_eq!(approved["status"], "failed");
+    assert_eq!(approved["input"], ada());
+    let why = &approved["result"]["error"]["title"];
+    assert_eq!(why, "the connection was deleted meanwhile");
+    assert_eq!(requests(&app), 0);
+    said_of_the_call(&app).await;
+}
+
+#[apply(on_both_databases)]
+async fn an_approval_that_can_not_be_read_is_never_made_and_stops_no_other(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let unread = ask(&app, &key).await;
+    let sql = format!("UPDATE approvals SET input = 'garbage' WHERE id = '{unread}'");
+    app.database.execute(&sql).await;
+    let other = json!({"email": "bob@engine.example"});
+    let other = call(&app, &key, "contacts.create", other).await.ok();
+    let other = other["approval"]["id"].as_str().unwrap();
+    let shown = app.get(APPROVALS).await.ok();
+    assert_eq!(shown["results"][0]["id"], other);
+    assert_eq!(shown["results"][1]["input"], Value::Null);
+    let failed = decide(&app, &unread, "approve").await.ok();
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(requests(&app), 0);
+    let done = decide(&app, other, "approve").await.ok();
+    assert_eq!(done["status"], "done");
+}
+
+#[apply(on_both_databases)]
+async fn an_input_of_more_than_32_kib_is_refused_and_nothing_of_it_is_kept(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let mut input = ada();
+    input["typed_custom_fields"] = json!({"60c39ed82bd02f01154c470a": "x".repeat(33 * 1024)});
+    let answer = call(&app, &key, "contacts.create", input).await;
+    assert_eq!(answer.error(), (400, "VALIDATION_ERROR", "body"));
+    let kept = "SELECT count(*) FROM approvals";
+    assert_eq!(app.database.count(kept).await, 0);
 }
 
 #[apply(on_both_databases)]

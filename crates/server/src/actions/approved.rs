@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use syncline_model::{ApiKey, AuditResult, Permission};
 use syncline_store::{Actor, Approval, AuditEntry, Tenant};
+use tokio::task::JoinHandle;
 
 use super::{
     catalogue::{self, Listed},
@@ -33,31 +34,28 @@ pub async fn run_approved_calls(state: AppState) {
 
 async fn look(state: &AppState) -> ApiResult<()> {
     state.store.expire_approvals().await?;
-    let lost = json!({"error": {
-        "title": "the process that made the call died: it is not known whether it was carried out",
-    }});
-    state.store.fail_abandoned_calls(&lost).await?;
+    let lost = "the process that made the call died: it is not known whether it was carried out";
+    let failed = json!({"error": {"title": lost}});
+    for (tenant, approval) in state.store.fail_abandoned_calls(&failed).await? {
+        let lost = ApiError::Unavailable(lost.to_owned());
+        write_down(state, &tenant, &approval, Some(&lost)).await?;
+    }
     for (tenant, approval) in state.store.approved_and_not_begun().await? {
-        spawn(state, tenant, approval).await;
+        // One that takes long must not keep the others waiting.
+        drop(spawn(state, tenant, approval));
     }
     Ok(())
 }
 
 /// Makes an approved call in a task of its own, which goes on if whoever waits for it goes away.
-pub(crate) async fn spawn(state: &AppState, tenant: Tenant, approval: Approval) {
-    let id = approval.id.clone();
-    let run = {
-        let state = state.clone();
-        async move { run(&state, &tenant, &approval).await }
-    };
-    let ran = state.tasks.spawn(run).await;
-    let ran = ran.unwrap_or_else(|error| Err(ApiError::Internal(error.to_string())));
-    if let Err(error) = ran {
-        tracing::warn!(
-            "the approved call {id} could not be made: {}",
-            error.title()
-        );
-    }
+pub(crate) fn spawn(state: &AppState, tenant: Tenant, approval: Approval) -> JoinHandle<()> {
+    let task = state.clone();
+    state.tasks.spawn(async move {
+        if let Err(error) = run(&task, &tenant, &approval).await {
+            let (id, why) = (&approval.id, error.title());
+            tracing::warn!("the approved call {id} could not be made: {why}");
+        }
+    })
 }
 
 /// Makes an approved call, unless another process does.
@@ -65,21 +63,29 @@ async fn run(state: &AppState, tenant: &Tenant, approval: &Approval) -> ApiResul
     if !state.store.begin_approved(&approval.id).await? {
         return Ok(());
     }
-    let agent = tenant.get_api_key(&approval.requested_by.id).await?;
-    let Some(agent) = agent.filter(|key| key.is_valid(state.clock.now())) else {
-        let gone = ApiError::Forbidden("the agent's key was revoked or has expired".to_owned());
-        return end(state, approval, None, Err(gone)).await;
+    let made = make_for(state, tenant, approval).await;
+    let (result, failure) = match made {
+        Ok(made) => (stored(made), None),
+        Err(error) => (json!({"error": {"title": error.title()}}), Some(error)),
     };
-    let made = make_for(state, tenant, approval, &agent).await;
-    end(state, approval, Some(&agent), made).await
+    let done = failure.is_none();
+    state
+        .store
+        .end_approved(&approval.id, done, &result)
+        .await?;
+    write_down(state, tenant, approval, failure.as_ref()).await
 }
 
-async fn make_for(
-    state: &AppState,
-    tenant: &Tenant,
-    approval: &Approval,
-    agent: &ApiKey,
-) -> ApiResult<Made> {
+fn stored(made: Made) -> Value {
+    let Made {
+        result,
+        is_cut,
+        credits_spent,
+    } = made;
+    json!({"result": result, "is_cut": is_cut, "credits_spent": credits_spent})
+}
+
+async fn make_for(state: &AppState, tenant: &Tenant, approval: &Approval) -> ApiResult<Made> {
     let Approval {
         action,
         customer_id,
@@ -87,6 +93,15 @@ async fn make_for(
         input,
         ..
     } = approval;
+    if input.is_null() {
+        let unread = "what was asked for can't be read any more".to_owned();
+        return Err(ApiError::Unavailable(unread));
+    }
+    let agent = tenant.get_api_key(&approval.requested_by.id).await?;
+    let agent = agent.filter(|key| key.is_valid(state.clock.now()));
+    let agent = agent.ok_or_else(|| {
+        ApiError::Forbidden("the agent's key was revoked or has expired".to_owned())
+    })?;
     let listed = catalogue::find(&state.providers, *provider, action);
     let grants = agent.grants.as_ref();
     let may = |listed: &Listed| {
@@ -99,44 +114,26 @@ async fn make_for(
     })?;
     let connection = tenant.get_connection(customer_id, *provider).await?;
     let connection = connection.filter(|it| it.id == approval.connection_id);
-    let connection = connection.ok_or_else(|| {
-        ApiError::NotFound("the customer was connected anew meanwhile".to_owned())
-    })?;
+    let connection = connection
+        .ok_or_else(|| ApiError::NotFound("the connection was deleted meanwhile".to_owned()))?;
     let who = OnBehalf {
         tenant,
-        key: agent,
+        key: &agent,
         connection: &connection,
     };
     make(state, &who, listed, input).await
 }
 
-async fn end(
+/// Writes into the audit log what became of the call.
+async fn write_down(
     state: &AppState,
+    tenant: &Tenant,
     approval: &Approval,
-    agent: Option<&ApiKey>,
-    made: ApiResult<Made>,
+    failure: Option<&ApiError>,
 ) -> ApiResult<()> {
-    let (result, failure) = match made {
-        Ok(made) => {
-            let Made {
-                result,
-                is_cut,
-                credits_spent,
-            } = made;
-            let result = json!({
-                "result": result, "is_cut": is_cut, "credits_spent": credits_spent,
-            });
-            (result, None)
-        }
-        Err(error) => (json!({"error": {"title": error.title()}}), Some(error)),
-    };
-    let done = failure.is_none();
-    state
-        .store
-        .end_approved(&approval.id, done, &result)
-        .await?;
+    let agent = tenant.get_api_key(&approval.requested_by.id).await?;
     if let Some(agent) = agent {
-        let entry = entry(state, approval, agent, failure.as_ref());
+        let entry = entry(state, approval, &agent, failure);
         state.recorder.write_now(entry).await;
     }
     Ok(())

@@ -31,8 +31,9 @@ pub(crate) struct ApprovalBody {
     summary: String,
     customer_id: String,
     provider_name: ProviderName,
-    /// The input that the call is made with.
-    #[schema(value_type = Object)]
+    /// The input that the call is made with; null if what is stored of it can't be read, for example
+    /// because its encryption key is gone.
+    #[schema(value_type = Option<Object>, required = true)]
     input: Value,
     /// The agent.
     requested_by: KeyNameBody,
@@ -164,7 +165,8 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<ApprovalBody>> {
     let approval = decide(&state, &caller, &id, true).await?;
-    approved::spawn(&state, caller.tenant.clone(), approval.clone()).await;
+    let made = approved::spawn(&state, caller.tenant.clone(), approval.clone()).await;
+    made.map_err(|error| ApiError::Internal(error.to_string()))?;
     let newest = caller.tenant.get_approval(&id).await?.unwrap_or(approval);
     Ok(JsonBody(ApprovalBody::new(&state, newest)))
 }

@@ -11,6 +11,7 @@ use super::{Approval, ApprovalStatus, INPUT, KeyName, Row, select};
 use crate::{
     Connection, StoreError, Tenant,
     db::{Tx, run},
+    digest::digest,
     retry::with_retry,
     tenant::{Scope, Scoped, scoped},
     timestamp::at,
@@ -50,14 +51,13 @@ impl Tenant {
         connection: &Connection,
         (action, input): (&str, &Value),
     ) -> Result<Asked, StoreError> {
+        let call = call_digest(&connection.id, (action, input));
         let mut tx = self.begin().await?;
         self.lock_api_key(&mut tx, &agent.id).await?;
-        let open = self
-            .open_approvals(&mut tx, agent, connection, action)
-            .await?;
+        let same = self.open_approval(&mut tx, agent, &call).await?;
         let now = self.store().now();
-        if let Some(same) = open.iter().find(|it| it.input == *input) {
-            return Ok(Asked::Same(same.clone()));
+        if let Some(same) = same {
+            return Ok(Asked::Same(self.store().approval(same)?));
         }
         if self.count_pending(&mut tx, agent).await? >= MOST_PENDING {
             return Ok(Asked::TooMany);
@@ -102,37 +102,32 @@ impl Tenant {
         Ok(Asked::New(approval))
     }
 
-    /// Those that the same call would join, newest first.
-    async fn open_approvals(
+    /// The newest that the same call joins.
+    async fn open_approval(
         &self,
         tx: &mut Scope<Tx>,
         agent: &ApiKey,
-        connection: &Connection,
-        action: &str,
-    ) -> Result<Vec<Approval>, StoreError> {
+        call_digest: &str,
+    ) -> Result<Option<Row>, StoreError> {
         const SQL: Scoped = scoped(select!(
-            "application_id = $1 AND api_key_id = $2 AND action = $3 AND customer_id = $4
-             AND connection_id = $5 AND collected_at IS NULL AND expires_at > $6
-             ORDER BY id DESC LIMIT 200"
+            "application_id = $1 AND api_key_id = $2 AND call_digest = $3
+             AND collected_at IS NULL AND expires_at > $4
+             ORDER BY id DESC LIMIT 1"
         ));
         let now = self.store().now();
-        let rows: Vec<Row> = run!(tx, query_as(SQL), |q, c| q
+        Ok(run!(tx, query_as(SQL), |q, c| q
             .bind(&agent.id)
-            .bind(action)
-            .bind(&connection.customer_id)
-            .bind(&connection.id)
+            .bind(call_digest)
             .bind(at(now))
-            .fetch_all(c)
-            .await)?;
-        let all = rows.into_iter().map(|row| self.store().approval(row));
-        all.collect()
+            .fetch_optional(c)
+            .await)?)
     }
 
     async fn count_pending(&self, tx: &mut Scope<Tx>, agent: &ApiKey) -> Result<usize, StoreError> {
         const SQL: Scoped = scoped(
             "SELECT count(*) FROM approvals
              WHERE application_id = $1 AND api_key_id = $2 AND status = 'pending'
-               AND collected_at IS NULL AND expires_at > $3",
+               AND expires_at > $3",
         );
         let now = self.store().now();
         let count: i64 = run!(tx, query_scalar(SQL), |q, c| q
@@ -153,12 +148,14 @@ impl Tenant {
     ) -> Result<(), StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO approvals (application_id, id, api_key_id, requested_by, action,
-                connection_id, customer_id, provider_name, input, status, requested_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', $10, $11)",
+                connection_id, customer_id, provider_name, input, call_digest, status, requested_at,
+                expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12)",
         );
         let now = self.store().now();
+        let call = call_digest(&connection.id, (action, input));
         let input = self.store().sealed_json(&INPUT, id, input);
-        run!(tx, query(SQL), |q, c| q
+        Ok(run!(tx, query(SQL), |q, c| q
             .bind(id)
             .bind(&agent.id)
             .bind(&agent.name)
@@ -167,12 +164,12 @@ impl Tenant {
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
             .bind(&input)
+            .bind(&call)
             .bind(at(now))
             .bind(at(now + EXPIRES_AFTER))
             .execute(c)
             .await
-            .map(drop))
-        .map_err(|error| StoreError::from(error).or_missing("the connection"))
+            .map(drop))?)
     }
 
     /// Notes that the agent knows what came of its call, so that the same call is a new one.
@@ -206,5 +203,33 @@ impl Tenant {
             .execute(c)
             .await
             .map(drop))?)
+    }
+}
+
+/// The same for the same call, whatever the order of its input's fields: `serde_json` keeps them sorted.
+fn call_digest(connection_id: &str, (action, input): (&str, &Value)) -> String {
+    digest(&format!("{action} {connection_id} {input}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_the_same_whatever_the_order_of_its_fields() {
+        let of = |action, input: &str| {
+            call_digest("c1", (action, &serde_json::from_str(input).unwrap()))
+        };
+        let one = of("contacts.create", r#"{"a": {"x": 1, "y": [2]}, "b": null}"#);
+        let other = of("contacts.create", r#"{"b": null, "a": {"y": [2], "x": 1}}"#);
+        assert_eq!(one, other);
+        assert_ne!(
+            one,
+            of("contacts.update", r#"{"a": {"x": 1, "y": [2]}, "b": null}"#)
+        );
+        assert_ne!(
+            one,
+            of("contacts.create", r#"{"a": {"x": 1, "y": [2]}, "b": 0}"#)
+        );
     }
 }

@@ -88,6 +88,7 @@ pub struct Approval {
     pub connection_id: String,
     pub customer_id: String,
     pub provider: ProviderName,
+    /// An object; null if what is stored can't be read.
     pub input: Value,
     pub requested_by: KeyName,
     pub requested_at: Time,
@@ -149,10 +150,21 @@ impl Store {
             row: row.id.clone(),
             reason,
         };
+        // One that can't be read must not keep the others from being shown and made.
         let open = |column: &'static SealedColumn, sealed: &str| {
-            let text = self.unseal(column, &row.id, sealed)?;
-            serde_json::from_str(text.expose_secret())
-                .map_err(|error| wrong(column.column, error.to_string()))
+            let text = self.unseal(column, &row.id, sealed);
+            let value = text.and_then(|text| {
+                serde_json::from_str(text.expose_secret())
+                    .map_err(|error| wrong(column.column, error.to_string()))
+            });
+            value.unwrap_or_else(|error| {
+                tracing::error!(
+                    "the {} of approval {} can't be read: {error}",
+                    column.column,
+                    row.id
+                );
+                Value::Null
+            })
         };
         let status = ApprovalStatus::read(&row.status);
         let status = status.ok_or_else(|| wrong("status", row.status.clone()))?;
@@ -163,14 +175,10 @@ impl Store {
         };
         let provider = row.provider_name.parse();
         let provider = provider.map_err(|_| wrong("provider_name", row.provider_name.clone()))?;
-        let result = row
-            .result
-            .as_deref()
-            .map(|it| open(&RESULT, it))
-            .transpose()?;
+        let result = row.result.as_deref().map(|it| open(&RESULT, it));
         let decided_by = row.decided_by.clone().zip(row.decided_by_name.clone());
         Ok(Approval {
-            input: open(&INPUT, &row.input)?,
+            input: open(&INPUT, &row.input),
             id: row.id,
             application_id: row.application_id,
             action: row.action,

@@ -68,18 +68,37 @@ impl Store {
             .bind(at(before))
             .fetch_all(c)
             .await)?;
-        let all = rows.into_iter().map(|row| {
-            let approval = self.approval(row)?;
-            Ok((self.tenant(&approval.application_id), approval))
-        });
-        all.collect()
+        Ok(self.readable(rows))
+    }
+
+    /// With the view of their application. A row of another version's is left to that version.
+    fn readable(&self, rows: Vec<Row>) -> Vec<(Tenant, Approval)> {
+        let read = |row| match self.approval(row) {
+            Ok(approval) => Some((self.tenant(&approval.application_id), approval)),
+            Err(error) => {
+                tracing::warn!("an approved call is left alone: {error}");
+                None
+            }
+        };
+        rows.into_iter().filter_map(read).collect()
     }
 
     /// Marks calls as expired that nobody decided on.
     pub async fn expire_approvals(&self) -> Result<(), StoreError> {
+        const FIND: &str = "
+            SELECT id FROM approvals WHERE status = 'pending' AND expires_at <= $1 LIMIT 1";
         const SQL: &str = "
             UPDATE approvals SET status = 'expired' WHERE status = 'pending' AND expires_at <= $1";
         let now = self.now();
+        let mut reader = self.db.read().await?;
+        let found: Option<String> = run!(reader, |c| sqlx::query_scalar(FIND)
+            .bind(at(now))
+            .fetch_optional(c)
+            .await)?;
+        drop(reader);
+        if found.is_none() {
+            return Ok(());
+        }
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(at(now))
@@ -89,32 +108,37 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Marks calls as failed whose process died while they ran, and returns how many.
-    pub async fn fail_abandoned_calls(&self, result: &Value) -> Result<u64, StoreError> {
-        const FIND: &str = "
-            SELECT id FROM approvals WHERE status = 'approved' AND running_until < $1 LIMIT 20";
+    /// Marks calls as failed whose process died while they ran, and returns those.
+    pub async fn fail_abandoned_calls(
+        &self,
+        result: &Value,
+    ) -> Result<Vec<(Tenant, Approval)>, StoreError> {
+        const FIND: &str = select!("status = 'approved' AND running_until < $1 LIMIT 20");
         const FAIL: &str = "
             UPDATE approvals SET status = 'failed', result = $3
             WHERE id = $1 AND status = 'approved' AND running_until < $2";
         let now = self.now();
         let mut reader = self.db.read().await?;
-        let ids: Vec<String> = run!(reader, |c| sqlx::query_scalar(FIND)
+        let rows: Vec<Row> = run!(reader, |c| sqlx::query_as(FIND)
             .bind(at(now))
             .fetch_all(c)
             .await)?;
         drop(reader);
-        let mut failed = 0;
-        for id in ids {
-            let result = self.sealed_json(&RESULT, &id, result);
+        let mut failed = Vec::new();
+        for (tenant, approval) in self.readable(rows) {
+            let result = self.sealed_json(&RESULT, &approval.id, result);
             let mut tx = self.db.begin().await?;
-            failed += run!(tx, |c| sqlx::query(FAIL)
-                .bind(&id)
+            let rows = run!(tx, |c| sqlx::query(FAIL)
+                .bind(&approval.id)
                 .bind(at(now))
                 .bind(&result)
                 .execute(c)
                 .await?
                 .rows_affected());
             tx.commit().await?;
+            if rows == 1 {
+                failed.push((tenant, approval));
+            }
         }
         Ok(failed)
     }
