@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// PostgreSQL logs a notice at every start that the schema exists.
-const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn";
+/// PostgreSQL logs a notice at every start that the schema exists, and `rmcp` three lines for every
+/// request of an agent.
+const DEFAULT_FILTER: &str = "info,sqlx::postgres::notice=warn,rmcp=warn";
 
 pub(crate) fn init(format: LogFormat) {
     let filter =

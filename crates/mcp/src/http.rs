@@ -80,8 +80,8 @@ fn status_of(why: NotAnAgent) -> StatusCode {
     match why {
         NotAnAgent::WrongKey => StatusCode::UNAUTHORIZED,
         NotAnAgent::OtherRole => StatusCode::FORBIDDEN,
-        NotAnAgent::TooMany => StatusCode::TOO_MANY_REQUESTS,
-        NotAnAgent::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        NotAnAgent::TooMany | NotAnAgent::OverRate => StatusCode::TOO_MANY_REQUESTS,
+        NotAnAgent::Overloaded | NotAnAgent::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

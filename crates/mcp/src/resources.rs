@@ -1,5 +1,7 @@
 //! Resources: the columns of the synced tables, as JSON Schemas of their records.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents};
 use serde_json::{Map, Value};
 use syncline_model::Object;
@@ -31,20 +33,26 @@ pub(crate) fn read(uri: &str) -> Option<ReadResourceResult> {
     let contents = ResourceContents::TextResourceContents {
         uri: uri.to_owned(),
         mime_type: Some(JSON.to_owned()),
-        text: schema_of(object)?.to_string(),
+        text: SCHEMAS.get(&object)?.clone(),
         meta: None,
     };
     Some(ReadResourceResult::new(vec![contents]))
 }
 
-/// The schema of a record in the engagement API's document, with those that it refers to.
-fn schema_of(object: Object) -> Option<Value> {
+/// Made once, because they are made from all of the documents.
+static SCHEMAS: LazyLock<BTreeMap<Object, String>> = LazyLock::new(|| {
     let documents = syncline_server::documents();
-    let (_, engagement) = documents
-        .into_iter()
-        .find(|(api, _)| *api == "engagement")?;
+    let engagement = documents.into_iter().find(|(api, _)| *api == "engagement");
+    let (_, engagement) = engagement.unwrap_or_default();
     let engagement = engagement.replace(COMPONENTS, "#/$defs/");
-    let document: Value = serde_json::from_str(&engagement).ok()?;
+    let document: Value = serde_json::from_str(&engagement).unwrap_or_default();
+    let all = Object::ALL.iter();
+    let all = all.filter_map(|object| Some((*object, schema_of(&document, *object)?.to_string())));
+    all.collect()
+});
+
+/// The schema of a record in the engagement API's document, with those that it refers to.
+fn schema_of(document: &Value, object: Object) -> Option<Value> {
     let all = document["components"]["schemas"].as_object()?;
     let mut schema = all
         .get(&format!("RecordBody_{}", in_camel_case(object.as_str())))?

@@ -15,6 +15,7 @@ use syncline_server::{
 const CUSTOMER_ID: &str = "customer_id";
 const PROVIDER_NAME: &str = "provider_name";
 const WAIT: &str = "wait_seconds";
+const LONGEST_WAIT: u64 = 60;
 /// A longer list of customers is not part of the description.
 const MOST_CUSTOMERS_NAMED: usize = 20;
 
@@ -121,8 +122,7 @@ impl Tools {
         }
         if action.permission == "ask" {
             let description = "How long to wait for a person who approves the call. Default 0.";
-            let field =
-                json!({"type": "integer", "minimum": 0, "maximum": 60, "description": description});
+            let field = json!({"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "description": description});
             fields.insert(WAIT.to_owned(), field);
         }
         schema.insert("properties".to_owned(), Value::Object(fields));
@@ -180,6 +180,7 @@ impl Tools {
             None => 0,
             Some(wait) => wait
                 .as_u64()
+                .filter(|seconds| *seconds <= LONGEST_WAIT)
                 .ok_or_else(|| format!("{WAIT}: must be a whole number from 0 to 60"))?,
         };
         let missing = match (&customer, &provider) {
@@ -302,6 +303,10 @@ fn output_of(action: &ListedAction) -> JsonObject {
 fn taken(arguments: &mut JsonObject, field: &str) -> Result<Option<String>, String> {
     match arguments.remove(field) {
         None | Some(Value::Null) => Ok(None),
+        // It travels in a header.
+        Some(Value::String(text)) if text.chars().any(char::is_control) => {
+            Err(format!("{field}: must have no control characters"))
+        }
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(format!("{field}: must be a string")),
     }

@@ -4,7 +4,7 @@ use axum::http::Extensions;
 use syncline_model::{ApiKey, Role};
 use syncline_store::{StoreError, Tenant};
 
-use crate::{AppState, error::ApiError, sessions::SignedIn};
+use crate::{AppState, call::CallContext, error::ApiError, guard::RequestSlot, sessions::SignedIn};
 
 /// Looks agents up by their keys.
 pub struct Agents(AppState);
@@ -18,6 +18,10 @@ pub enum NotAnAgent {
     OtherRole,
     /// Too many wrong keys came from this address.
     TooMany,
+    /// The key has sent too many requests in this minute.
+    OverRate,
+    /// The key has too many requests in progress.
+    Overloaded,
     Unavailable,
 }
 
@@ -27,7 +31,8 @@ impl Agents {
         Self(state.clone())
     }
 
-    /// The agent of a key. Wrong ones are throttled by the address in the request's extensions.
+    /// The agent of a key. Wrong ones are throttled by the address in the request's extensions; the request
+    /// of a right one counts for that key, as one of the APIs does.
     pub async fn find_for(&self, key: &str, of: &Extensions) -> Result<SignedIn, NotAnAgent> {
         let Self(state) = self;
         let presented = state.guard.check_throttle(key, of);
@@ -36,7 +41,17 @@ impl Agents {
             state.guard.record_wrong_key(presented);
             return Err(NotAnAgent::WrongKey);
         };
-        agent(known)
+        let agent = agent(known)?;
+        let call = CallContext::of(of);
+        call.set_key(agent.key.clone());
+        let admitted = state
+            .guard
+            .admit(Some(presented), &call, &RequestSlot::of(of));
+        admitted.map_err(|error| match error {
+            ApiError::TooMany { .. } => NotAnAgent::OverRate,
+            _ => NotAnAgent::Overloaded,
+        })?;
+        Ok(agent)
     }
 
     /// The agent of a key that this process was started with.
@@ -65,6 +80,10 @@ impl NotAnAgent {
                  may do"
             }
             Self::TooMany => "too many wrong API keys came from this address: wait a minute",
+            Self::OverRate => "this key has sent its requests of this minute: wait a minute",
+            Self::Overloaded => {
+                "too many requests of this key are in progress: try again in a moment"
+            }
             Self::Unavailable => "the database can't be reached: try again in a moment",
         }
     }

@@ -1,12 +1,17 @@
 //! `/mcp` of the real binary, as a client of any language sees it: who is let in, and what is written down.
 //! tests/mcp/run talks to it with the official clients.
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use macro_rules_attribute::apply;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 use syncline_sim::{RunningSimulator, Simulator};
 
-use crate::support::{Database, Process, http_client, on_both_databases, quiet_apollo};
+use tokio::process::Command;
+
+use crate::support::{
+    API_KEY, Database, Process, http_client, on_both_databases, quiet_apollo, syncline,
+};
 
 struct Server {
     process: Process,
@@ -17,11 +22,18 @@ struct Server {
 
 impl Server {
     async fn start(database: &Database) -> Self {
+        Self::start_with(database, syncline()).await
+    }
+
+    async fn start_with(database: &Database, mut command: Command) -> Self {
         let apollo = Simulator::start(quiet_apollo(3)).await.unwrap();
-        let process = Process::serve(database, &apollo.base_url()).await;
+        command
+            .env("SYNCLINE_API_KEY", API_KEY)
+            .args(["--database-url", &database.url]);
+        let process = Process::start(&mut command, database, &apollo.base_url()).await;
         process.connect().await;
         let body = json!({"name": "of a test", "role": "agent", "grants": {
-            "groups": {"deals": "read"}
+            "groups": {"deals": "read"}, "actions": {"contacts.create": "ask"}
         }});
         let created = process.post("/mgmt/v2/api_keys", &body).await;
         Self {
@@ -121,4 +133,33 @@ async fn a_tool_that_the_agent_does_not_have_is_refused_and_written_down(databas
         ),
         "{line}"
     );
+}
+
+#[apply(on_both_databases)]
+async fn calls_that_wait_leave_room_for_those_who_decide(database: Database) {
+    let mut command = syncline();
+    command.env("SYNCLINE_LIMITS__CONCURRENT_REQUESTS", "6");
+    let server = Server::start_with(&database, command).await;
+    let arguments = json!({
+        "customer_id": crate::support::CUSTOMER, "email": "ada@engine.example", "wait_seconds": 60
+    });
+    let params = json!({"name": "apollo_contacts_create", "arguments": arguments});
+    let mut waiting: FuturesUnordered<_> = (0..12)
+        .map(|_| status(server.rpc("tools/call", &params)))
+        .collect();
+    // Those that wait are all that this key may have: the others are refused.
+    for _ in 0..8 {
+        let refused = waiting.next().await;
+        assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE));
+    }
+    let id = loop {
+        let held = server.process.get("/mgmt/v2/approvals").await;
+        if let Some(id) = held["results"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+    };
+    let deny = format!("/mgmt/v2/approvals/{id}/_deny");
+    server.process.post(&deny, &json!({})).await;
+    let rest: Vec<StatusCode> = waiting.collect().await;
+    assert!(rest.contains(&StatusCode::OK), "{rest:?}");
 }
