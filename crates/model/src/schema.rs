@@ -282,6 +282,21 @@ impl Schema {
         }
     }
 
+    /// Whether [`project`](Self::project) leaves elements of a list out.
+    pub fn cuts_lists(&self, value: &Value) -> bool {
+        match (value, &self.items) {
+            (Value::Object(fields), _) => fields.iter().any(|(name, value)| {
+                let described = self.properties.get(name);
+                described.is_some_and(|it| it.cuts_lists(value))
+            }),
+            (Value::Array(list), Some(items)) => {
+                list.len() > self.max_items.unwrap_or(LONGEST_LIST)
+                    || list.iter().any(|it| items.cuts_lists(it))
+            }
+            _ => false,
+        }
+    }
+
     fn is_plain(&self, value: &Value) -> bool {
         !value.is_array() && !value.is_object() && !value.is_string() && self.types.allow(value)
     }

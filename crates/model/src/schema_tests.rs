@@ -93,6 +93,8 @@ fn only_what_is_described_is_left_of_an_answer() {
         "email": "a@b.example", "password": "x", "stage": ["not", "a", "string"],
         "labels": ["1", "2", "3"], "page": "two", "custom": "é".repeat(3_000),
     });
+    assert!(contact().cuts_lists(&answer));
+    assert!(!contact().cuts_lists(&json!({"labels": ["1", "2"], "others": ["1", "2", "3"]})));
     let left = contact().project(answer);
     let expected = json!({
         "email": "a@b.example", "stage": null, "labels": ["1", "2"], "page": null,

@@ -70,6 +70,11 @@ pub(crate) enum ApiError {
         reason: String,
         retry_after: u64,
     },
+    /// The agent's ceiling of credits leaves no room for the call for so many seconds.
+    NoCreditsLeft {
+        reason: String,
+        retry_after: u64,
+    },
     BodyTooSlow(Duration),
     /// No answer in time; the text says what happened to the request.
     TooLate(&'static str),
@@ -138,7 +143,7 @@ impl ApiError {
             Self::Provider(failure) => failure.status,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::NoCreditsLeft { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::TooLate(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -160,7 +165,7 @@ impl ApiError {
             Self::Provider(failure) => failure.code,
             Self::Unprocessable(_) => "UNPROCESSABLE_ENTITY_ERROR",
             Self::Unavailable(_) | Self::Overloaded => "SERVICE_UNAVAILABLE_ERROR",
-            Self::TooMany { .. } => "TOO_MANY_REQUESTS_ERROR",
+            Self::TooMany { .. } | Self::NoCreditsLeft { .. } => "TOO_MANY_REQUESTS_ERROR",
             Self::BodyTooSlow(_) => "REQUEST_TIMEOUT_ERROR",
             Self::TooLate(_) => "GATEWAY_TIMEOUT_ERROR",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
@@ -183,7 +188,7 @@ impl ApiError {
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
             Self::UnsupportedMediaType => "Content-Type must be application/json".to_owned(),
             Self::Overloaded => "too many requests are in progress; try again".to_owned(),
-            Self::TooMany { reason, .. } => reason.clone(),
+            Self::TooMany { reason, .. } | Self::NoCreditsLeft { reason, .. } => reason.clone(),
             Self::BodyTooSlow(within) => {
                 format!("the body did not arrive within {} s", within.as_secs_f64())
             }
@@ -257,7 +262,9 @@ impl ApiError {
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::Provider(failure) => failure.retry_after,
-            Self::TooMany { retry_after, .. } => Some(*retry_after),
+            Self::TooMany { retry_after, .. } | Self::NoCreditsLeft { retry_after, .. } => {
+                Some(*retry_after)
+            }
             Self::Unavailable(_) | Self::Overloaded => Some(SOON),
             _ => None,
         }

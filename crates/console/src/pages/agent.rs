@@ -105,7 +105,10 @@ pub(crate) async fn submit(
     match saved {
         Ok(_) => Ok(viewer.back_to(&format!("/console/api-keys/{}", encoded(&id)), "granted")),
         Err(failure) if failure.status.is_client_error() => {
-            let grants = serde_json::from_value(entered).unwrap_or_default();
+            // What can't be read is shown as it is stored, never as less of a limit.
+            let stored = key.grants.clone();
+            let read = serde_json::from_value(entered).ok();
+            let grants = read.or(stored).unwrap_or_default();
             page(viewer, key, &grants, Some(failure.title)).await
         }
         Err(failure) => Err(viewer.failed(failure)),
@@ -197,7 +200,7 @@ fn entered(pairs: &[(String, String)]) -> Value {
     };
     let ids = value_of("customers").lines().map(str::trim);
     let ids: Vec<&str> = ids.filter(|id| !id.is_empty()).collect();
-    let is_limited = value_of("customers_are") == "only these";
+    let is_limited = value_of("customers_are") != "all";
     let mut grants = json!({
         "groups": {},
         "actions": {},
@@ -226,6 +229,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_form_that_does_not_say_for_all_customers_is_for_none() {
+        let pairs = [("group.contacts".to_owned(), "read".to_owned())];
+        assert_eq!(entered(&pairs)["customers"], json!([]));
+    }
+
+    #[test]
     fn what_is_entered_is_what_is_granted_and_defaults_are_left_out() {
         let pairs = [
             ("group.contacts", "read"),
@@ -242,8 +251,9 @@ mod tests {
             "customers": ["acme", "globex"], "credits_per_day": 100,
         });
         assert_eq!(entered(&pairs), expected);
+        let for_all = [("customers_are".to_owned(), "all".to_owned())];
         let nothing =
             json!({"groups": {}, "actions": {}, "customers": null, "credits_per_day": null});
-        assert_eq!(entered(&[]), nothing);
+        assert_eq!(entered(&for_all), nothing);
     }
 }

@@ -48,10 +48,12 @@ pub(crate) async fn make(
         }
         Listed::Provider(_, it) => at_provider(state, who, it, input).await?,
     };
-    let (result, is_cut) = bounded(listed.action().output.project(answer));
+    let output = &listed.action().output;
+    let has_long_lists = output.cuts_lists(&answer);
+    let (result, is_cut) = bounded(output.project(answer));
     Ok(Made {
         result,
-        is_cut,
+        is_cut: is_cut || has_long_lists,
         credits_spent,
     })
 }
@@ -121,7 +123,7 @@ fn too_many(now: Time, action: &Action, most: u32, used_up: CreditsUsedUp) -> Ap
     let (name, credits) = (&action.name, if most == 1 { "credit" } else { "credits" });
     let costs = format!("{name} may cost {most} {credits}");
     match until {
-        Some(until) => ApiError::TooMany {
+        Some(until) => ApiError::NoCreditsLeft {
             reason: format!(
                 "{costs}, and this agent has spent {spent} of its {ceiling} in 24 hours: try again at {}",
                 syncline_model::time::format(until)
