@@ -119,7 +119,7 @@ try {
     await shows(page, "This API key is unknown, revoked or expired");
     await look(page, "sign-in-wrong-key");
     await open(page, "/console/runs");
-    // The field has the focus.
+    await page.waitForFunction(() => document.activeElement.id === "api_key");
     await page.keyboard.type(KEY);
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/console\/runs$/);
