@@ -5,7 +5,10 @@ mod template;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use syncline_model::{Action, Object, ProviderName, Records, action::read_catalogue};
 
 pub(crate) use self::template::Rendered;
@@ -112,12 +115,13 @@ impl ProviderAction {
         Ok((rendered.method, rendered.path))
     }
 
-    /// The answer to its request. `records` maps the JSON of records, where the tables have them.
+    /// The answer to its request. `records` maps the JSON of records, where the tables have them; those that
+    /// can't be mapped are shown by the next sync.
     pub(crate) fn acted(
         &self,
         response: &Response,
         unreadable: impl FnOnce(&Response, &str) -> ProviderError,
-        records: impl FnOnce(Object, Vec<&Value>) -> Option<Records>,
+        records: impl FnOnce(Object, &[&RawValue]) -> Option<Records>,
     ) -> Result<Acted, ProviderError> {
         let text = json::clean(&response.body);
         let answer: Value = match text.trim() {
@@ -131,11 +135,14 @@ impl ProviderAction {
         };
         let shown = self.shows.as_ref().and_then(|shown| {
             let found = match answer.get(&shown.at)? {
-                Value::Array(list) => list.iter().collect(),
+                Value::Array(list) => list.as_slice(),
                 Value::Null => return None,
-                one => vec![one],
+                one => std::slice::from_ref(one),
             };
-            records(shown.object, found)
+            let raw = found.iter().map(to_raw_value);
+            let raw = raw.collect::<Result<Vec<_>, _>>().ok()?;
+            let raw: Vec<&RawValue> = raw.iter().map(AsRef::as_ref).collect();
+            records(shown.object, &raw)
         });
         Ok(Acted {
             answer,

@@ -3,8 +3,7 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use serde_json::{Value, value::to_raw_value};
-use syncline_model::{Object, Records};
+use serde_json::Value;
 
 use super::{
     Apollo,
@@ -15,7 +14,6 @@ use super::{
 use crate::{
     actions::{Acted, Actions, ProviderAction, catalogue_in},
     error::ProviderError,
-    http::Response,
     session::Session,
 };
 
@@ -39,15 +37,7 @@ impl Actions for Apollo {
         let response = self.call(session, endpoint).await;
         let response = response.map_err(error::of_one_record)?;
         action.acted(&response, unreadable, |object, found| {
-            records_in(&response, object, found)
+            records_of(&response, object, found).ok()
         })
     }
-}
-
-/// Records that can't be mapped are shown by the next sync.
-fn records_in(response: &Response, object: Object, found: Vec<&Value>) -> Option<Records> {
-    let raw = found.into_iter().map(to_raw_value);
-    let raw = raw.collect::<Result<Vec<_>, _>>().ok()?;
-    let raw: Vec<_> = raw.iter().map(AsRef::as_ref).collect();
-    records_of(response, object, &raw).ok()
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
-use serde_json::{Value, value::to_raw_value};
+use serde_json::{Value, value::RawValue};
 use syncline_model::{Object, Records};
 
 use super::{Outreach, api::unreadable, mapping};
@@ -35,11 +35,7 @@ impl Actions for Outreach {
     }
 }
 
-/// Records that can't be mapped are shown by the next sync.
-fn records_in(object: Object, found: Vec<&Value>) -> Option<Records> {
-    let raw = found.into_iter().map(to_raw_value);
-    let raw = raw.collect::<Result<Vec<_>, _>>().ok()?;
-    let raw: Vec<_> = raw.iter().map(AsRef::as_ref).collect();
-    let (records, rejected) = mapping::map_page(object, &raw);
+fn records_in(object: Object, found: &[&RawValue]) -> Option<Records> {
+    let (records, rejected) = mapping::map_page(object, found);
     rejected.is_empty().then_some(records)
 }
