@@ -63,7 +63,7 @@ impl Tenant {
             return Ok(Asked::TooMany);
         }
         let id = self.store().new_id();
-        self.insert_approval(&mut tx, &id, agent, connection, (action, input))
+        self.insert_approval(&mut tx, &id, agent, connection, (action, input, &call))
             .await?;
         let approval = Approval {
             id,
@@ -144,7 +144,7 @@ impl Tenant {
         id: &str,
         agent: &ApiKey,
         connection: &Connection,
-        (action, input): (&str, &Value),
+        (action, input, call_digest): (&str, &Value, &str),
     ) -> Result<(), StoreError> {
         const SQL: Scoped = scoped(
             "INSERT INTO approvals (application_id, id, api_key_id, requested_by, action,
@@ -153,7 +153,6 @@ impl Tenant {
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', $11, $12)",
         );
         let now = self.store().now();
-        let call = call_digest(&connection.id, (action, input));
         let input = self.store().sealed_json(&INPUT, id, input);
         Ok(run!(tx, query(SQL), |q, c| q
             .bind(id)
@@ -164,7 +163,7 @@ impl Tenant {
             .bind(&connection.customer_id)
             .bind(connection.provider.as_str())
             .bind(&input)
-            .bind(&call)
+            .bind(call_digest)
             .bind(at(now))
             .bind(at(now + EXPIRES_AFTER))
             .execute(c)
