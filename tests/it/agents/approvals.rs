@@ -187,6 +187,29 @@ async fn a_call_of_an_agent_whose_key_was_revoked_is_not_made(database: Database
     );
 }
 
+#[apply(on_both_databases)]
+async fn a_key_that_is_revoked_while_its_call_waits_learns_no_outcome(database: Database) {
+    let app = app_with_customer(database).await;
+    let key = asking_agent(&app).await;
+    let waiting = call(&app, &key, "contacts.create?wait=60", ada());
+    let revoked = async {
+        let id = loop {
+            let pending = app.get(APPROVALS).await.ok();
+            if let Some(id) = pending["results"][0]["id"].as_str() {
+                break id.to_owned();
+            }
+        };
+        let keys = app.get("/mgmt/v2/api_keys").await.ok();
+        let agent_id = keys["results"][0]["id"].as_str().unwrap();
+        app.delete(&format!("/mgmt/v2/api_keys/{agent_id}"))
+            .await
+            .ok();
+        decide(&app, &id, "deny").await.ok();
+    };
+    let (told, ()) = tokio::join!(waiting, revoked);
+    assert_eq!(told.status, 401, "{}", told.body);
+}
+
 /// What the log says of the call that was approved.
 async fn said_of_the_call(app: &App) -> String {
     let log = "/mgmt/v2/audit_log?action=contacts.create";

@@ -58,6 +58,13 @@ async fn an_agent_spends_up_to_its_ceiling_and_again_a_day_later(database: Datab
     .await;
     assert_eq!(never.status, 403, "{}", never.body);
     assert_eq!(requests(&app), 0);
+    let log = app.get("/mgmt/v2/audit_log").await.ok();
+    let ended = "at apollo for customer \"customer-1\", which failed (429): people.enrich may cost 1 \
+                 credit, and this agent has spent 2 of its 2";
+    assert!(
+        log.to_string().replace("\\\"", "\"").contains(ended),
+        "{log}"
+    );
     app.clock.advance(TimeDelta::hours(24));
     call(&app, &key, "people.enrich", json!({"email": email}))
         .await
