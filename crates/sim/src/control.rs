@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use http::Method;
 
+use crate::apollo;
 use crate::json::Object;
 use crate::outreach;
 use crate::params::Params;
@@ -22,12 +23,14 @@ pub(crate) fn respond(sim: &Simulator, now: DateTime<Utc>, request: &SimRequest)
     let body = match (&request.method, what) {
         (&Method::GET, "ledger") => ledger(sim),
         (&Method::GET, "world") => world(sim),
+        (&Method::GET, "charges") => apollo::charges(sim),
         (&Method::POST, "edit") => edit(sim, now, &params),
         (&Method::POST, "delete") => delete(sim, &params),
         (&Method::POST, "reset_ledger") => {
             sim.ledger().reset();
             "{}".to_owned()
         }
+        (&Method::POST, what) if apollo::control(sim, what, &params) => "{}".to_owned(),
         (&Method::POST, what) if outreach::control(sim, now, what, &params) => "{}".to_owned(),
         (&Method::POST, what) if salesloft::control(sim, now, what, &params) => "{}".to_owned(),
         _ => return reply(now, 404, r#"{"error":"Not Found"}"#.to_owned()),

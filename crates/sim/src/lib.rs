@@ -67,4 +67,4 @@ pub use switches::{
     ReEnrolment, Reason, Switches,
 };
 pub use tokens::{TokenOptions, TokenPair};
-pub use world::{Counts, EditError, Edits, StateKind, Team, fingerprint_of};
+pub use world::{Charge, Counts, EditError, Edits, StateKind, Team, fingerprint_of};

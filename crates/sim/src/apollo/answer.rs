@@ -70,6 +70,7 @@ fn carry_out(context: &mut RequestContext<'_>, headers: &mut Headers) -> Result<
     let mut call = Call {
         now,
         team,
+        key: request.header_text("x-api-key"),
         params: &params,
         id,
         action: route.action,

@@ -28,7 +28,8 @@ pub(crate) fn enrich_organizations(call: &mut Call<'_>) -> Result<Answer, Refusa
         return Err(too_many("domain count cannot be more than 10"));
     }
     let found = found(call.team, &sought);
-    pay(call, found.len())?;
+    let ids: Vec<&str> = found.iter().map(|company| company.id.as_str()).collect();
+    pay(call, &ids)?;
     Ok(Answer::of(body(&sought, by_domain, &found), found.len()))
 }
 

@@ -25,14 +25,16 @@ pub(super) fn objects(list: Option<&Value>) -> Result<&[Value], Refusal> {
     }
 }
 
-/// Takes a credit for each that was found, or refuses the whole call.
-pub(super) fn pay(call: &mut Call<'_>, found: usize) -> Result<(), Refusal> {
-    let price = u64::try_from(found).unwrap_or(u64::MAX);
+/// Takes a credit for each that was found, given by their ids, or refuses the whole call.
+pub(super) fn pay(call: &mut Call<'_>, found: &[&str]) -> Result<(), Refusal> {
+    let price = u64::try_from(found.len()).unwrap_or(u64::MAX);
     let credits = call.team.credits();
     if credits == 0 || price > credits {
         return Err(Refusal::no_credits());
     }
-    call.team.use_credits(price);
+    for id in found {
+        call.charge(id, 1);
+    }
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! `people/bulk_match`.
 
-use std::collections::BTreeSet;
-
 use super::Call;
 use super::bulk_enrichment::{MOST, SUCCESS, missing, objects, pay, too_many};
 use super::refusal::{Answer, Refusal};
@@ -22,8 +20,8 @@ pub(crate) fn match_people(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     let people: Vec<Option<Person>> = people.map(|clues| call.team.find_person(&clues)).collect();
     let found: Vec<&Person> = people.iter().flatten().collect();
     // Somebody who was asked for twice is shown twice and paid for once.
-    let unique: BTreeSet<&str> = found.iter().map(|person| person.id.as_str()).collect();
-    pay(call, unique.len())?;
+    let unique = unique(&found);
+    pay(call, &unique)?;
     let none = || "null".to_owned();
     let matches = people.iter().map(Option::as_ref);
     let matches: Vec<String> = matches
@@ -37,4 +35,15 @@ pub(crate) fn match_people(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .number("missing_records", people.len() - found.len())
         .number("credits_consumed", unique.len());
     Ok(Answer::of(o.finish(), found.len()))
+}
+
+/// The ids of the people, each once, in the order in which they were asked for.
+fn unique<'a>(found: &[&'a Person]) -> Vec<&'a str> {
+    let mut unique: Vec<&str> = Vec::with_capacity(found.len());
+    for person in found {
+        if !unique.contains(&person.id.as_str()) {
+            unique.push(&person.id);
+        }
+    }
+    unique
 }

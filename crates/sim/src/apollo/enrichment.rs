@@ -14,7 +14,7 @@ pub(crate) fn match_person(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     }
     let clues = Clues::read(&call.params.fields());
     let rendered = if let Some(person) = call.team.find_person(&clues) {
-        call.team.use_credits(1);
+        call.charge(&person.id, 1);
         person.render()
     } else {
         let id = call.team.mint(call.now);
@@ -33,8 +33,8 @@ pub(crate) fn enrich_organization(call: &mut Call<'_>) -> Result<Answer, Refusal
         return Err(Refusal::no_credits());
     }
     let company = call.team.company_at(&domain);
-    if company.is_some() {
-        call.team.use_credits(1);
+    if let Some(company) = &company {
+        call.charge(&company.id, 1);
     }
     Ok(Answer::one(format!(
         r#"{{"organization":{}}}"#,

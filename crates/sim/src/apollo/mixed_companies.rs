@@ -19,7 +19,7 @@ pub(crate) fn search(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     if call.team.credits() == 0 {
         return Err(Refusal::no_credits());
     }
-    call.team.use_credits(1);
+    call.charge("", 1);
     let all = call.team.companies.ordered(Order::Unspecified);
     let table = &mut call.team.companies;
     let found = all.iter().copied();

@@ -15,6 +15,7 @@ mod catalogues;
 mod company_filter;
 mod contacts;
 mod contacts_write;
+mod control;
 mod distortion;
 mod email_accounts;
 mod emailer_campaigns;
@@ -40,6 +41,7 @@ use http::Method;
 
 pub(crate) use self::answer::{answer, page_of};
 pub(crate) use self::auth::team_of;
+pub(crate) use self::control::{charges, control};
 pub(crate) use self::oauth::GRANT_RULES;
 pub use self::options::ApolloOptions;
 use self::refusal::{Answer, Refusal};
@@ -48,7 +50,7 @@ use crate::fault::Action;
 use crate::params::Params;
 use crate::plans::QuotaClass::{self, BulkEnrichment, Database, Enrichment};
 use crate::routing::id_in;
-use crate::world::Team;
+use crate::world::{Charge, Team};
 
 /// Every endpoint: method, path below the base, action name for quotas and scopes, handler. The
 /// first match counts, so fixed paths come before those with an id.
@@ -150,12 +152,27 @@ pub(crate) enum Access {
 pub(crate) struct Call<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) team: &'a mut Team,
+    /// The API key, `None` for a call with a token.
+    pub(crate) key: Option<&'a str>,
     pub(crate) params: &'a Params,
     /// The id in the path, empty if the route has none.
     pub(crate) id: &'a str,
     pub(crate) action: &'static str,
     /// A fault that changes the list.
     pub(crate) distortion: Option<&'a Action>,
+}
+
+impl Call<'_> {
+    /// Takes credits for a person, a company or, if the subject is empty, a search.
+    fn charge(&mut self, subject: &str, credits: u64) {
+        self.team.charge(Charge {
+            at: self.now,
+            key: self.key.map(str::to_owned),
+            action: self.action,
+            subject: subject.to_owned(),
+            credits,
+        });
+    }
 }
 
 const fn route(

@@ -26,7 +26,7 @@ pub(crate) fn api_profile(call: &mut Call<'_>) -> Result<Answer, Refusal> {
         .maybe("title", user.title.as_deref())
         .text("email", &user.email);
     if call.params.flag("include_credit_usage") {
-        let credits = call.team.credits;
+        let credits = &call.team.credits;
         o.number("num_credits_remaining", credits.left)
             .number("effective_num_lead_credits", credits.left + credits.used)
             .number("num_lead_credits_used", credits.used)

@@ -10,9 +10,6 @@ use super::contact::Contact;
 use super::location::Location;
 use super::table::{Order, Row};
 
-/// The credits of a plan, unless [`Team::set_credits`] changes them.
-const USUAL_CREDITS: u64 = 100;
-
 const INDUSTRIES: [&str; 8] = [
     "information technology & services",
     "computer software",
@@ -23,22 +20,6 @@ const INDUSTRIES: [&str; 8] = [
     "machinery",
     "food & beverages",
 ];
-
-/// A team's credits for enrichment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Credits {
-    pub(crate) left: u64,
-    pub(crate) used: u64,
-}
-
-impl Default for Credits {
-    fn default() -> Self {
-        Self {
-            left: USUAL_CREDITS,
-            used: 0,
-        }
-    }
-}
 
 /// A company in the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,21 +41,6 @@ pub(crate) struct Figures {
 }
 
 impl Team {
-    /// Credits that enrichment may still use: one for each person or company found, none for a miss.
-    pub fn credits(&self) -> u64 {
-        self.credits.left
-    }
-
-    /// Sets the number of credits left.
-    pub fn set_credits(&mut self, credits: u64) {
-        self.credits.left = credits;
-    }
-
-    pub(crate) fn use_credits(&mut self, credits: u64) {
-        self.credits.left = self.credits.left.saturating_sub(credits);
-        self.credits.used += credits;
-    }
-
     /// The company where a person works: their account, or the account with their address's domain,
     /// or a company of which only the name is known.
     pub(crate) fn employer_of(&self, contact: &Contact) -> Option<Company> {

@@ -10,6 +10,7 @@ pub(crate) mod clues;
 pub(crate) mod company;
 pub(crate) mod contact;
 mod contact_fields;
+mod credits;
 pub(crate) mod deal;
 pub(crate) mod dice;
 mod edits;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use contact::StateKind;
+pub use credits::Charge;
 pub use edits::EditError;
 pub use edits_random::Edits;
 pub(crate) use edits_sequences::NewSequence;
@@ -53,8 +55,9 @@ pub use truth::Counts;
 
 use self::account::Account;
 use self::catalogue::{Field, Label, Stage};
-use self::company::{Company, Credits};
+use self::company::Company;
 use self::contact::{Contact, State};
+use self::credits::Credits;
 use self::deal::{Deal, DealStage};
 use self::dice::{Dice, Mint};
 use self::mailbox::Mailbox;

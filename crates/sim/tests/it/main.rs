@@ -4,6 +4,7 @@
 
 mod auth;
 mod bulk_enrichment;
+mod charges;
 mod command;
 mod contact_writes;
 mod database;

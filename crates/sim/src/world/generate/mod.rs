@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 
 use super::Team;
-use super::company::Credits;
+use super::credits::Credits;
 use super::dice::Dice;
 use super::table::Table;
 use crate::dialect::Dialect;
