@@ -28,6 +28,14 @@ pub(super) struct Traits<'a> {
 }
 
 impl Clues {
+    /// Somebody of whom only the address is known.
+    pub(super) fn of_address(email: &str) -> Self {
+        Self {
+            email: Some(email.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// Reads the parameters of Apollo's enrichment of people.
     pub(crate) fn read(fields: &Value) -> Self {
         let given = |name: &str| fields.get(name).and_then(text);
@@ -41,6 +49,15 @@ impl Clues {
             domain: given("domain"),
             company: given("organization_name"),
         }
+    }
+
+    /// One of these is among the keys of everybody whom the clues fit.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let id = self.id.as_deref().map(id_key);
+        let email = self.email.as_deref().map(email_key);
+        let url = self.linkedin_url.as_deref().map(profile_key);
+        let name = self.name.as_deref().map(name_key);
+        [id, email, url, name].into_iter().flatten().collect()
     }
 
     /// Whether one of the clues tells that it is this person. A name does so only together with the
@@ -84,6 +101,34 @@ impl<'a> Traits<'a> {
             addresses: emails.map(|email| email.address.as_str()).collect(),
         }
     }
+
+    /// What the person can be looked up by.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let [first, last] = self.names;
+        let ids = self.ids.iter().flatten().map(|id| id_key(id));
+        let emails = self.addresses.iter().map(|address| email_key(address));
+        let url = self.linkedin_url.map(profile_key);
+        let more = [url, Some(name_key(&joined(first, last)))];
+        ids.chain(emails)
+            .chain(more.into_iter().flatten())
+            .collect()
+    }
+}
+
+fn id_key(id: &str) -> String {
+    format!("id {id}")
+}
+
+fn email_key(address: &str) -> String {
+    format!("email {}", address.to_ascii_lowercase())
+}
+
+fn profile_key(url: &str) -> String {
+    format!("profile {}", profile(url).to_ascii_lowercase())
+}
+
+fn name_key(name: &str) -> String {
+    format!("name {}", name.to_ascii_lowercase())
 }
 
 fn same(wanted: Option<&str>, had: Option<&str>) -> bool {

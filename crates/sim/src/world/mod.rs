@@ -22,6 +22,7 @@ mod edits_removal;
 mod edits_sequences;
 mod edits_steps;
 mod edits_tokens;
+mod finder;
 mod generate;
 pub(crate) mod mailbox;
 pub(crate) mod money;
@@ -60,6 +61,7 @@ use self::contact::{Contact, State};
 use self::credits::Credits;
 use self::deal::{Deal, DealStage};
 use self::dice::{Dice, Mint};
+use self::finder::Finder;
 use self::mailbox::Mailbox;
 use self::person::Person;
 use self::sequence::Sequence;
@@ -96,6 +98,8 @@ pub struct Team {
     /// nobody's contacts.
     pub(crate) people: Table<Person>,
     pub(crate) companies: Table<Company>,
+    /// Finds contacts for enrichment.
+    pub(crate) finder: Finder,
     /// Values of the wrong type in sequence states, by their ids.
     pub(crate) state_shapes: HashMap<String, Shape>,
     pub(crate) contact_stages: Vec<Stage>,

@@ -89,25 +89,22 @@ impl Row for Person {
 impl Team {
     /// The person whom the clues fit. Contacts come first, as the team knows them: the oldest, if there
     /// are several.
-    pub(crate) fn find_person(&self, clues: &Clues) -> Option<Person> {
-        let mut contacts = self.contacts.listed();
-        let contact = contacts.find(|contact| clues.fit(&Traits::of(contact)));
-        let Some(contact) = contact else {
+    pub(crate) fn find_person(&mut self, clues: &Clues) -> Option<Person> {
+        let Some(contact) = self.find_contact(clues).cloned() else {
             return self.find_in_database(clues);
         };
         let asked = clues.email.as_deref();
         // Asked for by an address, they are told of with that one.
         let asked = asked.filter(|email| contact.has_email(email));
         let email = asked.or(contact.email());
-        Some(Person::of(contact, email, self.employer_of(contact)))
+        Some(Person::of(&contact, email, self.employer_of(&contact)))
     }
 
-    fn find_in_database(&self, clues: &Clues) -> Option<Person> {
-        let mut people = self.people.listed();
-        let mut person = people.find(|person| clues.fit(&person.traits()))?.clone();
-        let email = person.email.as_deref();
-        let mut contacts = self.contacts.listed();
-        let contact = contacts.find(|contact| email.is_some_and(|email| contact.has_email(email)));
+    fn find_in_database(&mut self, clues: &Clues) -> Option<Person> {
+        let known = |person: &&Person| clues.fit(&person.traits());
+        let mut person = self.people.listed().find(known)?.clone();
+        let address = person.email.as_deref().map(Clues::of_address);
+        let contact = address.and_then(|address| self.find_contact(&address));
         person.contact_id = contact.map(|contact| contact.id.clone());
         Some(person)
     }

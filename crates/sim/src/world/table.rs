@@ -5,7 +5,7 @@
 //! hidden. The times since when rows exist are kept as well, for [`census`](super::census).
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
@@ -103,6 +103,8 @@ pub(crate) struct Table<T> {
     behind: HashMap<usize, VecDeque<Shown<T>>>,
     /// The earliest `until` in `behind`.
     next: Option<DateTime<Utc>>,
+    /// Positions of the rows that were inserted or changed, see [`Table::take_changed`].
+    changed: Option<BTreeSet<usize>>,
 }
 
 impl<T: Row> Table<T> {
@@ -117,7 +119,16 @@ impl<T: Row> Table<T> {
             now: DateTime::UNIX_EPOCH,
             behind: HashMap::new(),
             next: None,
+            changed: None,
         }
+    }
+
+    /// The positions of the rows that were inserted or changed since the last call; of all, the first
+    /// time. Before that nothing is kept.
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<usize> {
+        let all = || (0..self.rows.len()).collect();
+        let changed = self.changed.replace(BTreeSet::new());
+        changed.unwrap_or_else(all)
     }
 
     /// Sets the lag of searches from now on.
@@ -171,6 +182,9 @@ impl<T: Row> Table<T> {
         self.by_id.insert(row.id().to_owned(), at);
         self.rows.push(row);
         self.touch(at);
+        if let Some(changed) = &mut self.changed {
+            changed.insert(at);
+        }
         if self.lag.changes > TimeDelta::zero() {
             self.show_instead(at, None, self.lag.changes);
         }
@@ -202,6 +216,9 @@ impl<T: Row> Table<T> {
         slot.json.take();
         slot.fingerprint.take();
         slot.shape = None;
+        if let Some(changed) = &mut self.changed {
+            changed.insert(at);
+        }
         let lags = self.lag.changes > TimeDelta::zero() || self.lag.deletes > TimeDelta::zero();
         let before = lags.then(|| row.clone());
         let changed = change(row);

@@ -222,3 +222,23 @@ fn without_credits_nothing_is_told() {
     assert!(ask().iter().all(|reply| reply.status == 200));
     assert_eq!(credits(&sim), 3);
 }
+
+#[test]
+fn whoever_changed_or_was_added_or_deleted_is_found_as_they_are_now() {
+    let sim = sim(10);
+    let (_, contact) = cast(&sim);
+    assert_eq!(matched(&sim, "ines@heron.example")["first_name"], "Ines");
+    let change = json!({"email": "ines@reef.example", "first_name": "Inês"});
+    let changed = sim.edit(0, |team| team.update_contact(noon(), &contact, &change));
+    changed.expect("a live contact");
+    assert_eq!(matched(&sim, "ines@heron.example")["name"], "");
+    assert_eq!(matched(&sim, "ines@reef.example")["name"], "Inês Duarte");
+    let namesake = json!({"first_name": "Ada", "email": "ines@reef.example"});
+    let namesake = sim.edit(0, |team| team.create_contact(noon(), &namesake));
+    namesake.expect("a contact");
+    let first = matched(&sim, "ines@reef.example")["first_name"].clone();
+    assert_eq!(first, "Inês", "the oldest, if there are several");
+    let deleted = sim.edit(0, |team| team.delete_contact(&contact));
+    deleted.expect("a live contact");
+    assert_eq!(matched(&sim, "ines@reef.example")["first_name"], "Ada");
+}

@@ -16,6 +16,7 @@ use chrono::TimeDelta;
 use super::Team;
 use super::credits::Credits;
 use super::dice::Dice;
+use super::finder::Finder;
 use super::table::Table;
 use crate::dialect::Dialect;
 use crate::grants::Grants;
@@ -46,6 +47,7 @@ impl Team {
             deals: Table::new(renderers.deal),
             people: Table::new(renderers.person),
             companies: Table::new(renderers.company),
+            finder: Finder::default(),
             state_shapes: HashMap::new(),
             contact_stages: Vec::new(),
             account_stages: Vec::new(),
