@@ -205,7 +205,7 @@ impl Dialect {
 }
 
 /// At most a century.
-fn span(duration: Duration) -> TimeDelta {
+pub(crate) fn span(duration: Duration) -> TimeDelta {
     let longest = TimeDelta::days(36_525);
     TimeDelta::from_std(duration).map_or(longest, |span| span.min(longest))
 }

@@ -17,10 +17,12 @@
 //!
 //! Tests bypass the API with [`Simulator::edit`] (change records), [`Simulator::read`] (read the
 //! real records and since when they exist), [`Simulator::faults`] (inject faults),
-//! [`Simulator::gate`] (hold requests) and [`Simulator::ledger`] (count requests).
+//! [`Simulator::gate`] (hold requests) and [`Simulator::ledger`] (count requests). What Apollo's enrichment
+//! tells later, the server sends, or tests take with [`Simulator::due_callbacks`].
 
 mod apollo;
 mod args;
+mod callback;
 mod control;
 mod dialect;
 mod fault;
@@ -46,6 +48,7 @@ mod world;
 
 pub use apollo::ApolloOptions;
 pub use args::{Args, OutreachArgs, PlanName, SalesloftArgs, run, run_outreach, run_salesloft};
+pub use callback::Callback;
 pub use dialect::Dialect;
 pub use fault::{Action, Claim, Fault, Faults, Match};
 pub use gate::Gate;

@@ -23,7 +23,7 @@ pub struct Options {
     pub teams: Vec<TeamOptions>,
     /// Uncertain behaviour of Apollo.
     pub switches: Switches,
-    /// Apollo's OAuth application.
+    /// Options of Apollo.
     pub apollo: ApolloOptions,
     /// Options of Outreach.
     pub outreach: OutreachOptions,

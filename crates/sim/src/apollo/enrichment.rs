@@ -1,27 +1,46 @@
 //! Enrichment: `people/match` and `organizations/enrich`, which cost credits.
 
 use super::Call;
+use super::late::LateAsk;
 use super::refusal::{Answer, Refusal};
 use crate::json::Object;
 use crate::world::clues::Clues;
+use crate::world::person::Person;
 
 /// Larger than a double can hold exactly, like Apollo's ids.
 const REQUEST_ID: &str = "-5625285838247958000";
 
 pub(crate) fn match_person(call: &mut Call<'_>) -> Result<Answer, Refusal> {
+    let late = LateAsk::read(call)?;
     if call.team.credits() == 0 {
         return Err(Refusal::no_credits());
     }
     let clues = Clues::read(&call.params.fields());
-    let rendered = if let Some(person) = call.team.find_person(&clues) {
-        call.charge(&person.id, 1);
-        person.render()
-    } else {
-        let id = call.team.mint(call.now);
-        stranger(&id, clues.email.as_deref())
+    let person = call.team.find_person(&clues);
+    let emails_come_later = late.as_ref().is_some_and(LateAsk::takes_emails);
+    let rendered = match &person {
+        Some(person) if emails_come_later => person.render_without_email(),
+        Some(person) => {
+            call.charge(&person.id, 1);
+            person.render()
+        }
+        None => {
+            let id = call.team.mint(call.now);
+            stranger(&id, clues.email.as_deref())
+        }
     };
     let mut o = Object::with_capacity(2048);
-    o.raw("person", &rendered).raw("request_id", REQUEST_ID);
+    o.raw("person", &rendered);
+    match late {
+        Some(late) => {
+            let people: Vec<&Person> = person.iter().collect();
+            let missing = usize::from(people.is_empty());
+            late.plan(call, &people, missing).write(&mut o);
+        }
+        None => {
+            o.raw("request_id", REQUEST_ID);
+        }
+    }
     Ok(Answer::one(o.finish()))
 }
 

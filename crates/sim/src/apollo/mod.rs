@@ -22,6 +22,7 @@ mod emailer_campaigns;
 mod emailer_steps;
 mod enrichment;
 mod enrolment;
+mod late;
 mod mishap;
 mod mixed_companies;
 mod mixed_people;
@@ -35,6 +36,7 @@ mod reply;
 mod tasks;
 mod usage_stats;
 mod users;
+mod webhook_result;
 
 use chrono::{DateTime, Utc};
 use http::Method;
@@ -42,6 +44,7 @@ use http::Method;
 pub(crate) use self::answer::{answer, page_of};
 pub(crate) use self::auth::team_of;
 pub(crate) use self::control::{charges, control};
+pub(crate) use self::late::Late;
 pub(crate) use self::oauth::GRANT_RULES;
 pub use self::options::ApolloOptions;
 use self::refusal::{Answer, Refusal};
@@ -116,6 +119,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::POST,   "organizations/bulk_enrich",                   "organizations/bulk_enrich",                    bulk_companies::enrich_organizations).of(BulkEnrichment),
     route(Method::POST,   "mixed_people/api_search",                     "mixed_people/api_search",                      mixed_people::api_search).of(Database),
     route(Method::POST,   "mixed_companies/search",                      "mixed_companies/search",                       mixed_companies::search).of(Database),
+
+    route(Method::GET,    "webhook_result/{id}",                         "webhook_result/show",                          webhook_result::show),
 
     route(Method::POST,   "usage_stats/api_usage_stats",                 "usage_stats/api_usage_stats",                  usage_stats::api_usage_stats),
 ];

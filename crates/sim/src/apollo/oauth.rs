@@ -58,6 +58,7 @@ const SCOPES: &[(&str, &str)] = &[
     ("usage_stats/api_usage_stats", "api_usage_stats_read"),
     ("users/api_profile", "read_user_profile"),
     ("users/search", "users_list"),
+    ("webhook_result/show", "webhook_result_read"),
 ];
 
 /// The scope that an action needs.

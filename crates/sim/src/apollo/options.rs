@@ -1,4 +1,7 @@
-//! The OAuth application of a simulated Apollo. Apollo has such applications for partners only.
+//! The options of a simulated Apollo: its OAuth application, which Apollo has for partners only, and its
+//! callbacks.
+
+use std::time::Duration;
 
 use crate::tokens::TokenOptions;
 
@@ -10,6 +13,13 @@ pub struct ApolloOptions {
     pub redirect_uris: Vec<String>,
     /// Tokens that exist from the start. A team without any gets [`TokenOptions::of_apollo_team`].
     pub tokens: Vec<TokenOptions>,
+    /// How much later than the answer the late results of enrichment are there, and are sent. Apollo says that
+    /// it can take minutes.
+    pub callback_delay: Duration,
+    /// Each callback is made twice. Apollo says that receivers have to put up with that.
+    pub callbacks_twice: bool,
+    /// No callback arrives. Polling still brings the results.
+    pub callbacks_lost: bool,
 }
 
 impl Default for ApolloOptions {
@@ -19,6 +29,9 @@ impl Default for ApolloOptions {
             client_secret: "sim-apollo-secret".to_owned(),
             redirect_uris: Vec::new(),
             tokens: Vec::new(),
+            callback_delay: Duration::from_secs(5),
+            callbacks_twice: false,
+            callbacks_lost: false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The simulator: one world, with the functions for tests and servers.
 
+mod callbacks;
 mod hooks;
 mod mishap;
 mod respond;

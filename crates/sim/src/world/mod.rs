@@ -70,6 +70,7 @@ use self::step::Template;
 use self::table::{RenderRow, Row, Table};
 use self::task::Task;
 use self::user::User;
+use crate::apollo::Late;
 use crate::dialect::{Conventions, Dialect};
 use crate::grants::Grants;
 use crate::limits::{Counters, Quota};
@@ -119,6 +120,8 @@ pub struct Team {
     pub(crate) salesloft: salesloft::Org,
     pub(crate) dialect: Dialect,
     pub(crate) credits: Credits,
+    /// Apollo's enrichment that is still going on.
+    pub(crate) late: Late,
     pub(crate) switches: Switches,
     pub(crate) conventions: Conventions,
     pub(crate) renderers: RowRenderers,
@@ -217,6 +220,7 @@ impl Team {
         self.mailboxes.tick(now);
         self.tasks.tick(now);
         self.deals.tick(now);
+        self.finish_late(self.now());
     }
 
     /// The latest time that was set.

@@ -14,6 +14,7 @@ mod faults;
 mod hidden;
 mod http;
 mod lag;
+mod late_callbacks;
 mod ledger;
 mod limits;
 mod outreach_access;
@@ -39,6 +40,7 @@ mod sequences;
 mod standing;
 mod switches;
 mod tasks;
+mod webhook_results;
 mod world;
 mod writes;
 

@@ -6,6 +6,15 @@ use crate::world::person::Person;
 
 impl Person {
     pub(crate) fn render(&self) -> String {
+        self.render_with(true)
+    }
+
+    /// Without the address and its status, which come later.
+    pub(crate) fn render_without_email(&self) -> String {
+        self.render_with(false)
+    }
+
+    fn render_with(&self, emails: bool) -> String {
         let location = self.location.as_ref();
         let city = location.and_then(|location| location.city.as_deref());
         let state = location.and_then(|location| location.state.as_deref());
@@ -17,15 +26,19 @@ impl Person {
             .maybe("last_name", self.last_name.as_deref())
             .text("name", &self.name())
             .maybe("linkedin_url", self.linkedin_url.as_deref())
-            .maybe("title", self.title.as_deref())
-            .maybe("email_status", self.email_status)
-            .splice(concat!(
-                r#""photo_url":null,"twitter_url":null,"github_url":null,"facebook_url":null,"#,
-                r#""extrapolated_email_confidence":null"#
-            ))
-            .maybe("headline", self.headline.as_deref())
-            .maybe("email", self.email.as_deref())
-            .maybe("organization_id", organization_id)
+            .maybe("title", self.title.as_deref());
+        if emails {
+            o.maybe("email_status", self.email_status);
+        }
+        o.splice(concat!(
+            r#""photo_url":null,"twitter_url":null,"github_url":null,"facebook_url":null,"#,
+            r#""extrapolated_email_confidence":null"#
+        ))
+        .maybe("headline", self.headline.as_deref());
+        if emails {
+            o.maybe("email", self.email.as_deref());
+        }
+        o.maybe("organization_id", organization_id)
             .splice(r#""employment_history":[]"#)
             .maybe("state", state)
             .maybe("city", city)

@@ -18,6 +18,7 @@ use super::credits::Credits;
 use super::dice::Dice;
 use super::finder::Finder;
 use super::table::Table;
+use crate::apollo::Late;
 use crate::dialect::Dialect;
 use crate::grants::Grants;
 use crate::limits::Counters;
@@ -34,8 +35,10 @@ impl Team {
         let mut mint = options.dialect.mint(&mut dice, options);
         let renderers = options.dialect.renderers();
         let start = options.epoch - HISTORY;
+        let id = mint.id(start);
         let mut made = Self {
-            id: mint.id(start),
+            late: Late::new(&options.apollo, &id),
+            id,
             name: team.name.clone(),
             users: Table::new(renderers.user),
             accounts: Table::new(renderers.account),
