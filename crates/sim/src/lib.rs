@@ -36,6 +36,7 @@ mod options;
 mod outreach;
 mod params;
 mod plans;
+mod postman;
 mod request;
 mod routing;
 mod salesloft;

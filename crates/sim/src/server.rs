@@ -1,5 +1,5 @@
-//! The HTTP/1.1 server: reads requests from sockets, supplies the time, and carries out wire
-//! faults.
+//! The HTTP/1.1 server: reads requests from sockets, supplies the time, carries out wire faults, and has
+//! callbacks sent.
 
 use std::future::Future;
 use std::io;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::options::Options;
+use crate::postman;
 use crate::request::{SimReply, SimRequest, WireFault};
 use crate::simulator::Simulator;
 use crate::wire::WireBody;
@@ -45,10 +46,12 @@ pub async fn serve_at(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
+    let deliveries = postman::deliver(simulator.clone(), Arc::clone(&now));
+    tokio::pin!(shutdown, deliveries);
     loop {
         tokio::select! {
             () = &mut shutdown => return Ok(()),
+            () = &mut deliveries => {}
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => {
                 // A connection that is closed before it was accepted is ignored.

@@ -14,7 +14,7 @@ pub struct ApolloOptions {
     /// Tokens that exist from the start. A team without any gets [`TokenOptions::of_apollo_team`].
     pub tokens: Vec<TokenOptions>,
     /// How much later than the answer the late results of enrichment are there, and are sent. Apollo says that
-    /// it can take minutes.
+    /// it can take minutes. The server reaches `http://` addresses only; for others the results can be polled.
     pub callback_delay: Duration,
     /// Each callback is made twice. Apollo says that receivers have to put up with that.
     pub callbacks_twice: bool,

@@ -1,4 +1,4 @@
-//! Subscriptions to webhooks. Nothing is delivered: the simulator sends no requests.
+//! Subscriptions to webhooks. Nothing is delivered.
 
 use super::Call;
 use super::body::{Fields, flag};

@@ -4,6 +4,7 @@
 
 mod auth;
 mod bulk_enrichment;
+mod callback_delivery;
 mod charges;
 mod command;
 mod contact_writes;

@@ -159,12 +159,11 @@ impl Team {
     }
 
     /// Takes the callbacks that are due; `at` is the team's index.
-    pub(crate) fn due_callbacks(&mut self, at: usize, now: DateTime<Utc>) -> Vec<Callback> {
+    pub(crate) fn take_callbacks(&mut self, at: usize, now: DateTime<Utc>) -> Vec<Callback> {
         self.finish_late(now);
         let times = if self.late.twice { 2 } else { 1 };
         let mut due = Vec::new();
         while let Some((request_id, url, body)) = self.late.outbox.pop_front() {
-            self.late.note_delivery(now, request_id, Ok(()));
             let callback = Callback {
                 team: at,
                 url,
