@@ -42,6 +42,18 @@ pub struct Args {
     /// Milliseconds that every answer takes. Apollo itself takes 20 to 110.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub latency_ms: u64,
+
+    /// Milliseconds until phone numbers and waterfall results are sent to the webhook.
+    #[arg(long, default_value_t = 5_000, value_name = "MS")]
+    pub callback_delay_ms: u64,
+
+    /// Send each of these callbacks twice.
+    #[arg(long)]
+    pub callbacks_twice: bool,
+
+    /// Send none of them; polling still brings the results.
+    #[arg(long)]
+    pub callbacks_lost: bool,
 }
 
 /// The plans that can be named on the command line.
@@ -86,6 +98,12 @@ impl Args {
         Options {
             seed: self.seed,
             teams,
+            apollo: ApolloOptions {
+                callback_delay: Duration::from_millis(self.callback_delay_ms),
+                callbacks_twice: self.callbacks_twice,
+                callbacks_lost: self.callbacks_lost,
+                ..ApolloOptions::default()
+            },
             latency: Duration::from_millis(self.latency_ms),
             ..Options::default()
         }

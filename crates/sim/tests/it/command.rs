@@ -62,6 +62,18 @@ fn sizes_keys_and_plan_can_be_chosen() {
     );
 }
 
+#[test]
+fn callbacks_can_be_made_late_doubled_or_lost() {
+    let default = (Options::default().apollo, options(&[]).apollo);
+    assert_eq!(default.0.callback_delay, default.1.callback_delay);
+    assert!(!default.1.callbacks_twice && !default.1.callbacks_lost);
+    let line = ["--callback-delay-ms", "90000", "--callbacks-twice"];
+    let given = options(&line).apollo;
+    assert_eq!(given.callback_delay.as_secs(), 90);
+    assert!(given.callbacks_twice && !given.callbacks_lost);
+    assert!(options(&["--callbacks-lost"]).apollo.callbacks_lost);
+}
+
 #[derive(Debug, clap::Parser)]
 struct OutreachCli {
     #[command(flatten)]
