@@ -33,6 +33,9 @@ const AT_A_TIME: usize = 8;
 pub(crate) async fn deliver(simulator: Simulator, now: NowFn) {
     let turns = Arc::new(Semaphore::new(AT_A_TIME));
     let mut on_their_way = JoinSet::new();
+    if simulator.options().apollo.callbacks_held {
+        return std::future::pending().await;
+    }
     loop {
         sleep(ROUND).await;
         while on_their_way.try_join_next().is_some() {}

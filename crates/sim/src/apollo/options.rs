@@ -20,6 +20,9 @@ pub struct ApolloOptions {
     pub callbacks_twice: bool,
     /// No callback arrives. Polling still brings the results.
     pub callbacks_lost: bool,
+    /// The server sends none: whoever runs it takes them, with
+    /// [`Simulator::due_callbacks`](crate::Simulator::due_callbacks).
+    pub callbacks_held: bool,
 }
 
 impl Default for ApolloOptions {
@@ -32,6 +35,7 @@ impl Default for ApolloOptions {
             callback_delay: Duration::from_secs(5),
             callbacks_twice: false,
             callbacks_lost: false,
+            callbacks_held: false,
         }
     }
 }

@@ -102,6 +102,7 @@ impl Args {
                 callback_delay: Duration::from_millis(self.callback_delay_ms),
                 callbacks_twice: self.callbacks_twice,
                 callbacks_lost: self.callbacks_lost,
+                callbacks_held: false,
                 ..ApolloOptions::default()
             },
             latency: Duration::from_millis(self.latency_ms),
