@@ -10,7 +10,10 @@ use utoipa::{
     openapi::schema::{ObjectBuilder, Schema, Type},
 };
 
-use crate::{Category, Counters, Coverage, Object, ProviderName, Time};
+use crate::{
+    Category, Counters, Coverage, Object, ProviderName, Time,
+    enrichment::{JobCounts, JobState},
+};
 
 /// utoipa treats a field of type `Object` as any JSON object.
 type ObjectName = Object;
@@ -20,6 +23,7 @@ pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
 pub const APPROVAL_REQUESTED: &str = "approval.requested";
+pub const ENRICHMENT_COMPLETE: &str = "enrichment.complete";
 /// `webhook.rs::reason_to_disable` decides when.
 pub const WEBHOOK_ENDPOINT_DISABLED: &str = "webhook_endpoint.disabled";
 /// Sent on request, to one endpoint only; it can't be subscribed to.
@@ -234,6 +238,46 @@ impl ApprovalRequested {
     }
 }
 
+/// An enrichment job ended. What the provider tells later is added to its results without an event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = enrichment_complete_event)]
+pub struct EnrichmentComplete {
+    #[schema(schema_with = enrichment_complete)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    job_id: String,
+    state: JobState,
+    #[serde(flatten)]
+    counts: JobCounts,
+    /// Why it stopped before its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    error: Option<String>,
+}
+
+impl EnrichmentComplete {
+    pub fn payload(
+        job_id: &str,
+        (connection_id, customer_id, provider_name): (&str, &str, ProviderName),
+        (state, error): (JobState, Option<&str>),
+        counts: JobCounts,
+    ) -> Value {
+        json!(Self {
+            webhook_event_type: ENRICHMENT_COMPLETE,
+            origin: Origin {
+                connection_id: connection_id.to_owned(),
+                customer_id: customer_id.to_owned(),
+                provider_name,
+            },
+            job_id: job_id.to_owned(),
+            state,
+            counts,
+            error: error.map(str::to_owned),
+        })
+    }
+}
+
 /// A test of an endpoint was requested.
 #[derive(Serialize, ToSchema)]
 #[schema(as = webhook_test_event)]
@@ -325,6 +369,10 @@ fn connection_deleted() -> Schema {
 
 fn approval_requested() -> Schema {
     always(APPROVAL_REQUESTED)
+}
+
+fn enrichment_complete() -> Schema {
+    always(ENRICHMENT_COMPLETE)
 }
 
 fn webhook_endpoint_disabled() -> Schema {

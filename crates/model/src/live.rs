@@ -105,7 +105,8 @@ pub enum TaskStatus {
 }
 
 /// The company that a person works for, as far as the provider knows it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
 #[schema(as = enriched_company)]
 pub struct Company {
     #[schema(required = true)]

@@ -60,6 +60,12 @@ pub enum Mutation {
     TwoRefreshes,
     /// Tokens are refreshed only when somebody uses them.
     IdleTokensExpire,
+    /// What was asked and not stored before a crash is asked, and paid for, again.
+    LostBatchIsAskedAgain,
+    /// A batch's result is counted before its answer is stored, in another transaction.
+    SettledBeforeAnswer,
+    /// What was paid for before is paid for again.
+    ReuseIgnored,
 }
 
 impl Mutation {
@@ -90,6 +96,9 @@ impl Mutation {
         Self::TokenUsedBeforeStored,
         Self::TwoRefreshes,
         Self::IdleTokensExpire,
+        Self::LostBatchIsAskedAgain,
+        Self::SettledBeforeAnswer,
+        Self::ReuseIgnored,
     ];
 }
 

@@ -22,6 +22,31 @@ pub fn is_same_email(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other) || one.to_lowercase() == other.to_lowercase()
 }
 
+/// RFC 5321: a path of 256 bytes, less its two brackets.
+const LONGEST_EMAIL: usize = 254;
+
+/// RFC 1035: a name of 255 bytes, less the length of its first label and the root's.
+const LONGEST_DOMAIN: usize = 253;
+
+/// Whether the text can be an e-mail address at all. Only a mail server knows whether it exists.
+pub fn is_email(text: &str) -> bool {
+    let Some((name, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    text.len() <= LONGEST_EMAIL
+        && !name.is_empty()
+        && !name.contains(|it: char| it == '@' || it.is_whitespace() || it.is_control())
+        && is_domain(domain)
+}
+
+/// Whether the text can be a domain with a dot.
+pub fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|it| it.is_alphanumeric() || it == '-')
+    };
+    text.len() <= LONGEST_DOMAIN && text.contains('.') && text.split('.').all(is_label)
+}
+
 fn host_of(text: &str) -> &str {
     let rest = match text.split_once("://") {
         Some((_, rest)) => rest,
@@ -79,6 +104,31 @@ mod tests {
         ] {
             assert_eq!(bare_host(text), host, "{text}");
         }
+    }
+
+    #[test]
+    fn what_can_be_no_address_is_told_from_what_can() {
+        for good in ["a@b.example", "a.b+c'd@x-y.co.uk", "ü@müller.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "a",
+            "@b.example",
+            "a@",
+            "a@b",
+            "a@b.",
+            "a@.b",
+            "a@b..c",
+            "a b@c.example",
+            "a@b@c.example",
+            "a@b c.example",
+            "a@b.example\r\nx",
+            "<a@b.example>",
+        ] {
+            assert!(!is_email(bad), "{bad}");
+        }
+        assert!(!is_email(&format!("{}@b.example", "a".repeat(300))));
+        assert!(!is_domain(&format!("{}.example", "a".repeat(300))));
     }
 
     #[test]
