@@ -18,6 +18,7 @@ use syncline_model::{
 
 use crate::{
     actions::Actions,
+    enrichment::BatchEnrichments,
     error::ProviderError,
     http::{Method, Response},
     outcome::Outcome,
@@ -35,6 +36,7 @@ pub struct Capabilities<'p> {
     pub enrolments: Option<&'p dyn Enrolments>,
     pub tasks: Option<&'p dyn Tasks>,
     pub enrichments: Option<&'p dyn Enrichments>,
+    pub batch_enrichments: Option<&'p dyn BatchEnrichments>,
     pub forwards: Option<&'p dyn Forwards>,
     pub actions: Option<&'p dyn Actions>,
 }
@@ -58,6 +60,7 @@ impl<'p> Capabilities<'p> {
             enrolments: None,
             tasks: None,
             enrichments: None,
+            batch_enrichments: None,
             forwards: None,
             actions: None,
         }
@@ -95,6 +98,10 @@ impl<'p> Capabilities<'p> {
 
     pub fn enrichments(&self) -> Result<&'p dyn Enrichments, NotSupported> {
         self.supported(self.enrichments, "enrichment")
+    }
+
+    pub fn batch_enrichments(&self) -> Result<&'p dyn BatchEnrichments, NotSupported> {
+        self.supported(self.batch_enrichments, "enrichment of lists")
     }
 
     pub fn forwards(&self) -> Result<&'p dyn Forwards, NotSupported> {

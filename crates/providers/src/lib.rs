@@ -12,6 +12,7 @@ mod answer;
 pub mod apollo;
 pub mod capabilities;
 mod check;
+pub mod enrichment;
 pub mod error;
 #[cfg(test)]
 mod fuzz;

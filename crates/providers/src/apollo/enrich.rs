@@ -95,7 +95,7 @@ fn organization_in(response: &Response) -> Option<Company> {
 }
 
 /// Fields that can't be read count as unknown.
-fn company(organization: &Fields<'_>) -> Company {
+pub(super) fn company(organization: &Fields<'_>) -> Company {
     let text = |name| organization.filled_text(name).ok().flatten();
     Company {
         name: text("name"),

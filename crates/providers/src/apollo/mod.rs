@@ -11,6 +11,7 @@ mod contact;
 pub(crate) mod credits;
 mod detail;
 mod enrich;
+mod enrich_batch;
 mod enrol;
 mod error;
 mod forward;
@@ -208,6 +209,7 @@ impl Provider for Apollo {
             enrolments: Some(self),
             tasks: Some(self),
             enrichments: Some(self),
+            batch_enrichments: Some(self),
             forwards: Some(self),
             actions: Some(self),
         }
