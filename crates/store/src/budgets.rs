@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    async fn reserve_in(
+    pub(crate) async fn reserve_in(
         &self,
         tx: &mut Tx,
         account_id: &str,
@@ -299,12 +299,16 @@ impl Store {
             UPDATE connections SET account_id = $2, account_known = true WHERE account_id = $1";
         const FORWARD: &str = "
             UPDATE provider_accounts SET moved_to = $2 WHERE id = $1";
-        run!(tx, |c| sqlx::query(MOVE)
-            .bind(old)
-            .bind(account_id)
-            .execute(c)
-            .await
-            .map(drop))?;
+        const MOVE_KEYS: &str = "
+            UPDATE connection_keys SET account_id = $2 WHERE account_id = $1";
+        for sql in [MOVE, MOVE_KEYS] {
+            run!(tx, |c| sqlx::query(sql)
+                .bind(old)
+                .bind(account_id)
+                .execute(c)
+                .await
+                .map(drop))?;
+        }
         let (spent, mut account) = self.lock_budgets(tx, old, account_id).await?;
         if spent.account_id == account.account_id {
             return Ok(());

@@ -104,6 +104,7 @@ impl Store {
             .map(drop))?;
         self.change_account(&mut tx, &connection.id, &update.account)
             .await?;
+        self.forget_main_key(&mut tx, &connection.id).await?;
         if let Some(id) = update.magic_link_id {
             self.consume_magic_link(&mut tx, id).await?;
         }

@@ -20,6 +20,7 @@ mod budgets;
 mod claims;
 mod clock_skew;
 mod configured_syncs;
+mod connection_keys;
 mod connection_sync_configs;
 mod connections;
 mod console_sessions;
@@ -30,12 +31,14 @@ mod destinations;
 mod digest;
 mod encryption;
 mod endings;
+mod enrichment;
 mod error;
 mod gauges;
 mod health;
 mod history;
 mod idempotency;
 mod joins;
+mod key_credits;
 mod key_set;
 mod link;
 mod lookups;
@@ -91,6 +94,7 @@ pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
 pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
+pub use connection_keys::{AddedKey, ConnectionKey, NewConnectionKey};
 pub use connections::{Account, Connection, NewConnection, Start};
 pub use console_sessions::SessionKind;
 pub use credentials::CredentialsUpdate;
@@ -99,10 +103,16 @@ pub use db::{DatabaseOptions, PoolUse, describe_metrics};
 pub use destinations::Destination;
 pub use encryption::{ReencryptionResult, SealedBy};
 pub use endings::{Absence, Ending};
+pub use enrichment::{
+    AskedItem, BatchMatch, BatchRequest, BatchResult, ContinueJob, Continued, EnrichmentItem,
+    EnrichmentJob, ItemStatus, LateOutcome, NewCeiling, NewEnrichmentItem, NewEnrichmentJob,
+    NotAsked, ReservedBatch, SettledBatch, TakenLate,
+};
 pub use error::{StoreError, said_by_database};
 pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};
 pub use history::{PresenceEvent, Provenance};
 pub use idempotency::{IdempotencyClaim, IdempotentRequest, StoredResponse};
+pub use key_credits::{KeyCreditsLeft, KeyReservation};
 pub use lookups::NextLookup;
 pub use magic_links::{MagicLink, NewMagicLink};
 pub use missing::{PassNote, Unseen};
@@ -150,6 +160,8 @@ pub struct Store {
     keys: EncryptionKeys,
     writable: Writable,
     told: Arc<Notify>,
+    /// Notified when this process has made an enrichment job due.
+    enrichment_due: Arc<Notify>,
     /// Which objects come inside others' records, by provider: it decides how new syncs are read.
     containment: Arc<Containment>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
@@ -183,6 +195,7 @@ impl Store {
             keys,
             writable: Writable::default(),
             told: Arc::default(),
+            enrichment_due: Arc::default(),
             containment: Arc::default(),
             resume_position: Arc::default(),
         })
@@ -228,6 +241,11 @@ impl Store {
         self.told.clone()
     }
 
+    /// The same for enrichment jobs that are due.
+    pub fn enrichment_due(&self) -> Arc<Notify> {
+        self.enrichment_due.clone()
+    }
+
     pub fn is_embedded(&self) -> bool {
         matches!(self.db, Db::Lite { .. })
     }
@@ -265,6 +283,11 @@ impl Store {
 
     fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// Random text that nobody can guess, in hex.
+    pub fn new_secret(&self) -> String {
+        hex::encode(self.ids.bytes::<32>())
     }
 
     fn new_id(&self) -> String {

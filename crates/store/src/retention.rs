@@ -21,6 +21,16 @@ const APPROVALS: &str = "
 const AGENT_CREDITS: &str = "
     DELETE FROM agent_credits WHERE id IN (
         SELECT id FROM agent_credits WHERE reserved_at <= $1 ORDER BY reserved_at LIMIT $2)";
+const KEY_CREDITS: &str = "
+    DELETE FROM enrichment_batches WHERE id IN (
+        SELECT id FROM enrichment_batches WHERE job_id IS NULL AND sent_at <= $1
+        ORDER BY sent_at LIMIT $2)";
+/// Answers that no job shows any more.
+const ENRICHMENT_ANSWERS: &str = "
+    DELETE FROM enrichment_answers WHERE id IN (
+        SELECT id FROM enrichment_answers a WHERE asked_at <= $1
+          AND NOT EXISTS (SELECT 1 FROM enrichment_items i WHERE i.answer_id = a.id)
+        ORDER BY asked_at LIMIT $2)";
 const REQUEST_COUNTS: &str = "
     DELETE FROM request_counts WHERE (account_id, hour, endpoint, sent_by) IN (
         SELECT account_id, hour, endpoint, sent_by FROM request_counts
@@ -59,6 +69,14 @@ pub enum Expired {
     AgentCredits,
     /// What callers requested of providers, by hour.
     RequestCounts,
+    /// Addresses for late answers, by when they expired.
+    Callbacks,
+    /// What was spent with keys by callers' own requests.
+    KeyCredits,
+    /// Enrichment jobs with their items, by when they ended.
+    EnrichmentJobs,
+    /// What was paid for, once it serves no job.
+    EnrichmentAnswers,
 }
 
 /// The result of a batch.
@@ -145,6 +163,10 @@ impl Store {
             Expired::Approvals => self.purge_until(APPROVALS, before).await,
             Expired::AgentCredits => self.purge_until(AGENT_CREDITS, before).await,
             Expired::RequestCounts => self.purge_until(REQUEST_COUNTS, before).await,
+            Expired::Callbacks => self.purge_callbacks(before).await,
+            Expired::KeyCredits => self.purge_until(KEY_CREDITS, before).await,
+            Expired::EnrichmentJobs => self.purge_enrichment_jobs(before).await,
+            Expired::EnrichmentAnswers => self.purge_until(ENRICHMENT_ANSWERS, before).await,
         }
     }
 
@@ -314,17 +336,23 @@ impl Store {
         const USED: &str = "
             UPDATE provider_accounts SET unused_since = NULL
             WHERE id > $1 AND id <= $2 AND unused_since IS NOT NULL
-              AND EXISTS (SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)";
+              AND (EXISTS (SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)
+                OR EXISTS (
+                    SELECT 1 FROM connection_keys k WHERE k.account_id = provider_accounts.id))";
         const UNUSED: &str = "
             UPDATE provider_accounts SET unused_since = $3
             WHERE id > $1 AND id <= $2 AND unused_since IS NULL
               AND NOT EXISTS (
-                SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)";
+                SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)
+              AND NOT EXISTS (
+                SELECT 1 FROM connection_keys k WHERE k.account_id = provider_accounts.id)";
         const ACCOUNTS: &str = "
             DELETE FROM provider_accounts
             WHERE id > $1 AND id <= $2 AND unused_since < $3
               AND NOT EXISTS (
                 SELECT 1 FROM connections c WHERE c.account_id = provider_accounts.id)
+              AND NOT EXISTS (
+                SELECT 1 FROM connection_keys k WHERE k.account_id = provider_accounts.id)
               AND (moved_to IS NULL OR NOT EXISTS (
                 SELECT 1 FROM provider_accounts a WHERE a.id = provider_accounts.moved_to))";
         let mut reader = self.db.read().await?;
@@ -452,7 +480,7 @@ impl Store {
 }
 
 impl PurgeBatch {
-    fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self {
             purged: 0,
             next: None,

@@ -109,8 +109,11 @@ impl Store {
             .execute(c)
             .await?
             .rows_affected());
+        let jobs = self
+            .free_enrichment_leases_of(&mut tx, owner_prefix)
+            .await?;
         tx.commit().await?;
-        Ok(freed)
+        Ok(freed + jobs)
     }
 
     /// Whether a scan of another customer is due.

@@ -16,8 +16,8 @@ pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
 use crate::{
-    Store, StoreError, approvals, authorizations, credentials, encryption, providers,
-    webhook_secrets::WEBHOOK_SECRET,
+    Store, StoreError, approvals, authorizations, connection_keys, credentials, encryption,
+    providers, webhook_secrets::WEBHOOK_SECRET,
 };
 
 /// A column whose values are encrypted, or null.
@@ -34,6 +34,7 @@ pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[
     approvals::INPUT,
     approvals::RESULT,
     authorizations::VERIFIER,
+    connection_keys::KEY,
     credentials::CREDENTIALS,
     providers::OAUTH_CLIENT_SECRET,
     WEBHOOK_SECRET,

@@ -1,0 +1,500 @@
+//! Stores what became of a batch: its answers, what it cost, and the job's counts, in one transaction.
+//!
+//! What is settled is the batch, whoever has the job's lease by then: an answer that comes after its
+//! worker lost the lease was paid for, and is kept.
+
+use serde_json::value::RawValue;
+use sqlx_macros::FromRow;
+use syncline_model::{
+    enrichment::{Enriched, JobState},
+    mutation::{self, Mutation},
+};
+
+use super::{
+    EnrichmentJob, JobRow,
+    answers::NewAnswer,
+    job_columns,
+    late::EarlyAnswer,
+    reserve::{AskedItem, ReservedBatch},
+};
+use crate::{
+    Spending, Store, StoreError,
+    db::{Tx, run},
+    key_set::KeySet,
+    retry::with_retry,
+};
+
+/// What the provider knows of one item.
+#[derive(Debug, Clone)]
+pub struct BatchMatch {
+    /// The provider's id, by which late answers name it.
+    pub provider_id: Option<String>,
+    pub enriched: Enriched,
+    pub raw_data: Box<RawValue>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum BatchResult {
+    Answered {
+        /// In the order of the items; `None` for those that the provider doesn't know.
+        matches: Vec<Option<BatchMatch>>,
+        /// What the provider took; `None` if it will say so later.
+        credits: Option<i64>,
+        /// The most that it may take later for each match.
+        late_credits: i64,
+        /// Whether more comes to the callback.
+        more_comes: bool,
+    },
+    /// It was not carried out and cost nothing: its items can be asked about again.
+    Refused,
+    /// The same, and its items are not asked about again, for this reason.
+    Rejected(String),
+    /// Nobody knows whether it was carried out.
+    Uncertain(String),
+}
+
+/// A batch was settled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SettledBatch {
+    pub matched: i64,
+    pub not_matched: i64,
+    pub credits: i64,
+    /// Whether the job goes on; otherwise it was cancelled or continued elsewhere meanwhile.
+    pub goes_on: bool,
+}
+
+/// Changes of a job's counts.
+#[derive(Debug, Default)]
+pub(super) struct CountChanges {
+    pub(super) matched: i64,
+    pub(super) not_matched: i64,
+    pub(super) failed: i64,
+    pub(super) uncertain: i64,
+    pub(super) credits_spent: i64,
+    pub(super) credits_reserved: i64,
+    pub(super) awaited: i64,
+}
+
+/// A batch as it is stored.
+#[derive(FromRow)]
+struct BatchRow {
+    state: String,
+    credits_reserved: i64,
+}
+
+impl BatchRow {
+    fn is_open(&self) -> bool {
+        matches!(self.state.as_str(), "sent" | "uncertain")
+    }
+}
+
+impl Store {
+    /// Stores a batch's result with what its request cost.
+    pub async fn settle_batch(
+        &self,
+        job: &EnrichmentJob,
+        batch: &ReservedBatch,
+        result: &BatchResult,
+        spending: &Spending<'_>,
+    ) -> Result<SettledBatch, StoreError> {
+        with_retry(|| async {
+            let mut tx = self.db.begin().await?;
+            let settled = self.settle_batch_in(&mut tx, job, batch, result).await?;
+            self.settle_in(&mut tx, spending, None).await?;
+            tx.commit().await?;
+            Ok(settled)
+        })
+        .await
+    }
+
+    async fn settle_batch_in(
+        &self,
+        tx: &mut Tx,
+        job: &EnrichmentJob,
+        batch: &ReservedBatch,
+        result: &BatchResult,
+    ) -> Result<SettledBatch, StoreError> {
+        let now = lock_job(tx, &job.id).await?;
+        let Some(row) = lock_batch(tx, &batch.id).await? else {
+            return Ok(SettledBatch::default());
+        };
+        if !row.is_open() {
+            return Ok(SettledBatch::default());
+        }
+        let goes_on = now.state == JobState::Running && now.fence == job.fence;
+        let was_lost = row.state == "uncertain";
+        let mut changes = CountChanges::default();
+        if was_lost {
+            changes.uncertain -= items_of(&batch.items);
+        }
+        let mut settled = SettledBatch {
+            goes_on,
+            ..SettledBatch::default()
+        };
+        let kept_reserved = match result {
+            BatchResult::Answered {
+                matches,
+                credits,
+                late_credits,
+                more_comes,
+            } => {
+                let found = self
+                    .write_matches(tx, &now, batch, matches, *more_comes)
+                    .await?;
+                changes.matched += found.matched;
+                changes.not_matched += found.not_matched;
+                changes.awaited += found.awaited;
+                changes.credits_spent += credits.unwrap_or(0);
+                settled.matched = found.matched;
+                settled.not_matched = found.not_matched;
+                settled.credits = credits.unwrap_or(0);
+                match (more_comes, credits) {
+                    (false, _) => 0,
+                    (true, Some(_)) => found.awaited * late_credits,
+                    (true, None) => row.credits_reserved,
+                }
+            }
+            BatchResult::Refused => {
+                self.forget_questions(tx, &batch.id).await?;
+                self.mark_items(tx, batch, "pending", None).await?;
+                0
+            }
+            BatchResult::Rejected(reason) => {
+                self.forget_questions(tx, &batch.id).await?;
+                self.mark_items(tx, batch, "failed", Some(reason)).await?;
+                changes.failed += items_of(&batch.items);
+                0
+            }
+            BatchResult::Uncertain(reason) => {
+                self.lose_answers(tx, &batch.id).await?;
+                self.mark_items(tx, batch, "uncertain", Some(reason))
+                    .await?;
+                changes.uncertain += items_of(&batch.items);
+                row.credits_reserved
+            }
+        };
+        changes.credits_reserved += kept_reserved - row.credits_reserved;
+        self.end_batch(
+            tx,
+            &batch.id,
+            result.state(),
+            changes.credits_spent,
+            kept_reserved,
+        )
+        .await?;
+        self.change_counts(tx, &job.id, &changes).await?;
+        let failures = matches!(result, BatchResult::Uncertain(_));
+        self.count_failures(tx, &job.id, failures).await?;
+        self.take_early_answers(tx, &batch.id).await?;
+        Ok(settled)
+    }
+
+    async fn write_matches(
+        &self,
+        tx: &mut Tx,
+        job: &EnrichmentJob,
+        batch: &ReservedBatch,
+        matches: &[Option<BatchMatch>],
+        more_comes: bool,
+    ) -> Result<Found, StoreError> {
+        const MATCHED: &str = "
+            UPDATE enrichment_items SET status = 'matched', error = NULL, answer_id = (
+                SELECT id FROM enrichment_answers a
+                WHERE a.batch_id = $2 AND a.question = enrichment_items.question AND NOT a.superseded)
+            WHERE job_id = $1 AND batch_id = $2 AND status IN ('asked', 'uncertain')
+              AND question IN (SELECT key FROM json_each($3))";
+        const NOT_MATCHED: &str = "
+            UPDATE enrichment_items SET status = 'not_matched', error = NULL
+            WHERE job_id = $1 AND batch_id = $2 AND status IN ('asked', 'uncertain')";
+        let mut found = Found::default();
+        let mut answers = Vec::new();
+        let asked = batch.items.iter().zip(matches);
+        for (item, answer) in asked {
+            let Some(answer) = answer else {
+                found.not_matched += 1 + item.copies;
+                continue;
+            };
+            found.matched += 1 + item.copies;
+            let awaited = more_comes && answer.provider_id.is_some();
+            found.awaited += i64::from(awaited);
+            answers.push(NewAnswer {
+                question: &item.question,
+                provider_id: answer.provider_id.as_deref(),
+                enriched: &answer.enriched,
+                raw_data: &answer.raw_data,
+                awaited,
+            });
+        }
+        let questions: Vec<&str> = answers.iter().map(|it| it.question).collect();
+        let questions = KeySet::new(&questions);
+        self.write_answers(tx, job, &batch.id, answers).await?;
+        run!(tx, |c| sqlx::query(MATCHED)
+            .bind(&job.id)
+            .bind(&batch.id)
+            .bind(questions)
+            .execute(c)
+            .await
+            .map(drop))?;
+        run!(tx, |c| sqlx::query(NOT_MATCHED)
+            .bind(&job.id)
+            .bind(&batch.id)
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.copy_to_same(tx, &job.id, &batch.items).await?;
+        Ok(found)
+    }
+
+    async fn mark_items(
+        &self,
+        tx: &mut Tx,
+        batch: &ReservedBatch,
+        status: &str,
+        error: Option<&str>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_items SET status = $3, error = $4
+            WHERE job_id = (SELECT job_id FROM enrichment_batches WHERE id = $1)
+              AND batch_id = $1 AND status IN ('asked', 'uncertain')
+              AND position IN (SELECT CAST(key AS bigint) FROM json_each($2))
+            RETURNING job_id";
+        let positions: Vec<String> = batch
+            .items
+            .iter()
+            .map(|it| it.position.to_string())
+            .collect();
+        let jobs: Vec<String> = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(&batch.id)
+            .bind(KeySet::new(&positions))
+            .bind(status)
+            .bind(error)
+            .fetch_all(c)
+            .await)?;
+        if let (Some(job_id), true) = (jobs.first(), status != "pending") {
+            self.copy_to_same(tx, job_id, &batch.items).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives further items with the same question what the first one has.
+    async fn copy_to_same(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        items: &[AskedItem],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_items SET (status, answer_id, reused, error) = (
+                SELECT status, answer_id, reused, error FROM enrichment_items asked
+                WHERE asked.job_id = enrichment_items.job_id
+                  AND asked.position = enrichment_items.same_as)
+            WHERE job_id = $1 AND same_as IN (SELECT CAST(key AS bigint) FROM json_each($2))";
+        let with_copies = items.iter().filter(|item| item.copies > 0);
+        let positions: Vec<String> = with_copies.map(|it| it.position.to_string()).collect();
+        if positions.is_empty() {
+            return Ok(());
+        }
+        Ok(run!(tx, |c| sqlx::query(SQL)
+            .bind(job_id)
+            .bind(KeySet::new(&positions))
+            .execute(c)
+            .await
+            .map(drop))?)
+    }
+
+    async fn end_batch(
+        &self,
+        tx: &mut Tx,
+        batch_id: &str,
+        state: &str,
+        credits_spent: i64,
+        credits_reserved: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_batches
+            SET state = $2, credits_spent = credits_spent + $3, credits_reserved = $4 WHERE id = $1";
+        Ok(run!(tx, |c| sqlx::query(SQL)
+            .bind(batch_id)
+            .bind(state)
+            .bind(credits_spent)
+            .bind(credits_reserved)
+            .execute(c)
+            .await
+            .map(drop))?)
+    }
+
+    pub(super) async fn change_counts(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        by: &CountChanges,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_jobs
+            SET matched = matched + $2, not_matched = not_matched + $3, failed = failed + $4,
+                uncertain = uncertain + $5, credits_spent = credits_spent + $6,
+                credits_reserved = credits_reserved + $7, awaited = awaited + $8
+            WHERE id = $1";
+        Ok(run!(tx, |c| sqlx::query(SQL)
+            .bind(job_id)
+            .bind(by.matched)
+            .bind(by.not_matched)
+            .bind(by.failed)
+            .bind(by.uncertain)
+            .bind(by.credits_spent)
+            .bind(by.credits_reserved)
+            .bind(by.awaited)
+            .execute(c)
+            .await
+            .map(drop))?)
+    }
+
+    async fn count_failures(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        failed: bool,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_jobs SET failures = CASE WHEN $2 THEN failures + 1 ELSE 0 END
+            WHERE id = $1";
+        Ok(run!(tx, |c| sqlx::query(SQL)
+            .bind(job_id)
+            .bind(failed)
+            .execute(c)
+            .await
+            .map(drop))?)
+    }
+
+    /// Batches of a job whose worker is gone: nobody knows whether they were carried out.
+    pub(super) async fn lose_batches_of(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+    ) -> Result<(), StoreError> {
+        const SENT: &str = "
+            SELECT id, credits_reserved FROM enrichment_batches WHERE job_id = $1 AND state = 'sent'";
+        let sent: Vec<(String, i64)> =
+            run!(tx, |c| sqlx::query_as(SENT).bind(job_id).fetch_all(c).await)?;
+        for (batch_id, reserved) in sent {
+            self.lose_batch(tx, job_id, &batch_id, reserved).await?;
+        }
+        Ok(())
+    }
+
+    async fn lose_batch(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        batch_id: &str,
+        reserved: i64,
+    ) -> Result<(), StoreError> {
+        const ITEMS: &str = "
+            SELECT position, lead, question,
+                (SELECT count(*) FROM enrichment_items copy
+                 WHERE copy.job_id = item.job_id AND copy.same_as = item.position) AS copies
+            FROM enrichment_items item WHERE job_id = $1 AND batch_id = $2 AND status = 'asked'";
+        const LOST: &str = "
+            UPDATE enrichment_items SET status = $3, error = $4
+            WHERE job_id = $1 AND batch_id = $2 AND status = 'asked'";
+        const WORKER_DIED: &str = "the process stopped before the answer was stored: it may have been \
+                                   paid for";
+        let items: Vec<AskedItem> = run!(tx, |c| sqlx::query_as(ITEMS)
+            .bind(job_id)
+            .bind(batch_id)
+            .fetch_all(c)
+            .await)?;
+        // What a program does that believes that nothing was paid before the answer is stored.
+        if mutation::on(Mutation::LostBatchIsAskedAgain) {
+            self.forget_questions(tx, batch_id).await?;
+            run!(tx, |c| sqlx::query(LOST)
+                .bind(job_id)
+                .bind(batch_id)
+                .bind("pending")
+                .bind(None::<&str>)
+                .execute(c)
+                .await
+                .map(drop))?;
+            self.end_batch(tx, batch_id, "refused", 0, 0).await?;
+            let changes = CountChanges {
+                credits_reserved: -reserved,
+                ..CountChanges::default()
+            };
+            return self.change_counts(tx, job_id, &changes).await;
+        }
+        self.lose_answers(tx, batch_id).await?;
+        run!(tx, |c| sqlx::query(LOST)
+            .bind(job_id)
+            .bind(batch_id)
+            .bind("uncertain")
+            .bind(WORKER_DIED)
+            .execute(c)
+            .await
+            .map(drop))?;
+        self.copy_to_same(tx, job_id, &items).await?;
+        self.end_batch(tx, batch_id, "uncertain", 0, reserved)
+            .await?;
+        let changes = CountChanges {
+            uncertain: items_of(&items),
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, job_id, &changes).await
+    }
+
+    /// Late answers that came before the batch's own one.
+    async fn take_early_answers(&self, tx: &mut Tx, batch_id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            DELETE FROM enrichment_early WHERE batch_id = $1 RETURNING provider_id, answer, credits";
+        let early: Vec<EarlyAnswer> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(batch_id)
+            .fetch_all(c)
+            .await)?;
+        for answer in early {
+            self.take_early(tx, batch_id, &answer).await?;
+        }
+        Ok(())
+    }
+}
+
+impl BatchResult {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Answered { .. } => "answered",
+            Self::Refused | Self::Rejected(_) => "refused",
+            Self::Uncertain(_) => "uncertain",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    matched: i64,
+    not_matched: i64,
+    awaited: i64,
+}
+
+/// How many items of the list have these questions.
+fn items_of(items: &[AskedItem]) -> i64 {
+    items.iter().map(|item| 1 + item.copies).sum()
+}
+
+/// Locks the job's row and reads it as it is now.
+pub(super) async fn lock_job(tx: &mut Tx, id: &str) -> Result<EnrichmentJob, StoreError> {
+    const SQL: &str = concat!(
+        "UPDATE enrichment_jobs SET due_at = due_at WHERE id = $1 RETURNING ",
+        job_columns!()
+    );
+    let row: Option<JobRow> = run!(tx, |c| sqlx::query_as(SQL).bind(id).fetch_optional(c).await)?;
+    row.ok_or(StoreError::Missing("the enrichment job"))?
+        .try_into()
+}
+
+async fn lock_batch(tx: &mut Tx, id: &str) -> Result<Option<BatchRow>, StoreError> {
+    const SQL: &str = "
+        UPDATE enrichment_batches SET fence = fence WHERE id = $1 RETURNING state, credits_reserved";
+    Ok(run!(tx, |c| sqlx::query_as(SQL)
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
