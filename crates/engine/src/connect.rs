@@ -83,6 +83,15 @@ impl CheckedCredentials {
         self.status == ConnectionStatus::Healthy
     }
 
+    /// The provider account whose limits they use, and the name that stands for it while it is unknown.
+    pub fn account_ids(&self) -> (&str, &str) {
+        (&self.account_id, &self.own_account_id)
+    }
+
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// Creates a connection, with the syncs that its provider's sync config asks for.
     pub async fn connect(
         &self,

@@ -4,10 +4,11 @@
 //! the tick that creates runs, `queue` hands due scans to workers, `foreground` reads one
 //! connection for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is
 //! one step of that, `spending` gets permits for such a step, and `sweep` handles the rows that the
-//! scan didn't see. `maintenance` purges what has expired.
+//! scan didn't see. `enrichment` works on enrichment jobs. `maintenance` purges what has expired.
 
 mod connect;
 mod credentials;
+mod enrichment;
 mod failed_request;
 mod foreground;
 mod keep_alive;
@@ -34,9 +35,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use connect::{CheckedCredentials, Connect, CredentialsRejected};
+pub use enrichment::JobEnd;
 pub use foreground::ForegroundEnd;
 pub use leased_scan::LeasedScan;
-pub use report::describe_metrics;
 pub use scan::{ScanEnd, Step};
 pub use sleep::Sleep;
 pub use tokens::{NoFirstTokens, NoTokens, Tokens};
@@ -70,6 +71,8 @@ pub struct EngineConfig {
     pub keep_audit_log: Duration,
     /// How a step waits for another process's refresh of its tokens.
     pub sleep: Sleep,
+    /// The public `https` URL that providers send late answers to; `None`: they can't.
+    pub callback_base: Option<String>,
 }
 
 /// The exponential backoff of a request to a provider that failed for a transient reason. A failed *run*
@@ -101,6 +104,7 @@ impl Default for EngineConfig {
             keep_messages: Duration::from_hours(90 * 24),
             keep_audit_log: Duration::from_hours(365 * 24),
             sleep: Sleep::default(),
+            callback_base: None,
         }
     }
 }
@@ -113,6 +117,12 @@ impl Default for RetryConfig {
             within: Duration::from_mins(2),
         }
     }
+}
+
+/// Describes the metrics at the start.
+pub fn describe_metrics() {
+    report::describe_metrics();
+    enrichment::describe_metrics();
 }
 
 /// Cheap to clone; clones share the same engine.
@@ -179,12 +189,13 @@ impl Engine {
         self.wake.clone()
     }
 
-    /// Runs the schedule, the workers and maintenance until [`shutdown`](Self::shutdown), then
+    /// Runs the schedule, the workers, enrichment jobs and maintenance until [`shutdown`](Self::shutdown), then
     /// waits for the pages in flight to commit.
     pub async fn run(&self) {
         tokio::join!(
             self.run_schedule(),
             self.run_workers(),
+            self.run_enrichment(),
             self.run_maintenance(),
             self.keep_tokens_alive()
         );

@@ -23,7 +23,7 @@ const DELAY_FOR_BATCH: u32 = 4;
 
 const TWO_DAYS: Duration = Duration::from_hours(48);
 
-const ALL: [Expired; 15] = [
+const ALL: [Expired; 19] = [
     Expired::Runs,
     Expired::Messages,
     Expired::AuditLog,
@@ -39,6 +39,10 @@ const ALL: [Expired; 15] = [
     Expired::Approvals,
     Expired::AgentCredits,
     Expired::RequestCounts,
+    Expired::Callbacks,
+    Expired::KeyCredits,
+    Expired::EnrichmentJobs,
+    Expired::EnrichmentAnswers,
 ];
 
 impl Engine {
@@ -61,19 +65,23 @@ impl Engine {
     /// Entries from before this time have expired; `None`: none have.
     fn oldest(&self, old: Expired) -> Option<Time> {
         let keep = match old {
-            Expired::Runs | Expired::History | Expired::Accounts | Expired::MagicLinks => {
-                self.config.keep_runs
-            }
+            Expired::Runs
+            | Expired::History
+            | Expired::Accounts
+            | Expired::MagicLinks
+            | Expired::EnrichmentJobs
+            | Expired::EnrichmentAnswers => self.config.keep_runs,
             Expired::Messages => self.config.keep_messages,
             Expired::AuditLog | Expired::Approvals => self.config.keep_audit_log,
-            // A day of it is shown, and counts for agents' ceilings.
-            Expired::AgentCredits | Expired::RequestCounts => TWO_DAYS,
+            // A day of it is shown, and counts for ceilings.
+            Expired::AgentCredits | Expired::RequestCounts | Expired::KeyCredits => TWO_DAYS,
             Expired::Secrets
             | Expired::Answers
             | Expired::WriteLocks
             | Expired::Deliveries
             | Expired::Authorizations
-            | Expired::ConsoleSessions => Duration::ZERO,
+            | Expired::ConsoleSessions
+            | Expired::Callbacks => Duration::ZERO,
         };
         let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
         self.clock.now().checked_sub_signed(keep)

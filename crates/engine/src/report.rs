@@ -11,7 +11,7 @@ use tracing::Span;
 
 /// Registers the metrics at the start, so that each series begins at 0, and a missing one means that
 /// nothing was scraped.
-pub fn describe_metrics() {
+pub(crate) fn describe_metrics() {
     use metrics::{counter, describe_counter};
     describe_counter!(
         "syncline_pages_total",
