@@ -119,6 +119,9 @@ impl RequiredAccess {
             if reads { Self::Read } else { Self::Write }
         } else if below(&"/actions/v2/") {
             Self::Forward
+        } else if below(&"/enrichment/v2/jobs") && reads {
+            // What was paid for already.
+            Self::Read
         } else if below(&"/enrichment/v2/") {
             Self::Spend
         } else {

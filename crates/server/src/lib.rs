@@ -47,6 +47,7 @@ use tokio_util::task::TaskTracker;
 pub use self::metrics::Metrics;
 pub use actions::{check_grants, run_approved_calls};
 pub use audit::Recorder;
+pub use enrichment::jobs::{CsvList, CsvResults, read_csv};
 pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;
 pub use limits::check_limits;

@@ -97,7 +97,7 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
     if api == "actions" {
         crate::actions::document::describe(&mut document);
     }
-    if api == "engagement" {
+    if matches!(api, "engagement" | "enrichment") {
         crate::idempotency::describe(&mut document);
     }
     document.info = InfoBuilder::new()

@@ -16,7 +16,7 @@ use syncline_providers::{
     Answered, Capabilities, Credentials, ErrorKind, Meter, Provider, ProviderError, Request,
     Session, Window, counted,
 };
-use syncline_store::{Connection, RateLimitUpdate, StoreError};
+use syncline_store::{Connection, ConnectionKey, RateLimitUpdate, StoreError};
 
 use crate::{AppState, Guard, error::ApiResult, request_gate::RequestPermit};
 
@@ -68,6 +68,27 @@ impl Remote {
             provider: state.providers.get(connection.provider)?.clone(),
             credentials: Mutex::new(newer.map_or(stored, |newer| newer.credentials)),
             asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
+        })
+    }
+
+    /// With one of the connection's keys, under the limits of that key's account.
+    pub(crate) async fn with_key(
+        state: &AppState,
+        connection: &Connection,
+        key: &ConnectionKey,
+    ) -> ApiResult<Self> {
+        if key.is_main {
+            return Self::of(state, connection).await;
+        }
+        let mut connection = connection.clone();
+        connection.account_id.clone_from(&key.account_id);
+        Ok(Self {
+            state: state.clone(),
+            sender: Sender::Api,
+            provider: state.providers.get(connection.provider)?.clone(),
+            credentials: Mutex::new(state.store.credentials_of_key(key)?),
+            asked_at: AtomicI64::new(state.clock.now().timestamp_millis()),
+            connection,
         })
     }
 

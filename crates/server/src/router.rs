@@ -36,13 +36,16 @@ fn apis(state: &AppState) -> (Router<AppState>, Documents) {
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
     let writes = Once::of(state, &engagement_document, "/engagement/v2");
     let once = middleware::from_fn_with_state(writes, idempotency::once);
+    let jobs = Once::of(state, &enrichment_document, "/enrichment/v2");
+    let job_once = middleware::from_fn_with_state(jobs, idempotency::once);
     let audited = middleware::from_fn_with_state(state.clone(), audit::record_audit);
     let apis = Router::new()
         .nest("/mgmt/v2", mgmt)
         .nest("/engagement/v2", engagement.layer(once))
         .nest("/actions/v2", actions)
-        .nest("/enrichment/v2", enrichment)
+        .nest("/enrichment/v2", enrichment.layer(job_once))
         .merge(oauth::routes())
+        .merge(enrichment::callbacks::routes())
         .layer(audited);
     let documents = [
         ("/openapi/mgmt.json", mgmt_document),
@@ -101,9 +104,9 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
-        api_keys, approvals, audit_log, connection_sync_configs, connections, customers,
-        destinations, forecast, magic_links, provenance, providers, rate_limit_info, sync_configs,
-        sync_runs, syncs, usage, webhook_endpoints, webhook_messages,
+        api_keys, approvals, audit_log, connection_sync_configs, customers, destinations, forecast,
+        magic_links, providers, sync_configs, sync_runs, syncs, webhook_endpoints,
+        webhook_messages,
     };
     OpenApiRouter::new()
         .routes(routes!(
@@ -112,18 +115,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(customers::get_customer, customers::delete_customer))
         .routes(routes!(customers::get_customer_health))
-        .routes(routes!(
-            connections::list_connections,
-            connections::create_connection
-        ))
-        .routes(routes!(
-            connections::get_connection,
-            connections::update_connection,
-            connections::delete_connection
-        ))
-        .routes(routes!(rate_limit_info::get_rate_limit_info))
-        .routes(routes!(usage::get_usage))
-        .routes(routes!(provenance::get_provenance))
+        .merge(connection_routes())
         .routes(routes!(
             providers::list_providers,
             providers::create_provider
@@ -203,6 +195,32 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         )
 }
 
+/// A customer's connections, and what is shown of one.
+fn connection_routes() -> OpenApiRouter<AppState> {
+    use mgmt::{connection_keys, connections, provenance, rate_limit_info, usage};
+    OpenApiRouter::new()
+        .routes(routes!(
+            connections::list_connections,
+            connections::create_connection
+        ))
+        .routes(routes!(
+            connections::get_connection,
+            connections::update_connection,
+            connections::delete_connection
+        ))
+        .routes(routes!(
+            connection_keys::list_connection_keys,
+            connection_keys::create_connection_key
+        ))
+        .routes(routes!(
+            connection_keys::update_connection_key,
+            connection_keys::delete_connection_key
+        ))
+        .routes(routes!(rate_limit_info::get_rate_limit_info))
+        .routes(routes!(usage::get_usage))
+        .routes(routes!(provenance::get_provenance))
+}
+
 pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
     use engagement::{
         accounts, contacts, enrolments, mailboxes, sequence_states, sequence_steps, sequences,
@@ -252,9 +270,18 @@ pub(crate) fn actions_routes() -> OpenApiRouter<AppState> {
 }
 
 pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
+    use enrichment::{jobs, organizations, persons};
     OpenApiRouter::new()
-        .routes(routes!(enrichment::persons::enrich_person))
-        .routes(routes!(enrichment::organizations::enrich_organization))
+        .routes(routes!(persons::enrich_person))
+        .routes(routes!(organizations::enrich_organization))
+        .routes(routes!(
+            jobs::list_enrichment_jobs,
+            jobs::create::create_enrichment_job
+        ))
+        .routes(routes!(jobs::get_enrichment_job))
+        .routes(routes!(jobs::results::get_enrichment_results))
+        .routes(routes!(jobs::cancel_enrichment_job))
+        .routes(routes!(jobs::continue_enrichment_job))
 }
 
 /// The API that a route belongs to.

@@ -1,6 +1,9 @@
-//! `/enrichment/v2`: what a provider knows about companies, by their domains and by the people who work
-//! there.
+//! `/enrichment/v2`: what a provider knows about people and companies: about one of them (`persons`,
+//! `organizations`), or about a list (`jobs`). `callbacks` takes what providers tell later.
 
+pub(crate) mod callbacks;
+pub(crate) mod jobs;
+mod keys;
 pub(crate) mod organizations;
 pub(crate) mod persons;
 
@@ -34,12 +37,4 @@ fn respond(enrichment: Enrichment, unknown: impl FnOnce() -> String) -> Response
         return (cost, ApiError::Provider(unknown)).into_response();
     };
     (cost, JsonBody(EnrichmentData { company })).into_response()
-}
-
-/// Whether the text can be a domain with a dot.
-fn is_domain(text: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|it| it.is_alphanumeric() || it == '-')
-    };
-    text.contains('.') && text.split('.').all(is_label)
 }

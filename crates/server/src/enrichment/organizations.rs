@@ -2,19 +2,19 @@
 
 use axum::{extract::State, response::Response};
 use serde::Deserialize;
-use syncline_model::spelling::bare_host;
+use syncline_model::spelling::{bare_host, is_domain};
 use utoipa::IntoParams;
 
-use super::{EnrichmentData, is_domain, respond};
+use super::{
+    EnrichmentData,
+    keys::{Asked, with_keys},
+    respond,
+};
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
     extract::{ConnectionCaller, Query},
-    remote::Remote,
 };
-
-/// RFC 1035: a name of 255 bytes, less the length of its first label and the root's.
-const LONGEST_DOMAIN: usize = 253;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -42,17 +42,13 @@ pub(crate) async fn enrich_organization(
     Query(EnrichQuery { domain }): Query<EnrichQuery>,
 ) -> ApiResult<Response> {
     let domain = bare_host(&domain);
-    if domain.len() > LONGEST_DOMAIN || !is_domain(&domain) {
+    if !is_domain(&domain) {
         let wrong = "must be a domain, such as heron.example";
         return Err(ApiError::validation("domain", wrong));
     }
-    let remote = Remote::of(&state, &caller.connection).await?;
-    let enrichment = remote
-        .capabilities()
-        .enrichments()?
-        .enrich_organization(&remote.session(), &domain)
-        .await?;
+    let asked = Asked::Organization(&domain);
+    let enrichment = with_keys(&state, &caller.connection, asked).await?;
     Ok(respond(enrichment, || {
-        format!("{} doesn't know {domain}", remote.connection().provider)
+        format!("{} doesn't know {domain}", caller.connection.provider)
     }))
 }

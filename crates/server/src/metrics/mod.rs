@@ -126,6 +126,21 @@ fn describe() {
         "syncline_http_requests_over_rate_total",
         "Requests that were refused because of their key's rate limit."
     );
+    describe_counter!(
+        "syncline_enrichment_callbacks_total",
+        "Late answers of providers, by result: taken, unknown (the address is nobody's or too old), foreign \
+         (about somebody who was not asked about), malformed, too_large or failed."
+    );
+    for result in [
+        "taken",
+        "unknown",
+        "foreign",
+        "malformed",
+        "too_large",
+        "failed",
+    ] {
+        counter!("syncline_enrichment_callbacks_total", "result" => result).increment(0);
+    }
     counter!("syncline_http_requests_shed_total").increment(0);
     counter!("syncline_http_requests_over_rate_total").increment(0);
 }

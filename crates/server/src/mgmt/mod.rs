@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod approvals;
 pub(crate) mod audit_log;
+pub(crate) mod connection_keys;
 pub(crate) mod connection_sync_configs;
 pub(crate) mod connections;
 pub(crate) mod customers;

@@ -94,7 +94,7 @@ pub(crate) fn check_api_key(key: &str) -> Result<SecretString, String> {
 }
 
 /// It is sent in a header or a form, so it must be visible ASCII.
-fn required(field: &str, secret: Option<&str>) -> ApiResult<SecretString> {
+pub(super) fn required(field: &str, secret: Option<&str>) -> ApiResult<SecretString> {
     let secret = secret.ok_or_else(|| ApiError::validation(field, "this field is required"))?;
     let secret = secret.trim();
     if secret.is_empty() {

@@ -3,8 +3,9 @@
 
 use syncline_model::event::{
     APPROVAL_REQUESTED, ApprovalRequested, CONNECTION_CREATED, CONNECTION_DELETED,
-    ConnectionCreated, ConnectionDeleted, SYNC_COMPLETE, SYNC_PAUSED, SyncComplete, SyncPaused,
-    WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST, WebhookEndpointDisabled, WebhookTest,
+    ConnectionCreated, ConnectionDeleted, ENRICHMENT_COMPLETE, EnrichmentComplete, SYNC_COMPLETE,
+    SYNC_PAUSED, SyncComplete, SyncPaused, WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST,
+    WebhookEndpointDisabled, WebhookTest,
 };
 use utoipa::{
     OpenApi, ToSchema,
@@ -23,6 +24,7 @@ use utoipa::{
     ConnectionCreated,
     ConnectionDeleted,
     ApprovalRequested,
+    EnrichmentComplete,
     WebhookEndpointDisabled,
     WebhookTest
 )))]
@@ -55,6 +57,10 @@ fn paths() -> Paths {
         .path(
             APPROVAL_REQUESTED,
             event::<ApprovalRequested>("approvalRequested", "An agent's call waits for approval"),
+        )
+        .path(
+            ENRICHMENT_COMPLETE,
+            event::<EnrichmentComplete>("enrichmentComplete", "An enrichment job ended"),
         )
         .path(
             WEBHOOK_ENDPOINT_DISABLED,
