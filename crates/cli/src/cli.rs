@@ -30,6 +30,9 @@ pub(crate) enum Command {
     /// Sync one account once, in the foreground, without a server.
     #[command(after_help = help::SYNC)]
     Sync(SyncArgs),
+    /// Enrich a CSV list of people or companies, in the foreground, without a server.
+    #[command(after_help = help::ENRICH)]
+    Enrich(EnrichArgs),
     /// Run a provider simulator as a server.
     #[command(subcommand)]
     Sim(SimCommand),
@@ -196,6 +199,45 @@ pub(crate) struct SyncArgs {
     /// `sequence_state` [default: all].
     #[arg(long, value_name = "OBJECT", value_delimiter = ',')]
     pub(crate) objects: Vec<String>,
+    /// Print the summary as JSON and no progress.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct EnrichArgs {
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+    /// The list: CSV whose first line names its columns.
+    #[arg(long = "in", value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Where the results go: the columns of the list, and what is known beside them.
+    #[arg(long = "out", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// The provider to ask.
+    #[arg(long, value_name = "NAME", default_value = "apollo")]
+    pub(crate) provider: String,
+    #[command(flatten)]
+    pub(crate) secret: SecretArgs,
+    /// The customer whose account it is.
+    #[arg(long, value_name = "ID", default_value = "default")]
+    pub(crate) customer: String,
+    /// What the lines are: people or companies.
+    #[arg(long, value_name = "KIND", default_value = "people", value_parser = ["people", "companies"])]
+    pub(crate) kind: String,
+    /// Stop before more credits than this are spent on the list.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_credits: Option<u32>,
+    /// For how many days an answer to the same question is used again, at no cost.
+    #[arg(long, value_name = "DAYS", default_value_t = syncline_model::enrichment::REUSE_DAYS,
+        value_parser = clap::value_parser!(u32).range(0..=90))]
+    pub(crate) reuse_days: u32,
+    /// Also ask for people's private e-mail addresses.
+    #[arg(long)]
+    pub(crate) reveal_personal_emails: bool,
+    /// Ask again what may have been paid for, because its answer was lost.
+    #[arg(long)]
+    pub(crate) retry_uncertain: bool,
     /// Print the summary as JSON and no progress.
     #[arg(long)]
     pub(crate) json: bool,

@@ -213,9 +213,16 @@ impl Parts {
                 keep_runs: self.keep_runs,
                 keep_messages: self.keep_messages,
                 keep_audit_log: self.keep_audit_log,
+                callback_base: self.callback_base(),
                 ..config
             },
         )
+    }
+
+    /// Where providers send late answers to. They send them to https addresses only.
+    fn callback_base(&self) -> Option<String> {
+        let url = self.public_url.as_ref()?.as_str();
+        url.starts_with("https://").then(|| url.to_owned())
     }
 
     /// The webhook deliverer, as configured.

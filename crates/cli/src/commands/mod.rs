@@ -1,10 +1,12 @@
 //! One file per command.
 
+mod account;
 mod backup;
 mod bars;
 mod demo;
 mod doctor;
 mod encryption_rotate;
+mod enrich;
 mod keys;
 mod mcp;
 mod migrate;
@@ -23,6 +25,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args).await,
         // Boxed, because it is large and would make every command's future as large.
         Command::Sync(args) => Box::pin(sync::run(&args)).await,
+        Command::Enrich(args) => Box::pin(enrich::run(&args)).await,
         Command::Sim(SimCommand::Apollo(args)) => Ok(syncline_sim::run(args).await?),
         Command::Sim(SimCommand::Outreach(args)) => Ok(syncline_sim::run_outreach(args).await?),
         Command::Sim(SimCommand::Salesloft(args)) => Ok(syncline_sim::run_salesloft(args).await?),

@@ -4,9 +4,7 @@
 //! and its runs are ordinary rows, so a `serve` on the same database shows them. That `serve`
 //! doesn't work on these runs, and nothing is scheduled.
 
-mod connect;
 mod progress;
-mod secret;
 mod summary;
 
 use std::{
@@ -22,21 +20,17 @@ use syncline_model::{Object, StateName};
 use syncline_store::{Connection, PageRequest, Sync, SyncFilter, SyncRun};
 
 use self::{
-    connect::{Account, connect},
     progress::{Progress, Watched},
-    secret::Secret,
     summary::{Summary, print},
 };
 use crate::{
     cli::SyncArgs,
+    commands::account::{Account, Secret, check_customer, connect},
     compose::{self, Exclusive, Parts},
     config::{Config, LogFormat},
     lifecycle::{SHUTDOWN_TIMEOUT, Signals},
     logging,
 };
-
-/// The same limit as in the API.
-const MAX_CUSTOMER_ID_CHARS: usize = 255;
 
 /// How often the progress is read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -50,10 +44,7 @@ pub(crate) async fn run(args: &SyncArgs) -> anyhow::Result<()> {
     let providers = compose::connect_providers(&config)?;
     let provider = providers.named(&args.provider)?;
     let chosen = chosen_objects(&args.objects)?;
-    let customer_chars = args.customer.chars().count();
-    if !(1..=MAX_CUSTOMER_ID_CHARS).contains(&customer_chars) || args.customer.contains('\0') {
-        bail!("--customer must have 1 to {MAX_CUSTOMER_ID_CHARS} characters");
-    }
+    check_customer(&args.customer)?;
     let secret = Secret::of(&args.secret, &**provider)?;
     let parts = Parts::open(&config, Exclusive::No).await?;
     let engine = parts.engine(EngineConfig {

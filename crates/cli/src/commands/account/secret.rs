@@ -1,4 +1,4 @@
-//! What `syncline sync` connects an account with, from the environment variable that an argument names.
+//! What an account is connected with, from the environment variable that an argument names.
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use syncline_providers::Provider;
 
 use crate::cli::SecretArgs;
 
-pub(super) enum Secret {
+pub(in crate::commands) enum Secret {
     ApiKey(SecretString),
     /// Of an authorization that was made elsewhere.
     RefreshToken(SecretString),
@@ -15,7 +15,10 @@ pub(super) enum Secret {
 
 impl Secret {
     /// Refuses what the provider has no use for.
-    pub(super) fn of(args: &SecretArgs, provider: &dyn Provider) -> anyhow::Result<Self> {
+    pub(in crate::commands) fn of(
+        args: &SecretArgs,
+        provider: &dyn Provider,
+    ) -> anyhow::Result<Self> {
         match (&args.api_key_env, &args.refresh_token_env) {
             (_, Some(variable)) => {
                 if provider.oauth().is_none() {

@@ -1,4 +1,4 @@
-//! The connection that `syncline sync` reads.
+//! The connection that `syncline sync` reads, and that `syncline enrich` asks with.
 
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{CheckedCredentials, Connect, Engine};
@@ -13,14 +13,14 @@ use super::secret::Secret;
 use crate::compose::{DEFAULT_APPLICATION, Parts};
 
 /// Whose account is connected.
-pub(super) struct Account<'a> {
-    pub(super) customer_id: &'a str,
-    pub(super) provider: &'a dyn Provider,
+pub(in crate::commands) struct Account<'a> {
+    pub(in crate::commands) customer_id: &'a str,
+    pub(in crate::commands) provider: &'a dyn Provider,
 }
 
 /// The customer's connection, with this key or with tokens for this refresh token. A new one has no
 /// schedule: only this command reads it, until its syncs are resumed.
-pub(super) async fn connect(
+pub(in crate::commands) async fn connect(
     parts: &Parts,
     engine: &Engine,
     account: &Account<'_>,
