@@ -133,7 +133,8 @@ fn is_read(operation: &Operation) -> bool {
     let only_reads = path.ends_with("/_search") || path.ends_with("/_forecast");
     let searches = operation.method == Method::POST && only_reads;
     let of_catalogue = operation.id == "getActions";
+    let of_jobs = operation.is_of("enrichment") && path.contains("/v2/jobs");
     (operation.method == Method::GET || searches)
-        && (of_catalogue || operation.is_of("mgmt") || operation.is_of("engagement"))
+        && (of_catalogue || of_jobs || operation.is_of("mgmt") || operation.is_of("engagement"))
         && !FOR_ADMINS.iter().any(|part| path.contains(part))
 }

@@ -1,5 +1,10 @@
 //! `/enrichment/v2`.
 
+mod csv;
+mod jobs;
+mod keys;
+mod late;
+mod lost;
 mod organizations;
 mod persons;
 
@@ -49,4 +54,34 @@ async fn enrich(
     let cost = cost.map(|it| it.to_str().unwrap().to_owned());
     let status = response.status().as_u16();
     (status, cost, response.json().await.unwrap())
+}
+
+/// An Apollo that knows this many people of Heron Foods, `person0@heron.example` and so on, and a team
+/// that can pay for all of them.
+async fn with_people(database: Database, count: usize) -> App {
+    let app = with_ines(database).await;
+    add_people(&app, 0, count);
+    app
+}
+
+fn add_people(app: &App, team: usize, count: usize) {
+    let now = app.now();
+    app.apollo.edit(team, |team| {
+        team.set_credits(1_000_000);
+        let account = json!({"name": "Heron Foods", "domain": "heron.example"});
+        let account = team.create_account(now, &account).unwrap();
+        for n in 0..count {
+            let contact = json!({
+                "first_name": format!("Ines{n}"), "last_name": "Heron",
+                "email": format!("person{n}@heron.example"), "account_id": account,
+            });
+            team.create_contact(now, &contact).unwrap();
+        }
+    });
+}
+
+/// What the provider has charged, in credits.
+fn charges(app: &App) -> u64 {
+    let simulator = app.apollo.simulator();
+    simulator.read(0, |team| team.charges().iter().map(|it| it.credits).sum())
 }

@@ -11,7 +11,7 @@ use crate::{
     support::{App, on_both_databases},
 };
 
-const ORGANIZATIONS: &str = "/enrichment/v2/organizations";
+pub(super) const ORGANIZATIONS: &str = "/enrichment/v2/organizations";
 
 #[apply(on_both_databases)]
 async fn a_company_is_found_by_its_domain_however_it_is_spelled(database: Database) {

@@ -32,6 +32,9 @@ pub(crate) const MASTER_KEY: &str = "sim-master-key";
 /// A key that may read contacts and accounts only.
 pub(crate) const SCOPED_KEY: &str = "sim-scoped-key";
 
+/// Where callers and providers find the application, as it is told them.
+pub(crate) const PUBLIC_URL: &str = "https://syncline.example";
+
 pub(crate) struct App {
     pub(crate) apollo: RunningSimulator,
     pub(crate) database: Database,
@@ -214,6 +217,7 @@ impl App {
             .unwrap();
         let config = EngineConfig {
             limits: BUILT_IN.iter().map(|it| (it.name, it.limits)).collect(),
+            callback_base: Some(PUBLIC_URL.to_owned()),
             ..Self::engine_config()
         };
         let limits = Arc::new(config.limits.clone());
@@ -228,7 +232,7 @@ impl App {
             clock: clock.clone(),
             ids,
             limits,
-            public_url: "https://syncline.example".into(),
+            public_url: PUBLIC_URL.into(),
             return_origins: ["https://app.example".to_owned()].into(),
             key_uses: Arc::default(),
             allow_private_targets: true,
@@ -315,6 +319,11 @@ impl App {
     pub(crate) async fn work_off(&self) -> usize {
         // Boxed: it is large, and would make every test's future as large.
         Box::pin(self.engine.work_off()).await.unwrap()
+    }
+
+    /// Works on every enrichment job that is due now.
+    pub(crate) async fn enrich(&self) -> usize {
+        Box::pin(self.engine.work_off_enrichment()).await.unwrap()
     }
 
     /// Another webhook sender.
@@ -505,6 +514,7 @@ pub(crate) fn quiet_apollo(contacts: usize) -> Options {
     for team in &mut options.teams {
         team.loading_reads = 0;
     }
+    options.apollo.callbacks_held = true;
     options
 }
 
