@@ -109,8 +109,8 @@ CREATE TABLE enrichment_answers (
 CREATE UNIQUE INDEX enrichment_answers_question
     ON enrichment_answers (application_id, provider_name, question) WHERE NOT superseded;
 CREATE INDEX enrichment_answers_batch ON enrichment_answers (batch_id);
-CREATE INDEX enrichment_answers_awaited
-    ON enrichment_answers (application_id, provider_name, provider_id) WHERE awaited;
+CREATE INDEX enrichment_answers_person
+    ON enrichment_answers (application_id, provider_name, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX enrichment_answers_expiry ON enrichment_answers (asked_at);
 
 -- One request each, with what it cost or may have cost.
@@ -149,6 +149,7 @@ CREATE TABLE enrichment_early (
     credits bigint NOT NULL,
     PRIMARY KEY (batch_id, provider_id)
 );
+CREATE INDEX enrichment_early_person ON enrichment_early (provider_id);
 
 -- Further keys of a connection, and what is known of its main key, whose row has the connection's id.
 CREATE TABLE connection_keys (

@@ -51,6 +51,8 @@ pub struct EngineConfig {
     pub only_connection: Option<String>,
     /// The maximum number of scans that this process works on at once.
     pub concurrency: usize,
+    /// The maximum number of keys that an enrichment job asks with at once.
+    pub keys_at_once: usize,
     /// How long a lease lasts without renewal. A page extends it, and so does a heartbeat every
     /// third of it.
     pub lease_duration: Duration,
@@ -94,6 +96,7 @@ impl Default for EngineConfig {
             worker_name: "syncline".to_owned(),
             only_connection: None,
             concurrency: 16,
+            keys_at_once: 16,
             lease_duration: Duration::from_secs(30),
             tick: Duration::from_secs(1),
             retry: RetryConfig::default(),

@@ -6,7 +6,8 @@
 //! the same run, so every failure can be reproduced.
 //!
 //! `scenario` is drawn first, `provider` says what is different about its provider, `world` is the provider, `wire` and `transport` are between it and
-//! the `process`es, `driver` makes the moves, `check` has the invariants.
+//! the `process`es, `driver` makes the moves, `check` has the invariants. `enrichment` is the same for
+//! enrichment jobs, in a world of their own.
 
 mod check;
 mod clock;
@@ -14,6 +15,7 @@ mod customers;
 mod dice;
 mod driver;
 mod edits;
+mod enrichment;
 mod faults;
 mod process;
 mod provider;
@@ -82,7 +84,14 @@ pub fn run(seed: u64, plan: &Plan) -> anyhow::Result<Report> {
         .tempdir_in(fast_dir())?;
     runtime.block_on(async {
         let driver = driver::Driver::new(seed, plan, dir.path()).await?;
-        driver.run(seed).await
+        let mut report = driver.run(seed).await?;
+        if report.provider == syncline_providers::apollo::NAME && report.violations.is_empty() {
+            let jobs = enrichment::run(seed, plan.faults, plan.trace, dir.path()).await?;
+            report.steps += jobs.steps;
+            report.digest = format!("{}{}", &report.digest[..16], &jobs.digest[..16]);
+            report.violations = jobs.violations;
+        }
+        Ok(report)
     })
 }
 

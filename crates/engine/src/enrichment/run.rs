@@ -105,15 +105,17 @@ impl Engine {
         keys: &[&ConnectionKey],
         began: Instant,
     ) -> Result<Round, StoreError> {
-        let streams = keys.iter().map(|key| self.stream(job, key, began));
         let mut round = Round {
             ends: Vec::new(),
             batches: 0,
         };
-        for stream in join_all(streams).await {
-            let (end, batches) = stream?;
-            round.ends.push(end);
-            round.batches += batches;
+        for keys in keys.chunks(self.config.keys_at_once) {
+            let streams = keys.iter().map(|key| self.stream(job, key, began));
+            for stream in join_all(streams).await {
+                let (end, batches) = stream?;
+                round.ends.push(end);
+                round.batches += batches;
+            }
         }
         Ok(round)
     }

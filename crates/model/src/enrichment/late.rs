@@ -28,6 +28,20 @@ pub struct LateEmail {
     pub status: Option<String>,
 }
 
+impl LatePerson {
+    /// What came later of a person, as far as it is known.
+    pub fn of(id: &str, person: &EnrichedPerson) -> Self {
+        Self {
+            id: id.to_owned(),
+            phone_numbers: person.phone_numbers.clone(),
+            email: person.email.clone().map(|address| LateEmail {
+                address,
+                status: person.email_status.clone(),
+            }),
+        }
+    }
+}
+
 impl EnrichedPerson {
     /// Adds what came later. The same a second time changes nothing.
     pub fn add_late(&mut self, late: &LatePerson) {

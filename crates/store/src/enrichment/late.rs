@@ -10,7 +10,10 @@ use syncline_model::{
     enrichment::{Enriched, LateAnswer, LatePerson},
 };
 
-use super::settle::{CountChanges, lock_job};
+use super::{
+    EnrichmentJob,
+    settle::{CountChanges, lock_job},
+};
 use crate::{
     Store, StoreError,
     db::{Tx, run},
@@ -57,6 +60,23 @@ struct AwaitedRow {
     batch_id: String,
     enriched: Json<Enriched>,
     awaited: bool,
+}
+
+/// An awaited answer, and that of another batch to which something came.
+#[derive(FromRow)]
+struct ToldRow {
+    #[sqlx(flatten)]
+    row: AwaitedRow,
+    provider_id: String,
+    told: Json<Enriched>,
+}
+
+/// An awaited answer, and what came for a batch whose own answer was lost.
+#[derive(FromRow)]
+struct EarlyRow {
+    #[sqlx(flatten)]
+    row: AwaitedRow,
+    late: Json<LatePerson>,
 }
 
 impl Store {
@@ -143,6 +163,7 @@ impl Store {
                     .execute(c)
                     .await
                     .map(drop))?;
+                self.add_to_others(tx, &batch.batch_id, person).await?;
             }
             return Ok(LateOutcome::Taken);
         }
@@ -155,7 +176,7 @@ impl Store {
         }
         if came > 0 {
             let credits = answer.credits.unwrap_or(0);
-            self.count_late(tx, &batch.batch_id, &batch.job_id, credits)
+            self.count_late(tx, (&batch.batch_id, &batch.job_id), came, credits)
                 .await?;
         }
         Ok(LateOutcome::Taken)
@@ -179,15 +200,14 @@ impl Store {
                 .bind(batch_id)
                 .fetch_one(c)
                 .await)?;
-            self.count_late(tx, batch_id, &job_id, early.credits)
+            self.count_late(tx, (batch_id, &job_id), 1, early.credits)
                 .await?;
         }
         Ok(())
     }
 
-    /// Adds what came of a person to the batch's answer, and to other answers that wait for the same
-    /// person: the provider tells once of somebody who was asked about twice. `None`: the batch didn't
-    /// ask about this person; otherwise whether its answer was awaited.
+    /// Adds what came of a person to the batch's answer, and to others that wait for the same person.
+    /// `None`: the batch didn't ask about this person; otherwise whether its answer was awaited.
     async fn add_late(
         &self,
         tx: &mut Tx,
@@ -197,37 +217,99 @@ impl Store {
         const OWN: &str = "
             SELECT id, job_id, batch_id, enriched, awaited FROM enrichment_answers
             WHERE batch_id = $1 AND provider_id = $2 AND state = 'matched'";
-        const OTHERS: &str = "
-            SELECT other.id, other.job_id, other.batch_id, other.enriched, other.awaited
-            FROM enrichment_answers own JOIN enrichment_answers other
-              ON other.application_id = own.application_id
-             AND other.provider_name = own.provider_name AND other.provider_id = own.provider_id
-             AND other.awaited AND other.id <> own.id
-            WHERE own.id = $1";
         let own: Vec<AwaitedRow> = run!(tx, |c| sqlx::query_as(OWN)
             .bind(batch_id)
             .bind(&person.id)
             .fetch_all(c)
             .await)?;
-        let Some(first) = own.first() else {
+        if own.is_empty() {
             return Ok(None);
-        };
+        }
+        let was_awaited = own.iter().any(|row| row.awaited);
+        for row in &own {
+            self.write_late(tx, row, person).await?;
+        }
+        self.add_to_others(tx, batch_id, person).await?;
+        Ok(Some(was_awaited))
+    }
+
+    /// Adds what came of a person to the answers of other batches that wait for them: of somebody who
+    /// was asked about twice, the provider tells once.
+    async fn add_to_others(
+        &self,
+        tx: &mut Tx,
+        batch_id: &str,
+        person: &LatePerson,
+    ) -> Result<(), StoreError> {
+        const OTHERS: &str = "
+            SELECT a.id, a.job_id, a.batch_id, a.enriched, a.awaited
+            FROM enrichment_batches b JOIN enrichment_jobs j ON j.id = b.job_id
+            JOIN enrichment_answers a
+              ON a.application_id = b.application_id AND a.provider_name = j.provider_name
+             AND a.provider_id = $2
+            WHERE b.id = $1 AND a.awaited AND a.batch_id <> b.id";
         let others: Vec<AwaitedRow> = run!(tx, |c| sqlx::query_as(OTHERS)
-            .bind(&first.id)
+            .bind(batch_id)
+            .bind(&person.id)
             .fetch_all(c)
             .await)?;
-        let was_awaited = own.iter().any(|row| row.awaited);
-        let mut elsewhere = BTreeSet::new();
-        for row in own.into_iter().chain(others) {
-            self.write_late(tx, &row, person).await?;
-            if row.awaited && row.batch_id != batch_id {
-                elsewhere.insert((row.job_id, row.batch_id));
+        for row in &others {
+            self.write_late(tx, row, person).await?;
+            self.count_late(tx, (&row.batch_id, &row.job_id), 1, 0)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A batch was answered that waits for people whom another batch asked about before: what came for
+    /// that one while this one was under way is not told again.
+    pub(super) async fn take_answers_to_others(
+        &self,
+        tx: &mut Tx,
+        job: &EnrichmentJob,
+        batch_id: &str,
+    ) -> Result<(), StoreError> {
+        const TOLD: &str = "
+            SELECT own.id, own.job_id, own.batch_id, own.enriched, own.awaited,
+                other.provider_id, other.enriched AS told
+            FROM enrichment_batches b
+            JOIN enrichment_answers own ON own.batch_id = b.id AND own.awaited
+            JOIN enrichment_answers other
+              ON other.application_id = $2 AND other.provider_name = $3
+             AND other.provider_id = own.provider_id AND other.late_at >= b.sent_at
+            WHERE b.id = $1";
+        const EARLY: &str = "
+            SELECT own.id, own.job_id, own.batch_id, own.enriched, own.awaited, e.answer AS late
+            FROM enrichment_batches b
+            JOIN enrichment_answers own ON own.batch_id = b.id AND own.awaited
+            JOIN enrichment_early e ON e.provider_id = own.provider_id
+            JOIN enrichment_batches other
+              ON other.id = e.batch_id AND other.application_id = b.application_id
+            WHERE b.id = $1";
+        let told: Vec<ToldRow> = run!(tx, |c| sqlx::query_as(TOLD)
+            .bind(batch_id)
+            .bind(&job.application_id)
+            .bind(job.provider.as_str())
+            .fetch_all(c)
+            .await)?;
+        let early: Vec<EarlyRow> = run!(tx, |c| sqlx::query_as(EARLY)
+            .bind(batch_id)
+            .fetch_all(c)
+            .await)?;
+        let told = told.into_iter().filter_map(|row| match &row.told.0 {
+            Enriched::Person(person) => Some((row.row, LatePerson::of(&row.provider_id, person))),
+            Enriched::Company(_) => None,
+        });
+        let early = early.into_iter().map(|row| (row.row, row.late.0));
+        let all: Vec<(AwaitedRow, LatePerson)> = told.chain(early).collect();
+        let mut added = BTreeSet::new();
+        for (row, late) in &all {
+            self.write_late(tx, row, late).await?;
+            if added.insert(&row.id) {
+                self.count_late(tx, (batch_id, &job.id), 1, 0).await?;
             }
         }
-        for (job_id, batch_id) in elsewhere {
-            self.count_late(tx, &batch_id, &job_id, 0).await?;
-        }
-        Ok(Some(was_awaited))
+        Ok(())
     }
 
     async fn write_late(
@@ -252,31 +334,28 @@ impl Store {
             .map(drop))?)
     }
 
-    /// Counts what came for a batch. Once nothing is awaited any more, nothing stays reserved.
-    pub(super) async fn count_late(
+    /// Counts what came for this many of a batch's people. Once nothing is awaited any more, nothing stays
+    /// reserved.
+    async fn count_late(
         &self,
         tx: &mut Tx,
-        batch_id: &str,
-        job_id: &str,
+        (batch_id, job_id): (&str, &str),
+        came: i64,
         credits: i64,
     ) -> Result<(), StoreError> {
         const STATE: &str = "
             SELECT b.credits_reserved,
-                (SELECT count(*) FROM enrichment_answers a WHERE a.batch_id = b.id AND a.awaited),
-                (SELECT count(*) FROM enrichment_answers a
-                 JOIN enrichment_batches o ON o.id = a.batch_id
-                 WHERE o.job_id = b.job_id AND a.awaited)
+                (SELECT count(*) FROM enrichment_answers a WHERE a.batch_id = b.id AND a.awaited)
             FROM enrichment_batches b WHERE b.id = $1";
         const BATCH: &str = "
             UPDATE enrichment_batches
             SET credits_spent = credits_spent + $2, credits_reserved = credits_reserved - $3
             WHERE id = $1";
-        const AWAITED: &str = "UPDATE enrichment_jobs SET awaited = $2 WHERE id = $1";
-        let (reserved, of_batch, of_job): (i64, i64, i64) = run!(tx, |c| sqlx::query_as(STATE)
+        let (reserved, awaited): (i64, i64) = run!(tx, |c| sqlx::query_as(STATE)
             .bind(batch_id)
             .fetch_one(c)
             .await)?;
-        let freed = if of_batch == 0 {
+        let freed = if awaited == 0 {
             reserved
         } else {
             credits.min(reserved)
@@ -288,15 +367,10 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        run!(tx, |c| sqlx::query(AWAITED)
-            .bind(job_id)
-            .bind(of_job)
-            .execute(c)
-            .await
-            .map(drop))?;
         let changes = CountChanges {
             credits_spent: credits,
             credits_reserved: -freed,
+            awaited: -came,
             ..CountChanges::default()
         };
         self.change_counts(tx, job_id, &changes).await

@@ -187,6 +187,9 @@ impl Store {
         let failures = matches!(result, BatchResult::Uncertain(_));
         self.count_failures(tx, &job.id, failures).await?;
         self.take_early_answers(tx, &batch.id).await?;
+        if changes.awaited > 0 {
+            self.take_answers_to_others(tx, &now, &batch.id).await?;
+        }
         Ok(settled)
     }
 
@@ -271,10 +274,10 @@ impl Store {
             .bind(error)
             .fetch_all(c)
             .await)?;
-        if let (Some(job_id), true) = (jobs.first(), status != "pending") {
-            self.copy_to_same(tx, job_id, &batch.items).await?;
+        match jobs.first() {
+            Some(job_id) => self.copy_to_same(tx, job_id, &batch.items).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Gives further items with the same question what the first one has.
