@@ -7,10 +7,12 @@ mod late;
 mod lost;
 mod organizations;
 mod persons;
+mod processes;
 
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
-use syncline_sim::Team;
+use syncline_sim::{RunningSimulator, Team};
 
 use crate::support::{App, CUSTOMER, Database, MASTER_KEY};
 
@@ -65,8 +67,11 @@ async fn with_people(database: Database, count: usize) -> App {
 }
 
 fn add_people(app: &App, team: usize, count: usize) {
-    let now = app.now();
-    app.apollo.edit(team, |team| {
+    know_people(&app.apollo, team, app.now(), count);
+}
+
+fn know_people(apollo: &RunningSimulator, team: usize, now: DateTime<Utc>, count: usize) {
+    apollo.edit(team, |team| {
         team.set_credits(1_000_000);
         let account = json!({"name": "Heron Foods", "domain": "heron.example"});
         let account = team.create_account(now, &account).unwrap();
