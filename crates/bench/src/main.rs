@@ -9,6 +9,7 @@
 
 mod cost;
 mod database;
+mod enrich;
 mod goals;
 mod load;
 mod passing;
@@ -74,6 +75,18 @@ enum Command {
     },
     /// Measures a large installation with a long history, on both databases.
     Scale(ScaleArgs),
+    /// Measures enrichment jobs with 1 and with 4 keys, on both databases.
+    Enrich {
+        /// Leads of each job.
+        #[arg(long, default_value_t = 4_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        leads: u32,
+        /// How long each answer of the provider takes.
+        #[arg(long, default_value_t = 50, value_name = "MILLISECONDS")]
+        latency_ms: u32,
+        /// Only check that it works: 200 leads.
+        #[arg(long, conflicts_with = "leads")]
+        smoke: bool,
+    },
     /// Runs one command and prints its cost, as JSON.
     #[command(hide = true)]
     Cost {
@@ -175,6 +188,15 @@ fn main() -> anyhow::Result<()> {
             let sizes = scale.sizes();
             tokio::runtime::Runtime::new()?.block_on(installation(args.syncline, sizes))
         }
+        &Some(Command::Enrich {
+            leads,
+            latency_ms,
+            smoke,
+        }) => {
+            let leads = if smoke { 200 } else { leads };
+            let jobs = enrichment(args.syncline, leads, latency_ms);
+            tokio::runtime::Runtime::new()?.block_on(jobs)
+        }
         None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
     }
 }
@@ -225,6 +247,16 @@ async fn crowds(named: Option<PathBuf>, crowd: Crowd) -> anyhow::Result<()> {
         print(met);
     }
     met.iter().try_for_each(load::Met::check)
+}
+
+async fn enrichment(named: Option<PathBuf>, leads: u32, latency_ms: u32) -> anyhow::Result<()> {
+    let program = program(named)?;
+    let server = server().await?;
+    let scratch = tempfile::tempdir()?;
+    progress(&format!("{leads} leads at {latency_ms} ms a call"));
+    let report = enrich::run(leads, latency_ms, &program, &server, scratch.path()).await?;
+    print(&report);
+    Ok(())
 }
 
 async fn installation(named: Option<PathBuf>, sizes: Sizes) -> anyhow::Result<()> {

@@ -99,10 +99,21 @@ impl Simulator {
         contacts: u32,
         teams: u32,
     ) -> anyhow::Result<Self> {
+        Self::with_latency(provider, syncline, (contacts, teams), 0).await
+    }
+
+    /// One whose answers take that many milliseconds.
+    pub(crate) async fn with_latency(
+        provider: Provider,
+        syncline: &Path,
+        (contacts, teams): (u32, u32),
+        latency_ms: u32,
+    ) -> anyhow::Result<Self> {
         let mut process = Command::new(syncline)
             .args(["sim", provider.name, "--listen", "127.0.0.1:0"])
             .args([provider.contacts, &contacts.to_string()])
             .args(["--teams", &teams.to_string()])
+            .args(["--latency-ms", &latency_ms.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -155,6 +166,30 @@ impl Simulator {
 
     pub(crate) fn world(&self) -> World {
         self.world
+    }
+
+    /// Gives every team that many credits.
+    pub(crate) async fn set_credits(&self, teams: u32, credits: u32) -> anyhow::Result<()> {
+        for team in 0..teams {
+            let url = format!(
+                "{}/_sim/set_credits?team={team}&credits={credits}",
+                self.base_url
+            );
+            self.http.post(url).send().await?.error_for_status()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a contact in a workspace.
+    pub(crate) async fn make_contact(
+        &self,
+        team: u32,
+        contact: &serde_json::Value,
+    ) -> anyhow::Result<()> {
+        let url = format!("{}/api/v1/contacts", self.base_url);
+        let request = self.http.post(url).header("x-api-key", Self::key_of(team));
+        request.json(contact).send().await?.error_for_status()?;
+        Ok(())
     }
 
     pub(crate) async fn reset_ledger(&self) -> anyhow::Result<()> {

@@ -90,6 +90,16 @@ impl Syncline {
         })
     }
 
+    /// Connects the account and reads its users, so that `serve` reads nothing else meanwhile.
+    pub(crate) fn connect_command(&self, database_url: &str) -> Command {
+        let mut command = self.command("sync", database_url, &self.home);
+        command
+            .args(["--provider", self.provider.name, "--objects", "user"])
+            .args(["--api-key-env", API_KEY_ENV])
+            .env(API_KEY_ENV, Simulator::API_KEY);
+        command
+    }
+
     /// `serve` on a database that was synced by this.
     pub(crate) fn serve_command(&self, database_url: &str, home: &Path) -> Command {
         let mut command = self.command("serve", database_url, home);
