@@ -7,6 +7,7 @@ mod late;
 mod lost;
 mod organizations;
 mod persons;
+mod plans;
 mod processes;
 
 use chrono::{DateTime, Utc};

@@ -14,7 +14,7 @@ use syncline_model::{
 use super::EnrichmentJob;
 use crate::{
     Store, StoreError,
-    db::{Tx, run},
+    db::{Db, Tx, run},
     key_set::KeySet,
     timestamp::{Timestamp, at},
 };
@@ -126,11 +126,22 @@ impl Store {
         job: &EnrichmentJob,
         questions: &[&str],
     ) -> Result<HashMap<String, AnswerRow>, StoreError> {
-        const SQL: &str = "
-            SELECT id, question, state, asked_at FROM enrichment_answers
-            WHERE application_id = $1 AND provider_name = $2 AND NOT superseded
-              AND question IN (SELECT key FROM json_each($3))";
-        let rows: Vec<AnswerRow> = run!(tx, |c| sqlx::query_as(SQL)
+        // One look-up each, whatever the planner thinks of the number of keys.
+        const ON_POSTGRES: &str = "
+            SELECT found.* FROM json_each($3) asked CROSS JOIN LATERAL (
+                SELECT id, question, state, asked_at FROM enrichment_answers
+                WHERE application_id = $1 AND provider_name = $2 AND NOT superseded
+                  AND question = asked.key OFFSET 0) found";
+        const ON_SQLITE: &str = "
+            SELECT a.id, a.question, a.state, a.asked_at
+            FROM json_each($3) asked CROSS JOIN enrichment_answers a
+            WHERE a.application_id = $1 AND a.provider_name = $2 AND NOT a.superseded
+              AND a.question = asked.key";
+        let sql = match self.db {
+            Db::Pg(_) => ON_POSTGRES,
+            Db::Lite { .. } => ON_SQLITE,
+        };
+        let rows: Vec<AnswerRow> = run!(tx, |c| sqlx::query_as(sql)
             .bind(&job.application_id)
             .bind(job.provider.as_str())
             .bind(KeySet::new(questions))
