@@ -125,7 +125,10 @@ impl Store {
         let goes_on = now.state == JobState::Running && now.fence == job.fence;
         let was_lost = row.state == "uncertain";
         let mut changes = CountChanges::default();
-        if was_lost {
+        // Nobody goes on with a job that has ended: its items stay uncertain, although it is known now
+        // that they were not paid for.
+        let comes_too_late = now.state.has_ended() && matches!(result, BatchResult::Refused);
+        if was_lost && !comes_too_late {
             changes.uncertain -= items_of(&batch.items);
         }
         let mut settled = SettledBatch {
@@ -157,7 +160,9 @@ impl Store {
             }
             BatchResult::Refused => {
                 self.forget_questions(tx, &batch.id).await?;
-                self.mark_items(tx, batch, "pending", None).await?;
+                if !(was_lost && comes_too_late) {
+                    self.mark_items(tx, batch, "pending", None).await?;
+                }
                 0
             }
             BatchResult::Rejected(reason) => {
