@@ -1,6 +1,7 @@
 //! `/enrichment/v2`.
 
 mod csv;
+mod https;
 mod jobs;
 mod keys;
 mod late;
@@ -9,6 +10,7 @@ mod organizations;
 mod persons;
 mod plans;
 mod processes;
+mod tenancy;
 
 use chrono::{DateTime, Utc};
 use reqwest::Method;

@@ -18,8 +18,8 @@ use tokio::{process::Command, task::JoinSet};
 
 use super::start::{assert_refused, output};
 use crate::support::{
-    API_KEY, App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, on_both_databases,
-    quiet_apollo, syncline,
+    API_KEY, App, CUSTOMER, Database, ENCRYPTION_KEY, MASTER_KEY, Process, SCOPED_KEY,
+    on_both_databases, quiet_apollo, syncline,
 };
 
 const CUSTOMERS: usize = 24;
@@ -279,6 +279,9 @@ async fn connect_all(process: &Process) {
             json!({"provider_name": "apollo", "category": "engagement", "api_key": MASTER_KEY});
         let path = format!("/mgmt/v2/customers/{customer}/connections");
         process.post(&path, &body).await;
+        let further = json!({"api_key": SCOPED_KEY, "label": "further"});
+        let path = format!("{path}/apollo/keys");
+        process.post(&path, &further).await;
     }
 }
 
@@ -305,6 +308,7 @@ async fn rotated(database: &Database, keys: &str) -> String {
 async fn key_ids(database: &Database) -> Vec<String> {
     let sql = "SELECT group_concat(id, ' ') FROM (
         SELECT substr(credentials, 4, 8) AS id FROM connections
+        UNION SELECT substr(credentials, 4, 8) FROM connection_keys WHERE credentials IS NOT NULL
         UNION SELECT substr(sealed, 4, 8) FROM encryption_check ORDER BY 1) AS ids";
     let sql = if database.is_postgres {
         sql.replace("group_concat", "string_agg")
