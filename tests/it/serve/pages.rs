@@ -26,10 +26,11 @@ async fn the_commands_for_moving_from_supaglue_work() {
 }
 
 #[tokio::test]
-async fn the_commands_for_the_forecast_magic_links_passthrough_and_webhooks_work() {
+async fn the_commands_for_the_forecast_enrichment_magic_links_passthrough_and_webhooks_work() {
     for (page, blocks) in [
         ("docs/agents.md", 6),
         ("docs/console.md", 1),
+        ("docs/enrichment.md", 4),
         ("docs/magic-links.md", 1),
         ("docs/passthrough.md", 3),
         ("docs/webhooks.md", 3),
