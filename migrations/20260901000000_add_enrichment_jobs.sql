@@ -99,8 +99,11 @@ CREATE TABLE enrichment_answers (
     -- model::enrichment::Enriched, and the provider's JSON.
     enriched jsonb,
     raw_data jsonb,
-    -- A late answer is still to come.
+    -- Something is still to be told: by this batch's callback, or by that of another batch that asked
+    -- about the same person before.
     awaited boolean NOT NULL,
+    -- This batch's callback has not told of it yet, and may cost something then.
+    late_due boolean NOT NULL,
     -- When a late answer came last.
     late_at timestamptz,
     -- A newer row has the same question.

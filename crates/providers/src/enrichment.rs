@@ -59,9 +59,18 @@ pub struct MatchAnswer {
     pub matches: Vec<Option<Match>>,
     /// What the provider took, rounded up; `None` if it will say so later.
     pub credits: Option<i64>,
-    /// Whether more comes to the callback.
-    pub more_comes: bool,
+    pub comes_later: ComesLater,
     pub usage: Vec<WindowUsage>,
+}
+
+/// What is still to be told of the matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComesLater {
+    Nothing,
+    /// It comes to the batch's callback.
+    ToCallback,
+    /// It comes to the callbacks of earlier requests about the same people.
+    ToOthers,
 }
 
 /// What the provider knows of one lead.

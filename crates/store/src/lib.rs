@@ -104,9 +104,9 @@ pub use destinations::Destination;
 pub use encryption::{ReencryptionResult, SealedBy};
 pub use endings::{Absence, Ending};
 pub use enrichment::{
-    AskedItem, BatchMatch, BatchRequest, BatchResult, ContinueJob, Continued, EnrichmentItem,
-    EnrichmentJob, ItemStatus, LateOutcome, NewCeiling, NewEnrichmentItem, NewEnrichmentJob,
-    NotAsked, ReservedBatch, SettledBatch, TakenLate,
+    AskedItem, BatchMatch, BatchRequest, BatchResult, ComesLater, ContinueJob, Continued,
+    EnrichmentItem, EnrichmentJob, ItemStatus, LateOutcome, NewCeiling, NewEnrichmentItem,
+    NewEnrichmentJob, NotAsked, ReservedBatch, SettledBatch, TakenLate,
 };
 pub use error::{StoreError, said_by_database};
 pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};

@@ -8,11 +8,11 @@ use syncline_model::{
 };
 use syncline_providers::{
     ANSWER_WITHIN, ErrorKind, KeyCheck, Provider, ProviderError, Session, Window,
-    enrichment::{Batch, MatchAnswer},
+    enrichment::{self, Batch, MatchAnswer},
 };
 use syncline_store::{
-    BatchMatch, BatchRequest, BatchResult, ConnectionKey, EnrichmentJob, NotAsked, PermitRequest,
-    ReservedBatch, Spending, Store, StoreError,
+    BatchMatch, BatchRequest, BatchResult, ComesLater, ConnectionKey, EnrichmentJob, NotAsked,
+    PermitRequest, ReservedBatch, Spending, Store, StoreError,
 };
 
 use super::report;
@@ -180,7 +180,11 @@ impl Engine {
             matches: matches.collect(),
             credits: answer.credits,
             late_credits,
-            more_comes: answer.more_comes,
+            comes_later: match answer.comes_later {
+                enrichment::ComesLater::Nothing => ComesLater::Nothing,
+                enrichment::ComesLater::ToCallback => ComesLater::ToCallback,
+                enrichment::ComesLater::ToOthers => ComesLater::ToOthers,
+            },
         };
         let spending = self.spending(job, batch, &answer.usage, None);
         if mutation::on(Mutation::SettledBeforeAnswer) {

@@ -21,7 +21,7 @@ use super::{
     usage,
 };
 use crate::{
-    enrichment::{Batch, BatchEnrichments, Match, MatchAnswer, MostCredits},
+    enrichment::{Batch, BatchEnrichments, ComesLater, Match, MatchAnswer, MostCredits},
     error::ProviderError,
     http::Response,
     json::{self, Fields},
@@ -161,13 +161,23 @@ fn answer_in(response: &Response, batch: &Batch<'_>) -> Result<MatchAnswer, Stri
         None if is_told_later => None,
         told => Some(told.unwrap_or_else(for_matches)),
     };
-    let is_accepted = |name| {
+    let status_of = |name| {
         let part = answer.object(name).ok().flatten();
-        let status = part.and_then(|part| part.filled_text("status").ok().flatten());
-        status.is_some_and(|status| matches!(status.as_str(), "accepted" | "pending" | "skipped"))
+        part.and_then(|part| part.filled_text("status").ok().flatten())
+    };
+    let statuses = [status_of("waterfall"), status_of("phone_enrichment")];
+    let has = |wanted: &str| statuses.iter().flatten().any(|status| status == wanted);
+    let comes_later = if found == 0 {
+        ComesLater::Nothing
+    } else if has("accepted") || has("pending") {
+        ComesLater::ToCallback
+    } else if has("skipped") {
+        ComesLater::ToOthers
+    } else {
+        ComesLater::Nothing
     };
     Ok(MatchAnswer {
-        more_comes: found > 0 && (is_accepted("waterfall") || is_accepted("phone_enrichment")),
+        comes_later,
         matches,
         credits,
         usage: usage::usage_of(response),

@@ -53,16 +53,25 @@ fn an_answer_without_its_cost_costs_one_for_each_match_and_a_waterfalls_comes_la
     let ines = json!({"id": "p1", "name": "Ines Heron"});
     let plain = json!({"matches": [ines, null]});
     let plain = answer(Kind::People, &leads, &plain).unwrap();
-    assert_eq!((plain.credits, plain.more_comes), (Some(1), false));
+    assert_eq!(
+        (plain.credits, plain.comes_later),
+        (Some(1), ComesLater::Nothing)
+    );
     let waterfall = json!({"matches": [ines, null], "waterfall": {"status": "accepted"}});
     let of_emails = MatchOptions {
         run_waterfall_email: true,
         ..MatchOptions::default()
     };
     let later = answer_with(of_emails, Kind::People, &leads, &waterfall).unwrap();
-    assert_eq!((later.credits, later.more_comes), (None, true));
+    assert_eq!(
+        (later.credits, later.comes_later),
+        (None, ComesLater::ToCallback)
+    );
     let of_numbers = answer(Kind::People, &leads, &waterfall).unwrap();
-    assert_eq!((of_numbers.credits, of_numbers.more_comes), (Some(1), true));
+    assert_eq!(
+        (of_numbers.credits, of_numbers.comes_later),
+        (Some(1), ComesLater::ToCallback)
+    );
 }
 
 #[test]

@@ -60,13 +60,14 @@ pub(super) struct NewAnswer<'a> {
     pub(super) enriched: &'a Enriched,
     pub(super) raw_data: &'a serde_json::value::RawValue,
     pub(super) awaited: bool,
+    pub(super) late_due: bool,
 }
 
 macro_rules! insert_asked {
     ($job:expr, $batch_id:expr, $now:expr, $rows:expr) => {{
         let mut sql = QueryBuilder::new(
             "INSERT INTO enrichment_answers (id, application_id, provider_name, question, state,
-                job_id, batch_id, asked_at, awaited, superseded) ",
+                job_id, batch_id, asked_at, awaited, late_due, superseded) ",
         );
         sql.push_values($rows, |mut values, (id, question): &(String, &str)| {
             values
@@ -78,6 +79,7 @@ macro_rules! insert_asked {
                 .push_bind(&$job.id)
                 .push_bind($batch_id)
                 .push_bind(at($now))
+                .push_bind(false)
                 .push_bind(false)
                 .push_bind(false);
         });
@@ -93,7 +95,8 @@ macro_rules! insert_matched {
     ($job:expr, $batch_id:expr, $now:expr, $rows:expr) => {{
         let mut sql = QueryBuilder::new(
             "INSERT INTO enrichment_answers (id, application_id, provider_name, question, state,
-                job_id, batch_id, asked_at, provider_id, enriched, raw_data, awaited, superseded) ",
+                job_id, batch_id, asked_at, provider_id, enriched, raw_data, awaited,
+                late_due, superseded) ",
         );
         sql.push_values(
             $rows,
@@ -111,6 +114,7 @@ macro_rules! insert_matched {
                     .push_bind(Json(answer.enriched))
                     .push_bind(Json(answer.raw_data))
                     .push_bind(answer.awaited)
+                    .push_bind(answer.late_due)
                     .push_bind(false);
             },
         );

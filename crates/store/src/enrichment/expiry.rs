@@ -53,6 +53,8 @@ impl Store {
             WHERE id = $1";
         const ANSWERS: &str = "
             UPDATE enrichment_answers SET awaited = FALSE WHERE batch_id = $1 AND awaited";
+        const NOT_DUE: &str = "
+            UPDATE enrichment_answers SET late_due = FALSE WHERE batch_id = $1 AND late_due";
         let mut reader = self.db.read().await?;
         let over: Vec<(String, String, String, i64)> = run!(reader, |c| sqlx::query_as(OVER)
             .bind(at(before))
@@ -70,6 +72,11 @@ impl Store {
                 run!(tx, |c| sqlx::query(BATCH)
                     .bind(&id)
                     .bind(freed)
+                    .execute(c)
+                    .await
+                    .map(drop))?;
+                run!(tx, |c| sqlx::query(NOT_DUE)
+                    .bind(&id)
                     .execute(c)
                     .await
                     .map(drop))?;

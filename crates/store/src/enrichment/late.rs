@@ -1,7 +1,7 @@
 //! Late answers: phone numbers and the results of a waterfall, which the provider sends to the address
 //! of their batch. They may come twice, in any order, and before the batch's own answer.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, slice};
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
@@ -57,9 +57,9 @@ pub(super) struct EarlyAnswer {
 struct AwaitedRow {
     id: String,
     job_id: String,
-    batch_id: String,
     enriched: Json<Enriched>,
     awaited: bool,
+    late_due: bool,
 }
 
 /// An awaited answer, and that of another batch to which something came.
@@ -167,16 +167,16 @@ impl Store {
             }
             return Ok(LateOutcome::Taken);
         }
-        let mut came = 0;
+        let mut was_due = false;
         for person in &answer.people {
             match self.add_late(tx, &batch.batch_id, person).await? {
                 None => return Ok(LateOutcome::Foreign),
-                Some(was_awaited) => came += i64::from(was_awaited),
+                Some(due) => was_due |= due,
             }
         }
-        if came > 0 {
+        if was_due {
             let credits = answer.credits.unwrap_or(0);
-            self.count_late(tx, (&batch.batch_id, &batch.job_id), came, credits)
+            self.count_late(tx, (&batch.batch_id, &batch.job_id), credits)
                 .await?;
         }
         Ok(LateOutcome::Taken)
@@ -200,14 +200,15 @@ impl Store {
                 .bind(batch_id)
                 .fetch_one(c)
                 .await)?;
-            self.count_late(tx, (batch_id, &job_id), 1, early.credits)
+            self.count_late(tx, (batch_id, &job_id), early.credits)
                 .await?;
         }
         Ok(())
     }
 
     /// Adds what came of a person to the batch's answer, and to others that wait for the same person.
-    /// `None`: the batch didn't ask about this person; otherwise whether its answer was awaited.
+    /// `None`: the batch didn't ask about this person; otherwise whether its callback had not told of them
+    /// before.
     async fn add_late(
         &self,
         tx: &mut Tx,
@@ -215,7 +216,7 @@ impl Store {
         person: &LatePerson,
     ) -> Result<Option<bool>, StoreError> {
         const OWN: &str = "
-            SELECT id, job_id, batch_id, enriched, awaited FROM enrichment_answers
+            SELECT id, job_id, enriched, awaited, late_due FROM enrichment_answers
             WHERE batch_id = $1 AND provider_id = $2 AND state = 'matched'";
         let own: Vec<AwaitedRow> = run!(tx, |c| sqlx::query_as(OWN)
             .bind(batch_id)
@@ -225,12 +226,13 @@ impl Store {
         if own.is_empty() {
             return Ok(None);
         }
-        let was_awaited = own.iter().any(|row| row.awaited);
+        let was_due = own.iter().any(|row| row.late_due);
         for row in &own {
-            self.write_late(tx, row, person).await?;
+            self.write_late(tx, row, slice::from_ref(person), false)
+                .await?;
         }
         self.add_to_others(tx, batch_id, person).await?;
-        Ok(Some(was_awaited))
+        Ok(Some(was_due))
     }
 
     /// Adds what came of a person to the answers of other batches that wait for them: of somebody who
@@ -242,7 +244,7 @@ impl Store {
         person: &LatePerson,
     ) -> Result<(), StoreError> {
         const OTHERS: &str = "
-            SELECT a.id, a.job_id, a.batch_id, a.enriched, a.awaited
+            SELECT a.id, a.job_id, a.enriched, a.awaited, a.late_due
             FROM enrichment_batches b JOIN enrichment_jobs j ON j.id = b.job_id
             JOIN enrichment_answers a
               ON a.application_id = b.application_id AND a.provider_name = j.provider_name
@@ -254,8 +256,8 @@ impl Store {
             .fetch_all(c)
             .await)?;
         for row in &others {
-            self.write_late(tx, row, person).await?;
-            self.count_late(tx, (&row.batch_id, &row.job_id), 1, 0)
+            // What its own callback may cost stays reserved.
+            self.write_late(tx, row, slice::from_ref(person), row.late_due)
                 .await?;
         }
         Ok(())
@@ -270,8 +272,8 @@ impl Store {
         batch_id: &str,
     ) -> Result<(), StoreError> {
         const TOLD: &str = "
-            SELECT own.id, own.job_id, own.batch_id, own.enriched, own.awaited,
-                other.provider_id, other.enriched AS told
+            SELECT own.id, own.job_id, own.enriched, own.awaited,
+                own.late_due, other.provider_id, other.enriched AS told
             FROM enrichment_batches b
             JOIN enrichment_answers own ON own.batch_id = b.id AND own.awaited
             JOIN enrichment_answers other
@@ -279,7 +281,8 @@ impl Store {
              AND other.provider_id = own.provider_id AND other.late_at >= b.sent_at
             WHERE b.id = $1";
         const EARLY: &str = "
-            SELECT own.id, own.job_id, own.batch_id, own.enriched, own.awaited, e.answer AS late
+            SELECT own.id, own.job_id, own.enriched, own.awaited, own.late_due,
+                e.answer AS late
             FROM enrichment_batches b
             JOIN enrichment_answers own ON own.batch_id = b.id AND own.awaited
             JOIN enrichment_early e ON e.provider_id = own.provider_id
@@ -301,61 +304,68 @@ impl Store {
             Enriched::Company(_) => None,
         });
         let early = early.into_iter().map(|row| (row.row, row.late.0));
-        let all: Vec<(AwaitedRow, LatePerson)> = told.chain(early).collect();
-        let mut added = BTreeSet::new();
-        for (row, late) in &all {
-            self.write_late(tx, row, late).await?;
-            if added.insert(&row.id) {
-                self.count_late(tx, (batch_id, &job.id), 1, 0).await?;
-            }
+        let mut rows: BTreeMap<String, (AwaitedRow, Vec<LatePerson>)> = BTreeMap::new();
+        for (row, late) in told.chain(early) {
+            let id = row.id.clone();
+            rows.entry(id).or_insert((row, Vec::new())).1.push(late);
+        }
+        for (row, late) in rows.values() {
+            self.write_late(tx, row, late, row.late_due).await?;
         }
         Ok(())
     }
 
+    /// Adds what came to an answer. `late_due`: whether its own batch's callback is still to come.
     async fn write_late(
         &self,
         tx: &mut Tx,
         row: &AwaitedRow,
-        person: &LatePerson,
+        late: &[LatePerson],
+        late_due: bool,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            UPDATE enrichment_answers SET enriched = $2, awaited = FALSE, late_at = $3 WHERE id = $1";
+            UPDATE enrichment_answers
+            SET enriched = $2, awaited = FALSE, late_due = $3, late_at = $4 WHERE id = $1";
         let mut enriched = row.enriched.0.clone();
         if let Enriched::Person(known) = &mut enriched {
-            known.add_late(person);
+            late.iter().for_each(|late| known.add_late(late));
         }
         let now = self.now();
-        Ok(run!(tx, |c| sqlx::query(SQL)
+        run!(tx, |c| sqlx::query(SQL)
             .bind(&row.id)
             .bind(Json(&enriched))
+            .bind(late_due)
             .bind(at(now))
             .execute(c)
             .await
-            .map(drop))?)
+            .map(drop))?;
+        let changes = CountChanges {
+            awaited: -i64::from(row.awaited),
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, &row.job_id, &changes).await
     }
 
-    /// Counts what came for this many of a batch's people. Once nothing is awaited any more, nothing stays
-    /// reserved.
+    /// Counts what a batch's callback cost. Once it has told of everybody, nothing stays reserved.
     async fn count_late(
         &self,
         tx: &mut Tx,
         (batch_id, job_id): (&str, &str),
-        came: i64,
         credits: i64,
     ) -> Result<(), StoreError> {
         const STATE: &str = "
             SELECT b.credits_reserved,
-                (SELECT count(*) FROM enrichment_answers a WHERE a.batch_id = b.id AND a.awaited)
+                (SELECT count(*) FROM enrichment_answers a WHERE a.batch_id = b.id AND a.late_due)
             FROM enrichment_batches b WHERE b.id = $1";
         const BATCH: &str = "
             UPDATE enrichment_batches
             SET credits_spent = credits_spent + $2, credits_reserved = credits_reserved - $3
             WHERE id = $1";
-        let (reserved, awaited): (i64, i64) = run!(tx, |c| sqlx::query_as(STATE)
+        let (reserved, due): (i64, i64) = run!(tx, |c| sqlx::query_as(STATE)
             .bind(batch_id)
             .fetch_one(c)
             .await)?;
-        let freed = if awaited == 0 {
+        let freed = if due == 0 {
             reserved
         } else {
             credits.min(reserved)
@@ -370,7 +380,6 @@ impl Store {
         let changes = CountChanges {
             credits_spent: credits,
             credits_reserved: -freed,
-            awaited: -came,
             ..CountChanges::default()
         };
         self.change_counts(tx, job_id, &changes).await

@@ -26,7 +26,7 @@ pub use self::{
     late::{LateOutcome, TakenLate},
     reserve::{AskedItem, BatchRequest, NotAsked, ReservedBatch},
     results::{EnrichmentItem, ItemStatus},
-    settle::{BatchMatch, BatchResult, SettledBatch},
+    settle::{BatchMatch, BatchResult, ComesLater, SettledBatch},
 };
 use crate::{
     PageRequest, StoreError, Tenant, Total,

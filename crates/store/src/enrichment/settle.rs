@@ -33,6 +33,16 @@ pub struct BatchMatch {
     pub raw_data: Box<RawValue>,
 }
 
+/// What is still to be told of a batch's matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComesLater {
+    Nothing,
+    /// It comes to the batch's callback.
+    ToCallback,
+    /// It comes to the callbacks of other batches, which asked about the same people before.
+    ToOthers,
+}
+
 /// What became of a batch.
 #[derive(Debug)]
 pub enum BatchResult {
@@ -43,8 +53,8 @@ pub enum BatchResult {
         credits: Option<i64>,
         /// The most that it may take later for each match.
         late_credits: i64,
-        /// Whether more comes to the callback.
-        more_comes: bool,
+        /// What comes later.
+        comes_later: ComesLater,
     },
     /// It was not carried out and cost nothing: its items can be asked about again.
     Refused,
@@ -140,10 +150,10 @@ impl Store {
                 matches,
                 credits,
                 late_credits,
-                more_comes,
+                comes_later,
             } => {
                 let found = self
-                    .write_matches(tx, &now, batch, matches, *more_comes)
+                    .write_matches(tx, &now, batch, matches, *comes_later)
                     .await?;
                 changes.matched += found.matched;
                 changes.not_matched += found.not_matched;
@@ -152,10 +162,11 @@ impl Store {
                 settled.matched = found.matched;
                 settled.not_matched = found.not_matched;
                 settled.credits = credits.unwrap_or(0);
-                match (more_comes, credits) {
-                    (false, _) => 0,
-                    (true, Some(_)) => found.awaited * late_credits,
-                    (true, None) => row.credits_reserved,
+                match (comes_later, credits) {
+                    (ComesLater::Nothing | ComesLater::ToOthers, Some(_)) => 0,
+                    (ComesLater::ToCallback, Some(_)) => found.awaited * late_credits,
+                    (ComesLater::Nothing, None) => 0,
+                    (ComesLater::ToCallback | ComesLater::ToOthers, None) => row.credits_reserved,
                 }
             }
             BatchResult::Refused => {
@@ -204,7 +215,7 @@ impl Store {
         job: &EnrichmentJob,
         batch: &ReservedBatch,
         matches: &[Option<BatchMatch>],
-        more_comes: bool,
+        comes_later: ComesLater,
     ) -> Result<Found, StoreError> {
         const MATCHED: &str = "
             UPDATE enrichment_items SET status = 'matched', error = NULL, answer_id = (
@@ -224,7 +235,7 @@ impl Store {
                 continue;
             };
             found.matched += 1 + item.copies;
-            let awaited = more_comes && answer.provider_id.is_some();
+            let awaited = comes_later != ComesLater::Nothing && answer.provider_id.is_some();
             found.awaited += i64::from(awaited);
             answers.push(NewAnswer {
                 question: &item.question,
@@ -232,6 +243,7 @@ impl Store {
                 enriched: &answer.enriched,
                 raw_data: &answer.raw_data,
                 awaited,
+                late_due: awaited && comes_later == ComesLater::ToCallback,
             });
         }
         let questions: Vec<&str> = answers.iter().map(|it| it.question).collect();
