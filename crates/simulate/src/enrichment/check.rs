@@ -30,7 +30,7 @@ pub(super) struct Check<'a> {
     pub(super) charges: &'a [Charge],
     pub(super) jobs: &'a [JobState],
     /// The questions of all lists.
-    pub(super) asked: &'a BTreeMap<Question, ()>,
+    pub(super) asked: &'a BTreeSet<Question>,
     pub(super) allowed: &'a Allowed,
     /// How many batches may have been lost so far.
     pub(super) lost: usize,

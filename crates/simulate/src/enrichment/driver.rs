@@ -1,7 +1,7 @@
 //! The loop: chooses the next move, makes it, and checks the invariants.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     path::Path,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -80,7 +80,7 @@ pub(super) struct Driver {
     connection: Connection,
     emails: HashMap<String, String>,
     teams: usize,
-    asked: BTreeMap<Question, ()>,
+    asked: BTreeSet<Question>,
     allowed: Allowed,
     /// By job.
     questions: HashMap<String, Vec<Question>>,
@@ -132,7 +132,7 @@ impl Driver {
             connection,
             emails,
             teams,
-            asked: BTreeMap::new(),
+            asked: BTreeSet::new(),
             allowed: Allowed::default(),
             questions: HashMap::new(),
             callbacks: Vec::new(),
@@ -292,9 +292,7 @@ impl Driver {
             .tenant
             .create_enrichment_job(&self.connection, &drawn.new)
             .await?;
-        for question in &drawn.questions {
-            self.asked.insert(question.clone(), ());
-        }
+        self.asked.extend(drawn.questions.iter().cloned());
         if drawn.new.retry_uncertain {
             let mut once = drawn.questions.clone();
             once.sort();

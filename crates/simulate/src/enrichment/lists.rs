@@ -1,6 +1,6 @@
 //! The jobs: lists over a small set of people, so that the same ones are asked about again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline_model::enrichment::{Kind, Lead, MatchOptions};
 use syncline_store::{NewEnrichmentItem, NewEnrichmentJob};
@@ -34,8 +34,8 @@ impl Allowed {
     }
 
     /// The most matches of a person that may be paid for, over all questions about that person.
-    pub(super) fn matches_of(&self, email: &str, asked: &BTreeMap<Question, ()>) -> u64 {
-        let questions = asked.keys().filter(|it| it.email == email);
+    pub(super) fn matches_of(&self, email: &str, asked: &BTreeSet<Question>) -> u64 {
+        let questions = asked.iter().filter(|it| it.email == email);
         questions
             .map(|it| 1 + self.0.get(it).copied().unwrap_or_default())
             .sum()

@@ -328,7 +328,9 @@ impl Store {
             SET enriched = $2, awaited = FALSE, late_due = $3, late_at = $4 WHERE id = $1";
         let mut enriched = row.enriched.0.clone();
         if let Enriched::Person(known) = &mut enriched {
-            late.iter().for_each(|late| known.add_late(late));
+            for person in late {
+                known.add_late(person);
+            }
         }
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)

@@ -163,10 +163,9 @@ impl Store {
                 settled.not_matched = found.not_matched;
                 settled.credits = credits.unwrap_or(0);
                 match (comes_later, credits) {
-                    (ComesLater::Nothing | ComesLater::ToOthers, Some(_)) => 0,
                     (ComesLater::ToCallback, Some(_)) => found.awaited * late_credits,
-                    (ComesLater::Nothing, None) => 0,
                     (ComesLater::ToCallback | ComesLater::ToOthers, None) => row.credits_reserved,
+                    (ComesLater::Nothing, _) | (ComesLater::ToOthers, Some(_)) => 0,
                 }
             }
             BatchResult::Refused => {
