@@ -94,11 +94,11 @@ const OLD_JOBS: [&str; 5] = [
      FROM enrichment_jobs j, series WHERE j.id < '01'",
     "INSERT INTO enrichment_answers
         (id, application_id, provider_name, question, state, job_id, batch_id, asked_at, provider_id,
-         awaited, superseded)
+         awaited, late_due, superseded)
      WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < 20)
      SELECT j.id || '-' || CAST(n AS text), j.application_id, j.provider_name,
             j.id || '-' || CAST(n AS text), 'matched', j.id, j.id || '-1', j.created_at,
-            j.id || '-' || CAST(n AS text), false, false
+            j.id || '-' || CAST(n AS text), false, false, false
      FROM enrichment_jobs j, series WHERE j.id < '01'",
     "INSERT INTO enrichment_items
         (job_id, position, lead, question, status, batch_id, answer_id, reused)
