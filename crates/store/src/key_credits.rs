@@ -1,5 +1,7 @@
 //! What may be spent with a key in 24 hours. What is reserved counts in full until it is settled.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use syncline_model::Time;
 
@@ -28,6 +30,28 @@ pub struct KeyReservation {
 }
 
 impl Store {
+    /// What may still be spent today with each of a connection's keys that has a ceiling and was used
+    /// today, by the id of the key.
+    pub async fn credits_left_by_key(
+        &self,
+        connection_id: &str,
+    ) -> Result<HashMap<String, i64>, StoreError> {
+        const SQL: &str = "
+            SELECT k.id, k.max_credits_per_day
+                - CAST(SUM(b.credits_spent + b.credits_reserved) AS bigint)
+            FROM connection_keys k JOIN enrichment_batches b ON b.key_id = k.id AND b.sent_at > $2
+            WHERE k.connection_id = $1 AND k.max_credits_per_day IS NOT NULL
+            GROUP BY k.id, k.max_credits_per_day";
+        let since = self.now() - DAY;
+        let mut reader = self.db.read().await?;
+        let left: Vec<(String, i64)> = run!(reader, |c| sqlx::query_as(SQL)
+            .bind(connection_id)
+            .bind(at(since))
+            .fetch_all(c)
+            .await)?;
+        Ok(left.into_iter().collect())
+    }
+
     /// What a key with this ceiling may still spend. Locks the key's row until the transaction ends, so
     /// that two requests don't count on the same credits.
     pub(crate) async fn key_credits_left(

@@ -226,6 +226,28 @@ async fn a_single_call_goes_on_with_another_key(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn single_calls_go_to_the_key_that_may_spend_most(database: Database) {
+    let app = with_teams(database, 1, 1).await;
+    let main = keys(&app).await.remove(0);
+    let path = format!("{KEYS}/{}", main["id"].as_str().unwrap());
+    let body = json!({"label": "ours", "max_credits_per_day": 4});
+    app.put(&path, body).await.ok();
+    let body = json!({"api_key": "sim-master-key-1", "label": "more", "max_credits_per_day": 10});
+    app.post(KEYS, body).await.ok();
+    let mut left = Vec::new();
+    for _ in 0..14 {
+        let (status, _, body) = enrich(&app, ORGANIZATIONS, "domain", "heron.example").await;
+        assert_eq!(status, 200, "{body}");
+        left.push((4 - spent(&app, 0), 10 - spent(&app, 1)));
+    }
+    assert_eq!((left[5], left[13]), ((4, 4), (0, 0)), "{left:?}");
+    assert!(
+        left[6..].iter().all(|it| it.0.abs_diff(it.1) <= 1),
+        "{left:?}"
+    );
+}
+
+#[apply(on_both_databases)]
 async fn a_job_without_a_usable_key_stops_and_says_what_is_wrong_with_each(database: Database) {
     let app = with_teams(database, 1, 5).await;
     add(&app, "sim-master-key-1", "Berlin").await;

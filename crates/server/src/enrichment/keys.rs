@@ -1,4 +1,4 @@
-//! A caller's enrichment with one of the connection's keys: with the next one that can be used.
+//! A caller's enrichment with one of the connection's keys: with the one that may spend most.
 
 use std::{
     cmp::Reverse,
@@ -49,8 +49,7 @@ impl Asked<'_> {
     }
 }
 
-/// Asks with one key after the other, until the provider does not refuse the key itself. Requests take
-/// turns with the keys.
+/// Asks with one key after the other, until the provider does not refuse the key itself.
 pub(crate) async fn with_keys(
     state: &AppState,
     connection: &Connection,
@@ -58,7 +57,7 @@ pub(crate) async fn with_keys(
 ) -> ApiResult<Enrichment> {
     let keys = state.store.keys_of(&connection.id).await?;
     let mut refusal = None;
-    for key in in_turn(state, &keys) {
+    for key in by_what_is_left(state, connection, &keys).await? {
         let reserved =
             state
                 .store
@@ -97,20 +96,30 @@ pub(crate) async fn with_keys(
     }))
 }
 
-/// The keys that may be used, beginning with another one each time. Those that can't be used come
-/// last: if there is no other, the provider says why.
-fn in_turn<'k>(state: &AppState, keys: &'k [ConnectionKey]) -> Vec<&'k ConnectionKey> {
+/// The keys that may be used: that with most credits left today first, and those with the same in turns.
+/// If none may be used it is one that may not, so that the provider says why.
+async fn by_what_is_left<'k>(
+    state: &AppState,
+    connection: &Connection,
+    keys: &'k [ConnectionKey],
+) -> ApiResult<Vec<&'k ConnectionKey>> {
     static TURN: AtomicUsize = AtomicUsize::new(0);
     let now = state.clock.now();
-    let mut turn: Vec<&ConnectionKey> = keys.iter().collect();
-    if !turn.is_empty() {
-        let first = TURN.fetch_add(1, Ordering::Relaxed) % turn.len();
-        turn.rotate_left(first);
+    let mut ordered: Vec<&ConnectionKey> = keys.iter().filter(|key| key.is_usable(now)).collect();
+    if ordered.is_empty() {
+        return Ok(keys.iter().take(1).collect());
     }
-    let usable = turn.iter().filter(|key| key.is_usable(now)).count();
-    turn.sort_by_key(|key| Reverse(key.is_usable(now)));
-    turn.truncate(usable.max(1));
-    turn
+    let first = TURN.fetch_add(1, Ordering::Relaxed) % ordered.len();
+    ordered.rotate_left(first);
+    if ordered.iter().any(|key| key.max_credits_per_day.is_some()) {
+        let left_of_used = state.store.credits_left_by_key(&connection.id).await?;
+        let left = |key: &ConnectionKey| match left_of_used.get(&key.id) {
+            Some(left) => *left,
+            None => key.max_credits_per_day.unwrap_or(i64::MAX),
+        };
+        ordered.sort_by_cached_key(|key| Reverse(left(key)));
+    }
+    Ok(ordered)
 }
 
 /// Whether the answer says that this key can't be used; then it is noted, and another one is asked with.
