@@ -99,6 +99,23 @@ try {
     await page.context().close();
   });
 
+  await test("a customer who is connected by key adds another one", async () => {
+    const page = await newPage({ viewport: { width: 390, height: 800 } });
+    await page.goto(await world.magicLink("acme", "apollo", 3600));
+    await page.getByLabel("is added beside it").check();
+    await page.getByLabel("API key").fill("sim-scoped-key");
+    await look(page, "connect-add-390");
+    await page.getByRole("button", { name: "Connect" }).click();
+    await shows(page, "Give the key a name");
+    await look(page, "connect-add-without-name-390");
+    await page.getByLabel("Name of a key").fill("Narrow");
+    await page.getByLabel("API key").fill("sim-scoped-key");
+    await page.getByRole("button", { name: "Connect" }).click();
+    await shows(page, "The key is added");
+    await look(page, "connect-added-390");
+    await page.context().close();
+  });
+
   await test("a customer connects by OAuth", async () => {
     await world.customer("brightwater", "Brightwater");
     const page = await newPage({ colorScheme: "dark" });

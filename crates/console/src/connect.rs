@@ -1,7 +1,8 @@
 //! The page behind a magic link: a customer connects their own account, by key or by OAuth.
 //!
-//! Opening the page changes nothing, because mail scanners open links; only a key that its provider
-//! accepts uses the link up. The key never comes back into a page.
+//! Where a key is connected already, another one replaces it or is added beside it. Opening the page
+//! changes nothing, because mail scanners open links; only a key that its provider accepts uses the link
+//! up. The key never comes back into a page.
 
 use askama::Template;
 use axum::{
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use syncline_model::Object;
 use syncline_server::{
     AppState,
-    connecting::{ClosedLink, NotConnected, OpenLink, Way, connect_by_key, open_link},
+    connecting::{ClosedLink, NotConnected, OpenLink, Way, add_by_key, connect_by_key, open_link},
 };
 
 use crate::{
@@ -32,6 +33,11 @@ struct Ask<'a> {
     reads: String,
     /// What is wrong with the key that was given.
     error: Option<String>,
+    /// What is wrong with its name.
+    label_error: Option<String>,
+    /// Whether the key was to be added beside the one that is connected, and under which name.
+    adds: bool,
+    label: &'a str,
     /// It may be given again, and is then taken as it is.
     may_be_limited: bool,
     oauth_url: Option<String>,
@@ -43,6 +49,8 @@ struct Done<'a> {
     layout: Layout,
     asks: &'a OpenLink,
     reads: String,
+    /// Under this name, beside the key that is connected.
+    added: Option<&'a str>,
 }
 
 /// The link can't be used.
@@ -54,17 +62,33 @@ struct Closed {
     text: &'static str,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Given {
     #[serde(default)]
     api_key: String,
     /// Ticked: a key that can't read everything is fine.
     limited_is_fine: Option<String>,
+    /// `add`: beside the key that is connected. Otherwise it takes the place of that.
+    #[serde(default)]
+    how: String,
+    /// The name of a key that is added.
+    #[serde(default)]
+    label: String,
+}
+
+impl Given {
+    fn adds(&self) -> bool {
+        self.how == "add"
+    }
 }
 
 pub(crate) async fn show(State(state): State<AppState>, Path(token): Path<String>) -> Response {
     match open_link(&state, &token).await {
-        Ok(link) => ask(&state, &link, &token, StatusCode::OK, None),
+        Ok(link) => answer(
+            StatusCode::OK,
+            Policy::NoScript,
+            &Ask::of(&state, &link, &token, &Given::default()),
+        ),
         Err(closed) => closed_page(&state, closed),
     }
 }
@@ -79,74 +103,56 @@ pub(crate) async fn submit(
         Ok(link) => link,
         Err(closed) => return closed_page(&state, closed),
     };
+    let mut page = Ask::of(&state, &link, &token, &given);
     if is_from_elsewhere(&headers) {
-        let error = "This form was sent from another site. Send it again from here.".to_owned();
-        return ask(&state, &link, &token, StatusCode::FORBIDDEN, Some(error));
+        let error = "This form was sent from another site. Send it again from here.";
+        page.error = Some(error.to_owned());
+        return answer(StatusCode::FORBIDDEN, Policy::NoScript, &page);
     }
-    let limited_is_fine = given.limited_is_fine.is_some();
-    let connected = connect_by_key(&state, &link, &given.api_key, limited_is_fine);
-    match connected.await {
+    let not_connected = match connect(&state, &link, &given).await {
         Ok(()) => {
             let page = Done {
                 layout: Layout::of(&state),
                 reads: in_words(&link.objects),
+                added: given.adds().then_some(given.label.trim()),
                 asks: &link,
             };
-            answer(StatusCode::OK, Policy::NoScript, &page)
+            return answer(StatusCode::OK, Policy::NoScript, &page);
         }
-        Err(NotConnected::Link(closed)) => closed_page(&state, closed),
-        Err(NotConnected::Limited(objects)) => {
-            let error = format!(
+        Err(not_connected) => not_connected,
+    };
+    let mut status = StatusCode::UNPROCESSABLE_ENTITY;
+    match not_connected {
+        NotConnected::Link(closed) => return closed_page(&state, closed),
+        NotConnected::Limited(objects) => {
+            page.error = Some(format!(
                 "This key can't read {objects} at {title}, so they would not be synced. Give a key that \
                  can, or connect without them.",
                 objects = in_words(&objects),
                 title = link.provider_title,
-            );
-            limited(&state, &link, &token, error)
+            ));
+            page.may_be_limited = true;
         }
-        Err(NotConnected::Key(error)) => ask(
-            &state,
-            &link,
-            &token,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            Some(error),
-        ),
-        Err(NotConnected::Later(error)) => ask(
-            &state,
-            &link,
-            &token,
-            StatusCode::SERVICE_UNAVAILABLE,
-            Some(error),
-        ),
+        NotConnected::Key(error) => page.error = Some(error),
+        NotConnected::Label(error) => page.label_error = Some(error),
+        NotConnected::Later(error) => {
+            page.error = Some(error);
+            status = StatusCode::SERVICE_UNAVAILABLE;
+        }
     }
-}
-
-fn ask(
-    state: &AppState,
-    link: &OpenLink,
-    token: &str,
-    status: StatusCode,
-    error: Option<String>,
-) -> Response {
-    let page = Ask {
-        error,
-        ..Ask::of(state, link, token)
-    };
     answer(status, Policy::NoScript, &page)
 }
 
-/// The key is right but can't read everything.
-fn limited(state: &AppState, link: &OpenLink, token: &str, error: String) -> Response {
-    let page = Ask {
-        error: Some(error),
-        may_be_limited: true,
-        ..Ask::of(state, link, token)
-    };
-    answer(StatusCode::UNPROCESSABLE_ENTITY, Policy::NoScript, &page)
+async fn connect(state: &AppState, link: &OpenLink, given: &Given) -> Result<(), NotConnected> {
+    if given.adds() {
+        add_by_key(state, link, &given.api_key, &given.label).await
+    } else {
+        connect_by_key(state, link, &given.api_key, given.limited_is_fine.is_some()).await
+    }
 }
 
 impl<'a> Ask<'a> {
-    fn of(state: &AppState, link: &'a OpenLink, token: &str) -> Self {
+    fn of(state: &AppState, link: &'a OpenLink, token: &str, given: &'a Given) -> Self {
         let layout = Layout::of(state);
         Self {
             oauth_url: (link.way == Way::OAuth)
@@ -155,6 +161,9 @@ impl<'a> Ask<'a> {
             reads: in_words(&link.objects),
             asks: link,
             error: None,
+            label_error: None,
+            adds: given.adds(),
+            label: &given.label,
             may_be_limited: false,
         }
     }
@@ -165,7 +174,8 @@ fn closed_page(state: &AppState, closed: ClosedLink) -> Response {
         ClosedLink::Unknown => (
             StatusCode::NOT_FOUND,
             "This link is not known",
-            "Check that you opened all of it, or ask whoever sent it for a new one.",
+            "Check that you opened all of it. It may also have been used up, or deleted: then ask whoever \
+             sent it for a new one.",
         ),
         ClosedLink::Used => (
             StatusCode::GONE,

@@ -5,13 +5,20 @@ use std::time::Duration;
 use futures::future::join_all;
 use secrecy::SecretString;
 use syncline_engine::{CheckedCredentials, Connect};
-use syncline_model::{AuthType, Credentials, LimitOverrides, Object};
+use syncline_model::{AuthType, Credentials, KeyKind, LimitOverrides, Object, breaks_lines};
 use syncline_providers::{ErrorKind, Session, capabilities::LivePageRequest};
-use syncline_store::{ConfiguredProvider, MagicLink, Start, StoreError, Tenant};
+use syncline_store::{ConfiguredProvider, Connection, MagicLink, Start, StoreError, Tenant};
 
 use tokio::time::timeout;
 
-use crate::{AppState, mgmt::check_api_key, oauth::tenant_of};
+use crate::{
+    AppState,
+    mgmt::{
+        check_api_key,
+        connection_keys::{Added, LONGEST_LABEL, NewKey, add_checked_key},
+    },
+    oauth::tenant_of,
+};
 
 /// A link that can be used, and what its page says.
 pub struct OpenLink {
@@ -29,6 +36,16 @@ pub struct OpenLink {
     /// What is read, in the order in which it is.
     pub objects: Vec<Object>,
     pub return_url: String,
+    /// The customer's connection, if it is by an API key: others can be added beside that one.
+    by_key: Option<Connection>,
+}
+
+impl OpenLink {
+    /// Whether an API key is connected already, beside which another can be added.
+    #[must_use]
+    pub fn may_add_key(&self) -> bool {
+        self.by_key.is_some()
+    }
 }
 
 /// How the customer connects.
@@ -53,6 +70,8 @@ pub enum NotConnected {
     Link(ClosedLink),
     /// What is wrong with the key.
     Key(String),
+    /// What is wrong with the name of a further key.
+    Label(String),
     /// The key is right, but may not read these objects, and nobody has agreed to that.
     Limited(Vec<Object>),
     /// The provider doesn't say whether the key is right.
@@ -82,11 +101,21 @@ pub async fn open_link(state: &AppState, token: &str) -> Result<OpenLink, Closed
     let config = configs.iter().find(|it| it.provider == link.provider);
     let objects = config.and_then(|it| it.config.objects().ok());
     let objects = objects.unwrap_or_default().into_iter();
+    let way = match provider.settings.auth_type {
+        AuthType::ApiKey => Way::ApiKey,
+        AuthType::OAuth2 => Way::OAuth,
+    };
+    let connection = tenant.get_connection(&link.customer_id, link.provider);
+    let mut by_key = connection.await?.filter(|_| way == Way::ApiKey);
+    if let Some(connection) = &by_key {
+        let credentials = state.store.credentials_of(connection)?;
+        if !matches!(credentials, Credentials::ApiKey(_)) {
+            by_key = None;
+        }
+    }
     Ok(OpenLink {
-        way: match provider.settings.auth_type {
-            AuthType::ApiKey => Way::ApiKey,
-            AuthType::OAuth2 => Way::OAuth,
-        },
+        way,
+        by_key,
         application: named(state, &link.application_id).await?,
         customer_name: customer.name,
         provider_title: known.title(),
@@ -134,6 +163,92 @@ pub async fn connect_by_key(
     })?;
     state.wake.wake();
     Ok(())
+}
+
+/// Adds a key that the provider accepts beside the one that is connected, and uses the link up: it is
+/// deleted. Syncs keep to the key that they have.
+pub async fn add_by_key(
+    state: &AppState,
+    open: &OpenLink,
+    key: &str,
+    label: &str,
+) -> Result<(), NotConnected> {
+    let label = checked_label(label).map_err(NotConnected::Label)?;
+    let key = check_api_key(key).map_err(NotConnected::Key)?;
+    let Some(connection) = &open.by_key else {
+        return Err(NotConnected::Key(
+            "No key is connected that this one could be added to. Enter it once more to connect it."
+                .to_owned(),
+        ));
+    };
+    let checked = checked_key(state, open, key).await?;
+    let new = NewKey {
+        label,
+        kind: KeyKind::Own,
+        max_credits_per_day: None,
+    };
+    let added = add_checked_key(state, &open.tenant, connection, &checked, &new).await;
+    let key = match added.map_err(|error| not_added(&error))? {
+        Added::Now(key) => key,
+        Added::IsMain => {
+            return Err(NotConnected::Key(
+                "This is the key that is connected already. Give another one.".to_owned(),
+            ));
+        }
+        Added::Known => {
+            return Err(NotConnected::Key(
+                "This key was added before. Give another one.".to_owned(),
+            ));
+        }
+        Added::NoSlot => {
+            return Err(NotConnected::Key(format!(
+                "There are {} keys of yours already, and no more can be added. Ask whoever sent the \
+                 link to delete one.",
+                KeyKind::Own.slots()
+            )));
+        }
+    };
+    if use_up(state, open)
+        .await
+        .map_err(|error| not_added(&error))?
+    {
+        return Ok(());
+    }
+    // Somebody was faster.
+    let undone = open.tenant.delete_connection_key(connection, &key.id);
+    undone.await.map_err(|error| not_added(&error))?;
+    Err(NotConnected::Link(ClosedLink::Used))
+}
+
+/// What people call a further key.
+fn checked_label(label: &str) -> Result<&str, String> {
+    let label = label.trim();
+    if label.is_empty() {
+        return Err("Give the key a name, by which you will know it later.".to_owned());
+    }
+    if label.chars().count() > LONGEST_LABEL {
+        return Err(format!(
+            "This name is too long: it can have {LONGEST_LABEL} characters."
+        ));
+    }
+    if label.chars().any(breaks_lines) {
+        return Err("The name has to fit on one line.".to_owned());
+    }
+    Ok(label)
+}
+
+fn not_added(error: &StoreError) -> NotConnected {
+    tracing::error!("a key could not be added: {error}");
+    NotConnected::Later("The key could not be added. Try again.".to_owned())
+}
+
+/// Deletes the link; `false` if somebody else used it meanwhile.
+async fn use_up(state: &AppState, open: &OpenLink) -> Result<bool, StoreError> {
+    let link = state.store.magic_link_of(&open.link.token).await?;
+    if link.is_none_or(|link| link.consumed_at.is_some()) {
+        return Ok(false);
+    }
+    open.tenant.delete_magic_link(&open.link.id).await
 }
 
 async fn checked_key(

@@ -1,6 +1,7 @@
 //! The console, as a browser without JavaScript sees it. What needs a browser is in `tests/browser`.
 
 mod actions;
+mod further_keys;
 mod live;
 mod pages;
 mod sessions;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use syncline_engine::CheckedCredentials;
 use syncline_model::{AuthType, Credentials, KeyKind, KeyStatus, Time};
 use syncline_providers::account_id;
-use syncline_store::{AddedKey, Connection, ConnectionKey, NewConnectionKey};
+use syncline_store::{AddedKey, Connection, ConnectionKey, NewConnectionKey, StoreError};
 use utoipa::ToSchema;
 
 use super::{connections::find_named, secrets};
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The longest label, in characters.
-const LONGEST_LABEL: usize = 100;
+pub(crate) const LONGEST_LABEL: usize = 100;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = connection_key)]
@@ -156,30 +156,29 @@ pub(crate) async fn create_connection_key(
     check_label(&body.label)?;
     let connection = find_named(&caller, &customer_id, &provider_name).await?;
     let key = NewKey {
-        api_key: &body.api_key,
         label: &body.label,
         kind: body.kind.unwrap_or(KeyKind::Own),
         max_credits_per_day: body.max_credits_per_day.map(i64::from),
     };
-    let added = add_key(&state, &caller.tenant, &connection, &key).await?;
+    let added = add_key(&state, &caller.tenant, &connection, &body.api_key, &key).await?;
     caller.call.set_object(format!("key \"{}\"", added.label));
     let keys = caller.tenant.list_connection_keys(&connection).await?;
     Ok(JsonBody(KeyBody::new(&added, &keys)))
 }
 
-/// A key that somebody wants to add.
+/// What is said of a key that somebody wants to add.
 pub(crate) struct NewKey<'a> {
-    pub(crate) api_key: &'a str,
     pub(crate) label: &'a str,
     pub(crate) kind: KeyKind,
     pub(crate) max_credits_per_day: Option<i64>,
 }
 
 /// Checks a key with its provider, and adds it.
-pub(crate) async fn add_key(
+async fn add_key(
     state: &AppState,
     tenant: &syncline_store::Tenant,
     connection: &Connection,
+    api_key: &str,
     new: &NewKey<'_>,
 ) -> ApiResult<ConnectionKey> {
     let provider = state.providers.get(connection.provider)?;
@@ -187,18 +186,51 @@ pub(crate) async fn add_key(
         let reason = format!("{} has no API keys", provider.title());
         return Err(ApiError::validation("api_key", reason));
     }
-    let key = secrets::required("api_key", Some(new.api_key))?;
+    let key = secrets::required("api_key", Some(api_key))?;
     let checked = CheckedCredentials::check(&**provider, Credentials::ApiKey(key)).await;
     let checked = checked.map_err(|rejected| {
         let failure = ProviderFailure::rejected_credentials(rejected.provider, &rejected.reason);
         ApiError::Provider(failure)
     })?;
+    match add_checked_key(state, tenant, connection, &checked, new).await? {
+        Added::Now(key) => Ok(*key),
+        Added::IsMain => Err(ApiError::Conflict(
+            "this is the connection's main key".to_owned(),
+        )),
+        Added::Known => Err(ApiError::Conflict(
+            "the connection has this key already".to_owned(),
+        )),
+        Added::NoSlot => Err(ApiError::Conflict(format!(
+            "all {} slots for keys of the kind {} are used: delete one first",
+            new.kind.slots(),
+            new.kind.as_str()
+        ))),
+    }
+}
+
+/// What became of a key that was to be added.
+pub(crate) enum Added {
+    Now(Box<ConnectionKey>),
+    /// It is the main key.
+    IsMain,
+    /// The connection has it already.
+    Known,
+    /// All slots of its kind are used.
+    NoSlot,
+}
+
+/// Adds a key that was checked with its provider.
+pub(crate) async fn add_checked_key(
+    state: &AppState,
+    tenant: &syncline_store::Tenant,
+    connection: &Connection,
+    checked: &CheckedCredentials,
+    new: &NewKey<'_>,
+) -> Result<Added, StoreError> {
     let (account, own_account) = checked.account_ids();
     let main = state.store.credentials_of(connection)?;
     if account_id(connection.provider, None, &main) == own_account {
-        return Err(ApiError::Conflict(
-            "this is the connection's main key".to_owned(),
-        ));
+        return Ok(Added::IsMain);
     }
     let added = NewConnectionKey {
         label: new.label,
@@ -208,17 +240,12 @@ pub(crate) async fn add_key(
         account_id: account,
         max_credits_per_day: new.max_credits_per_day,
     };
-    match tenant.add_connection_key(connection, &added).await? {
-        AddedKey::Added(key) => Ok(*key),
-        AddedKey::Known => Err(ApiError::Conflict(
-            "the connection has this key already".to_owned(),
-        )),
-        AddedKey::NoSlot => Err(ApiError::Conflict(format!(
-            "all {} slots for keys of the kind {} are used: delete one first",
-            new.kind.slots(),
-            new.kind.as_str()
-        ))),
-    }
+    let added = tenant.add_connection_key(connection, &added).await?;
+    Ok(match added {
+        AddedKey::Added(key) => Added::Now(key),
+        AddedKey::Known => Added::Known,
+        AddedKey::NoSlot => Added::NoSlot,
+    })
 }
 
 #[derive(Deserialize, ToSchema)]
