@@ -242,11 +242,78 @@ try {
     assert.equal(saved.grants.credits_per_day, 100);
   });
 
+  await test("keys are added and deleted, and a wrong one is told", async () => {
+    await open(page, CONNECTION);
+    await page.getByText("Add a key").click();
+    await page.getByLabel("Label, by which people know it").fill("Spare");
+    await page.locator("#key").fill("wrong");
+    await page.getByLabel("Whose it is").selectOption("yours");
+    await page.getByRole("button", { name: "Add the key" }).click();
+    await shows(page, "apollo rejects these credentials");
+    assert.equal(await page.locator("#key").inputValue(), "");
+    await look(page, "key-rejected");
+    await page.locator("#key").fill(world.spareKey);
+    await page.getByRole("button", { name: "Add the key" }).click();
+    await shows(page, "The key is added");
+    await look(page, "key-added");
+    await page.getByRole("button", { name: "Delete: Spare" }).click();
+    await shows(page, "The key is deleted");
+    await page.getByRole("button", { name: "Delete: Spare" }).waitFor({ state: "detached" });
+  });
+
+  let job;
+  await test("a list is enriched before one's eyes, cancelled, continued and downloaded", async () => {
+    const ofAcme = { "x-customer-id": "acme", "x-provider-name": "apollo" };
+    const { records } = await world.call(
+      "GET", "/engagement/v2/contacts?read_from_cache=true&page_size=100", undefined, ofAcme);
+    const known = records.map((it) => it.email_addresses[0]?.email_address).filter(Boolean).slice(0, 70);
+    const unknown = Array.from({ length: 60 }, (_, n) => `nobody${n}@nowhere.example`);
+    const keys = "/mgmt/v2/customers/acme/connections/apollo/keys";
+    const main = (await world.call("GET", keys)).keys[0];
+    await world.call("PUT", `${keys}/${main.id}`, { label: "Ours", max_credits_per_day: 5 });
+    await open(page, `${CONNECTION}/enrichment`);
+    await page.getByText("Enrich a list").click();
+    await page.getByLabel("The list as CSV").fill("name\nInes");
+    await page.getByRole("button", { name: "Begin" }).click();
+    await page.getByRole("alert").waitFor();
+    await look(page, "enrichment-refused");
+    await page.getByLabel("The list as CSV").fill(["email", ...known, ...unknown].join("\n"));
+    await page.getByRole("button", { name: "Begin" }).click();
+    await page.waitForURL(/note=job-made/);
+    await page.evaluate(() => { window.loadedOnce = true; });
+    job = new URL(page.url()).pathname;
+    await shows(page, "the keys have spent what they may in 24 hours");
+    assert.equal(await page.evaluate(() => window.loadedOnce), true);
+    await look(page, "job-waits");
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await shows(page, "The job is cancelled");
+    await world.call("PUT", `${keys}/${main.id}`, { label: "Ours" });
+    await page.getByLabel("The most credits").fill("30");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await shows(page, "The job goes on");
+    await shows(page, "max_credits of 30 is reached");
+    await look(page, "job-stopped");
+    await page.getByLabel("The most credits").fill("");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await shows(page, "The job goes on");
+    await page.locator("#job").getByText("succeeded").waitFor();
+    await look(page, "job-done");
+    const download = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download all as CSV" }).click();
+    const file = readFileSync(await (await download).path(), "utf8");
+    assert.match(file, /^email,enriched_status,/);
+    assert.ok(file.includes("nobody59@nowhere.example,not_matched"));
+    await page.getByRole("link", { name: "Next" }).click();
+    await shows(page, "First");
+    await look(page, "job-second-page");
+  });
+
   const contacts = `${CONNECTION}/records/contact`;
   const pages = [
     "/console", "/console/customers", "/console/customers/acme", CONNECTION, contacts, "/console/syncs",
     "/console/runs", "/console/webhooks", "/console/webhooks/messages", "/console/providers",
-    "/console/approvals", `${CONNECTION}/usage`, "/console/api-keys", "/console/audit-log",
+    "/console/approvals", `${CONNECTION}/usage`, `${CONNECTION}/enrichment`, job,
+    "/console/customers/brightwater/connections/outreach", "/console/api-keys", "/console/audit-log",
     "/console/nothing",
   ];
   const name = (path) => path.replaceAll("/", "-").slice(1);

@@ -52,7 +52,7 @@ export async function startReceiver() {
 
 export async function startWorld(syncline, home) {
   const loopback = ["--listen", "127.0.0.1:0"];
-  const apollo = await start(syncline, ["sim", "apollo", "--contacts", "2400", "--latency-ms", "40", ...loopback], {});
+  const apollo = await start(syncline, ["sim", "apollo", "--contacts", "2400", "--teams", "2", "--latency-ms", "40", ...loopback], {});
   const outreach = await start(syncline, ["sim", "outreach", "--prospects", "50", ...loopback], {});
   const base = await start(syncline, ["serve", ...loopback, "--data-dir", `${home}/data`], {
     SYNCLINE_API_KEY: KEY,
@@ -62,7 +62,8 @@ export async function startWorld(syncline, home) {
     SYNCLINE_PROVIDERS__OUTREACH__TOKEN_URL: `${outreach}/oauth/token`,
     SYNCLINE_WEBHOOKS__ALLOW_PRIVATE_TARGETS: "true",
   });
-  const world = { base, apollo, outreach };
+  // The second team's.
+  const world = { base, apollo, outreach, spareKey: "sim-master-key-2" };
 
   world.call = async (method, path, body, headers = {}) => {
     const response = await fetch(base + path, {

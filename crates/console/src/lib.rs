@@ -9,9 +9,12 @@ mod activity;
 mod address;
 mod assets;
 mod connect;
+mod csv_calls;
 mod failure;
 mod filter;
 mod forecast;
+mod jobs;
+mod keys;
 mod live;
 mod messages;
 mod page;
@@ -36,7 +39,7 @@ use axum::{
 };
 use syncline_server::{AppState, in_process::Api};
 
-use crate::live::LivePages;
+use crate::{csv_calls::CsvCalls, live::LivePages};
 
 /// All pages, to be served beside the API that they call.
 pub fn pages(state: &AppState, api: Api) -> Router<AppState> {
@@ -69,6 +72,26 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
             get(pages::connection::show).post(pages::connection::control),
         )
         .route(&format!("{connection}/usage"), get(pages::usage::show))
+        .route(
+            &format!("{connection}/keys"),
+            get(pages::connection::show).post(pages::keys::add),
+        )
+        .route(
+            &format!("{connection}/keys/{{key_id}}/delete"),
+            post(pages::keys::delete),
+        )
+        .route(
+            &format!("{connection}/enrichment"),
+            get(pages::enrichment::list).post(pages::enrichment::create),
+        )
+        .route(
+            &format!("{connection}/enrichment/{{job_id}}"),
+            get(pages::enrichment_job::show).post(pages::enrichment_job::control),
+        )
+        .route(
+            &format!("{connection}/enrichment/{{job_id}}/results.csv"),
+            get(pages::enrichment_job::download),
+        )
         .route(
             &format!("{connection}/records/{{object}}"),
             get(pages::records::list),
@@ -125,6 +148,7 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
         .route("/console/audit-log", get(pages::audit_log::list))
         .route("/console/{*path}", get(failure::nothing_here))
         .layer(middleware::from_fn(refuse_other_sites))
+        .layer(Extension(CsvCalls::new(state)))
         .layer(Extension(api));
     let live = LivePages::new(pages.clone().with_state(state.clone()), state.tasks.clone());
     pages.layer(middleware::from_fn(move |request: Request, next: Next| {

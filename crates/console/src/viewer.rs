@@ -2,7 +2,7 @@
 //! answer to the viewer's key, and change nothing that it wouldn't let the key change.
 
 use axum::{
-    extract::{Extension, FromRequestParts},
+    extract::FromRequestParts,
     http::{HeaderName, Method, StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,12 +16,18 @@ use syncline_server::{
 };
 
 use crate::{
-    address::encoded, failure::Failure, live::LivePartsOnly, page::Layout, sign_in::cookie_name,
+    address::encoded,
+    csv_calls::{CsvCall, CsvCalls},
+    failure::Failure,
+    live::LivePartsOnly,
+    page::Layout,
+    sign_in::cookie_name,
 };
 
 /// Somebody who is signed in.
 pub(crate) struct Viewer {
     api: Api,
+    csv_calls: CsvCalls,
     who: SignedIn,
     pub(crate) frame: Frame,
     pub(crate) now: Time,
@@ -82,7 +88,10 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let Ok(Extension(api)) = Extension::<Api>::from_request_parts(parts, state).await else {
+        let (Some(api), Some(csv_calls)) = (
+            parts.extensions.get::<Api>().cloned(),
+            parts.extensions.get::<CsvCalls>().cloned(),
+        ) else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
@@ -106,6 +115,7 @@ impl FromRequestParts<AppState> for Viewer {
         };
         Ok(Self {
             api,
+            csv_calls,
             who,
             frame,
             now: state.clock.now(),
@@ -133,6 +143,14 @@ const NOTES: &[(&str, &str)] = &[
     ("approved", "The call is approved."),
     ("denied", "The call is denied."),
     ("granted", "The grants are saved, and count from now on."),
+    ("key-added", "The key is added."),
+    ("key-deleted", "The key is deleted."),
+    ("job-made", "The list is taken. Its progress appears here."),
+    (
+        "job-cancelled",
+        "The job is cancelled. What was asked about at that moment is still paid for, and kept.",
+    ),
+    ("job-continued", "The job goes on."),
 ];
 
 fn note_in(query: Option<&str>) -> Option<&'static str> {
@@ -146,15 +164,7 @@ fn note_in(query: Option<&str>) -> Option<&'static str> {
 impl Viewer {
     /// The API's answer to a GET.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let call = ApiCall {
-            method: Method::GET,
-            path,
-            headers: &[],
-            body: None,
-        };
-        self.call(call)
-            .await
-            .map_err(|failure| self.failed(failure))
+        self.get_of(&[], path).await
     }
 
     /// The same, for a part that the viewer's key may not see.
@@ -169,11 +179,33 @@ impl Viewer {
         }
     }
 
+    /// The answer to a GET that is about one connection.
+    pub(crate) async fn get_of<T: DeserializeOwned>(
+        &self,
+        headers: &[(HeaderName, String)],
+        path: &str,
+    ) -> Result<T, Failure> {
+        let call = ApiCall {
+            method: Method::GET,
+            path,
+            headers,
+            body: None,
+        };
+        self.call(call)
+            .await
+            .map_err(|failure| self.failed(failure))
+    }
+
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         call: ApiCall<'_>,
     ) -> Result<T, ApiFailure> {
         self.api.call(&self.who, call).await
+    }
+
+    /// A call whose body or answer is CSV.
+    pub(crate) async fn call_with_csv(&self, call: CsvCall<'_>) -> Result<Response, ApiFailure> {
+        self.csv_calls.make(&self.who, call).await
     }
 
     /// Sends what changes something, and forgets the answer.

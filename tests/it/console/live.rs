@@ -14,13 +14,13 @@ use crate::support::{App, CUSTOMER, on_both_databases};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stream of events, as a browser reads it.
-struct Events {
+pub(super) struct Events {
     response: Response,
     text: String,
 }
 
 impl Events {
-    async fn of(browser: &Browser, path: &str) -> Self {
+    pub(super) async fn of(browser: &Browser, path: &str) -> Self {
         let request = browser.request(Method::GET, path);
         let response = request
             .header(header::ACCEPT, "text/event-stream")
@@ -58,7 +58,7 @@ impl Events {
     }
 
     /// Waits for a part that contains this.
-    async fn until(&mut self, id: &str, text: &str) {
+    pub(super) async fn until(&mut self, id: &str, text: &str) {
         while let Some((name, data)) = self.next().await {
             let html = data["html"].as_str().unwrap_or_default();
             if name == "part" && data["id"] == id && html.contains(text) {

@@ -1,7 +1,9 @@
 //! The console, as a browser without JavaScript sees it. What needs a browser is in `tests/browser`.
 
 mod actions;
+mod enrichment;
 mod further_keys;
+mod keys;
 mod live;
 mod pages;
 mod sessions;

@@ -5,7 +5,7 @@ use reqwest::{StatusCode, header};
 use serde_json::json;
 use syncline_model::Role;
 
-use super::Browser;
+use super::{Browser, enrichment};
 use crate::{
     access::key,
     agents,
@@ -33,12 +33,17 @@ async fn all_pages(app: &App) -> Vec<String> {
     let agent = keys["results"][0]["id"].as_str().unwrap();
     let configs = app.get("/mgmt/v2/sync_configs").await.ok();
     let config = configs[0]["id"].as_str().unwrap();
+    let list = json!({"people": [{"email": "nobody@nowhere.example"}]});
+    let job = enrichment::job(app, list).await;
     [
         "/console".to_owned(),
         "/console/customers".to_owned(),
         format!("/console/customers/{CUSTOMER}"),
         connection.clone(),
         format!("{connection}/usage"),
+        format!("{connection}/keys"),
+        format!("{connection}/enrichment"),
+        job,
         format!("{connection}/records/contact"),
         format!("{connection}/records/contact/{contact}"),
         "/console/syncs".to_owned(),
@@ -127,6 +132,8 @@ async fn what_is_not_there_is_a_page_that_says_so(database: Database) {
         "/console/nothing",
         "/console/customers/nobody",
         "/console/customers/nobody/connections/apollo",
+        "/console/customers/nobody/connections/apollo/enrichment",
+        "/console/customers/nobody/connections/apollo/enrichment/none",
         "/console/runs/none",
         "/console/webhooks/messages/none",
         "/console/approvals/none",

@@ -1,5 +1,5 @@
 //! A connection: its status, what its key may read, what is left of its limits, its syncs with their
-//! progress, and its runs. Syncs can be paused, resumed and started.
+//! progress, its keys, its enrichment jobs, and its runs. Syncs can be paused, resumed and started.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ use crate::{
     activity::{self, Activity},
     address::encoded,
     failure::Failure,
+    jobs::{JOBS, Job},
+    keys::{KeyForm, KeysSection},
     page::{Policy, answer},
     parts::{Bars, Gauge, State, start_of_charts},
     resources::{Connection, Listed, Run, Sync, connection_path},
@@ -26,6 +28,8 @@ use crate::{
 };
 
 const RUNS: usize = 20;
+/// The newest of its enrichment jobs.
+const NEWEST: usize = 5;
 
 /// What is left of the limits.
 #[derive(Deserialize)]
@@ -106,20 +110,43 @@ struct ConnectionPage {
     syncs: Listed<Sync>,
     runs: Listed<Run>,
     activity: Option<Activity>,
+    keys: KeysSection,
+    jobs: Listed<Job>,
     may_control: bool,
+    may_enrich: bool,
 }
 
 pub(crate) async fn show(
     viewer: Viewer,
     Path((customer_id, provider)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let (customer, provider) = (encoded(&customer_id), encoded(&provider));
+    page(viewer, &customer_id, &provider, KeyForm::default()).await
+}
+
+/// The page, with what was entered for a key that was not added.
+pub(super) async fn page(
+    viewer: Viewer,
+    customer_id: &str,
+    provider: &str,
+    key_form: KeyForm,
+) -> Result<Response, Failure> {
+    let headers = of_connection(customer_id, provider);
+    let (customer, provider) = (encoded(customer_id), encoded(provider));
     let path = format!("/mgmt/v2/customers/{customer}/connections/{provider}");
     let of_both = format!("customer_id={customer}&provider_name={provider}");
     let syncs = format!("/mgmt/v2/syncs?{of_both}");
     let runs = format!("/mgmt/v2/sync-runs?{of_both}&page_size={RUNS}");
+    let jobs = format!("{JOBS}?page_size={NEWEST}");
+    let status = if key_form.error.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     let page = ConnectionPage {
         connection: viewer.get(&path).await?,
+        keys: KeysSection::of(&viewer, &format!("{path}/keys"), key_form).await?,
+        jobs: viewer.get_of(&headers, &jobs).await?,
+        may_enrich: viewer.may(&Method::POST, JOBS),
         limits: viewer.get(&format!("{path}/_rate_limit_info")).await?,
         syncs: viewer.get(&syncs).await?,
         runs: viewer.get(&runs).await?,
@@ -128,7 +155,7 @@ pub(crate) async fn show(
         now: viewer.now,
         frame: viewer.frame,
     };
-    Ok(answer(StatusCode::OK, Policy::OwnScript, &page))
+    Ok(answer(status, Policy::OwnScript, &page))
 }
 
 #[derive(Deserialize)]

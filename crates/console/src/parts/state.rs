@@ -19,13 +19,13 @@ impl State {
     fn looks(&self) -> (&'static str, &'static str) {
         match self.0.as_str() {
             "healthy" | "succeeded" | "SUCCESS" | "delivered" | "done" | "ok" | "complete"
-            | "enabled" | "active" => ("good", "✓"),
+            | "enabled" | "active" | "matched" => ("good", "✓"),
             "running" | "IN_PROGRESS" | "approved" => ("busy", "▶"),
-            "queued" | "waiting" | "pending" => ("busy", "…"),
+            "queued" | "waiting" | "pending" | "asked" => ("busy", "…"),
             "degraded" | "limited" | "unverified" | "held" | "drifted" | "capped" | "stalled"
-            | "missing" | "denied" => ("warn", "!"),
+            | "missing" | "denied" | "forbidden" | "used_up" | "uncertain" => ("warn", "!"),
             "failing" | "failed" | "FAILURE" | "unauthorized" | "deleted" | "revoked"
-            | "expired" | "interrupted" | "disabled" => ("bad", "✕"),
+            | "expired" | "interrupted" | "disabled" | "rejected" => ("bad", "✕"),
             "paused" => ("off", "‖"),
             _ => ("off", "·"),
         }
