@@ -48,6 +48,7 @@ CREATE TABLE enrichment_jobs (
 CREATE INDEX enrichment_jobs_due ON enrichment_jobs (due_at)
     WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX enrichment_jobs_running ON enrichment_jobs (connection_id) WHERE state = 'running';
+CREATE INDEX enrichment_jobs_waiting ON enrichment_jobs (connection_id) WHERE state = 'waiting';
 CREATE INDEX enrichment_jobs_connection ON enrichment_jobs (connection_id, id);
 CREATE INDEX enrichment_jobs_application ON enrichment_jobs (application_id, id);
 CREATE INDEX enrichment_jobs_fingerprint ON enrichment_jobs (connection_id, fingerprint)

@@ -7,7 +7,9 @@ use secrecy::SecretString;
 use syncline_engine::{CheckedCredentials, Connect};
 use syncline_model::{AuthType, Credentials, KeyKind, LimitOverrides, Object, breaks_lines};
 use syncline_providers::{ErrorKind, Session, capabilities::LivePageRequest};
-use syncline_store::{ConfiguredProvider, Connection, MagicLink, Start, StoreError, Tenant};
+use syncline_store::{
+    AddedKey, ConfiguredProvider, Connection, MagicLink, Start, StoreError, Tenant,
+};
 
 use tokio::time::timeout;
 
@@ -15,7 +17,7 @@ use crate::{
     AppState,
     mgmt::{
         check_api_key,
-        connection_keys::{Added, LONGEST_LABEL, NewKey, add_checked_key},
+        connection_keys::{LONGEST_LABEL, NewKey, add_checked_key},
     },
     oauth::tenant_of,
 };
@@ -153,20 +155,13 @@ pub async fn connect_by_key(
         }
     }
     let stored = store(state, open, &checked).await;
-    stored.map_err(|error| match error {
-        // Somebody was faster.
-        StoreError::Missing(_) => NotConnected::Link(ClosedLink::Used),
-        error => {
-            tracing::error!("an account could not be connected: {error}");
-            NotConnected::Later("The account could not be connected. Try again.".to_owned())
-        }
-    })?;
+    stored.map_err(not_stored)?;
     state.wake.wake();
     Ok(())
 }
 
-/// Adds a key that the provider accepts beside the one that is connected, and uses the link up: it is
-/// deleted. Syncs keep to the key that they have.
+/// Adds a key that the provider accepts beside the one that is connected, and uses the link up, in one
+/// transaction. Syncs keep to the key that they have.
 pub async fn add_by_key(
     state: &AppState,
     open: &OpenLink,
@@ -186,38 +181,21 @@ pub async fn add_by_key(
         label,
         kind: KeyKind::Own,
         max_credits_per_day: None,
+        magic_link_id: Some(&open.link.id),
     };
-    let added = add_checked_key(state, &open.tenant, connection, &checked, &new).await;
-    let key = match added.map_err(|error| not_added(&error))? {
-        Added::Now(key) => key,
-        Added::IsMain => {
-            return Err(NotConnected::Key(
-                "This is the key that is connected already. Give another one.".to_owned(),
-            ));
+    let added = add_checked_key(&open.tenant, connection, &checked, &new).await;
+    Err(NotConnected::Key(match added.map_err(not_stored)? {
+        AddedKey::Added(_) => return Ok(()),
+        AddedKey::IsMain => {
+            "This is the key that is connected already. Give another one.".to_owned()
         }
-        Added::Known => {
-            return Err(NotConnected::Key(
-                "This key was added before. Give another one.".to_owned(),
-            ));
-        }
-        Added::NoSlot => {
-            return Err(NotConnected::Key(format!(
-                "There are {} keys of yours already, and no more can be added. Ask whoever sent the \
-                 link to delete one.",
-                KeyKind::Own.slots()
-            )));
-        }
-    };
-    if use_up(state, open)
-        .await
-        .map_err(|error| not_added(&error))?
-    {
-        return Ok(());
-    }
-    // Somebody was faster.
-    let undone = open.tenant.delete_connection_key(connection, &key.id);
-    undone.await.map_err(|error| not_added(&error))?;
-    Err(NotConnected::Link(ClosedLink::Used))
+        AddedKey::Known => "This key was added before. Give another one.".to_owned(),
+        AddedKey::NoSlot => format!(
+            "There are {} keys of yours already, and no more can be added. Ask whoever sent the link \
+             to delete one.",
+            KeyKind::Own.slots()
+        ),
+    }))
 }
 
 /// What people call a further key.
@@ -237,18 +215,20 @@ fn checked_label(label: &str) -> Result<&str, String> {
     Ok(label)
 }
 
-fn not_added(error: &StoreError) -> NotConnected {
-    tracing::error!("a key could not be added: {error}");
-    NotConnected::Later("The key could not be added. Try again.".to_owned())
-}
-
-/// Deletes the link; `false` if somebody else used it meanwhile.
-async fn use_up(state: &AppState, open: &OpenLink) -> Result<bool, StoreError> {
-    let link = state.store.magic_link_of(&open.link.token).await?;
-    if link.is_none_or(|link| link.consumed_at.is_some()) {
-        return Ok(false);
+fn not_stored(error: StoreError) -> NotConnected {
+    match error {
+        // Somebody was faster.
+        StoreError::Missing(_) => NotConnected::Link(ClosedLink::Used),
+        StoreError::Conflict(_) => NotConnected::Key(
+            "This key was added before, beside the one that is connected. Give another one, or ask \
+             whoever sent the link to delete it there first."
+                .to_owned(),
+        ),
+        error => {
+            tracing::error!("a key could not be stored: {error}");
+            NotConnected::Later("The key could not be stored. Try again.".to_owned())
+        }
     }
-    open.tenant.delete_magic_link(&open.link.id).await
 }
 
 async fn checked_key(

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use secrecy::ExposeSecret;
 use sqlx_macros::FromRow;
 use syncline_model::{Credentials, KeyKind, KeyStatus, Time};
 
@@ -78,12 +79,16 @@ pub struct NewConnectionKey<'a> {
     pub own_account_id: &'a str,
     pub account_id: &'a str,
     pub max_credits_per_day: Option<i64>,
+    /// The magic link that is used up by it.
+    pub magic_link_id: Option<&'a str>,
 }
 
 /// What adding a key came to.
 #[derive(Debug)]
 pub enum AddedKey {
     Added(Box<ConnectionKey>),
+    /// It is the main key.
+    IsMain,
     /// The connection has this key already.
     Known,
     /// All slots of the kind are used.
@@ -198,6 +203,10 @@ impl Tenant {
         let mut tx = self.begin().await?;
         self.lock_connection(&mut tx, &connection.id).await?;
         let keys = self.keys_in(&mut tx, &connection.id).await?;
+        let main = keys.iter().filter(|key| key.is_main);
+        if self.store().same_key(main, new.credentials)?.is_some() {
+            return Ok(AddedKey::IsMain);
+        }
         let of_kind = keys.iter().filter(|key| key.kind == new.kind).count();
         if of_kind >= new.kind.slots() {
             return Ok(AddedKey::NoSlot);
@@ -219,6 +228,13 @@ impl Tenant {
             return Ok(AddedKey::Known);
         }
         let keys = self.keys_in(&mut tx, &connection.id).await?;
+        let found = tx.unscoped();
+        if let Some(id) = new.magic_link_id {
+            self.store().consume_magic_link(found, id).await?;
+        }
+        self.store()
+            .recheck_waiting_jobs(found, &connection.id)
+            .await?;
         tx.commit().await?;
         let added = keys.into_iter().find(|key| key.id == id);
         let added = added.ok_or(StoreError::Missing("the key"))?;
@@ -263,6 +279,10 @@ impl Tenant {
                 .await
                 .map(drop))?;
             let keys = self.keys_in(&mut tx, &connection.id).await?;
+            let found = tx.unscoped();
+            self.store()
+                .recheck_waiting_jobs(found, &connection.id)
+                .await?;
             tx.commit().await?;
             Ok(keys.into_iter().find(|key| key.id == id))
         })
@@ -328,6 +348,46 @@ impl Store {
             .fetch_all(c)
             .await)?;
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// That of the keys which is this one.
+    fn same_key<'k>(
+        &self,
+        keys: impl IntoIterator<Item = &'k ConnectionKey>,
+        credentials: &Credentials,
+    ) -> Result<Option<&'k ConnectionKey>, StoreError> {
+        let wanted = credentials.to_text();
+        for key in keys {
+            if self.credentials_of_key(key)?.to_text().expose_secret() == wanted.expose_secret() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses a main key that is beside the main one already: two keys in one would spend twice what
+    /// each may. The connection's row is locked.
+    pub(crate) async fn check_main_key(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+        credentials: &Credentials,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = keys_sql!("c.id = $1");
+        let rows: Vec<Row> = run!(tx, |c| sqlx::query_as(SQL)
+            .bind(connection_id)
+            .fetch_all(c)
+            .await)?;
+        let keys = rows.into_iter().map(ConnectionKey::try_from);
+        let keys: Vec<ConnectionKey> = keys.collect::<Result<_, _>>()?;
+        let others = keys.iter().filter(|key| !key.is_main);
+        match self.same_key(others, credentials)? {
+            None => Ok(()),
+            Some(key) => Err(StoreError::Conflict(format!(
+                "this key is in use as \"{}\" beside the main key: delete it there first",
+                key.label
+            ))),
+        }
     }
 
     /// The decrypted key.

@@ -92,6 +92,8 @@ impl Store {
             .map(drop))?;
         self.resume_after_new_credentials(&mut tx, &connection.id)
             .await?;
+        self.check_main_key(&mut tx, &connection.id, update.credentials)
+            .await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(&sealed)
@@ -105,6 +107,7 @@ impl Store {
         self.change_account(&mut tx, &connection.id, &update.account)
             .await?;
         self.forget_main_key(&mut tx, &connection.id).await?;
+        self.recheck_waiting_jobs(&mut tx, &connection.id).await?;
         if let Some(id) = update.magic_link_id {
             self.consume_magic_link(&mut tx, id).await?;
         }

@@ -170,6 +170,10 @@ async fn a_link_adds_one_key_even_if_its_form_is_sent_twice_at_once(database: Da
     let statuses = futures::future::join_all(sent).await;
     let added = statuses.iter().filter(|it| **it == StatusCode::OK).count();
     assert_eq!(added, 1, "{statuses:?}");
+    let used = statuses.iter().filter(|it| **it == StatusCode::GONE);
+    assert_eq!(used.count(), 3, "{statuses:?}");
+    let again = Browser::at(&app).get(&path).await;
+    assert_eq!(again.status, StatusCode::GONE, "{}", again.html);
     assert_eq!(keys(&app).await.len(), 2);
 }
 
@@ -187,4 +191,24 @@ async fn where_nothing_is_connected_nothing_can_be_added(database: Database) {
     );
     let connections = App::answer(connections.header("x-api-key", &app.api_key)).await;
     assert_eq!(connections.ok(), json!([]));
+}
+
+#[apply(on_both_databases)]
+async fn a_key_that_was_added_does_not_take_the_main_keys_place_too(database: Database) {
+    let app = app_with_keys(database).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    let body = json!({"api_key": "further-0", "label": "Sales"});
+    app.post(KEYS, body).await.ok();
+    let path = link(&app).await;
+    let page = submit(&app, &path, ("replace", "", "further-0")).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.html.contains("This key was added before"),
+        "{}",
+        page.html
+    );
+    assert_eq!(keys(&app).await.len(), 2);
+    submit(&app, &path, ("replace", "", "further-1"))
+        .await
+        .page();
 }

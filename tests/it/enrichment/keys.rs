@@ -248,6 +248,55 @@ async fn single_calls_go_to_the_key_that_may_spend_most(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn a_job_that_waits_for_credits_goes_on_when_more_may_be_spent(database: Database) {
+    let app = with_teams(database, 1, 60).await;
+    let main = keys(&app).await.remove(0);
+    let path = format!("{KEYS}/{}", main["id"].as_str().unwrap());
+    let ceiling = |most: u64| json!({"label": "ours", "max_credits_per_day": most});
+    app.put(&path, ceiling(10)).await.ok();
+    let job = done(&app, json!({"people": people(60)})).await;
+    assert_eq!(job["waits_for"], "credits_per_day", "{job}");
+    // A higher ceiling of the same key.
+    app.put(&path, ceiling(20)).await.ok();
+    app.enrich().await;
+    let job = job_of(&app, &job).await;
+    assert_eq!(
+        (&job["state"], &job["credits_spent"]),
+        (&json!("waiting"), &json!(20)),
+        "{job}"
+    );
+    // Another key.
+    add(&app, "sim-master-key-1", "Berlin").await;
+    app.enrich().await;
+    let job = job_of(&app, &job).await;
+    assert_eq!(
+        (&job["state"], &job["matched"]),
+        (&json!("succeeded"), &json!(60)),
+        "{job}"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn one_key_is_not_twice_in_the_pool(database: Database) {
+    let app = with_teams(database, 1, 1).await;
+    add(&app, "sim-master-key-1", "Berlin").await;
+    let twin = json!({"api_key": MASTER_KEY, "label": "twin"});
+    refused(&app.post(KEYS, twin).await, 409, "CONFLICT_ERROR");
+    let replaced = app
+        .put(
+            "/mgmt/v2/customers/customer-1/connections/apollo",
+            json!({"api_key": "sim-master-key-1"}),
+        )
+        .await;
+    let title = refused(&replaced, 409, "CONFLICT_ERROR");
+    assert!(
+        title.contains("in use as \"Berlin\" beside the main key"),
+        "{title}"
+    );
+    assert_eq!(keys(&app).await.len(), 2);
+}
+
+#[apply(on_both_databases)]
 async fn a_job_without_a_usable_key_stops_and_says_what_is_wrong_with_each(database: Database) {
     let app = with_teams(database, 1, 5).await;
     add(&app, "sim-master-key-1", "Berlin").await;

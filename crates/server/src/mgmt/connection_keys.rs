@@ -6,7 +6,6 @@ use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use syncline_engine::CheckedCredentials;
 use syncline_model::{AuthType, Credentials, KeyKind, KeyStatus, Time};
-use syncline_providers::account_id;
 use syncline_store::{AddedKey, Connection, ConnectionKey, NewConnectionKey, StoreError};
 use utoipa::ToSchema;
 
@@ -159,6 +158,7 @@ pub(crate) async fn create_connection_key(
         label: &body.label,
         kind: body.kind.unwrap_or(KeyKind::Own),
         max_credits_per_day: body.max_credits_per_day.map(i64::from),
+        magic_link_id: None,
     };
     let added = add_key(&state, &caller.tenant, &connection, &body.api_key, &key).await?;
     caller.call.set_object(format!("key \"{}\"", added.label));
@@ -171,6 +171,8 @@ pub(crate) struct NewKey<'a> {
     pub(crate) label: &'a str,
     pub(crate) kind: KeyKind,
     pub(crate) max_credits_per_day: Option<i64>,
+    /// The magic link that is used up by it.
+    pub(crate) magic_link_id: Option<&'a str>,
 }
 
 /// Checks a key with its provider, and adds it.
@@ -192,15 +194,15 @@ async fn add_key(
         let failure = ProviderFailure::rejected_credentials(rejected.provider, &rejected.reason);
         ApiError::Provider(failure)
     })?;
-    match add_checked_key(state, tenant, connection, &checked, new).await? {
-        Added::Now(key) => Ok(*key),
-        Added::IsMain => Err(ApiError::Conflict(
+    match add_checked_key(tenant, connection, &checked, new).await? {
+        AddedKey::Added(key) => Ok(*key),
+        AddedKey::IsMain => Err(ApiError::Conflict(
             "this is the connection's main key".to_owned(),
         )),
-        Added::Known => Err(ApiError::Conflict(
+        AddedKey::Known => Err(ApiError::Conflict(
             "the connection has this key already".to_owned(),
         )),
-        Added::NoSlot => Err(ApiError::Conflict(format!(
+        AddedKey::NoSlot => Err(ApiError::Conflict(format!(
             "all {} slots for keys of the kind {} are used: delete one first",
             new.kind.slots(),
             new.kind.as_str()
@@ -208,30 +210,14 @@ async fn add_key(
     }
 }
 
-/// What became of a key that was to be added.
-pub(crate) enum Added {
-    Now(Box<ConnectionKey>),
-    /// It is the main key.
-    IsMain,
-    /// The connection has it already.
-    Known,
-    /// All slots of its kind are used.
-    NoSlot,
-}
-
 /// Adds a key that was checked with its provider.
 pub(crate) async fn add_checked_key(
-    state: &AppState,
     tenant: &syncline_store::Tenant,
     connection: &Connection,
     checked: &CheckedCredentials,
     new: &NewKey<'_>,
-) -> Result<Added, StoreError> {
+) -> Result<AddedKey, StoreError> {
     let (account, own_account) = checked.account_ids();
-    let main = state.store.credentials_of(connection)?;
-    if account_id(connection.provider, None, &main) == own_account {
-        return Ok(Added::IsMain);
-    }
     let added = NewConnectionKey {
         label: new.label,
         kind: new.kind,
@@ -239,13 +225,9 @@ pub(crate) async fn add_checked_key(
         own_account_id: own_account,
         account_id: account,
         max_credits_per_day: new.max_credits_per_day,
+        magic_link_id: new.magic_link_id,
     };
-    let added = tenant.add_connection_key(connection, &added).await?;
-    Ok(match added {
-        AddedKey::Added(key) => Added::Now(key),
-        AddedKey::Known => Added::Known,
-        AddedKey::NoSlot => Added::NoSlot,
-    })
+    tenant.add_connection_key(connection, &added).await
 }
 
 #[derive(Deserialize, ToSchema)]

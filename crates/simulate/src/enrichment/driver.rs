@@ -675,6 +675,7 @@ async fn connect(
             own_account_id,
             account_id,
             max_credits_per_day: None,
+            magic_link_id: None,
         };
         tenant.add_connection_key(&connection, &new).await?;
     }

@@ -39,6 +39,25 @@ macro_rules! due_sql {
 }
 
 impl Store {
+    /// Makes jobs that wait for keys look again, because something about the keys has changed.
+    pub(crate) async fn recheck_waiting_jobs(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE enrichment_jobs SET due_at = $2
+            WHERE connection_id = $1 AND state = 'waiting' AND due_at > $2
+              AND waiting_reason IN ('provider_rate_limit', 'credits_per_day')";
+        let now = self.now();
+        Ok(run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
+            .bind(at(now))
+            .execute(c)
+            .await
+            .map(drop))?)
+    }
+
     /// Leases up to `limit` due jobs: new ones, those whose wait is over, and those whose worker died.
     /// Batches of an earlier worker that were sent and not settled are uncertain from now on.
     pub async fn claim_enrichment_jobs(
