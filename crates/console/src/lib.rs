@@ -9,7 +9,6 @@ mod activity;
 mod address;
 mod assets;
 mod connect;
-mod csv_calls;
 mod failure;
 mod filter;
 mod forecast;
@@ -39,7 +38,7 @@ use axum::{
 };
 use syncline_server::{AppState, in_process::Api};
 
-use crate::{csv_calls::CsvCalls, live::LivePages};
+use crate::live::LivePages;
 
 /// All pages, to be served beside the API that they call.
 pub fn pages(state: &AppState, api: Api) -> Router<AppState> {
@@ -148,7 +147,6 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
         .route("/console/audit-log", get(pages::audit_log::list))
         .route("/console/{*path}", get(failure::nothing_here))
         .layer(middleware::from_fn(refuse_other_sites))
-        .layer(Extension(CsvCalls::new(state)))
         .layer(Extension(api));
     let live = LivePages::new(pages.clone().with_state(state.clone()), state.tasks.clone());
     pages.layer(middleware::from_fn(move |request: Request, next: Next| {

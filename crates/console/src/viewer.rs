@@ -2,7 +2,7 @@
 //! answer to the viewer's key, and change nothing that it wouldn't let the key change.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{Extension, FromRequestParts},
     http::{HeaderName, Method, StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
@@ -11,23 +11,17 @@ use serde_json::Value;
 use syncline_model::Time;
 use syncline_server::{
     AppState, cookie,
-    in_process::{Api, ApiCall, ApiFailure},
+    in_process::{Api, ApiCall, ApiFailure, CallBody},
     sessions::{SignedIn, signed_in},
 };
 
 use crate::{
-    address::encoded,
-    csv_calls::{CsvCall, CsvCalls},
-    failure::Failure,
-    live::LivePartsOnly,
-    page::Layout,
-    sign_in::cookie_name,
+    address::encoded, failure::Failure, live::LivePartsOnly, page::Layout, sign_in::cookie_name,
 };
 
 /// Somebody who is signed in.
 pub(crate) struct Viewer {
     api: Api,
-    csv_calls: CsvCalls,
     who: SignedIn,
     pub(crate) frame: Frame,
     pub(crate) now: Time,
@@ -88,10 +82,7 @@ impl FromRequestParts<AppState> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let (Some(api), Some(csv_calls)) = (
-            parts.extensions.get::<Api>().cloned(),
-            parts.extensions.get::<CsvCalls>().cloned(),
-        ) else {
+        let Ok(Extension(api)) = Extension::<Api>::from_request_parts(parts, state).await else {
             return Err(StatusCode::INTERNAL_SERVER_ERROR.into_response());
         };
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
@@ -115,7 +106,6 @@ impl FromRequestParts<AppState> for Viewer {
         };
         Ok(Self {
             api,
-            csv_calls,
             who,
             frame,
             now: state.clock.now(),
@@ -203,9 +193,9 @@ impl Viewer {
         self.api.call(&self.who, call).await
     }
 
-    /// A call whose body or answer is CSV.
-    pub(crate) async fn call_with_csv(&self, call: CsvCall<'_>) -> Result<Response, ApiFailure> {
-        self.csv_calls.make(&self.who, call).await
+    /// A call whose answer is passed on while it is read.
+    pub(crate) async fn stream(&self, call: ApiCall<'_>) -> Result<Response, ApiFailure> {
+        self.api.stream(&self.who, call).await
     }
 
     /// Sends what changes something, and forgets the answer.
@@ -220,7 +210,7 @@ impl Viewer {
             method,
             path,
             headers,
-            body,
+            body: body.map(CallBody::Json),
         };
         let changed: Result<Value, ApiFailure> = self.call(call).await;
         changed.map(drop).map_err(|failure| self.failed(failure))

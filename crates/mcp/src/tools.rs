@@ -8,7 +8,7 @@ use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use syncline_server::{
-    in_process::{Api, ApiCall, ApiFailure},
+    in_process::{Api, ApiCall, ApiFailure, CallBody},
     sessions::SignedIn,
 };
 
@@ -245,7 +245,7 @@ impl ToolCall {
             method: Method::POST,
             path: &self.path,
             headers: &self.headers,
-            body: Some(Value::Object(self.input)),
+            body: Some(CallBody::Json(Value::Object(self.input))),
         };
         let answer = api.call(caller, call).await;
         match self.missing {

@@ -3,9 +3,10 @@
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     http::{HeaderName, Method, Request, StatusCode, header},
     middleware,
+    response::Response,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -28,7 +29,13 @@ pub struct ApiCall<'c> {
     /// With its query, such as `/mgmt/v2/syncs?page_size=20`.
     pub path: &'c str,
     pub headers: &'c [(HeaderName, String)],
-    pub body: Option<Value>,
+    pub body: Option<CallBody>,
+}
+
+/// What is sent with a call.
+pub enum CallBody {
+    Json(Value),
+    Csv(String),
 }
 
 /// An answer that is no success, or none.
@@ -60,17 +67,26 @@ impl Api {
         who: &SignedIn,
         call: ApiCall<'_>,
     ) -> Result<T, ApiFailure> {
-        let answer = self.routes.clone().oneshot(call.request(who)?).await;
-        let Ok(answer) = answer;
-        let status = answer.status();
-        let body = to_bytes(answer.into_body(), MAX_ANSWER).await;
-        let body = body.map_err(|error| ApiFailure::ours(&error))?;
-        if !status.is_success() {
-            return Err(ApiFailure::read(status, &body));
-        }
+        let body = whole(self.stream(who, call).await?).await?;
         let body: &[u8] = if body.is_empty() { b"null" } else { &body };
         serde_json::from_slice(body).map_err(|error| ApiFailure::ours(&error))
     }
+
+    /// The same, for an answer that is not read here, because it may be long.
+    pub async fn stream(&self, who: &SignedIn, call: ApiCall<'_>) -> Result<Response, ApiFailure> {
+        let answer = self.routes.clone().oneshot(call.request(who)?).await;
+        let Ok(answer) = answer;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(ApiFailure::read(status, &whole(answer).await?))
+    }
+}
+
+async fn whole(answer: Response) -> Result<Bytes, ApiFailure> {
+    let body = to_bytes(answer.into_body(), MAX_ANSWER).await;
+    body.map_err(|error| ApiFailure::ours(&error))
 }
 
 impl ApiCall<'_> {
@@ -79,13 +95,14 @@ impl ApiCall<'_> {
         for (name, value) in self.headers {
             request = request.header(name, value.as_bytes());
         }
-        let body = match self.body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
-            }
-            None => Body::empty(),
+        let (content_type, body) = match self.body {
+            Some(CallBody::Json(body)) => ("application/json", Body::from(body.to_string())),
+            Some(CallBody::Csv(body)) => ("text/csv", Body::from(body)),
+            None => ("", Body::empty()),
         };
+        if !content_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
         let request = request.extension(who.clone()).body(body);
         request.map_err(|error| ApiFailure::ours(&error))
     }

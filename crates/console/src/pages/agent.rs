@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use syncline_model::Grants;
-use syncline_server::in_process::ApiCall;
+use syncline_server::in_process::{ApiCall, CallBody};
 
 use crate::{
     address::encoded,
@@ -99,7 +99,7 @@ pub(crate) async fn submit(
         method: Method::PATCH,
         path: &path,
         headers: &[],
-        body: Some(json!({"grants": entered})),
+        body: Some(CallBody::Json(json!({"grants": entered}))),
     };
     let saved: Result<Value, _> = viewer.call(call).await;
     match saved {

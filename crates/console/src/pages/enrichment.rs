@@ -3,19 +3,17 @@
 use askama::Template;
 use axum::{
     Form,
-    body::to_bytes,
     extract::{Path, Query},
     http::{Method, StatusCode},
     response::Response,
 };
 use serde::Deserialize;
 use syncline_model::Time;
-use syncline_server::in_process::ApiFailure;
+use syncline_server::in_process::{ApiCall, ApiFailure, CallBody};
 
 use super::keys::is_about_what_was_entered;
 use crate::{
     address::{encoded, with_query},
-    csv_calls::CsvCall,
     failure::Failure,
     jobs::{JOBS, Job, job_path, jobs_path},
     page::{Policy, answer},
@@ -26,8 +24,6 @@ use crate::{
 };
 
 const PAGE_SIZE: &str = "50";
-/// The largest answer to a new list, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
 pub(crate) struct Filter {
@@ -140,22 +136,12 @@ async fn created(
         ("kind", entered.kind.as_str()),
         ("max_credits", entered.max_credits.trim()),
     ];
-    let call = CsvCall {
+    let call = ApiCall {
         method: Method::POST,
         path: &with_query(JOBS, options),
         headers: &of_connection(customer_id, provider),
-        csv: Some(entered.csv.clone()),
+        body: Some(CallBody::Csv(entered.csv.clone())),
     };
-    let answer = viewer.call_with_csv(call).await?;
-    let body = to_bytes(answer.into_body(), MAX_ANSWER).await;
-    let body = body.unwrap_or_default();
-    let created: Result<Created, _> = serde_json::from_slice(&body);
-    created.map(|it| it.id).map_err(|error| {
-        tracing::error!("the answer to a new list could not be read: {error}");
-        ApiFailure {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            title: "The list was taken, but its job could not be shown.".to_owned(),
-            field: None,
-        }
-    })
+    let created: Created = viewer.call(call).await?;
+    Ok(created.id)
 }

@@ -11,12 +11,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use syncline_model::Time;
-use syncline_server::in_process::ApiCall;
+use syncline_server::in_process::{ApiCall, CallBody};
 
 use super::keys::is_about_what_was_entered;
 use crate::{
     address::{encoded, with_query},
-    csv_calls::CsvCall,
     failure::Failure,
     jobs::{JOBS, Job, job_path, jobs_path},
     keys::number,
@@ -214,7 +213,7 @@ pub(crate) async fn control(
         method: Method::POST,
         path: &format!("{path}/_continue"),
         headers: &headers,
-        body: Some(body),
+        body: Some(CallBody::Json(body)),
     };
     let continued: Result<Value, _> = viewer.call(call).await;
     match continued {
@@ -229,13 +228,13 @@ pub(crate) async fn control(
 /// The whole list as a file, which is read while it is sent.
 pub(crate) async fn download(viewer: Viewer, Path(ids): Path<Ids>) -> Result<Response, Failure> {
     let (path, headers) = in_api(&ids);
-    let call = CsvCall {
+    let call = ApiCall {
         method: Method::GET,
         path: &format!("{path}/results?format=csv"),
         headers: &headers,
-        csv: None,
+        body: None,
     };
-    let answer = viewer.call_with_csv(call).await;
+    let answer = viewer.stream(call).await;
     let answer = answer.map_err(|failure| viewer.failed(failure))?;
     let (parts, body) = answer.into_parts();
     let mut file = Response::new(body);

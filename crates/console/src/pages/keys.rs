@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use syncline_server::in_process::ApiCall;
+use syncline_server::in_process::{ApiCall, CallBody};
 
 use super::connection;
 use crate::{
@@ -53,7 +53,7 @@ pub(crate) async fn add(
         method: Method::POST,
         path: &keys_of(&customer_id, &provider),
         headers: &[],
-        body: Some(body),
+        body: Some(CallBody::Json(body)),
     };
     let added: Result<Value, _> = viewer.call(call).await;
     match added {

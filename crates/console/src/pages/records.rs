@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 use syncline_model::{Object, Time};
-use syncline_server::in_process::ApiCall;
+use syncline_server::in_process::{ApiCall, CallBody};
 
 use crate::{
     address::{encoded, with_query},
@@ -95,7 +95,7 @@ async fn read(of: &Of, viewer: &Viewer, filter: &Filter) -> Result<Records, Fail
     let (method, path, body) = if searches {
         let body = json!({"filter": {"emails": [filter.search.trim()]}});
         let path = with_query(&format!("{list}/_search"), page);
-        (Method::POST, path, Some(body))
+        (Method::POST, path, Some(CallBody::Json(body)))
     } else {
         let deleted = if filter.deleted.is_empty() {
             "false"

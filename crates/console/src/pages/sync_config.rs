@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use syncline_model::Object;
-use syncline_server::in_process::{ApiCall, ApiFailure};
+use syncline_server::in_process::{ApiCall, ApiFailure, CallBody};
 
 use crate::{
     address::encoded,
@@ -121,7 +121,7 @@ pub(crate) async fn submit(
         method: Method::PUT,
         path: &path,
         headers: &[],
-        body: Some(body),
+        body: Some(CallBody::Json(body)),
     };
     let saved: Result<Value, _> = viewer.call(call).await;
     match saved {
@@ -146,7 +146,7 @@ async fn forecast(viewer: &Viewer, config: &SyncConfig) -> Result<Option<Forecas
         method: Method::POST,
         path,
         headers: &[],
-        body: Some(body),
+        body: Some(CallBody::Json(body)),
     };
     viewer.call(call).await.map(Some)
 }
