@@ -57,7 +57,7 @@ pub(crate) enum ApiError {
     /// It was there and can't be used any more.
     Gone(String),
     TooLarge,
-    UnsupportedMediaType,
+    UnsupportedMediaType(String),
     /// The provider's error answer, or that it didn't answer.
     Provider(ProviderFailure),
     /// The idempotency key of an earlier request, with another body.
@@ -139,7 +139,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Gone(_) => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Provider(failure) => failure.status,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -161,7 +161,7 @@ impl ApiError {
             Self::Conflict(_) => "CONFLICT_ERROR",
             Self::Gone(_) => "GONE_ERROR",
             Self::TooLarge => "PAYLOAD_TOO_LARGE_ERROR",
-            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE_ERROR",
+            Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE_ERROR",
             Self::Provider(failure) => failure.code,
             Self::Unprocessable(_) => "UNPROCESSABLE_ENTITY_ERROR",
             Self::Unavailable(_) | Self::Overloaded => "SERVICE_UNAVAILABLE_ERROR",
@@ -186,7 +186,7 @@ impl ApiError {
             Self::Unauthorized(title) => (*title).to_owned(),
             Self::MethodNotAllowed => "this path doesn't support this method".to_owned(),
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
-            Self::UnsupportedMediaType => "Content-Type must be application/json".to_owned(),
+            Self::UnsupportedMediaType(right) => format!("Content-Type must be {right}"),
             Self::Overloaded => "too many requests are in progress; try again".to_owned(),
             Self::TooMany { reason, .. } | Self::NoCreditsLeft { reason, .. } => reason.clone(),
             Self::BodyTooSlow(within) => {

@@ -229,7 +229,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     async fn from_request(request: Request, state: &AppState) -> ApiResult<Self> {
         let content_type = header(request.headers(), header::CONTENT_TYPE.as_str())?;
         if content_type.is_some_and(|content_type| !is_json(content_type)) {
-            return Err(ApiError::UnsupportedMediaType);
+            let right = "application/json".to_owned();
+            return Err(ApiError::UnsupportedMediaType(right));
         }
         let slot = RequestSlot::of(request.extensions());
         let longest = longest_text(request.extensions());

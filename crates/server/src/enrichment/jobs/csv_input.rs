@@ -9,6 +9,10 @@ use super::list::LONGEST_REF;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const MOST_COLUMNS: usize = 200;
+/// In characters.
+const LONGEST_NAME: usize = 200;
+/// In bytes: the names of all columns, which are kept with the job.
+const LONGEST_NAMES: usize = 16 * 1024;
 /// In bytes. What is longer is no cell of a list of leads.
 const LONGEST_CELL: usize = 32 * 1024;
 
@@ -49,20 +53,28 @@ enum Column {
 /// single lead is kept with it.
 pub fn read_csv(body: &[u8], kind: Kind) -> Result<CsvList, String> {
     let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let (separator, text, first_line) = match told_separator(text) {
+        Some((separator, rest)) => (separator, rest, 2),
+        None => (separator_of(text), text, 1),
+    };
+    if let Some(line) = unclosed_line(text, separator, first_line) {
+        return Err(format!("line {line}: a quotation mark is not closed"));
+    }
+    let mut lines = Lines::of(text, first_line);
     let mut reader = ReaderBuilder::new()
-        .delimiter(delimiter_of(text))
+        .delimiter(separator)
         .trim(Trim::Headers)
         .from_reader(text);
-    let header = reader.headers().map_err(|error| explain(&error))?;
+    let header = reader.headers();
+    let header = header.map_err(|error| explain(&error, &mut lines))?;
     let columns: Vec<String> = header.iter().map(str::to_owned).collect();
+    check_names(&columns, lines.at(0))?;
     let roles = roles_of(&columns)?;
     let mut items = Vec::new();
-    let mut lines = Lines::of(text);
-    let mut has_line_break = false;
     let mut record = StringRecord::new();
     while reader
         .read_record(&mut record)
-        .map_err(|error| explain(&error))?
+        .map_err(|error| explain(&error, &mut lines))?
     {
         if items.len() == MOST_ITEMS {
             return Err(format!(
@@ -70,12 +82,7 @@ pub fn read_csv(body: &[u8], kind: Kind) -> Result<CsvList, String> {
             ));
         }
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        has_line_break = record.iter().any(|cell| cell.contains('\n'));
         items.push(item_of(&record, line, &roles, kind)?);
-    }
-    if has_line_break && is_unclosed(lines.rest()) {
-        let line = lines.line;
-        return Err(format!("line {line}: a quotation mark is not closed"));
     }
     if items.is_empty() {
         return Err(
@@ -93,11 +100,11 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    fn of(text: &'t [u8]) -> Self {
+    fn of(text: &'t [u8], first_line: i64) -> Self {
         Self {
             text,
             at: 0,
-            line: 1,
+            line: first_line,
         }
     }
 
@@ -113,24 +120,100 @@ impl<'t> Lines<'t> {
         }
         self.line
     }
+}
 
-    /// The text from the record on.
-    fn rest(&self) -> &'t [u8] {
-        self.text.get(self.at..).unwrap_or_default()
+/// Where the text is. A quotation mark means something only at the beginning of a cell and within quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    CellStart,
+    Plain,
+    Quoted,
+    /// After a quotation mark within quotes: the end of them, unless another one follows.
+    Closing,
+}
+
+impl Place {
+    fn after(self, byte: u8, separators: &[u8]) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::Closing,
+            (Self::Quoted, _) | (Self::CellStart | Self::Closing, b'"') => Self::Quoted,
+            (_, b'\r' | b'\n') => Self::CellStart,
+            _ if separators.contains(&byte) => Self::CellStart,
+            _ => Self::Plain,
+        }
     }
 }
 
-/// Whether a quotation mark of the last record is never closed: then it has swallowed all further lines.
-fn is_unclosed(last: &[u8]) -> bool {
-    last.split(|byte| *byte == b'"').count() % 2 == 0
+/// The line with a quotation mark that is never closed: it swallows all further lines.
+fn unclosed_line(text: &[u8], separator: u8, first_line: i64) -> Option<i64> {
+    let mut place = Place::CellStart;
+    let (mut line, mut opened) = (first_line, first_line);
+    for byte in text {
+        let next = place.after(*byte, &[separator]);
+        if place == Place::CellStart && next == Place::Quoted {
+            opened = line;
+        }
+        line += i64::from(*byte == b'\n');
+        place = next;
+    }
+    (place == Place::Quoted).then_some(opened)
 }
 
-/// The one of the usual separators that the first line has most of.
-fn delimiter_of(text: &[u8]) -> u8 {
-    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |separator: u8| first.split(|byte| *byte == separator).count();
-    let separators = [b'\t', b';', b','].into_iter();
-    separators.max_by_key(|it| count(*it)).unwrap_or(b',')
+/// The separator of a first line such as `sep=;`, which tells it to Excel, and the text after that line.
+fn told_separator(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (word, rest) = text.split_at_checked(4)?;
+    let (separator, rest) = rest.split_first()?;
+    let is_separator = *separator == b'\t' || separator.is_ascii_punctuation();
+    if !word.eq_ignore_ascii_case(b"sep=") || !is_separator || *separator == b'"' {
+        return None;
+    }
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+    Some((*separator, rest.strip_prefix(b"\n")?))
+}
+
+/// The one of the usual separators that the first line has most of, outside of quotes.
+fn separator_of(text: &[u8]) -> u8 {
+    const SEPARATORS: [u8; 3] = *b"\t;,";
+    let mut counts = [0_usize; SEPARATORS.len()];
+    let mut place = Place::CellStart;
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    for byte in text.iter().skip_while(|it| is_break(it)) {
+        if place != Place::Quoted {
+            if is_break(byte) {
+                break;
+            }
+            if let Some(at) = SEPARATORS.iter().position(|it| it == byte) {
+                counts[at] += 1;
+            }
+        }
+        place = place.after(*byte, &SEPARATORS);
+    }
+    let counted = SEPARATORS.into_iter().zip(counts);
+    let most = counted.max_by_key(|(_, count)| *count);
+    most.map_or(b',', |(separator, _)| separator)
+}
+
+/// The names are kept as they are, and come back with the results.
+fn check_names(columns: &[String], line: i64) -> Result<(), String> {
+    for (name, column) in columns.iter().zip(1..) {
+        if name.chars().count() > LONGEST_NAME {
+            return Err(format!(
+                "line {line}: the name of column {column} must not be longer than {LONGEST_NAME} characters"
+            ));
+        }
+        let is_wrong = |it: char| it.is_control() && !matches!(it, '\t' | '\r' | '\n');
+        if name.contains(is_wrong) {
+            return Err(format!(
+                "line {line}: the name of column {column} must not contain NUL or other control characters"
+            ));
+        }
+    }
+    if columns.iter().map(String::len).sum::<usize>() > LONGEST_NAMES {
+        return Err(format!(
+            "line {line}: the names of the columns must not be longer than {LONGEST_NAMES} bytes together"
+        ));
+    }
+    Ok(())
 }
 
 fn roles_of(columns: &[String]) -> Result<Vec<Column>, String> {
@@ -220,8 +303,8 @@ fn item_of(
     })
 }
 
-fn explain(error: &csv::Error) -> String {
-    let line = error.position().map_or(1, csv::Position::line);
+fn explain(error: &csv::Error, lines: &mut Lines) -> String {
+    let line = lines.at(error.position().map_or(0, csv::Position::byte));
     match error.kind() {
         csv::ErrorKind::Utf8 { .. } => {
             format!("line {line} is not UTF-8: save the file as \"CSV UTF-8\"")

@@ -71,10 +71,12 @@ impl CsvResults {
 
     pub fn write(&mut self, item: &EnrichmentItem) {
         let mut line = self.input_of(item);
-        line.push(item.status.as_str().to_owned());
-        line.push(item.error.clone().unwrap_or_default());
-        line.push(if item.reused { "true" } else { "false" }.to_owned());
-        let mut known = Vec::new();
+        let reused = if item.reused { "true" } else { "false" };
+        let mut known = vec![
+            item.status.as_str().to_owned(),
+            item.error.clone().unwrap_or_default(),
+            reused.to_owned(),
+        ];
         match (&item.enriched, self.kind) {
             (Some(Enriched::Person(person)), _) => {
                 known.extend(of_person(person));
@@ -171,13 +173,21 @@ fn of_company(company: Option<&Company>) -> Vec<String> {
 
 /// A spreadsheet takes some beginnings for a formula, and the text is a stranger's.
 fn harmless(cell: String) -> String {
-    let mut chars = cell.chars();
-    let is_formula = match chars.next() {
-        Some('=' | '@' | '\t' | '\r') => true,
-        Some('+' | '-') => chars.next().is_some_and(|it| !it.is_ascii_digit()),
-        _ => false,
+    // Spreadsheets pass over what can't be seen before a formula, and some read wide signs as plain
+    // ones.
+    let seen = cell.trim_start_matches(|it: char| it.is_whitespace() || it.is_control());
+    let is_formula = match seen.chars().next() {
+        Some('=' | '@' | '＝' | '＠') => true,
+        Some('+' | '-' | '＋' | '－') => !is_number(&cell),
+        _ => cell.starts_with(['\t', '\r', '\n']),
     };
     if is_formula { format!("'{cell}") } else { cell }
+}
+
+/// Whether it is no more than a number or a telephone number, which can't name anything to run.
+fn is_number(cell: &str) -> bool {
+    let is_part = |it: char| it.is_ascii_digit() || " +-()./".contains(it);
+    cell.chars().all(is_part)
 }
 
 #[cfg(test)]
@@ -191,7 +201,17 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("+cmd", "'+cmd"),
             ("+1 555 0100", "+1 555 0100"),
+            ("+1 (555) 010-0100", "+1 (555) 010-0100"),
             ("-5", "-5"),
+            ("-1.5", "-1.5"),
+            ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+            ("+1+HYPERLINK(\"x\")", "'+1+HYPERLINK(\"x\")"),
+            (" =1+1", "' =1+1"),
+            ("\r\n=1+1", "'\r\n=1+1"),
+            ("\u{a0}@SUM(A1)", "'\u{a0}@SUM(A1)"),
+            ("＝1+1", "'＝1+1"),
+            (" Ines", " Ines"),
+            ("a = b", "a = b"),
             ("Ines", "Ines"),
             ("", ""),
         ] {

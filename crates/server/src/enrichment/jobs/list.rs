@@ -10,7 +10,10 @@ use syncline_model::enrichment::{Kind, Lead, MOST_ITEMS, MatchOptions};
 use syncline_store::NewEnrichmentItem;
 use utoipa::{IntoParams, ToSchema};
 
-use super::csv_input::{CsvList, read_csv};
+use super::{
+    csv_input::{CsvList, read_csv},
+    whole_number,
+};
 use crate::{
     AppState,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
@@ -39,9 +42,11 @@ pub(crate) struct JobOptions {
     /// Also ask the provider's other sources for phone numbers, which come later.
     pub(super) run_waterfall_phone: Option<bool>,
     /// The most credits that the job may spend. It stops before it could spend more.
+    #[serde(deserialize_with = "whole_number::of_query")]
     pub(super) max_credits: Option<u32>,
     /// For how many days an answer to the same question is used again at no cost: at most 90, 30 if it
     /// is left out, 0 to ask everything anew.
+    #[serde(deserialize_with = "whole_number::of_query")]
     #[param(maximum = 90)]
     #[schema(maximum = 90)]
     pub(super) reuse_days: Option<u32>,
@@ -87,7 +92,9 @@ pub(crate) struct JsonList {
     reveal_phone_number: Option<bool>,
     run_waterfall_email: Option<bool>,
     run_waterfall_phone: Option<bool>,
+    #[serde(default, deserialize_with = "whole_number::of_json")]
     max_credits: Option<u32>,
+    #[serde(default, deserialize_with = "whole_number::of_json")]
     #[schema(maximum = 90)]
     reuse_days: Option<u32>,
     retry_uncertain: Option<bool>,
@@ -95,7 +102,10 @@ pub(crate) struct JsonList {
 
 /// A person or a company.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with fields such as email or domain"
+)]
 #[schema(as = enrichment_item)]
 pub(crate) struct JsonItem {
     /// Yours, for example your own id. It comes back with the result.
@@ -155,13 +165,45 @@ impl FromRequest<AppState> for ListBody {
         let content_type = content_type.and_then(|it| it.to_str().ok()).unwrap_or("");
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("text/csv") {
-            let Json(list) = Json::from_request(request, state).await?;
+            let list = Json::from_request(request, state).await;
+            let Json(list) = list.map_err(name_both_forms)?;
             return Ok(Self::Json(list));
         }
+        check_charset(content_type)?;
         let slot = RequestSlot::of(request.extensions());
         let body = read_body(&state.guard, &slot, request.into_body(), MAX_BODY_BYTES).await?;
         Ok(Self::Csv(body))
     }
+}
+
+/// Elsewhere only JSON is known.
+fn name_both_forms(error: ApiError) -> ApiError {
+    match error {
+        ApiError::UnsupportedMediaType(_) => {
+            ApiError::UnsupportedMediaType("application/json or text/csv".to_owned())
+        }
+        error => error,
+    }
+}
+
+/// A list in another charset would be read with wrong letters, or refused for a reason that misleads.
+fn check_charset(content_type: &str) -> ApiResult<()> {
+    let parameters = content_type.split(';').skip(1);
+    let charsets = parameters
+        .filter_map(|it| it.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    for (_, charset) in charsets {
+        let charset = charset.trim().trim_matches('"');
+        let is_known = ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|known| charset.eq_ignore_ascii_case(known));
+        if !is_known {
+            return Err(ApiError::UnsupportedMediaType(format!(
+                "text/csv; charset=utf-8, not {charset}: save the file as \"CSV UTF-8\""
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl ListBody {

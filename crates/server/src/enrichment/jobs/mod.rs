@@ -9,6 +9,7 @@ mod csv_input;
 mod csv_results;
 mod list;
 pub(crate) mod results;
+mod whole_number;
 
 use axum::Json as JsonBody;
 use serde::{Deserialize, Deserializer};
@@ -123,7 +124,7 @@ pub(crate) struct ContinueBody {
 
 /// Tells null from a field that is left out.
 fn ceiling<'de, D: Deserializer<'de>>(value: D) -> Result<NewCeiling, D::Error> {
-    let given = Option::<u32>::deserialize(value)?;
+    let given = whole_number::of_json(value)?;
     Ok(given.map_or(NewCeiling::Unlimited, |most| {
         NewCeiling::At(i64::from(most))
     }))
@@ -153,6 +154,9 @@ pub(crate) async fn continue_enrichment_job(
         Continued::Now(job) => Ok(JsonBody((*job).into())),
         Continued::Unknown => Err(unknown(&id)),
         Continued::Active => Err(ApiError::Conflict("this job has not ended".to_owned())),
+        Continued::InFlight => Err(ApiError::Conflict(
+            "a request of this job is still under way: try again when it is answered".to_owned(),
+        )),
         Continued::NothingLeft => Err(ApiError::Conflict(
             "this job has nothing left to ask about".to_owned(),
         )),
