@@ -244,3 +244,23 @@ async fn numbers_that_come_before_the_answer_is_stored_are_kept(database: Databa
     let results = results_of(&app, &job).await;
     assert!(results.iter().any(|it| numbers(it) > 0), "{results:?}");
 }
+
+#[apply(on_both_databases)]
+async fn numbers_and_costs_beyond_reason_are_bounded(database: Database) {
+    let app = with_people(database, 1).await;
+    let job = done(&app, with_numbers(1)).await;
+    app.clock.advance(TimeDelta::minutes(2));
+    let callback = sent(&app).remove(0);
+    let number = |n: usize| json!({"sanitized_number": format!("+49{n}"), "raw_number": "x"});
+    for round in 0..3 {
+        let mut body = callback.json();
+        let many: Vec<Value> = (0..5_000).map(|n| number(round * 5_000 + n)).collect();
+        body["people"][0]["phone_numbers"] = json!(many);
+        body["credits_consumed"] = json!(1e300);
+        assert_eq!(send(&app, &callback.url, body).await, 200);
+    }
+    let results = results_of(&app, &job).await;
+    assert_eq!(numbers(&results[0]), 50);
+    let job = job_of(&app, &job).await;
+    assert!(job["credits_spent"].as_u64().unwrap() <= 10_001, "{job}");
+}

@@ -42,16 +42,21 @@ impl LatePerson {
     }
 }
 
+/// The most numbers that are kept of a person: nobody has more.
+const MOST_NUMBERS: usize = 50;
+
 impl EnrichedPerson {
     /// Adds what came later. The same a second time changes nothing.
     pub fn add_late(&mut self, late: &LatePerson) {
         for number in &late.phone_numbers {
+            let is_full = self.phone_numbers.len() >= MOST_NUMBERS;
             let known = self
                 .phone_numbers
                 .iter_mut()
                 .find(|known| known.phone_number == number.phone_number);
             match known {
                 Some(known) => known.clone_from(number),
+                None if is_full => {}
                 None => self.phone_numbers.push(number.clone()),
             }
         }

@@ -204,6 +204,11 @@ impl Lead {
                 ..self.clone()
             },
         };
+        let options = match kind {
+            Kind::People => *options,
+            // They say what is told of a person.
+            Kind::Companies => MatchOptions::default(),
+        };
         serde_json::json!([kind, options, lead]).to_string()
     }
 }
@@ -235,13 +240,16 @@ fn lower(text: Option<&String>) -> Option<String> {
     text.map(|text| text.to_lowercase())
 }
 
-/// The address of a profile without scheme, parameters and a slash at its end.
+/// The address of a profile without scheme, port, parameters and needless slashes, in small letters: the
+/// network takes them as the same.
 fn profile(url: &str) -> Option<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/')?;
-    let host = host.to_lowercase();
+    let host = host.split(':').next()?.to_lowercase();
     let is_linkedin = host == "linkedin.com" || host.ends_with(".linkedin.com");
-    let path = path.split(['?', '#']).next()?.trim_end_matches('/');
+    let path = path.split(['?', '#']).next()?;
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let path = parts.join("/").to_lowercase();
     let plain = !path.is_empty() && !path.contains(char::is_whitespace);
     (is_linkedin && plain).then(|| format!("https://www.linkedin.com/{path}"))
 }

@@ -106,3 +106,33 @@ fn a_company_is_its_domain() {
         company(&[("domain", "heron.example")])
     );
 }
+
+#[test]
+fn a_profile_is_the_same_however_its_address_is_spelled() {
+    let question = |url: &str| {
+        let lead = person(&[("linkedin_url", url)]).unwrap();
+        lead.question(Kind::People, &MatchOptions::default())
+    };
+    let one = question("https://www.linkedin.com/in/ines-heron");
+    for other in [
+        "http://linkedin.com/in/Ines-Heron/",
+        "de.linkedin.com//in/ines-heron?trk=x",
+        "https://www.linkedin.com:443/in/ines-heron/#top",
+    ] {
+        assert_eq!(question(other), one, "{other}");
+    }
+}
+
+#[test]
+fn what_is_told_of_people_makes_no_other_question_of_a_company() {
+    let company = lead(&[("domain", "heron.example")]);
+    let company = company.checked(Kind::Companies).unwrap();
+    let options = MatchOptions {
+        reveal_personal_emails: true,
+        ..MatchOptions::default()
+    };
+    assert_eq!(
+        company.question(Kind::Companies, &options),
+        company.question(Kind::Companies, &MatchOptions::default())
+    );
+}

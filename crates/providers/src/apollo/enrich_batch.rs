@@ -284,18 +284,29 @@ fn late_person(raw: &RawValue) -> Result<LatePerson, String> {
     })
 }
 
+/// What is longer is no phone number, in bytes.
+const LONGEST_NUMBER: usize = 200;
+/// The most numbers that are read of a person.
+const MOST_NUMBERS: usize = 100;
+/// The most credits that an answer is believed to have cost: a hundred times what a batch can cost.
+const MOST_CREDITS: f64 = 10_000.0;
+
 fn phone_numbers(person: &Fields<'_>) -> Vec<PhoneNumber> {
     let numbers = person.list("phone_numbers").unwrap_or_default();
     let number = |raw| {
         let fields = Fields::of(raw)?;
-        let text = |name| fields.filled_text(name).ok().flatten();
+        let text = |name| {
+            let text: Option<String> = fields.filled_text(name).ok().flatten();
+            text.filter(|text| text.len() <= LONGEST_NUMBER)
+        };
         let phone_number = text("sanitized_number").or_else(|| text("raw_number"))?;
         Some(PhoneNumber {
             phone_number: Some(phone_number),
             phone_number_type: text("type_cd").or_else(|| text("type")),
         })
     };
-    numbers.into_iter().filter_map(number).collect()
+    let numbers = numbers.into_iter().filter_map(number);
+    numbers.take(MOST_NUMBERS).collect()
 }
 
 fn texts(fields: &Fields<'_>, name: &str) -> Vec<String> {
@@ -308,11 +319,8 @@ fn texts(fields: &Fields<'_>, name: &str) -> Vec<String> {
 fn credits_in(answer: &Fields<'_>) -> Option<i64> {
     let number = answer.number("credits_consumed").ok()??;
     let credits = number.as_f64().filter(|it| it.is_finite() && *it >= 0.0)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a batch costs a few credits; what is larger than any integer is the largest"
-    )]
-    Some(credits.ceil() as i64)
+    #[expect(clippy::cast_possible_truncation, reason = "it is bounded")]
+    Some(credits.ceil().min(MOST_CREDITS) as i64)
 }
 
 #[cfg(test)]

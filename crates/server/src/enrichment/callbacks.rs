@@ -7,7 +7,6 @@
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
     extract::{Path, Request, State},
     http::StatusCode,
     routing::post,
@@ -17,6 +16,7 @@ use syncline_store::LateOutcome;
 use crate::{
     AppState,
     error::{ApiError, ApiResult},
+    guard::{RequestSlot, read_body},
 };
 
 /// In bytes. A callback tells of ten people at most.
@@ -32,7 +32,7 @@ async fn take(
     Path(secret): Path<String>,
     request: Request,
 ) -> ApiResult<StatusCode> {
-    let taken = take_late_answer(&state, &secret, request.into_body()).await;
+    let taken = take_late_answer(&state, &secret, request).await;
     let result = match &taken {
         Ok(_) => "taken",
         Err(ApiError::NotFound(_)) => "unknown",
@@ -45,11 +45,15 @@ async fn take(
     taken
 }
 
-async fn take_late_answer(state: &AppState, secret: &str, body: Body) -> ApiResult<StatusCode> {
+async fn take_late_answer(
+    state: &AppState,
+    secret: &str,
+    request: Request,
+) -> ApiResult<StatusCode> {
     let batch = state.store.batch_of_callback(secret).await?;
     let batch = batch.ok_or_else(|| ApiError::NotFound("no such callback".to_owned()))?;
-    let body = to_bytes(body, LARGEST).await;
-    let body = body.map_err(|_| ApiError::TooLarge)?;
+    let slot = RequestSlot::of(request.extensions());
+    let body = read_body(&state.guard, &slot, request.into_body(), LARGEST).await?;
     let provider = state.providers.get(batch.provider)?;
     let answer = provider
         .capabilities()
