@@ -138,7 +138,9 @@ CREATE TABLE enrichment_batches (
 CREATE INDEX enrichment_batches_sent ON enrichment_batches (sent_at) WHERE state = 'sent';
 CREATE INDEX enrichment_batches_job ON enrichment_batches (job_id);
 CREATE INDEX enrichment_batches_expiry ON enrichment_batches (sent_at) WHERE job_id IS NULL;
-CREATE INDEX enrichment_batches_key ON enrichment_batches (key_id, sent_at);
+-- What was spent with a key in 24 hours is summed from the index alone.
+CREATE INDEX enrichment_batches_key
+    ON enrichment_batches (key_id, sent_at, credits_spent, credits_reserved);
 CREATE UNIQUE INDEX enrichment_batches_callback ON enrichment_batches (callback)
     WHERE callback IS NOT NULL;
 CREATE INDEX enrichment_batches_callback_until ON enrichment_batches (callback_until)

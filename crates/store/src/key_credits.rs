@@ -30,18 +30,16 @@ pub struct KeyReservation {
 }
 
 impl Store {
-    /// What may still be spent today with each of a connection's keys that has a ceiling and was used
-    /// today, by the id of the key.
+    /// What may still be spent today with each of a connection's keys that has a ceiling, by its id.
     pub async fn credits_left_by_key(
         &self,
         connection_id: &str,
     ) -> Result<HashMap<String, i64>, StoreError> {
         const SQL: &str = "
-            SELECT k.id, k.max_credits_per_day
-                - CAST(SUM(b.credits_spent + b.credits_reserved) AS bigint)
-            FROM connection_keys k JOIN enrichment_batches b ON b.key_id = k.id AND b.sent_at > $2
-            WHERE k.connection_id = $1 AND k.max_credits_per_day IS NOT NULL
-            GROUP BY k.id, k.max_credits_per_day";
+            SELECT id, max_credits_per_day - (
+                SELECT CAST(COALESCE(SUM(credits_spent + credits_reserved), 0) AS bigint)
+                FROM enrichment_batches WHERE key_id = connection_keys.id AND sent_at > $2)
+            FROM connection_keys WHERE connection_id = $1 AND max_credits_per_day IS NOT NULL";
         let since = self.now() - DAY;
         let mut reader = self.db.read().await?;
         let left: Vec<(String, i64)> = run!(reader, |c| sqlx::query_as(SQL)

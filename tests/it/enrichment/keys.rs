@@ -277,6 +277,23 @@ async fn a_job_that_waits_for_credits_goes_on_when_more_may_be_spent(database: D
 }
 
 #[apply(on_both_databases)]
+async fn another_key_of_the_account_takes_over_when_one_has_spent_its_ceiling(database: Database) {
+    let app = with_teams(database, 0, 45).await;
+    let main = keys(&app).await.remove(0);
+    let path = format!("{KEYS}/{}", main["id"].as_str().unwrap());
+    let body = json!({"label": "ours", "max_credits_per_day": 25});
+    app.put(&path, body).await.ok();
+    let body = json!({"api_key": "second-key", "label": "second", "max_credits_per_day": 20});
+    app.post(KEYS, body).await.ok();
+    let job = done(&app, json!({"people": people(45)})).await;
+    assert_eq!(
+        (&job["state"], &job["matched"]),
+        (&json!("succeeded"), &json!(45)),
+        "{job}"
+    );
+}
+
+#[apply(on_both_databases)]
 async fn one_key_is_not_twice_in_the_pool(database: Database) {
     let app = with_teams(database, 1, 1).await;
     add(&app, "sim-master-key-1", "Berlin").await;

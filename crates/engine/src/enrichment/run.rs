@@ -1,7 +1,10 @@
 //! A leased job: one stream of batches for each provider account among the connection's keys, until
 //! nothing is left, nothing may be asked now, or it is others' turn.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use chrono::TimeDelta;
 use futures::future::join_all;
@@ -87,7 +90,8 @@ impl Engine {
         let began = Instant::now();
         loop {
             let keys = self.store.keys_of(&job.connection_id).await?;
-            let usable = one_per_account(&keys, self.clock.now());
+            let left = self.store.credits_left_by_key(&job.connection_id).await?;
+            let usable = one_per_account(&keys, &left, self.clock.now());
             if usable.is_empty() {
                 return self.without_keys(job, &keys).await;
             }
@@ -285,15 +289,18 @@ impl Engine {
     }
 }
 
-/// The usable keys, one of each provider account, those first that may spend most: further keys of an
-/// account share its limits, and only take over when the first can't be used.
-fn one_per_account(keys: &[ConnectionKey], now: Time) -> Vec<&ConnectionKey> {
+/// The usable keys, one of each provider account: that which may spend most today. Further keys of an
+/// account share its limits, and only take over when the first can't be used, or has spent more.
+fn one_per_account<'k>(
+    keys: &'k [ConnectionKey],
+    left: &HashMap<String, i64>,
+    now: Time,
+) -> Vec<&'k ConnectionKey> {
     let mut usable: Vec<&ConnectionKey> = keys.iter().filter(|key| key.is_usable(now)).collect();
     usable.sort_by_key(|key| {
-        (
-            std::cmp::Reverse(key.max_credits_per_day.unwrap_or(i64::MAX)),
-            key.last_used_at,
-        )
+        let ceiling = key.max_credits_per_day.unwrap_or(i64::MAX);
+        let left = left.get(&key.id).copied().unwrap_or(ceiling);
+        (Reverse(left), key.last_used_at)
     });
     let mut accounts = BTreeSet::new();
     usable.retain(|key| accounts.insert(key.account_id.as_str()));
