@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
+use reqwest::Method;
 use serde_json::{Value, json};
 use syncline_engine::JobEnd;
 use syncline_sim::{Action, Fault, Match, WireFault};
@@ -11,7 +12,10 @@ use super::{
     jobs::{JOBS, done, job_of, people, results_of},
     with_people,
 };
-use crate::support::{App, on_both_databases};
+use crate::{
+    http::refused,
+    support::{App, on_both_databases},
+};
 
 fn statuses(results: &[Value]) -> Vec<&str> {
     let statuses = results.iter().map(|it| it["status"].as_str().unwrap());
@@ -266,4 +270,144 @@ async fn two_lists_with_the_same_people_at_the_same_time_pay_once(database: Data
     );
     assert_eq!(charges(&app), 60);
     assert_eq!(other["total"], 60);
+}
+
+/// Cancels a job while its first request is under way, and returns what its worker came to.
+async fn cancel_in_flight(app: &App, job: &Value) -> tokio::task::JoinHandle<JobEnd> {
+    let leased = app.engine.claim_enrichment_jobs(1).await.unwrap().remove(0);
+    let slow = Match::path("bulk_match").nth(1);
+    let late = Action::Wire(WireFault::Delay(std::time::Duration::from_millis(400)));
+    app.apollo.faults().push(Fault::new(slow, late));
+    let working = tokio::spawn({
+        let engine = app.engine.clone();
+        async move { engine.work_on_enrichment(leased).await }
+    });
+    while charges(app) < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let path = format!("{JOBS}/{}/_cancel", job["id"].as_str().unwrap());
+    app.post(&path, json!({})).await.ok();
+    working
+}
+
+#[apply(on_both_databases)]
+async fn a_cancelled_job_is_not_continued_before_its_request_is_answered(database: Database) {
+    let app = with_people(database, 10).await;
+    let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
+    let working = cancel_in_flight(&app, &job).await;
+    let path = format!("{JOBS}/{}/_continue", job["id"].as_str().unwrap());
+    let anyway = json!({"retry_uncertain": true});
+    let title = refused(
+        &app.post(&path, anyway.clone()).await,
+        409,
+        "CONFLICT_ERROR",
+    );
+    assert!(title.contains("is still under way"), "{title}");
+    assert_eq!(working.await.unwrap(), JobEnd::Abandoned);
+    let job = job_of(&app, &job).await;
+    assert_eq!(
+        (&job["state"], &job["matched"], &job["credits_spent"]),
+        (&json!("cancelled"), &json!(10), &json!(10)),
+        "what was paid for is kept: {job}"
+    );
+    let title = refused(&app.post(&path, anyway).await, 409, "CONFLICT_ERROR");
+    assert!(title.contains("nothing left"), "{title}");
+    assert_eq!(charges(&app), 10);
+}
+
+#[apply(on_both_databases)]
+async fn an_answer_that_comes_after_its_items_were_asked_about_again_leaves_the_counts_right(
+    database: Database,
+) {
+    let app = with_people(database, 10).await;
+    let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
+    let working = cancel_in_flight(&app, &job).await;
+    // So long that its worker is taken for dead.
+    app.clock.advance(TimeDelta::minutes(6));
+    let path = format!("{JOBS}/{}/_continue", job["id"].as_str().unwrap());
+    app.post(&path, json!({"retry_uncertain": true})).await.ok();
+    app.enrich().await;
+    working.await.unwrap();
+    let job = job_of(&app, &job).await;
+    assert_eq!(
+        (&job["matched"], &job["uncertain"], &job["credits_spent"]),
+        (&json!(10), &json!(0), &json!(charges(&app))),
+        "{job}"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn what_may_have_been_paid_for_is_not_asked_again_however_little_is_reused(
+    database: Database,
+) {
+    let app = with_people(database, 10).await;
+    batches(&app, Action::AppliedThenServerError);
+    let job = done(&app, json!({"people": people(10)})).await;
+    go_on(&app, &job).await;
+    assert_eq!(charges(&app), 10);
+    let fresh = json!({"people": people(10), "reuse_days": 0});
+    let fresh = done(&app, fresh).await;
+    assert_eq!(
+        (&fresh["state"], &fresh["uncertain"]),
+        (&json!("succeeded"), &json!(10)),
+        "{fresh}"
+    );
+    assert_eq!(charges(&app), 10);
+}
+
+#[apply(on_both_databases)]
+async fn a_connection_that_is_deleted_in_a_request_leaves_nobody_waiting_for_its_answer(
+    database: Database,
+) {
+    let app = with_people(database, 10).await;
+    app.connect("customer-2", crate::support::MASTER_KEY).await;
+    let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
+    let working = cancel_in_flight(&app, &job).await;
+    let connection = "/mgmt/v2/customers/customer-1/connections/apollo";
+    assert_eq!(app.delete(connection).await.status, 204);
+    assert_eq!(working.await.unwrap(), JobEnd::Abandoned);
+    let of_other = |path: &str, list: Option<Value>| {
+        let method = list.as_ref().map_or(Method::GET, |_| Method::POST);
+        let request = app
+            .request(method, path)
+            .header("x-api-key", &app.api_key)
+            .header("x-customer-id", "customer-2")
+            .header("x-provider-name", "apollo");
+        App::answer(match list {
+            Some(list) => request.json(&list),
+            None => request,
+        })
+    };
+    let other = of_other(JOBS, Some(json!({"people": people(10)})))
+        .await
+        .ok();
+    app.enrich().await;
+    let path = format!("{JOBS}/{}", other["id"].as_str().unwrap());
+    let other = of_other(&path, None).await.ok();
+    assert_eq!(
+        (&other["state"], &other["uncertain"]),
+        (&json!("succeeded"), &json!(10)),
+        "{other}"
+    );
+}
+
+#[apply(on_both_databases)]
+async fn a_provider_that_says_it_is_busy_with_the_request_stops_a_job_after_five_times(
+    database: Database,
+) {
+    let app = with_people(database, 80).await;
+    let asked = Match::path("bulk_match");
+    let busy = Fault::new(asked, Action::AlreadyProcessing).always();
+    app.apollo.faults().push(busy);
+    let job = done(&app, json!({"people": people(80)})).await;
+    for _ in 0..10 {
+        app.clock.advance(TimeDelta::minutes(5));
+        app.enrich().await;
+    }
+    let job = job_of(&app, &job).await;
+    assert_eq!(
+        (&job["state"], &job["uncertain"]),
+        (&json!("failed"), &json!(50)),
+        "{job}"
+    );
 }

@@ -34,10 +34,10 @@ async fn expire_leases(database: &Database) {
     database.execute(sql).await;
 }
 
-async fn until_ended(process: &Process, job: &Value) -> Value {
+async fn until_ended(process: &Process, customer: &str, job: &Value) -> Value {
     let path = format!("{JOBS}/{}", job["id"].as_str().unwrap());
     loop {
-        let request = process.of_customer(reqwest::Method::GET, &path, CUSTOMER);
+        let request = process.of_customer(reqwest::Method::GET, &path, customer);
         let job: Value = request.send().await.unwrap().json().await.unwrap();
         if job["finished_at"].is_string() {
             return job;
@@ -66,7 +66,7 @@ async fn a_list_survives_kill_9_and_pays_for_at_most_one_batch_without_its_answe
         expire_leases(&database).await;
     }
     let process = Process::serve(&database, &apollo.base_url()).await;
-    let job = until_ended(&process, &job).await;
+    let job = until_ended(&process, CUSTOMER, &job).await;
     assert_eq!(
         (
             &job["state"],
@@ -104,7 +104,7 @@ async fn another_process_goes_on_with_a_list_whose_process_was_killed() {
     first.kill().await;
     gate.open();
     expire_leases(&database).await;
-    let job = until_ended(&second, &job).await;
+    let job = until_ended(&second, CUSTOMER, &job).await;
     assert_eq!(
         (&job["state"], &job["matched"], &job["uncertain"]),
         (&json!("succeeded"), &json!(290), &json!(10)),
@@ -114,6 +114,10 @@ async fn another_process_goes_on_with_a_list_whose_process_was_killed() {
 
 /// `syncline enrich` on a list of this many people in the database's directory.
 fn enrich(database: &Database, apollo: &str, count: usize) -> Command {
+    enrich_into(database, apollo, count, &output(database))
+}
+
+fn enrich_into(database: &Database, apollo: &str, count: usize, out: &Path) -> Command {
     let list = database.data_dir().join("leads.csv");
     let lines = people(count).into_iter();
     let lines = lines.map(|it| it["email"].as_str().unwrap().to_owned());
@@ -126,7 +130,7 @@ fn enrich(database: &Database, apollo: &str, count: usize) -> Command {
     command
         .arg("enrich")
         .args([Path::new("--in"), &list])
-        .args([Path::new("--out"), &output(database)])
+        .args([Path::new("--out"), out])
         .args(["--api-key-env", "KEY", "--json"])
         .env("KEY", MASTER_KEY)
         .env("SYNCLINE_PROVIDERS__APOLLO__BASE_URL", apollo)
@@ -233,6 +237,62 @@ async fn the_command_stops_at_max_credits_and_goes_on_with_more(database: Databa
         (&json!(30), &json!(30))
     );
     assert_eq!(charges(&apollo), 30);
+}
+
+#[apply(on_both_databases)]
+async fn a_command_that_was_stopped_spends_nothing_more_until_it_is_run_again_and_keeps_its_ceiling(
+    database: Database,
+) {
+    let apollo = apollo(60).await;
+    let url = apollo.base_url();
+    let gate = apollo.gate(Match::path("bulk_match").nth(3));
+    let mut first = spawn(&mut enrich(&database, &url, 60));
+    gate.arrived(1).await;
+    interrupt(&first);
+    gate.open();
+    first.wait().await.unwrap();
+    let paid = charges(&apollo);
+    // A service beside it, long after, works on a list of its own only.
+    expire_leases(&database).await;
+    let process = Process::serve(&database, &url).await;
+    let customer = "default";
+    let list = json!({"companies": [{"domain": "heron.example"}]});
+    let request = process
+        .of_customer(reqwest::Method::POST, JOBS, customer)
+        .json(&list);
+    let other: Value = request.send().await.unwrap().json().await.unwrap();
+    until_ended(&process, customer, &other).await;
+    drop(process);
+    assert!(charges(&apollo) <= paid + 1);
+    // Run again, it keeps to the ceiling that it is given now.
+    let most = (paid + 5).to_string();
+    let mut again = enrich(&database, &url, 60);
+    let again = again.args(["--max-credits", &most]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains("is reached"), "{said}");
+    assert!(charges(&apollo) <= paid + 6, "{paid}, {}", charges(&apollo));
+}
+
+#[tokio::test]
+async fn results_are_not_written_over_the_list_or_a_link() {
+    let database = Database::sqlite();
+    let apollo = apollo(1).await;
+    let dir = database.data_dir();
+    let link = dir.join("link.csv");
+    std::fs::create_dir_all(dir).unwrap();
+    std::os::unix::fs::symlink(dir.join("elsewhere.csv"), &link).unwrap();
+    for (out, reason) in [
+        (dir.join("leads.csv"), "is the list itself"),
+        (link, "is a link or a device"),
+        ("/dev/null".into(), "is a link or a device"),
+    ] {
+        let mut command = enrich_into(&database, &apollo.base_url(), 1, &out);
+        let refused = command.output().await.unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(reason), "{said}");
+        assert_eq!(refused.status.code(), Some(1));
+    }
+    assert!(apollo.ledger().is_empty());
 }
 
 #[tokio::test]

@@ -233,6 +233,9 @@ impl Engine {
             return Ok(BatchEnd::LeaseLost);
         }
         let said = error.message.clone();
+        if matches!(result, BatchResult::Uncertain(_)) {
+            return Ok(BatchEnd::Unanswered(said));
+        }
         Ok(match error.kind {
             ErrorKind::Unauthorized => {
                 return self
@@ -266,10 +269,7 @@ impl Engine {
             ErrorKind::Unavailable
             | ErrorKind::Timeout
             | ErrorKind::Connection
-            | ErrorKind::InvalidResponse => match result {
-                BatchResult::Uncertain(_) => BatchEnd::Unanswered(said),
-                _ => BatchEnd::NotSent(said),
-            },
+            | ErrorKind::InvalidResponse => BatchEnd::NotSent(said),
         })
     }
 

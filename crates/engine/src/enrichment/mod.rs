@@ -11,6 +11,8 @@ mod run;
 pub(crate) use report::describe_metrics;
 pub use run::JobEnd;
 
+use std::pin::pin;
+
 use syncline_queue::{Leases, Workers};
 use syncline_store::{EnrichmentJob, StoreError};
 use tracing::Instrument;
@@ -89,11 +91,14 @@ impl Engine {
     pub async fn work_on_enrichment(&self, job: EnrichmentJob) -> JobEnd {
         let span = report::span_of(&job);
         let work = async {
+            let mut running = pin!(self.run_enrichment_job(&job));
             tokio::select! {
-                end = self.run_enrichment_job(&job) => end,
+                end = &mut running => end,
                 () = self.keep_enrichment_lease(&job) => {
                     tracing::warn!("another worker has taken over this job, or it was cancelled");
-                    JobEnd::Abandoned
+                    // What is being asked at this moment is paid for: its answer is stored. Nothing
+                    // more is asked without the lease.
+                    running.await
                 }
             }
         };

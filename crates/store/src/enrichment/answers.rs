@@ -38,6 +38,8 @@ pub(super) struct AnswerRow {
     question: String,
     state: String,
     asked_at: Timestamp,
+    /// Of the batch that asked; `None`: it went with its connection.
+    batch_state: Option<String>,
 }
 
 impl AnswerRow {
@@ -45,9 +47,10 @@ impl AnswerRow {
         let reuse = TimeDelta::days(i64::from(job.reuse_days));
         let is_recent = self.asked_at.0 > now - reuse;
         match self.state.as_str() {
-            "asked" => Known::Asked,
+            "asked" if self.batch_state.is_some() => Known::Asked,
             "matched" if is_recent && !mutation::on(Mutation::ReuseIgnored) => Known::Answered,
-            "uncertain" if is_recent && !job.retry_uncertain => Known::Uncertain,
+            // However long ago: somebody who knows that it may be paid for has to decide.
+            "asked" | "uncertain" if !job.retry_uncertain => Known::Uncertain,
             _ => Known::Nothing,
         }
     }
@@ -133,11 +136,14 @@ impl Store {
         // One look-up each, whatever the planner thinks of the number of keys.
         const ON_POSTGRES: &str = "
             SELECT found.* FROM json_each($3) asked CROSS JOIN LATERAL (
-                SELECT id, question, state, asked_at FROM enrichment_answers
+                SELECT id, question, state, asked_at,
+                    (SELECT b.state FROM enrichment_batches b WHERE b.id = batch_id) AS batch_state
+                FROM enrichment_answers
                 WHERE application_id = $1 AND provider_name = $2 AND NOT superseded
                   AND question = asked.key OFFSET 0) found";
         const ON_SQLITE: &str = "
-            SELECT a.id, a.question, a.state, a.asked_at
+            SELECT a.id, a.question, a.state, a.asked_at,
+                (SELECT b.state FROM enrichment_batches b WHERE b.id = a.batch_id) AS batch_state
             FROM json_each($3) asked CROSS JOIN enrichment_answers a
             WHERE a.application_id = $1 AND a.provider_name = $2 AND NOT a.superseded
               AND a.question = asked.key";

@@ -16,23 +16,20 @@ use crate::{
     timestamp::at,
 };
 
-/// A job of a command in the foreground that has not renewed its lease for this long may be taken by
-/// any process: the command was killed.
-const FOREGROUND_ABANDONED_AFTER: TimeDelta = TimeDelta::minutes(5);
-
-/// A connection's jobs are worked on one after the other, in turns: they share its keys anyway, and no
+/// Jobs of commands in the foreground are left to them, also those of a command that was stopped: only
+/// who runs it again spends more. A connection's jobs are worked on one after the other, in turns: they share its keys anyway, and no
 /// customer keeps others from being served.
 macro_rules! due_sql {
     ($lock:literal) => {
         concat!(
             "SELECT id FROM enrichment_jobs due
              WHERE due.state IN ('queued', 'running', 'waiting') AND due.due_at <= $1
-               AND (NOT due.foreground OR due.due_at <= $2)
+               AND NOT due.foreground
                AND NOT EXISTS (
                    SELECT 1 FROM enrichment_jobs busy
                    WHERE busy.connection_id = due.connection_id AND busy.state = 'running'
                      AND busy.due_at > $1)
-             ORDER BY due.due_at, due.id LIMIT $3",
+             ORDER BY due.due_at, due.id LIMIT $2",
             $lock
         )
     };
@@ -68,11 +65,9 @@ impl Store {
     ) -> Result<Vec<EnrichmentJob>, StoreError> {
         self.lose_abandoned_batches().await?;
         let now = self.now();
-        let foreground = now - FOREGROUND_ABANDONED_AFTER;
         let mut reader = self.db.read().await?;
         let due: Option<String> = run!(reader, |c| sqlx::query_scalar(due_sql!(""))
             .bind(at(now))
-            .bind(at(foreground))
             .bind(1_i64)
             .fetch_optional(c)
             .await)?;
@@ -88,7 +83,6 @@ impl Store {
             };
             let due: Vec<String> = run!(tx, |c| sqlx::query_scalar(sql)
                 .bind(at(now))
-                .bind(at(foreground))
                 .bind(limit)
                 .fetch_all(c)
                 .await)?;
@@ -117,6 +111,8 @@ impl Store {
             WHERE id = $1 AND state IN ('queued', 'running', 'waiting')
               AND (state <> 'running' OR due_at <= $2)
             RETURNING id";
+        // Other jobs' questions may be among this one's.
+        self.lose_abandoned_batches().await?;
         let now = self.now();
         let mut tx = self.db.begin().await?;
         let due: Option<String> = run!(tx, |c| sqlx::query_scalar(DUE)
@@ -215,7 +211,7 @@ impl Store {
         Ok(moved == 1)
     }
 
-    /// Whether another job is due.
+    /// Whether another job is due, which a job in the foreground does not make room for.
     pub async fn other_enrichment_jobs_are_due(
         &self,
         job: &EnrichmentJob,
@@ -224,7 +220,8 @@ impl Store {
             SELECT EXISTS (
                 SELECT 1 FROM enrichment_jobs
                 WHERE state IN ('queued', 'running', 'waiting') AND due_at <= $1
-                  AND NOT foreground AND id <> $2)";
+                  AND NOT foreground AND id <> $2)
+            AND NOT (SELECT foreground FROM enrichment_jobs WHERE id = $2)";
         let now = self.now();
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(SQL)

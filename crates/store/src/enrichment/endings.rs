@@ -5,7 +5,7 @@ use syncline_model::{
     event::{ENRICHMENT_COMPLETE, EnrichmentComplete},
 };
 
-use super::{EnrichmentJob, settle::lock_job};
+use super::{EnrichmentJob, expiry::ANSWERED_WITHIN, settle::lock_job};
 use crate::{
     Store, StoreError, Tenant,
     db::{Tx, run},
@@ -36,9 +36,18 @@ pub enum Continued {
     Now(Box<EnrichmentJob>),
     /// It has not ended.
     Active,
+    /// A request that was sent before it ended is still under way.
+    InFlight,
     /// Nothing is left to be asked about.
     NothingLeft,
     Unknown,
+}
+
+/// What becomes of a job that is to be continued and has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ActiveJob {
+    IsLeft,
+    IsChanged,
 }
 
 impl Store {
@@ -130,10 +139,32 @@ impl Tenant {
         id: &str,
         how: ContinueJob,
     ) -> Result<Continued, StoreError> {
+        self.continue_job(connection_id, id, how, ActiveJob::IsLeft)
+            .await
+    }
+
+    /// The same for a command that takes its job up again, which may not have ended.
+    pub async fn take_up_enrichment_job(
+        &self,
+        connection_id: &str,
+        id: &str,
+        how: ContinueJob,
+    ) -> Result<Continued, StoreError> {
+        self.continue_job(connection_id, id, how, ActiveJob::IsChanged)
+            .await
+    }
+
+    async fn continue_job(
+        &self,
+        connection_id: &str,
+        id: &str,
+        how: ContinueJob,
+        active: ActiveJob,
+    ) -> Result<Continued, StoreError> {
         let Some(found) = self.get_enrichment_job(connection_id, id).await? else {
             return Ok(Continued::Unknown);
         };
-        let continued = with_retry(|| self.store().continue_once(&found.id, how)).await?;
+        let continued = with_retry(|| self.store().continue_once(&found.id, how, active)).await?;
         match continued {
             None => {
                 let job = self.get_enrichment_job(connection_id, id).await?;
@@ -149,7 +180,11 @@ impl Store {
         &self,
         id: &str,
         how: ContinueJob,
+        active: ActiveJob,
     ) -> Result<Option<Continued>, StoreError> {
+        const IN_FLIGHT: &str = "
+            SELECT EXISTS (SELECT 1 FROM enrichment_batches
+                WHERE job_id = $1 AND state = 'sent' AND sent_at >= $2)";
         const UNCERTAIN: &str = "
             UPDATE enrichment_items SET status = 'pending', error = NULL, batch_id = NULL
             WHERE job_id = $1 AND status = 'uncertain'";
@@ -158,17 +193,29 @@ impl Store {
                 WHERE job_id = $1 AND status = 'pending' AND same_as IS NULL)";
         const SQL: &str = "
             UPDATE enrichment_jobs
-            SET state = 'queued', due_at = $2, error = NULL, finished_at = NULL, failures = 0,
-                max_credits = $3, retry_uncertain = retry_uncertain OR $4, uncertain = uncertain - $5
+            SET state = CASE WHEN finished_at IS NULL THEN state ELSE 'queued' END,
+                due_at = CASE WHEN finished_at IS NULL THEN due_at ELSE $2 END,
+                error = NULL, finished_at = NULL, failures = 0, max_credits = $3, retry_uncertain = retry_uncertain OR $4, uncertain = uncertain - $5
             WHERE id = $1";
         let now = self.now();
         let mut tx = self.db.begin().await?;
         tx.wakes(&self.enrichment_due);
         let job = lock_job(&mut tx, id).await?;
-        if !job.state.has_ended() {
+        let has_ended = job.state.has_ended();
+        if !has_ended && active == ActiveJob::IsLeft {
             return Ok(Some(Continued::Active));
         }
-        self.lose_batches_of(&mut tx, id).await?;
+        if has_ended {
+            let is_in_flight: bool = run!(tx, |c| sqlx::query_scalar(IN_FLIGHT)
+                .bind(id)
+                .bind(at(now - ANSWERED_WITHIN))
+                .fetch_one(c)
+                .await)?;
+            if is_in_flight {
+                return Ok(Some(Continued::InFlight));
+            }
+            self.lose_batches_of(&mut tx, id).await?;
+        }
         let again = if how.retry_uncertain {
             let rows = run!(tx, |c| sqlx::query(UNCERTAIN)
                 .bind(id)
@@ -180,7 +227,7 @@ impl Store {
             0
         };
         let is_left: bool = run!(tx, |c| sqlx::query_scalar(LEFT).bind(id).fetch_one(c).await)?;
-        if !is_left {
+        if has_ended && !is_left {
             return Ok(Some(Continued::NothingLeft));
         }
         run!(tx, |c| sqlx::query(SQL)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// No answer takes longer: requests time out before.
-const ANSWERED_WITHIN: TimeDelta = TimeDelta::minutes(5);
+pub(super) const ANSWERED_WITHIN: TimeDelta = TimeDelta::minutes(5);
 
 impl Store {
     /// Batches that were sent by a process that died, of jobs that were cancelled meanwhile: nobody
@@ -23,7 +23,8 @@ impl Store {
         const SENT: &str = "
             SELECT DISTINCT j.id FROM enrichment_batches b JOIN enrichment_jobs j ON j.id = b.job_id
             WHERE b.state = 'sent' AND b.sent_at < $1
-              AND j.state NOT IN ('queued', 'running', 'waiting') LIMIT 20";
+              AND (j.state NOT IN ('queued', 'running', 'waiting')
+                OR (j.foreground AND j.due_at < $1)) LIMIT 20";
         let before = self.now() - ANSWERED_WITHIN;
         let mut reader = self.db.read().await?;
         let jobs: Vec<String> = run!(reader, |c| sqlx::query_scalar(SENT)

@@ -3,6 +3,8 @@
 //! What is settled is the batch, whoever has the job's lease by then: an answer that comes after its
 //! worker lost the lease was paid for, and is kept.
 
+use std::collections::HashMap;
+
 use serde_json::value::RawValue;
 use sqlx_macros::FromRow;
 use syncline_model::{
@@ -138,8 +140,11 @@ impl Store {
         // Nobody goes on with a job that has ended: its items stay uncertain, although it is known now
         // that they were not paid for.
         let comes_too_late = now.state.has_ended() && matches!(result, BatchResult::Refused);
+        // Those of a lost batch may have been asked about again meanwhile.
+        let open = self.open_items(tx, &job.id, batch).await?;
+        let items: i64 = open.values().sum();
         if was_lost && !comes_too_late {
-            changes.uncertain -= items_of(&batch.items);
+            changes.uncertain -= items;
         }
         let mut settled = SettledBatch {
             goes_on,
@@ -153,7 +158,7 @@ impl Store {
                 comes_later,
             } => {
                 let found = self
-                    .write_matches(tx, &now, batch, matches, *comes_later)
+                    .write_matches(tx, &now, (batch, &open), matches, *comes_later)
                     .await?;
                 changes.matched += found.matched;
                 changes.not_matched += found.not_matched;
@@ -178,14 +183,14 @@ impl Store {
             BatchResult::Rejected(reason) => {
                 self.forget_questions(tx, &batch.id).await?;
                 self.mark_items(tx, batch, "failed", Some(reason)).await?;
-                changes.failed += items_of(&batch.items);
+                changes.failed += items;
                 0
             }
             BatchResult::Uncertain(reason) => {
                 self.lose_answers(tx, &batch.id).await?;
                 self.mark_items(tx, batch, "uncertain", Some(reason))
                     .await?;
-                changes.uncertain += items_of(&batch.items);
+                changes.uncertain += items;
                 row.credits_reserved
             }
         };
@@ -208,11 +213,33 @@ impl Store {
         Ok(settled)
     }
 
+    /// The positions of the items that still wait for this batch, with the number of items that each
+    /// stands for.
+    async fn open_items(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        batch: &ReservedBatch,
+    ) -> Result<HashMap<i64, i64>, StoreError> {
+        const SQL: &str = "
+            SELECT position FROM enrichment_items
+            WHERE job_id = $1 AND batch_id = $2 AND status IN ('asked', 'uncertain')";
+        let open: Vec<i64> = run!(tx, |c| sqlx::query_scalar(SQL)
+            .bind(job_id)
+            .bind(&batch.id)
+            .fetch_all(c)
+            .await)?;
+        let copies = batch.items.iter().map(|it| (it.position, 1 + it.copies));
+        let mut copies: HashMap<i64, i64> = copies.collect();
+        copies.retain(|position, _| open.contains(position));
+        Ok(copies)
+    }
+
     async fn write_matches(
         &self,
         tx: &mut Tx,
         job: &EnrichmentJob,
-        batch: &ReservedBatch,
+        (batch, open): (&ReservedBatch, &HashMap<i64, i64>),
         matches: &[Option<BatchMatch>],
         comes_later: ComesLater,
     ) -> Result<Found, StoreError> {
@@ -229,11 +256,12 @@ impl Store {
         let mut answers = Vec::new();
         let asked = batch.items.iter().zip(matches);
         for (item, answer) in asked {
+            let items = open.get(&item.position).copied().unwrap_or(0);
             let Some(answer) = answer else {
-                found.not_matched += 1 + item.copies;
+                found.not_matched += items;
                 continue;
             };
-            found.matched += 1 + item.copies;
+            found.matched += items;
             let awaited = comes_later != ComesLater::Nothing && answer.provider_id.is_some();
             found.awaited += i64::from(awaited);
             answers.push(NewAnswer {

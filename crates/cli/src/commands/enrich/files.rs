@@ -61,11 +61,20 @@ impl ListFile {
 }
 
 /// Whether results can be written there, before anything is paid for.
-pub(super) fn check_output(path: &Path) -> anyhow::Result<()> {
+pub(super) fn check_output(path: &Path, input: &Path) -> anyhow::Result<()> {
     let dir = dir_of(path);
     let name = path.display();
-    if path.is_dir() {
-        bail!("--out {name} is a directory: name a file");
+    if let Ok(there) = fs::symlink_metadata(path) {
+        if there.is_dir() {
+            bail!("--out {name} is a directory: name a file");
+        }
+        // It would be replaced by a file.
+        if !there.is_file() {
+            bail!("--out {name} is a link or a device: name a file");
+        }
+        if fs::canonicalize(path).ok() == fs::canonicalize(input).ok() {
+            bail!("--out {name} is the list itself: name another file");
+        }
     }
     tempfile::NamedTempFile::new_in(&dir).with_context(|| format!("can't write {name}"))?;
     Ok(())

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &EnrichArgs) -> anyhow::Result<()> {
     provider.capabilities().batch_enrichments()?;
     check_customer(&args.customer)?;
     let list = ListFile::read(args)?;
-    files::check_output(&args.output)?;
+    files::check_output(&args.output, &args.input)?;
     let secret = Secret::of(&args.secret, &**provider)?;
     let parts = Parts::open(&config, Exclusive::No).await?;
     let engine = parts.engine(EngineConfig {
@@ -74,6 +74,9 @@ pub(crate) async fn run(args: &EnrichArgs) -> anyhow::Result<()> {
     parts.store.close().await;
     match &newest.error {
         Some(error) => bail!("{error}"),
+        None if newest.state == JobState::Cancelled => {
+            bail!("the job was cancelled: run the same command again to continue")
+        }
         None => Ok(()),
     }
 }
@@ -102,17 +105,20 @@ impl Enriching<'_> {
         };
         match found {
             Some(job) if self.is_outdated(&job) => self.new_job(list, args, fingerprint).await,
-            Some(job) if job.state.has_ended() => {
-                let continued = self
+            Some(job) => {
+                let taken_up = self
                     .tenant
-                    .continue_enrichment_job(connection_id, &job.id, how);
-                match continued.await? {
+                    .take_up_enrichment_job(connection_id, &job.id, how);
+                match taken_up.await? {
                     Continued::Now(continued) => Ok(*continued),
+                    Continued::InFlight => bail!(
+                        "a request of this list is still under way: run the command again when it is \
+                         answered, or in five minutes"
+                    ),
                     // The results of a list that is done are written once more.
                     Continued::NothingLeft | Continued::Active | Continued::Unknown => Ok(job),
                 }
             }
-            Some(job) => Ok(job),
             None => self.new_job(list, args, fingerprint).await,
         }
     }
