@@ -50,14 +50,15 @@ the same customer uses those. The variable is read again only if the authorizati
 
 pub(super) const ENRICH: &str = concat!(
     "\
-The columns are found by their names: email, linkedin_url, id, name, first_name, last_name, domain and
-organization_name, and usual other names of these. All columns come back in the results.
+The columns are found by their names: email, linkedin_url, id, name, first_name, last_name, domain
+and organization_name, and usual other names of these. All columns come back in the results.
 
 Nothing is paid for twice: not what is in the list twice, not what was asked in the last 30 days
-(--reuse-days), and not what was answered before Ctrl-C or a crash. Run the same command again and it
-continues; with a higher --max-credits also after it has stopped there. What was being asked in a
-crash is \"uncertain\" and not asked again without --retry-uncertain. Phone numbers come to an https
-address later, so they need `serve` (POST /enrichment/v2/jobs).
+(--reuse-days), and not what was answered before Ctrl-C or a crash. Run the same command again and
+it continues; with a higher --max-credits also after it has stopped there. Until then nothing is
+spent on the list. What was being asked in a crash is \"uncertain\" and not asked again without
+--retry-uncertain. Phone numbers come to an https address later, so they need `serve` (POST
+/enrichment/v2/jobs).
 
   APOLLO_KEY=… syncline enrich --in leads.csv --out enriched.csv --api-key-env APOLLO_KEY
   APOLLO_KEY=… syncline enrich --in leads.csv --out enriched.csv --api-key-env APOLLO_KEY \\
