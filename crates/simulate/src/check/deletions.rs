@@ -77,7 +77,7 @@ impl Checker {
             return;
         }
         let contact = copy.contact_id.as_deref().unwrap_or(id);
-        if self.was_misled(entry)
+        if self.was_misled(entry, team, contact)
             || self.was_out_of_reach(entry, team, contact)
             || self.was_spoken_for(entry, team, contact)
         {
@@ -91,15 +91,12 @@ impl Checker {
     }
 
     /// An operator applied deletions that a run held because the provider had answered with an
-    /// empty list.
-    fn was_misled(&self, entry: &HistoryEvent) -> bool {
+    /// empty list, or had hidden records: then it was the operator who took them for gone.
+    fn was_misled(&self, entry: &HistoryEvent, team: usize, id: &str) -> bool {
+        let mut false_answers = self.runs.false_answers.values().flatten();
         entry.reason == BY_HAND
-            && self
-                .runs
-                .false_answers
-                .values()
-                .flatten()
-                .any(|false_answer| *false_answer == FalseAnswer::Nothing)
+            && (false_answers.any(|it| *it == FalseAnswer::Nothing)
+                || self.world.read(team, hidden).contains(id))
     }
 
     /// The record is hidden, and lookups were forbidden at the end of both of the last two scans:
