@@ -70,7 +70,7 @@ async fn a_further_key_is_added_and_uses_the_link_up(database: Database) {
     assert_eq!(app.runs("contact").await.len(), runs);
     for how in ["add", "replace"] {
         let again = submit(&app, &path, (how, "again", "further-1")).await;
-        assert_eq!(again.status, StatusCode::NOT_FOUND, "{}", again.html);
+        assert_eq!(again.status, StatusCode::GONE, "{}", again.html);
     }
     assert_eq!(keys(&app).await.len(), 2);
 }
