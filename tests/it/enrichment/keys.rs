@@ -294,6 +294,20 @@ async fn another_key_of_the_account_takes_over_when_one_has_spent_its_ceiling(da
 }
 
 #[apply(on_both_databases)]
+async fn a_ceiling_below_the_price_of_an_entry_stops_the_job_and_says_so(database: Database) {
+    let app = with_teams(database, 0, 2).await;
+    let main = keys(&app).await.remove(0);
+    let path = format!("{KEYS}/{}", main["id"].as_str().unwrap());
+    let body = json!({"label": "ours", "max_credits_per_day": 0});
+    app.put(&path, body).await.ok();
+    let job = done(&app, json!({"people": people(2)})).await;
+    assert_eq!(job["state"], "failed", "{job}");
+    let error = job["error"].as_str().unwrap();
+    assert!(error.contains("an entry may cost 1"), "{error}");
+    assert_eq!(spent(&app, 0), 0);
+}
+
+#[apply(on_both_databases)]
 async fn one_key_is_not_twice_in_the_pool(database: Database) {
     let app = with_teams(database, 1, 1).await;
     add(&app, "sim-master-key-1", "Berlin").await;

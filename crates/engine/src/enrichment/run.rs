@@ -84,16 +84,21 @@ impl Engine {
                 return Ok(JobEnd::Abandoned);
             }
         };
-        if let Err(unsupported) = provider.capabilities().batch_enrichments() {
-            return self.end(job, Some(&unsupported.to_string())).await;
-        }
+        let price = match provider.capabilities().batch_enrichments() {
+            Ok(enrichments) => {
+                let most = enrichments.most_credits(job.kind, &job.options);
+                most.at_once + most.late
+            }
+            Err(unsupported) => return self.end(job, Some(&unsupported.to_string())).await,
+        };
         let began = Instant::now();
         loop {
             let keys = self.store.keys_of(&job.connection_id).await?;
             let left = self.store.credits_left_by_key(&job.connection_id).await?;
-            let usable = one_per_account(&keys, &left, self.clock.now());
+            let affording = keys.iter().filter(|key| affords(key, price));
+            let usable = one_per_account(affording, &left, self.clock.now());
             if usable.is_empty() {
-                return self.without_keys(job, &keys).await;
+                return self.without_keys(job, &keys, price).await;
             }
             let round = self.round(job, &usable, began).await?;
             if let Some(end) = self.after(job, &round).await? {
@@ -245,10 +250,17 @@ impl Engine {
         &self,
         job: &EnrichmentJob,
         keys: &[ConnectionKey],
+        price: i64,
     ) -> Result<JobEnd, StoreError> {
         let said = |key: &ConnectionKey| {
-            let reason = key.status_reason.as_deref().unwrap_or("it can't be used");
-            format!("{}: {reason}", key.label)
+            let label = &key.label;
+            match (&key.status_reason, key.max_credits_per_day) {
+                (_, Some(most)) if !affords(key, price) => format!(
+                    "{label}: it may spend {most} credits in 24 hours, and an entry may cost {price}"
+                ),
+                (Some(reason), _) => format!("{label}: {reason}"),
+                (None, _) => format!("{label}: it can't be used"),
+            }
         };
         let said: Vec<String> = keys.iter().map(said).collect();
         let out_of_credits = keys.iter().any(|key| key.status == KeyStatus::UsedUp);
@@ -289,14 +301,19 @@ impl Engine {
     }
 }
 
+/// Whether one entry may cost what may be spent with the key in 24 hours.
+fn affords(key: &ConnectionKey, price: i64) -> bool {
+    key.max_credits_per_day.is_none_or(|most| most >= price)
+}
+
 /// The usable keys, one of each provider account: that which may spend most today. Further keys of an
 /// account share its limits, and only take over when the first can't be used, or has spent more.
 fn one_per_account<'k>(
-    keys: &'k [ConnectionKey],
+    keys: impl Iterator<Item = &'k ConnectionKey>,
     left: &HashMap<String, i64>,
     now: Time,
 ) -> Vec<&'k ConnectionKey> {
-    let mut usable: Vec<&ConnectionKey> = keys.iter().filter(|key| key.is_usable(now)).collect();
+    let mut usable: Vec<&ConnectionKey> = keys.filter(|key| key.is_usable(now)).collect();
     usable.sort_by_key(|key| {
         let ceiling = key.max_credits_per_day.unwrap_or(i64::MAX);
         let left = left.get(&key.id).copied().unwrap_or(ceiling);
