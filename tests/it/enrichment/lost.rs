@@ -5,7 +5,8 @@ use macro_rules_attribute::apply;
 use reqwest::Method;
 use serde_json::{Value, json};
 use syncline_engine::JobEnd;
-use syncline_sim::{Action, Fault, Match, WireFault};
+use syncline_sim::{Action, Fault, Gate, Match, WireFault};
+use tokio::task::JoinHandle;
 
 use super::{
     charges,
@@ -272,29 +273,25 @@ async fn two_lists_with_the_same_people_at_the_same_time_pay_once(database: Data
     assert_eq!(other["total"], 60);
 }
 
-/// Cancels a job while its first request is under way, and returns what its worker came to.
-async fn cancel_in_flight(app: &App, job: &Value) -> tokio::task::JoinHandle<JobEnd> {
+/// Cancels a job while its first request is under way, which is answered when the gate opens.
+async fn cancel_in_flight(app: &App, job: &Value) -> (Gate, JoinHandle<JobEnd>) {
     let leased = app.engine.claim_enrichment_jobs(1).await.unwrap().remove(0);
-    let slow = Match::path("bulk_match").nth(1);
-    let late = Action::Wire(WireFault::Delay(std::time::Duration::from_millis(400)));
-    app.apollo.faults().push(Fault::new(slow, late));
+    let gate = app.apollo.gate(Match::path("bulk_match").nth(1));
     let working = tokio::spawn({
         let engine = app.engine.clone();
         async move { engine.work_on_enrichment(leased).await }
     });
-    while charges(app) < 10 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    gate.arrived(1).await;
     let path = format!("{JOBS}/{}/_cancel", job["id"].as_str().unwrap());
     app.post(&path, json!({})).await.ok();
-    working
+    (gate, working)
 }
 
 #[apply(on_both_databases)]
 async fn a_cancelled_job_is_not_continued_before_its_request_is_answered(database: Database) {
     let app = with_people(database, 10).await;
     let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
-    let working = cancel_in_flight(&app, &job).await;
+    let (gate, working) = cancel_in_flight(&app, &job).await;
     let path = format!("{JOBS}/{}/_continue", job["id"].as_str().unwrap());
     let anyway = json!({"retry_uncertain": true});
     let title = refused(
@@ -303,6 +300,7 @@ async fn a_cancelled_job_is_not_continued_before_its_request_is_answered(databas
         "CONFLICT_ERROR",
     );
     assert!(title.contains("is still under way"), "{title}");
+    gate.open();
     assert_eq!(working.await.unwrap(), JobEnd::Abandoned);
     let job = job_of(&app, &job).await;
     assert_eq!(
@@ -321,12 +319,13 @@ async fn an_answer_that_comes_after_its_items_were_asked_about_again_leaves_the_
 ) {
     let app = with_people(database, 10).await;
     let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
-    let working = cancel_in_flight(&app, &job).await;
+    let (gate, working) = cancel_in_flight(&app, &job).await;
     // So long that its worker is taken for dead.
     app.clock.advance(TimeDelta::minutes(6));
     let path = format!("{JOBS}/{}/_continue", job["id"].as_str().unwrap());
     app.post(&path, json!({"retry_uncertain": true})).await.ok();
     app.enrich().await;
+    gate.open();
     working.await.unwrap();
     let job = job_of(&app, &job).await;
     assert_eq!(
@@ -362,9 +361,10 @@ async fn a_connection_that_is_deleted_in_a_request_leaves_nobody_waiting_for_its
     let app = with_people(database, 10).await;
     app.connect("customer-2", crate::support::MASTER_KEY).await;
     let job = app.post(JOBS, json!({"people": people(10)})).await.ok();
-    let working = cancel_in_flight(&app, &job).await;
+    let (gate, working) = cancel_in_flight(&app, &job).await;
     let connection = "/mgmt/v2/customers/customer-1/connections/apollo";
     assert_eq!(app.delete(connection).await.status, 204);
+    gate.open();
     assert_eq!(working.await.unwrap(), JobEnd::Abandoned);
     let of_other = |path: &str, list: Option<Value>| {
         let method = list.as_ref().map_or(Method::GET, |_| Method::POST);
