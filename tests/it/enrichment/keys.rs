@@ -298,13 +298,18 @@ async fn a_ceiling_below_the_price_of_an_entry_stops_the_job_and_says_so(databas
     let app = with_teams(database, 0, 2).await;
     let main = keys(&app).await.remove(0);
     let path = format!("{KEYS}/{}", main["id"].as_str().unwrap());
+    done(&app, json!({"people": people(1)})).await;
     let body = json!({"label": "ours", "max_credits_per_day": 0});
     app.put(&path, body).await.ok();
     let job = done(&app, json!({"people": people(2)})).await;
-    assert_eq!(job["state"], "failed", "{job}");
+    assert_eq!(
+        (&job["state"], &job["reused"]),
+        (&json!("failed"), &json!(1)),
+        "what was paid for before is there: {job}"
+    );
     let error = job["error"].as_str().unwrap();
     assert!(error.contains("an entry may cost 1"), "{error}");
-    assert_eq!(spent(&app, 0), 0);
+    assert_eq!(spent(&app, 0), 1);
 }
 
 #[apply(on_both_databases)]

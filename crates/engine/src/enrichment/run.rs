@@ -61,6 +61,13 @@ struct Round {
     batches: usize,
 }
 
+impl Round {
+    fn waits_for_credits(&self) -> bool {
+        let of_key = |end: &StreamEnd| matches!(end, StreamEnd::Until(_, JobWait::CreditsPerDay));
+        self.ends.iter().any(of_key)
+    }
+}
+
 impl Engine {
     pub(super) async fn run_enrichment_job(&self, job: &EnrichmentJob) -> JobEnd {
         match self.try_run(job).await {
@@ -95,12 +102,16 @@ impl Engine {
         loop {
             let keys = self.store.keys_of(&job.connection_id).await?;
             let left = self.store.credits_left_by_key(&job.connection_id).await?;
-            let affording = keys.iter().filter(|key| affords(key, price));
-            let usable = one_per_account(affording, &left, self.clock.now());
+            let mut usable = one_per_account(&keys, &left, self.clock.now());
             if usable.is_empty() {
                 return self.without_keys(job, &keys, price).await;
             }
             let round = self.round(job, &usable, began).await?;
+            // What costs nothing is answered by then.
+            usable.retain(|key| affords(key, price));
+            if usable.is_empty() && round.waits_for_credits() {
+                return self.without_keys(job, &keys, price).await;
+            }
             if let Some(end) = self.after(job, &round).await? {
                 return Ok(end);
             }
@@ -309,11 +320,11 @@ fn affords(key: &ConnectionKey, price: i64) -> bool {
 /// The usable keys, one of each provider account: that which may spend most today. Further keys of an
 /// account share its limits, and only take over when the first can't be used, or has spent more.
 fn one_per_account<'k>(
-    keys: impl Iterator<Item = &'k ConnectionKey>,
+    keys: &'k [ConnectionKey],
     left: &HashMap<String, i64>,
     now: Time,
 ) -> Vec<&'k ConnectionKey> {
-    let mut usable: Vec<&ConnectionKey> = keys.filter(|key| key.is_usable(now)).collect();
+    let mut usable: Vec<&ConnectionKey> = keys.iter().filter(|key| key.is_usable(now)).collect();
     usable.sort_by_key(|key| {
         let ceiling = key.max_credits_per_day.unwrap_or(i64::MAX);
         let left = left.get(&key.id).copied().unwrap_or(ceiling);
