@@ -249,11 +249,11 @@ fn is_followed(world: &World, sent: &Sent, team: Option<usize>, records: usize) 
     live > page * full + MOST_HIDDEN
 }
 
-fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {
+pub(crate) fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {
     ProviderError::new(kind, None, message)
 }
 
-fn response(reply: SimReply) -> Response {
+pub(crate) fn response(reply: SimReply) -> Response {
     let mut headers = HeaderMap::new();
     for (name, value) in &reply.headers {
         let name = name.parse::<HeaderName>();

@@ -8,15 +8,15 @@ use std::sync::{
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use http::HeaderName;
 use syncline_model::{Clock, ManualClock, Time};
-use syncline_providers::{
-    ErrorKind, Outgoing, ProviderError, Response, Transport, http::HeaderMap,
-};
+use syncline_providers::{ErrorKind, Outgoing, ProviderError, Response, Transport};
 use syncline_sim::{Action, Fault, Match, SimReply, SimRequest, Simulator};
 use tokio::sync::{Notify, oneshot};
 
-use crate::dice::Dice;
+use crate::{
+    dice::Dice,
+    transport::{no_answer, response},
+};
 
 /// The timeout of a request.
 const TIMEOUT: TimeDelta = TimeDelta::seconds(30);
@@ -200,25 +200,6 @@ impl Transport for ToApollo {
                 Ok(response(reply))
             }
         }
-    }
-}
-
-fn no_answer(kind: ErrorKind, message: &str) -> ProviderError {
-    ProviderError::new(kind, None, message)
-}
-
-fn response(reply: SimReply) -> Response {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &reply.headers {
-        let name = name.parse::<HeaderName>();
-        if let (Ok(name), Ok(value)) = (name, value.parse()) {
-            headers.append(name, value);
-        }
-    }
-    Response {
-        status: reply.status,
-        headers,
-        body: reply.body,
     }
 }
 
