@@ -5,7 +5,7 @@ use syncline_model::{
     event::{ENRICHMENT_COMPLETE, EnrichmentComplete},
 };
 
-use super::{EnrichmentJob, expiry::ANSWERED_WITHIN, settle::lock_job};
+use super::{EnrichmentJob, lost::ANSWERED_WITHIN, settle::lock_job};
 use crate::{
     Store, StoreError, Tenant,
     db::{Tx, run},

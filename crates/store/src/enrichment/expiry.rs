@@ -1,7 +1,5 @@
-//! What ends by time: batches of jobs that nobody works on, callbacks to which nothing came, and old
-//! jobs and answers.
+//! What ends by time: callbacks to which nothing came, and old jobs and answers.
 
-use chrono::TimeDelta;
 use syncline_model::Time;
 
 use super::settle::{CountChanges, lock_job};
@@ -13,37 +11,7 @@ use crate::{
     timestamp::at,
 };
 
-/// No answer takes longer: requests time out before.
-pub(super) const ANSWERED_WITHIN: TimeDelta = TimeDelta::minutes(5);
-
 impl Store {
-    /// Batches that were sent by a process that died, of jobs that were cancelled meanwhile: nobody
-    /// will claim those jobs, and other jobs may have the same questions.
-    pub(super) async fn lose_abandoned_batches(&self) -> Result<(), StoreError> {
-        const SENT: &str = "
-            SELECT DISTINCT j.id FROM enrichment_batches b JOIN enrichment_jobs j ON j.id = b.job_id
-            WHERE b.state = 'sent' AND b.sent_at < $1
-              AND (j.state NOT IN ('queued', 'running', 'waiting')
-                OR (j.foreground AND j.due_at < $1)) LIMIT 20";
-        let before = self.now() - ANSWERED_WITHIN;
-        let mut reader = self.db.read().await?;
-        let jobs: Vec<String> = run!(reader, |c| sqlx::query_scalar(SENT)
-            .bind(at(before))
-            .fetch_all(c)
-            .await)?;
-        drop(reader);
-        for id in jobs {
-            with_retry(|| async {
-                let mut tx = self.db.begin().await?;
-                lock_job(&mut tx, &id).await?;
-                self.lose_batches_of(&mut tx, &id).await?;
-                Ok(tx.commit().await?)
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Callbacks whose time is over: what was reserved for late answers was not taken.
     pub(crate) async fn purge_callbacks(&self, before: Time) -> Result<PurgeBatch, StoreError> {
         const OVER: &str = "

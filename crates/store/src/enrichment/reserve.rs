@@ -9,6 +9,7 @@ use super::{
     EnrichmentJob,
     answers::{AnswerRow, Known},
     claim::lock_under_fence,
+    settle::{CountChanges, items_of},
 };
 use crate::{
     Permit, PermitDecision, PermitRequest, Store, StoreError,
@@ -238,8 +239,6 @@ impl Store {
                   AND a.question = enrichment_items.question)
             WHERE job_id = $1 AND status = 'pending'
               AND question IN (SELECT key FROM json_each($2))";
-        const COUNT: &str = "
-            UPDATE enrichment_jobs SET matched = matched + $2, reused = reused + $2 WHERE id = $1";
         if reused.is_empty() {
             return Ok(());
         }
@@ -252,13 +251,13 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        let items = reused.iter().map(|(it, _)| 1 + it.copies).sum::<i64>();
-        Ok(run!(tx, |c| sqlx::query(COUNT)
-            .bind(&job.id)
-            .bind(items)
-            .execute(c)
-            .await
-            .map(drop))?)
+        let items = items_of(reused.iter().map(|(it, _)| it));
+        let changes = CountChanges {
+            matched: items,
+            reused: items,
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, &job.id, &changes).await
     }
 
     /// These questions were asked before, and their answers were lost.
@@ -272,8 +271,6 @@ impl Store {
             UPDATE enrichment_items SET status = 'uncertain', error = $3
             WHERE job_id = $1 AND status = 'pending'
               AND question IN (SELECT key FROM json_each($2))";
-        const COUNT: &str = "
-            UPDATE enrichment_jobs SET uncertain = uncertain + $2 WHERE id = $1";
         const ASKED_BEFORE: &str = "the same was asked before and its answer was lost: it may have been \
                                     paid for, and is asked again with retry_uncertain";
         if lost.is_empty() {
@@ -287,13 +284,11 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        let items = lost.iter().map(|it| 1 + it.copies).sum::<i64>();
-        Ok(run!(tx, |c| sqlx::query(COUNT)
-            .bind(&job.id)
-            .bind(items)
-            .execute(c)
-            .await
-            .map(drop))?)
+        let changes = CountChanges {
+            uncertain: items_of(lost),
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, &job.id, &changes).await
     }
 
     /// `None` if other batches began to ask all of it at the same time.
@@ -312,8 +307,6 @@ impl Store {
             UPDATE enrichment_items SET status = 'asked', batch_id = $2
             WHERE job_id = $1 AND same_as IS NULL AND status = 'pending'
               AND question IN (SELECT key FROM json_each($3))";
-        const COUNT: &str = "
-            UPDATE enrichment_jobs SET credits_reserved = credits_reserved + $2 WHERE id = $1";
         let outdated: Vec<&str> = picked.outdated.iter().map(String::as_str).collect();
         self.supersede_answers(tx, &outdated).await?;
         let id = self.new_id();
@@ -350,12 +343,11 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        run!(tx, |c| sqlx::query(COUNT)
-            .bind(&job.id)
-            .bind(credits)
-            .execute(c)
-            .await
-            .map(drop))?;
+        let changes = CountChanges {
+            credits_reserved: credits,
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, &job.id, &changes).await?;
         Ok(Some((id, items)))
     }
 }

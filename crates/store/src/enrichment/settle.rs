@@ -7,10 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 use sqlx_macros::FromRow;
-use syncline_model::{
-    enrichment::{Enriched, JobState},
-    mutation::{self, Mutation},
-};
+use syncline_model::enrichment::{Enriched, JobState};
 
 use super::{
     EnrichmentJob, JobRow,
@@ -81,6 +78,7 @@ pub struct SettledBatch {
 pub(super) struct CountChanges {
     pub(super) matched: i64,
     pub(super) not_matched: i64,
+    pub(super) reused: i64,
     pub(super) failed: i64,
     pub(super) uncertain: i64,
     pub(super) credits_spent: i64,
@@ -325,7 +323,7 @@ impl Store {
     }
 
     /// Gives further items with the same question what the first one has.
-    async fn copy_to_same(
+    pub(super) async fn copy_to_same(
         &self,
         tx: &mut Tx,
         job_id: &str,
@@ -350,7 +348,7 @@ impl Store {
             .map(drop))?)
     }
 
-    async fn end_batch(
+    pub(super) async fn end_batch(
         &self,
         tx: &mut Tx,
         batch_id: &str,
@@ -381,7 +379,8 @@ impl Store {
             UPDATE enrichment_jobs
             SET matched = matched + $2, not_matched = not_matched + $3, failed = failed + $4,
                 uncertain = uncertain + $5, credits_spent = credits_spent + $6,
-                credits_reserved = credits_reserved + $7, awaited = awaited + $8
+                credits_reserved = credits_reserved + $7, awaited = awaited + $8,
+                reused = reused + $9
             WHERE id = $1";
         Ok(run!(tx, |c| sqlx::query(SQL)
             .bind(job_id)
@@ -392,6 +391,7 @@ impl Store {
             .bind(by.credits_spent)
             .bind(by.credits_reserved)
             .bind(by.awaited)
+            .bind(by.reused)
             .execute(c)
             .await
             .map(drop))?)
@@ -412,81 +412,6 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?)
-    }
-
-    /// Batches of a job whose worker is gone: nobody knows whether they were carried out.
-    pub(super) async fn lose_batches_of(
-        &self,
-        tx: &mut Tx,
-        job_id: &str,
-    ) -> Result<(), StoreError> {
-        const SENT: &str = "
-            SELECT id, credits_reserved FROM enrichment_batches WHERE job_id = $1 AND state = 'sent'";
-        let sent: Vec<(String, i64)> =
-            run!(tx, |c| sqlx::query_as(SENT).bind(job_id).fetch_all(c).await)?;
-        for (batch_id, reserved) in sent {
-            self.lose_batch(tx, job_id, &batch_id, reserved).await?;
-        }
-        Ok(())
-    }
-
-    async fn lose_batch(
-        &self,
-        tx: &mut Tx,
-        job_id: &str,
-        batch_id: &str,
-        reserved: i64,
-    ) -> Result<(), StoreError> {
-        const ITEMS: &str = "
-            SELECT position, lead, question,
-                (SELECT count(*) FROM enrichment_items copy
-                 WHERE copy.job_id = item.job_id AND copy.same_as = item.position) AS copies
-            FROM enrichment_items item WHERE job_id = $1 AND batch_id = $2 AND status = 'asked'";
-        const LOST: &str = "
-            UPDATE enrichment_items SET status = $3, error = $4
-            WHERE job_id = $1 AND batch_id = $2 AND status = 'asked'";
-        const WORKER_DIED: &str = "the process stopped before the answer was stored: it may have been \
-                                   paid for";
-        let items: Vec<AskedItem> = run!(tx, |c| sqlx::query_as(ITEMS)
-            .bind(job_id)
-            .bind(batch_id)
-            .fetch_all(c)
-            .await)?;
-        // What a program does that believes that nothing was paid before the answer is stored.
-        if mutation::on(Mutation::LostBatchIsAskedAgain) {
-            self.forget_questions(tx, batch_id).await?;
-            run!(tx, |c| sqlx::query(LOST)
-                .bind(job_id)
-                .bind(batch_id)
-                .bind("pending")
-                .bind(None::<&str>)
-                .execute(c)
-                .await
-                .map(drop))?;
-            self.end_batch(tx, batch_id, "refused", 0, 0).await?;
-            let changes = CountChanges {
-                credits_reserved: -reserved,
-                ..CountChanges::default()
-            };
-            return self.change_counts(tx, job_id, &changes).await;
-        }
-        self.lose_answers(tx, batch_id).await?;
-        run!(tx, |c| sqlx::query(LOST)
-            .bind(job_id)
-            .bind(batch_id)
-            .bind("uncertain")
-            .bind(WORKER_DIED)
-            .execute(c)
-            .await
-            .map(drop))?;
-        self.copy_to_same(tx, job_id, &items).await?;
-        self.end_batch(tx, batch_id, "uncertain", 0, reserved)
-            .await?;
-        let changes = CountChanges {
-            uncertain: items_of(&items),
-            ..CountChanges::default()
-        };
-        self.change_counts(tx, job_id, &changes).await
     }
 
     /// Late answers that came before the batch's own one.
@@ -522,8 +447,8 @@ struct Found {
 }
 
 /// How many items of the list have these questions.
-fn items_of(items: &[AskedItem]) -> i64 {
-    items.iter().map(|item| 1 + item.copies).sum()
+pub(super) fn items_of<'i>(items: impl IntoIterator<Item = &'i AskedItem>) -> i64 {
+    items.into_iter().map(|item| 1 + item.copies).sum()
 }
 
 /// Locks the job's row and reads it as it is now.
