@@ -4,8 +4,10 @@
 //! the tick that creates runs, `queue` hands due scans to workers, `foreground` reads one
 //! connection for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is
 //! one step of that, `spending` gets permits for such a step, and `sweep` handles the rows that the
-//! scan didn't see. `enrichment` works on enrichment jobs. `maintenance` purges what has expired.
+//! scan didn't see. `enrichment` works on enrichment jobs, and `change_notices` tells webhook endpoints
+//! that records have changed. `maintenance` purges what has expired.
 
+mod change_notices;
 mod connect;
 mod credentials;
 mod enrichment;
@@ -192,7 +194,7 @@ impl Engine {
         self.wake.clone()
     }
 
-    /// Runs the schedule, the workers, enrichment jobs and maintenance until [`shutdown`](Self::shutdown), then
+    /// Runs the schedule, the workers, enrichment jobs, notices and maintenance until [`shutdown`](Self::shutdown), then
     /// waits for the pages in flight to commit.
     pub async fn run(&self) {
         tokio::join!(
@@ -200,6 +202,7 @@ impl Engine {
             self.run_workers(),
             self.run_enrichment(),
             self.run_maintenance(),
+            self.run_change_notices(),
             self.keep_tokens_alive()
         );
     }

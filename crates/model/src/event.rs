@@ -3,6 +3,8 @@
 //! Payloads have the shape of Supaglue's webhooks, with the run's coverage and counters added.
 //! Their types also describe the webhooks in the management API's document.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::{
@@ -11,7 +13,7 @@ use utoipa::{
 };
 
 use crate::{
-    Category, Counters, Coverage, Object, ProviderName, Time,
+    Category, Counters, Coverage, FeedCursor, Object, ProviderName, Time,
     enrichment::{JobCounts, JobState},
 };
 
@@ -19,6 +21,8 @@ use crate::{
 type ObjectName = Object;
 
 pub const SYNC_COMPLETE: &str = "sync.complete";
+/// Only for endpoints that name it.
+pub const RECORDS_CHANGED: &str = "records.changed";
 pub const SYNC_PAUSED: &str = "sync.paused";
 pub const CONNECTION_CREATED: &str = "connection.created";
 pub const CONNECTION_DELETED: &str = "connection.deleted";
@@ -43,6 +47,8 @@ pub struct ConnectionRef {
 pub enum Event {
     SyncComplete {
         run_id: String,
+        /// Of the change feed, from before the run.
+        cursor: String,
         object: Object,
         counters: Counters,
         num_records_synced: i64,
@@ -79,6 +85,7 @@ impl Event {
         match self {
             Self::SyncComplete {
                 run_id,
+                cursor,
                 object,
                 counters,
                 num_records_synced,
@@ -88,6 +95,7 @@ impl Event {
                 webhook_event_type,
                 origin,
                 run_id: run_id.clone(),
+                cursor: cursor.clone(),
                 synced: Synced::of(*object),
                 result: match error {
                     None => EventResult::Success,
@@ -127,6 +135,9 @@ pub struct SyncComplete {
     #[serde(flatten)]
     origin: Origin,
     run_id: String,
+    /// The cursor of the change feed from before the run: what follows it in `/engagement/v2/changes` has
+    /// all that the run changed.
+    cursor: String,
     #[serde(flatten)]
     synced: Synced,
     result: EventResult,
@@ -138,6 +149,47 @@ pub struct SyncComplete {
     coverage: Coverage,
     #[serde(flatten)]
     counters: Counters,
+}
+
+/// Records of a connection have changed, by a sync or by a write. Sent to endpoints that name it, at most
+/// once in ten seconds for each connection.
+#[derive(Serialize, ToSchema)]
+#[schema(as = records_changed_event)]
+pub struct RecordsChanged {
+    #[schema(schema_with = records_changed)]
+    webhook_event_type: &'static str,
+    #[serde(flatten)]
+    origin: Origin,
+    /// How many records of each object have changed since the cursor.
+    #[schema(value_type = BTreeMap<String, i64>)]
+    changes: BTreeMap<ObjectName, i64>,
+    /// The cursor of the change feed from before the changes.
+    cursor: String,
+    /// When the newest of them was recorded.
+    #[serde(with = "crate::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    changed_at: Time,
+}
+
+impl RecordsChanged {
+    pub fn payload(
+        (connection_id, customer_id, provider_name): (&str, &str, ProviderName),
+        changes: BTreeMap<ObjectName, i64>,
+        cursor: &FeedCursor,
+        changed_at: Time,
+    ) -> Value {
+        json!(Self {
+            webhook_event_type: RECORDS_CHANGED,
+            origin: Origin {
+                connection_id: connection_id.to_owned(),
+                customer_id: customer_id.to_owned(),
+                provider_name,
+            },
+            changes,
+            cursor: cursor.to_text(),
+            changed_at,
+        })
+    }
 }
 
 /// A sync was paused: on request, or because it can't continue.
@@ -353,6 +405,10 @@ enum EventResult {
 
 fn sync_complete() -> Schema {
     always(SYNC_COMPLETE)
+}
+
+fn records_changed() -> Schema {
+    always(RECORDS_CHANGED)
 }
 
 fn sync_paused() -> Schema {

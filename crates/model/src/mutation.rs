@@ -60,6 +60,10 @@ pub enum Mutation {
     TwoRefreshes,
     /// Tokens are refreshed only when somebody uses them.
     IdleTokensExpire,
+    /// Where an answer of the change feed ends in the middle of a stamp, the next one begins behind it.
+    RestOfStampIsSkipped,
+    /// A stamp is the present time, also if that was given before.
+    StampIsTheTime,
     /// What was asked and not stored before a crash is asked, and paid for, again.
     LostBatchIsAskedAgain,
     /// A batch's result is counted before its answer is stored, in another transaction.
@@ -96,6 +100,8 @@ impl Mutation {
         Self::TokenUsedBeforeStored,
         Self::TwoRefreshes,
         Self::IdleTokensExpire,
+        Self::RestOfStampIsSkipped,
+        Self::StampIsTheTime,
         Self::LostBatchIsAskedAgain,
         Self::SettledBeforeAnswer,
         Self::ReuseIgnored,

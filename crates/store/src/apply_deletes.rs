@@ -64,12 +64,12 @@ impl Tenant {
         let syncs = store.lock_syncs(found, &run.connection_id).await?;
         let held = store.held_rows(found, &run).await?;
         let deleted = store
-            .apply_to(found, &connection, (&run.id, &run.sync_id), object, &held)
+            .apply_to(found, &connection, &run.id, object, &held)
             .await?;
         store.count_applied(found, &run.id, deleted).await?;
-        if let Some(states) = syncs.iter().find(|sync| sync.carried_in == Some(object)) {
+        if syncs.iter().any(|sync| sync.carried_in == Some(object)) {
             store
-                .apply_to_states(found, &connection, &run, &states.id, &held)
+                .apply_to_states(found, &connection, &run, &held)
                 .await?;
         }
         tx.commit().await?;
@@ -114,7 +114,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        (run_id, sync_id): (&str, &str),
+        run_id: &str,
         object: Object,
         ids: &[String],
     ) -> Result<i64, StoreError> {
@@ -122,7 +122,7 @@ impl Store {
             return Ok(0);
         }
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let stamp = self.take_stamp(tx, sync_id).await?;
+        let stamp = self.take_stamp(tx, &connection.connection_id).await?;
         let written = self.now() - INDEX_LAG;
         let marked = self
             .mark_deleted(tx, connection, (object, stamp), &ids, Some(written))
@@ -140,7 +140,6 @@ impl Store {
         tx: &mut Tx,
         connection: &ConnectionRef,
         contacts: &HoldingRun,
-        sync_id: &str,
         contact_ids: &[String],
     ) -> Result<(), StoreError> {
         const STATES_RUN: &str = "
@@ -161,13 +160,7 @@ impl Store {
             .await)?;
         let by = run_id.as_deref().unwrap_or(&contacts.id);
         let deleted = self
-            .apply_to(
-                tx,
-                connection,
-                (by, sync_id),
-                Object::SequenceState,
-                &states,
-            )
+            .apply_to(tx, connection, by, Object::SequenceState, &states)
             .await?;
         match run_id {
             Some(run_id) => self.count_applied(tx, &run_id, deleted).await,

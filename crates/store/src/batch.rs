@@ -7,7 +7,7 @@ use futures::{Stream, TryStreamExt};
 
 /// The maximum number of rows per batch.
 pub(crate) const ROWS: i64 = 2000;
-const BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const BYTES: usize = 16 * 1024 * 1024;
 
 /// Some rows of a list, and whether there are more.
 #[derive(Debug)]

@@ -49,16 +49,13 @@ impl Store {
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at,
                  fresh_ms, carried_in, most_incrementals)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, $11, $10, $13, $14, $15)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, 0, $10, $12, $13, $14)
             ON CONFLICT (connection_id, object) DO UPDATE
             SET period_ms = excluded.period_ms, most_incrementals = excluded.most_incrementals,
-                next_run_at = CASE WHEN syncs.next_run_at > $12 THEN $12
+                next_run_at = CASE WHEN syncs.next_run_at > $11 THEN $11
                                    ELSE syncs.next_run_at END";
         for (object, period_ms) in wanted(&config.config) {
             let (id, now) = (self.new_id(), self.now());
-            // Rows of an earlier sync of the object keep their stamps; new stamps continue after
-            // them.
-            let newest = self.newest_row(tx, connection_id, object).await?;
             let carrier = self.containment.carrier_of(config.provider, object);
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&id)
@@ -71,7 +68,6 @@ impl Store {
                 .bind(pause.map(|it| it.reason))
                 .bind(pause.map(|it| it.cause))
                 .bind(at(now))
-                .bind(newest.map_or(0, |newest| newest.timestamp_millis()))
                 .bind(at(now + chrono::TimeDelta::milliseconds(period_ms)))
                 .bind(now.timestamp_millis())
                 .bind(carrier.map(Object::as_str))

@@ -444,7 +444,7 @@ impl Store {
     }
 
     /// Deletes the runs first: a page in flight locks them until it commits, and a later one
-    /// doesn't find them.
+    /// doesn't find them. Writes in flight lock the feed.
     pub(crate) async fn delete_connection_in(
         &self,
         tx: &mut Tx,
@@ -460,6 +460,8 @@ impl Store {
                 .await
                 .map(drop))?;
         }
+        // A write through the API that is about to commit holds it.
+        self.lock_feed(tx, &connection.id).await?;
         for object in Object::ALL {
             self.delete_records(tx, &connection.id, *object).await?;
         }

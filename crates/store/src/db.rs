@@ -20,7 +20,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use syncline_model::Time;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     StoreError,
@@ -54,6 +57,8 @@ pub(crate) struct Tx {
     begun: Begun,
     /// Notified when the transaction commits.
     wakes: Option<Arc<Notify>>,
+    /// Told of the commit as well.
+    announces: Option<Arc<watch::Sender<()>>>,
 }
 
 enum Begun {
@@ -295,7 +300,11 @@ impl Db {
                 Begun::Lite(begun.await?, fuse.clone())
             }
         };
-        Ok(Tx { begun, wakes: None })
+        Ok(Tx {
+            begun,
+            wakes: None,
+            announces: None,
+        })
     }
 
     /// Analyzes a bounded part of each index that changed a lot. Readers see the new statistics
@@ -409,6 +418,11 @@ impl Tx {
         self.wakes = Some(waiting.clone());
     }
 
+    /// Makes the commit tell all who watch.
+    pub(crate) fn announces(&mut self, watched: &Arc<watch::Sender<()>>) {
+        self.announces = Some(watched.clone());
+    }
+
     /// Sets a savepoint to roll back to without losing what came before.
     pub(crate) async fn savepoint(&mut self) -> Result<(), sqlx::Error> {
         self.control("SAVEPOINT part").await
@@ -450,6 +464,9 @@ impl Tx {
         }
         if let Some(wakes) = self.wakes {
             wakes.notify_one();
+        }
+        if let Some(announces) = self.announces {
+            announces.send_replace(());
         }
         Ok(())
     }

@@ -3,12 +3,15 @@
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Capability, Coverage, RunState, StateName, Verdict, event::Event};
+use syncline_model::{
+    Capability, Coverage, FeedCursor, RunState, StateName, Verdict, event::Event, feed::FIRST_EPOCH,
+};
 
 use crate::{
     Store, StoreError,
     access_lost::Pause,
     db::{Tx, run},
+    key_set::KeySet,
     runs::CounterColumns,
     scans::{Scan, ScanRun, lease_lost},
     sweep::Swept,
@@ -46,6 +49,8 @@ struct FinishedRow {
     #[sqlx(flatten)]
     counters: CounterColumns,
     num_records_synced: i64,
+    began_after_ms: i64,
+    epoch: Option<String>,
 }
 
 impl Store {
@@ -72,14 +77,16 @@ impl Store {
                 scan_id: scan.id.clone(),
             });
         }
-        for ending in endings {
-            self.finish_run(&mut tx, scan, ending, requests).await?;
-        }
+        // Syncs are locked before the feed, which deletions lock; all of them if they may be paused,
+        // because two scans of the connection may end like this at the same time.
         if pause.is_some() {
-            // Lock all of them first: two scans of the connection may end like this at the same
-            // time.
             self.lock_syncs(&mut tx, &scan.connection.connection_id)
                 .await?;
+        } else {
+            self.lock_own_syncs(&mut tx, endings).await?;
+        }
+        for ending in endings {
+            self.finish_run(&mut tx, scan, ending, requests).await?;
         }
         self.note_outcomes(&mut tx, endings).await?;
         match pause {
@@ -93,6 +100,21 @@ impl Store {
             None => {}
         }
         Ok(tx.commit().await?)
+    }
+
+    async fn lock_own_syncs(&self, tx: &mut Tx, endings: &[Ending]) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE syncs SET paused = paused WHERE id IN (SELECT key FROM json_each($1))";
+        let ids: Vec<&str> = endings
+            .iter()
+            .map(|ending| ending.run.sync_id.as_str())
+            .collect();
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(KeySet::new(&ids))
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
     }
 
     async fn finish_run(
@@ -111,7 +133,10 @@ impl Store {
             WHERE id = $1 AND fence = $2 AND state = 'running'
             RETURNING records_read, records_created, records_updated, records_unchanged,
                       records_deleted, records_rejected, records_missing, deletes_held,
-                      requests_made, num_records_synced";
+                      requests_made, num_records_synced,
+                      COALESCE(began_after_ms, 0) AS began_after_ms,
+                      (SELECT f.epoch FROM change_feeds f
+                       WHERE f.connection_id = sync_runs.connection_id) AS epoch";
         let (finished_at, coverage, error) = match &ending.state {
             RunState::Succeeded {
                 finished_at,
@@ -159,6 +184,7 @@ impl Store {
             self.note_coverage(tx, scan, ending, coverage).await?;
         }
         let event = sync_complete(
+            scan,
             &ending.run,
             row.ok_or_else(|| lease_lost(scan))?,
             coverage,
@@ -226,13 +252,17 @@ impl Store {
 }
 
 fn sync_complete(
+    scan: &Scan,
     run: &ScanRun,
     row: FinishedRow,
     coverage: &Coverage,
     error: Option<&String>,
 ) -> Event {
+    let epoch = row.epoch.as_deref().unwrap_or(FIRST_EPOCH);
+    let connection_id = &scan.connection.connection_id;
     Event::SyncComplete {
         run_id: run.id.clone(),
+        cursor: FeedCursor::after_stamp(connection_id, epoch, row.began_after_ms).to_text(),
         object: run.object,
         counters: row.counters.into(),
         num_records_synced: row.num_records_synced,

@@ -17,6 +17,7 @@ mod authorizations;
 mod backup;
 mod batch;
 mod budgets;
+mod change_feed;
 mod claims;
 mod clock_skew;
 mod configured_syncs;
@@ -82,7 +83,7 @@ mod write_locks;
 use std::sync::{Arc, Mutex};
 
 use syncline_model::{Clock, Containment, Ids, Time};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use access_lost::Pause;
 pub use agent_credits::{CreditReservation, CreditsUsedUp};
@@ -94,6 +95,9 @@ pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
 pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
+pub use change_feed::{
+    Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges,
+};
 pub use connection_keys::{AddedKey, ConnectionKey, NewConnectionKey};
 pub use connections::{Account, Connection, NewConnection, Start};
 pub use console_sessions::SessionKind;
@@ -160,6 +164,8 @@ pub struct Store {
     keys: EncryptionKeys,
     writable: Writable,
     told: Arc<Notify>,
+    /// Told when this process has changed records.
+    changed: Arc<watch::Sender<()>>,
     /// Notified when this process has made an enrichment job due.
     enrichment_due: Arc<Notify>,
     /// Which objects come inside others' records, by provider: it decides how new syncs are read.
@@ -195,6 +201,7 @@ impl Store {
             keys,
             writable: Writable::default(),
             told: Arc::default(),
+            changed: Arc::new(watch::Sender::new(())),
             enrichment_due: Arc::default(),
             containment: Arc::default(),
             resume_position: Arc::default(),
@@ -239,6 +246,11 @@ impl Store {
     /// delivery up: due deliveries are also found by polling.
     pub fn told(&self) -> Arc<Notify> {
         self.told.clone()
+    }
+
+    /// The same for changes of records, for any number of watchers.
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// The same for enrichment jobs that are due.

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::event::{ConnectionRef, Event};
+use syncline_model::event::{self, ConnectionRef, Event};
 
 use crate::{
     Store, StoreError,
@@ -19,9 +19,11 @@ struct Subscriber {
     event_types: Json<Vec<String>>,
 }
 
-/// Whether an endpoint with these event types is subscribed to this one.
+/// Whether an endpoint with these event types is subscribed to this one. One without types is subscribed
+/// to all but the most frequent.
 pub(crate) fn wants(event_types: &[String], event_type: &str) -> bool {
-    event_types.is_empty() || event_types.iter().any(|wanted| wanted == event_type)
+    let is_named = event_types.iter().any(|wanted| wanted == event_type);
+    is_named || (event_types.is_empty() && event_type != event::RECORDS_CHANGED)
 }
 
 impl Store {

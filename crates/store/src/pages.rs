@@ -79,7 +79,6 @@ pub(crate) struct ObjectChanges {
 #[derive(FromRow)]
 pub(crate) struct LockedRun {
     pub(crate) id: String,
-    pub(crate) sync_id: String,
     pub(crate) object: String,
     pub(crate) fields_unread: Json<BTreeMap<String, i64>>,
     pub(crate) limits: Option<Json<LimitOverrides>>,
@@ -159,7 +158,6 @@ impl Store {
             let Some(index) = index else { continue };
             let writing = Writing {
                 run_id: Some(&run.id),
-                sync_id: &run.sync_id,
                 origin: origin_of(commit),
                 without_refused: attempt == Attempt::WithoutRefused,
             };
@@ -347,7 +345,7 @@ impl Store {
             WHERE scan_id = $1 AND ",
                     $fence,
                     " AND state = 'running'
-            RETURNING id, sync_id, object, fields_unread,
+            RETURNING id, object, fields_unread,
                 (SELECT c.limits FROM connections c WHERE c.id = sync_runs.connection_id) AS limits"
                 )
             };

@@ -1,8 +1,8 @@
-//! Makes readers of `modified_after` consistent again after a restore.
+//! Makes readers of `modified_after` and of change feeds consistent again after a restore.
 //!
 //! A reader keeps the greatest `last_modified_at` that it saw. A backup is older, so readers would
 //! never see its rows again: those that were changed and changed back in between, and those that
-//! were added and deleted. So after a restore every row counts as changed. Rows of the replaced
+//! were added and deleted. So after a restore every row counts as changed, and cursors of before are refused. Rows of the replaced
 //! database that the backup lacks are taken over, and the next scan confirms or deletes them.
 
 use std::path::Path;
@@ -14,24 +14,28 @@ use crate::{Store, StoreError, backup::connect, db::run, timestamp::Timestamp};
 
 impl Store {
     /// Gives every row a stamp that is greater than all known earlier stamps. Rewrites every row
-    /// once.
+    /// once. Feeds get a new epoch.
     pub async fn restamp(&self) -> Result<(), StoreError> {
         // Takes the locks that new stamps need.
-        const LOCK: &str = "UPDATE syncs SET last_stamp_ms = last_stamp_ms";
-        const NEWEST: &str = "SELECT COALESCE(MAX(last_stamp_ms), 0) FROM syncs";
-        const GIVE: &str = "UPDATE syncs SET last_stamp_ms = $1";
+        const LOCK: &str = "UPDATE change_feeds SET epoch = epoch";
+        const NEWEST: &str = "SELECT COALESCE(MAX(last_stamp_ms), 0) FROM change_feeds";
+        const GIVE: &str = "
+            UPDATE change_feeds
+            SET last_stamp_ms = $1, previous_stamp_ms = $1, epoch = $2, tell_again_at = NULL";
         let now = self.now().timestamp_millis();
+        let epoch = self.new_id();
         let mut tx = self.db.begin().await?;
         run!(tx, |c| sqlx::query(LOCK).execute(c).await.map(drop))?;
         let newest: i64 = run!(tx, |c| sqlx::query_scalar(NEWEST).fetch_one(c).await)?;
         let stamp = now.max(newest + 1);
         run!(tx, |c| sqlx::query(GIVE)
             .bind(stamp)
+            .bind(&epoch)
             .execute(c)
             .await
             .map(drop))?;
         let at = Time::from_timestamp_millis(stamp).ok_or_else(|| StoreError::Inconsistent {
-            table: "syncs",
+            table: "change_feeds",
             column: "last_stamp_ms",
             row: "the newest".to_owned(),
             reason: format!("{stamp} is no time"),
@@ -59,8 +63,9 @@ pub async fn take_over(restored: &Path, replaced: &Path) -> Result<(), StoreErro
 
 async fn take_over_on(c: &mut SqliteConnection, replaced: &Path) -> Result<(), StoreError> {
     const STAMPS: &str = "
-        UPDATE syncs SET last_stamp_ms = MAX(last_stamp_ms, COALESCE(
-            (SELECT it.last_stamp_ms FROM replaced.syncs it WHERE it.id = syncs.id), 0))";
+        UPDATE change_feeds SET last_stamp_ms = MAX(last_stamp_ms, COALESCE(
+            (SELECT it.last_stamp_ms FROM replaced.change_feeds it
+             WHERE it.connection_id = change_feeds.connection_id), 0))";
     // Another version may store rows differently.
     const SAME_VERSION: &str = "
         SELECT (SELECT MAX(version) FROM main._sqlx_migrations)

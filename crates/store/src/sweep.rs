@@ -159,7 +159,7 @@ impl Store {
         if by_reason.is_empty() {
             return Ok(0);
         }
-        let stamp = self.take_stamp(tx, &run.sync_id).await?;
+        let stamp = self.take_stamp(tx, &scan.connection.connection_id).await?;
         let mut deleted = 0;
         for (reason, ids) in by_reason {
             deleted += self

@@ -8,6 +8,7 @@ mod upsert;
 mod write;
 mod write_through;
 
+pub(crate) use read::StoredRow;
 pub use read::{RecordQuery, Row, Search};
 pub use tables::Table;
 pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};

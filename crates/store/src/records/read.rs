@@ -10,7 +10,7 @@ use sqlx::{
     AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow,
     types::Json,
 };
-use syncline_model::{Object, Time};
+use syncline_model::{Object, Time, event::ConnectionRef};
 
 use super::tables::Table;
 use crate::{
@@ -20,6 +20,40 @@ use crate::{
     key_set::KeySet,
     timestamp::{Timestamp, at},
 };
+
+macro_rules! time {
+    ($row:expr, $name:literal) => {
+        $row.try_get::<Option<Timestamp>, _>($name)?
+    };
+}
+
+macro_rules! stored_row {
+    ($row:expr, $read:expr) => {
+        StoredRow {
+            row: $read?,
+            first_stored_at: time!($row, "first_stored_at").map(Into::into),
+            restored_at: time!($row, "restored_at").map(Into::into),
+        }
+    };
+}
+macro_rules! row {
+    ($row:expr, $fields:expr) => {
+        Row {
+            id: $row.try_get("id")?,
+            fields: $fields?,
+            created_at: time!($row, "created_at").map(Into::into),
+            updated_at: time!($row, "updated_at").map(Into::into),
+            is_deleted: $row.try_get("is_deleted")?,
+            deleted_at: time!($row, "deleted_at").map(Into::into),
+            last_modified_at: $row.try_get::<Timestamp, _>("last_modified_at")?.into(),
+            raw_data: match $row.try_get::<Json<Box<RawValue>>, _>("raw_data") {
+                Ok(raw) => Some(raw.0),
+                Err(sqlx::Error::ColumnNotFound(_)) => None,
+                Err(error) => return Err(error),
+            },
+        }
+    };
+}
 
 /// A record as it is stored.
 #[derive(Debug, Clone)]
@@ -33,6 +67,16 @@ pub struct Row<T> {
     pub last_modified_at: Time,
     /// Only if it was asked for.
     pub raw_data: Option<Box<RawValue>>,
+}
+
+/// A row, with what the change feed needs to know of it.
+#[derive(Debug)]
+pub(crate) struct StoredRow<T> {
+    pub(crate) row: Row<T>,
+    /// The stamps with which it was inserted and with which it came back after a deletion; unknown for
+    /// rows of earlier versions.
+    pub(crate) first_stored_at: Option<Time>,
+    pub(crate) restored_at: Option<Time>,
 }
 
 /// The rows that a list shows.
@@ -243,6 +287,57 @@ impl Store {
         })
     }
 
+    /// The rows with these ids, in any order.
+    pub(crate) async fn stored_rows<T: Table>(
+        &self,
+        connection: &ConnectionRef,
+        ids: &[&str],
+        include_raw_data: bool,
+    ) -> Result<Vec<StoredRow<T>>, StoreError> {
+        let mut reader = self.db.read().await?;
+        let mut rows = Vec::with_capacity(ids.len());
+        match reader.connection()? {
+            // A join with the array would scan the tenant's whole prefix while the table has no
+            // statistics; LATERAL makes each id a separate look-up by the full key.
+            db::Connection::Pg(c) => {
+                let sql = format!(
+                    "SELECT r.* FROM UNNEST($4::text[]) AS wanted (wanted_id)
+                     CROSS JOIN LATERAL ({} WHERE application_id = $1 AND customer_id = $2
+                        AND provider_name = $3 AND id = wanted.wanted_id LIMIT 1) AS r",
+                    select_stored::<T>(include_raw_data)
+                );
+                let found = sqlx::query(AssertSqlSafe(sql))
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
+                    .bind(ids)
+                    .fetch_all(c)
+                    .await?;
+                for row in &found {
+                    rows.push(stored_row!(row, pg_row(row)));
+                }
+            }
+            db::Connection::Lite(c) => {
+                let sql = format!(
+                    "{} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+                        AND id IN (SELECT key FROM json_each($4))",
+                    select_stored::<T>(include_raw_data)
+                );
+                let found = sqlx::query(AssertSqlSafe(sql))
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
+                    .bind(KeySet::new(ids))
+                    .fetch_all(c)
+                    .await?;
+                for row in &found {
+                    rows.push(stored_row!(row, lite_row(row)));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
     /// The live states of contacts in a sequence, as pairs of contact id and state id.
     pub async fn states_in(
         &self,
@@ -267,15 +362,17 @@ impl Store {
             .await)?)
     }
 
-    /// The stamp of the newest change of a connection's object. Every change up to it is committed,
-    /// because stamps are given in commit order. `None` if the object isn't synced.
+    /// The stamp of a connection's newest change. Every change up to it is committed, because stamps are
+    /// given in commit order. `None` if the object isn't synced.
     pub async fn newest_stamp(
         &self,
         connection: &Connection,
         object: Object,
     ) -> Result<Option<Time>, StoreError> {
-        const SQL: &str =
-            "SELECT last_stamp_ms FROM syncs WHERE connection_id = $1 AND object = $2";
+        const SQL: &str = "
+            SELECT COALESCE(
+                (SELECT last_stamp_ms FROM change_feeds WHERE connection_id = $1), 0)
+            FROM syncs WHERE connection_id = $1 AND object = $2";
         let mut reader = self.db.read().await?;
         let stamp: Option<i64> = run!(reader, |c| sqlx::query_scalar(SQL)
             .bind(&connection.id)
@@ -287,8 +384,17 @@ impl Store {
 }
 
 fn select<T: Table>(with_raw_data: bool) -> String {
-    let mut sql =
-        String::from("SELECT id, created_at, updated_at, is_deleted, deleted_at, last_modified_at");
+    select_with::<T>("", with_raw_data)
+}
+
+fn select_stored<T: Table>(with_raw_data: bool) -> String {
+    select_with::<T>(", first_stored_at, restored_at", with_raw_data)
+}
+
+fn select_with<T: Table>(more: &str, with_raw_data: bool) -> String {
+    let mut sql = format!(
+        "SELECT id, created_at, updated_at, is_deleted, deleted_at, last_modified_at{more}"
+    );
     for column in T::COLUMNS {
         sql.push_str(", ");
         sql.push_str(column.name);
@@ -315,31 +421,6 @@ fn filter(query: &RecordQuery<'_>) -> String {
         sql.push_str(" AND NOT is_deleted");
     }
     sql
-}
-
-macro_rules! time {
-    ($row:expr, $name:literal) => {
-        $row.try_get::<Option<Timestamp>, _>($name)?
-    };
-}
-
-macro_rules! row {
-    ($row:expr, $fields:expr) => {
-        Row {
-            id: $row.try_get("id")?,
-            fields: $fields?,
-            created_at: time!($row, "created_at").map(Into::into),
-            updated_at: time!($row, "updated_at").map(Into::into),
-            is_deleted: $row.try_get("is_deleted")?,
-            deleted_at: time!($row, "deleted_at").map(Into::into),
-            last_modified_at: $row.try_get::<Timestamp, _>("last_modified_at")?.into(),
-            raw_data: match $row.try_get::<Json<Box<RawValue>>, _>("raw_data") {
-                Ok(raw) => Some(raw.0),
-                Err(sqlx::Error::ColumnNotFound(_)) => None,
-                Err(error) => return Err(error),
-            },
-        }
-    };
 }
 
 /// The approximate size of a row.

@@ -121,7 +121,7 @@ pub(super) async fn upsert_all_but_refused<T: Table>(
 /// The maximum number of variables in a statement on SQLite.
 const SQLITE_VARIABLES: usize = 32_766;
 /// The columns in `insert_head` besides the record's own.
-const CONNECTION_COLUMNS: usize = 7;
+const CONNECTION_COLUMNS: usize = 8;
 
 fn sqlite_upsert<'r, T: Table>(
     source: &'r Source<'_>,
@@ -145,6 +145,7 @@ fn sqlite_upsert<'r, T: Table>(
             .push_bind(connection.provider.as_str())
             .push_bind(&connection.connection_id)
             .push_bind(run_id)
+            .push_bind(at(stamp))
             .push_bind(at(stamp))
             .push_bind(at(record.is_deleted.then_some(stamp)))
             .push_bind(&record.id)
@@ -184,7 +185,7 @@ fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)>
 fn insert_head<T: Table>() -> String {
     let mut sql = format!(
         "INSERT INTO {} (application_id, customer_id, provider_name, connection_id,
-            first_seen_by, last_modified_at, deleted_at",
+            first_seen_by, last_modified_at, first_stored_at, deleted_at",
         T::OBJECT.table()
     );
     for (name, _) in own_columns::<T>() {
@@ -201,7 +202,7 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
         .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 7))
         .collect();
     let mut sql = format!(
-        "{} SELECT $1, $2, $3, $4, $5, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
+        "{} SELECT $1, $2, $3, $4, $5, $6, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
          FROM UNNEST({}) AS page ({}){}",
         insert_head::<T>(),
         arrays.join(", "),
@@ -243,7 +244,9 @@ fn on_conflict<T: Table>() -> String {
         " ON CONFLICT (application_id, customer_id, provider_name, id) DO UPDATE SET
          connection_id = excluded.connection_id, last_modified_at = excluded.last_modified_at,
          deleted_at = CASE WHEN excluded.is_deleted
-            THEN COALESCE({table}.deleted_at, excluded.deleted_at) END"
+            THEN COALESCE({table}.deleted_at, excluded.deleted_at) END,
+         restored_at = CASE WHEN {table}.is_deleted AND NOT excluded.is_deleted
+            THEN excluded.last_modified_at ELSE {table}.restored_at END"
     );
     for (name, _) in own_columns::<T>().filter(|(name, _)| *name != "id") {
         write!(sql, ", {name} = excluded.{name}").expect("writing to a string can't fail");

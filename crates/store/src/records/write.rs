@@ -1,8 +1,8 @@
 //! Writes records to rows.
 //!
 //! A page first asks which of its ids have another hash and writes only those, so a page without
-//! changes writes nothing. All rows of a transaction get the same stamp (`last_modified_at`), taken
-//! under the sync's row lock: stamps grow strictly, in commit order.
+//! changes writes nothing. All rows of an object in a transaction get the same stamp
+//! (`last_modified_at`), see `change_feed`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -52,7 +52,6 @@ pub(crate) struct RefusedRecords {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Writing<'a> {
     pub(crate) run_id: Option<&'a str>,
-    pub(crate) sync_id: &'a str,
     pub(crate) origin: Origin,
     /// Skip records that the database refuses, instead of failing as a whole.
     pub(crate) without_refused: bool,
@@ -158,7 +157,8 @@ impl Store {
     ) -> Result<(Option<Time>, RefusedRecords), StoreError> {
         if !changes.rehashed.is_empty() {
             let rehashed = changes.rehashed.iter().map(|index| &records[*index]);
-            rehash(tx, connection, writing.sync_id, rehashed).await?;
+            self.lock_feed(tx, &connection.connection_id).await?;
+            rehash(tx, connection, rehashed).await?;
         }
         if changes.indexes.is_empty() {
             return Ok((None, RefusedRecords::default()));
@@ -168,7 +168,7 @@ impl Store {
             .iter()
             .map(|index| &records[*index])
             .collect();
-        let stamp = self.take_stamp(tx, writing.sync_id).await?;
+        let stamp = self.take_stamp(tx, &connection.connection_id).await?;
         let source = Source {
             connection,
             run_id: writing.run_id,
@@ -199,28 +199,6 @@ impl Store {
                 .await?;
         }
         Ok((Some(stamp), changes.kept_out(records, kept_out)))
-    }
-
-    /// The next `last_modified_at` of a sync: now, or a millisecond after the newest stamp.
-    pub(crate) async fn take_stamp(&self, tx: &mut Tx, sync_id: &str) -> Result<Time, StoreError> {
-        const SQL: &str = "
-            UPDATE syncs
-            SET last_stamp_ms =
-                CASE WHEN last_stamp_ms < $2 THEN $2 ELSE last_stamp_ms + 1 END
-            WHERE id = $1
-            RETURNING last_stamp_ms";
-        let now = self.now().timestamp_millis();
-        let stamp: i64 = run!(tx, |c| sqlx::query_scalar(SQL)
-            .bind(sync_id)
-            .bind(now)
-            .fetch_one(c)
-            .await)?;
-        Time::from_timestamp_millis(stamp).ok_or_else(|| StoreError::Inconsistent {
-            table: "syncs",
-            column: "last_stamp_ms",
-            row: sync_id.to_owned(),
-            reason: format!("{stamp} is no time"),
-        })
     }
 
     /// Marks rows as deleted and returns the ids of those that were live. Their `missing_records`
@@ -271,24 +249,6 @@ impl Store {
             .await
             .map(drop))?;
         Ok(marked)
-    }
-
-    /// The newest stamp on a connection's rows of one object.
-    pub(crate) async fn newest_row(
-        &self,
-        tx: &mut Tx,
-        connection_id: &str,
-        object: Object,
-    ) -> Result<Option<Time>, StoreError> {
-        let sql = format!(
-            "SELECT max(last_modified_at) FROM {} WHERE connection_id = $1",
-            object.table()
-        );
-        let newest: Option<Timestamp> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?;
-        Ok(newest.map(Into::into))
     }
 
     /// Deletes a connection's rows of one object.
@@ -416,14 +376,12 @@ fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Re
 }
 
 /// Updates the hashes of rows that an earlier version wrote and whose content is unchanged. Their
-/// stamps don't change. Rows are written under the sync's lock, which is taken first.
+/// stamps don't change. Rows are written under the lock of the feed, which the caller has taken.
 async fn rehash<'r, T: Table>(
     tx: &mut Tx,
     connection: &ConnectionRef,
-    sync_id: &str,
     records: impl Iterator<Item = &'r Record<T>>,
 ) -> Result<(), StoreError> {
-    const LOCK: &str = "UPDATE syncs SET last_stamp_ms = last_stamp_ms WHERE id = $1";
     let sql = format!(
         "UPDATE {} AS t SET content_hash = CAST(CAST(h.value AS text) AS bigint)
          FROM json_each($4) AS h
@@ -431,11 +389,6 @@ async fn rehash<'r, T: Table>(
            AND t.id = h.key",
         T::OBJECT.table()
     );
-    run!(tx, |c| sqlx::query(LOCK)
-        .bind(sync_id)
-        .execute(c)
-        .await
-        .map(drop))?;
     let hashes = KeySet::with_numbers(records.map(|record| (record.id.as_str(), record.hash)));
     run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
         .bind(&connection.application_id)

@@ -76,20 +76,14 @@ impl Store {
         if records.is_empty() {
             return Ok(());
         }
-        let Some(sync_id) = self.hold_sync(tx, connection, T::OBJECT).await? else {
+        if !self.hold_feed(tx, connection, T::OBJECT).await? {
             return Ok(());
-        };
+        }
         let changes = self
             .compare(tx, connection, records, Origin::Write { asked_at })
             .await?;
-        self.write_changes(
-            tx,
-            connection,
-            writing(&sync_id, asked_at),
-            records,
-            &changes,
-        )
-        .await?;
+        self.write_changes(tx, connection, writing(asked_at), records, &changes)
+            .await?;
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         self.mark_written(tx, connection, T::OBJECT, &ids, asked_at)
             .await
@@ -107,20 +101,14 @@ impl Store {
         if states.is_empty() && removed.is_empty() {
             return Ok(());
         }
-        let Some(sync_id) = self.hold_sync(tx, connection, object).await? else {
+        if !self.hold_feed(tx, connection, object).await? {
             return Ok(());
-        };
+        }
         let changes = self
             .compare(tx, connection, states, Origin::Write { asked_at })
             .await?;
         let (stamp, _) = self
-            .write_changes(
-                tx,
-                connection,
-                writing(&sync_id, asked_at),
-                states,
-                &changes,
-            )
+            .write_changes(tx, connection, writing(asked_at), states, &changes)
             .await?;
         let fresh = changes
             .indexes
@@ -131,7 +119,7 @@ impl Store {
             let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
             let stamp = match stamp {
                 Some(stamp) => stamp,
-                None => self.take_stamp(tx, &sync_id).await?,
+                None => self.take_stamp(tx, &connection.connection_id).await?,
             };
             let gone = self
                 .mark_deleted(tx, connection, (object, stamp), &removed, None)
@@ -146,21 +134,21 @@ impl Store {
             .await
     }
 
-    /// The object's sync, locked, because stamps are taken under that lock. `None` if the object
-    /// isn't synced.
-    async fn hold_sync(
+    /// Locks the connection's feed, so that what is compared is what is overwritten. `false` if the
+    /// object isn't synced.
+    async fn hold_feed(
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
         object: Object,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<bool, StoreError> {
         const SQL: &str = "
-            UPDATE syncs SET last_stamp_ms = last_stamp_ms
-            WHERE connection_id = $1 AND object = $2 RETURNING id";
+            SELECT EXISTS (SELECT 1 FROM syncs WHERE connection_id = $1 AND object = $2)";
+        self.lock_feed(tx, &connection.connection_id).await?;
         Ok(run!(tx, |c| sqlx::query_scalar(SQL)
             .bind(&connection.connection_id)
             .bind(object.as_str())
-            .fetch_optional(c)
+            .fetch_one(c)
             .await)?)
     }
 
@@ -213,10 +201,9 @@ impl Store {
     }
 }
 
-fn writing(sync_id: &str, asked_at: Time) -> Writing<'_> {
+fn writing(asked_at: Time) -> Writing<'static> {
     Writing {
         run_id: None,
-        sync_id,
         origin: Origin::Write { asked_at },
         without_refused: false,
     }
