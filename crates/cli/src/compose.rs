@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
 use syncline_providers::{BUILT_IN, ProviderConfig, Providers, SetupError};
-use syncline_server::{AppState, Guard, Metrics, Recorder};
+use syncline_server::{AppState, FeedWatch, Guard, Metrics, Recorder};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
 use tokio::task::JoinSet;
@@ -285,6 +285,7 @@ impl Parts {
             key_uses: Arc::default(),
             allow_private_targets: self.allow_private_targets,
             request_gate: Arc::default(),
+            feeds: FeedWatch::default(),
             guard: self.guard.clone(),
             recorder: self.recorder.clone(),
             wake: engine.wake(),

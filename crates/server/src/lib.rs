@@ -47,6 +47,7 @@ use tokio_util::task::TaskTracker;
 pub use self::metrics::Metrics;
 pub use actions::{check_grants, run_approved_calls};
 pub use audit::Recorder;
+pub use engagement::feed_watch::FeedWatch;
 pub use enrichment::jobs::{CsvList, CsvResults, read_csv};
 pub use guard::{Guard, RequestLimits, report_panics};
 pub use key_uses::KeyUses;
@@ -77,6 +78,8 @@ pub struct AppState {
     pub allow_private_targets: bool,
     /// What callers' requests know about the providers' request limits.
     pub request_gate: Arc<RequestGate>,
+    /// Tells readers of change feeds what is committed.
+    pub feeds: FeedWatch,
     /// The limits of requests.
     pub guard: Guard,
     /// Writes the audit log.

@@ -223,8 +223,8 @@ fn connection_routes() -> OpenApiRouter<AppState> {
 
 pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
     use engagement::{
-        accounts, contacts, enrolments, mailboxes, sequence_states, sequence_steps, sequences,
-        tasks, users,
+        accounts, change_stream, changes, contacts, enrolments, mailboxes, sequence_states,
+        sequence_steps, sequences, tasks, users,
     };
     OpenApiRouter::new()
         .routes(routes!(accounts::list_accounts, accounts::create_account))
@@ -253,6 +253,8 @@ pub(crate) fn engagement_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(enrolments::create_sequence_states))
         .routes(routes!(enrolments::leave_sequence))
         .routes(routes!(sequence_states::get_sequence_state))
+        .routes(routes!(changes::list_changes))
+        .routes(routes!(change_stream::stream_changes))
         .routes(routes!(tasks::create_task))
         .routes(routes!(tasks::search_tasks))
         .routes(routes!(tasks::complete_task))

@@ -2,6 +2,7 @@
 
 mod changes;
 mod enrolments;
+pub(crate) mod feed;
 mod gets;
 mod idempotency;
 mod lists;

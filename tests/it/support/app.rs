@@ -14,7 +14,7 @@ use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
 use syncline_providers::{BUILT_IN, OAuthConfig, Provider, ProviderConfig, Providers, apollo};
-use syncline_server::{AppState, Guard, Recorder, RequestLimits};
+use syncline_server::{AppState, FeedWatch, Guard, Recorder, RequestLimits};
 use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
@@ -237,6 +237,7 @@ impl App {
             key_uses: Arc::default(),
             allow_private_targets: true,
             request_gate: Arc::default(),
+            feeds: FeedWatch::default(),
             tasks: TaskTracker::new(),
             guard: Guard::new(http.requests),
             recorder,

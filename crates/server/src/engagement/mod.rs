@@ -3,8 +3,11 @@
 
 pub(crate) mod accounts;
 pub(crate) mod cached;
+pub(crate) mod change_stream;
+pub(crate) mod changes;
 pub(crate) mod contacts;
 pub(crate) mod enrolments;
+pub(crate) mod feed_watch;
 mod find_accounts;
 mod live;
 pub(crate) mod mailboxes;

@@ -37,6 +37,9 @@ pub(crate) use {
     shield::shield,
 };
 
+/// A request's place among those that wait.
+pub(crate) struct WaitShare(#[expect(dead_code, reason = "it is held")] shares::Share);
+
 /// The limits of requests. The defaults are for production.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLimits {
@@ -44,6 +47,8 @@ pub struct RequestLimits {
     pub concurrent_requests: usize,
     /// This process's memory for request bodies, in bytes.
     pub body_memory: usize,
+    /// Requests of this process that wait for changes at the same time.
+    pub waiting_requests: usize,
     /// Requests that a key may send per minute; `None`: unlimited.
     pub requests_per_minute: Option<NonZeroU32>,
     /// Wrong keys that an address may try per minute.
@@ -59,6 +64,7 @@ impl Default for RequestLimits {
         Self {
             concurrent_requests: 512,
             body_memory: 256 * 1024 * 1024,
+            waiting_requests: 4096,
             requests_per_minute: NonZeroU32::new(60_000),
             wrong_keys_per_minute: 100,
             body_within: Duration::from_mins(1),
@@ -73,6 +79,7 @@ pub struct Guard {
     limits: RequestLimits,
     slots: Arc<Shares>,
     bodies: Arc<Shares>,
+    waits: Arc<Shares>,
     rates: Option<Arc<Rates>>,
     auth_throttle: Arc<AuthThrottle>,
 }
@@ -82,6 +89,7 @@ impl Guard {
         Self {
             slots: Shares::new(limits.concurrent_requests),
             bodies: Shares::new(limits.body_memory / BODY_PIECE),
+            waits: Shares::new(limits.waiting_requests),
             rates: limits
                 .requests_per_minute
                 .map(|it| Arc::new(Rates::new(it))),
@@ -93,6 +101,25 @@ impl Guard {
     /// Resolves when no request is in progress, including those whose caller has disconnected.
     pub async fn finished(&self) {
         self.slots.all_free().await;
+    }
+
+    /// Counts a request that waits for changes, and lets it give up the slot with which it would work.
+    pub(crate) fn wait_instead(
+        &self,
+        slot: Option<&RequestSlot>,
+        key: &Arc<ApiKey>,
+    ) -> ApiResult<WaitShare> {
+        let share = self.wait(key)?;
+        if let Some(slot) = slot {
+            slot.free();
+        }
+        Ok(share)
+    }
+
+    /// Counts a stream that waits for changes.
+    pub(crate) fn wait(&self, key: &Arc<ApiKey>) -> ApiResult<WaitShare> {
+        let share = self.waits.take(Some(key.clone()));
+        share.map(WaitShare).ok_or(ApiError::Overloaded)
     }
 
     /// Whether a presented key may be looked up; the address it came from is in the request's

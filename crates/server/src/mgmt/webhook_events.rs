@@ -3,9 +3,9 @@
 
 use syncline_model::event::{
     APPROVAL_REQUESTED, ApprovalRequested, CONNECTION_CREATED, CONNECTION_DELETED,
-    ConnectionCreated, ConnectionDeleted, ENRICHMENT_COMPLETE, EnrichmentComplete, SYNC_COMPLETE,
-    SYNC_PAUSED, SyncComplete, SyncPaused, WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST,
-    WebhookEndpointDisabled, WebhookTest,
+    ConnectionCreated, ConnectionDeleted, ENRICHMENT_COMPLETE, EnrichmentComplete, RECORDS_CHANGED,
+    RecordsChanged, SYNC_COMPLETE, SYNC_PAUSED, SyncComplete, SyncPaused,
+    WEBHOOK_ENDPOINT_DISABLED, WEBHOOK_TEST, WebhookEndpointDisabled, WebhookTest,
 };
 use utoipa::{
     OpenApi, ToSchema,
@@ -20,6 +20,7 @@ use utoipa::{
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     SyncComplete,
+    RecordsChanged,
     SyncPaused,
     ConnectionCreated,
     ConnectionDeleted,
@@ -41,6 +42,10 @@ fn paths() -> Paths {
         .path(
             SYNC_COMPLETE,
             event::<SyncComplete>("syncComplete", "A run ended"),
+        )
+        .path(
+            RECORDS_CHANGED,
+            event::<RecordsChanged>("recordsChanged", "Records of a connection have changed"),
         )
         .path(
             SYNC_PAUSED,
