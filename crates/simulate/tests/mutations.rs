@@ -67,6 +67,8 @@ found! {
     token_used_before_stored_is_found: TokenUsedBeforeStored with SALESLOFT at 0,
     two_refreshes_is_found: TwoRefreshes with SALESLOFT at 18,
     idle_tokens_expire_is_found: IdleTokensExpire with OUTREACH at 20,
+    rest_of_stamp_is_skipped_is_found: RestOfStampIsSkipped with APOLLO at 0,
+    stamp_is_the_time_is_found: StampIsTheTime with APOLLO at 0,
     lost_batch_is_asked_again_is_found: LostBatchIsAskedAgain with APOLLO at 0,
     settled_before_answer_is_found: SettledBeforeAnswer with APOLLO at 0,
     reuse_ignored_is_found: ReuseIgnored with APOLLO at 0,

@@ -51,6 +51,7 @@ impl Checker {
     ) -> anyhow::Result<()> {
         self.ended_runs_are_as_they_were().await?;
         self.rows_are_as_they_were().await?;
+        self.feeds_lead_to_the_tables().await?;
         self.budgets_are_whole().await?;
         for (sync_id, ended) in before {
             let runs = self.runs.ended.get(sync_id).cloned().unwrap_or_default();

@@ -7,6 +7,7 @@ mod books;
 mod clocks;
 mod deletions;
 mod endings;
+mod feed;
 mod fields;
 mod incremental;
 mod last;
@@ -27,12 +28,14 @@ use std::{
 
 use chrono::TimeDelta;
 use syncline_model::{Time, VolumeLimits};
+use syncline_store::Store;
 
 pub(crate) use tables::{Run, Sync};
 pub(crate) use truth::marked;
 
 use self::{
     books::BudgetChecks,
+    feed::FeedReaders,
     reads::Reads,
     rows::Rows,
     runs::Runs,
@@ -132,6 +135,7 @@ pub(crate) struct Checker {
     rows: Rows,
     reads: Reads,
     books: BudgetChecks,
+    feeds: FeedReaders,
     syncs: Vec<Sync>,
     history_seen: i64,
     events_seen: i64,
@@ -147,11 +151,13 @@ impl Checker {
         database: &Path,
         wire: Arc<Wire>,
         vault: Arc<Vault>,
+        store: Store,
         lookups_per_run: u32,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             tables: Tables::open(database).await?,
             world: wire.world.clone(),
+            feeds: FeedReaders::new(store),
             wire,
             vault,
             unauthorized: BTreeSet::new(),
@@ -190,6 +196,7 @@ impl Checker {
         }
         self.look_at_books(&served).await?;
         self.look_at_token_faults();
+        self.read_feeds().await?;
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Rows {
 }
 
 impl Checker {
-    /// Takes over the rows that changed: those of syncs with a new stamp.
+    /// Takes over the rows that changed: those of connections with a new stamp.
     pub(super) async fn look_at_rows(&mut self) -> anyhow::Result<()> {
         for sync in self.syncs.clone() {
             let key = (sync.connection_id.clone(), sync.object());
@@ -63,7 +63,7 @@ impl Checker {
         Ok(())
     }
 
-    /// One stamp per transaction, and no row newer than its sync's stamp.
+    /// One stamp per transaction, and no row newer than its feed's stamp.
     fn stamps_grow(
         &mut self,
         (connection, object): &(String, Object),
@@ -90,7 +90,7 @@ impl Checker {
         if stamps.last().is_some_and(|stamp| *stamp > newest) {
             self.violated(
                 "stamps grow",
-                format!("{object} of {connection}: a row has {stamps:?}, its sync {newest}"),
+                format!("{object} of {connection}: a row has {stamps:?}, its feed {newest}"),
             );
         }
     }

@@ -87,6 +87,7 @@ pub(crate) struct Sync {
     pub(crate) period_ms: i64,
     pub(crate) next_run_at: Timestamp,
     pub(crate) triggered_at: Option<Timestamp>,
+    /// The newest of its connection.
     pub(crate) last_stamp_ms: i64,
 }
 
@@ -194,9 +195,10 @@ impl Tables {
 
     pub(crate) async fn syncs(&mut self) -> sqlx::Result<Vec<Sync>> {
         sqlx::query_as(
-            "SELECT id, connection_id, object, paused, paused_cause, period_ms, next_run_at,
-                    triggered_at, last_stamp_ms
-             FROM syncs ORDER BY id",
+            "SELECT s.id, s.connection_id, s.object, s.paused, s.paused_cause, s.period_ms,
+                    s.next_run_at, s.triggered_at, COALESCE(f.last_stamp_ms, 0) AS last_stamp_ms
+             FROM syncs s LEFT JOIN change_feeds f ON f.connection_id = s.connection_id
+             ORDER BY s.id",
         )
         .fetch_all(&mut self.0)
         .await

@@ -62,7 +62,7 @@ impl Driver {
         template::write(&database).await?;
         let url = format!("sqlite://{}", database.display());
         let vault = Arc::new(Vault::new(open(&url, &world).await?));
-        let around = Surroundings::new(url, wire.clone(), vault.clone(), &scenario);
+        let around = Surroundings::new(url.clone(), wire.clone(), vault.clone(), &scenario);
         let began = world.now();
         let mut trace = Trace::new(began, plan.trace);
         trace.note(began, &format!("{scenario:?}"));
@@ -78,12 +78,19 @@ impl Driver {
         let clients = customers::connect_all(first, &wire, &scenario).await?;
         let connections = clients.iter().map(|client| client.connection.id.clone());
         vault.watch(connections.collect());
-        let mut checker =
-            Checker::new(&database, wire.clone(), vault, scenario.lookups_per_run).await?;
+        let mut checker = Checker::new(
+            &database,
+            wire.clone(),
+            vault,
+            open(&url, &world).await?,
+            scenario.lookups_per_run,
+        )
+        .await?;
         for client in &clients {
             let connected =
                 Connected::new(&client.connection.id, client.team, client.limits, began);
             checker.connections.insert(connected.id.clone(), connected);
+            checker.follow_feed(client.connection.reference());
         }
         wire.set_rates(scenario.rates);
         Ok(Self {
