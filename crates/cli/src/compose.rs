@@ -8,10 +8,11 @@ use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
+use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, ProviderConfig, Providers, SetupError};
 use syncline_server::{AppState, FeedWatch, Guard, Metrics, Recorder};
 use syncline_store::{Application, Store, StoreError};
-use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
+use syncline_webhooks::{Webhooks, WebhooksConfig};
 use tokio::task::JoinSet;
 
 use crate::{

@@ -5,39 +5,21 @@
 //! proxy settings of the environment are ignored, connections are not reused for the next attempt,
 //! and only the beginning of an answer is read.
 
-use std::{error::Error, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Response, Url,
-    dns::{Addrs, Name, Resolve, Resolving},
     header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect,
 };
 
 use syncline_model::http_time;
-
-use crate::address::{is_global, private_host};
+use syncline_outgoing::{Lookup, NoPublicAddress, PublicOnly, private_host};
 
 /// The part of an answer's body that is read, in bytes.
 const BODY_BYTES_READ: usize = 1024;
 const USER_AGENT: &str = concat!("Syncline-Webhooks/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// Resolves a host's name to addresses.
-pub trait Lookup: Send + Sync + 'static {
-    fn lookup(&self, host: String)
-    -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> + Send;
-}
-
-/// Uses the system's resolver.
-pub struct SystemLookup;
-
-impl Lookup for SystemLookup {
-    async fn lookup(&self, host: String) -> std::io::Result<Vec<SocketAddr>> {
-        // reqwest replaces the port with that of the URL.
-        Ok(tokio::net::lookup_host((host, 0)).await?.collect())
-    }
-}
 
 /// The parts of an answer that are needed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,33 +38,6 @@ pub(crate) struct Targets {
     allow_private: bool,
 }
 
-/// A resolver that removes addresses that are not on the public internet.
-struct PublicOnly<L> {
-    lookup: Arc<L>,
-    allow_private: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{host} has no address on the public internet")]
-struct NoPublicAddress {
-    host: String,
-}
-
-impl<L: Lookup> Resolve for PublicOnly<L> {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, allow_private) = (self.lookup.clone(), self.allow_private);
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let mut addresses = lookup.lookup(host.clone()).await?;
-            addresses.retain(|address| allow_private || is_global(address.ip()));
-            if addresses.is_empty() {
-                return Err(NoPublicAddress { host }.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
 impl Targets {
     pub(crate) fn new(
         lookup: impl Lookup,
@@ -97,10 +52,7 @@ impl Targets {
             .no_gzip()
             // Each attempt resolves the host again.
             .pool_max_idle_per_host(0)
-            .dns_resolver(Arc::new(PublicOnly {
-                lookup: Arc::new(lookup),
-                allow_private,
-            }))
+            .dns_resolver(Arc::new(PublicOnly::new(lookup, allow_private)))
             .build()?;
         Ok(Self {
             client,

@@ -4,10 +4,11 @@
 )]
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use syncline_outgoing::SystemLookup;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,

@@ -3,26 +3,26 @@
 //! The event and its deliveries were written in the transaction of what they report
 //! (`store/outbox.rs`). Here they are sent: `deliver` is one endpoint's turn, `worker_slots` limits the
 //! workers of each application, `sign` signs messages, `client` is the only HTTP client, and
-//! `address` says which addresses it may connect to. Retry schedules and rules are in
+//! `target` says which URLs it may be given. Retry schedules and rules are in
 //! `model/webhook.rs`.
 
-mod address;
 mod client;
 mod deliver;
 mod sign;
+mod target;
 mod worker_slots;
 
 use std::{sync::Arc, time::Duration};
 
 use syncline_model::Clock;
+use syncline_outgoing::Lookup;
 use syncline_queue::Workers;
 use syncline_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub use address::{InvalidTarget, LONGEST_URL, is_global, parse_target};
-pub use client::{Lookup, SystemLookup};
 pub use deliver::describe_metrics;
+pub use target::{InvalidTarget, LONGEST_URL, parse_target};
 
 use client::Targets;
 use worker_slots::WorkerSlots;

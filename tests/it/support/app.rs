@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use syncline_engine::{Engine, EngineConfig, RetryConfig};
 use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
+use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, OAuthConfig, Provider, ProviderConfig, Providers, apollo};
 use syncline_server::{AppState, FeedWatch, Guard, Recorder, RequestLimits};
 use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
-use syncline_webhooks::{SystemLookup, Webhooks, WebhooksConfig};
+use syncline_webhooks::{Webhooks, WebhooksConfig};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
