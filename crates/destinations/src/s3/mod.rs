@@ -1,0 +1,21 @@
+//! Parquet files in an S3 bucket; `docs/destinations.md` describes what readers find there.
+//!
+//! A connection's files are listed by its newest manifest, and readers look at nothing else. So a
+//! batch is visible, with its checkpoint, from the moment its manifest is created, and what a crash
+//! leaves before that is garbage. Manifests are numbered, and each number is given once
+//! (`If-None-Match`): of two writers one is [`S3Error::Overtaken`] and has to read again.
+//!
+//! `config` checks what a destination is given, `http` sends requests to where they may go, `store`
+//! is the bucket's few operations, `layout` the paths in it, `manifest` the lists of files, `commit`
+//! their order, and `columns`, `file` and `read` are Parquet. The operations are `write`, `rewrite` (compaction
+//! and erasure), `remove`, `clean` and `probe`.
+
+mod config;
+mod error;
+mod http;
+mod probe;
+mod store;
+
+pub use config::{InvalidConfig, S3Config};
+pub use error::S3Error;
+pub use store::Bucket;
