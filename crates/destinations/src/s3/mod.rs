@@ -10,8 +10,10 @@
 //! their order, and `columns`, `file` and `read` are Parquet. The operations are `write`, `rewrite` (compaction
 //! and erasure), `remove`, `clean` and `probe`.
 
+mod columns;
 mod config;
 mod error;
+mod file;
 mod http;
 mod probe;
 mod store;
