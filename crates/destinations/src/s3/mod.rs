@@ -11,13 +11,27 @@
 //! and erasure), `remove`, `clean` and `probe`.
 
 mod columns;
+mod commit;
 mod config;
 mod error;
 mod file;
 mod http;
+mod layout;
+mod manifest;
 mod probe;
 mod store;
+mod write;
 
 pub use config::{InvalidConfig, S3Config};
 pub use error::S3Error;
+pub use manifest::{DataFile, Manifest, Source, Superseded};
 pub use store::Bucket;
+
+/// Runs what computes for long where it holds up nothing else.
+async fn computing<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, S3Error> + Send + 'static,
+) -> Result<T, S3Error> {
+    // The Parquet library panics on some damaged files.
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(S3Error::Other(error.to_string())))
+}
