@@ -10,6 +10,7 @@
 //! their order, and `columns`, `file` and `read` are Parquet. The operations are `write`, `rewrite` (compaction
 //! and erasure), `remove`, `clean` and `probe`.
 
+mod clean;
 mod columns;
 mod commit;
 mod config;
@@ -18,7 +19,11 @@ mod file;
 mod http;
 mod layout;
 mod manifest;
+mod newest;
 mod probe;
+mod read;
+mod remove;
+mod rewrite;
 mod store;
 mod write;
 
