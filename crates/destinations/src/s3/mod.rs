@@ -27,6 +27,9 @@ mod rewrite;
 mod store;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{InvalidConfig, S3Config};
 pub use error::S3Error;
 pub use manifest::{DataFile, Manifest, Source, Superseded};
