@@ -12,6 +12,7 @@ pub mod connection;
 pub mod connection_key;
 pub mod coverage;
 pub mod credentials;
+pub mod destination;
 pub mod draft;
 pub mod enrichment;
 pub mod event;
@@ -47,6 +48,10 @@ pub use connection::{Capabilities, Capability, ConnectionStatus, Denial};
 pub use connection_key::{KeyKind, KeyStatus};
 pub use coverage::{Coverage, ScanFacts, SeenCount, Verdict};
 pub use credentials::{Credentials, OAuthClient, OAuthTokens};
+pub use destination::{
+    DestinationConfig, DestinationSecrets, DestinationType, InvalidDestination,
+    PostgresDestination, S3Destination,
+};
 pub use export::{Cell, ColumnType, ExportColumn, ExportRow, ExportRows};
 pub use feed::{ChangeKind, FeedCursor, FeedPosition};
 pub use grants::{Grants, InvalidGrant, Level, Permission};

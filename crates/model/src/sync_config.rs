@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Object, object::UnknownObject};
+use crate::{DestinationType, Object, object::UnknownObject};
 
 /// The shortest period a sync may have.
 pub const MIN_PERIOD_MS: i64 = 60_000;
@@ -74,9 +74,29 @@ pub struct CommonObjectConfig {
 #[schema(as = connection_sync_config)]
 pub struct ConnectionSyncConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<ConnectionDestination>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_objects: Option<Vec<ConnectionObject>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub custom_objects: Option<Vec<ConnectionObject>>,
+}
+
+/// Where a connection's records are written within its destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = connection_destination)]
+pub struct ConnectionDestination {
+    pub r#type: DestinationType,
+    /// The schema with the tables, in place of the destination's. It must exist.
+    pub schema: String,
+}
+
+impl ConnectionSyncConfig {
+    /// The schema in place of the destination's.
+    pub fn own_schema(&self) -> Option<String> {
+        let destination = self.destination_config.as_ref();
+        destination.map(|destination| destination.schema.clone())
+    }
 }
 
 /// A provider's object that is synced for one connection.

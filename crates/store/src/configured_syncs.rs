@@ -76,7 +76,7 @@ impl Store {
                 .await
                 .map(drop))?;
         }
-        Ok(())
+        self.follow_destination(tx, connection_id, config).await
     }
 
     /// Creates or updates the config's syncs on every connection of its provider.

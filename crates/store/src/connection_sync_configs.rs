@@ -23,6 +23,8 @@ impl Store {
         if set == 0 {
             return Err(StoreError::Missing("the connection"));
         }
+        // Another schema has to be filled.
+        self.make_destinations_due(&mut tx, &connection.id).await?;
         Ok(tx.commit().await?)
     }
 
@@ -40,6 +42,7 @@ impl Store {
             .execute(c)
             .await?
             .rows_affected());
+        self.make_destinations_due(&mut tx, &connection.id).await?;
         tx.commit().await?;
         Ok(deleted == 1)
     }

@@ -462,6 +462,8 @@ impl Store {
         }
         // A write through the API that is about to commit holds it.
         self.lock_feed(tx, &connection.id).await?;
+        self.pass_removal_on(tx, &connection.id, None, None, i64::MAX)
+            .await?;
         for object in Object::ALL {
             self.delete_records(tx, &connection.id, *object).await?;
         }

@@ -96,7 +96,7 @@ pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
 pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
 pub use change_feed::{
-    Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges,
+    Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges, export_columns,
 };
 pub use connection_keys::{AddedKey, ConnectionKey, NewConnectionKey};
 pub use connections::{Account, Connection, NewConnection, Start};
@@ -104,7 +104,9 @@ pub use console_sessions::SessionKind;
 pub use credentials::CredentialsUpdate;
 pub use customers::{Customer, NewCustomer};
 pub use db::{DatabaseOptions, PoolUse, describe_metrics};
-pub use destinations::Destination;
+pub use destinations::{
+    Destination, DestinationFailure, DestinationFeed, DestinationSettings, Removal,
+};
 pub use encryption::{ReencryptionResult, SealedBy};
 pub use endings::{Absence, Ending};
 pub use enrichment::{
@@ -166,6 +168,8 @@ pub struct Store {
     told: Arc<Notify>,
     /// Told when this process has changed records.
     changed: Arc<watch::Sender<()>>,
+    /// Notified when this process has made destinations' work due.
+    destinations_due: Arc<Notify>,
     /// Notified when this process has made an enrichment job due.
     enrichment_due: Arc<Notify>,
     /// Which objects come inside others' records, by provider: it decides how new syncs are read.
@@ -202,6 +206,7 @@ impl Store {
             writable: Writable::default(),
             told: Arc::default(),
             changed: Arc::new(watch::Sender::new(())),
+            destinations_due: Arc::default(),
             enrichment_due: Arc::default(),
             containment: Arc::default(),
             resume_position: Arc::default(),
@@ -251,6 +256,11 @@ impl Store {
     /// The same for changes of records, for any number of watchers.
     pub fn changed(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// The same for destinations' work.
+    pub fn destinations_due(&self) -> Arc<Notify> {
+        self.destinations_due.clone()
     }
 
     /// The same for enrichment jobs that are due.

@@ -71,28 +71,43 @@ impl Tenant {
     pub async fn create_sync_config(
         &self,
         provider: ProviderName,
+        destination_name: &str,
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
-        with_retry(|| self.create_sync_config_once(provider, config)).await
+        with_retry(|| self.create_sync_config_once(provider, destination_name, config)).await
     }
 
     async fn create_sync_config_once(
         &self,
         provider: ProviderName,
+        destination_name: &str,
         config: &SyncConfigData,
     ) -> Result<SyncConfig, StoreError> {
+        const DESTINATION: Scoped =
+            scoped("UPDATE destinations SET name = name WHERE application_id = $1 AND name = $2");
         let mut tx = self.begin().await?;
+        if destination_name != BUILT_IN_DESTINATION {
+            // Locked, so that it isn't deleted meanwhile.
+            let there = run!(tx, query(DESTINATION), |q, c| q
+                .bind(destination_name)
+                .execute(c)
+                .await?
+                .rows_affected());
+            if there == 0 {
+                return Err(StoreError::Missing("the destination"));
+            }
+        }
         if !self.lock_provider(&mut tx, provider).await? {
             return Err(StoreError::Missing("the provider"));
         }
         let id = self
-            .insert_sync_config(&mut tx, provider, BUILT_IN_DESTINATION, config)
+            .insert_sync_config(&mut tx, provider, destination_name, config)
             .await?;
         let created = SyncConfig {
             id,
             application_id: self.application_id().to_owned(),
             provider,
-            destination_name: BUILT_IN_DESTINATION.to_owned(),
+            destination_name: destination_name.to_owned(),
             config: config.clone(),
         };
         self.store().follow_config(tx.unscoped(), &created).await?;
@@ -213,6 +228,7 @@ impl Store {
                  If you are sure you want to do this, set force_delete_syncs to true."
             )));
         }
+        self.stop_feeding(&mut tx, config).await?;
         run!(tx, |c| sqlx::query(SQL)
             .bind(&config.id)
             .execute(c)

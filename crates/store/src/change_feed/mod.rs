@@ -5,9 +5,11 @@
 //! `notices` tells endpoints that ask for it that something changed. There is no log beside the
 //! tables, so a record that changed several times comes once, in its newest state and place.
 
+mod export;
 mod notices;
 mod read;
 mod stamps;
 
+pub use export::export_columns;
 pub use notices::ToldChanges;
 pub use read::{Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord};

@@ -122,6 +122,26 @@ impl Store {
         }))
     }
 
+    /// The oldest stamp of a connection's rows; without rows the next one.
+    pub async fn oldest_stamp(&self, connection_id: &str) -> Result<Time, StoreError> {
+        let next_ms = self.change_feed(connection_id).await?.newest_ms + 1;
+        let mut oldest = stamp_of(next_ms);
+        let mut reader = self.db.read().await?;
+        for object in Object::ALL {
+            let sql = format!(
+                "SELECT min(last_modified_at) FROM {} WHERE connection_id = $1",
+                object.table()
+            );
+            let of_object: Option<Timestamp> =
+                run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+                    .bind(connection_id)
+                    .fetch_one(c)
+                    .await)?;
+            oldest = of_object.map_or(oldest, |stamp| oldest.min(stamp.0));
+        }
+        Ok(oldest)
+    }
+
     /// The newest stamps of many feeds, for readers that wait.
     pub async fn newest_stamps(
         &self,

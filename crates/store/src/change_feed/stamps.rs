@@ -18,6 +18,7 @@ use crate::{
 struct NewStamp {
     last_stamp_ms: i64,
     is_told: bool,
+    is_written_on: bool,
 }
 
 impl Store {
@@ -42,7 +43,10 @@ impl Store {
                 SELECT 1 FROM connections c
                 JOIN webhook_endpoints e ON e.application_id = c.application_id
                 WHERE c.id = $1 AND e.enabled
-                  AND CAST(e.event_types AS text) LIKE '%"records.changed"%') AS is_told"#;
+                  AND CAST(e.event_types AS text) LIKE '%"records.changed"%') AS is_told,
+                EXISTS (
+                    SELECT 1 FROM destination_feeds d
+                    WHERE d.connection_id = $1 AND d.fed AND d.due_at IS NULL) AS is_written_on"#;
         const THE_TIME: &str = "
             UPDATE change_feeds SET last_stamp_ms = $2 - 1
             WHERE connection_id = $1 AND last_stamp_ms >= $2";
@@ -64,6 +68,9 @@ impl Store {
         if stamp.is_told {
             self.notice_change(tx, connection_id).await?;
         }
+        if stamp.is_written_on {
+            self.make_destinations_due(tx, connection_id).await?;
+        }
         tx.announces(&self.changed);
         time_of("change_feeds", connection_id, stamp.last_stamp_ms)
     }
@@ -82,6 +89,21 @@ impl Store {
         run!(tx, |c| sqlx::query(SQL)
             .bind(connection_id)
             .bind(FIRST_EPOCH)
+            .execute(c)
+            .await
+            .map(drop))?;
+        Ok(())
+    }
+
+    /// The same, for a connection that may be gone.
+    pub(crate) async fn lock_feed_if_there(
+        &self,
+        tx: &mut Tx,
+        connection_id: &str,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE change_feeds SET epoch = epoch WHERE connection_id = $1";
+        run!(tx, |c| sqlx::query(SQL)
+            .bind(connection_id)
             .execute(c)
             .await
             .map(drop))?;

@@ -11,16 +11,19 @@ use sqlx::{
     types::Json,
 };
 use syncline_model::{
-    Account, Common, Contact, Mailbox, Record, Sequence, SequenceState, ShareType, User,
+    Account, Cell, ColumnType, Common, Contact, Mailbox, Record, Sequence, SequenceState,
+    ShareType, User,
 };
 
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 pub(crate) type Values<'q, 'a> = sqlx::query_builder::Separated<'q, Sqlite, &'a str>;
 
-/// A column of one object, with PostgreSQL's type for an array of it.
+/// A column of one object, with PostgreSQL's type for an array of it, and its type for destinations.
 pub struct Column {
     pub(crate) name: &'static str,
     pub(crate) array_type: &'static str,
+    pub(crate) column_type: ColumnType,
+    pub(crate) nullable: bool,
 }
 
 /// A common record that has its own table.
@@ -31,6 +34,8 @@ pub trait Table: Common + Send + Sync + Unpin + 'static {
     fn bind_arrays<'q>(query: PgQuery<'q>, records: &[&'q Record<Self>]) -> PgQuery<'q>;
     #[doc(hidden)]
     fn push_values(values: &mut Values<'_, '_>, record: &Self);
+    #[doc(hidden)]
+    fn push_cells(&self, cells: &mut Vec<Cell>);
     #[doc(hidden)]
     fn from_pg(row: &PgRow) -> sqlx::Result<Self>;
     #[doc(hidden)]
@@ -59,6 +64,50 @@ macro_rules! kind {
     };
     (array word) => {
         "text[]"
+    };
+
+    (typed text) => {
+        (ColumnType::Text, true)
+    };
+    (typed flag) => {
+        (ColumnType::Boolean, false)
+    };
+    (typed flag_or_null) => {
+        (ColumnType::Boolean, true)
+    };
+    (typed count) => {
+        (ColumnType::Integer, false)
+    };
+    (typed json) => {
+        (ColumnType::Json, false)
+    };
+    (typed json_or_null) => {
+        (ColumnType::Json, true)
+    };
+    (typed word) => {
+        (ColumnType::Text, false)
+    };
+
+    (cell text $value:expr) => {
+        $value.clone().map_or(Cell::Null, Cell::Text)
+    };
+    (cell flag $value:expr) => {
+        Cell::Boolean($value)
+    };
+    (cell flag_or_null $value:expr) => {
+        $value.map_or(Cell::Null, Cell::Boolean)
+    };
+    (cell count $value:expr) => {
+        Cell::Integer($value)
+    };
+    (cell json $value:expr) => {
+        json_cell(&$value)
+    };
+    (cell json_or_null $value:expr) => {
+        $value.as_ref().map_or(Cell::Null, json_cell)
+    };
+    (cell word $value:expr) => {
+        Cell::Text($value.as_str().to_owned())
     };
 
     (borrow text $value:expr) => {
@@ -124,7 +173,12 @@ macro_rules! table {
     ($record:ident, { $($column:ident: $kind:ident),+ $(,)? }) => {
         impl Table for $record {
             const COLUMNS: &'static [Column] = &[
-                $(Column { name: stringify!($column), array_type: kind!(array $kind) }),+
+                $(Column {
+                    name: stringify!($column),
+                    array_type: kind!(array $kind),
+                    column_type: kind!(typed $kind).0,
+                    nullable: kind!(typed $kind).1,
+                }),+
             ];
 
             fn bind_arrays<'q>(query: PgQuery<'q>, records: &[&'q Record<Self>]) -> PgQuery<'q> {
@@ -139,6 +193,10 @@ macro_rules! table {
 
             fn push_values(values: &mut Values<'_, '_>, record: &Self) {
                 $(values.push_bind(kind!(own $kind record.$column));)+
+            }
+
+            fn push_cells(&self, cells: &mut Vec<Cell>) {
+                $(cells.push(kind!(cell $kind self.$column));)+
             }
 
             fn from_pg(row: &PgRow) -> sqlx::Result<Self> {
@@ -174,6 +232,10 @@ table!(Contact, {
 table!(SequenceState, {
     state: text, contact_id: text, mailbox_id: text, user_id: text, sequence_id: text,
 });
+
+fn json_cell(value: &impl serde::Serialize) -> Cell {
+    serde_json::to_string(value).map_or(Cell::Null, Cell::Json)
+}
 
 fn share_type(text: &str) -> ShareType {
     if text == ShareType::Private.as_str() {

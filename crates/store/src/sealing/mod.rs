@@ -16,8 +16,8 @@ pub use keys::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
 
 use self::envelope::OpenError;
 use crate::{
-    Store, StoreError, approvals, authorizations, connection_keys, credentials, encryption,
-    providers, webhook_secrets::WEBHOOK_SECRET,
+    Store, StoreError, approvals, authorizations, connection_keys, credentials, destinations,
+    encryption, providers, webhook_secrets::WEBHOOK_SECRET,
 };
 
 /// A column whose values are encrypted, or null.
@@ -36,6 +36,7 @@ pub(crate) const SEALED_COLUMNS: &[SealedColumn] = &[
     authorizations::VERIFIER,
     connection_keys::KEY,
     credentials::CREDENTIALS,
+    destinations::SECRETS,
     providers::OAUTH_CLIENT_SECRET,
     WEBHOOK_SECRET,
     encryption::CHECK,
