@@ -58,7 +58,7 @@ def by_pyarrow(root):
 
 def holding(root, text):
     found = []
-    for file in store().get_file_info(fs.FileSelector(root, recursive=True)):
+    for file in store().get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True)):
         if not file.is_file:
             continue
         content = store().open_input_file(file.path).read()

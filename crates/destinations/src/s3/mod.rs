@@ -16,6 +16,7 @@ mod commit;
 mod config;
 mod error;
 mod file;
+mod gone;
 mod http;
 mod layout;
 mod manifest;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use config::{InvalidConfig, S3Config};
 pub use error::S3Error;
+pub use gone::Gone;
 pub use manifest::{DataFile, Manifest, Source, Superseded};
 pub use store::Bucket;
 

@@ -1,12 +1,12 @@
 //! Which rows of an object's files are the newest of their ids.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use arrow_array::BooleanArray;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{DataFile, S3Error, read::for_each_key};
+use super::{DataFile, Gone, S3Error, read::for_each_key};
 
 /// An id in 16 bytes, however long it is: a million of them take 70 MB.
 type IdHash = [u8; 16];
@@ -26,13 +26,13 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// Looks through the next file. Of two rows with the same time the later one counts; rows of
-    /// erased ids never do.
+    /// Looks through the next file. Of two rows with the same time the later one counts; rows that
+    /// are gone never do.
     pub(super) fn add(
         &mut self,
         file: &DataFile,
         content: Bytes,
-        erased: &HashSet<String>,
+        gone: &Gone,
     ) -> Result<(), S3Error> {
         let number = u32::try_from(self.rows_of_files.len())
             .map_err(|_| S3Error::Other("there are too many files".to_owned()))?;
@@ -44,7 +44,7 @@ impl Newest {
                 row: rows,
             };
             rows += 1;
-            if erased.contains(id) {
+            if gone.has(id, time) {
                 return;
             }
             let known = self.places.entry(hash(id)).or_insert(place);

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::support::{Lake, at, columns, config, contact, contacts, from_server, named, names};
 use crate::s3::{
-    S3Config, S3Error,
+    Gone, S3Config, S3Error,
     file::{Encoder, LIMITS},
 };
 
@@ -165,7 +165,7 @@ impl Lake {
                 .await
                 .map(|_| ()),
             Done::Erase => {
-                let erased = HashSet::from(["1".to_owned()]);
+                let erased = Gone::new(Some(HashSet::from(["1".to_owned()])), None);
                 let rewritten = self
                     .bucket
                     .rewrite(&current, Object::Contact, &columns(), erased, at(3))

@@ -1,11 +1,9 @@
 //! Two writers of one connection: one of them has to begin anew, and nothing is lost.
 
-use std::collections::HashSet;
-
 use syncline_model::Object;
 
 use super::support::{Lake, at, columns, contact, contacts, named, names};
-use crate::s3::{Manifest, S3Error};
+use crate::s3::{Gone, Manifest, S3Error};
 
 impl Lake {
     async fn write_after(
@@ -90,7 +88,7 @@ async fn a_rewrite_that_was_overtaken_changes_nothing() {
     let second = lake.write(2, vec![contact("2", 2, "two")]).await;
     let rewritten = lake
         .bucket
-        .rewrite(&first, Object::Contact, &columns(), HashSet::new(), at(3))
+        .rewrite(&first, Object::Contact, &columns(), Gone::nothing(), at(3))
         .await;
     assert!(matches!(rewritten, Err(S3Error::Overtaken)));
     assert_eq!(lake.newest().await, second);

@@ -6,7 +6,7 @@ use syncline_model::{Cell, Object};
 
 use super::support::{Lake, as_read, at, columns, contact, contacts, named, names, with};
 use crate::s3::{
-    S3Error,
+    Gone, S3Error,
     file::{Encoder, LIMITS, Limits},
 };
 
@@ -114,7 +114,7 @@ async fn a_rewritten_object_is_split_into_files_as_well() {
     }
     let current = lake.newest().await;
     let encoder = Encoder::new(Object::Contact, &columns(), Limits { rows: 50, ..LIMITS });
-    let erased = HashSet::from(["1-1".to_owned()]);
+    let erased = Gone::new(Some(HashSet::from(["1-1".to_owned()])), None);
     let rewritten = lake
         .bucket
         .rewrite_by(encoder, &current, Object::Contact, erased, at(9))
@@ -135,7 +135,7 @@ async fn a_file_that_somebody_changed_is_not_rewritten() {
     lake.bucket.put(path, content.into()).await.unwrap();
     let columns = columns();
     let rewrite = || {
-        let nothing = HashSet::new();
+        let nothing = Gone::nothing();
         lake.bucket
             .rewrite(&written, Object::Contact, &columns, nothing, at(2))
     };

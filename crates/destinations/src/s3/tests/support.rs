@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use syncline_model::{Cell, ColumnType, ExportColumn, ExportRow, ExportRows, Object, Time, time};
 use tokio::process::Command;
 
-use crate::s3::{Bucket, Manifest, S3Config, S3Error, Source};
+use crate::s3::{Bucket, Gone, Manifest, S3Config, S3Error, Source};
 
 /// A destination on the test server, and the connection that is written to it.
 pub(super) struct Lake {
@@ -89,6 +89,7 @@ impl Lake {
     pub(super) async fn rewrite(&self, second: i64, erased: &[&str]) -> Manifest {
         let current = self.newest().await;
         let erased: HashSet<_> = erased.iter().map(|&it| it.to_owned()).collect();
+        let erased = Gone::new(Some(erased), None);
         self.bucket
             .rewrite(&current, Object::Contact, &columns(), erased, at(second))
             .await
