@@ -16,6 +16,7 @@ mod actions;
 mod agents;
 mod compat;
 mod console;
+mod destinations;
 mod engagement;
 mod engine;
 mod enrichment;

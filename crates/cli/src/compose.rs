@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs::File, net::SocketAddr, sync::Arc, time::Dur
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
 use secrecy::{ExposeSecret, SecretString};
+use syncline_destinations::{Destinations, DestinationsConfig};
 use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
 use syncline_outgoing::SystemLookup;
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     /// Whether there is a console.
     console: bool,
     allow_private_targets: bool,
+    allow_private_destinations: bool,
     keep_runs: Duration,
     keep_messages: Duration,
     keep_audit_log: Duration,
@@ -188,6 +190,7 @@ impl Parts {
             return_origins: config.oauth.return_origins.clone().into(),
             console: config.console.enabled,
             allow_private_targets: config.webhooks.allow_private_targets,
+            allow_private_destinations: config.destinations.allow_private_targets,
             keep_runs: days(config.retention.runs_days),
             keep_messages: days(config.retention.webhook_messages_days),
             keep_audit_log: days(config.retention.audit_log_days),
@@ -235,6 +238,16 @@ impl Parts {
         };
         Webhooks::new(self.store.clone(), self.clock.clone(), SystemLookup, config)
             .context("webhooks can't be sent")
+    }
+
+    /// The writer of destinations, as configured.
+    pub(crate) fn destinations(&self, worker_name: String) -> Destinations {
+        let config = DestinationsConfig {
+            worker_name,
+            allow_private: self.allow_private_destinations,
+            ..DestinationsConfig::default()
+        };
+        Destinations::new(self.store.clone(), self.clock.clone(), config)
     }
 
     /// The router of the API that listens at `listening`.
@@ -285,6 +298,7 @@ impl Parts {
             return_origins: self.return_origins.clone(),
             key_uses: Arc::default(),
             allow_private_targets: self.allow_private_targets,
+            allow_private_destinations: self.allow_private_destinations,
             request_gate: Arc::default(),
             feeds: FeedWatch::default(),
             guard: self.guard.clone(),

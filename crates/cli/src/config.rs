@@ -55,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) oauth: OAuth,
     pub(crate) console: Console,
     pub(crate) webhooks: Webhooks,
+    pub(crate) destinations: Destinations,
     pub(crate) limits: RequestLimits,
     pub(crate) database: Database,
     pub(crate) retention: Retention,
@@ -117,6 +118,14 @@ pub(crate) struct Console {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Webhooks {
     /// Whether endpoints may be on private networks, or on this machine.
+    #[serde(deserialize_with = "values::yes_or_no")]
+    pub(crate) allow_private_targets: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Destinations {
+    /// Whether destinations may be on private networks, or on this machine.
     #[serde(deserialize_with = "values::yes_or_no")]
     pub(crate) allow_private_targets: bool,
 }
@@ -190,6 +199,8 @@ return_origins = []
 [console]
 enabled = true
 [webhooks]
+allow_private_targets = false
+[destinations]
 allow_private_targets = false
 [limits]
 concurrent_requests = 512

@@ -1,9 +1,11 @@
-//! The long-running parts of a process: the API, the engine and the webhooks, each until shutdown.
+//! The long-running parts of a process: the API, the engine, the webhooks and the destinations, each until
+//! shutdown.
 
 use std::net::SocketAddr;
 
 use anyhow::Context;
 use axum::Router;
+use syncline_destinations::Destinations;
 use syncline_engine::Engine;
 use syncline_listener::ConnectionLimits;
 use syncline_server::Metrics;
@@ -67,6 +69,17 @@ pub(crate) fn deliver(lifecycle: &Lifecycle, webhooks: Webhooks) {
         tokio::join!(webhooks.run(), async {
             shutdown.requested().await;
             webhooks.shutdown();
+        });
+    });
+}
+
+/// Writes destinations until shutdown.
+pub(crate) fn write_destinations(lifecycle: &Lifecycle, destinations: Destinations) {
+    let shutdown = lifecycle.clone();
+    lifecycle.spawn(async move {
+        tokio::join!(destinations.run(), async {
+            shutdown.requested().await;
+            destinations.shutdown();
         });
     });
 }

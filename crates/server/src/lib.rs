@@ -76,6 +76,8 @@ pub struct AppState {
     pub key_uses: Arc<KeyUses>,
     /// Whether a webhook endpoint may be on a private network, or on this machine.
     pub allow_private_targets: bool,
+    /// The same for destinations.
+    pub allow_private_destinations: bool,
     /// What callers' requests know about the providers' request limits.
     pub request_gate: Arc<RequestGate>,
     /// Tells readers of change feeds what is committed.

@@ -131,8 +131,10 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(
             destinations::get_destination,
-            destinations::update_destination
+            destinations::update_destination,
+            destinations::delete_destination
         ))
+        .routes(routes!(destinations::test_destination))
         .routes(routes!(
             sync_configs::list_sync_configs,
             sync_configs::create_sync_config

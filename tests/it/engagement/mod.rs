@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::support::{Answer, App};
 
 /// The lists, and the object that a sync calls each.
-const LISTS: [(&str, &str); 6] = [
+pub(crate) const LISTS: [(&str, &str); 6] = [
     ("accounts", "account"),
     ("contacts", "contact"),
     ("mailboxes", "mailbox"),

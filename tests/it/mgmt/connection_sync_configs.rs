@@ -26,6 +26,7 @@ async fn a_config_is_stored_as_given_and_shown_on_the_connection(database: Datab
         json!({}),
         json!({"standard_objects": []}),
         json!({"standard_objects": [], "custom_objects": []}),
+        json!({"destination_config": {"type": "postgres", "schema": "theirs"}}),
     ] {
         let answer = app.put(CONFIG, body.clone()).await;
         assert_eq!((answer.status.as_u16(), &answer.body), (200, &body));
@@ -67,8 +68,12 @@ async fn what_engagement_providers_do_not_have_is_refused_by_field(database: Dat
     app.connect(CUSTOMER, MASTER_KEY).await;
     for (body, field) in [
         (
-            json!({"destination_config": {"type": "postgres", "schema": "theirs"}}),
-            "destination_config",
+            json!({"destination_config": {"type": "s3", "schema": "theirs"}}),
+            "destination_config.type",
+        ),
+        (
+            json!({"destination_config": {"type": "postgres", "schema": "pg_catalog"}}),
+            "destination_config.schema",
         ),
         (
             json!({"standard_objects": [{"object": "Contact"}]}),

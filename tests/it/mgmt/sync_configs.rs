@@ -133,7 +133,7 @@ async fn a_config_with_syncs_is_deleted_only_by_force(database: Database) {
 }
 
 #[apply(on_both_databases)]
-async fn only_the_built_in_destination_is_taken(database: Database) {
+async fn a_destination_that_is_not_there_is_refused_with_those_that_are(database: Database) {
     let app = App::with_contacts(database, 0).await;
     let config = path(&app.get(CONFIGS).await.ok()[0]);
     app.delete(&config).await.ok();
@@ -146,7 +146,7 @@ async fn only_the_built_in_destination_is_taken(database: Database) {
         answer.error(),
         (400, "VALIDATION_ERROR", "destination_name")
     );
-    assert!(refused(&answer, 400, "VALIDATION_ERROR").contains("built-in"));
+    assert!(refused(&answer, 400, "VALIDATION_ERROR").contains("Syncline"));
     assert_eq!(app.get(CONFIGS).await.ok(), json!([]));
     assert_eq!(
         app.post(CONFIGS, body("Supaglue Managed Destination"))

@@ -237,6 +237,7 @@ impl App {
             return_origins: ["https://app.example".to_owned()].into(),
             key_uses: Arc::default(),
             allow_private_targets: true,
+            allow_private_destinations: true,
             request_gate: Arc::default(),
             feeds: FeedWatch::default(),
             tasks: TaskTracker::new(),

@@ -7,6 +7,7 @@ mod limits;
 mod operations;
 mod plans;
 mod process;
+mod proxy;
 mod receiver;
 mod rows;
 mod schema;
@@ -24,6 +25,7 @@ pub(crate) use limits::{
 pub(crate) use operations::{Operation, operations};
 pub(crate) use plans::{explaining, reads_of_history};
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, shell, syncline};
+pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Delivery, Receiver, Reply};
 pub(crate) use rows::{by_id, compare, id_of, stamps, time};
 pub(crate) use upstream::Upstream;

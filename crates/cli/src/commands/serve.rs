@@ -28,6 +28,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
 
     let worker_name = compose::worker_name("serve", &*parts.clock, &parts.ids);
     let webhooks = parts.webhooks(worker_name.clone())?;
+    let destinations = parts.destinations(worker_name.clone());
     let engine = parts.engine(EngineConfig {
         worker_name,
         ..EngineConfig::default()
@@ -35,6 +36,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if parts.store.is_embedded() {
         parts.store.free_leases_of("serve-").await?;
         parts.store.free_endpoints_of("serve-").await?;
+        parts.store.free_destination_feeds_of("serve-").await?;
     }
     let lifecycle = &parts.lifecycle;
     let metrics = services::metrics(lifecycle)?;
@@ -47,6 +49,7 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     if args.role != ProcessRole::Api {
         services::work(lifecycle, engine);
         services::deliver(lifecycle, webhooks);
+        services::write_destinations(lifecycle, destinations);
     }
     lifecycle.spawn_until_shutdown(parts.clone().watch_database());
 

@@ -1,13 +1,16 @@
 //! A connection's settings in addition to its provider's sync config.
 //!
-//! In Supaglue it chose a customer's own schema in a destination, and provider objects of CRMs. The
-//! built-in destination has one set of tables and engagement providers have no such objects, so
-//! nothing can be set; a client that sends an empty config works.
+//! It chooses a customer's own schema in a destination of type `postgres`. In Supaglue it also chose
+//! provider objects of CRMs, which engagement providers don't have; a client that sends an empty list
+//! works.
 
 use axum::{Json as JsonBody, extract::State, http::StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
-use syncline_model::{ConnectionSyncConfig, sync_config::ConnectionObject};
+use syncline_model::{
+    ConnectionSyncConfig, DestinationType,
+    destination::check_schema,
+    sync_config::{ConnectionDestination, ConnectionObject},
+};
 use syncline_store::Connection;
 use utoipa::ToSchema;
 
@@ -33,9 +36,8 @@ pub(crate) async fn get_connection_sync_config(
 #[derive(Deserialize, ToSchema)]
 #[schema(as = upsert_connection_sync_config)]
 pub(crate) struct UpsertConnectionSyncConfig {
-    /// Rejected: the built-in destination has the same tables for all customers.
-    #[schema(value_type = Option<Object>)]
-    destination_config: Option<Value>,
+    /// The customer's own schema in a destination of type `postgres`.
+    destination_config: Option<ConnectionDestination>,
     /// Rejected unless empty.
     standard_objects: Option<Vec<ConnectionObject>>,
     /// Rejected unless empty.
@@ -53,7 +55,7 @@ pub(crate) async fn upsert_connection_sync_config(
     State(state): State<AppState>,
     Json(body): Json<UpsertConnectionSyncConfig>,
 ) -> ApiResult<JsonBody<ConnectionSyncConfig>> {
-    let config = body.checked(&state)?;
+    let config = body.checked()?;
     state
         .store
         .set_connection_sync_config(&connection, &config)
@@ -83,15 +85,16 @@ pub(crate) async fn delete_connection_sync_config(
 }
 
 impl UpsertConnectionSyncConfig {
-    fn checked(self, state: &AppState) -> ApiResult<ConnectionSyncConfig> {
-        if self.destination_config.is_some() {
-            let built_in = state.store.built_in_destination();
-            return Err(ApiError::validation(
-                "destination_config",
-                format!(
-                    "the built-in destination '{built_in}' has the same tables for all customers"
-                ),
-            ));
+    fn checked(self) -> ApiResult<ConnectionSyncConfig> {
+        if let Some(destination) = &self.destination_config {
+            if destination.r#type != DestinationType::Postgres {
+                return Err(ApiError::validation(
+                    "destination_config.type",
+                    "must be postgres: only its schema can be chosen for a customer",
+                ));
+            }
+            check_schema("destination_config.schema", &destination.schema)
+                .map_err(|error| ApiError::validation(error.field, error.reason))?;
         }
         for (field, objects) in [
             ("standard_objects", &self.standard_objects),
@@ -105,6 +108,7 @@ impl UpsertConnectionSyncConfig {
             }
         }
         Ok(ConnectionSyncConfig {
+            destination_config: self.destination_config,
             standard_objects: self.standard_objects,
             custom_objects: self.custom_objects,
         })

@@ -50,9 +50,9 @@ pub(crate) async fn list_sync_configs(caller: Caller) -> ApiResult<JsonBody<Vec<
 #[derive(Deserialize, ToSchema)]
 #[schema(as = create_sync_config)]
 pub(crate) struct CreateSyncConfig {
-    /// The built-in destination, `Syncline`.
+    /// The name of a destination; the built-in one is `Syncline`.
     destination_name: String,
-    /// `apollo`.
+    /// `apollo`, `outreach` or `salesloft`.
     provider_name: String,
     config: SyncConfigData,
 }
@@ -67,19 +67,13 @@ pub(crate) async fn create_sync_config(
     Json(body): Json<CreateSyncConfig>,
 ) -> ApiResult<(axum::http::StatusCode, JsonBody<SyncConfigBody>)> {
     let provider = named_provider(&state.providers, "provider_name", &body.provider_name)?;
-    let built_in = state.store.built_in_destination();
-    if ![built_in, SUPAGLUE_DESTINATION].contains(&body.destination_name.as_str()) {
-        return Err(ApiError::validation(
-            "destination_name",
-            format!("only the built-in destination '{built_in}' is supported"),
-        ));
-    }
+    let destination = destination_of(&caller, &state, &body.destination_name).await?;
     check(&body.config, provider)?;
     let provider = provider.name();
     enabled_provider(&caller, provider).await?;
     let config = caller
         .tenant
-        .create_sync_config(provider, &body.config)
+        .create_sync_config(provider, &destination, &body.config)
         .await?;
     state.wake.wake();
     Ok((axum::http::StatusCode::CREATED, JsonBody(config.into())))
@@ -151,6 +145,30 @@ pub(crate) async fn delete_sync_config(
         .delete_sync_config(&config, query.force_delete_syncs)
         .await?;
     Ok(JsonBody(config.into()))
+}
+
+/// Whether this is a name of the built-in destination.
+pub(super) fn is_built_in(state: &AppState, name: &str) -> bool {
+    [state.store.built_in_destination(), SUPAGLUE_DESTINATION].contains(&name)
+}
+
+/// The destination's own name.
+async fn destination_of(caller: &Caller, state: &AppState, name: &str) -> ApiResult<String> {
+    if is_built_in(state, name) {
+        return Ok(state.store.built_in_destination().to_owned());
+    }
+    let destinations = caller.tenant.list_destinations().await?;
+    if destinations
+        .iter()
+        .any(|destination| destination.name == name)
+    {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<&str> = destinations.iter().map(|it| it.name.as_str()).collect();
+    Err(ApiError::validation(
+        "destination_name",
+        format!("is none of the destinations: {}", names.join(", ")),
+    ))
 }
 
 /// The config must make sense, and name only objects that the provider has.

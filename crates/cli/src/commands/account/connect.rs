@@ -123,7 +123,10 @@ impl Account<'_> {
             .create_provider(name, &settings, ClientSecret::None)
             .await?;
         let config = SyncConfigData::hourly(&self.provider.objects());
-        tenant.create_sync_config(name, &config).await?;
+        let destination = tenant.store().built_in_destination();
+        tenant
+            .create_sync_config(name, destination, &config)
+            .await?;
         Ok(enabled)
     }
 
