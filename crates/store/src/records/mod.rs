@@ -3,12 +3,14 @@
 
 mod counts;
 mod read;
+mod search;
 mod tables;
 mod upsert;
 mod write;
 mod write_through;
 
 pub(crate) use read::StoredRow;
-pub use read::{RecordQuery, Row, Search};
+pub use read::{RecordQuery, Row};
+pub use search::Search;
 pub use tables::Table;
 pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};
