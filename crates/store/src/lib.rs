@@ -125,7 +125,7 @@ pub use missing::{PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
 pub use pooler::{Pooler, PostgresFacts, examine_postgres};
 pub use providers::{ClientSecret, ConfiguredProvider, ProviderSettings};
-pub use records::{RecordQuery, Row, Search, Table};
+pub use records::{RecordQuery, Row, Search, Table, UserSearch};
 pub use request_counts::RequestCount;
 pub use restored::take_over;
 pub use retention::{Expired, PURGE_BATCH, PurgeBatch};

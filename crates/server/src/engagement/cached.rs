@@ -62,6 +62,7 @@ pub(crate) async fn list<T: Table + Serialize>(
         include_raw_data: asked.include_raw_data,
         search: None,
         cursor: None,
+        offset: 0,
         reverse: false,
         limit: size,
     };
@@ -86,6 +87,7 @@ pub(crate) async fn search<T: Table + Serialize>(
         include_raw_data: asked.include_raw_data,
         search: Some(search),
         cursor: None,
+        offset: 0,
         reverse: false,
         limit: size,
     };

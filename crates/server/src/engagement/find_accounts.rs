@@ -132,6 +132,7 @@ async fn synced(state: &AppState, remote: &Remote, wanted: &Wanted) -> ApiResult
             domain: wanted.domain.as_deref(),
         }),
         cursor: None,
+        offset: 0,
         reverse: false,
         limit: MOST_KNOWN,
     };

@@ -1,5 +1,5 @@
-//! The objects' tables: `write` turns records into rows, `read` lists rows, and `write_through`
-//! stores what callers wrote at the provider.
+//! The objects' tables: `write` turns records into rows, `read` lists rows, `search` narrows a list,
+//! and `write_through` stores what callers wrote at the provider.
 
 mod counts;
 mod read;
@@ -11,6 +11,6 @@ mod write_through;
 
 pub(crate) use read::StoredRow;
 pub use read::{RecordQuery, Row};
-pub use search::Search;
+pub use search::{Search, UserSearch};
 pub use tables::Table;
 pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};

@@ -92,6 +92,9 @@ pub struct RecordQuery<'a> {
     pub search: Option<Search<'a>>,
     /// The last row of the previous page: its stamp (for `modified`) and id.
     pub cursor: Option<(Time, String)>,
+    /// How many rows to pass over before the first. The database walks through them, so lists of any
+    /// length take `cursor` instead.
+    pub offset: i64,
     pub reverse: bool,
     /// The maximum number of rows; fewer are returned if they are large.
     pub limit: i64,
@@ -116,7 +119,7 @@ impl Store {
         let mut sql = select::<T>(query.include_raw_data);
         sql.push_str(&filter(query));
         if let Some(search) = &query.search {
-            sql.push_str(&search.condition(&self.db, 10));
+            sql.push_str(&search.condition(&self.db, 11));
         }
         // $4 to $8 are named even if they are not used: PostgreSQL needs the type of every
         // parameter, and sqlx sends the types along.
@@ -136,6 +139,10 @@ impl Store {
         }
         sql.push_str(&order);
         sql.push_str(" LIMIT $9");
+        // Only where it is asked for: PostgreSQL plans an unknown one as a tenth of the table.
+        if query.offset > 0 {
+            sql.push_str(" OFFSET $10");
+        }
         let (after, until) = query.modified.unzip();
         let (cursor_stamp, cursor_id) = query.cursor.clone().unzip();
         let (one, other) = query.sought();
@@ -152,6 +159,7 @@ impl Store {
                     .bind(at(cursor_stamp))
                     .bind(cursor_id)
                     .bind(query.limit.saturating_add(1))
+                    .bind(query.offset)
                     .bind(one)
                     .bind(other)
             };
@@ -318,6 +326,23 @@ impl Store {
             .fetch_optional(c)
             .await)?;
         Ok(stamp.and_then(Time::from_timestamp_millis))
+    }
+
+    /// Whether a run of a connection's object has succeeded, so that the rows are all that the provider
+    /// had then. `None` if the object isn't synced.
+    pub async fn was_read(
+        &self,
+        connection: &Connection,
+        object: Object,
+    ) -> Result<Option<bool>, StoreError> {
+        const SQL: &str = "SELECT last_succeeded_at IS NOT NULL FROM syncs
+            WHERE connection_id = $1 AND object = $2";
+        let mut reader = self.db.read().await?;
+        Ok(run!(reader, |c| sqlx::query_scalar(SQL)
+            .bind(&connection.id)
+            .bind(object.as_str())
+            .fetch_optional(c)
+            .await)?)
     }
 }
 

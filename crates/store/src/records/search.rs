@@ -17,6 +17,19 @@ pub enum Search<'a> {
         contact_id: Option<&'a str>,
         sequence_id: Option<&'a str>,
     },
+    User(UserSearch<'a>),
+}
+
+/// Users, by one of their fields.
+#[derive(Debug, Clone, Copy)]
+pub enum UserSearch<'a> {
+    /// Compared exactly.
+    Id(&'a str),
+    Email(&'a str),
+    /// The address or, for a user without one, the id.
+    EmailOrId(&'a str),
+    /// Whether they may sign in: neither deleted nor locked.
+    Active(bool),
 }
 
 impl Search<'_> {
@@ -42,6 +55,7 @@ impl Search<'_> {
                 " AND (CAST({one} AS text) IS NULL OR contact_id = CAST({one} AS text))
                   AND (CAST({other} AS text) IS NULL OR sequence_id = CAST({other} AS text))"
             ),
+            (Self::User(user), _) => user.condition(&one),
         }
     }
 
@@ -60,6 +74,30 @@ impl Search<'_> {
                 contact_id.map(str::to_owned),
                 sequence_id.map(str::to_owned),
             ),
+            Self::User(user) => (user.value(), None),
+        }
+    }
+}
+
+impl UserSearch<'_> {
+    fn condition(self, value: &str) -> String {
+        match self {
+            Self::Id(_) => format!(" AND id = CAST({value} AS text)"),
+            Self::Email(_) => format!(" AND lower(email) = lower(CAST({value} AS text))"),
+            Self::EmailOrId(_) => {
+                format!(
+                    " AND lower(COALESCE(NULLIF(email, ''), id)) = lower(CAST({value} AS text))"
+                )
+            }
+            Self::Active(true) => String::from(" AND NOT is_deleted AND is_locked IS NOT TRUE"),
+            Self::Active(false) => String::from(" AND (is_deleted OR is_locked IS TRUE)"),
+        }
+    }
+
+    fn value(self) -> Option<String> {
+        match self {
+            Self::Id(text) | Self::Email(text) | Self::EmailOrId(text) => Some(text.to_owned()),
+            Self::Active(_) => None,
         }
     }
 }
