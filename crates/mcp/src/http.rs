@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use syncline_server::{
     AppState,
     agents::{Agents, NotAnAgent},
+    bearer,
     in_process::Api,
 };
 
@@ -60,7 +61,7 @@ fn host_and_origin(public_url: &str) -> (String, String) {
 
 /// Lets agents through, and tells others how to become one.
 async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let Some(key) = bearer(request.headers()) else {
+    let Some(key) = bearer::token(request.headers()) else {
         return unauthorized(&state, "send an agent's API key as a bearer token");
     };
     let found = Agents::new(&state)
@@ -83,13 +84,6 @@ fn status_of(why: NotAnAgent) -> StatusCode {
         NotAnAgent::TooMany | NotAnAgent::OverRate => StatusCode::TOO_MANY_REQUESTS,
         NotAnAgent::Overloaded | NotAnAgent::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 fn unauthorized(state: &AppState, why: &str) -> Response {

@@ -8,6 +8,7 @@ mod actions;
 pub mod agents;
 mod array;
 mod audit;
+pub mod bearer;
 mod call;
 pub mod connecting;
 pub mod cookie;
