@@ -49,7 +49,7 @@ def wait_for_syncs(customer):
 
 def rows(answer):
     if isinstance(answer, dict):
-        answer = answer.get("results") or answer.get("records") or []
+        answer = answer.get("results") or answer.get("records") or answer.get("Resources") or []
     return answer
 
 

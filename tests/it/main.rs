@@ -1,7 +1,7 @@
 //! Syncline as its users see it: over HTTP, against the simulated Apollo, on both databases.
 //!
 //! `support` has the application under test. The other modules mirror the URL tree (`mgmt`,
-//! `engagement`, `actions`, `agents`, `enrichment`, `console`) and the sections of docs/guarantees.md (`engine`,
+//! `engagement`, `actions`, `agents`, `enrichment`, `scim`, `console`) and the sections of docs/guarantees.md (`engine`,
 //! `serve`, `access`). `packaging` checks the files that people start from against the binary,
 //! `compat` the published operations against the documents, and `tables_doc` docs/tables.md against
 //! the schema. `plans` checks the query plans of frequent statements.
@@ -25,6 +25,7 @@ mod mgmt;
 mod oauth;
 mod packaging;
 mod plans;
+mod scim;
 mod serve;
 mod support;
 mod tables_doc;

@@ -33,7 +33,7 @@ const FOR_ADMINS: &[&str] = &[
 const ACTIONS: &str = "/actions/v2/actions";
 
 /// Below these paths, reads need only a valid key.
-const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/"];
+const READABLE: &[&str] = &["/mgmt/v2/", "/engagement/v2/", "/scim/v2/"];
 
 /// Whether a POST to this path only reads.
 pub(crate) fn posts_only_read(path: &str) -> bool {

@@ -20,7 +20,7 @@ use syncline_providers::{NotSupported, UnknownProvider};
 use syncline_store::StoreError;
 use utoipa::ToSchema;
 
-use crate::{guard::RequestId, provider_errors::ProviderFailure};
+use crate::{guard::RequestId, provider_errors::ProviderFailure, scim};
 
 /// The largest request body that is read, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
@@ -53,6 +53,8 @@ pub(crate) enum ApiError {
     Forbidden(String),
     NotFound(String),
     MethodNotAllowed,
+    /// A part of a standard that doesn't exist here.
+    NotImplemented(&'static str),
     Conflict(String),
     /// It was there and can't be used any more.
     Gone(String),
@@ -136,6 +138,7 @@ impl ApiError {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Gone(_) => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -158,6 +161,7 @@ impl ApiError {
             Self::Forbidden(_) => "FORBIDDEN_ERROR",
             Self::NotFound(_) => "NOT_FOUND_ERROR",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED_ERROR",
+            Self::NotImplemented(_) => "NOT_IMPLEMENTED_ERROR",
             Self::Conflict(_) => "CONFLICT_ERROR",
             Self::Gone(_) => "GONE_ERROR",
             Self::TooLarge => "PAYLOAD_TOO_LARGE_ERROR",
@@ -183,7 +187,7 @@ impl ApiError {
             | Self::Unavailable(title)
             | Self::Unprocessable(title) => title.clone(),
             Self::Provider(failure) => failure.title.clone(),
-            Self::Unauthorized(title) => (*title).to_owned(),
+            Self::Unauthorized(title) | Self::NotImplemented(title) => (*title).to_owned(),
             Self::MethodNotAllowed => "this path doesn't support this method".to_owned(),
             Self::TooLarge => format!("the body is larger than {MAX_BODY_BYTES} bytes"),
             Self::UnsupportedMediaType(right) => format!("Content-Type must be {right}"),
@@ -197,9 +201,13 @@ impl ApiError {
         }
     }
 
+    /// The title as it is sent: it may contain what the caller sent.
+    pub(crate) fn told(&self) -> String {
+        line(&self.title(), LONGEST_TITLE)
+    }
+
     fn body(&self, id: String) -> ErrorBody {
-        // It may contain what the caller sent.
-        let title = line(&self.title(), LONGEST_TITLE);
+        let title = self.told();
         let (origin, cause) = match self {
             Self::Provider(failure) if !failure.ours => ("remote-provider", failure.cause.clone()),
             _ => ("supaglue", None),
@@ -252,10 +260,16 @@ impl ApiError {
             header::CONTENT_TYPE,
             header::HeaderValue::from_static("application/json"),
         );
-        if let Some(seconds) = self.retry_after() {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
+        self.add_retry_after(&mut rendered);
         rendered
+    }
+
+    pub(crate) fn add_retry_after(&self, answer: &mut Response) {
+        if let Some(seconds) = self.retry_after() {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
     }
 
     /// Seconds.
@@ -346,7 +360,11 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     if let ApiError::Internal(detail) = &error {
         tracing::error!("{method} {path} failed: {detail}");
     }
-    let mut rendered = error.rendered(&id);
+    let mut rendered = if scim::is_at(&path) {
+        scim::errors::rendered(&error)
+    } else {
+        error.rendered(&id)
+    };
     for name in [header::ALLOW, HeaderName::from_static(CREDITS_USED)] {
         if let Some(value) = response.headers().get(&name) {
             rendered.headers_mut().insert(name, value.clone());

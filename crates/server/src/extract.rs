@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request},
+    extract::{FromRequest, FromRequestParts, MatchedPath, OriginalUri, RawPathParams, Request},
     http::{Extensions, HeaderMap, header, request::Parts},
 };
 use serde::de::DeserializeOwned;
@@ -11,10 +11,11 @@ use syncline_model::{ApiKey, ProviderName};
 use syncline_store::{Connection, Tenant};
 
 use crate::{
-    AppState, access,
+    AppState, access, bearer,
     call::CallContext,
     error::{ApiError, ApiResult, MAX_BODY_BYTES},
     guard::{Presented, RequestSlot, read_body},
+    scim,
     sessions::SignedIn,
     texts::{NO_NUL, check_json},
 };
@@ -83,9 +84,14 @@ async fn who_calls(
         return Ok((None, (tenant.clone(), key.clone())));
     }
     let unknown = ApiError::Unauthorized("Can't find application by api key");
-    let key = header(&parts.headers, "x-api-key")
-        .map_err(|_| unknown.clone())?
-        .ok_or(ApiError::Unauthorized("x-api-key header must be set"))?;
+    let key = header(&parts.headers, "x-api-key").map_err(|_| unknown.clone())?;
+    let key = match key {
+        None if is_scim(parts) => bearer::token(&parts.headers).ok_or(ApiError::Unauthorized(
+            "the header Authorization: Bearer must be set, with an API key",
+        ))?,
+        None => return Err(ApiError::Unauthorized("x-api-key header must be set")),
+        Some(key) => key,
+    };
     let presented = state.guard.check_throttle(key, &parts.extensions)?;
     let Some(known) = state.store.authenticate(key).await? else {
         state.guard.record_wrong_key(presented);
@@ -95,6 +101,12 @@ async fn who_calls(
         return Err(unknown);
     };
     Ok((Some(presented), known))
+}
+
+/// SCIM's clients send their key as a bearer token. Elsewhere that header may be the provider's.
+fn is_scim(parts: &Parts) -> bool {
+    let route = parts.extensions.get::<MatchedPath>();
+    route.is_some_and(|route| scim::is_at(route.as_str()))
 }
 
 /// The caller and the connection that `x-customer-id` and `x-provider-name` select.
@@ -191,7 +203,7 @@ pub(crate) async fn find_connection(
 }
 
 /// A header's text; `None` if it is missing or empty.
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> ApiResult<Option<&'h str>> {
+pub(crate) fn header<'h>(headers: &'h HeaderMap, name: &str) -> ApiResult<Option<&'h str>> {
     let Some(value) = headers.get(name).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
@@ -207,7 +219,10 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for Path<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        if parts.uri.path().contains("%00") {
+        // The whole path: below an address with placeholders, `uri` has only the rest of it.
+        let original = parts.extensions.get::<OriginalUri>();
+        let uri = original.map_or(&parts.uri, |original| &original.0);
+        if uri.path().contains("%00") {
             return Err(ApiError::validation("path", NO_NUL));
         }
         let axum::extract::Path(values) = axum::extract::Path::from_request_parts(parts, state)

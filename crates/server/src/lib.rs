@@ -1,4 +1,4 @@
-//! The HTTP side: the management, engagement, actions and enrichment APIs, health and metrics.
+//! The HTTP side: the management, engagement, actions, enrichment and SCIM APIs, health and metrics.
 //!
 //! `guard` limits what a request may use, and `router` is the whole URL table. A handler reads top to bottom: who calls, what is asked, look up, act, answer. Every
 //! failure becomes an `ApiError`, the only error that turns into a response.
@@ -34,6 +34,7 @@ mod remote;
 mod request_counts;
 mod request_gate;
 mod router;
+mod scim;
 pub mod sessions;
 mod texts;
 

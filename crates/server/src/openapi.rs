@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, actions, error::ErrorBody, router};
+use crate::{AppState, actions, error::ErrorBody, router, scim};
 
 /// An object's name in a schema: utoipa treats a field of type `Object` as any JSON object.
 pub(crate) type ObjectName = syncline_model::Object;
@@ -35,6 +35,7 @@ pub fn documents() -> Vec<(&'static str, String)> {
             "enrichment",
             render(&finish(router::enrichment_routes(), "enrichment").1),
         ),
+        ("scim", render(&finish(router::scim_routes(), "scim").1)),
     ]
 }
 
@@ -90,7 +91,14 @@ impl Modify for Security {
 /// Splits the routes from their document and completes the document.
 pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppState>, Document) {
     let (routes, mut document) = routes.split_for_parts();
-    document.merge(Common::openapi());
+    let (common, failure) = match api {
+        "scim" => (
+            scim::document::Common::openapi(),
+            scim::errors::documented(),
+        ),
+        _ => (Common::openapi(), any_error()),
+    };
+    document.merge(common);
     if api == "mgmt" {
         crate::mgmt::webhook_events::describe(&mut document);
     }
@@ -121,8 +129,11 @@ pub(crate) fn finish(routes: OpenApiRouter<AppState>, api: &str) -> (Router<AppS
                 // The proxy declares its own default response, because its answers are the
                 // provider's.
                 .entry("default".to_owned())
-                .or_insert_with(|| RefOr::T(any_error()));
+                .or_insert_with(|| RefOr::T(failure.clone()));
         }
+    }
+    if api == "scim" {
+        scim::document::describe(&mut document);
     }
     (routes, document)
 }

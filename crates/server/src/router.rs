@@ -16,7 +16,7 @@ use crate::{
     AppState, actions, audit, call, docs, engagement, enrichment, error, guard, health,
     idempotency::{self, Once},
     in_process::Api,
-    mgmt, oauth, openapi,
+    mgmt, oauth, openapi, scim,
 };
 
 /// The APIs within this process, for what calls them there.
@@ -26,7 +26,7 @@ pub fn api(state: &AppState) -> Api {
 }
 
 /// The APIs' documents, by where they are served.
-type Documents = [(&'static str, Document); 4];
+type Documents = [(&'static str, Document); 5];
 
 /// The APIs, with what every one of their calls passes through.
 fn apis(state: &AppState) -> (Router<AppState>, Documents) {
@@ -34,6 +34,7 @@ fn apis(state: &AppState) -> (Router<AppState>, Documents) {
     let (engagement, engagement_document) = openapi::finish(engagement_routes(), "engagement");
     let (actions, actions_document) = openapi::finish(actions_routes(), "actions");
     let (enrichment, enrichment_document) = openapi::finish(enrichment_routes(), "enrichment");
+    let (scim, scim_document) = openapi::finish(scim_routes(), "scim");
     let writes = Once::of(state, &engagement_document, "/engagement/v2");
     let once = middleware::from_fn_with_state(writes, idempotency::once);
     let jobs = Once::of(state, &enrichment_document, "/enrichment/v2");
@@ -44,6 +45,8 @@ fn apis(state: &AppState) -> (Router<AppState>, Documents) {
         .nest("/engagement/v2", engagement.layer(once))
         .nest("/actions/v2", actions)
         .nest("/enrichment/v2", enrichment.layer(job_once))
+        .nest(scim::BASE, scim.clone())
+        .nest(scim::BASE_OF_CUSTOMER, scim)
         .merge(oauth::routes())
         .merge(enrichment::callbacks::routes())
         .layer(audited);
@@ -52,6 +55,7 @@ fn apis(state: &AppState) -> (Router<AppState>, Documents) {
         ("/openapi/engagement.json", engagement_document),
         ("/openapi/actions.json", actions_document),
         ("/openapi/enrichment.json", enrichment_document),
+        ("/openapi/scim.json", scim_document),
     ];
     (apis, documents)
 }
@@ -288,6 +292,19 @@ pub(crate) fn enrichment_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::continue_enrichment_job))
 }
 
+pub(crate) fn scim_routes() -> OpenApiRouter<AppState> {
+    use scim::{discovery, users};
+    OpenApiRouter::new()
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user))
+        .routes(routes!(discovery::get_service_provider_config))
+        .routes(routes!(discovery::list_resource_types))
+        .routes(routes!(discovery::get_resource_type))
+        .routes(routes!(discovery::list_schemas))
+        .routes(routes!(discovery::get_schema))
+        .route("/Me", get(discovery::get_me))
+}
+
 /// The API that a route belongs to.
 fn api_of(route: &str) -> &'static str {
     match route.split('/').nth(1) {
@@ -295,6 +312,7 @@ fn api_of(route: &str) -> &'static str {
         Some("engagement") => "engagement",
         Some("actions") => "actions",
         Some("enrichment") => "enrichment",
+        Some("scim") => "scim",
         _ => "other",
     }
 }

@@ -13,7 +13,10 @@ use serde_json::Value;
 use syncline_model::{Ids, Policy, Role};
 use syncline_store::NewApiKey;
 
-use crate::support::{Answer, App, CUSTOMER};
+use crate::{
+    scim,
+    support::{Answer, App, CUSTOMER},
+};
 
 /// A value for a placeholder that doesn't have to exist.
 pub(crate) fn anything(name: &str) -> String {
@@ -94,6 +97,9 @@ pub(crate) async fn call(
 /// else.
 pub(crate) fn is_forbidden(answer: &Answer) -> bool {
     let error = &answer.body["errors"][0];
+    if scim::is_error(&answer.body) {
+        return answer.status == 403;
+    }
     answer.status == 403
         && error["code"] == "FORBIDDEN_ERROR"
         && error["meta"]["origin"] == "supaglue"

@@ -134,7 +134,8 @@ fn is_read(operation: &Operation) -> bool {
     let searches = operation.method == Method::POST && only_reads;
     let of_catalogue = operation.id == "getActions";
     let of_jobs = operation.is_of("enrichment") && path.contains("/v2/jobs");
+    let of_readable = ["mgmt", "engagement", "scim"];
     (operation.method == Method::GET || searches)
-        && (of_catalogue || of_jobs || operation.is_of("mgmt") || operation.is_of("engagement"))
+        && (of_catalogue || of_jobs || of_readable.iter().any(|api| operation.is_of(api)))
         && !FOR_ADMINS.iter().any(|part| path.contains(part))
 }

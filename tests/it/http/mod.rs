@@ -19,12 +19,20 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Answer, App};
+use crate::{
+    scim,
+    support::{Answer, App},
+};
 
-/// Returns the title of an error, whose body must have every field of Supaglue's published shape.
+/// Returns the title of an error, whose body must have every field of Supaglue's published shape or, from
+/// SCIM, every one of that standard's.
 #[track_caller]
 pub(crate) fn refused(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    if scim::is_error(&answer.body) {
+        assert_eq!(answer.body["status"], status.to_string(), "{}", answer.body);
+        return answer.body["detail"].as_str().unwrap().to_owned();
+    }
     let errors = answer.body["errors"].as_array();
     let error = &errors.unwrap_or_else(|| panic!("not in the error shape: {}", answer.body))[0];
     for field in ["id", "title", "detail", "problem_type", "code", "status"] {

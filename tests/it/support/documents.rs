@@ -47,7 +47,7 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
     }
     let Some((api, rest)) = DOCUMENTS.keys().find_map(|api| {
         let rest = received.path.strip_prefix(&format!("/{api}/v2"))?;
-        Some((*api, rest))
+        Some((*api, without_customer(api, rest)))
     }) else {
         return Ok(());
     };
@@ -60,8 +60,9 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
     }
     let method = received.method.as_str().to_ascii_lowercase();
     let Some(template) = template(api, rest, &method) else {
-        return if [404, 405].contains(&received.status.as_u16()) {
-            fits(api, "/components/schemas/errors", received)
+        return if [404, 405, 501].contains(&received.status.as_u16()) {
+            let schema = if api == "scim" { "Error" } else { "errors" };
+            fits(api, &format!("/components/schemas/{schema}"), received)
         } else {
             Err(format!("the {api} document has no such operation"))
         };
@@ -93,6 +94,14 @@ pub(crate) fn verdict(received: &Received<'_>) -> Result<(), String> {
         &format!("{at}/content/{}/schema", escaped(essence)),
         received,
     )
+}
+
+/// The path below the base address: SCIM has one for each customer.
+fn without_customer<'p>(api: &str, path: &'p str) -> &'p str {
+    let of_customer = path.strip_prefix("/customers/").filter(|_| api == "scim");
+    let rest =
+        of_customer.and_then(|path| path.match_indices('/').nth(1).map(|(at, _)| &path[at..]));
+    rest.unwrap_or(path)
 }
 
 /// Below this path are the provider's answers, in any form; only Syncline's own errors are checked.

@@ -31,14 +31,15 @@ impl AuditedRequest {
         let mut segments = route.split('/').filter(|it| !it.is_empty());
         let api = match segments.next() {
             Some("mgmt") => Api::Management,
-            Some("engagement") => Api::Engagement,
+            // SCIM reads the same rows.
+            Some("engagement" | "scim") => Api::Engagement,
             Some("enrichment") => Api::Enrichment,
             _ => Api::Actions,
         };
         let segments: Vec<&str> = segments.skip(1).collect();
         let last = segments.last().copied().unwrap_or_default();
         let object = segments.iter().rfind(|it| !it.starts_with(['{', '_']));
-        let object = singular(object.copied().unwrap_or_default());
+        let object = singular(&object.copied().unwrap_or_default().to_ascii_lowercase());
         let verb = match last.strip_prefix('_') {
             Some(verb) => verb,
             None if api == Api::Actions => "send",
@@ -261,6 +262,7 @@ mod tests {
                 "/engagement/v2/contacts/_search",
                 "contact.search",
             ),
+            (Method::GET, "/scim/v2/Users", "user.read"),
             (Method::GET, "/enrichment/v2/persons", "person.enrich"),
             (
                 Method::GET,
