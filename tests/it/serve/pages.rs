@@ -39,6 +39,11 @@ async fn the_commands_for_the_forecast_enrichment_magic_links_passthrough_and_we
     }
 }
 
+#[tokio::test]
+async fn the_commands_of_the_page_on_scim_work() {
+    assert_eq!(run_blocks("docs/scim.md").await, 1);
+}
+
 /// The backup is restored to another directory, because the service is at work in its own.
 #[tokio::test]
 async fn the_commands_of_the_page_on_settings_work() {
