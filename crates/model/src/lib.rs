@@ -34,6 +34,7 @@ pub mod request_windows;
 pub mod run;
 pub mod schema;
 pub mod spelling;
+pub mod store_policy;
 pub mod sweep;
 pub mod sync_config;
 pub mod time;
@@ -71,6 +72,7 @@ pub use run::{
     StateName, SweepProgress, WaitReason, Watermark,
 };
 pub use schema::{Schema, Violation};
+pub use store_policy::{StoreLevel, StorePolicy};
 pub use sweep::{LookupOutcome, MissingRow, SweepDecision};
 pub use sync_config::{ConnectionSyncConfig, SyncConfigData, SyncStrategy};
 pub use time::Time;

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::record::{Account, Common, Contact, Mailbox, Sequence, SequenceState, User};
+
 /// A kind of record that every engagement provider has in some form.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
@@ -64,6 +66,18 @@ impl Object {
             Self::Account => "engagement_accounts",
             Self::Contact => "engagement_contacts",
             Self::SequenceState => "engagement_sequence_states",
+        }
+    }
+
+    /// The names of its records' own fields.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::User => User::FIELDS,
+            Self::Mailbox => Mailbox::FIELDS,
+            Self::Sequence => Sequence::FIELDS,
+            Self::Account => Account::FIELDS,
+            Self::Contact => Contact::FIELDS,
+            Self::SequenceState => SequenceState::FIELDS,
         }
     }
 

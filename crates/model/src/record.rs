@@ -70,17 +70,29 @@ impl Records {
 }
 
 /// A kind of common record.
-pub trait Common: Sized {
+pub trait Common: Clone + Serialize + Sized {
     const OBJECT: Object;
+    /// The names of its own fields.
+    const FIELDS: &'static [&'static str];
 
     /// The records of this kind in `records`; empty if those are of another kind.
     fn of(records: Records) -> Vec<Record<Self>>;
+
+    /// Gives the fields that aren't kept their empty values.
+    fn clear_fields(&mut self, keeps: impl Fn(&str) -> bool);
 }
 
 macro_rules! common {
-    ($record:ident, $object:expr, $kind:pat => $own:ident) => {
+    ($record:ident { $($field:ident),+ }, $object:expr, $kind:pat => $own:ident) => {
         impl Common for $record {
             const OBJECT: Object = $object;
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn clear_fields(&mut self, keeps: impl Fn(&str) -> bool) {
+                $(if !keeps(stringify!($field)) {
+                    self.$field = Default::default();
+                })+
+            }
 
             fn of(records: Records) -> Vec<Record<Self>> {
                 match records {
@@ -92,13 +104,25 @@ macro_rules! common {
     };
 }
 
-common!(User, Object::User, Records::Users(users) => users);
-common!(Mailbox, Object::Mailbox, Records::Mailboxes(mailboxes) => mailboxes);
-common!(Sequence, Object::Sequence, Records::Sequences(sequences) => sequences);
-common!(Account, Object::Account, Records::Accounts(accounts) => accounts);
-common!(Contact, Object::Contact, Records::Contacts { contacts, .. } => contacts);
+common!(User { first_name, last_name, email, is_locked },
+    Object::User, Records::Users(users) => users);
+common!(Mailbox { email, user_id, is_disabled },
+    Object::Mailbox, Records::Mailboxes(mailboxes) => mailboxes);
 common!(
-    SequenceState,
+    Sequence { owner_id, is_enabled, name, tags, num_steps, metrics, is_archived, share_type },
+    Object::Sequence, Records::Sequences(sequences) => sequences
+);
+common!(Account { owner_id, name, domain },
+    Object::Account, Records::Accounts(accounts) => accounts);
+common!(
+    Contact {
+        owner_id, account_id, first_name, last_name, job_title, address, email_addresses,
+        phone_numbers, open_count, click_count, reply_count, bounced_count
+    },
+    Object::Contact, Records::Contacts { contacts, .. } => contacts
+);
+common!(
+    SequenceState { state, contact_id, mailbox_id, user_id, sequence_id },
     Object::SequenceState,
     Records::Contacts { states: own, .. } | Records::SequenceStates(own) => own
 );
@@ -161,9 +185,10 @@ pub struct Sequence {
     pub share_type: ShareType,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShareType {
+    #[default]
     Team,
     Private,
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{DestinationType, Object, object::UnknownObject};
+use crate::{
+    DestinationType, Object, StoreLevel, StorePolicy, object::UnknownObject,
+    store_policy::InvalidStorePolicy,
+};
 
 /// The shortest period a sync may have.
 pub const MIN_PERIOD_MS: i64 = 60_000;
@@ -66,6 +69,13 @@ pub struct CommonObjectConfig {
     pub sync_strategy_override: Option<SyncStrategyConfig>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub associations_to_fetch: Option<Vec<String>>,
+    /// How much of its records is stored; all of it unless it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreLevel>,
+    /// Records that the provider has not changed for so many days are not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3650)]
+    pub retain_days: Option<i64>,
 }
 
 /// What a connection sets beside its provider's sync config. Engagement providers have neither
@@ -132,6 +142,8 @@ impl SyncConfigData {
                     object: object.to_string(),
                     sync_strategy_override: None,
                     associations_to_fetch: None,
+                    store: None,
+                    retain_days: None,
                 })
                 .collect(),
             standard_objects: Vec::new(),
@@ -140,7 +152,8 @@ impl SyncConfigData {
         }
     }
 
-    /// Validates everything and returns the objects to sync with their periods.
+    /// Validates everything and returns the objects to sync with their periods: those that are
+    /// configured, without those of which nothing is stored.
     pub fn objects(&self) -> Result<Vec<(Object, i64)>, InvalidSyncConfig> {
         for (field, list) in [
             ("config.standard_objects", &self.standard_objects),
@@ -179,9 +192,25 @@ impl SyncConfigData {
                     format!("must not have more than {MAX_ASSOCIATIONS} entries"),
                 ));
             }
-            objects.push((object, strategy.unwrap_or(&self.default_config).period_ms));
+            let policy = entry.policy();
+            policy
+                .check(object)
+                .map_err(|InvalidStorePolicy { field: of, reason }| {
+                    invalid(&format!("{field}.{of}"), reason)
+                })?;
+            if policy.level != StoreLevel::None {
+                objects.push((object, strategy.unwrap_or(&self.default_config).period_ms));
+            }
         }
         Ok(objects)
+    }
+
+    /// How much of an object's records is stored. An object that isn't configured isn't synced, and
+    /// what is stored of it is left alone.
+    pub fn store_policy(&self, object: Object) -> StorePolicy {
+        let mut entries = self.common_objects.iter();
+        let own = entries.find(|entry| entry.object == object.as_str());
+        own.map(CommonObjectConfig::policy).unwrap_or_default()
     }
 
     /// How many incremental reads of an object may follow a full one; `None`: every read is full.
@@ -204,6 +233,15 @@ impl SyncConfigData {
 
     pub fn starts_on_connection(&self) -> bool {
         self.default_config.auto_start_on_connection.unwrap_or(true)
+    }
+}
+
+impl CommonObjectConfig {
+    fn policy(&self) -> StorePolicy {
+        StorePolicy {
+            level: self.store.clone().unwrap_or_default(),
+            retain_days: self.retain_days,
+        }
     }
 }
 
@@ -265,5 +303,24 @@ mod tests {
         let mut config = SyncConfigData::hourly(Object::ALL);
         config.common_objects[1].object = "user".into();
         assert!(config.objects().unwrap_err().reason.contains("Duplicate"));
+        let mut config = SyncConfigData::hourly(Object::ALL);
+        config.common_objects[0].store = Some(StoreLevel::Fields(["phone".to_owned()].into()));
+        let invalid = config.objects().unwrap_err();
+        assert_eq!(invalid.field, "config.common_objects[0].store.fields");
+        config.common_objects[0].store = None;
+        config.common_objects[0].retain_days = Some(0);
+        let invalid = config.objects().unwrap_err();
+        assert_eq!(invalid.field, "config.common_objects[0].retain_days");
+    }
+
+    #[test]
+    fn an_object_of_which_nothing_is_stored_is_not_synced() {
+        let mut config = SyncConfigData::hourly(Object::ALL);
+        config.common_objects[4].store = Some(StoreLevel::None);
+        let objects = config.objects().unwrap();
+        assert_eq!(objects.len(), 5);
+        assert!(objects.iter().all(|(object, _)| *object != Object::Contact));
+        assert_eq!(config.store_policy(Object::Contact).level, StoreLevel::None);
+        assert_eq!(config.store_policy(Object::User), StorePolicy::default());
     }
 }
