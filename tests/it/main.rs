@@ -27,6 +27,7 @@ mod packaging;
 mod plans;
 mod scim;
 mod serve;
+mod store_policy;
 mod support;
 mod tables_doc;
 mod webhooks;

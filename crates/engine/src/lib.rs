@@ -5,7 +5,8 @@
 //! connection for a command, `scan` takes a leased scan from its checkpoint to its end, `page` is
 //! one step of that, `spending` gets permits for such a step, and `sweep` handles the rows that the
 //! scan didn't see. `enrichment` works on enrichment jobs, and `change_notices` tells webhook endpoints
-//! that records have changed. `maintenance` purges what has expired.
+//! that records have changed. `maintenance` purges what has expired, and `store_policy` what may no longer
+//! be stored.
 
 mod change_notices;
 mod connect;
@@ -24,6 +25,7 @@ mod schedule;
 mod seen;
 mod sleep;
 mod spending;
+mod store_policy;
 mod sweep;
 mod tokens;
 
@@ -203,6 +205,7 @@ impl Engine {
             self.run_enrichment(),
             self.run_maintenance(),
             self.run_change_notices(),
+            self.run_store_policies(),
             self.keep_tokens_alive()
         );
     }

@@ -200,8 +200,8 @@ impl Engine {
         let known = leased.seen.take().filter(|seen| seen.is_at(checkpoint));
         let seen = match known {
             Some(seen) => seen,
-            None if checkpoint.next_page == 1 => Seen::by(checkpoint, &[]),
-            None => Seen::by(checkpoint, &self.store.pages_read(&leased.scan).await?),
+            None if checkpoint.next_page == 1 => Seen::nothing(checkpoint),
+            None => Seen::by(checkpoint, self.store.pages_read(&leased.scan).await?),
         };
         Ok(leased.seen.insert(seen))
     }

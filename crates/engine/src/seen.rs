@@ -9,12 +9,15 @@ use std::{
 };
 
 use syncline_model::Checkpoint;
+use syncline_store::{PagesRead, digested_id};
 
 /// What one pass over an object's pages has seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// The pass, and its next page.
     at: (u32, u32),
+    /// The database has digests of the ids under this key, and not the ids.
+    key: Option<String>,
     records: HashSet<u64>,
     pages: HashSet<u64>,
 }
@@ -32,15 +35,24 @@ pub(crate) enum PageNovelty {
 
 impl Seen {
     /// For a pass that is at this checkpoint and has read these pages.
-    pub(crate) fn by(checkpoint: &Checkpoint, pages: &[Vec<String>]) -> Self {
+    pub(crate) fn by(checkpoint: &Checkpoint, read: PagesRead) -> Self {
         let mut seen = Self {
             at: position(checkpoint),
             ..Self::default()
         };
-        for ids in pages {
-            seen.add(ids);
+        for stored in &read.pages {
+            seen.add(&digests(stored));
         }
+        seen.key = read.key;
         seen
+    }
+
+    /// Before the first page of a pass.
+    pub(crate) fn nothing(checkpoint: &Checkpoint) -> Self {
+        Self {
+            at: position(checkpoint),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn is_at(&self, checkpoint: &Checkpoint) -> bool {
@@ -48,7 +60,7 @@ impl Seen {
     }
 
     pub(crate) fn novelty_of<I: AsRef<str>>(&self, ids: &[I]) -> PageNovelty {
-        let digests = digests(ids);
+        let digests = self.digests(ids);
         if digests.iter().any(|it| !self.records.contains(it)) || digests.is_empty() {
             PageNovelty::Some
         } else if self.pages.contains(&together(&digests)) {
@@ -61,17 +73,27 @@ impl Seen {
     /// A page with these ids was committed, and the pass is now at this checkpoint.
     pub(crate) fn committed<I: AsRef<str>>(&mut self, ids: &[I], checkpoint: &Checkpoint) {
         if self.at.0 == checkpoint.pass {
-            self.add(ids);
+            self.add(&self.digests(ids));
         } else {
             *self = Self::default();
         }
         self.at = position(checkpoint);
     }
 
-    fn add<I: AsRef<str>>(&mut self, ids: &[I]) {
-        let digests = digests(ids);
-        self.pages.insert(together(&digests));
+    fn add(&mut self, digests: &[u64]) {
+        self.pages.insert(together(digests));
         self.records.extend(digests);
+    }
+
+    fn digests<I: AsRef<str>>(&self, ids: &[I]) -> Vec<u64> {
+        match &self.key {
+            None => digests(ids),
+            Some(key) => {
+                let stored: Vec<String> =
+                    ids.iter().map(|id| digested_id(key, id.as_ref())).collect();
+                digests(&stored)
+            }
+        }
     }
 }
 
@@ -106,7 +128,7 @@ mod tests {
     }
 
     fn after_two_pages() -> Seen {
-        let mut seen = Seen::by(&at(1, 1), &[]);
+        let mut seen = Seen::nothing(&at(1, 1));
         seen.committed(&["a", "b"], &at(1, 2));
         seen.committed(&["c", "d"], &at(1, 3));
         seen
@@ -126,7 +148,8 @@ mod tests {
     #[test]
     fn another_worker_knows_the_same_from_the_stored_pages() {
         let pages = [["a", "b"], ["c", "d"]].map(|page| page.map(str::to_owned).to_vec());
-        let seen = Seen::by(&at(1, 3), &pages);
+        let pages = pages.to_vec();
+        let seen = Seen::by(&at(1, 3), PagesRead { key: None, pages });
         assert!(seen.is_at(&at(1, 3)) && !seen.is_at(&at(1, 2)) && !seen.is_at(&at(2, 3)));
         assert_eq!(seen.novelty_of(&["a", "b"]), PageNovelty::Repeated);
         assert_eq!(seen.novelty_of(&["e"]), PageNovelty::Some);

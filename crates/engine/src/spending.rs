@@ -165,7 +165,9 @@ impl Engine {
     ) -> Result<Option<i64>, StoreError> {
         let asked = scan.checkpoint.records_asked;
         let Some(size) = self.provider_of(scan).support(scan.object).page_size else {
-            let known = self.store.count_rows(scan).await?;
+            // Not all of its records may be stored.
+            let read = scan.last_coverage.as_ref().map_or(0, |it| it.records_seen);
+            let known = self.store.count_rows(scan).await?.max(read);
             return Ok(limits.object_allows(asked, known).then_some(known + GROWTH));
         };
         let size = i64::from(size);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::types::Json;
 use syncline_model::Object;
 
 use crate::{
@@ -48,15 +49,17 @@ impl Store {
             INSERT INTO syncs
                 (id, application_id, connection_id, sync_config_id, object, period_ms, paused,
                  paused_reason, paused_cause, next_run_at, full_refresh, last_stamp_ms, created_at,
-                 fresh_ms, carried_in, most_incrementals)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, 0, $10, $12, $13, $14)
+                 fresh_ms, carried_in, most_incrementals, store_policy)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false, 0, $10, $12, $13, $14, $15)
             ON CONFLICT (connection_id, object) DO UPDATE
             SET period_ms = excluded.period_ms, most_incrementals = excluded.most_incrementals,
+                store_policy = excluded.store_policy,
                 next_run_at = CASE WHEN syncs.next_run_at > $11 THEN $11
                                    ELSE syncs.next_run_at END";
         for (object, period_ms) in wanted(&config.config) {
             let (id, now) = (self.new_id(), self.now());
             let carrier = self.containment.carrier_of(config.provider, object);
+            let policy = config.config.store_policy(object);
             run!(tx, |c| sqlx::query(SQL)
                 .bind(&id)
                 .bind(&config.application_id)
@@ -72,6 +75,7 @@ impl Store {
                 .bind(now.timestamp_millis())
                 .bind(carrier.map(Object::as_str))
                 .bind(config.config.most_incrementals(object))
+                .bind((!policy.is_full()).then_some(Json(&policy)))
                 .execute(c)
                 .await
                 .map(drop))?;
@@ -107,14 +111,16 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the config's syncs of objects that are not `wanted`, and returns how many. A scan
+    /// Deletes the config's syncs of objects that are not `wanted`, and returns how many of them are
+    /// not in `asked_for` either. A scan
     /// that serves a deleted sync is dropped as a whole; the other sync that it served runs again.
     pub(crate) async fn delete_syncs_outside(
         &self,
         tx: &mut Tx,
         sync_config_id: &str,
         wanted: &BTreeMap<Object, i64>,
-    ) -> Result<u64, StoreError> {
+        asked_for: &[Object],
+    ) -> Result<usize, StoreError> {
         const RUNS: &str = "
             DELETE FROM sync_runs
             WHERE sync_id IS NOT NULL AND state IN ('queued', 'running', 'waiting')
@@ -127,7 +133,8 @@ impl Store {
             UPDATE syncs SET triggered_at = $2 WHERE id IN (SELECT key FROM json_each($1))";
         const SYNCS: &str = "
             DELETE FROM syncs
-            WHERE sync_config_id = $1 AND object IN (SELECT key FROM json_each($2))";
+            WHERE sync_config_id = $1 AND object IN (SELECT key FROM json_each($2))
+            RETURNING object";
         // A scan that started between the two deletes has lost its leading run.
         const LEADERLESS: &str = "
             DELETE FROM sync_runs
@@ -146,12 +153,11 @@ impl Store {
             .bind(KeySet::new(&unwanted))
             .fetch_all(c)
             .await)?;
-        let deleted = run!(tx, |c| sqlx::query(SYNCS)
+        let deleted: Vec<String> = run!(tx, |c| sqlx::query_scalar(SYNCS)
             .bind(sync_config_id)
             .bind(KeySet::new(&unwanted))
-            .execute(c)
-            .await?
-            .rows_affected());
+            .fetch_all(c)
+            .await)?;
         let leaderless: Vec<String> = run!(tx, |c| sqlx::query_scalar(LEADERLESS)
             .bind(sync_config_id)
             .fetch_all(c)
@@ -163,6 +169,7 @@ impl Store {
             .execute(c)
             .await
             .map(drop))?;
-        Ok(deleted)
+        let asked_for = |name: &String| asked_for.iter().any(|object| object.as_str() == name);
+        Ok(deleted.iter().filter(|name| !asked_for(name)).count())
     }
 }

@@ -339,6 +339,7 @@ impl Tenant {
             store
                 .create_syncs(found, &connection.id, &config, pause)
                 .await?;
+            store.begin_retention(found, &connection, &config).await?;
         }
         store.learn_of_key(found, &new.account).await?;
         store

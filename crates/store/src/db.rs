@@ -232,6 +232,8 @@ impl Db {
             .pragma("cache_size", "-8192")
             .pragma("temp_store", "memory")
             .pragma("journal_size_limit", "67108864")
+            // What is deleted is overwritten, so that nothing of it is left in the file.
+            .pragma("secure_delete", "on")
             .optimize_on_close(true, None);
         let writer =
             pool_options::<Sqlite>(1).before_acquire(|c, _| Box::pin(is_between_transactions(c)));

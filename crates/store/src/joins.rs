@@ -101,11 +101,13 @@ impl Store {
                  object, carried_in, state, due_at, waiting_reason, put_off_at, lease_owner, fence,
                  full_refresh, checkpoint, records_read, records_created, records_updated,
                  records_unchanged, records_deleted, records_rejected, requests_made, scan_rank,
-                 created_at, started_at, keeps_pages, foreground, began_after_ms)
+                 created_at, started_at, keeps_pages, foreground,
+                 began_after_ms, store_policy)
             SELECT $1, l.scan_id, l.application_id, l.customer_id, l.provider_name,
                    l.connection_id, s.id, s.object, s.carried_in, l.state, l.due_at, l.waiting_reason,
                    l.put_off_at, l.lease_owner, l.fence, s.full_refresh, l.checkpoint,
-                   0, 0, 0, 0, 0, 0, 0, l.scan_rank, $4, l.started_at, true, l.foreground, l.began_after_ms
+                   0, 0, 0, 0, 0, 0, 0, l.scan_rank, $4, l.started_at, true, l.foreground,
+                   l.began_after_ms, s.store_policy
             FROM sync_runs l JOIN syncs s ON s.id = $3 WHERE l.id = $2";
         const NEXT: &str = "
             UPDATE syncs

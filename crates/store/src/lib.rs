@@ -18,6 +18,7 @@ mod backup;
 mod batch;
 mod budgets;
 mod change_feed;
+mod carriers;
 mod claims;
 mod clock_skew;
 mod configured_syncs;
@@ -65,6 +66,7 @@ mod seen;
 mod session;
 mod starts;
 mod status;
+mod store_policy;
 mod sweep;
 mod sync_configs;
 mod sync_control;
@@ -80,7 +82,7 @@ mod webhook_secrets;
 mod writable;
 mod write_locks;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use syncline_model::{Clock, Containment, Ids, Time};
 use tokio::sync::{Notify, watch};
@@ -98,6 +100,7 @@ pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spendi
 pub use change_feed::{
     Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges, export_columns,
 };
+pub use carriers::digested_id;
 pub use connection_keys::{AddedKey, ConnectionKey, NewConnectionKey};
 pub use connections::{Account, Connection, NewConnection, Start};
 pub use console_sessions::SessionKind;
@@ -132,8 +135,9 @@ pub use retention::{Expired, PURGE_BATCH, PurgeBatch};
 pub use runs::{RunFilter, SyncRun, TimeBound};
 pub use scans::{Scan, ScanAccount, ScanRun};
 pub use sealing::{EncryptionKeys, InvalidEncryptionKey, KeyFileError};
-pub use seen::Seen;
+pub use seen::{PagesRead, Seen};
 pub use status::{HeldDeletions, RunAtWork, SyncOwner, TroubledSync};
+pub use store_policy::PendingPolicy;
 pub use sync_configs::SyncConfig;
 pub use syncs::{RunsOfSync, Sync, SyncFilter};
 pub use tenant::Tenant;
@@ -174,6 +178,8 @@ pub struct Store {
     enrichment_due: Arc<Notify>,
     /// Which objects come inside others' records, by provider: it decides how new syncs are read.
     containment: Arc<Containment>,
+    /// SQLite's write-ahead log may have what was removed: it has to be emptied.
+    log_is_full: Arc<AtomicBool>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
     resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
 }
@@ -209,6 +215,8 @@ impl Store {
             destinations_due: Arc::default(),
             enrichment_due: Arc::default(),
             containment: Arc::default(),
+            // A process before this one may have been killed.
+            log_is_full: Arc::new(AtomicBool::new(true)),
             resume_position: Arc::default(),
         })
     }

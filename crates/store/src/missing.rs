@@ -12,6 +12,7 @@ use syncline_model::{Checkpoint, Object};
 
 use crate::{
     Store, StoreError,
+    carriers::{Carriers, CarriersRead},
     db::{Db, Tx, run},
     history::HistoryEntry,
     key_set::KeySet,
@@ -120,11 +121,7 @@ impl Store {
     }
 
     /// The ids of the containing records that were read completely.
-    async fn carriers_read(
-        &self,
-        scan: &Scan,
-        run: &ScanRun,
-    ) -> Result<HashSet<String>, StoreError> {
+    async fn carriers_read(&self, scan: &Scan, run: &ScanRun) -> Result<CarriersRead, StoreError> {
         const SQL: &str = "
             SELECT p.ids, p.rejected, p.carriers FROM sync_run_pages p
             JOIN sync_runs r ON r.id = p.run_id
@@ -133,7 +130,7 @@ impl Store {
         type Page = (
             Json<Vec<String>>,
             Option<Json<Vec<serde_json::Value>>>,
-            Option<Json<Vec<String>>>,
+            Option<Json<Carriers>>,
         );
         let mut reader = self.db.read().await?;
         let pages: Vec<Page> = run!(reader, |c| sqlx::query_as(SQL)
@@ -143,10 +140,10 @@ impl Store {
             .bind(&run.id)
             .fetch_all(c)
             .await)?;
-        let mut read = HashSet::new();
+        let mut read = CarriersRead::default();
         for (ids, rejected, carriers) in pages {
             if let Some(carriers) = carriers {
-                read.extend(carriers.0);
+                read.add(carriers.0);
                 continue;
             }
             let rejected: HashSet<String> = rejected
@@ -154,7 +151,8 @@ impl Store {
                 .flat_map(|rejected| &rejected.0)
                 .filter_map(|rejected| Some(rejected["id"].as_str()?.to_owned()))
                 .collect();
-            read.extend(ids.0.into_iter().filter(|id| !rejected.contains(id)));
+            let ids = ids.0.into_iter().filter(|id| !rejected.contains(id));
+            read.add(Carriers::Ids(ids.collect()));
         }
         Ok(read)
     }

@@ -138,9 +138,11 @@ impl Store {
         if commit.page == 1 && commit.pass == 1 {
             self.lock_leader(&mut tx, scan).await?;
         }
+        let policies = self.lock_policies(&mut tx, scan).await?;
+        let stored = &*policies.stored(commit.records, self.now());
         let mut shares = Vec::new();
         for object in objects_of(commit.records) {
-            shares.push(self.share(&mut tx, scan, *object, commit).await?);
+            shares.push(self.share(&mut tx, scan, *object, commit, stored).await?);
         }
         let runs = self
             .update_runs_under_fence(&mut tx, scan, commit, &shares)
@@ -161,7 +163,7 @@ impl Store {
                 origin: origin_of(commit),
                 without_refused: attempt == Attempt::WithoutRefused,
             };
-            let (_, kept_out) = with_records!(object, commit.records, |records| {
+            let (_, kept_out) = with_records!(object, stored, |records| {
                 self.write_changes(
                     &mut tx,
                     &scan.connection,
@@ -210,18 +212,22 @@ impl Store {
         })
     }
 
+    /// A record of which nothing is stored was read all the same, and counts as unchanged.
     async fn share(
         &self,
         tx: &mut Tx,
         scan: &Scan,
         object: Object,
         commit: &PageCommit<'_>,
+        stored: &Records,
     ) -> Result<ObjectChanges, StoreError> {
         let origin = origin_of(commit);
-        let (ids, changes) = with_records!(object, commit.records, |records| (
-            ids_of(records),
+        let ids = with_records!(object, commit.records, |records| ids_of(records));
+        let (num_stored, mut changes) = with_records!(object, stored, |records| (
+            len(records),
             self.compare(tx, &scan.connection, records, origin).await?
         ));
+        changes.unchanged += len(&ids) - num_stored;
         let rejected = commit
             .rejected
             .iter()
@@ -412,7 +418,7 @@ fn origin_of(commit: &PageCommit<'_>) -> Origin {
 }
 
 /// The objects that a page has records of.
-fn objects_of(records: &Records) -> &'static [Object] {
+pub(crate) fn objects_of(records: &Records) -> &'static [Object] {
     match records {
         Records::Users(_) => &[Object::User],
         Records::Mailboxes(_) => &[Object::Mailbox],

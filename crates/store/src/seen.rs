@@ -9,6 +9,7 @@ use syncline_model::SeenCount;
 
 use crate::{
     Store, StoreError,
+    carriers::Carriers,
     db::{Tx, run},
     pages::{LockedRun, ObjectChanges, PageCommit},
     scans::{Scan, ScanRun},
@@ -31,13 +32,21 @@ pub struct Seen {
     pub valid: i64,
 }
 
+/// The ids on each page of a pass.
+#[derive(Debug)]
+pub struct PagesRead {
+    /// The key under which they are digests ([`digested_id`](crate::digested_id)), if they are.
+    pub key: Option<String>,
+    pub pages: Vec<Vec<String>>,
+}
+
 /// The pass, the ids on a page, the rejected records, and the ids of the records that contained the
 /// page's own.
 type SeenPage = (
     i64,
     Json<Vec<String>>,
     Option<Json<Vec<Value>>>,
-    Option<Json<Vec<String>>>,
+    Option<Json<Carriers>>,
 );
 
 /// Counts ids and their repetitions.
@@ -88,6 +97,10 @@ impl Store {
             .map(String::as_str)
             .chain(rejected_ids)
             .collect();
+        let carriers = match carriers {
+            Some(ids) => Some(self.digested(tx, run, ids).await?),
+            None => None,
+        };
         let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
         run!(tx, |c| sqlx::query(SQL)
             .bind(&run.id)
@@ -95,30 +108,53 @@ impl Store {
             .bind(i64::from(commit.page))
             .bind(Json(&ids))
             .bind(rejected)
-            .bind(carriers.map(Json))
+            .bind(carriers.as_ref().map(Json))
             .execute(c)
             .await
             .map(drop))?;
         Ok(())
     }
 
-    /// The ids on each page of the scan's newest pass.
-    pub async fn pages_read(&self, scan: &Scan) -> Result<Vec<Vec<String>>, StoreError> {
-        // If the scanned object has no run of its own, its ids are stored as the carriers of those
-        // that it contained.
+    /// Digests of their ids: the carriers are not synced, and nothing else is stored of them. All
+    /// pages of a run have the same key, also those that it took over from a failed one.
+    async fn digested(
+        &self,
+        tx: &mut Tx,
+        run: &LockedRun,
+        ids: &[String],
+    ) -> Result<Carriers, StoreError> {
+        const FIRST: &str = "
+            SELECT carriers FROM sync_run_pages
+            WHERE run_id = $1 AND carriers IS NOT NULL ORDER BY pass, page LIMIT 1";
+        let first: Option<Json<Carriers>> = run!(tx, |c| sqlx::query_scalar(FIRST)
+            .bind(&run.id)
+            .fetch_optional(c)
+            .await)?;
+        let key = first.as_ref().and_then(|it| it.0.key());
+        Ok(Carriers::Ids(ids.to_vec()).digested(key.unwrap_or(&run.id)))
+    }
+
+    /// The ids on each page of the scan's newest pass, with the key under which they are digests, if
+    /// they are.
+    pub async fn pages_read(&self, scan: &Scan) -> Result<PagesRead, StoreError> {
+        // If the scanned object has no run of its own, its records are stored as the carriers of
+        // those that it contained.
         const SQL: &str = "
             SELECT CASE r.object WHEN $3 THEN p.ids ELSE p.carriers END
             FROM sync_runs r JOIN sync_run_pages p ON p.run_id = r.id
             WHERE r.scan_id = $1 AND p.pass = $2 AND (r.object = $3 OR p.carriers IS NOT NULL)
             ORDER BY p.page";
         let mut reader = self.db.read().await?;
-        let pages: Vec<Json<Vec<String>>> = run!(reader, |c| sqlx::query_scalar(SQL)
+        let pages: Vec<Json<Carriers>> = run!(reader, |c| sqlx::query_scalar(SQL)
             .bind(&scan.id)
             .bind(i64::from(scan.checkpoint.pass))
             .bind(scan.object.as_str())
             .fetch_all(c)
             .await)?;
-        Ok(pages.into_iter().map(|ids| ids.0).collect())
+        Ok(PagesRead {
+            key: pages.iter().find_map(|it| it.0.key().map(str::to_owned)),
+            pages: pages.into_iter().map(|it| it.0.into_stored()).collect(),
+        })
     }
 
     /// Counts what a run saw over all of its pages.
@@ -138,7 +174,7 @@ impl Store {
             all.add(&ids.0);
             if *page_pass == i64::from(pass) {
                 of_pass.add(&ids.0);
-                carriers.add(carried_by.as_ref().map_or(&[], |ids| &ids.0));
+                carriers.add(carried_by.as_ref().map_or(&[], |it| it.0.stored()));
             }
             let rejected = rejected.iter().flat_map(|rejected| &rejected.0);
             malformed.extend(rejected.filter_map(|rejected| rejected["id"].as_str()));

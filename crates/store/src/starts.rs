@@ -289,12 +289,13 @@ impl Store {
                  object, carried_in, state, due_at, fence, full_refresh, checkpoint, records_read,
                  records_created, records_updated, records_unchanged, records_deleted,
                  records_rejected, requests_made, scan_rank, created_at, keeps_pages,
-                 foreground, began_after_ms)
+                 foreground, began_after_ms, store_policy)
             SELECT n.value ->> 'run', n.value ->> 'scan', c.application_id, c.customer_id,
                    c.provider_name, c.id, s.id, s.object, s.carried_in, 'queued', $2, 0, s.full_refresh, $3,
                    0, 0, 0, 0, 0, 0, 0, CAST(n.value ->> 'rank' AS bigint), $2, true, $4,
                    COALESCE((SELECT f.last_stamp_ms FROM change_feeds f
-                             WHERE f.connection_id = c.id), 0)
+                             WHERE f.connection_id = c.id), 0),
+                   s.store_policy
             FROM json_each($1) n
             JOIN syncs s ON s.id = n.key JOIN connections c ON c.id = s.connection_id";
         let mut new = Map::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Object, ProviderName, SyncConfigData};
+use syncline_model::{Object, ProviderName, StoreLevel, SyncConfigData};
 
 use crate::{
     Store, StoreError, Tenant,
@@ -110,7 +110,9 @@ impl Tenant {
             destination_name: destination_name.to_owned(),
             config: config.clone(),
         };
-        self.store().follow_config(tx.unscoped(), &created).await?;
+        let found = tx.unscoped();
+        self.store().set_policies(found, &created, None).await?;
+        self.store().follow_config(found, &created).await?;
         tx.commit().await?;
         Ok(created)
     }
@@ -162,7 +164,7 @@ impl Tenant {
 impl Store {
     /// Replaces the config's body and updates its syncs. Syncs of objects that it no longer
     /// contains are deleted only with `force`; otherwise nothing changes and the error says how
-    /// many there are.
+    /// many there are. Those of which nothing is to be stored are deleted as the config says.
     pub async fn update_sync_config(
         &self,
         current: &SyncConfig,
@@ -184,8 +186,10 @@ impl Store {
             ..current.clone()
         };
         let mut tx = self.db.begin().await?;
+        self.set_policies(&mut tx, &updated, Some(&current.config))
+            .await?;
         let removed = self
-            .delete_syncs_outside(&mut tx, &current.id, &wanted(config))
+            .delete_syncs_outside(&mut tx, &current.id, &wanted(config), &unstored(config))
             .await?;
         if removed > 0 && !force {
             return Err(StoreError::InUse(format!(
@@ -220,7 +224,7 @@ impl Store {
         const SQL: &str = "DELETE FROM sync_configs WHERE id = $1";
         let mut tx = self.db.begin().await?;
         let removed = self
-            .delete_syncs_outside(&mut tx, &config.id, &BTreeMap::new())
+            .delete_syncs_outside(&mut tx, &config.id, &BTreeMap::new(), &[])
             .await?;
         if removed > 0 && !force {
             return Err(StoreError::InUse(format!(
@@ -236,6 +240,13 @@ impl Store {
             .map(drop))?;
         Ok(tx.commit().await?)
     }
+}
+
+/// The objects of which the config says that nothing is stored.
+fn unstored(config: &SyncConfigData) -> Vec<Object> {
+    let mut objects = Object::ALL.to_vec();
+    objects.retain(|object| config.store_policy(*object).level == StoreLevel::None);
+    objects
 }
 
 /// The config's objects with their periods. Stored configs are already validated.

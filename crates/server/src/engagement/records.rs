@@ -101,8 +101,9 @@ pub(crate) struct RecordBody<T> {
     #[serde(with = "syncline_model::time::millis")]
     #[schema(value_type = String, format = DateTime)]
     last_modified_at: Time,
+    /// Only if it is asked for. Null where the sync config doesn't store it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     raw_data: Option<Box<RawValue>>,
 }
 

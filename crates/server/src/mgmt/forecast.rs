@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
 use syncline_model::{
-    Object, Order, ProviderName, ReadStrategy, RequestWindow, SyncConfigData, VolumeLimits,
+    Object, Order, ProviderName, ReadStrategy, RequestWindow, StoreLevel, SyncConfigData,
+    VolumeLimits,
     budget::RecordWindow,
     forecast::{Counted, Forecast, Reading, RequestLimit, Use},
 };
@@ -302,6 +303,7 @@ impl Plan<'_> {
         let configured = |object: Object| {
             let mut objects = self.config.common_objects.iter();
             objects.any(|it| it.object == object.as_str())
+                && self.config.store_policy(object).level != StoreLevel::None
         };
         // What comes inside another object's records takes nothing more.
         let carried = support.carried_in.is_some_and(configured);

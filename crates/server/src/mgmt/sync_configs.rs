@@ -2,7 +2,7 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{ProviderName, SyncConfigData, sync_config::InvalidSyncConfig};
+use syncline_model::{Object, ProviderName, SyncConfigData, sync_config::InvalidSyncConfig};
 use syncline_providers::Provider;
 use syncline_store::SyncConfig;
 use utoipa::{IntoParams, ToSchema};
@@ -173,19 +173,21 @@ async fn destination_of(caller: &Caller, state: &AppState, name: &str) -> ApiRes
 
 /// The config must make sense, and name only objects that the provider has.
 pub(super) fn check(config: &SyncConfigData, provider: &dyn Provider) -> ApiResult<()> {
-    let objects = config
+    config
         .objects()
         .map_err(|InvalidSyncConfig { field, reason }| ApiError::Validation { field, reason })?;
-    let lacking = objects
-        .iter()
-        .position(|(object, _)| !provider.support(*object).list);
-    match lacking {
-        None => Ok(()),
-        Some(at) => Err(ApiError::validation(
-            format!("config.common_objects[{at}].object"),
-            format!("{} has no {}", provider.name(), objects[at].0.plural()),
-        )),
+    for (at, entry) in config.common_objects.iter().enumerate() {
+        let Ok(object) = entry.object.parse::<Object>() else {
+            continue;
+        };
+        if !provider.support(object).list {
+            return Err(ApiError::validation(
+                format!("config.common_objects[{at}].object"),
+                format!("{} has no {}", provider.name(), object.plural()),
+            ));
+        }
     }
+    Ok(())
 }
 
 async fn find(caller: &Caller, id: &str) -> ApiResult<SyncConfig> {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use sqlx::{QueryBuilder, types::Json};
 use sqlx_macros::FromRow;
 use syncline_model::{
-    Time,
+    StorePolicy, Time,
     enrichment::Enriched,
     mutation::{self, Mutation},
 };
@@ -43,9 +43,10 @@ pub(super) struct AnswerRow {
 }
 
 impl AnswerRow {
-    pub(super) fn known(&self, job: &EnrichmentJob, now: Time) -> Known {
+    pub(super) fn known(&self, job: &EnrichmentJob, policy: &StorePolicy, now: Time) -> Known {
         let reuse = TimeDelta::days(i64::from(job.reuse_days));
-        let is_recent = self.asked_at.0 > now - reuse;
+        let asked_at = self.asked_at.0;
+        let is_recent = asked_at > now - reuse && policy.reuses_result(asked_at, now);
         match self.state.as_str() {
             "asked" if self.batch_state.is_some() => Known::Asked,
             "matched" if is_recent && !mutation::on(Mutation::ReuseIgnored) => Known::Answered,
@@ -60,8 +61,8 @@ impl AnswerRow {
 pub(super) struct NewAnswer<'a> {
     pub(super) question: &'a str,
     pub(super) provider_id: Option<&'a str>,
-    pub(super) enriched: &'a Enriched,
-    pub(super) raw_data: &'a serde_json::value::RawValue,
+    pub(super) enriched: Enriched,
+    pub(super) raw_data: Option<&'a serde_json::value::RawValue>,
     pub(super) awaited: bool,
     pub(super) late_due: bool,
 }
@@ -114,8 +115,8 @@ macro_rules! insert_matched {
                     .push_bind($batch_id)
                     .push_bind(at($now))
                     .push_bind(answer.provider_id)
-                    .push_bind(Json(answer.enriched))
-                    .push_bind(Json(answer.raw_data))
+                    .push_bind(Json(&answer.enriched))
+                    .push_bind(answer.raw_data.map(Json))
                     .push_bind(answer.awaited)
                     .push_bind(answer.late_due)
                     .push_bind(false);

@@ -5,7 +5,11 @@ use syncline_model::{
     event::{ENRICHMENT_COMPLETE, EnrichmentComplete},
 };
 
-use super::{EnrichmentJob, lost::ANSWERED_WITHIN, settle::lock_job};
+use super::{
+    EnrichmentJob,
+    lost::ANSWERED_WITHIN,
+    settle::{CountChanges, lock_job},
+};
 use crate::{
     Store, StoreError, Tenant,
     db::{Tx, run},
@@ -51,6 +55,24 @@ enum ActiveJob {
 }
 
 impl Store {
+    /// Counts an entry that was erased as failed, in the place of what came of it.
+    pub(crate) async fn count_erased(
+        &self,
+        tx: &mut Tx,
+        job_id: &str,
+        status: &str,
+    ) -> Result<(), StoreError> {
+        let was = |word: &str| -i64::from(status == word);
+        let changes = CountChanges {
+            matched: was("matched"),
+            not_matched: was("not_matched"),
+            uncertain: was("uncertain"),
+            failed: 1 + was("failed"),
+            ..CountChanges::default()
+        };
+        self.change_counts(tx, job_id, &changes).await
+    }
+
     /// Ends a leased job, with its event. Nothing happens if the lease is lost.
     pub async fn end_enrichment_job(
         &self,

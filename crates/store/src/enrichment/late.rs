@@ -332,6 +332,8 @@ impl Store {
                 known.add_late(person);
             }
         }
+        let policy = self.policy_of_results(tx, &row.job_id).await?;
+        let enriched = policy.stored_result(&enriched);
         let now = self.now();
         run!(tx, |c| sqlx::query(SQL)
             .bind(&row.id)

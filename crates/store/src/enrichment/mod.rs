@@ -1,7 +1,7 @@
 //! Enrichment jobs. Here is what is stored of one, and how it is listed; `create` makes one, `claim`
 //! leases it to a worker, `reserve` counts a batch before it is sent, `settle` stores what became of it,
 //! `lost` gives up those whose process died, `endings` ends, cancels and continues a job, `late` takes what
-//! comes to callbacks, `results` reads the items.
+//! comes to callbacks, `policy` says how much of it is stored, `results` reads the items.
 
 mod answers;
 mod claim;
@@ -10,6 +10,7 @@ mod endings;
 mod expiry;
 mod late;
 mod lost;
+mod policy;
 mod reserve;
 mod results;
 mod settle;

@@ -187,6 +187,7 @@ impl Store {
             FROM enrichment_items item
             WHERE job_id = $1 AND status = 'pending' AND same_as IS NULL AND position > $2
             ORDER BY position LIMIT $3";
+        let policy = self.policy_of_results(tx, &job.id).await?;
         let mut picked = Picked::default();
         let mut after = 0;
         loop {
@@ -206,7 +207,7 @@ impl Store {
             let (mut reused, mut lost) = (Vec::new(), Vec::new());
             for item in items {
                 let row = known.get(&item.question);
-                match row.map_or(Known::Nothing, |row| row.known(job, now)) {
+                match row.map_or(Known::Nothing, |row| row.known(job, &policy, now)) {
                     Known::Answered => reused.extend(row.map(|row| (item, row))),
                     Known::Uncertain => lost.push(item),
                     Known::Asked => picked.are_asked = true,

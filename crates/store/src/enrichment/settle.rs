@@ -250,6 +250,7 @@ impl Store {
         const NOT_MATCHED: &str = "
             UPDATE enrichment_items SET status = 'not_matched', error = NULL
             WHERE job_id = $1 AND batch_id = $2 AND status IN ('asked', 'uncertain')";
+        let policy = self.policy_of_results(tx, &job.id).await?;
         let mut found = Found::default();
         let mut answers = Vec::new();
         let asked = batch.items.iter().zip(matches);
@@ -265,8 +266,8 @@ impl Store {
             answers.push(NewAnswer {
                 question: &item.question,
                 provider_id: answer.provider_id.as_deref(),
-                enriched: &answer.enriched,
-                raw_data: &answer.raw_data,
+                enriched: policy.stored_result(&answer.enriched),
+                raw_data: policy.keeps_raw_data().then_some(&*answer.raw_data),
                 awaited,
                 late_due: awaited && comes_later == ComesLater::ToCallback,
             });

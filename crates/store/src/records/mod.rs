@@ -1,8 +1,9 @@
 //! The objects' tables: `write` turns records into rows, `read` lists rows, `search` narrows a list,
-//! and `write_through` stores what callers wrote at the provider.
+//! and `write_through` stores what callers wrote at the provider. `remove` is the end of a record.
 
 mod counts;
 mod read;
+mod remove;
 mod search;
 mod tables;
 mod upsert;

@@ -10,13 +10,13 @@ use sqlx::{
     AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow,
     types::Json,
 };
-use syncline_model::{Object, Time, event::ConnectionRef};
+use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::{search::Search, tables::Table};
 use crate::{
     Connection, Store, StoreError,
     batch::{self, Batch},
-    db::{self, run},
+    db::{self, Tx, run},
     key_set::KeySet,
     timestamp::{Timestamp, at},
 };
@@ -77,6 +77,23 @@ pub(crate) struct StoredRow<T> {
     /// rows of earlier versions.
     pub(crate) first_stored_at: Option<Time>,
     pub(crate) restored_at: Option<Time>,
+}
+
+impl<T> Row<T> {
+    /// The record as far as it is stored, without a hash.
+    pub(crate) fn into_record(self) -> Record<T> {
+        Record {
+            id: self.id,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            is_deleted: self.is_deleted,
+            fields: self.fields,
+            raw: self.raw_data.unwrap_or_else(|| RawValue::NULL.to_owned()),
+            hash: 0,
+            former_hash: None,
+            unread: Vec::new(),
+        }
+    }
 }
 
 /// The rows that a list shows.
@@ -282,6 +299,35 @@ impl Store {
             }
         }
         Ok(rows)
+    }
+
+    /// The rows after the first up to the second id, without their raw data.
+    pub(crate) async fn rows_between<T: Table>(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        (after, until): (&str, &str),
+    ) -> Result<Vec<Row<T>>, StoreError> {
+        let sql = format!(
+            "{} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+               AND id > $4 AND id <= $5 ORDER BY id",
+            select::<T>(false)
+        );
+        macro_rules! bound {
+            () => {
+                sqlx::query(AssertSqlSafe(sql))
+                    .bind(&connection.application_id)
+                    .bind(&connection.customer_id)
+                    .bind(connection.provider.as_str())
+                    .bind(after)
+                    .bind(until)
+            };
+        }
+        let rows: sqlx::Result<Vec<Row<T>>> = match tx.connection()? {
+            db::Connection::Pg(c) => bound!().fetch_all(c).await?.iter().map(pg_row).collect(),
+            db::Connection::Lite(c) => bound!().fetch_all(c).await?.iter().map(lite_row).collect(),
+        };
+        Ok(rows?)
     }
 
     /// The live states of contacts in a sequence, as pairs of contact id and state id.

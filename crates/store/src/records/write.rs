@@ -82,6 +82,8 @@ pub(crate) enum Origin {
     Page { asked_at: Time },
     /// The provider's response to a write that was sent at this time.
     Write { asked_at: Time },
+    /// The row itself, of which less is stored from now on.
+    Policy,
 }
 
 impl Origin {
@@ -89,7 +91,7 @@ impl Origin {
     pub(super) fn cutoff(self) -> Option<Time> {
         match self {
             Self::Page { asked_at } => Some(asked_at - INDEX_LAG),
-            Self::Write { .. } => None,
+            Self::Write { .. } | Self::Policy => None,
         }
     }
 }
@@ -357,6 +359,7 @@ impl Known {
                 self.write_asked_at.is_some_and(|other| other.0 > asked_at)
                     || self.has_newer_page_state(asked_at, record.updated_at)
             }
+            Origin::Policy => false,
         }
     }
 }

@@ -4,8 +4,12 @@
 //! overwrites them, because the provider's search may not show the write yet (see `write` and
 //! [`Store::unseen`]). An object that isn't synced has no rows and is skipped.
 
-use sqlx::AssertSqlSafe;
-use syncline_model::{Object, Record, Records, SequenceState, Time, event::ConnectionRef};
+use std::collections::BTreeMap;
+
+use sqlx::{AssertSqlSafe, types::Json};
+use syncline_model::{
+    Object, Record, Records, SequenceState, StorePolicy, Time, event::ConnectionRef,
+};
 
 use super::{
     tables::Table,
@@ -16,9 +20,15 @@ use crate::{
     db::{Tx, run},
     history::{HistoryEntry, NO_RUN},
     key_set::KeySet,
+    pages::objects_of,
     retry::with_retry,
+    store_policy::stored,
+    syncs::parse_object,
     timestamp::at,
 };
+
+/// The store policies of objects that are synced.
+pub(crate) type Policies = BTreeMap<Object, StorePolicy>;
 
 impl Store {
     /// `asked_at` is when the write's request was sent; `removed` are the ids of sequence states
@@ -42,24 +52,25 @@ impl Store {
     ) -> Result<(), StoreError> {
         let connection = &connection.reference();
         let mut tx = self.db.begin().await?;
+        let held = &self.hold_syncs(&mut tx, connection, objects_of(records)).await?;
         match records {
-            Records::Users(users) => self.show(&mut tx, connection, users, asked_at).await?,
+            Records::Users(users) => self.show(&mut tx, connection, held, users, asked_at).await?,
             Records::Mailboxes(mailboxes) => {
-                self.show(&mut tx, connection, mailboxes, asked_at).await?;
+                self.show(&mut tx, connection, held, mailboxes, asked_at).await?;
             }
             Records::Sequences(sequences) => {
-                self.show(&mut tx, connection, sequences, asked_at).await?;
+                self.show(&mut tx, connection, held, sequences, asked_at).await?;
             }
             Records::Accounts(accounts) => {
-                self.show(&mut tx, connection, accounts, asked_at).await?;
+                self.show(&mut tx, connection, held, accounts, asked_at).await?;
             }
             Records::Contacts { contacts, states } => {
-                self.show(&mut tx, connection, contacts, asked_at).await?;
-                self.show_states(&mut tx, connection, (states, removed), asked_at)
+                self.show(&mut tx, connection, held, contacts, asked_at).await?;
+                self.show_states(&mut tx, connection, held, (states, removed), asked_at)
                     .await?;
             }
             Records::SequenceStates(states) => {
-                self.show_states(&mut tx, connection, (states, removed), asked_at)
+                self.show_states(&mut tx, connection, held, (states, removed), asked_at)
                     .await?;
             }
         }
@@ -70,15 +81,17 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
+        held: &Policies,
         records: &[Record<T>],
         asked_at: Time,
     ) -> Result<(), StoreError> {
         if records.is_empty() {
             return Ok(());
         }
-        if !self.hold_feed(tx, connection, T::OBJECT).await? {
+        let Some(policy) = held.get(&T::OBJECT) else {
             return Ok(());
-        }
+        };
+        let records = &stored(policy, records, self.now());
         let changes = self
             .compare(tx, connection, records, Origin::Write { asked_at })
             .await?;
@@ -94,6 +107,7 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
+        held: &Policies,
         (states, removed): (&[Record<SequenceState>], &[String]),
         asked_at: Time,
     ) -> Result<(), StoreError> {
@@ -101,9 +115,10 @@ impl Store {
         if states.is_empty() && removed.is_empty() {
             return Ok(());
         }
-        if !self.hold_feed(tx, connection, object).await? {
+        let Some(policy) = held.get(&object) else {
             return Ok(());
-        }
+        };
+        let states = &stored(policy, states, self.now());
         let changes = self
             .compare(tx, connection, states, Origin::Write { asked_at })
             .await?;
@@ -134,22 +149,33 @@ impl Store {
             .await
     }
 
-    /// Locks the connection's feed, so that what is compared is what is overwritten. `false` if the
-    /// object isn't synced.
-    async fn hold_feed(
+    /// The store policies of those objects that are synced. Locks their syncs, which have the policies,
+    /// and then the connection's feed, so that what is compared is what is overwritten.
+    pub(crate) async fn hold_syncs(
         &self,
         tx: &mut Tx,
         connection: &ConnectionRef,
-        object: Object,
-    ) -> Result<bool, StoreError> {
+        objects: &[Object],
+    ) -> Result<Policies, StoreError> {
         const SQL: &str = "
-            SELECT EXISTS (SELECT 1 FROM syncs WHERE connection_id = $1 AND object = $2)";
+            UPDATE syncs SET paused = paused
+            WHERE connection_id = $1 AND object IN (SELECT key FROM json_each($2))
+            RETURNING id, object, store_policy";
+        let names: Vec<&str> = objects.iter().map(|object| object.as_str()).collect();
+        let syncs: Vec<(String, String, Option<Json<StorePolicy>>)> =
+            run!(tx, |c| sqlx::query_as(SQL)
+                .bind(&connection.connection_id)
+                .bind(KeySet::new(&names))
+                .fetch_all(c)
+                .await)?;
         self.lock_feed(tx, &connection.connection_id).await?;
-        Ok(run!(tx, |c| sqlx::query_scalar(SQL)
-            .bind(&connection.connection_id)
-            .bind(object.as_str())
-            .fetch_one(c)
-            .await)?)
+        syncs
+            .into_iter()
+            .map(|(id, object, policy)| {
+                let policy = policy.map(|policy| policy.0).unwrap_or_default();
+                Ok((parse_object("syncs", &id, &object)?, policy))
+            })
+            .collect()
     }
 
     /// Marks rows as just written, and removes their `missing_records` entries.
