@@ -250,10 +250,14 @@ impl ApiError {
         !matches!(self, Self::Provider(failure) if !failure.ours)
     }
 
+    /// The body of the answer.
+    pub(crate) fn text(&self, id: &str) -> String {
+        serde_json::to_string(&self.body(id.to_owned())).unwrap_or_default()
+    }
+
     /// The answer as it is sent.
     pub(crate) fn rendered(&self, id: &RequestId) -> Response {
-        let body = serde_json::to_vec(&self.body(id.as_str().to_owned())).unwrap_or_default();
-        let mut rendered = Response::new(Body::from(body));
+        let mut rendered = Response::new(Body::from(self.text(id.as_str())));
         *rendered.status_mut() = self.status();
         let headers = rendered.headers_mut();
         headers.insert(

@@ -188,6 +188,18 @@ async fn keep(
     Response::from_parts(parts, Body::from(body))
 }
 
+/// In the place of an answer that was about a person who was erased. The key stays in use.
+pub(crate) fn erased_answer() -> StoredResponse {
+    let error = ApiError::Gone(
+        "this request was carried out, and its answer was erased with the person that it was about"
+            .to_owned(),
+    );
+    StoredResponse {
+        status: error.status().as_u16(),
+        body: error.text("erased"),
+    }
+}
+
 fn again(kept: &StoredResponse) -> Response {
     let mut response = Response::new(Body::from(kept.body.clone()));
     *response.status_mut() = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);

@@ -109,7 +109,7 @@ fn in_layers(router: Router<AppState>, state: AppState) -> Router {
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
     use mgmt::{
         api_keys, approvals, audit_log, connection_sync_configs, customers, destinations, forecast,
-        magic_links, providers, sync_configs, sync_runs, syncs, webhook_endpoints,
+        magic_links, providers, records, sync_configs, sync_runs, syncs, webhook_endpoints,
         webhook_messages,
     };
     OpenApiRouter::new()
@@ -119,6 +119,7 @@ pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(customers::get_customer, customers::delete_customer))
         .routes(routes!(customers::get_customer_health))
+        .routes(routes!(records::erase_person))
         .merge(connection_routes())
         .routes(routes!(
             providers::list_providers,

@@ -34,6 +34,7 @@ mod digest;
 mod encryption;
 mod endings;
 mod enrichment;
+mod erasure;
 mod error;
 mod gauges;
 mod health;
@@ -117,6 +118,7 @@ pub use enrichment::{
     EnrichmentItem, EnrichmentJob, ItemStatus, LateOutcome, NewCeiling, NewEnrichmentItem,
     NewEnrichmentJob, NotAsked, ReservedBatch, SettledBatch, TakenLate,
 };
+pub use erasure::{ErasedRecords, Erasure};
 pub use error::{StoreError, said_by_database};
 pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};
 pub use history::{PresenceEvent, Provenance};

@@ -1,6 +1,7 @@
 //! How much of an object is stored, and for how long.
 
 mod changes;
+mod erasure;
 mod levels;
 mod none;
 mod processes;

@@ -226,14 +226,19 @@ impl Database {
 
     /// Changes the database directly, without Syncline.
     pub(crate) async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse it.
+    pub(crate) async fn try_execute(&self, sql: &str) -> sqlx::Result<()> {
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
         if self.is_postgres {
             let options = PgConnectOptions::from_str(&self.url).unwrap();
             let mut c = PgConnection::connect_with(&options).await.unwrap();
-            sqlx::query(sql).execute(&mut c).await.unwrap();
+            sqlx::query(sql).execute(&mut c).await.map(drop)
         } else {
             let mut c = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::query(sql).execute(&mut c).await.unwrap();
+            sqlx::query(sql).execute(&mut c).await.map(drop)
         }
     }
 }

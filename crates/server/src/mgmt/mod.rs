@@ -16,6 +16,7 @@ mod oauth_config;
 pub(crate) mod provenance;
 pub(crate) mod providers;
 pub(crate) mod rate_limit_info;
+pub(crate) mod records;
 mod secrets;
 pub(crate) mod sync_configs;
 pub(crate) mod sync_runs;
