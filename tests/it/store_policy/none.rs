@@ -17,7 +17,7 @@ async fn stored(app: &App, texts: &[String]) -> Option<String> {
 #[apply(on_both_databases)]
 async fn nothing_is_left_of_contacts_that_are_no_longer_stored(database: Database) {
     let app = App::synced(database, 600).await;
-    let ids = app.apollo.read(0, |team| team.contact_ids());
+    let ids = app.apollo.read(0, syncline_sim::Team::contact_ids);
     app.apollo
         .edit(0, |team| team.delete_contact(&ids[3]))
         .unwrap();

@@ -93,15 +93,24 @@ impl Person {
     }
 }
 
-/// Whether a text has a word that doesn't go on before or after.
+/// Whether a text has a word that doesn't go on before or after. An address goes on with other
+/// characters than a name.
 fn has_word(text: &str, word: &str) -> bool {
+    let is_address = word.contains('@');
+    let goes_on = |char: char| char.is_alphanumeric() || (is_address && "-_+".contains(char));
     text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        let goes_on = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        let mut before = before.chars().rev();
+        let mut after = after.chars();
+        // A dot is the end of a sentence, unless an address goes on.
+        let is_joined = |char: Option<char>, next: Option<char>| match char {
+            Some('.') if is_address => next.is_some_and(goes_on),
+            char => char.is_some_and(goes_on),
+        };
         // What begins with a sign is not continued to the left.
-        let is_joined = word.starts_with(char::is_alphanumeric) && goes_on(before);
-        !is_joined && !goes_on(after)
+        let begins =
+            !word.starts_with(char::is_alphanumeric) || !is_joined(before.next(), before.next());
+        begins && !is_joined(after.next(), after.next())
     })
 }
 
