@@ -3,15 +3,38 @@
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde_json::Value;
-use syncline_model::Object;
+use syncline_model::{Object, StorePolicy, SyncConfigData, Time};
 
-use crate::words::{Span, plain};
+use crate::words::{Span, When, plain};
 
 #[derive(Deserialize)]
 pub(crate) struct SyncConfig {
     pub(crate) id: String,
     pub(crate) provider_name: String,
     pub(crate) config: Value,
+    #[serde(default)]
+    pending_store_policies: Vec<PendingStorePolicy>,
+}
+
+/// More is stored of an object than its policy says.
+#[derive(Deserialize)]
+struct PendingStorePolicy {
+    object: Object,
+    since: Time,
+}
+
+/// What is stored of an object, in words.
+pub(crate) struct Stored {
+    pub(crate) object: Object,
+    pub(crate) policy: StorePolicy,
+    /// Since when more is stored than that, and is being removed.
+    pending_since: Option<Time>,
+}
+
+impl Stored {
+    pub(crate) fn pending(&self, now: &Time) -> Option<When> {
+        self.pending_since.map(|since| When::new(since, *now))
+    }
 }
 
 impl SyncConfig {
@@ -43,6 +66,23 @@ impl SyncConfig {
             .into_iter()
             .flatten();
         objects.any(|it| it["object"] == object.as_str())
+    }
+
+    /// What is stored of the objects that it names.
+    pub(crate) fn stored(&self) -> Vec<Stored> {
+        let Ok(config) = serde_json::from_value::<SyncConfigData>(self.config.clone()) else {
+            return Vec::new();
+        };
+        let objects = Object::ALL.iter().filter(|object| self.has(**object));
+        let stored = objects.map(|object| {
+            let mut pending = self.pending_store_policies.iter();
+            Stored {
+                object: *object,
+                policy: config.store_policy(*object),
+                pending_since: pending.find(|it| it.object == *object).map(|it| it.since),
+            }
+        });
+        stored.collect()
     }
 
     pub(crate) fn minutes(&self) -> i64 {

@@ -3,7 +3,7 @@
 //! The policy is a sync config's; [`StorePolicy::stored`] is the one place that says what becomes of a
 //! record under it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,27 @@ impl StorePolicy {
     /// Whether the provider's own JSON is stored.
     pub fn keeps_raw_data(&self) -> bool {
         self.level == StoreLevel::Full
+    }
+}
+
+/// What is stored, as part of a sentence.
+impl fmt::Display for StorePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.level {
+            StoreLevel::Full => f.write_str("everything")?,
+            StoreLevel::Common => f.write_str("every common field and no raw data")?,
+            StoreLevel::Fields(fields) if fields.is_empty() => f.write_str("the id alone")?,
+            StoreLevel::Fields(fields) => {
+                let names: Vec<&str> = fields.iter().map(String::as_str).collect();
+                write!(f, "only {}", names.join(", "))?;
+            }
+            StoreLevel::None => f.write_str("nothing")?,
+        }
+        match self.retain_days {
+            Some(1) => f.write_str(" for a day"),
+            Some(days) => write!(f, " for {days} days"),
+            None => Ok(()),
+        }
     }
 }
 

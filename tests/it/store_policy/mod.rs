@@ -5,7 +5,9 @@ mod erasure;
 mod levels;
 mod none;
 mod processes;
+mod results;
 mod retention;
+mod shown;
 
 use serde_json::{Value, json};
 

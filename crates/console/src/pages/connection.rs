@@ -23,6 +23,7 @@ use crate::{
     page::{Policy, answer},
     parts::{Bars, Gauge, State, start_of_charts},
     resources::{Connection, Listed, Run, Sync, connection_path},
+    sync_config::{Stored, SyncConfig},
     viewer::{Frame, Viewer, of_connection},
     words::{When, count, plain},
 };
@@ -112,6 +113,7 @@ struct ConnectionPage {
     activity: Option<Activity>,
     keys: KeysSection,
     jobs: Listed<Job>,
+    stored: Vec<Stored>,
     may_control: bool,
     may_enrich: bool,
 }
@@ -131,6 +133,7 @@ pub(super) async fn page(
     key_form: KeyForm,
 ) -> Result<Response, Failure> {
     let headers = of_connection(customer_id, provider);
+    let of_provider = provider;
     let (customer, provider) = (encoded(customer_id), encoded(provider));
     let path = format!("/mgmt/v2/customers/{customer}/connections/{provider}");
     let of_both = format!("customer_id={customer}&provider_name={provider}");
@@ -142,7 +145,10 @@ pub(super) async fn page(
     } else {
         StatusCode::OK
     };
+    let configs: Vec<SyncConfig> = viewer.get("/mgmt/v2/sync_configs").await?;
+    let config = configs.iter().find(|it| it.provider_name == of_provider);
     let page = ConnectionPage {
+        stored: config.map(SyncConfig::stored).unwrap_or_default(),
         connection: viewer.get(&path).await?,
         keys: KeysSection::of(&viewer, &format!("{path}/keys"), key_form).await?,
         jobs: viewer.get_of(&headers, &jobs).await?,

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use syncline_model::Object;
+use syncline_model::{Object, Time};
 use syncline_server::in_process::{ApiCall, ApiFailure, CallBody};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     forecast::Forecast,
     page::{Policy, answer},
     parts::State,
-    sync_config::SyncConfig,
+    sync_config::{Stored, SyncConfig},
     viewer::{Frame, Viewer},
     words::plain,
 };
@@ -27,6 +27,8 @@ use crate::{
 struct SyncConfigPage {
     frame: Frame,
     config: SyncConfig,
+    stored: Vec<Stored>,
+    now: Time,
     forecast: Option<Forecast>,
     /// What is wrong with what was entered.
     error: Option<String>,
@@ -166,6 +168,8 @@ fn page(
     };
     let page = SyncConfigPage {
         may_save: viewer.may(&Method::PUT, "/mgmt/v2/sync_configs/x"),
+        stored: config.stored(),
+        now: viewer.now,
         frame: viewer.frame,
         config,
         forecast,

@@ -2,9 +2,12 @@
 
 use axum::{Json as JsonBody, extract::State};
 use serde::{Deserialize, Serialize};
-use syncline_model::{Object, ProviderName, SyncConfigData, sync_config::InvalidSyncConfig};
+use syncline_model::{
+    Object, Object as ObjectName, ProviderName, SyncConfigData, Time,
+    sync_config::InvalidSyncConfig,
+};
 use syncline_providers::Provider;
-use syncline_store::SyncConfig;
+use syncline_store::{PendingPolicy, SyncConfig};
 use utoipa::{IntoParams, ToSchema};
 
 use super::providers::{enabled_provider, named_provider};
@@ -25,6 +28,37 @@ pub(crate) struct SyncConfigBody {
     destination_name: String,
     provider_name: ProviderName,
     config: SyncConfigData,
+    /// Stricter store policies that are still being carried out; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pending_store_policies: Vec<PendingStorePolicy>,
+}
+
+/// More is stored of an object than its policy says, and is being removed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = pending_store_policy)]
+pub(crate) struct PendingStorePolicy {
+    object: ObjectName,
+    /// The number of connections; results of enrichment count as one.
+    pending: i64,
+    #[serde(with = "syncline_model::time::millis")]
+    #[schema(value_type = String, format = DateTime)]
+    since: Time,
+}
+
+impl SyncConfigBody {
+    fn with(mut self, pending: &[PendingPolicy]) -> Self {
+        let own = pending.iter();
+        let own = own.filter(|it| it.provider_name == self.provider_name.as_str());
+        self.pending_store_policies = own
+            .map(|it| PendingStorePolicy {
+                object: it.object,
+                pending: it.pending,
+                since: it.since,
+            })
+            .collect();
+        self
+    }
 }
 
 impl From<SyncConfig> for SyncConfigBody {
@@ -35,6 +69,7 @@ impl From<SyncConfig> for SyncConfigBody {
             destination_name: config.destination_name,
             provider_name: config.provider,
             config: config.config,
+            pending_store_policies: Vec::new(),
         }
     }
 }
@@ -43,8 +78,10 @@ impl From<SyncConfig> for SyncConfigBody {
 #[utoipa::path(get, path = "/sync_configs", tag = "SyncConfigs", operation_id = "getSyncConfigs",
     responses((status = 200, description = "Sync configs", body = [SyncConfigBody])))]
 pub(crate) async fn list_sync_configs(caller: Caller) -> ApiResult<JsonBody<Vec<SyncConfigBody>>> {
-    let configs = caller.tenant.list_sync_configs().await?;
-    Ok(JsonBody(configs.into_iter().map(Into::into).collect()))
+    let pending = caller.tenant.pending_policies().await?;
+    let configs = caller.tenant.list_sync_configs().await?.into_iter();
+    let body = |config| SyncConfigBody::from(config).with(&pending);
+    Ok(JsonBody(configs.map(body).collect()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -88,7 +125,9 @@ pub(crate) async fn get_sync_config(
     caller: Caller,
     Path(id): Path<String>,
 ) -> ApiResult<JsonBody<SyncConfigBody>> {
-    Ok(JsonBody(find(&caller, &id).await?.into()))
+    let config = SyncConfigBody::from(find(&caller, &id).await?);
+    let pending = caller.tenant.pending_policies().await?;
+    Ok(JsonBody(config.with(&pending)))
 }
 
 #[derive(Deserialize, ToSchema)]

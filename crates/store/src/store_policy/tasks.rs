@@ -3,7 +3,7 @@
 
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
-use syncline_model::{Object, ProviderName, StoreLevel, StorePolicy, SyncConfigData, Time};
+use syncline_model::{Object, StoreLevel, StorePolicy, SyncConfigData, Time};
 
 use super::carry_out::FIRST_STAGE;
 use crate::{
@@ -208,43 +208,16 @@ impl Store {
 }
 
 impl Tenant {
-    /// Stricter policies that are not yet carried out: of all connections, or of one.
-    pub async fn pending_policies(
-        &self,
-        connection_id: Option<&str>,
-    ) -> Result<Vec<PendingPolicy>, StoreError> {
-        const ALL: Scoped = scoped(
+    /// Stricter policies that are not yet carried out.
+    pub async fn pending_policies(&self) -> Result<Vec<PendingPolicy>, StoreError> {
+        const SQL: Scoped = scoped(
             "SELECT provider_name, object, count(*) AS pending, min(pending_since) AS since
              FROM store_tasks WHERE application_id = $1 AND pending_since IS NOT NULL
-               AND CAST($2 AS text) IS NULL
              GROUP BY provider_name, object ORDER BY provider_name, object",
         );
-        const OF_ONE: Scoped = scoped(
-            "SELECT provider_name, object, count(*) AS pending, min(pending_since) AS since
-             FROM store_tasks WHERE application_id = $1 AND pending_since IS NOT NULL
-               AND connection_id = $2
-             GROUP BY provider_name, object ORDER BY provider_name, object",
-        );
-        let sql = if connection_id.is_some() { OF_ONE } else { ALL };
         let mut reader = self.read().await?;
-        let rows: Vec<PendingRow> = run!(reader, query_as(sql), |q, c| q
-            .bind(connection_id)
-            .fetch_all(c)
-            .await)?;
+        let rows: Vec<PendingRow> = run!(reader, query_as(SQL), |q, c| q.fetch_all(c).await)?;
         rows.into_iter().map(PendingPolicy::try_from).collect()
-    }
-
-    /// What a provider's sync config says of an object; everything is stored without one.
-    pub async fn store_policy(
-        &self,
-        provider: ProviderName,
-        object: Object,
-    ) -> Result<StorePolicy, StoreError> {
-        let configs = self.list_sync_configs().await?;
-        let config = configs.iter().find(|config| config.provider == provider);
-        Ok(config
-            .map(|config| config.config.store_policy(object))
-            .unwrap_or_default())
     }
 }
 

@@ -7,6 +7,7 @@ mod keys;
 mod postgres;
 mod provider;
 mod report;
+mod stored;
 mod webhooks;
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
@@ -50,6 +51,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
             }
             keys::of_the_api(&mut report, &store).await;
             webhooks::look_at(&mut report, &store).await;
+            stored::look_at(&mut report, &store).await;
             enabled = store.enabled_providers().await.ok();
             store.close().await;
         }
