@@ -1,10 +1,11 @@
 //! Policies are carried out by whichever process is there.
 
 use macro_rules_attribute::apply;
+use reqwest::Method;
 use serde_json::{Value, json};
 use syncline_sim::Simulator;
 
-use crate::support::{Database, Process, on_both_databases, quiet_apollo};
+use crate::support::{App, CUSTOMER, Database, Process, on_both_databases, quiet_apollo};
 
 const CONTACTS: usize = 5000;
 const WITH_RAW_DATA: &str =
@@ -75,6 +76,34 @@ async fn two_processes_share_the_work() {
             .count("SELECT count(*) FROM engagement_contacts")
             .await,
         0
+    );
+}
+
+#[apply(on_both_databases)]
+async fn the_log_tells_nothing_of_an_erased_person(database: Database) {
+    let apollo = Simulator::start(quiet_apollo(5)).await.unwrap();
+    let mut process = Process::serve(&database, &apollo.base_url()).await;
+    process.connect().await;
+    process.until_synced().await;
+    let record = json!({
+        "first_name": "Zqmarkerqz", "last_name": "Zqmarkerqzson",
+        "email_addresses": [
+            {"email_address": "lin.zqmarkerqz@heron.example", "email_address_type": "primary"}
+        ],
+    });
+    process
+        .post("/engagement/v2/contacts", &json!({"record": record}))
+        .await;
+    let path =
+        format!("/mgmt/v2/customers/{CUSTOMER}/records?email=lin.zqmarkerqz%40heron.example");
+    let erased = App::answer(process.of_customer(Method::DELETE, &path, CUSTOMER)).await;
+    assert_eq!(erased.ok()["records"][0]["object"], "contact");
+    process.terminate().await;
+    let (out, log) = process.output().await;
+    assert!(log.contains("listening on"));
+    assert!(
+        !format!("{out}{log}").to_lowercase().contains("zqmarkerqz"),
+        "{log}"
     );
 }
 
