@@ -17,8 +17,8 @@ mod authorizations;
 mod backup;
 mod batch;
 mod budgets;
-mod change_feed;
 mod carriers;
+mod change_feed;
 mod claims;
 mod clock_skew;
 mod configured_syncs;
@@ -98,10 +98,10 @@ pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
 pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
+pub use carriers::digested_id;
 pub use change_feed::{
     Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges, export_columns,
 };
-pub use carriers::digested_id;
 pub use connection_keys::{AddedKey, ConnectionKey, NewConnectionKey};
 pub use connections::{Account, Connection, NewConnection, Start};
 pub use console_sessions::SessionKind;

@@ -231,7 +231,10 @@ async fn two_writers_at_once_write_the_same(database: Database) {
     write(&app).await;
     let sql = format!("SELECT count(*) FROM {SCHEMA}.engagement_contacts");
     let ours = "SELECT count(*) FROM engagement_contacts";
-    assert_eq!(warehouse.0.count(&sql).await, app.database.count(ours).await);
+    assert_eq!(
+        warehouse.0.count(&sql).await,
+        app.database.count(ours).await
+    );
 }
 
 #[apply(on_both_databases)]

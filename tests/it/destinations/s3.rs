@@ -49,7 +49,10 @@ impl Lake {
             .arg(root)
             .args(&command[1..])
             .env("AWS_ACCESS_KEY_ID", variable("TEST_S3_ACCESS_KEY_ID"))
-            .env("AWS_SECRET_ACCESS_KEY", variable("TEST_S3_SECRET_ACCESS_KEY"))
+            .env(
+                "AWS_SECRET_ACCESS_KEY",
+                variable("TEST_S3_SECRET_ACCESS_KEY"),
+            )
             .output()
             .await
             .unwrap();

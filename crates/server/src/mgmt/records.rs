@@ -42,6 +42,8 @@ pub(crate) struct ErasureBody {
     approvals: u64,
     /// Entries of the audit log whose words were removed.
     audit_log_entries: u64,
+    /// The destinations that have to remove the records too. They do as soon as they can be reached.
+    destinations: Vec<String>,
     /// Nothing of it is left in the database's files. `false` while somebody reads from an embedded
     /// database's write-ahead log, which is emptied when they are done.
     files_are_clean: bool,
@@ -109,6 +111,7 @@ fn receipt(erased: Erasure, customer_id: String, erased_at: Time) -> ErasureBody
         idempotent_answers: erased.answers,
         approvals: erased.approvals,
         audit_log_entries: erased.audit_entries,
+        destinations: erased.destinations,
         files_are_clean: erased.files_are_clean,
     }
 }

@@ -11,9 +11,10 @@ use syncline_model::Object;
 
 use super::DestinationFeed;
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Tenant,
     db::{Tx, run},
     syncs::parse_object,
+    tenant::{Scoped, scoped},
     timestamp::at,
 };
 
@@ -38,6 +39,26 @@ struct RemovalRow {
     object: Option<String>,
     record_ids: Option<Json<Vec<String>>>,
     until_ms: i64,
+}
+
+impl Tenant {
+    /// The names of the destinations that have, or had, changes of a customer.
+    pub(crate) async fn destinations_of(
+        &self,
+        customer_id: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        const SQL: Scoped = scoped(
+            "SELECT DISTINCT d.name FROM connections c
+             JOIN destination_feeds f ON f.connection_id = c.id
+             JOIN destinations d ON d.id = f.destination_id
+             WHERE c.application_id = $1 AND c.customer_id = $2 ORDER BY d.name",
+        );
+        let mut reader = self.read().await?;
+        Ok(run!(reader, query_scalar(SQL), |q, c| q
+            .bind(customer_id)
+            .fetch_all(c)
+            .await)?)
+    }
 }
 
 impl Store {

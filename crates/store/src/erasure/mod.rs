@@ -31,6 +31,8 @@ pub struct Erasure {
     pub approvals: u64,
     /// Entries of the audit log whose words were removed.
     pub audit_entries: u64,
+    /// The destinations that have to remove the records too, which they do soon.
+    pub destinations: Vec<String>,
     /// Nothing of it is left in the database's files. `false` while somebody reads from the
     /// write-ahead log, which is emptied as soon as they are done.
     pub files_are_clean: bool,
@@ -80,6 +82,7 @@ impl Tenant {
                 .records
                 .extend(store.erase_records(connection, person).await?);
         }
+        erasure.destinations = self.destinations_of(customer_id).await?;
         erasure.files_are_clean = store.empty_log().await?;
         Ok(erasure)
     }
@@ -95,8 +98,10 @@ impl crate::Store {
             let reference = connection.reference();
             let mut erased = Vec::new();
             let mut tx = self.db.begin().await?;
-            for (object, ids) in person.records() {
-                let sync = self.hold_sync(&mut tx, &reference, object).await?;
+            let records: Vec<_> = person.records().collect();
+            let objects: Vec<Object> = records.iter().map(|(object, _)| *object).collect();
+            let held = self.hold_syncs(&mut tx, &reference, &objects).await?;
+            for (object, ids) in records {
                 let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
                 self.remove_records(&mut tx, &reference, object, &ids)
                     .await?;
@@ -104,7 +109,7 @@ impl crate::Store {
                     provider: connection.provider,
                     object,
                     ids: ids.into_iter().map(str::to_owned).collect(),
-                    is_synced: sync.is_some(),
+                    is_synced: held.contains_key(&object),
                 });
             }
             tx.commit().await?;

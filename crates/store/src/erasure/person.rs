@@ -6,7 +6,7 @@ use syncline_model::{Contact, Mailbox, Object, SequenceState, User};
 
 use crate::{
     Connection, Store, StoreError,
-    records::{RecordQuery, Row, Search, Table},
+    records::{RecordQuery, Row, Search, Table, UserSearch},
 };
 
 /// Shorter telephone numbers could be anything.
@@ -148,7 +148,7 @@ impl Store {
                 person.add(Object::SequenceState, state.id);
             }
         }
-        let users = self.found_by::<User>(connection, Search::Email(email));
+        let users = self.found_by::<User>(connection, Search::User(UserSearch::Email(email)));
         for user in users.await? {
             person.is_called(
                 user.fields.first_name.as_ref(),
@@ -156,7 +156,8 @@ impl Store {
             );
             person.add(Object::User, user.id);
         }
-        let mailboxes = self.found_by::<Mailbox>(connection, Search::Email(email));
+        let mailboxes =
+            self.found_by::<Mailbox>(connection, Search::User(UserSearch::Email(email)));
         for mailbox in mailboxes.await? {
             person.add(Object::Mailbox, mailbox.id);
         }
@@ -179,6 +180,7 @@ impl Store {
                 cursor: found
                     .last()
                     .map(|row| (row.last_modified_at, row.id.clone())),
+                offset: 0,
                 reverse: false,
                 limit: ROWS_AT_ONCE,
             };

@@ -77,8 +77,14 @@ impl Store {
         self.unsee(tx, connection, object, ids).await?;
         let stamp = self.take_stamp(tx, &connection.connection_id).await?;
         let until_ms = stamp.timestamp_millis();
-        self.pass_removal_on(tx, &connection.connection_id, Some(object), Some(ids), until_ms)
-            .await?;
+        self.pass_removal_on(
+            tx,
+            &connection.connection_id,
+            Some(object),
+            Some(ids),
+            until_ms,
+        )
+        .await?;
         Ok(removed)
     }
 

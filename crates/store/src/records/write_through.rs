@@ -52,20 +52,29 @@ impl Store {
     ) -> Result<(), StoreError> {
         let connection = &connection.reference();
         let mut tx = self.db.begin().await?;
-        let held = &self.hold_syncs(&mut tx, connection, objects_of(records)).await?;
+        let held = &self
+            .hold_syncs(&mut tx, connection, objects_of(records))
+            .await?;
         match records {
-            Records::Users(users) => self.show(&mut tx, connection, held, users, asked_at).await?,
+            Records::Users(users) => {
+                self.show(&mut tx, connection, held, users, asked_at)
+                    .await?
+            }
             Records::Mailboxes(mailboxes) => {
-                self.show(&mut tx, connection, held, mailboxes, asked_at).await?;
+                self.show(&mut tx, connection, held, mailboxes, asked_at)
+                    .await?;
             }
             Records::Sequences(sequences) => {
-                self.show(&mut tx, connection, held, sequences, asked_at).await?;
+                self.show(&mut tx, connection, held, sequences, asked_at)
+                    .await?;
             }
             Records::Accounts(accounts) => {
-                self.show(&mut tx, connection, held, accounts, asked_at).await?;
+                self.show(&mut tx, connection, held, accounts, asked_at)
+                    .await?;
             }
             Records::Contacts { contacts, states } => {
-                self.show(&mut tx, connection, held, contacts, asked_at).await?;
+                self.show(&mut tx, connection, held, contacts, asked_at)
+                    .await?;
                 self.show_states(&mut tx, connection, held, (states, removed), asked_at)
                     .await?;
             }
