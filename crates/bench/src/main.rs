@@ -10,6 +10,7 @@
 mod cost;
 mod database;
 mod enrich;
+mod feed;
 mod goals;
 mod load;
 mod passing;
@@ -85,6 +86,15 @@ enum Command {
         latency_ms: u32,
         /// Only check that it works: 200 leads.
         #[arg(long, conflicts_with = "leads")]
+        smoke: bool,
+    },
+    /// Measures the change feed and a destination, from both databases.
+    Feed {
+        /// Contacts to sync.
+        #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+        contacts: u32,
+        /// Only check that it works: 500 contacts.
+        #[arg(long, conflicts_with = "contacts")]
         smoke: bool,
     },
     /// Runs one command and prints its cost, as JSON.
@@ -197,6 +207,10 @@ fn main() -> anyhow::Result<()> {
             let jobs = enrichment(args.syncline, leads, latency_ms);
             tokio::runtime::Runtime::new()?.block_on(jobs)
         }
+        &Some(Command::Feed { contacts, smoke }) => {
+            let contacts = if smoke { SMOKE_CONTACTS } else { contacts };
+            tokio::runtime::Runtime::new()?.block_on(changes(args.syncline, contacts))
+        }
         None => tokio::runtime::Runtime::new()?.block_on(measure(args)),
     }
 }
@@ -255,6 +269,18 @@ async fn enrichment(named: Option<PathBuf>, leads: u32, latency_ms: u32) -> anyh
     let scratch = tempfile::tempdir()?;
     progress(&format!("{leads} leads at {latency_ms} ms a call"));
     let report = enrich::run(leads, latency_ms, &program, &server, scratch.path()).await?;
+    print(&report);
+    Ok(())
+}
+
+async fn changes(named: Option<PathBuf>, contacts: u32) -> anyhow::Result<()> {
+    let program = program(named)?;
+    let server = server().await?;
+    let scratch = tempfile::tempdir()?;
+    let simulator = Simulator::start(&program, contacts).await?;
+    let syncline = Syncline::new(program, &simulator, scratch.path());
+    progress(&format!("{contacts} contacts"));
+    let report = feed::run(&syncline, &simulator, &server, scratch.path()).await?;
     print(&report);
     Ok(())
 }

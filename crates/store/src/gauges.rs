@@ -44,6 +44,7 @@ pub struct Gauges {
     pub budgets: Vec<AccountBudget>,
     pub held_deletions: i64,
     pub webhooks: WebhookBacklog,
+    pub destinations: DestinationBacklog,
 }
 
 /// Runs that have not ended.
@@ -83,6 +84,15 @@ pub struct WebhookBacklog {
     pub disabled_endpoints: i64,
 }
 
+/// What destinations don't have yet.
+#[derive(Debug, Clone)]
+pub struct DestinationBacklog {
+    pub failing: i64,
+    /// Of the one that fails longest.
+    pub failing_since: Option<Time>,
+    pub connections_behind: i64,
+}
+
 #[derive(FromRow)]
 struct AccountRow {
     account_id: String,
@@ -113,6 +123,7 @@ impl Store {
             budgets: recent_budgets(&mut reader).await?,
             held_deletions: held_deletions(&mut reader).await?,
             webhooks: webhook_backlog(&mut reader).await?,
+            destinations: destination_backlog(&mut reader).await?,
         })
     }
 
@@ -304,6 +315,25 @@ macro_rules! owed {
                  JOIN outbox m ON m.id = oldest.id) AS oldest"
         )
     };
+}
+
+async fn destination_backlog(reader: &mut Reader) -> Result<DestinationBacklog, StoreError> {
+    const FAILING: &str = "
+        SELECT count(*), min(failing_since) FROM destinations WHERE failing_since IS NOT NULL";
+    const BEHIND: &str = "
+        SELECT count(*) FROM (
+            SELECT 1 FROM destination_feeds WHERE due_at IS NOT NULL LIMIT $1) AS behind";
+    let (failing, failing_since): (i64, Option<Timestamp>) =
+        run!(reader, |c| sqlx::query_as(FAILING).fetch_one(c).await)?;
+    let connections_behind = run!(reader, |c| sqlx::query_scalar(BEHIND)
+        .bind(COUNTED_TO)
+        .fetch_one(c)
+        .await)?;
+    Ok(DestinationBacklog {
+        failing,
+        failing_since: failing_since.map(Into::into),
+        connections_behind,
+    })
 }
 
 async fn webhook_backlog(reader: &mut Reader) -> Result<WebhookBacklog, StoreError> {

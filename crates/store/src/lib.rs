@@ -120,7 +120,9 @@ pub use enrichment::{
 };
 pub use erasure::{ErasedRecords, Erasure};
 pub use error::{StoreError, said_by_database};
-pub use gauges::{AccountBudget, ActiveRuns, COUNTED_TO, Gauges, ObjectSyncs, WebhookBacklog};
+pub use gauges::{
+    AccountBudget, ActiveRuns, COUNTED_TO, DestinationBacklog, Gauges, ObjectSyncs, WebhookBacklog,
+};
 pub use history::{PresenceEvent, Provenance};
 pub use idempotency::{IdempotencyClaim, IdempotentRequest, StoredResponse};
 pub use key_credits::{KeyCreditsLeft, KeyReservation};

@@ -376,3 +376,60 @@ async fn a_test_says_what_is_wrong(database: Database) {
     assert!(message.contains("lacks a right"), "{message}");
     warehouse.0.execute("DROP ROLE reader").await;
 }
+
+#[apply(on_both_databases)]
+async fn an_erased_person_is_removed_there_too(database: Database) {
+    let app = App::synced(database, 20).await;
+    let warehouse = Warehouse::new().await;
+    warehouse.is_destination_of(&app, port()).await;
+    write(&app).await;
+    let contact = app
+        .all_records("contacts")
+        .await
+        .into_iter()
+        .find(|it| it["email_addresses"][0]["email_address"].is_string())
+        .unwrap();
+    let email = contact["email_addresses"][0]["email_address"]
+        .as_str()
+        .unwrap();
+    let path = format!("/mgmt/v2/customers/{CUSTOMER}/records?email={email}");
+    let receipt = app.delete(&path).await.ok();
+    assert_eq!(receipt["destinations"], json!(["Warehouse"]));
+    write(&app).await;
+    let rows = warehouse.rows_of(SCHEMA).await;
+    let id = contact["id"].as_str().unwrap();
+    assert!(!rows.is_empty());
+    for (key, row) in &rows {
+        assert_ne!(key.1, id);
+        assert!(!row.to_string().contains(email), "{key:?}");
+    }
+    // Who is still at the provider is read again, and written again.
+    app.after(TimeDelta::hours(1)).await;
+    write(&app).await;
+    equal(&app, &warehouse, SCHEMA).await;
+}
+
+#[apply(on_both_databases)]
+async fn a_stricter_policy_reaches_the_destination(database: Database) {
+    let app = App::synced(database, 20).await;
+    let warehouse = Warehouse::new().await;
+    warehouse.is_destination_of(&app, port()).await;
+    write(&app).await;
+    crate::store_policy::set_policy(&app, "contact", json!({"store": {"fields": ["job_title"]}}))
+        .await;
+    crate::store_policy::carry_out(&app).await;
+    write(&app).await;
+    equal(&app, &warehouse, SCHEMA).await;
+    let left = format!(
+        "SELECT count(*) FROM {SCHEMA}.engagement_contacts
+         WHERE last_name IS NOT NULL OR raw_data <> 'null' OR email_addresses <> '[]'"
+    );
+    assert_eq!(warehouse.0.count(&left).await, 0);
+    crate::store_policy::set_policy(&app, "contact", json!({"store": "none"})).await;
+    crate::store_policy::carry_out(&app).await;
+    write(&app).await;
+    let all = format!("SELECT count(*) FROM {SCHEMA}.engagement_contacts");
+    assert_eq!(warehouse.0.count(&all).await, 0);
+    let users = format!("SELECT count(*) FROM {SCHEMA}.engagement_users");
+    assert_ne!(warehouse.0.count(&users).await, 0);
+}

@@ -167,3 +167,39 @@ async fn nothing_of_a_deleted_customer_stays_in_the_bucket(database: Database) {
     write(&app).await;
     assert_eq!(lake.read(&["holding", CUSTOMER]).await, json!([]));
 }
+
+#[apply(on_both_databases)]
+async fn an_erased_person_is_in_no_file_of_the_bucket(database: Database) {
+    let app = App::synced(database, 12).await;
+    let lake = Lake::new();
+    lake.is_destination_of(&app, &variable("TEST_S3_ENDPOINT"))
+        .await;
+    write(&app).await;
+    let contact = app
+        .all_records("contacts")
+        .await
+        .into_iter()
+        .find(|it| it["email_addresses"][0]["email_address"].is_string())
+        .unwrap();
+    let email = contact["email_addresses"][0]["email_address"]
+        .as_str()
+        .unwrap();
+    assert!(
+        !lake
+            .read(&["holding", email])
+            .await
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    app.delete(&format!(
+        "/mgmt/v2/customers/{CUSTOMER}/records?email={email}"
+    ))
+    .await
+    .ok();
+    write(&app).await;
+    for text in [email, contact["id"].as_str().unwrap()] {
+        assert_eq!(lake.read(&["holding", text]).await, json!([]), "{text}");
+    }
+    equal(&app, &lake).await;
+}

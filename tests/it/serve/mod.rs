@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod drain;
 mod encryption;
+mod feed;
 mod help;
 mod keys;
 mod logs;

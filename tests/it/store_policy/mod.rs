@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App};
 
 /// Sets what is stored of one object, and leaves the others as they are.
-async fn set_policy(app: &App, object: &str, policy: Value) -> Answer {
+pub(crate) async fn set_policy(app: &App, object: &str, policy: Value) -> Answer {
     let config = app.get("/mgmt/v2/sync_configs").await.ok()[0].clone();
     let mut body = config["config"].clone();
     for entry in body["common_objects"].as_array_mut().unwrap() {
@@ -29,7 +29,7 @@ async fn set_policy(app: &App, object: &str, policy: Value) -> Answer {
 }
 
 /// Does all that the policies ask for now.
-async fn carry_out(app: &App) {
+pub(crate) async fn carry_out(app: &App) {
     app.engine.carry_out_policies().await.unwrap();
 }
 

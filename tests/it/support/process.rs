@@ -183,6 +183,11 @@ impl Process {
         self.send(request.json(body)).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.patch(format!("{}{path}", self.base));
+        self.send(request.json(body)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.http.post(format!("{}{path}", self.base));
         self.send(request.json(body)).await

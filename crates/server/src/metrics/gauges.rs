@@ -31,6 +31,7 @@ pub(super) fn families(gauges: Option<&Gauges>, limits: &ProviderLimits) -> Vec<
         families.extend(of_syncs(gauges));
         families.extend(of_budgets(gauges, limits));
         families.extend(of_webhooks(gauges));
+        families.extend(of_destinations(gauges));
     }
     families
 }
@@ -210,6 +211,27 @@ fn of_webhooks(gauges: &Gauges) -> [Family; 3] {
             "syncline_webhook_endpoints_disabled",
             "Webhook endpoints that Syncline disabled because they kept failing.",
             number(webhooks.disabled_endpoints),
+        ),
+    ]
+}
+
+fn of_destinations(gauges: &Gauges) -> [Family; 3] {
+    let destinations = &gauges.destinations;
+    [
+        Family::single(
+            "syncline_destinations_failing",
+            "Destinations that could not be written when it was tried last.",
+            number(destinations.failing),
+        ),
+        Family::single(
+            "syncline_destination_failing_age_seconds",
+            "For how long the one that fails longest has failed.",
+            age(destinations.failing_since, gauges.at),
+        ),
+        Family::single(
+            "syncline_destination_connections_behind",
+            "Connections with changes that a destination lacks; counted to 100000.",
+            number(destinations.connections_behind),
         ),
     ]
 }

@@ -60,6 +60,7 @@ impl Metrics {
         syncline_store::describe_metrics();
         syncline_engine::describe_metrics();
         syncline_webhooks::describe_metrics();
+        syncline_destinations::describe_metrics();
         Ok(recorded.into())
     }
 

@@ -3,6 +3,7 @@
 //! It changes nothing: no schema is upgraded, no key is created. Checks that depend on a failed one
 //! are left out, so begin with the first bad line.
 
+mod destinations;
 mod keys;
 mod postgres;
 mod provider;
@@ -51,6 +52,7 @@ pub(crate) async fn run(args: &SettingsArgs) -> anyhow::Result<()> {
             }
             keys::of_the_api(&mut report, &store).await;
             webhooks::look_at(&mut report, &store).await;
+            destinations::look_at(&mut report, &store).await;
             stored::look_at(&mut report, &store).await;
             enabled = store.enabled_providers().await.ok();
             store.close().await;
