@@ -311,7 +311,7 @@ try {
   const contacts = `${CONNECTION}/records/contact`;
   const pages = [
     "/console", "/console/customers", "/console/customers/acme", CONNECTION, contacts, "/console/syncs",
-    "/console/runs", "/console/webhooks", "/console/webhooks/messages", "/console/providers",
+    "/console/runs", "/console/webhooks", "/console/webhooks/messages", "/console/providers", "/console/destinations",
     "/console/approvals", `${CONNECTION}/usage`, `${CONNECTION}/enrichment`, job,
     "/console/customers/brightwater/connections/outreach", "/console/api-keys", "/console/audit-log",
     "/console/nothing",

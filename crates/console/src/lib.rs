@@ -124,6 +124,7 @@ fn console(state: &AppState, api: Api) -> Router<AppState> {
             post(pages::webhook_message::replay),
         )
         .route("/console/providers", get(pages::providers::list))
+        .route("/console/destinations", get(pages::destinations::list))
         .route(
             "/console/sync-configs/{id}",
             get(pages::sync_config::show).post(pages::sync_config::submit),

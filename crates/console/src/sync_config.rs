@@ -11,6 +11,7 @@ use crate::words::{Span, When, plain};
 pub(crate) struct SyncConfig {
     pub(crate) id: String,
     pub(crate) provider_name: String,
+    pub(crate) destination_name: String,
     pub(crate) config: Value,
     #[serde(default)]
     pending_store_policies: Vec<PendingStorePolicy>,

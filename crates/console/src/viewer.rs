@@ -53,6 +53,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("/console/webhooks", "Webhooks"),
     ("/console/approvals", "Approvals"),
     ("/console/providers", "Providers"),
+    ("/console/destinations", "Destinations"),
 ];
 
 /// What only admins may see.

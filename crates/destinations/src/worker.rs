@@ -73,6 +73,11 @@ pub fn describe_metrics() {
         "syncline_destination_failures_total",
         "Attempts to write to a destination that failed, by type."
     );
+    // Alerts need a counter from the start.
+    for destination_type in ["postgres", "s3"] {
+        counter!("syncline_destination_rows_total", "type" => destination_type).increment(0);
+        counter!("syncline_destination_failures_total", "type" => destination_type).increment(0);
+    }
 }
 
 /// Cheap to clone; all clones share one state.

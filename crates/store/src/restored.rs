@@ -14,7 +14,7 @@ use crate::{Store, StoreError, backup::connect, db::run, timestamp::Timestamp};
 
 impl Store {
     /// Gives every row a stamp that is greater than all known earlier stamps. Rewrites every row
-    /// once. Feeds get a new epoch.
+    /// once. Feeds get a new epoch, and destinations get everything anew.
     pub async fn restamp(&self) -> Result<(), StoreError> {
         // Takes the locks that new stamps need.
         const LOCK: &str = "UPDATE change_feeds SET epoch = epoch";
@@ -22,6 +22,7 @@ impl Store {
         const GIVE: &str = "
             UPDATE change_feeds
             SET last_stamp_ms = $1, previous_stamp_ms = $1, epoch = $2, tell_again_at = NULL";
+        const WRITE_ANEW: &str = "UPDATE destination_feeds SET due_at = $1, lease_owner = NULL";
         let now = self.now().timestamp_millis();
         let epoch = self.new_id();
         let mut tx = self.db.begin().await?;
@@ -48,6 +49,11 @@ impl Store {
                 .await
                 .map(drop))?;
         }
+        run!(tx, |c| sqlx::query(WRITE_ANEW)
+            .bind(Timestamp(self.now()))
+            .execute(c)
+            .await
+            .map(drop))?;
         Ok(tx.commit().await?)
     }
 }

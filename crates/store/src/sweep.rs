@@ -111,6 +111,7 @@ impl Store {
             UPDATE sync_runs SET records_deleted = records_deleted + $3
             WHERE id = $1 AND fence = $2 AND state = 'running'";
         let mut tx = self.db.begin().await?;
+        self.lock_runs(&mut tx, scan).await?;
         for run in runs {
             let missing = self.missing_rows(&mut tx, scan, run).await?;
             let is_proven = |row: &&MissingColumns| {
@@ -143,6 +144,23 @@ impl Store {
             }
         }
         Ok(tx.commit().await?)
+    }
+
+    /// Locks the scan's runs, which are locked before the feed, and proves the lease.
+    async fn lock_runs(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
+        const SQL: &str = "
+            UPDATE sync_runs SET due_at = due_at
+            WHERE scan_id = $1 AND fence = $2 AND state = 'running'";
+        let locked = run!(tx, |c| sqlx::query(SQL)
+            .bind(&scan.id)
+            .bind(scan.lease.fence)
+            .execute(c)
+            .await?
+            .rows_affected());
+        if locked == 0 {
+            return Err(lease_lost(scan));
+        }
+        Ok(())
     }
 
     async fn delete_proven(

@@ -53,6 +53,7 @@ async fn all_pages(app: &App) -> Vec<String> {
         "/console/webhooks/messages".to_owned(),
         format!("/console/webhooks/messages/{message}"),
         "/console/providers".to_owned(),
+        "/console/destinations".to_owned(),
         format!("/console/sync-configs/{config}"),
         "/console/approvals".to_owned(),
         format!("/console/approvals/{approval}"),

@@ -39,6 +39,20 @@ async fn the_commands_for_the_forecast_enrichment_magic_links_passthrough_and_we
     }
 }
 
+/// A stream goes on until somebody ends it.
+#[tokio::test]
+async fn the_commands_of_the_pages_on_changes_and_destinations_work() {
+    let ended = |script: String| {
+        if script.contains("/_stream") {
+            let ended = script.replace("curl -N", "timeout 2 curl -N");
+            return format!("{} || test $? = 124\n", ended.trim_end());
+        }
+        script
+    };
+    assert_eq!(run_blocks_as("docs/changes.md", ended).await, 2);
+    assert_eq!(run_blocks("docs/destinations.md").await, 1);
+}
+
 #[tokio::test]
 async fn the_commands_of_the_page_on_scim_work() {
     assert_eq!(run_blocks("docs/scim.md").await, 1);

@@ -7,6 +7,7 @@ pub(crate) mod audit_log;
 pub(crate) mod connection;
 pub(crate) mod customer;
 pub(crate) mod customers;
+pub(crate) mod destinations;
 pub(crate) mod enrichment;
 pub(crate) mod enrichment_job;
 pub(crate) mod keys;

@@ -19,8 +19,8 @@ impl State {
     fn looks(&self) -> (&'static str, &'static str) {
         match self.0.as_str() {
             "healthy" | "succeeded" | "SUCCESS" | "delivered" | "done" | "ok" | "complete"
-            | "enabled" | "active" | "matched" => ("good", "✓"),
-            "running" | "IN_PROGRESS" | "approved" => ("busy", "▶"),
+            | "enabled" | "active" | "matched" | "up to date" => ("good", "✓"),
+            "running" | "IN_PROGRESS" | "approved" | "writing" => ("busy", "▶"),
             "queued" | "waiting" | "pending" | "asked" => ("busy", "…"),
             "degraded" | "limited" | "unverified" | "held" | "drifted" | "capped" | "stalled"
             | "missing" | "denied" | "forbidden" | "used_up" | "uncertain" => ("warn", "!"),

@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    PgPool,
+    Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgSslMode},
 };
 use syncline_model::{
@@ -53,6 +53,16 @@ pub(super) fn pool(
         .acquire_timeout(CONNECT_WITHIN)
         .idle_timeout(CLOSE_IDLE_AFTER)
         .connect_lazy_with(options(config, secrets)?))
+}
+
+/// One connection, whose failure is told at once; the pool would try again for a while.
+pub(super) async fn once(pool: &PgPool) -> Result<PgConnection, DestinationError> {
+    let options = pool.connect_options();
+    let connecting = PgConnection::connect_with(&options);
+    match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
+        Ok(connected) => connected.map_err(|error| explain(&error)),
+        Err(_) => Err(explain(&sqlx::Error::PoolTimedOut)),
+    }
 }
 
 fn options(

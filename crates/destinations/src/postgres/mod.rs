@@ -15,11 +15,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, Row, Transaction};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor, PgConnection, PgPool, Postgres, Row, Transaction,
+};
 use syncline_model::{FeedPosition, PostgresDestination, Time, destination::PostgresSecrets};
 use syncline_store::DestinationFeed;
 
 use crate::{DestinationError, target::Checkpoint};
+
+/// Of each transaction: behind a pooler settings of the session would be lost, or others'.
+const SETTINGS: &str = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '30s';
+    SET LOCAL search_path = pg_catalog";
 
 /// A schema of a database. Cheap to clone.
 #[derive(Clone)]
@@ -47,11 +53,15 @@ impl PostgresTarget {
 
     /// Connects, and creates a table like ours, which is not kept.
     pub(crate) async fn test(&self) -> Result<(), DestinationError> {
-        let mut tx = self.begin().await?;
-        tables::prepare(&mut tx, &self.schema).await?;
-        tx.rollback()
+        let mut connection = connect::once(&self.pool).await?;
+        execute(&mut connection, &format!("BEGIN; {SETTINGS}")).await?;
+        let prepared = tables::prepare(&mut connection, &self.schema).await;
+        // Closing it rolls back.
+        connection
+            .close()
             .await
-            .map_err(|error| connect::explain(&error))
+            .map_err(|error| connect::explain(&error))?;
+        prepared
     }
 
     fn schema_of(&self, feed: &DestinationFeed) -> String {
@@ -64,10 +74,7 @@ impl PostgresTarget {
             .begin()
             .await
             .map_err(|error| connect::explain(&error))?;
-        // Behind a pooler settings of the session would be lost, or others'.
-        let settings = "SET LOCAL statement_timeout = '5min'; SET LOCAL lock_timeout = '30s';
-            SET LOCAL search_path = pg_catalog";
-        execute(&mut tx, settings).await?;
+        execute(&mut tx, SETTINGS).await?;
         Ok(tx)
     }
 

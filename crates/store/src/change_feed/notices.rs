@@ -72,7 +72,7 @@ impl Store {
         })
     }
 
-    /// `false` if another process has told them.
+    /// `false` if another process has told them, or there is nothing to tell.
     async fn tell_changes_of(&self, connection_id: &str) -> Result<bool, StoreError> {
         const FEED: &str = "
             UPDATE change_feeds SET tell_again_at = $2 WHERE connection_id = $1
@@ -99,6 +99,11 @@ impl Store {
             return Ok(false);
         };
         let counts = self.count_changes(&mut tx, connection_id, after).await?;
+        if counts.is_empty() {
+            // Rows were removed, and that is not told.
+            tx.commit().await?;
+            return Ok(false);
+        }
         let origin: Origin = run!(tx, |c| sqlx::query_as(ORIGIN)
             .bind(connection_id)
             .fetch_one(c)
