@@ -109,7 +109,8 @@ impl Leases for Destinations {
             customer.id = feed.connection.customer_id,
             connection.id = feed.connection.connection_id,
         );
-        self.work_on_feed(&feed).instrument(span).await;
+        // Boxed: it is large, because of what clients of buckets hold.
+        Box::pin(self.work_on_feed(&feed).instrument(span)).await;
         self.no_longer_busy(&feed.destination_id);
     }
 }

@@ -223,7 +223,8 @@ async fn two_writers_at_once_write_the_same(database: Database) {
         app.clock.advance(TimeDelta::minutes(1));
         let (one, other) = (writer(&app, "one"), writer(&app, "other"));
         let (first, second) = tokio::join!(one.work_off(), other.work_off());
-        (first.unwrap(), second.unwrap());
+        first.unwrap();
+        second.unwrap();
         let now = app.now();
         app.apollo.edit(0, |team| team.random_edits(now, round, 5));
         app.after(TimeDelta::hours(1)).await;

@@ -448,7 +448,8 @@ async fn the_end_of_a_run_tells_the_cursor_from_before_it(database: Database) {
     };
     let changes = reader.read_all(&app, "objects=contact").await;
     let mut ids: Vec<String> = changes.iter().map(|change| text(change, "id")).collect();
-    (ids.sort(), edited.sort());
+    ids.sort();
+    edited.sort();
     assert_eq!(ids, edited);
     assert!(changes.iter().all(|change| change["kind"] == "updated"));
 }

@@ -44,7 +44,7 @@ fn columns_of<T: Table>() -> Vec<ExportColumn> {
     };
     let own = T::COLUMNS
         .iter()
-        .map(|own| (own.name, own.column_type, own.nullable));
+        .map(|own| (own.name, own.exported_as, own.nullable));
     let raw_data = ("raw_data", ColumnType::Json, true);
     FIRST
         .into_iter()

@@ -22,7 +22,7 @@ pub(crate) type Values<'q, 'a> = sqlx::query_builder::Separated<'q, Sqlite, &'a 
 pub struct Column {
     pub(crate) name: &'static str,
     pub(crate) array_type: &'static str,
-    pub(crate) column_type: ColumnType,
+    pub(crate) exported_as: ColumnType,
     pub(crate) nullable: bool,
 }
 
@@ -176,7 +176,7 @@ macro_rules! table {
                 $(Column {
                     name: stringify!($column),
                     array_type: kind!(array $kind),
-                    column_type: kind!(typed $kind).0,
+                    exported_as: kind!(typed $kind).0,
                     nullable: kind!(typed $kind).1,
                 }),+
             ];

@@ -58,7 +58,7 @@ impl Store {
         match records {
             Records::Users(users) => {
                 self.show(&mut tx, connection, held, users, asked_at)
-                    .await?
+                    .await?;
             }
             Records::Mailboxes(mailboxes) => {
                 self.show(&mut tx, connection, held, mailboxes, asked_at)
