@@ -5,28 +5,41 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{DESTINATIONS, shown, sync_into, write, writer};
 use crate::{
     engagement::{LISTS, created},
-    support::{App, CUSTOMER, Database, MASTER_KEY, Proxy, on_both_databases},
+    support::{App, CUSTOMER, Database, MASTER_KEY, PostgresServer, Proxy, on_both_databases},
 };
 
 const SCHEMA: &str = "warehouse";
 
 /// The destination's database.
-struct Warehouse(Database);
+struct Warehouse {
+    database: Database,
+    password: String,
+}
 
 impl Warehouse {
     async fn new() -> Self {
-        let database = Database::postgres().await;
+        let password = std::env::var("TEST_POSTGRES_PASSWORD").unwrap();
+        Self::of(Database::postgres().await, password).await
+    }
+
+    async fn on(server: &PostgresServer) -> Self {
+        let database = Database::empty_on(&server.url).await;
+        Self::of(database, server.password.clone()).await
+    }
+
+    async fn of(database: Database, password: String) -> Self {
         database.execute(&format!("CREATE SCHEMA {SCHEMA}")).await;
-        Self(database)
+        Self { database, password }
     }
 
     /// The body that creates it as a destination, at this port.
     async fn body(&self, port: u16) -> Value {
-        let name = self.0.text("SELECT current_database()::text").await;
+        let name = self.database.text("SELECT current_database()::text").await;
         json!({
             "name": "Warehouse",
             "type": "postgres",
@@ -36,7 +49,7 @@ impl Warehouse {
                 "database": name.unwrap(),
                 "schema": SCHEMA,
                 "user": "syncline",
-                "password": std::env::var("TEST_POSTGRES_PASSWORD").unwrap(),
+                "password": self.password,
             },
         })
     }
@@ -62,7 +75,7 @@ impl Warehouse {
                     '[]')::text
                  FROM {schema}.engagement_{list} t"
             );
-            let text = self.0.text(&sql).await.unwrap();
+            let text = self.database.text(&sql).await.unwrap();
             let found: Vec<Value> = serde_json::from_str(&text).unwrap();
             for row in found {
                 rows.insert(
@@ -184,6 +197,52 @@ async fn an_outage_at_any_moment_loses_nothing_and_repeats_nothing(database: Dat
 }
 
 #[apply(on_both_databases)]
+async fn a_server_that_is_killed_while_it_merges_gets_everything_when_it_is_back(
+    database: Database,
+) {
+    let app = App::synced(database, 30).await;
+    let server = PostgresServer::start().await;
+    let warehouse = Warehouse::on(&server).await;
+    let destination = warehouse.is_destination_of(&app, server.port).await;
+    write(&app).await;
+    for (round, list) in ["contacts", "sequence_states"].into_iter().enumerate() {
+        let now = app.now();
+        app.apollo
+            .edit(0, |team| team.random_edits(now, round as u64, 40));
+        app.after(TimeDelta::hours(1)).await;
+        // The writer waits for this lock with part of its transaction done.
+        let mut reader = PgConnection::connect(&warehouse.database.url)
+            .await
+            .unwrap();
+        let lock = format!("BEGIN; LOCK TABLE {SCHEMA}.engagement_{list} IN SHARE MODE");
+        sqlx::raw_sql(AssertSqlSafe(lock))
+            .execute(&mut reader)
+            .await
+            .unwrap();
+        let merge = format!(r#"INSERT INTO "{SCHEMA}"."engagement_{list}""#);
+        let killed = async {
+            warehouse.database.until_waiting(&merge).await;
+            server.kill().await;
+        };
+        tokio::join!(write(&app), killed);
+        for _ in 0..2 {
+            let failing = shown(&app, &destination).await;
+            assert_ne!(failing["connections_behind"], 0);
+            assert!(failing["failure"].is_object());
+            // Once more, while it is away.
+            app.clock.advance(TimeDelta::minutes(10));
+            write(&app).await;
+        }
+        server.start_again().await;
+        app.clock.advance(TimeDelta::minutes(10));
+        write(&app).await;
+        equal(&app, &warehouse, SCHEMA).await;
+        assert!(shown(&app, &destination).await.get("failure").is_none());
+    }
+    server.remove().await;
+}
+
+#[apply(on_both_databases)]
 async fn a_failure_is_shown_and_tried_again_later_and_syncs_go_on(database: Database) {
     let app = App::synced(database, 10).await;
     let warehouse = Warehouse::new().await;
@@ -233,7 +292,7 @@ async fn two_writers_at_once_write_the_same(database: Database) {
     let sql = format!("SELECT count(*) FROM {SCHEMA}.engagement_contacts");
     let ours = "SELECT count(*) FROM engagement_contacts";
     assert_eq!(
-        warehouse.0.count(&sql).await,
+        warehouse.database.count(&sql).await,
         app.database.count(ours).await
     );
 }
@@ -242,7 +301,10 @@ async fn two_writers_at_once_write_the_same(database: Database) {
 async fn a_customer_may_have_a_schema_of_his_own(database: Database) {
     let app = App::synced(database, 10).await;
     let warehouse = Warehouse::new().await;
-    warehouse.0.execute("CREATE SCHEMA \"of customer 1\"").await;
+    warehouse
+        .database
+        .execute("CREATE SCHEMA \"of customer 1\"")
+        .await;
     let body = json!({"destination_config": {"type": "postgres", "schema": "of customer 1"}});
     app.put("/mgmt/v2/connection_sync_configs", body).await.ok();
     warehouse.is_destination_of(&app, port()).await;
@@ -301,19 +363,23 @@ async fn a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(database: 
         "UPDATE warehouse.engagement_contacts SET note = 'ours'",
         "DELETE FROM warehouse.syncline_checkpoints",
     ] {
-        warehouse.0.execute(sql).await;
+        warehouse.database.execute(sql).await;
     }
     update(&app, &warehouse, &destination, 1).await;
     write(&app).await;
     equal(&app, &warehouse, SCHEMA).await;
     let notes = "SELECT count(*) FROM warehouse.engagement_contacts WHERE note = 'ours'";
-    assert_ne!(warehouse.0.count(notes).await, 0, "columns of others stay");
+    assert_ne!(
+        warehouse.database.count(notes).await,
+        0,
+        "columns of others stay"
+    );
     // A column that others gave another type is named.
     for sql in [
         "ALTER TABLE warehouse.engagement_users DROP COLUMN first_name",
         "ALTER TABLE warehouse.engagement_users ADD COLUMN first_name bigint",
     ] {
-        warehouse.0.execute(sql).await;
+        warehouse.database.execute(sql).await;
     }
     update(&app, &warehouse, &destination, 2).await;
     write(&app).await;
@@ -348,7 +414,11 @@ async fn a_test_says_what_is_wrong(database: Database) {
         json!({"success": true, "message": null})
     );
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'warehouse'";
-    assert_eq!(warehouse.0.count(tables).await, 0, "a test leaves nothing");
+    assert_eq!(
+        warehouse.database.count(tables).await,
+        0,
+        "a test leaves nothing"
+    );
     for (field, value, said) in [
         ("password", json!("wrong"), "password"),
         ("database", json!("nowhere"), "database"),
@@ -363,7 +433,7 @@ async fn a_test_says_what_is_wrong(database: Database) {
     // Roles are the cluster's, which other tests share.
     let reader = format!("reader_{:016x}", rand::random::<u64>());
     let create = format!("CREATE ROLE {reader} LOGIN PASSWORD 'reads'");
-    warehouse.0.execute(&create).await;
+    warehouse.database.execute(&create).await;
     let as_reader = |config: &mut Value| {
         config["user"] = json!(reader);
         config["password"] = json!("reads");
@@ -371,7 +441,10 @@ async fn a_test_says_what_is_wrong(database: Database) {
     let answer = test(&as_reader).await;
     let message = answer["message"].as_str().unwrap();
     assert!(message.contains("lacks a right"), "{message}");
-    warehouse.0.execute(&format!("DROP ROLE {reader}")).await;
+    warehouse
+        .database
+        .execute(&format!("DROP ROLE {reader}"))
+        .await;
 }
 
 #[apply(on_both_databases)]
@@ -421,12 +494,12 @@ async fn a_stricter_policy_reaches_the_destination(database: Database) {
         "SELECT count(*) FROM {SCHEMA}.engagement_contacts
          WHERE last_name IS NOT NULL OR raw_data <> 'null' OR email_addresses <> '[]'"
     );
-    assert_eq!(warehouse.0.count(&left).await, 0);
+    assert_eq!(warehouse.database.count(&left).await, 0);
     crate::store_policy::set_policy(&app, "contact", json!({"store": "none"})).await;
     crate::store_policy::carry_out(&app).await;
     write(&app).await;
     let all = format!("SELECT count(*) FROM {SCHEMA}.engagement_contacts");
-    assert_eq!(warehouse.0.count(&all).await, 0);
+    assert_eq!(warehouse.database.count(&all).await, 0);
     let users = format!("SELECT count(*) FROM {SCHEMA}.engagement_users");
-    assert_ne!(warehouse.0.count(&users).await, 0);
+    assert_ne!(warehouse.database.count(&users).await, 0);
 }

@@ -35,13 +35,23 @@ impl Database {
     pub(crate) async fn postgres() -> Self {
         let server = std::env::var("TEST_POSTGRES_URL")
             .expect("these tests need PostgreSQL: run them with tests/run");
+        let mut admin = PgConnection::connect(&server).await.unwrap();
+        let template = schema::postgres_template(&server, &mut admin).await;
+        Self::copied_on(&server, &template).await
+    }
+
+    /// An empty one on this server.
+    pub(crate) async fn empty_on(server: &str) -> Self {
+        Self::copied_on(server, "template1").await
+    }
+
+    async fn copied_on(server: &str, template: &str) -> Self {
         let name = format!(
             "t{}_{}",
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        let template = schema::postgres_template(&server, &mut admin).await;
+        let mut admin = PgConnection::connect(server).await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "CREATE DATABASE {name} TEMPLATE {template}"
         )))

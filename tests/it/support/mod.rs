@@ -6,6 +6,7 @@ pub(crate) mod documents;
 mod limits;
 mod operations;
 mod plans;
+mod postgres_server;
 mod process;
 mod proxy;
 mod receiver;
@@ -24,6 +25,7 @@ pub(crate) use limits::{
 };
 pub(crate) use operations::{Operation, operations};
 pub(crate) use plans::{explaining, reads_of_history};
+pub(crate) use postgres_server::PostgresServer;
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, shell, syncline};
 pub(crate) use proxy::Proxy;
 pub(crate) use receiver::{Delivery, Receiver, Reply};
