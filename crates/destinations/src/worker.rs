@@ -260,6 +260,7 @@ impl Destinations {
     ) -> Result<Option<i64>, DestinationError> {
         let connection_id = &feed.connection.connection_id;
         let state = self.store.change_feed(connection_id).await?;
+        // Asked before each batch: a server that failed over may have lost the last ones.
         let found = target.checkpoint(feed).await?;
         let checkpoint = match found {
             Some(checkpoint) if checkpoint.epoch == state.epoch => checkpoint,
