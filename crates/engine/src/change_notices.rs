@@ -2,7 +2,7 @@
 
 use syncline_store::StoreError;
 
-use crate::Engine;
+use crate::{Engine, turns::interval};
 
 impl Engine {
     /// Writes the events about changes that are due, and returns how many.
@@ -21,18 +21,14 @@ impl Engine {
     /// others left behind.
     pub(crate) async fn run_change_notices(&self) {
         let mut changed = self.store.changed();
-        let mut interval = tokio::time::interval(self.config.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
+        let mut interval = interval(self.config.tick);
+        let mut due = async || {
             tokio::select! {
-                () = self.shutdown.cancelled() => return,
                 _ = changed.changed() => {}
                 _ = interval.tick() => {}
             }
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = self.store.reachable() => {}
-            }
+        };
+        while self.goes_on_after(due()).await {
             if let Err(error) = self.tell_changes().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

@@ -4,9 +4,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, task::JoinSet, time::MissedTickBehavior};
+use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::{Engine, NoTokens};
+use crate::{Engine, NoTokens, turns::interval};
 
 const EVERY: Duration = Duration::from_mins(1);
 /// Refreshes at once.
@@ -16,17 +16,8 @@ const BATCH: i64 = 200;
 
 impl Engine {
     pub(crate) async fn keep_tokens_alive(&self) {
-        let mut interval = tokio::time::interval(EVERY);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                _ = interval.tick() => {}
-            }
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = self.store.reachable() => {}
-            }
+        let mut interval = interval(EVERY);
+        while self.goes_on_after(interval.tick()).await {
             self.refresh_idle_tokens().await;
         }
     }

@@ -28,6 +28,7 @@ mod spending;
 mod store_policy;
 mod sweep;
 mod tokens;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 

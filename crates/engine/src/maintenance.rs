@@ -11,7 +11,7 @@ use syncline_model::Time;
 use syncline_store::{Expired, StoreError};
 use tokio::time::Instant;
 
-use crate::Engine;
+use crate::{Engine, turns::interval};
 
 /// How often to purge.
 const EVERY: Duration = Duration::from_hours(1);
@@ -96,13 +96,8 @@ impl Engine {
     }
 
     pub(crate) async fn run_maintenance(&self) {
-        let mut interval = tokio::time::interval(EVERY);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                _ = interval.tick() => {}
-            }
+        let mut interval = interval(EVERY);
+        while self.goes_on_after(interval.tick()).await {
             self.maintain().await;
         }
     }

@@ -5,7 +5,7 @@
 
 use syncline_store::StoreError;
 
-use crate::Engine;
+use crate::{Engine, turns::interval};
 
 impl Engine {
     /// Creates the runs that are due now and returns how many. First corrects times that were
@@ -17,18 +17,14 @@ impl Engine {
     }
 
     pub(crate) async fn run_schedule(&self) {
-        let mut interval = tokio::time::interval(self.config.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
+        let mut interval = interval(self.config.tick);
+        let mut due = async || {
             tokio::select! {
-                () = self.shutdown.cancelled() => return,
                 () = self.wake.schedule.notified() => {}
                 _ = interval.tick() => {}
             }
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = self.store.reachable() => {}
-            }
+        };
+        while self.goes_on_after(due()).await {
             match self.tick().await {
                 Ok(0) => {}
                 Ok(_) => self.wake.queue.notify_one(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use syncline_store::StoreError;
 use tokio::time::Instant;
 
-use crate::Engine;
+use crate::{Engine, turns::interval};
 
 /// The shortest delay between two steps.
 const DELAY: Duration = Duration::from_millis(5);
@@ -31,17 +31,8 @@ impl Engine {
     }
 
     pub(crate) async fn run_store_policies(&self) {
-        let mut interval = tokio::time::interval(self.config.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                _ = interval.tick() => {}
-            }
-            tokio::select! {
-                () = self.shutdown.cancelled() => return,
-                () = self.store.reachable() => {}
-            }
+        let mut interval = interval(self.config.tick);
+        while self.goes_on_after(interval.tick()).await {
             if let Err(error) = self.carry_out_policies().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
