@@ -1,11 +1,7 @@
 //! A database of its own for each test, on SQLite or on PostgreSQL.
 
 use sqlx::{Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions};
-use std::{
-    path::Path,
-    str::FromStr,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{path::Path, str::FromStr};
 use tempfile::TempDir;
 
 use super::schema;
@@ -16,9 +12,6 @@ pub(crate) struct Database {
     pub(crate) is_postgres: bool,
     dir: TempDir,
 }
-
-/// Numbers the databases of this test process.
-static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Database {
     pub(crate) fn sqlite() -> Self {
@@ -46,11 +39,8 @@ impl Database {
     }
 
     async fn copied_on(server: &str, template: &str) -> Self {
-        let name = format!(
-            "t{}_{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        // By chance, not by the process: numbers of processes come again within one run of the tests.
+        let name = format!("t{:016x}", rand::random::<u64>());
         let mut admin = PgConnection::connect(server).await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "CREATE DATABASE {name} TEMPLATE {template}"

@@ -1,9 +1,6 @@
 //! Rows, a prefix of its own for each test, and readers that aren't ours.
 
-use std::{
-    collections::HashSet,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use syncline_model::{Cell, ColumnType, ExportColumn, ExportRow, ExportRows, Object, Time, time};
@@ -18,19 +15,12 @@ pub(super) struct Lake {
     pub(super) config: S3Config,
 }
 
-/// Numbers the prefixes of this test process.
-static NEXT: AtomicU32 = AtomicU32::new(0);
-
 pub(super) fn from_server(name: &str) -> String {
     std::env::var(name).expect("these tests need an S3 server: run them with tests/run")
 }
 
 pub(super) fn config() -> S3Config {
-    let prefix = format!(
-        "t{}/{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let prefix = format!("t{:016x}", rand::random::<u64>());
     S3Config {
         bucket: from_server("TEST_S3_BUCKET"),
         prefix,
