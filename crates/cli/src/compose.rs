@@ -11,7 +11,7 @@ use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
 use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, ProviderConfig, Providers, SetupError};
-use syncline_server::{AppState, FeedWatch, Guard, Metrics, Recorder};
+use syncline_server::{AppState, FeedWatch, Guard, Metrics, Recorder, Services};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{Webhooks, WebhooksConfig};
 use tokio::task::JoinSet;
@@ -287,7 +287,7 @@ impl Parts {
     fn app_state(&self, engine: &Engine, metrics: Metrics, listening: SocketAddr) -> AppState {
         let set = self.public_url.clone();
         let public_url = set.unwrap_or_else(|| PublicUrl::of(listening));
-        AppState {
+        AppState::from(Services {
             store: self.store.clone(),
             providers: self.providers.clone(),
             tokens: engine.tokens(),
@@ -306,7 +306,7 @@ impl Parts {
             wake: engine.wake(),
             metrics,
             tasks: self.lifecycle.tasks(),
-        }
+        })
     }
 
     /// The default application, with the configured key. If the database has no key and none is

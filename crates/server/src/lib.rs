@@ -38,7 +38,7 @@ mod scim;
 pub mod sessions;
 mod texts;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use syncline_engine::{Tokens, Wake};
 use syncline_model::{Clock, Ids, ProviderLimits};
@@ -59,9 +59,26 @@ pub use openapi::documents;
 pub use request_gate::RequestGate;
 pub use router::{api, health_router, router};
 
-/// Everything that a handler may use. Cheap to clone.
+/// Everything that a handler may use. Cheap to clone: a request does so in every layer.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Services>);
+
+impl From<Services> for AppState {
+    fn from(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+/// What an [`AppState`] is made of.
+pub struct Services {
     pub store: Store,
     pub providers: Providers,
     /// Valid access tokens of connections.

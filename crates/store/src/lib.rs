@@ -83,7 +83,10 @@ mod webhook_secrets;
 mod writable;
 mod write_locks;
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+};
 
 use syncline_model::{Clock, Containment, Ids, Time};
 use tokio::sync::{Notify, watch};
@@ -167,7 +170,12 @@ pub struct PageRequest {
 
 /// The handle to the database. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {
+pub struct Store(Arc<Parts>);
+
+/// What all clones of a store share.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct Parts {
     db: Db,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
@@ -186,6 +194,14 @@ pub struct Store {
     log_is_full: Arc<AtomicBool>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
     resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
+}
+
+impl Deref for Store {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl Store {
@@ -208,7 +224,7 @@ impl Store {
         ids: Arc<Ids>,
         keys: EncryptionKeys,
     ) -> Result<Self, StoreError> {
-        Ok(Self {
+        let parts = Parts {
             db: Db::open(url, options).await?,
             clock,
             ids,
@@ -222,16 +238,17 @@ impl Store {
             // A process before this one may have been killed.
             log_is_full: Arc::new(AtomicBool::new(true)),
             resume_position: Arc::default(),
-        })
+        };
+        Ok(Self(Arc::new(parts)))
     }
 
     /// With what the providers put into what.
     #[must_use]
     pub fn with_containment(self, containment: Containment) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             containment: Arc::new(containment),
-            ..self
-        }
+            ..Arc::unwrap_or_clone(self.0)
+        }))
     }
 
     /// Brings the schema up to date. Safe to run from several processes at once.

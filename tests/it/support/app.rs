@@ -15,7 +15,7 @@ use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
 use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, OAuthConfig, Provider, ProviderConfig, Providers, apollo};
-use syncline_server::{AppState, FeedWatch, Guard, Recorder, RequestLimits};
+use syncline_server::{AppState, FeedWatch, Guard, Recorder, RequestLimits, Services};
 use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{Webhooks, WebhooksConfig};
@@ -226,7 +226,7 @@ impl App {
         let webhooks = webhooks(&store, &clock, WebhooksConfig::default());
         let (recorder, writer) = Recorder::new(store.clone());
         tokio::spawn(writer);
-        let state = AppState {
+        let state = AppState::from(Services {
             store: store.clone(),
             providers: providers.clone(),
             tokens: engine.tokens(),
@@ -245,7 +245,7 @@ impl App {
             recorder,
             wake: engine.wake(),
             metrics: PrometheusBuilder::new().build_recorder().handle().into(),
-        };
+        });
         let router = syncline_server::router(state, syncline_console::pages);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -143,7 +143,7 @@ pub(crate) async fn get_enrichment_results(
     let job = find_job(&caller, &id).await?;
     match query.format.as_deref() {
         None | Some("json") => {}
-        Some("csv") => return Ok(csv(state.store, job)),
+        Some("csv") => return Ok(csv(state.store.clone(), job)),
         Some(_) => return Err(ApiError::validation("format", "must be json or csv")),
     }
     let list = format!("enrichment_results/{}", job.id);
