@@ -1,5 +1,7 @@
 //! Who an agent is, for protocols other than the API's own: the key that it presents.
 
+use std::sync::Arc;
+
 use axum::http::Extensions;
 use syncline_model::{ApiKey, Role};
 use syncline_store::{StoreError, Tenant};
@@ -61,7 +63,7 @@ impl Agents {
     }
 }
 
-fn agent((tenant, key): (Tenant, ApiKey)) -> Result<SignedIn, NotAnAgent> {
+fn agent((tenant, key): (Tenant, Arc<ApiKey>)) -> Result<SignedIn, NotAnAgent> {
     if key.role == Role::Agent {
         Ok(SignedIn { tenant, key })
     } else {

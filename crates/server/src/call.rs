@@ -173,8 +173,8 @@ impl CallContext {
             .get_or_init(|| format!("{method} {path}"));
     }
 
-    pub(crate) fn set_key(&self, key: ApiKey) -> Arc<ApiKey> {
-        self.0.key.get_or_init(|| Arc::new(key)).clone()
+    pub(crate) fn set_key(&self, key: Arc<ApiKey>) -> Arc<ApiKey> {
+        self.0.key.get_or_init(|| key).clone()
     }
 
     pub(crate) fn set_denied(&self, reason: &str) {

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use syncline_model::{ApiKey, ProviderName};
-use syncline_store::{Connection, Tenant};
+use syncline_store::{CallerConnection, Connection, Tenant};
 
 use crate::{
     AppState, access, bearer,
@@ -35,7 +35,7 @@ impl Caller {
         parts: &Parts,
         state: &AppState,
         presented: Option<Presented>,
-        (tenant, key): (Tenant, ApiKey),
+        (tenant, key): (Tenant, Arc<ApiKey>),
     ) -> ApiResult<Self> {
         let call = CallContext::of(&parts.extensions);
         let caller = Self {
@@ -79,7 +79,7 @@ impl FromRequestParts<AppState> for Caller {
 async fn who_calls(
     parts: &Parts,
     state: &AppState,
-) -> ApiResult<(Option<Presented>, (Tenant, ApiKey))> {
+) -> ApiResult<(Option<Presented>, (Tenant, Arc<ApiKey>))> {
     if let Some(SignedIn { tenant, key }) = parts.extensions.get() {
         return Ok((None, (tenant.clone(), key.clone())));
     }
@@ -111,7 +111,7 @@ fn is_scim(parts: &Parts) -> bool {
 
 /// The caller and the connection that `x-customer-id` and `x-provider-name` select.
 pub(crate) struct ConnectionCaller {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) caller: Caller,
 }
 
@@ -119,16 +119,19 @@ impl FromRequestParts<AppState> for ConnectionCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        if let Some((presented, known, connection)) = selected(parts, state).await? {
+        if let Some((presented, selected)) = selected(parts, state).await? {
             // Set before the check, so that a denied call is recorded with its connection.
-            CallContext::of(&parts.extensions).set_connection(&connection);
+            CallContext::of(&parts.extensions).set_connection(&selected.connection);
+            let known = (selected.tenant, selected.key);
             let caller = Caller::admit(parts, state, Some(presented), known)?;
+            let connection = selected.connection;
             return Ok(Self { connection, caller });
         }
         // Nothing matches: find out which of the three is wrong, in their order.
         let caller = Caller::from_request_parts(parts, state).await?;
         let (customer_id, provider) = connection_names(&parts.headers)?;
         let connection = find_connection(&caller, customer_id, provider).await?;
+        let connection = Arc::new(connection);
         Ok(Self { connection, caller })
     }
 }
@@ -137,7 +140,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
 async fn selected(
     parts: &Parts,
     state: &AppState,
-) -> ApiResult<Option<(Presented, (Tenant, ApiKey), Connection)>> {
+) -> ApiResult<Option<(Presented, CallerConnection)>> {
     let given = |name| header(&parts.headers, name).ok().flatten();
     let (Some(key), Some(customer_id), Some(provider)) = (
         given("x-api-key"),
@@ -148,8 +151,7 @@ async fn selected(
     };
     let presented = state.guard.check_throttle(key, &parts.extensions)?;
     let found = state.store.connection_of_key(key, customer_id, provider);
-    let found = found.await?;
-    Ok(found.map(|(tenant, key, connection)| (presented, (tenant, key), connection)))
+    Ok(found.await?.map(|found| (presented, found)))
 }
 
 /// The same for the management API, where missing headers are a validation error.

@@ -1,6 +1,8 @@
 //! Signing in to the console: an API key, or a link that works once, for a session that may do what the
 //! key may.
 
+use std::sync::Arc;
+
 use axum::http::{Extensions, Method};
 use chrono::TimeDelta;
 use syncline_model::{ApiKey, Role};
@@ -15,7 +17,7 @@ pub const SESSION_HOURS: i64 = 12;
 #[derive(Clone)]
 pub struct SignedIn {
     pub(crate) tenant: Tenant,
-    pub key: ApiKey,
+    pub key: Arc<ApiKey>,
 }
 
 impl SignedIn {
@@ -68,7 +70,10 @@ async fn begin(state: &AppState, tenant: &Tenant, key: &ApiKey) -> Result<String
 /// Who the session belongs to; `None` if it has ended, or its key is no longer valid.
 pub async fn signed_in(state: &AppState, token: &str) -> Result<Option<SignedIn>, NotSignedIn> {
     let found = state.store.key_of_session(token).await?;
-    Ok(found.map(|(tenant, key)| SignedIn { tenant, key }))
+    Ok(found.map(|(tenant, key)| SignedIn {
+        tenant,
+        key: Arc::new(key),
+    }))
 }
 
 pub async fn sign_out(state: &AppState, token: &str) -> Result<(), NotSignedIn> {

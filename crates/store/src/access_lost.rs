@@ -131,6 +131,7 @@ impl Store {
 
     async fn note_unauthorized(&self, tx: &mut Tx, scan: &Scan) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET status = 'unauthorized' WHERE id = $1";
+        self.forget_callers(tx);
         run!(tx, |c| sqlx::query(SQL)
             .bind(&scan.connection.connection_id)
             .execute(c)
@@ -156,6 +157,7 @@ impl Store {
             SET capabilities = $2,
                 status = CASE WHEN status = 'unauthorized' THEN status ELSE $3 END
             WHERE id = $1";
+        self.forget_callers(tx);
         let connection_id = &scan.connection.connection_id;
         let known: Json<Capabilities> = run!(tx, |c| sqlx::query_scalar(LOCK)
             .bind(connection_id)

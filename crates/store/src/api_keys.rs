@@ -5,6 +5,8 @@
 //! constant time, so response times reveal nothing about the stored keys. The hash is a plain SHA-256:
 //! a generated key is 32 random bytes, for which a slow hash adds nothing.
 
+use std::sync::Arc;
+
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use subtle::ConstantTimeEq;
@@ -88,6 +90,10 @@ impl Presented {
         Self(digest(key))
     }
 
+    pub(crate) fn digest(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn prefix(&self) -> &str {
         &self.0[..PREFIX]
     }
@@ -103,16 +109,15 @@ impl Presented {
 }
 
 impl Store {
-    /// The key's application and details; `None` if it is unknown, revoked or expired.
-    pub async fn authenticate(&self, key: &str) -> Result<Option<(Tenant, ApiKey)>, StoreError> {
-        let key = Presented::new(key);
-        let now = self.now();
-        let rows = self.keys_like(&key).await?;
-        let Some(row) = rows.into_iter().find(|row| key.opens(row, now)) else {
-            return Ok(None);
-        };
-        let key = ApiKey::try_from(row)?;
-        Ok(Some((self.tenant(&key.application_id), key)))
+    /// The key as the database has it now, or had it less than a second ago; `None` if it is unknown,
+    /// revoked or expired.
+    pub(crate) async fn find_key(
+        &self,
+        key: &Presented,
+    ) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        let rows = self.keys_like(key).await?;
+        let row = rows.into_iter().find(|row| key.opens(row, self.now()));
+        Ok(row.map(ApiKey::try_from).transpose()?.map(Arc::new))
     }
 
     /// The key's details even if it was revoked or has expired. Grants no access.
@@ -273,14 +278,15 @@ impl Tenant {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Replaces what an agent may do, at once in every process. `false` if the application has no such
-    /// agent.
+    /// Replaces what an agent may do: at once in this process, within a second in others. `false` if
+    /// the application has no such agent.
     pub async fn set_grants(&self, id: &str, grants: &Grants) -> Result<bool, StoreError> {
         const SQL: Scoped = scoped(
             "UPDATE api_keys SET grants = $3
              WHERE application_id = $1 AND id = $2 AND role = 'agent'",
         );
         let mut tx = self.begin().await?;
+        self.store().forget_callers(tx.unscoped());
         let found = run!(tx, query(SQL), |q, c| q
             .bind(id)
             .bind(Json(grants))
@@ -291,8 +297,8 @@ impl Tenant {
         Ok(found == 1)
     }
 
-    /// Revokes a key. It takes effect at once in every process, since each call looks the key up.
-    /// Idempotent. `false` if the application has no such key.
+    /// Revokes a key: at once in this process, within a second in others. Idempotent. `false` if the
+    /// application has no such key.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool, StoreError> {
         const SQL: Scoped = scoped(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)
@@ -300,6 +306,7 @@ impl Tenant {
         );
         let now = self.store().now();
         let mut tx = self.begin().await?;
+        self.store().forget_callers(tx.unscoped());
         let found = run!(tx, query(SQL), |q, c| q
             .bind(id)
             .bind(at(now))

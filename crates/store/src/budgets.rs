@@ -301,6 +301,7 @@ impl Store {
             UPDATE provider_accounts SET moved_to = $2 WHERE id = $1";
         const MOVE_KEYS: &str = "
             UPDATE connection_keys SET account_id = $2 WHERE account_id = $1";
+        self.forget_callers(tx);
         for sql in [MOVE, MOVE_KEYS] {
             run!(tx, |c| sqlx::query(sql)
                 .bind(old)
@@ -335,6 +336,7 @@ impl Store {
         const OLD: &str = "SELECT account_id FROM connections WHERE id = $1";
         const MOVE: &str = "
             UPDATE connections SET account_id = $2, account_known = $3 WHERE id = $1";
+        self.forget_callers(tx);
         let old: Option<String> = run!(tx, |c| sqlx::query_scalar(OLD)
             .bind(connection_id)
             .fetch_optional(c)

@@ -14,6 +14,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET connection_sync_config = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         let set = run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .bind(Json(config))
@@ -37,6 +38,7 @@ impl Store {
             UPDATE connections SET connection_sync_config = NULL
             WHERE id = $1 AND connection_sync_config IS NOT NULL";
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         let deleted = run!(tx, |c| sqlx::query(SQL)
             .bind(&connection.id)
             .execute(c)

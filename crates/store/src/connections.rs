@@ -1,6 +1,10 @@
 //! Connections: a customer's account at a provider, with the sealed credentials.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use chrono::TimeDelta;
 use sqlx::types::Json;
@@ -42,6 +46,8 @@ pub struct Connection {
     pub created_at: Time,
     pub last_synced_at: Option<Time>,
     pub(crate) credentials: Sealed,
+    /// The credentials, once somebody needed them.
+    pub(crate) opened: OnceLock<Credentials>,
 }
 
 /// Credentials in their stored, encrypted form.
@@ -127,6 +133,7 @@ impl TryFrom<ConnectionRow> for Connection {
             created_at: row.created_at.into(),
             last_synced_at: row.last_synced_at.map(Into::into),
             credentials: Sealed(row.credentials),
+            opened: OnceLock::new(),
         })
     }
 }
@@ -298,6 +305,7 @@ impl Tenant {
             created_at: store.now(),
             last_synced_at: None,
             credentials: Sealed(store.seal(&CREDENTIALS, &id, &new.credentials.to_text())),
+            opened: OnceLock::new(),
             id,
         };
         let mut tx = self.begin().await?;
@@ -351,14 +359,13 @@ impl Tenant {
 }
 
 impl Store {
-    /// The connection selected by a caller's key and headers, with the key, in one query, since
-    /// most requests begin with it. `None` doesn't say which of the three is wrong.
-    pub async fn connection_of_key(
+    /// The connection that a key, a customer and a provider select, with the key, in one query.
+    pub(crate) async fn find_connection_of_key(
         &self,
-        key: &str,
+        key: &Presented,
         customer_id: &str,
         provider: ProviderName,
-    ) -> Result<Option<(Tenant, ApiKey, Connection)>, StoreError> {
+    ) -> Result<Option<(Arc<ApiKey>, Arc<Connection>)>, StoreError> {
         const SQL: &str = concat!(
             "SELECT ",
             connection_columns!(),
@@ -369,7 +376,6 @@ impl Store {
             key_prefix_is!("$1"),
             " AND c.customer_id = $2 AND c.provider_name = $3"
         );
-        let key = Presented::new(key);
         let mut reader = self.db.read().await?;
         let rows: Vec<ConnectionOfKey> = run!(reader, |c| sqlx::query_as(SQL)
             .bind(key.prefix())
@@ -379,9 +385,8 @@ impl Store {
             .await)?;
         let found = rows.into_iter().find(|row| key.opens(&row.key, self.now()));
         let Some(row) = found else { return Ok(None) };
-        let key = ApiKey::try_from(row.key)?;
-        let tenant = self.tenant(&key.application_id);
-        Ok(Some((tenant, key, row.connection.try_into()?)))
+        let (key, connection) = (row.key.try_into()?, row.connection.try_into()?);
+        Ok(Some((Arc::new(key), Arc::new(connection))))
     }
 
     /// Makes runs that wait for records check again whether they must wait.
@@ -421,6 +426,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE connections SET limits = $2 WHERE id = $1";
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         // Lock order: runs before their connection.
         self.recheck_waiting_runs(&mut tx, &connection.id).await?;
         run!(tx, |c| sqlx::query(SQL)
@@ -454,6 +460,7 @@ impl Store {
         const RUNS: &str = "DELETE FROM sync_runs WHERE connection_id = $1";
         const SYNCS: &str = "DELETE FROM syncs WHERE connection_id = $1";
         const CONNECTION: &str = "DELETE FROM connections WHERE id = $1";
+        self.forget_callers(tx);
         for sql in [RUNS, SYNCS] {
             run!(tx, |c| sqlx::query(sql)
                 .bind(&connection.id)

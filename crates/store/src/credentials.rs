@@ -68,6 +68,7 @@ impl Store {
             WHERE resumable AND id IN (SELECT last_run_id FROM syncs WHERE connection_id = $1)";
         let sealed = self.seal(&CREDENTIALS, &connection.id, &update.credentials.to_text());
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         run!(tx, |c| sqlx::query(LOCK_SCANS)
             .bind(&connection.id)
             .execute(c)
@@ -154,7 +155,11 @@ impl Store {
 
     /// The decrypted credentials of a connection.
     pub fn credentials_of(&self, connection: &Connection) -> Result<Credentials, StoreError> {
-        self.open_credentials(&connection.id, &connection.credentials.0)
+        if let Some(opened) = connection.opened.get() {
+            return Ok(opened.clone());
+        }
+        let opened = self.open_credentials(&connection.id, &connection.credentials.0)?;
+        Ok(connection.opened.get_or_init(|| opened).clone())
     }
 
     pub(crate) fn open_credentials(

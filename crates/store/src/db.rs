@@ -30,6 +30,7 @@ use crate::{
     link::{CancellableConnection, Link},
     pool_options::pool_options,
     postgres::PgServer,
+    recent::ForgetAtEnd,
 };
 
 const SQLITE_READERS: u32 = 4;
@@ -59,6 +60,8 @@ pub(crate) struct Tx {
     wakes: Option<Arc<Notify>>,
     /// Told of the commit as well.
     announces: Option<Arc<watch::Sender<()>>>,
+    /// What is forgotten when it has ended.
+    forgets: Option<[ForgetAtEnd; 2]>,
 }
 
 enum Begun {
@@ -306,6 +309,7 @@ impl Db {
             begun,
             wakes: None,
             announces: None,
+            forgets: None,
         })
     }
 
@@ -423,6 +427,11 @@ impl Tx {
     /// Makes the commit tell all who watch.
     pub(crate) fn announces(&mut self, watched: &Arc<watch::Sender<()>>) {
         self.announces = Some(watched.clone());
+    }
+
+    /// Has this forgotten when the transaction has ended.
+    pub(crate) fn forgets(&mut self, remembered: [ForgetAtEnd; 2]) {
+        self.forgets = Some(remembered);
     }
 
     /// Sets a savepoint to roll back to without losing what came before.

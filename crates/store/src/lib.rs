@@ -17,6 +17,7 @@ mod authorizations;
 mod backup;
 mod batch;
 mod budgets;
+mod callers;
 mod carriers;
 mod change_feed;
 mod claims;
@@ -54,6 +55,7 @@ mod pool_options;
 mod pooler;
 mod postgres;
 mod providers;
+mod recent;
 mod records;
 mod request_counts;
 mod restored;
@@ -101,6 +103,8 @@ pub use authorizations::{Authorization, NewAuthorization};
 pub use backup::{ExclusiveDatabase, back_up, examine};
 pub use batch::Batch;
 pub use budgets::{Permit, PermitDecision, PermitRequest, RateLimitUpdate, Spending};
+pub use callers::CallerConnection;
+use callers::Callers;
 pub use carriers::digested_id;
 pub use change_feed::{
     Change, ChangeBatch, ChangeFeed, ChangeQuery, ChangedRecord, ToldChanges, export_columns,
@@ -192,6 +196,8 @@ pub struct Parts {
     containment: Arc<Containment>,
     /// SQLite's write-ahead log may have what was removed: it has to be emptied.
     log_is_full: Arc<AtomicBool>,
+    /// Callers of a moment ago.
+    callers: Callers,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
     resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
 }
@@ -237,6 +243,7 @@ impl Store {
             containment: Arc::default(),
             // A process before this one may have been killed.
             log_is_full: Arc::new(AtomicBool::new(true)),
+            callers: Callers::default(),
             resume_position: Arc::default(),
         };
         Ok(Self(Arc::new(parts)))

@@ -178,6 +178,7 @@ impl Store {
         let text = Credentials::OAuth(tokens.clone()).to_text();
         let sealed = self.seal(&CREDENTIALS, &lease.connection_id, &text);
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         let saved = run!(tx, |c| sqlx::query(SQL)
             .bind(&lease.connection_id)
             .bind(lease.version)
@@ -224,6 +225,7 @@ impl Store {
                 refresh_due_at = NULL
             WHERE id = $1 AND credentials_version = $2 AND refresh_fence = $3";
         let mut tx = self.db.begin().await?;
+        self.forget_callers(&mut tx);
         let noted = run!(tx, |c| sqlx::query(SQL)
             .bind(&lease.connection_id)
             .bind(lease.version)

@@ -1,7 +1,7 @@
 //! `syncline keys`: API keys, for operators.
 //!
-//! API keys are rows of the database, which every process reads for each call. So changes take
-//! effect at once, also in a running `serve`.
+//! API keys are rows of the database, which every process reads again each second. So changes take
+//! effect within a second in a running `serve`.
 
 use anyhow::{Context, bail};
 use chrono::{SubsecRound, TimeDelta};

@@ -1,6 +1,6 @@
 //! The change feed as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -79,7 +79,7 @@ pub(crate) async fn stream_changes(
 
 struct OpenStream {
     state: AppState,
-    connection: Connection,
+    connection: Arc<Connection>,
     caller: Caller,
     reader: FeedReader,
     /// What was read and not sent.
