@@ -31,9 +31,11 @@ use crate::{
     pool_options::pool_options,
     postgres::PgServer,
     recent::ForgetAtEnd,
+    sqlite_rows::SqliteRows,
 };
 
 const SQLITE_READERS: u32 = 4;
+const SQLITE_ROW_READERS: usize = 4;
 const OPEN_TRIES: u32 = 50;
 const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -43,6 +45,7 @@ pub(crate) enum Db {
     Lite {
         read: SqlitePool,
         write: SqlitePool,
+        rows: SqliteRows,
         fuse: CrashPoint,
     },
 }
@@ -139,7 +142,7 @@ impl PoolUse {
 }
 
 /// Gets a connection and records how long that takes.
-async fn waited<T>(
+pub(crate) async fn waited<T>(
     pool: &'static str,
     connection: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
@@ -256,10 +259,12 @@ impl Db {
             tried += 1;
             tokio::time::sleep(OPEN_AGAIN_AFTER).await;
         };
+        let rows = SqliteRows::new(options.get_filename(), SQLITE_ROW_READERS);
         let read = pool_options(SQLITE_READERS).connect_lazy_with(options.read_only(true));
         Ok(Self::Lite {
             read,
             write,
+            rows,
             fuse: CrashPoint::default(),
         })
     }
@@ -281,6 +286,17 @@ impl Db {
                 Reader::Lite(waited("read", read.acquire()).await?, fuse.clone())
             }
         })
+    }
+
+    /// For reads of many rows, where the database is embedded.
+    pub(crate) fn sqlite_rows(&self) -> Result<Option<SqliteRows>, sqlx::Error> {
+        match self {
+            Self::Pg(_) => Ok(None),
+            Self::Lite { rows, fuse, .. } => {
+                fuse.maybe_crash()?;
+                Ok(Some(rows.clone()))
+            }
+        }
     }
 
     /// The write connection, outside of a transaction.
@@ -355,7 +371,10 @@ impl Db {
     pub(crate) async fn close(&self) {
         match self {
             Self::Pg(postgres) => postgres.close().await,
-            Self::Lite { read, write, .. } => {
+            Self::Lite {
+                read, write, rows, ..
+            } => {
+                rows.close();
                 read.close().await;
                 write.close().await;
             }

@@ -17,6 +17,10 @@ pub enum StoreError {
     #[error("the database could not be used")]
     Database(#[from] sqlx::Error),
 
+    /// The embedded one, where many rows are read.
+    #[error("the database could not be used")]
+    Rows(#[from] rusqlite::Error),
+
     #[error("the database schema could not be brought up to date, and is as it was")]
     Migration(#[from] MigrateError),
 
@@ -119,6 +123,9 @@ impl StoreError {
 
     /// The low byte of SQLite's code is the primary result code.
     fn sqlite_code(&self) -> Option<i32> {
+        if let Self::Rows(rusqlite::Error::SqliteFailure(error, _)) = self {
+            return Some(error.extended_code & 0xff);
+        }
         let Self::Database(sqlx::Error::Database(cause)) = self else {
             return None;
         };

@@ -67,6 +67,7 @@ mod schedule;
 mod sealing;
 mod seen;
 mod session;
+mod sqlite_rows;
 mod starts;
 mod status;
 mod store_policy;
@@ -139,7 +140,8 @@ pub use missing::{PassNote, Unseen};
 pub use pages::{PageCommit, PageCommitted, Written};
 pub use pooler::{Pooler, PostgresFacts, examine_postgres};
 pub use providers::{ClientSecret, ConfiguredProvider, ProviderSettings};
-pub use records::{RecordQuery, Row, Search, Table, UserSearch};
+use records::ListCounts;
+pub use records::{JsonRow, JsonRows, JsonText, RecordQuery, Row, Search, Table, UserSearch};
 pub use request_counts::RequestCount;
 pub use restored::take_over;
 pub use retention::{Expired, PURGE_BATCH, PurgeBatch};
@@ -198,6 +200,7 @@ pub struct Parts {
     log_is_full: Arc<AtomicBool>,
     /// Callers of a moment ago.
     callers: Callers,
+    list_counts: Arc<ListCounts>,
     /// Where the last tick stopped looking for due syncs, if it didn't see all.
     resume_position: Arc<Mutex<Option<schedule::StartAfter>>>,
 }
@@ -244,6 +247,7 @@ impl Store {
             // A process before this one may have been killed.
             log_is_full: Arc::new(AtomicBool::new(true)),
             callers: Callers::default(),
+            list_counts: Arc::default(),
             resume_position: Arc::default(),
         };
         Ok(Self(Arc::new(parts)))

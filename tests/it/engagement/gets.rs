@@ -98,11 +98,14 @@ async fn an_object_that_is_not_synced_is_a_400(database: Database) {
 pub(super) async fn delete(app: &App, list: &str, id: &str) {
     let now = app
         .now()
-        .to_rfc3339_opts(chrono::SecondsFormat::Millis, false);
+        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     app.database
         .execute(&format!(
             "UPDATE engagement_{list} SET is_deleted = true, deleted_at = '{now}' WHERE id = '{id}'"
         ))
+        .await;
+    app.database
+        .execute("UPDATE change_feeds SET last_stamp_ms = last_stamp_ms + 1")
         .await;
 }
 

@@ -112,6 +112,31 @@ async fn raw_data_is_shown_only_on_request(database: Database) {
 }
 
 #[apply(on_both_databases)]
+async fn a_list_shows_each_record_as_it_is_shown_alone(database: Database) {
+    let app = App::synced(database, 20).await;
+    let odd = "\"\\ \n\t\u{1} \u{2028} 😀 ''";
+    let odd = format!("UPDATE engagement_contacts SET first_name = '{odd}', account_id = NULL");
+    app.database.execute(&odd).await;
+    let gone = id(&app.all_records("contacts").await[4]);
+    delete(&app, "contacts", &gone).await;
+    for (list, _) in LISTS {
+        let listed = app
+            .all_records(&format!(
+                "{list}?include_raw_data=true&include_deleted_data=true"
+            ))
+            .await;
+        assert!(!listed.is_empty(), "{list}");
+        for record in listed {
+            let path = format!(
+                "/engagement/v2/{list}/{}?read_from_cache=true&include_raw_data=true",
+                id(&record)
+            );
+            assert_eq!(record, app.get(&path).await.ok(), "{list}");
+        }
+    }
+}
+
+#[apply(on_both_databases)]
 async fn deleted_rows_are_shown_only_on_request(database: Database) {
     let app = App::synced(database, 20).await;
     let gone = id(&app.all_records("contacts").await[4]);

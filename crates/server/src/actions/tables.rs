@@ -126,7 +126,7 @@ async fn page<T: Table + Serialize>(
         let after = asked.modified_after()?;
         cached::list::<T>(state, who.connection, &asked, after).await?
     };
-    to_json(&list.0)
+    list.value()
 }
 
 async fn get(state: &AppState, who: &OnBehalf<'_>, input: &Map<String, Value>) -> ApiResult<Value> {

@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use super::{
     cached,
     find_accounts::{Wanted, find},
-    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+    records::{
+        self, GetRecord, ListAnswer, ListRecords, Pagination, RecordBody, RecordList, SearchRecords,
+    },
     upsert,
     writes::{Created, Given, Updated},
 };
@@ -28,8 +30,8 @@ pub(crate) async fn list_accounts(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
-) -> ApiResult<JsonBody<RecordList<Account>>> {
-    records::list(&state, &connection, asked).await
+) -> ApiResult<ListAnswer> {
+    records::list::<Account>(&state, &connection, asked).await
 }
 
 /// One account.
@@ -72,7 +74,7 @@ pub(crate) async fn search_accounts(
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchAccounts>,
-) -> ApiResult<JsonBody<RecordList<Account>>> {
+) -> ApiResult<ListAnswer> {
     let AccountFilter { name, domain } = body.filter;
     let wanted = Wanted::new("filter", name, domain)?;
     if asked.read_from_cache {
@@ -80,7 +82,7 @@ pub(crate) async fn search_accounts(
             name: wanted.name.as_deref(),
             domain: wanted.domain.as_deref(),
         };
-        return cached::search(&state, &connection, &asked, search).await;
+        return cached::search::<Account>(&state, &connection, &asked, search).await;
     }
     // The provider returns few hits, so all of them are shown.
     let size = asked.page_size.as_deref();
@@ -95,14 +97,14 @@ pub(crate) async fn search_accounts(
         .into_iter()
         .map(|account| RecordBody::live(account, now, asked.include_raw_data))
         .collect();
-    Ok(JsonBody(RecordList {
+    ListAnswer::of(&RecordList {
         pagination: Pagination {
             next: None,
             previous: None,
             total_count: i64::try_from(records.len()).ok(),
         },
         records,
-    }))
+    })
 }
 
 /// Creates an account. Apollo needs a name or a domain.

@@ -1,12 +1,11 @@
 //! Lists, gets and searches from the synced tables.
 
-use axum::Json as JsonBody;
 use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Time};
-use syncline_store::{Batch, Connection, RecordQuery, Row, Search, Table};
+use syncline_store::{Connection, JsonRow, RecordQuery, Row, Search, Table};
 
-use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords};
+use super::records::{GetRecord, ListAnswer, ListRecords, Pagination, RecordBody, SearchRecords};
 use crate::{
     AppState,
     cursor::{self, Page},
@@ -48,7 +47,7 @@ pub(crate) async fn list<T: Table + Serialize>(
     connection: &Connection,
     asked: &ListRecords,
     modified_after: Option<Time>,
-) -> ApiResult<JsonBody<RecordList<T>>> {
+) -> ApiResult<ListAnswer> {
     let size = cursor::page_size(asked.page_size.as_deref(), DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)?;
     // Later pages take the upper bound from their cursor.
     let newest = match asked.cursor {
@@ -66,7 +65,7 @@ pub(crate) async fn list<T: Table + Serialize>(
         reverse: false,
         limit: size,
     };
-    page(state, query, asked.cursor.as_deref()).await
+    page::<T>(state, query, newest, asked.cursor.as_deref()).await
 }
 
 pub(crate) async fn search<T: Table + Serialize>(
@@ -74,12 +73,13 @@ pub(crate) async fn search<T: Table + Serialize>(
     connection: &Connection,
     asked: &SearchRecords,
     search: Search<'_>,
-) -> ApiResult<JsonBody<RecordList<T>>> {
+) -> ApiResult<ListAnswer> {
     let asked_size = asked.page_size.as_deref();
     let size = cursor::page_size(asked_size, SEARCH_PAGE_SIZE, SEARCH_PAGE_SIZE)?;
-    if asked.cursor.is_none() {
-        synced::<T>(state, connection).await?;
-    }
+    let newest = match asked.cursor {
+        None => synced::<T>(state, connection).await?,
+        Some(_) => Time::UNIX_EPOCH,
+    };
     let query = RecordQuery {
         connection,
         modified: None,
@@ -91,14 +91,15 @@ pub(crate) async fn search<T: Table + Serialize>(
         reverse: false,
         limit: size,
     };
-    page(state, query, asked.cursor.as_deref()).await
+    page::<T>(state, query, newest, asked.cursor.as_deref()).await
 }
 
 async fn page<T: Table + Serialize>(
     state: &AppState,
     mut query: RecordQuery<'_>,
+    newest: Time,
     cursor: Option<&str>,
-) -> ApiResult<JsonBody<RecordList<T>>> {
+) -> ApiResult<ListAnswer> {
     let position: Option<RecordCursor> = cursor.map(cursor::decode).transpose()?;
     let search = query.search.map(cursor::name_of);
     if let Some(position) = &position {
@@ -109,26 +110,25 @@ async fn page<T: Table + Serialize>(
     }
     let total = match &position {
         Some(position) => position.total,
-        None => state.store.count_records(T::OBJECT, &query).await?,
+        None => state.store.count_list(T::OBJECT, &query, newest).await?,
     };
-    let batch: Batch<Row<T>> = state.store.list_records(&query).await?;
+    let rows = state.store.list_json::<T>(&query).await?;
+    let (batch, text) = rows.into_parts();
     let page = Page::of(batch, position.is_some(), query.reverse);
-    let link = |row: Option<&Row<T>>, reverse| {
+    let link = |row: Option<&JsonRow>, reverse| {
         row.map(|row| {
             cursor::encode(&RecordCursor {
                 search: search.clone(),
-                ..RecordCursor::at(row, reverse, total, query.modified)
+                ..RecordCursor::at(T::OBJECT, row, reverse, total, query.modified)
             })
         })
     };
-    Ok(JsonBody(RecordList {
-        pagination: Pagination {
-            next: link(page.rows.last().filter(|_| page.has_next), false),
-            previous: link(page.rows.first().filter(|_| page.has_previous), true),
-            total_count: Some(total),
-        },
-        records: page.rows.into_iter().map(Into::into).collect(),
-    }))
+    let pagination = Pagination {
+        next: link(page.rows.last().filter(|_| page.has_next), false),
+        previous: link(page.rows.first().filter(|_| page.has_previous), true),
+        total_count: Some(total),
+    };
+    ListAnswer::of_rows(&pagination, &page.rows, &text)
 }
 
 pub(crate) async fn get<T: Table + Serialize>(
@@ -160,14 +160,15 @@ async fn synced<T: Table>(state: &AppState, connection: &Connection) -> ApiResul
 }
 
 impl RecordCursor {
-    fn at<T: Table>(
-        row: &Row<T>,
+    fn at(
+        object: Object,
+        row: &JsonRow,
         reverse: bool,
         total: i64,
         modified: Option<(Time, Time)>,
     ) -> Self {
         Self {
-            object: T::OBJECT,
+            object,
             id: row.id.clone(),
             reverse,
             total,

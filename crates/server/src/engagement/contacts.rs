@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 
 use super::{
     cached, live,
-    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+    records::{
+        self, GetRecord, ListAnswer, ListRecords, Pagination, RecordBody, RecordList, SearchRecords,
+    },
     writes::{Created, Given, Updated},
 };
 use crate::{
@@ -31,8 +33,8 @@ pub(crate) async fn list_contacts(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
-) -> ApiResult<JsonBody<RecordList<Contact>>> {
-    records::list(&state, &connection, asked).await
+) -> ApiResult<ListAnswer> {
+    records::list::<Contact>(&state, &connection, asked).await
 }
 
 /// One contact.
@@ -76,10 +78,11 @@ pub(crate) async fn search_contacts(
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchContacts>,
-) -> ApiResult<JsonBody<RecordList<Contact>>> {
+) -> ApiResult<ListAnswer> {
     let emails = distinct(body.filter.emails)?;
     if asked.read_from_cache {
-        return cached::search(&state, &connection, &asked, Search::Emails(&emails)).await;
+        return cached::search::<Contact>(&state, &connection, &asked, Search::Emails(&emails))
+            .await;
     }
     search_live(&state, &connection, &asked, &emails).await
 }
@@ -97,7 +100,7 @@ async fn search_live(
     connection: &Connection,
     asked: &SearchRecords,
     emails: &[String],
-) -> ApiResult<JsonBody<RecordList<Contact>>> {
+) -> ApiResult<ListAnswer> {
     let size = asked.page_size.as_deref();
     let size = cursor::page_size(size, cached::SEARCH_PAGE_SIZE, cached::SEARCH_PAGE_SIZE)?;
     let size = usize::try_from(size).unwrap_or(1);
@@ -125,14 +128,14 @@ async fn search_live(
         cursor::encode(&EmailCursor { emails_before, of })
     };
     let is_whole = before == 0 && until == emails.len();
-    Ok(JsonBody(RecordList {
+    ListAnswer::of(&RecordList {
         pagination: Pagination {
             next: (until < emails.len()).then(|| link(until)),
             previous: (before > 0).then(|| link(before.saturating_sub(size))),
             total_count: is_whole.then_some(i64::try_from(records.len()).unwrap_or(i64::MAX)),
         },
         records,
-    }))
+    })
 }
 
 /// Each address once, in the order given.

@@ -1,6 +1,5 @@
 //! Lists and gets that ask the provider now.
 
-use axum::Json as JsonBody;
 use serde::{Deserialize, Serialize};
 use syncline_model::{Object, Record, Records};
 use syncline_providers::{
@@ -9,7 +8,7 @@ use syncline_providers::{
 };
 use syncline_store::{Connection, Table};
 
-use super::records::{GetRecord, ListRecords, Pagination, RecordBody, RecordList};
+use super::records::{GetRecord, ListAnswer, ListRecords, Pagination, RecordBody, RecordList};
 use crate::{
     AppState, cursor,
     error::{ApiError, ApiResult},
@@ -133,7 +132,7 @@ pub(super) async fn list<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     asked: &ListRecords,
-) -> ApiResult<JsonBody<RecordList<T>>> {
+) -> ApiResult<ListAnswer> {
     let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
     let ask = page_asked(T::OBJECT, None, size, DEFAULT_PAGE_SIZE, cursor)?;
     let remote = Remote::of(state, connection).await?;
@@ -143,10 +142,10 @@ pub(super) async fn list<T: Table + Serialize>(
         .list_live(&remote.session(), T::OBJECT, ask.request())
         .await
         .map_err(|error| ask.refused(error))?;
-    Ok(JsonBody(RecordList {
+    ListAnswer::of(&RecordList {
         pagination: pagination(T::OBJECT, None, &ask, page.next, page.total),
         records: bodies::<T>(state, page.records, asked.include_raw_data),
-    }))
+    })
 }
 
 pub(super) async fn get<T: Table + Serialize>(

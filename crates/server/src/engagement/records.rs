@@ -1,12 +1,16 @@
 //! What the lists, gets and searches of all objects have in common: their parameters, their
 //! answers, and the choice between the tables and the provider.
 
-use axum::Json as JsonBody;
+use axum::{
+    Json as JsonBody,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use chrono::Datelike;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use syncline_model::{Object as CommonObject, Record, Time};
-use syncline_store::{Connection, Row, Table};
+use syncline_store::{Connection, JsonRow, JsonText, Row, Table};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{cached, live};
@@ -60,6 +64,49 @@ pub(crate) struct SearchRecords {
     /// 1 to 100; default 100.
     pub(super) page_size: Option<String>,
     pub(super) cursor: Option<String>,
+}
+
+/// The JSON of a [`RecordList`].
+pub(crate) struct ListAnswer(Vec<u8>);
+
+impl ListAnswer {
+    pub(super) fn of<T: Serialize>(list: &RecordList<T>) -> ApiResult<Self> {
+        let text = serde_json::to_vec(list);
+        text.map(Self)
+            .map_err(|error| ApiError::Internal(error.to_string()))
+    }
+
+    /// Of rows whose text is written already.
+    pub(super) fn of_rows(
+        pagination: &Pagination,
+        rows: &[JsonRow],
+        text: &JsonText,
+    ) -> ApiResult<Self> {
+        let mut answer = Vec::with_capacity(text.size() + rows.len() + 512);
+        answer.extend_from_slice(br#"{"pagination":"#);
+        serde_json::to_writer(&mut answer, pagination)
+            .map_err(|error| ApiError::Internal(error.to_string()))?;
+        answer.extend_from_slice(br#","records":["#);
+        for (index, row) in rows.iter().enumerate() {
+            if index > 0 {
+                answer.push(b',');
+            }
+            answer.extend_from_slice(text.of(row));
+        }
+        answer.extend_from_slice(b"]}");
+        Ok(Self(answer))
+    }
+
+    pub(crate) fn value(&self) -> ApiResult<Value> {
+        serde_json::from_slice(&self.0).map_err(|error| ApiError::Internal(error.to_string()))
+    }
+}
+
+impl IntoResponse for ListAnswer {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], self.0).into_response()
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -157,11 +204,11 @@ pub(crate) async fn list<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     asked: ListRecords,
-) -> ApiResult<JsonBody<RecordList<T>>> {
+) -> ApiResult<ListAnswer> {
     has_object(state, connection, T::OBJECT)?;
     let modified_after = asked.modified_after()?;
     if asked.read_from_cache {
-        return cached::list(state, connection, &asked, modified_after).await;
+        return cached::list::<T>(state, connection, &asked, modified_after).await;
     }
     if modified_after.is_some() {
         return Err(ApiError::validation(
@@ -173,7 +220,7 @@ pub(crate) async fn list<T: Table + Serialize>(
             ),
         ));
     }
-    live::list(state, connection, &asked).await
+    live::list::<T>(state, connection, &asked).await
 }
 
 /// One record by its id. From the tables also a deleted one, marked as such.

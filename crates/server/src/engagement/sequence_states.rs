@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 
 use super::{
     cached, live,
-    records::{self, GetRecord, ListRecords, Pagination, RecordBody, RecordList, SearchRecords},
+    records::{
+        self, GetRecord, ListAnswer, ListRecords, Pagination, RecordBody, RecordList, SearchRecords,
+    },
 };
 use crate::{
     AppState, cursor,
@@ -27,8 +29,8 @@ pub(crate) async fn list_sequence_states(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
-) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
-    records::list(&state, &connection, asked).await
+) -> ApiResult<ListAnswer> {
+    records::list::<SequenceState>(&state, &connection, asked).await
 }
 
 /// One sequence state.
@@ -70,7 +72,7 @@ pub(crate) async fn search_sequence_states(
     State(state): State<AppState>,
     Query(asked): Query<SearchRecords>,
     Json(body): Json<SearchSequenceStates>,
-) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+) -> ApiResult<ListAnswer> {
     let filter = body.filter;
     let (contact_id, sequence_id) = (filter.contact_id.as_deref(), filter.sequence_id.as_deref());
     if asked.read_from_cache && (contact_id.is_some() || sequence_id.is_some()) {
@@ -78,7 +80,7 @@ pub(crate) async fn search_sequence_states(
             contact_id,
             sequence_id,
         };
-        return cached::search(&state, &connection, &asked, search).await;
+        return cached::search::<SequenceState>(&state, &connection, &asked, search).await;
     }
     match (contact_id, sequence_id) {
         (Some(contact), sequence) => {
@@ -99,7 +101,7 @@ async fn of_contact(
     asked: &SearchRecords,
     contact_id: &str,
     sequence_id: Option<&str>,
-) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+) -> ApiResult<ListAnswer> {
     let size = asked.page_size.as_deref();
     cursor::page_size(size, live::MAX_PAGE_SIZE, live::MAX_PAGE_SIZE)?;
     if asked.cursor.is_some() {
@@ -117,14 +119,14 @@ async fn of_contact(
     }
     let total_count = i64::try_from(states.len()).ok();
     let records = Records::SequenceStates(states);
-    Ok(JsonBody(RecordList {
+    ListAnswer::of(&RecordList {
         pagination: Pagination {
             next: None,
             previous: None,
             total_count,
         },
-        records: live::bodies(state, records, asked.include_raw_data),
-    }))
+        records: live::bodies::<SequenceState>(state, records, asked.include_raw_data),
+    })
 }
 
 async fn of_sequence(
@@ -132,7 +134,7 @@ async fn of_sequence(
     connection: &Connection,
     asked: &SearchRecords,
     sequence_id: &str,
-) -> ApiResult<JsonBody<RecordList<SequenceState>>> {
+) -> ApiResult<ListAnswer> {
     let (object, of) = (Object::SequenceState, Some(sequence_id));
     let (size, cursor) = (asked.page_size.as_deref(), asked.cursor.as_deref());
     let ask = live::page_asked(object, of, size, live::MAX_PAGE_SIZE, cursor)?;
@@ -143,8 +145,8 @@ async fn of_sequence(
         .states_of_sequence(&remote.session(), sequence_id, ask.request())
         .await
         .map_err(|error| ask.refused(error))?;
-    Ok(JsonBody(RecordList {
+    ListAnswer::of(&RecordList {
         pagination: live::pagination(object, of, &ask, page.next, page.total),
-        records: live::bodies(state, page.records, asked.include_raw_data),
-    }))
+        records: live::bodies::<SequenceState>(state, page.records, asked.include_raw_data),
+    })
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     cached,
-    records::{self, GetRecord, ListRecords, RecordBody, RecordList},
+    records::{self, GetRecord, ListAnswer, ListRecords, RecordBody, RecordList},
     sequence_steps::check_step,
     writes::{Created, Given, filled},
 };
@@ -36,8 +36,8 @@ pub(crate) async fn list_sequences(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
-) -> ApiResult<JsonBody<RecordList<Sequence>>> {
-    records::list(&state, &connection, asked).await
+) -> ApiResult<ListAnswer> {
+    records::list::<Sequence>(&state, &connection, asked).await
 }
 
 /// One sequence. Read from the provider, it includes its steps; the tables don't have them.

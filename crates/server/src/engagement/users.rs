@@ -3,7 +3,7 @@
 use axum::{Json as JsonBody, extract::State};
 use syncline_model::User;
 
-use super::records::{self, GetRecord, ListRecords, RecordBody, RecordList};
+use super::records::{self, GetRecord, ListAnswer, ListRecords, RecordBody, RecordList};
 use crate::{
     AppState,
     error::ApiResult,
@@ -18,8 +18,8 @@ pub(crate) async fn list_users(
     ConnectionCaller { connection, .. }: ConnectionCaller,
     State(state): State<AppState>,
     Query(asked): Query<ListRecords>,
-) -> ApiResult<JsonBody<RecordList<User>>> {
-    records::list(&state, &connection, asked).await
+) -> ApiResult<ListAnswer> {
+    records::list::<User>(&state, &connection, asked).await
 }
 
 /// One user.

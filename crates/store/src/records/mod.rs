@@ -2,6 +2,8 @@
 //! and `write_through` stores what callers wrote at the provider. `remove` is the end of a record.
 
 mod counts;
+mod json;
+mod list_counts;
 mod read;
 mod remove;
 mod search;
@@ -10,6 +12,8 @@ mod upsert;
 mod write;
 mod write_through;
 
+pub use json::{JsonRow, JsonRows, JsonText};
+pub(crate) use list_counts::ListCounts;
 pub(crate) use read::StoredRow;
 pub use read::{RecordQuery, Row};
 pub use search::{Search, UserSearch};
