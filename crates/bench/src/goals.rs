@@ -34,6 +34,30 @@ pub(crate) const LIST_AGAINST_SQL: Goal = Goal {
     unit: "",
 };
 
+pub(crate) const FIRST_AGAINST_DLT: Goal = Goal {
+    what: "PostgreSQL, first sync: records/s as a multiple of dlt's",
+    limit: Limit::AtLeast(6.0),
+    unit: "",
+};
+
+pub(crate) const UNCHANGED_AGAINST_DLT: Goal = Goal {
+    what: "PostgreSQL, unchanged sync: records/s as a multiple of dlt's",
+    limit: Limit::AtLeast(25.0),
+    unit: "",
+};
+
+pub(crate) const PROXY_ADDS: Goal = Goal {
+    what: "proxy, small answer: what it adds, as a multiple of what nginx adds, the worst",
+    limit: Limit::AtMost(2.0),
+    unit: "",
+};
+
+pub(crate) const PROXY_RATE: Goal = Goal {
+    what: "proxy, page of contacts: share of nginx's requests/s, the worst",
+    limit: Limit::AtLeast(1.0),
+    unit: "",
+};
+
 pub(crate) struct Goal {
     pub(crate) what: &'static str,
     limit: Limit,

@@ -9,10 +9,12 @@
 
 mod cost;
 mod database;
+mod dlt;
 mod enrich;
 mod feed;
 mod goals;
 mod load;
+mod nginx;
 mod passing;
 mod plain_copy;
 mod providers;
@@ -32,8 +34,14 @@ use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    database::Server, load::Crowd, report::Report, round::Round, scale::Sizes,
-    simulator::Simulator, sync::Syncline,
+    database::Server,
+    load::Crowd,
+    nginx::Nginx,
+    report::Report,
+    round::{Peers, Round},
+    scale::Sizes,
+    simulator::Simulator,
+    sync::Syncline,
 };
 
 const SMOKE_CONTACTS: u32 = 500;
@@ -226,13 +234,19 @@ async fn measure(args: Args) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let simulator = Simulator::start(&program, contacts).await?;
     let syncline = Syncline::new(program.clone(), &simulator, scratch.path());
+    let nginx = Nginx::start(&simulator, scratch.path()).await?;
     round::warm_up(&syncline, &simulator, scratch.path()).await?;
 
     let mut measured: Vec<Round> = Vec::new();
     let mut beside = Vec::new();
     for number in 1..=rounds {
         progress(&format!("round {number} of {rounds}"));
-        let round = round::run(number, &syncline, &simulator, &server, scratch.path());
+        let peers = Peers {
+            simulator: &simulator,
+            nginx: nginx.as_ref(),
+            server: &server,
+        };
+        let round = round::run(number, &syncline, peers, scratch.path());
         measured.push(Box::pin(round).await?);
         let round = providers::run(number, &program, contacts, &server, scratch.path());
         beside.push(Box::pin(round).await?);

@@ -5,9 +5,12 @@ use std::fmt;
 
 use crate::{
     database::Server,
+    dlt::Dlt,
     goals::{
-        CLIENT_CPU, FIRST_AGAINST_COPY, LIST_AGAINST_SQL, PEAK_MEMORY, SQLITE_AGAINST_POSTGRES,
+        CLIENT_CPU, FIRST_AGAINST_COPY, FIRST_AGAINST_DLT, LIST_AGAINST_SQL, PEAK_MEMORY,
+        PROXY_ADDS, PROXY_RATE, SQLITE_AGAINST_POSTGRES, UNCHANGED_AGAINST_DLT,
     },
+    passing::{ASKED, CALLERS, Passed, Timing},
     providers::Rates,
     round::{Passes, Round},
     simulator::World,
@@ -95,6 +98,13 @@ impl Report<'_> {
         }
         let copy = shown(self.spread(|round| round.copy), 0);
         table.row(["PostgreSQL", "bare COPY", &copy, "", "", "", ""].map(str::to_owned));
+        for (pass, of) in [
+            ("dlt, first", (|it| it.first) as fn(Dlt) -> f64),
+            ("dlt, unchanged", |it| it.unchanged),
+        ] {
+            let rate = known(self.known(|round| round.dlt.map(of)), 0);
+            table.row(["PostgreSQL", pass, &rate, "", "", "", ""].map(str::to_owned));
+        }
         table
     }
 
@@ -161,23 +171,52 @@ impl Report<'_> {
 
     fn passthrough(&self) -> Table {
         let mut table = Table::new(&[
-            "small answer, ms of the middle request",
-            "direct, 1 caller",
-            "by the proxy",
-            "direct, 8 callers",
-            "by the proxy",
+            "the proxy, ms of the middle request (requests/s)",
+            "callers",
+            "direct",
+            "nginx",
+            "proxy",
+            "adds, × nginx",
+            "rate, × nginx",
         ]);
         for (database, pick) in DATABASES {
-            let spread = |value: &dyn Fn(&Passes) -> f64| self.spread(|it| value(pick(it)));
-            table.row([
-                database.to_owned(),
-                shown(spread(&|it| it.passing.one_direct), 3),
-                shown(spread(&|it| it.passing.one_through), 3),
-                shown(spread(&|it| it.passing.eight_direct), 3),
-                shown(spread(&|it| it.passing.eight_through), 3),
-            ]);
+            for (index, asked) in ASKED.iter().enumerate() {
+                for (of, callers) in CALLERS.iter().enumerate() {
+                    let passed = |round: &Round| pick(round).passing[index][of];
+                    let timing = |value: &dyn Fn(Passed) -> Option<Timing>| {
+                        let spread = |of: fn(&Timing) -> f64| {
+                            self.known(|round| value(passed(round)).as_ref().map(of))
+                        };
+                        let millis = known(spread(|it| it.millis), 3);
+                        format!("{millis} ({})", known(spread(|it| it.per_second), 0))
+                    };
+                    table.row([
+                        format!("{database}, {}", asked.name),
+                        callers.to_string(),
+                        timing(&|it| Some(it.direct)),
+                        timing(&|it| it.nginx),
+                        timing(&|it| Some(it.proxy)),
+                        known(self.known(|round| passed(round).added_against_nginx()), 2),
+                        known(self.known(|round| passed(round).rate_against_nginx()), 2),
+                    ]);
+                }
+            }
         }
         table
+    }
+
+    /// The worst of all databases and numbers of callers.
+    fn worst_passing(
+        &self,
+        asked: usize,
+        ratio: fn(&Passed) -> Option<f64>,
+        worse: fn(f64, f64) -> f64,
+    ) -> Option<f64> {
+        let medians = DATABASES.iter().flat_map(|(_, pick)| {
+            (0..CALLERS.len())
+                .filter_map(move |of| self.known(|round| ratio(&pick(round).passing[asked][of])))
+        });
+        medians.map(|spread| spread.median).reduce(worse)
     }
 
     fn goals(&self) -> Table {
@@ -200,8 +239,35 @@ impl Report<'_> {
             (PEAK_MEMORY, worst(&megabytes, &PASSES)),
             (LIST_AGAINST_SQL, self.worse_list()),
         ];
+        let beside_others = [
+            (
+                FIRST_AGAINST_DLT,
+                self.known(|round| {
+                    Some(round.postgres.first.records_per_second / round.dlt?.first)
+                })
+                .map(|spread| spread.median),
+            ),
+            (
+                UNCHANGED_AGAINST_DLT,
+                self.known(|round| {
+                    Some(round.postgres.unchanged.records_per_second / round.dlt?.unchanged)
+                })
+                .map(|spread| spread.median),
+            ),
+            (
+                PROXY_ADDS,
+                self.worst_passing(0, Passed::added_against_nginx, f64::max),
+            ),
+            (
+                PROXY_RATE,
+                self.worst_passing(1, Passed::rate_against_nginx, f64::min),
+            ),
+        ];
+        let beside_others = beside_others
+            .into_iter()
+            .filter_map(|(goal, value)| Some((goal, value?)));
         let mut table = Table::new(&["goal", "at", "median", ""]);
-        for (goal, value) in reached {
+        for (goal, value) in reached.into_iter().chain(beside_others) {
             let [limit, value, verdict] = goal.judge(value);
             table.row([goal.what.to_owned(), limit, value, verdict]);
         }
@@ -213,6 +279,12 @@ impl Report<'_> {
             .iter()
             .map(|(_, pick)| self.spread(|round| list_against_sql(pick(round))).median)
             .fold(f64::INFINITY, f64::min)
+    }
+
+    /// `None` if it was not measured.
+    fn known(&self, value: impl Fn(&Round) -> Option<f64>) -> Option<Spread> {
+        let values: Option<Vec<f64>> = self.rounds.iter().map(value).collect();
+        values.map(Spread::of)
     }
 
     fn spread(&self, value: impl Fn(&Round) -> f64) -> Spread {
@@ -249,6 +321,10 @@ fn megabytes(sync: &Measured) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "some hundred requests")]
 fn requests(sync: &Measured) -> f64 {
     sync.requests as f64
+}
+
+fn known(spread: Option<Spread>, decimals: usize) -> String {
+    spread.map_or_else(|| "–".to_owned(), |spread| shown(spread, decimals))
 }
 
 fn shown(spread: Spread, decimals: usize) -> String {

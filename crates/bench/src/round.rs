@@ -1,5 +1,5 @@
 //! One round: every database starts empty, is synced, and synced again without changes; then the
-//! bare `COPY`.
+//! bare `COPY`, and dlt.
 
 use std::path::Path;
 
@@ -7,6 +7,8 @@ use anyhow::ensure;
 
 use crate::{
     database::{Database, Server},
+    dlt::{self, Dlt},
+    nginx::Nginx,
     passing::{self, Passing},
     plain_copy,
     reading::{self, Reading},
@@ -21,6 +23,7 @@ pub(crate) struct Round {
     pub(crate) postgres: Passes,
     /// Rows per second of a bare `COPY` on PostgreSQL.
     pub(crate) copy: f64,
+    pub(crate) dlt: Option<Dlt>,
 }
 
 /// The two syncs of one database, and the measurements of a service on it.
@@ -43,36 +46,47 @@ pub(crate) async fn warm_up(
     Ok(())
 }
 
+/// What runs beside the binary that is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Peers<'p> {
+    pub(crate) simulator: &'p Simulator,
+    pub(crate) nginx: Option<&'p Nginx>,
+    pub(crate) server: &'p Server,
+}
+
 pub(crate) async fn run(
     number: u32,
     syncline: &Syncline,
-    simulator: &Simulator,
-    server: &Server,
+    peers: Peers<'_>,
     scratch: &Path,
 ) -> anyhow::Result<Round> {
+    let server = peers.server;
     let dir = tempfile::tempdir_in(scratch)?;
     let sqlite = Database::sqlite(&dir.path().join("syncline.db"));
-    let sqlite = passes(&sqlite, syncline, simulator, scratch).await?;
+    let sqlite = passes(&sqlite, syncline, peers, scratch).await?;
 
     let name = format!("bench_{}_{number}", std::process::id());
     let options = server.create(&name).await?;
     let postgres = Database::Postgres(options.clone());
-    let postgres = passes(&postgres, syncline, simulator, scratch).await?;
+    let postgres = passes(&postgres, syncline, peers, scratch).await?;
     let copy = plain_copy::rows_per_second(&options).await?;
     server.drop(&name).await?;
+    let dlt = dlt::measure(number, peers.simulator, server, scratch).await?;
     Ok(Round {
         sqlite,
         postgres,
         copy,
+        dlt,
     })
 }
 
 async fn passes(
     database: &Database,
     syncline: &Syncline,
-    simulator: &Simulator,
+    peers: Peers<'_>,
     scratch: &Path,
 ) -> anyhow::Result<Passes> {
+    let simulator = peers.simulator;
     let first = sync(database, Pass::First, syncline, simulator).await?;
     let mark = database.mark().await?;
     let unchanged = sync(database, Pass::Unchanged, syncline, simulator).await?;
@@ -82,7 +96,7 @@ async fn passes(
         "{}: a sync without changes wrote {written} row versions",
         database.name()
     );
-    let (reading, passing) = serve(database, syncline, simulator, scratch).await?;
+    let (reading, passing) = serve(database, syncline, peers, scratch).await?;
     Ok(Passes {
         first,
         unchanged,
@@ -95,16 +109,17 @@ async fn passes(
 async fn serve(
     database: &Database,
     syncline: &Syncline,
-    simulator: &Simulator,
+    peers: Peers<'_>,
     scratch: &Path,
 ) -> anyhow::Result<(Reading, Passing)> {
+    let simulator = peers.simulator;
     let home = tempfile::tempdir_in(scratch)?;
     let service = Service::start(syncline.serve_command(&database.url(), home.path())).await?;
     let contacts = simulator.world().contacts;
     let reading = reading::measure(&service, database, contacts).await?;
     // A fraction of the contacts, but at least 64.
     let requests = usize::try_from(contacts / 5)?.max(64);
-    let passing = passing::measure(&service, simulator, requests).await?;
+    let passing = passing::measure(&service, peers.nginx, simulator, requests).await?;
     Ok((reading, passing))
 }
 
