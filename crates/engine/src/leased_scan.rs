@@ -10,13 +10,17 @@ use syncline_model::{Coverage, Time};
 use syncline_providers::ANSWER_WITHIN;
 use syncline_store::{PermitDecision, Scan, ScanRun};
 
-use crate::{RetryConfig, seen::Seen};
+use crate::{RetryConfig, page::Answer, seen::Seen};
 
 /// A scan whose lease this worker holds.
 pub struct LeasedScan {
     pub scan: Scan,
     /// The result of the permit request that was made in the last page's transaction.
     pub(crate) decision: Option<PermitDecision>,
+    /// The page that was asked for and is not written yet.
+    pub(crate) in_hand: Option<Answer>,
+    /// Others have their turn as soon as nothing is in hand.
+    pub(crate) yields: bool,
     /// When that permit was decided.
     pub(crate) decided_at: Time,
     /// Requests that are not yet counted with a page.
@@ -56,6 +60,8 @@ impl LeasedScan {
         Self {
             scan,
             decision: None,
+            in_hand: None,
+            yields: false,
             decided_at: Time::UNIX_EPOCH,
             requests: 0,
             seen: None,
@@ -66,6 +72,21 @@ impl LeasedScan {
             tries: None,
             verdicts: None,
         }
+    }
+
+    /// The page that its next step asks for, if it asks for one: its pass and number.
+    pub fn next_request(&self) -> (u32, u32) {
+        let checkpoint = &self.scan.checkpoint;
+        let in_hand = u32::from(self.in_hand.is_some());
+        (checkpoint.pass, checkpoint.next_page + in_hand)
+    }
+
+    /// The page that was answered and is not written yet.
+    pub fn page_in_hand(&self) -> Option<(u32, u32)> {
+        let checkpoint = &self.scan.checkpoint;
+        self.in_hand
+            .as_ref()
+            .map(|_| (checkpoint.pass, checkpoint.next_page))
     }
 
     /// Records the start of the attempts, unless an earlier attempt has failed.

@@ -76,10 +76,21 @@ pub struct EngineConfig {
     pub keep_messages: Duration,
     /// How long the audit log is kept.
     pub keep_audit_log: Duration,
+    /// When a page is asked for whose permit is reserved.
+    pub ask_ahead: AskAhead,
     /// How a step waits for another process's refresh of its tokens.
     pub sleep: Sleep,
     /// The public `https` URL that providers send late answers to; `None`: they can't.
     pub callback_base: Option<String>,
+}
+
+/// When the next page is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskAhead {
+    /// While the page before it is written.
+    Meanwhile,
+    /// Before that one is written: the simulation does one thing after the other.
+    Before,
 }
 
 /// The exponential backoff of a request to a provider that failed for a transient reason. A failed *run*
@@ -111,6 +122,7 @@ impl Default for EngineConfig {
             keep_runs: Duration::from_hours(90 * 24),
             keep_messages: Duration::from_hours(90 * 24),
             keep_audit_log: Duration::from_hours(365 * 24),
+            ask_ahead: AskAhead::Meanwhile,
             sleep: Sleep::default(),
             callback_base: None,
         }

@@ -1,16 +1,21 @@
-//! One step of a scan: requests a page and writes it, or ends the scan.
+//! One step of a scan: requests a page, writes the one that came before, or ends the scan.
+//!
+//! A page is requested while the one before it is written, where a permit for it was reserved; the
+//! answer waits in memory for the next step (`LeasedScan::in_hand`). Pages are written in their order.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use syncline_model::{
     Checkpoint, Object, Order, ScanFacts, Time,
     mutation::{self, Mutation},
 };
 use syncline_providers::{Call, Credentials, ListRequest, Page, Provider, ProviderError, counted};
-use syncline_store::{PageCommit, Permit, Scan, Spending, StoreError};
+use syncline_store::{PageCommit, PageCommitted, Permit, Scan, Spending, StoreError};
+use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument;
 
 use crate::{
-    Engine,
+    AskAhead, Engine,
     leased_scan::LeasedScan,
     report,
     scan::{ScanEnd, Step},
@@ -47,6 +52,9 @@ impl Engine {
             tracing::warn!("this scan is left to other processes: {unknown}");
             return Ok(Step::End(ScanEnd::Abandoned));
         }
+        if let Some(Answer { page, exchange }) = leased.in_hand.take() {
+            return self.take_page(leased, page, exchange).await;
+        }
         let facts = &leased.scan.checkpoint.facts;
         if facts.reached_end || facts.capped {
             return self.conclude(leased).await;
@@ -57,7 +65,12 @@ impl Engine {
         };
         self.begin(leased, &credentials).await?;
         match self.permit_page(leased).await? {
-            Permission::Permit(permit) => self.read_page(leased, &credentials, permit).await,
+            Permission::Permit(permit) => {
+                let asked = self
+                    .ask(&leased.scan, &leased.scan.checkpoint, &credentials, permit)
+                    .await;
+                self.hold(leased, &credentials, asked).await
+            }
             Permission::Wait(refusal) => {
                 let end = self.wait(leased, refusal.until, refusal.reason).await?;
                 Ok(Step::End(end))
@@ -73,8 +86,12 @@ impl Engine {
     }
 
     pub(crate) fn provider_of(&self, scan: &Scan) -> &dyn Provider {
+        &**self.shared_provider_of(scan)
+    }
+
+    fn shared_provider_of(&self, scan: &Scan) -> &Arc<dyn Provider> {
         let provider = self.providers.get(scan.connection.provider);
-        &**provider.expect("a scan of an unknown provider is abandoned before its first request")
+        provider.expect("a scan of an unknown provider is abandoned before its first request")
     }
 
     /// Before the worker's first request: finds the account whose budget it uses. Before the scan's
@@ -109,48 +126,90 @@ impl Engine {
         Ok(())
     }
 
-    async fn read_page(
+    /// Requests the page at this checkpoint. `None` if this process is shutting down and can't wait
+    /// for the answer.
+    fn ask(
         &self,
-        leased: &mut LeasedScan,
+        scan: &Scan,
+        checkpoint: &Checkpoint,
         credentials: &Credentials,
         permit: Permit,
-    ) -> Result<Step, StoreError> {
-        let asked_at = self.clock.now();
-        leased.requests += 1;
-        leased.tries_from(asked_at);
-        let (answer, repeated) = tokio::select! {
-            answer = counted(self.ask(&leased.scan, credentials)) => answer,
-            () = self.grace_is_over() => return Ok(Step::End(self.release_lease(leased).await)),
-        };
-        leased.requests += repeated;
-        let answered_at = if mutation::on(Mutation::StampAtRequest) {
-            asked_at
-        } else {
-            self.clock.now()
-        };
-        match answer {
-            Ok(page) => {
-                leased.answered();
-                let exchange = Exchange {
+    ) -> impl Future<Output = Option<Asked>> + Send + use<> {
+        let (engine, object) = (self.clone(), scan.object);
+        let provider = self.shared_provider_of(scan).clone();
+        let (checkpoint, credentials) = (checkpoint.clone(), credentials.clone());
+        async move {
+            let asked_at = engine.clock.now();
+            let list = provider.list(&credentials, object, page_at(&checkpoint));
+            let (answer, repeated) = tokio::select! {
+                answer = counted(list) => answer,
+                () = engine.grace_is_over() => return None,
+            };
+            let answered_at = if mutation::on(Mutation::StampAtRequest) {
+                asked_at
+            } else {
+                engine.clock.now()
+            };
+            Some(Asked {
+                answer,
+                requests: 1 + repeated,
+                exchange: Exchange {
                     permit,
                     asked_at,
                     answered_at,
-                };
-                self.take_page(leased, page, exchange).await
+                },
+            })
+        }
+    }
+
+    /// Keeps the answer for the next step, or settles the failure.
+    async fn hold(
+        &self,
+        leased: &mut LeasedScan,
+        credentials: &Credentials,
+        asked: Option<Asked>,
+    ) -> Result<Step, StoreError> {
+        let Some(asked) = asked else {
+            return Ok(Step::End(self.release_lease(leased).await));
+        };
+        let exchange = asked.exchange;
+        leased.requests += asked.requests;
+        leased.tries_from(exchange.asked_at);
+        match asked.answer {
+            Ok(page) => {
+                leased.answered();
+                leased.in_hand = Some(Answer { page, exchange });
+                Ok(Step::Continue)
             }
             Err(error) => {
-                self.settle_failure(&leased.scan, Call::List(leased.scan.object), permit, &error)
+                let (scan, call) = (&leased.scan, Call::List(leased.scan.object));
+                self.settle_failure(scan, call, exchange.permit, &error)
                     .await?;
                 self.after_failure(leased, credentials, error).await
             }
         }
     }
 
-    async fn ask(&self, scan: &Scan, credentials: &Credentials) -> Result<Page, ProviderError> {
-        let request = page_at(&scan.checkpoint);
-        self.provider_of(scan)
-            .list(credentials, scan.object, request)
-            .await
+    /// Settles a page that is not written: its records were read, and will be again.
+    pub(crate) async fn drop_in_hand(&self, leased: &mut LeasedScan) -> Result<(), StoreError> {
+        let Some(Answer { page, exchange }) = leased.in_hand.take() else {
+            return Ok(());
+        };
+        self.settle_unwritten(&leased.scan, &page, &exchange).await
+    }
+
+    /// The records of a page count, although it is not written.
+    async fn settle_unwritten(
+        &self,
+        scan: &Scan,
+        page: &Page,
+        exchange: &Exchange,
+    ) -> Result<(), StoreError> {
+        let mut spending = exchange.spending(page, self.list_endpoint(scan));
+        if mutation::on(Mutation::LostPageIsFree) {
+            spending.records = Some(0);
+        }
+        self.store.settle(&spending).await
     }
 
     async fn grace_is_over(&self) {
@@ -158,32 +217,42 @@ impl Engine {
         tokio::time::sleep(GRACE_PERIOD).await;
     }
 
-    /// Writes a page, unless it repeats an earlier one.
+    /// Writes a page, unless it repeats an earlier one, and meanwhile asks for the one after it.
     async fn take_page(
         &self,
         leased: &mut LeasedScan,
-        page: Page,
+        mut page: Page,
         exchange: Exchange,
     ) -> Result<Step, StoreError> {
+        let exchange = exchange.not_after(self.clock.now());
         let ids = ids_of(&page, leased.scan.object);
         let news = self.seen(leased).await?.novelty_of(&ids);
         if news == PageNovelty::Repeated {
             return self.take_repeated(leased, &page, exchange).await;
         }
         let is_barren = news == PageNovelty::Nothing && self.is_full(&leased.scan, &page);
-        self.commit(leased, page, exchange).await?;
-        if let Some(seen) = &mut leased.seen {
-            seen.committed(&ids, &leased.scan.checkpoint);
-        }
-        leased.repeats = 0;
-        leased.pages_without_new_records = if is_barren {
+        let barren = if is_barren {
             leased.pages_without_new_records + 1
         } else {
             0
         };
-        if leased.pages_without_new_records == MAX_PAGES_WITHOUT_NEW_RECORDS
-            && !leased.scan.checkpoint.facts.reached_end
-        {
+        self.settle_statistics(&leased.scan, &mut page).await?;
+        let checkpoint = self.next_checkpoint(&leased.scan, &page, exchange.asked_at);
+        let stalls = barren == MAX_PAGES_WITHOUT_NEW_RECORDS && !checkpoint.facts.reached_end;
+        let ahead = if stalls {
+            None
+        } else {
+            self.permit_ahead(leased, &checkpoint, &page.usage).await?
+        };
+        let (asked, credentials) = self
+            .commit_and_ask(leased, &page, exchange, checkpoint, ahead)
+            .await?;
+        if let Some(seen) = &mut leased.seen {
+            seen.committed(&ids, &leased.scan.checkpoint);
+        }
+        leased.repeats = 0;
+        leased.pages_without_new_records = barren;
+        if stalls {
             let error = format!(
                 "{MAX_PAGES_WITHOUT_NEW_RECORDS} pages in a row, up to page {}, contained only records of \
                  earlier pages",
@@ -191,7 +260,82 @@ impl Engine {
             );
             return Ok(Step::End(self.stall(leased, &error).await?));
         }
-        Ok(Step::Continue)
+        match credentials {
+            Some(credentials) => self.hold(leased, &credentials, asked).await,
+            None => Ok(Step::Continue),
+        }
+    }
+
+    /// Writes the page, and asks for the next one if there is a permit for it.
+    async fn commit_and_ask(
+        &self,
+        leased: &mut LeasedScan,
+        page: &Page,
+        exchange: Exchange,
+        checkpoint: Checkpoint,
+        ahead: Option<(Permit, Credentials)>,
+    ) -> Result<(Option<Asked>, Option<Credentials>), StoreError> {
+        let scan = &leased.scan;
+        let (permit, credentials) = ahead.unzip();
+        let ask = permit
+            .zip(credentials.as_ref())
+            .map(|(permit, credentials)| self.ask(scan, &checkpoint, credentials, permit));
+        let reserve = match &credentials {
+            _ if self.leaves(leased) => Reserve::Nothing,
+            None => Reserve::NextPage,
+            Some(_) => Reserve::PageAfterNext,
+        };
+        let commit = self.commit(scan, page, &exchange, &checkpoint, leased.requests, reserve);
+        let (committed, asked) = match (ask, self.config.ask_ahead) {
+            (None, _) => (commit.await, None),
+            (Some(ask), AskAhead::Meanwhile) => {
+                // On another thread, because reading an answer takes as long as writing one.
+                let mut asking = JoinSet::new();
+                asking.spawn(ask.in_current_span());
+                (commit.await, outcome_of(asking.join_next().await))
+            }
+            (Some(ask), AskAhead::Before) => {
+                let asked = ask.await;
+                (commit.await, asked)
+            }
+        };
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => {
+                // What was asked for ahead is lost as well.
+                if let Some(asked) = asked {
+                    self.settle_lost(scan, asked).await?;
+                }
+                return Err(error);
+            }
+        };
+        report::page(scan, page.returned, &committed.written);
+        leased.requests = 0;
+        leased.decision = committed.next;
+        leased.decided_at = self.clock.now();
+        if !mutation::on(Mutation::LimitsOfTheLease) {
+            leased.scan.limits = committed.limits;
+        }
+        leased.scan.checkpoint = checkpoint;
+        if leased.scan.checkpoint.facts.reached_end {
+            // Reserved in case that there was another page.
+            self.drop_permit(leased).await?;
+        }
+        Ok((asked, credentials))
+    }
+
+    async fn settle_lost(&self, scan: &Scan, asked: Asked) -> Result<(), StoreError> {
+        let Asked {
+            answer, exchange, ..
+        } = asked;
+        match answer {
+            Ok(page) => self.settle_unwritten(scan, &page, &exchange).await,
+            Err(error) => {
+                let call = Call::List(scan.object);
+                self.settle_failure(scan, call, exchange.permit, &error)
+                    .await
+            }
+        }
     }
 
     /// What the scan's pass has seen; loaded from the database if another worker began it.
@@ -249,14 +393,14 @@ impl Engine {
 
     async fn commit(
         &self,
-        leased: &mut LeasedScan,
-        mut page: Page,
-        exchange: Exchange,
-    ) -> Result<(), StoreError> {
-        let scan = &leased.scan;
-        self.settle_statistics(scan, &mut page).await?;
-        let checkpoint = self.next_checkpoint(scan, &page, exchange.asked_at);
-        report_rejected(&page);
+        scan: &Scan,
+        page: &Page,
+        exchange: &Exchange,
+        checkpoint: &Checkpoint,
+        requests: i64,
+        reserve: Reserve,
+    ) -> Result<PageCommitted, StoreError> {
+        report_rejected(page);
         let next = |limits| {
             let limits = if mutation::on(Mutation::LimitsOfTheLease) {
                 scan.limits
@@ -264,40 +408,50 @@ impl Engine {
                 limits
             };
             let limits = self.config.limits.of(scan.connection.provider, limits);
-            let more = !checkpoint.facts.reached_end;
-            more.then(|| self.next_ask(scan, &checkpoint, limits))
-                .flatten()
+            match reserve {
+                Reserve::Nothing => None,
+                Reserve::NextPage if checkpoint.facts.reached_end => None,
+                Reserve::NextPage => self.next_ask(scan, checkpoint, limits),
+                Reserve::PageAfterNext => {
+                    let after = self.after_one_more(scan, checkpoint)?;
+                    self.next_ask(scan, &after, limits)
+                }
+            }
         };
-        let spending = exchange.spending(&page, self.list_endpoint(scan));
+        let spending = exchange.spending(page, self.list_endpoint(scan));
         let commit = PageCommit {
             pass: scan.checkpoint.pass,
             page: scan.checkpoint.next_page,
             asked_at: exchange.asked_at,
             records: &page.records,
             rejected: &page.rejected,
-            checkpoint: &checkpoint,
-            requests: leased.requests,
+            checkpoint,
+            requests,
             lease: self.lease(),
             spending: &spending,
             next: &next,
         };
-        let committed = match self.store.commit_page(scan, &commit).await {
-            Ok(committed) => committed,
+        match self.store.commit_page(scan, &commit).await {
+            Ok(committed) => Ok(committed),
             Err(error) => {
-                // The page is lost, but its records were read and count.
-                self.store.settle(&spending).await?;
-                return Err(error);
+                self.settle_unwritten(scan, page, exchange).await?;
+                Err(error)
             }
-        };
-        report::page(scan, page.returned, &committed.written);
-        leased.requests = 0;
-        leased.decision = committed.next;
-        leased.decided_at = self.clock.now();
-        if !mutation::on(Mutation::LimitsOfTheLease) {
-            leased.scan.limits = committed.limits;
         }
-        leased.scan.checkpoint = checkpoint;
-        Ok(())
+    }
+
+    /// Where the scan may be after one more full page; `None` if nothing says that it goes on there.
+    fn after_one_more(&self, scan: &Scan, checkpoint: &Checkpoint) -> Option<Checkpoint> {
+        let size = i64::from(self.provider_of(scan).support(scan.object).page_size?);
+        let facts = &checkpoint.facts;
+        let more = facts
+            .records_reported
+            .is_none_or(|total| total > facts.returned + size);
+        more.then(|| Checkpoint {
+            next_page: checkpoint.next_page + 1,
+            records_asked: checkpoint.records_asked + size,
+            ..checkpoint.clone()
+        })
     }
 
     fn list_endpoint(&self, scan: &Scan) -> &'static str {
@@ -377,7 +531,30 @@ impl Engine {
     }
 }
 
-/// A request and its response.
+/// A page that is not written yet.
+pub(crate) struct Answer {
+    page: Page,
+    exchange: Exchange,
+}
+
+/// A request with what came of it.
+struct Asked {
+    answer: Result<Page, ProviderError>,
+    exchange: Exchange,
+    /// Repetitions included.
+    requests: i64,
+}
+
+/// What is reserved in a page's transaction.
+#[derive(Clone, Copy)]
+enum Reserve {
+    Nothing,
+    NextPage,
+    /// The next page is being asked for.
+    PageAfterNext,
+}
+
+/// A request's permit and times.
 struct Exchange {
     permit: Permit,
     asked_at: Time,
@@ -385,6 +562,15 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// The clock may have been ahead when the answer came.
+    fn not_after(self, now: Time) -> Self {
+        Self {
+            asked_at: self.asked_at.min(now),
+            answered_at: self.answered_at.min(now),
+            ..self
+        }
+    }
+
     fn spending<'p>(&self, page: &'p Page, endpoint: &'p str) -> Spending<'p> {
         Spending {
             permit: self.permit.clone(),
@@ -394,6 +580,15 @@ impl Exchange {
             usage: &page.usage,
             refused: None,
         }
+    }
+}
+
+/// A panic goes on where the task was waited for.
+fn outcome_of(done: Option<Result<Option<Asked>, JoinError>>) -> Option<Asked> {
+    match done? {
+        Ok(asked) => asked,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

@@ -99,10 +99,11 @@ impl Engine {
         tracing::info!(page, "reading {objects} from page {page} on");
         let mut turn_ends = Instant::now() + self.config.turn;
         loop {
-            if self.shutdown.is_cancelled() {
+            // What is in hand is written first, and nothing is asked for meanwhile.
+            if self.leaves(leased) && leased.in_hand.is_none() {
                 return self.release_lease(leased).await;
             }
-            match self.step(leased).await {
+            match Box::pin(self.step(leased)).await {
                 Ok(Step::Continue) => {}
                 Ok(Step::Again { after }) => self.sleep(after).await,
                 Ok(Step::End(end)) => return end,
@@ -125,7 +126,7 @@ impl Engine {
                     .await
                     .unwrap_or(false)
                 {
-                    return self.release_lease(leased).await;
+                    leased.yields = true;
                 }
                 turn_ends = Instant::now() + self.config.turn;
             }
@@ -167,7 +168,11 @@ impl Engine {
 
     /// Releases a scan; the next worker continues it from its checkpoint.
     pub async fn release_lease(&self, leased: &mut LeasedScan) -> ScanEnd {
-        if let Err(error) = self.drop_permit(leased).await {
+        let dropped = match self.drop_in_hand(leased).await {
+            Ok(()) => self.drop_permit(leased).await,
+            failed => failed,
+        };
+        if let Err(error) = dropped {
             tracing::warn!(
                 "reserved records that were not read count as read for a while: {error}"
             );

@@ -1,12 +1,13 @@
 //! Permits: every request for records needs one.
 //!
-//! The next page's permit is reserved in the transaction of the page before it; only a scan's first
-//! request, and one after a pause, reserves separately. See `store/src/budgets.rs`.
+//! A page's permit is reserved in the transaction of the page two before it, so that it can be asked for
+//! while the one before it is written; only a worker's first requests, and one after a pause, reserve
+//! separately. See `store/src/budgets.rs`.
 
 use chrono::TimeDelta;
 use syncline_model::{
-    CLOCKS_DIFFER_BY, Checkpoint, Object, Order, RequestWindow, Time, Verdict, VolumeLimits,
-    WaitReason,
+    CLOCKS_DIFFER_BY, Checkpoint, Credentials, Object, Order, RequestWindow, Time, Verdict,
+    VolumeLimits, WaitReason, WindowUsage,
     budget::Refusal,
     mutation::{self, Mutation},
 };
@@ -50,6 +51,68 @@ impl Engine {
         };
         let ask = self.list_ask(&leased.scan, &leased.scan.checkpoint, records, limits);
         self.permit(leased, &ask).await
+    }
+
+    /// A permit for the page at this checkpoint while the one before it is written, with credentials
+    /// for its request; `None` if it has to wait until then.
+    pub(crate) async fn permit_ahead(
+        &self,
+        leased: &mut LeasedScan,
+        next: &Checkpoint,
+        usage: &[WindowUsage],
+    ) -> Result<Option<(Permit, Credentials)>, StoreError> {
+        let permit = self.reserved_ahead(leased, next, usage).await?;
+        if permit.is_none() {
+            // It is reserved with the page that is written, by what is known then.
+            self.drop_permit(leased).await?;
+        }
+        Ok(permit)
+    }
+
+    async fn reserved_ahead(
+        &self,
+        leased: &mut LeasedScan,
+        next: &Checkpoint,
+        usage: &[WindowUsage],
+    ) -> Result<Option<(Permit, Credentials)>, StoreError> {
+        if self.leaves(leased) || next.facts.reached_end || next.facts.capped {
+            return Ok(None);
+        }
+        let is_reserved = self.has_answer(leased);
+        if !is_reserved && !next.facts.more_is_reported() {
+            return Ok(None);
+        }
+        let limits = self.limits_by_now(leased).await?;
+        let Some(ask) = self.next_ask(&leased.scan, next, limits) else {
+            return Ok(None);
+        };
+        // What the permit didn't know yet.
+        if !usage.iter().all(|window| window.leaves_room_for(ask.cost)) {
+            return Ok(None);
+        }
+        let Ok(credentials) = leased.scan.credentials.clone() else {
+            return Ok(None);
+        };
+        let connection_id = &leased.scan.connection.connection_id;
+        if self.tokens.are_due(connection_id, &credentials) {
+            return Ok(None);
+        }
+        if !is_reserved {
+            // Nothing was reserved with a page before it.
+            self.drop_permit(leased).await?;
+            let decision = self.store.reserve(&leased.scan.account.id, &ask).await?;
+            leased.decision = Some(decision);
+            leased.decided_at = self.clock.now();
+        }
+        match leased.decision.take() {
+            Some(PermitDecision::Permit(permit)) => Ok(Some((permit, credentials))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the worker releases the scan as soon as nothing is in hand.
+    pub(crate) fn leaves(&self, leased: &LeasedScan) -> bool {
+        leased.yields || self.shutdown.is_cancelled()
     }
 
     /// A permit for the lookup of one record.

@@ -119,10 +119,10 @@ impl Tokens {
         let Credentials::OAuth(tokens) = credentials else {
             return Ok(None);
         };
-        let now = self.clock.now();
-        if now + margin(connection_id) < tokens.expires_at {
+        if !self.are_due(connection_id, credentials) {
             return Ok(None);
         }
+        let now = self.clock.now();
         match self.replacement(connection_id, tokens).await {
             Err(none @ (NoTokens::Later { .. } | NoTokens::RateLimited { .. }))
                 if now < tokens.expires_at =>
@@ -131,6 +131,16 @@ impl Tokens {
                 Ok(None)
             }
             replaced => replaced.map(Some),
+        }
+    }
+
+    /// Whether these have to be refreshed before they are used.
+    pub(crate) fn are_due(&self, connection_id: &str, credentials: &Credentials) -> bool {
+        match credentials {
+            Credentials::OAuth(tokens) => {
+                self.clock.now() + margin(connection_id) >= tokens.expires_at
+            }
+            Credentials::ApiKey(_) => false,
         }
     }
 

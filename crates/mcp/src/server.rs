@@ -50,7 +50,7 @@ pub async fn serve_stdio(api: Api, agents: Agents, key: &str) -> Result<(), Stri
         api,
         caller: CallerOf::Key(Arc::new(agents), key.into()),
     };
-    let running = server.serve(rmcp::transport::stdio()).await;
+    let running = Box::pin(server.serve(rmcp::transport::stdio())).await;
     let running = running.map_err(|error| error.to_string())?;
     running.waiting().await.map_err(|error| error.to_string())?;
     Ok(())

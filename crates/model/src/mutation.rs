@@ -48,6 +48,8 @@ pub enum Mutation {
     UnsentIsCharged,
     /// A request whose response got lost is free.
     LostResponseIsFree,
+    /// A page that was read and is not written is free.
+    LostPageIsFree,
     /// Timestamps written by a clock that was ahead are never corrected.
     FutureTimesAreKept,
     /// A lease taken by a clock that was ahead is valid until its far-off end.
@@ -94,6 +96,7 @@ impl Mutation {
         Self::BudgetNotCompared,
         Self::UnsentIsCharged,
         Self::LostResponseIsFree,
+        Self::LostPageIsFree,
         Self::FutureTimesAreKept,
         Self::FutureLeaseHolds,
         Self::FutureSpendingCounts,

@@ -49,6 +49,13 @@ pub struct WindowUsage {
     pub left: i64,
 }
 
+impl WindowUsage {
+    /// Whether a sync may send another request of this cost, by what the provider just said.
+    pub fn leaves_room_for(&self, cost: i64) -> bool {
+        self.left.saturating_sub(cost) >= fifth(self.limit)
+    }
+}
+
 /// What is known of a request window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowState<'a> {

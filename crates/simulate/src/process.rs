@@ -4,7 +4,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use chrono::TimeDelta;
-use syncline_engine::{Engine, EngineConfig, LeasedScan, Sleep, Step};
+use syncline_engine::{AskAhead, Engine, EngineConfig, LeasedScan, Sleep, Step};
 use syncline_model::{Clock, Ids, OAuthClient, Time};
 use syncline_providers::{OAuthConfig, ProviderConfig, Providers};
 use syncline_store::{EncryptionKeys, Scan, Store, StoreError};
@@ -69,6 +69,7 @@ pub(crate) enum Stage {
         resume: oneshot::Sender<()>,
         point: Point,
         step_request: StepRequest,
+        in_hand: Option<StepRequest>,
     },
     /// The driver has it.
     Taken,
@@ -148,6 +149,7 @@ impl Process {
             lookups_per_run: around.lookups_per_run,
             limits: [(simulated.name, simulated.limits())].into(),
             sleep: sleep_on(&around.wire),
+            ask_ahead: AskAhead::Before,
             ..EngineConfig::default()
         };
         let engine = Engine::new(store.clone(), providers.clone(), clock, config);
@@ -165,9 +167,7 @@ impl Process {
     pub(crate) async fn die(&mut self, wire: &Wire) {
         let Some(live) = self.live.take() else { return };
         for held in live.scans {
-            if let Stage::Parked { step_request, .. } = held.stage {
-                wire.excuse(Some(step_request));
-            }
+            held.stage.excuse_all(wire);
         }
         drop(live.engine);
         live.store.close().await;
@@ -209,9 +209,7 @@ impl Process {
                 held.kept_at = now;
                 any = true;
                 if !live.store.extend_lease(&held.scan, lease).await? {
-                    if let Stage::Parked { step_request, .. } = held.stage {
-                        wire.excuse(Some(step_request));
-                    }
+                    held.stage.excuse_all(wire);
                     continue;
                 }
             }
@@ -219,6 +217,43 @@ impl Process {
         }
         live.scans = kept;
         Ok(any)
+    }
+}
+
+impl Stage {
+    /// The pages that were served to it and are not written.
+    pub(crate) fn waiting(&self) -> Vec<StepRequest> {
+        match self {
+            Self::Ready(leased) | Self::Resting(leased, _) => {
+                in_hand_of(leased).into_iter().collect()
+            }
+            Self::Parked {
+                point,
+                step_request,
+                in_hand,
+                ..
+            } => {
+                let served = matches!(point, Point::AfterProvider).then_some(step_request);
+                served.into_iter().chain(in_hand).cloned().collect()
+            }
+            Self::Taken => Vec::new(),
+        }
+    }
+
+    /// Its process is gone, or has lost its lease: what it asked for may be asked again.
+    fn excuse_all(self, wire: &Wire) {
+        match self {
+            Self::Ready(leased) | Self::Resting(leased, _) => wire.excuse(in_hand_of(&leased)),
+            Self::Parked {
+                step_request,
+                in_hand,
+                ..
+            } => {
+                wire.excuse(Some(step_request));
+                wire.excuse(in_hand);
+            }
+            Self::Taken => {}
+        }
     }
 }
 
@@ -295,11 +330,20 @@ fn sleep_on(wire: &Arc<Wire>) -> Sleep {
 
 /// What the scan's next step requests.
 pub(crate) fn step_request_of(leased: &LeasedScan) -> StepRequest {
+    request_of(leased, leased.next_request())
+}
+
+/// The request whose answer the scan has in memory.
+pub(crate) fn in_hand_of(leased: &LeasedScan) -> Option<StepRequest> {
+    leased.page_in_hand().map(|page| request_of(leased, page))
+}
+
+fn request_of(leased: &LeasedScan, (pass, page): (u32, u32)) -> StepRequest {
     StepRequest {
         scan_id: leased.scan.id.clone(),
         object: leased.scan.object,
-        pass: leased.scan.checkpoint.pass,
-        page: leased.scan.checkpoint.next_page,
+        pass,
+        page,
         is_incremental: leased.scan.since.is_some(),
     }
 }

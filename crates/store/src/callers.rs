@@ -11,11 +11,20 @@ use syncline_model::{ApiKey, ProviderName};
 
 use crate::{Connection, Store, StoreError, Tenant, api_keys::Presented, db::Tx, recent::Recent};
 
-/// What is remembered of callers, by the digest of their key.
+/// What is remembered of callers.
 #[derive(Clone, Default)]
 pub(crate) struct Callers {
+    /// By the digest of the key.
     keys: Recent<String, Arc<ApiKey>>,
-    connections: Recent<(String, String, ProviderName), (Arc<ApiKey>, Arc<Connection>)>,
+    connections: Recent<Selected, (Arc<ApiKey>, Arc<Connection>)>,
+}
+
+/// What selects a connection.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Selected {
+    key_digest: String,
+    customer_id: String,
+    provider: ProviderName,
 }
 
 /// A caller, and the connection that it selects.
@@ -47,7 +56,11 @@ impl Store {
         provider: ProviderName,
     ) -> Result<Option<CallerConnection>, StoreError> {
         let key = Presented::new(key);
-        let name = (key.digest().to_owned(), customer_id.to_owned(), provider);
+        let name = Selected {
+            key_digest: key.digest().to_owned(),
+            customer_id: customer_id.to_owned(),
+            provider,
+        };
         let query = self.find_connection_of_key(&key, customer_id, provider);
         let found = self.callers.connections.get(name, query).await?;
         let known = found.filter(|(key, _)| !self.is_over(key));

@@ -2,8 +2,7 @@
 //! check of the lease commit together or not at all.
 //!
 //! The ids seen are one JSON array per page and object, not a row per id: one insert a page, and never
-//! a write to a row that didn't change. The next page is not requested while one commits: a crash
-//! could then cost two pages read again, and the promise is one.
+//! a write to a row that didn't change.
 
 use std::collections::{BTreeMap, HashMap};
 

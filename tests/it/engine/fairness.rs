@@ -158,7 +158,7 @@ async fn a_large_scan_does_not_keep_a_small_customer_waiting(database: Database)
     engine.tick().await.unwrap();
     // The large scan is running when the small one becomes due.
     let mut large = engine.claim(1).await.unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         assert_eq!(engine.step(&mut large[0]).await.unwrap(), Step::Continue);
     }
     drop(large);
@@ -167,12 +167,12 @@ async fn a_large_scan_does_not_keep_a_small_customer_waiting(database: Database)
     engine.work_off().await.unwrap();
     let search = app.apollo.ledger().requests_to("contacts/search");
     let small = search.iter().position(|it| it.team == Some(1)).unwrap();
-    assert!(small <= 3 + 1, "after {small} requests");
+    assert!(small <= 4 + 1, "after {small} requests");
     let own = search.into_iter().filter(|it| it.team == Some(0));
     assert_eq!(
         pages_of(own),
-        (1..=30).collect::<Vec<_>>(),
-        "no page is read twice"
+        (1..=4).chain(4..=30).collect::<Vec<_>>(),
+        "only the page that was in memory is read twice"
     );
 }
 
@@ -215,7 +215,12 @@ async fn stepping_by_hand_ends_as_a_worker_does(database: Database) {
     }
     assert_eq!(
         steps,
-        [Step::Continue, Step::Continue, Step::End(ScanEnd::Finished)]
+        [
+            Step::Continue,
+            Step::Continue,
+            Step::Continue,
+            Step::End(ScanEnd::Finished)
+        ]
     );
 }
 

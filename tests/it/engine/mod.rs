@@ -1,5 +1,6 @@
 //! The engine's guarantees: see docs/guarantees.md.
 
+mod ahead;
 mod another_provider;
 mod clocks;
 mod coverage;

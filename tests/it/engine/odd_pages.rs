@@ -190,7 +190,8 @@ async fn a_page_of_long_ago_that_comes_again_is_noticed_by_another_worker_too(da
     }
     app.engine.release_lease(&mut leased).await;
     app.work_off().await;
-    assert_eq!(pages_asked(&app, "contacts/search"), [1, 2, 3, 4, 4, 4]);
+    // The third one was asked for and not written yet.
+    assert_eq!(pages_asked(&app, "contacts/search"), [1, 2, 3, 3, 4, 4, 4]);
     assert_eq!(run_of(&app, "contact").await["state"], "stalled");
 }
 

@@ -395,10 +395,12 @@ async fn what_others_use_of_a_window_is_learned_from_the_next_answer(database: D
         );
     }
     use_up(&app, 12);
-    assert_eq!(
-        app.engine.step(&mut scans[0]).await.unwrap(),
-        Step::Continue
-    );
+    for _ in 0..2 {
+        assert_eq!(
+            app.engine.step(&mut scans[0]).await.unwrap(),
+            Step::Continue
+        );
+    }
     assert_eq!(
         app.engine.step(&mut scans[0]).await.unwrap(),
         Step::End(ScanEnd::Waiting)

@@ -20,7 +20,10 @@ async fn a_scan_that_lost_its_worker_goes_on_from_its_checkpoint(database: Datab
     let gate = app.apollo.gate(Match::path("contacts/search").page(3));
     tokio::select! {
         _ = app.work_off() => panic!("the third page was held back"),
-        () = gate.arrived(1) => {}
+        () = async {
+            gate.arrived(1).await;
+            app.until_written("contact", 200).await;
+        } => {}
     }
     let half = app.runs("contact").await;
     assert_eq!(half[0]["state"], "running");

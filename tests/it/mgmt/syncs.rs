@@ -237,6 +237,7 @@ async fn triggers_during_a_run_queue_exactly_one_more(database: Database) {
     let engine = app.engine.clone();
     let work = tokio::spawn(async move { engine.work_off().await.unwrap() });
     gate.arrived(1).await;
+    app.until_written("contact", 100).await;
     for _ in 0..3 {
         let sync = act(&app, "_trigger", "contact").await;
         assert_eq!(sync["state"], "running");

@@ -82,7 +82,8 @@ async fn a_killed_scan_goes_on(
     assert_eq!(run["num_records_synced"], PEOPLE, "{run}");
     assert_eq!(run["coverage"]["verdict"], "complete", "{run}");
     let asked = simulator.ledger().requests_to(list).len();
-    assert_eq!(asked, pages, "the answered pages: none twice");
+    // The last page was not answered, and the one before it may not have been written yet.
+    assert!((pages..=pages + 1).contains(&asked), "{asked} pages");
     let tokens = simulator.ledger().requests_to("/oauth/token").len();
     assert_eq!(tokens, 1, "the import: the stored tokens are good");
     let rows = database

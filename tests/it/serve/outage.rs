@@ -61,11 +61,9 @@ async fn a_database_that_is_gone_is_told(way: Way) {
         .iter()
         .filter_map(|request| request.page)
         .collect();
-    assert_eq!(
-        asked,
-        [1, 2, 3, 4, 4, 5, 6],
-        "the page that got lost is read again"
-    );
+    // The fourth page got lost, and the third if it was not written yet.
+    let [one, two] = [&[1, 2, 3, 4, 4, 5, 6][..], &[1, 2, 3, 4, 3, 4, 5, 6]];
+    assert!(asked == one || asked == two, "{asked:?}");
     assert_eq!(process.terminate().await, Some(0));
 }
 

@@ -477,6 +477,13 @@ impl App {
         runs["results"].as_array().unwrap().clone()
     }
 
+    /// Waits until the object's newest run has so many records.
+    pub(crate) async fn until_written(&self, object: &str, records: i64) {
+        while self.runs(object).await[0]["num_records_synced"] != records {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn trigger(&self, object: &str) -> Value {
         self.post(
             "/mgmt/v2/syncs/_trigger",

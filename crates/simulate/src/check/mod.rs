@@ -182,7 +182,7 @@ impl Checker {
     pub(crate) async fn look(&mut self, moment: &Moment) -> anyhow::Result<()> {
         self.step = moment.step;
         let served = self.wire.take_served();
-        self.look_at_reads(&served);
+        self.look_at_reads(&served, &moment.waiting);
         self.pages_are_read_once(&served, &moment.waiting);
         let version = self.tables.version().await?;
         if self.version != Some(version) {

@@ -28,7 +28,7 @@ struct Page {
 }
 
 impl Checker {
-    pub(super) fn look_at_reads(&mut self, served: &[Served]) {
+    pub(super) fn look_at_reads(&mut self, served: &[Served], waiting: &[StepRequest]) {
         for step_request in self.wire.take_requests() {
             *self.runs.requests.entry(step_request.scan_id).or_default() += 1;
         }
@@ -73,12 +73,18 @@ impl Checker {
         }
         for it in served {
             if let Some(step_request) = &it.step_request {
-                self.object_limit_holds(step_request, it);
+                self.object_limit_holds(step_request, it, waiting);
             }
         }
     }
 
-    fn object_limit_holds(&mut self, step_request: &StepRequest, it: &Served) {
+    /// What waits of an earlier pass is in the memory of a worker that has lost its lease.
+    fn object_limit_holds(
+        &mut self,
+        step_request: &StepRequest,
+        it: &Served,
+        waiting: &[StepRequest],
+    ) {
         let first = StepRequest {
             pass: 0,
             page: 0,
@@ -87,6 +93,8 @@ impl Checker {
         };
         let pages = self.reads.pages.range(first..);
         let own = pages.take_while(|(it, _)| it.scan_id == step_request.scan_id);
+        let is_lost = |it: &StepRequest| it.pass < step_request.pass && waiting.contains(it);
+        let own = own.filter(|(it, _)| !is_lost(it));
         let records: i64 = own.map(|(_, page)| page.records).sum();
         let run = self
             .active_runs()

@@ -130,7 +130,7 @@ impl Checker {
             }
         }
         let swept = copy.is_deleted && !was_deleted && !copy.is_marked;
-        let run = self.runs.active_of(sync_id).map(|run| run.id.clone());
+        let run = self.runs.writer_of(sync_id).map(|run| run.id.clone());
         if let Some(known) = run.and_then(|id| self.runs.get_mut(&id)).filter(|_| !swept) {
             known.created += i64::from(before.is_none());
             known.updated += i64::from(before.is_some());

@@ -30,6 +30,8 @@ pub(crate) struct Known {
 pub(crate) struct Runs {
     known: BTreeMap<String, Known>,
     active: BTreeSet<String>,
+    /// Those that ended in the step that is looked at.
+    ended_now: Vec<String>,
     /// Per scan, the false answers of the provider.
     pub(crate) false_answers: BTreeMap<String, Vec<FalseAnswer>>,
     /// Scans with lookups that the provider did not answer.
@@ -71,6 +73,14 @@ impl Runs {
     pub(crate) fn active_of(&self, sync_id: &str) -> Option<&Run> {
         self.active().find(|run| run.sync_id == sync_id)
     }
+
+    /// The run of a sync that may have written a page in this step: it may have ended by the request
+    /// that was sent meanwhile.
+    pub(crate) fn writer_of(&self, sync_id: &str) -> Option<&Run> {
+        let ended = self.ended_now.iter().map(|id| &self.known[id].row);
+        self.active_of(sync_id)
+            .or_else(|| ended.into_iter().find(|run| run.sync_id == sync_id))
+    }
 }
 
 impl Checker {
@@ -94,6 +104,7 @@ impl Checker {
             }
         }
         self.runs.active = still;
+        self.runs.ended_now = ended.iter().map(|run| run.id.clone()).collect();
         if let Some(id) = &moment.applied {
             self.take_over_applied(id).await?;
         }

@@ -21,12 +21,12 @@ use crate::{
     check::{Checker, Connected, Moment},
     customers::{self, Client},
     dice::Dice,
-    process::{ENCRYPTION_KEY, Process, Stage, Surroundings},
+    process::{ENCRYPTION_KEY, Process, Surroundings},
     scenario::{Rates, Scenario},
     template,
     tokens::Vault,
     trace::Trace,
-    wire::{Point, StepRequest, Wire},
+    wire::{StepRequest, Wire},
     world::World,
 };
 
@@ -165,19 +165,11 @@ impl Driver {
         self.keep_leases().await
     }
 
-    /// Pages that were served and have not reached their process.
+    /// Pages that were served, and have not reached their process or are not written yet.
     fn waiting(&self) -> Vec<StepRequest> {
         let live = self.processes.iter().filter_map(|it| it.live.as_ref());
         let held = live.flat_map(|live| &live.scans);
-        held.filter_map(|held| match &held.stage {
-            Stage::Parked {
-                point: Point::AfterProvider,
-                step_request,
-                ..
-            } => Some(step_request.clone()),
-            _ => None,
-        })
-        .collect()
+        held.flat_map(|held| held.stage.waiting()).collect()
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {

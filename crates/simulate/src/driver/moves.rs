@@ -7,7 +7,7 @@ use syncline_store::StoreError;
 use super::{Driver, draw::Move};
 use crate::{
     edits, faults,
-    process::{Held, Idle, Stage, StepFuture, step_request_of},
+    process::{Held, Idle, Stage, StepFuture, in_hand_of, step_request_of},
     wire::StepRequest,
 };
 
@@ -19,6 +19,8 @@ struct Stepping {
     process: usize,
     index: usize,
     step_request: StepRequest,
+    /// What the scan had in memory before.
+    in_hand: Option<StepRequest>,
     future: StepFuture,
     /// The process crashes at one of the step's database calls.
     dying: bool,
@@ -111,7 +113,7 @@ impl Driver {
         let Some(leased) = live.scans[index].take() else {
             return Ok(String::new());
         };
-        let step_request = step_request_of(&leased);
+        let (step_request, in_hand) = (step_request_of(&leased), in_hand_of(&leased));
         let engine = live.engine.clone();
         let mut leased = leased;
         let future: StepFuture = Box::pin(async move {
@@ -123,6 +125,7 @@ impl Driver {
             process,
             index,
             step_request,
+            in_hand,
             future,
             dying,
         })
@@ -139,6 +142,7 @@ impl Driver {
             step,
             resume,
             step_request,
+            in_hand,
             ..
         } = stage
         else {
@@ -152,6 +156,7 @@ impl Driver {
             process,
             index,
             step_request,
+            in_hand,
             future: step,
             dying,
         })
@@ -164,6 +169,7 @@ impl Driver {
             process,
             index,
             step_request,
+            in_hand,
             dying,
             ..
         } = &stepping;
@@ -175,7 +181,7 @@ impl Driver {
             step_request.pass,
             step_request.page
         );
-        let step_request = step_request.clone();
+        let (step_request, in_hand) = (step_request.clone(), in_hand.clone());
         self.note_overtaken(process, index);
         let ended = tokio::select! {
             biased;
@@ -184,7 +190,8 @@ impl Driver {
         };
         match ended {
             Ok((leased, result)) => {
-                self.came_back(process, index, leased, &step_request, &result, dying);
+                let requests = (step_request, in_hand);
+                self.came_back(process, index, leased, requests, &result, dying);
                 self.came_out(
                     process,
                     dying,
@@ -202,6 +209,7 @@ impl Driver {
                     resume: request.resume,
                     point: request.point,
                     step_request,
+                    in_hand,
                 };
                 let waits = format!("{what} waits {:?}", request.point);
                 if dying {
@@ -220,12 +228,19 @@ impl Driver {
         process: usize,
         index: usize,
         leased: Box<LeasedScan>,
-        step_request: &StepRequest,
+        (step_request, in_hand): (StepRequest, Option<StepRequest>),
         result: &Result<Step, StoreError>,
         dying: bool,
     ) {
-        if dying || !matches!(result, Ok(Step::Continue | Step::End(_))) {
-            self.wire.excuse(Some(step_request.clone()));
+        match result {
+            Ok(Step::Continue) => {}
+            // Either what it asked for, or what it had in memory and was an earlier page.
+            Ok(Step::Again { .. }) => self.wire.excuse(Some(step_request_of(&leased))),
+            Ok(Step::End(_)) => self.wire.excuse(dying.then_some(step_request)),
+            Err(_) => {
+                self.wire.excuse(Some(step_request));
+                self.wire.excuse(in_hand);
+            }
         }
         let now = self.world.now();
         let Some(live) = self.processes[process].live.as_mut() else {
@@ -313,7 +328,9 @@ impl Driver {
             live.scans.insert(index, held);
             return Ok(String::new());
         };
+        let in_hand = in_hand_of(&leased);
         let end = live.engine.release_lease(&mut leased).await;
+        self.wire.excuse(in_hand);
         self.news();
         let what = format!("process {process} gives {} back", named(&leased));
         let result = Ok(format!("{end:?}"));
