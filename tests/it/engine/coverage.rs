@@ -266,7 +266,10 @@ async fn waiting_and_a_killed_worker_leave_a_scan_complete(database: Database) {
     let gate = app.apollo.gate(Match::path("contacts/search").page(3));
     tokio::select! {
         () = app.after(TimeDelta::minutes(10)) => panic!("the third page was held back"),
-        () = gate.arrived(1) => {}
+        () = async {
+            gate.arrived(1).await;
+            app.until_written("contact", 200).await;
+        } => {}
     }
     gate.open();
     app.after(TimeDelta::minutes(1)).await;

@@ -97,6 +97,7 @@ async fn a_trigger_of_the_states_after_the_first_page_gets_a_scan_of_its_own(dat
     let gate = app.apollo.gate(Match::path("contacts/search").page(2));
     let joining = async {
         gate.arrived(1).await;
+        app.until_written("contact", 100).await;
         app.trigger("sequence_state").await;
         app.engine.tick().await.unwrap();
         assert_eq!(app.runs("sequence_state").await.len(), 1);

@@ -20,7 +20,10 @@ async fn a_running_sync_goes_on_under_the_new_policy(database: Database) {
     tokio::pin!(synced);
     tokio::select! {
         _ = &mut synced => panic!("the third page was held back"),
-        () = gate.arrived(1) => {}
+        () = async {
+            gate.arrived(1).await;
+            app.until_written("contact", 200).await;
+        } => {}
     }
     assert_eq!(app.database.count(WITH_RAW_DATA).await, 200);
     set_policy(&app, "contact", json!({"store": "common"}))

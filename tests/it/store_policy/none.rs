@@ -94,6 +94,11 @@ async fn states_are_stored_without_the_ids_of_contacts_that_are_not(database: Da
     );
 }
 
+/// Pages of sequence states.
+const WRITTEN: &str = "
+    SELECT count(*) FROM sync_run_pages p JOIN sync_runs r ON r.id = p.run_id
+    WHERE r.object = 'sequence_state'";
+
 #[apply(on_both_databases)]
 async fn a_scan_goes_on_with_another_worker_where_carriers_are_not_stored(database: Database) {
     let app = App::with_contacts(database, 450).await;
@@ -106,7 +111,12 @@ async fn a_scan_goes_on_with_another_worker_where_carriers_are_not_stored(databa
         .gate(syncline_sim::Match::path("contacts/search").page(3));
     tokio::select! {
         _ = app.work_off() => panic!("the third page was held back"),
-        () = gate.arrived(1) => {}
+        () = async {
+            gate.arrived(1).await;
+            while app.database.count(WRITTEN).await < 2 {
+                tokio::task::yield_now().await;
+            }
+        } => {}
     }
     gate.open();
     app.after(TimeDelta::seconds(31)).await;
