@@ -1,6 +1,6 @@
 """Contacts and their sequence states, from the simulator into PostgreSQL with dlt: what somebody would
-write instead of running a service. Two arguments: the simulator's URL and the database's. Prints what it
-took as JSON.
+write instead of running a service. Arguments: the simulator's URL, the database's, and a directory for
+what dlt remembers. Prints what it took as JSON.
 """
 
 import json
