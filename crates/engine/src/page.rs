@@ -271,11 +271,14 @@ impl Engine {
         &self,
         leased: &mut LeasedScan,
         page: &Page,
-        exchange: Exchange,
+        mut exchange: Exchange,
         checkpoint: Checkpoint,
         ahead: Option<(Permit, Credentials)>,
     ) -> Result<(Option<Asked>, Option<Credentials>), StoreError> {
         let scan = &leased.scan;
+        if let Some((later, _)) = &ahead {
+            exchange.permit = exchange.permit.known_since(later);
+        }
         let (permit, credentials) = ahead.unzip();
         let ask = permit
             .zip(credentials.as_ref())

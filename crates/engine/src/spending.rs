@@ -75,7 +75,9 @@ impl Engine {
         next: &Checkpoint,
         usage: &[WindowUsage],
     ) -> Result<Option<(Permit, Credentials)>, StoreError> {
-        if self.leaves(leased) || next.facts.reached_end || next.facts.capped {
+        // In a pass that starts over in the other order, the page that is written isn't the one before.
+        let starts_over = next.pass != leased.scan.checkpoint.pass;
+        if self.leaves(leased) || starts_over || next.facts.reached_end || next.facts.capped {
             return Ok(None);
         }
         let is_reserved = self.has_answer(leased);

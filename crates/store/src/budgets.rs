@@ -46,6 +46,21 @@ pub struct Permit {
     budget: Versioned,
 }
 
+impl Permit {
+    /// The same permit with what another one, which was reserved later, knows of the budget: it is
+    /// settled in one statement, and not after a comparison that fails.
+    #[must_use]
+    pub fn known_since(self, later: &Self) -> Self {
+        if self.budget.account_id != later.budget.account_id {
+            return self;
+        }
+        Self {
+            budget: later.budget.clone(),
+            ..self
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum PermitDecision {
     Permit(Permit),

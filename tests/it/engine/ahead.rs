@@ -4,7 +4,7 @@ use macro_rules_attribute::apply;
 use syncline_engine::Step;
 
 use super::evidence::pages_asked;
-use crate::support::{App, CUSTOMER, MASTER_KEY, on_both_databases};
+use crate::support::{App, CUSTOMER, Database, MASTER_KEY, on_both_databases};
 
 const SEARCH: &str = "contacts/search";
 
@@ -33,6 +33,24 @@ async fn a_page_is_asked_for_while_the_one_before_it_is_written(database: Databa
     ));
     let spent = app.records_this_hour().await;
     assert_eq!(spent, 450, "no reservation is left");
+}
+
+/// What a page takes on SQLite: calls of the database, of which the last two are its commit. A page that
+/// knew an older budget than the one before it wrote would need two more, to read it and to write again.
+#[tokio::test]
+async fn a_page_needs_no_more_statements_because_the_next_one_is_asked_for() {
+    const CALLS: u64 = 11;
+    let app = App::with_contacts(Database::sqlite(), 850).await;
+    app.sync_only(&["contact"]).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    app.engine.tick().await.unwrap();
+    let mut leased = app.engine.claim(1).await.unwrap().remove(0);
+    for _ in 0..4 {
+        app.engine.step(&mut leased).await.unwrap();
+    }
+    app.store.crash_at(CALLS + 1);
+    app.engine.step(&mut leased).await.unwrap();
+    app.engine.step(&mut leased).await.unwrap_err();
 }
 
 #[apply(on_both_databases)]
