@@ -10,7 +10,7 @@ use syncline_model::{Coverage, Time};
 use syncline_providers::ANSWER_WITHIN;
 use syncline_store::{PermitDecision, Scan, ScanRun};
 
-use crate::{RetryConfig, page::Answer, seen::Seen};
+use crate::{RetryConfig, exchange::Answer, seen::Seen};
 
 /// A scan whose lease this worker holds.
 pub struct LeasedScan {

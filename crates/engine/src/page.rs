@@ -3,19 +3,20 @@
 //! A page is requested while the one before it is written, where a permit for it was reserved; the
 //! answer waits in memory for the next step (`LeasedScan::in_hand`). Pages are written in their order.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use syncline_model::{
-    Checkpoint, Object, Order, ScanFacts, Time,
+    Checkpoint, Object,
     mutation::{self, Mutation},
 };
-use syncline_providers::{Call, Credentials, ListRequest, Page, Provider, ProviderError, counted};
-use syncline_store::{PageCommit, PageCommitted, Permit, Scan, Spending, StoreError};
+use syncline_providers::{Call, Credentials, Page, Provider};
+use syncline_store::{PageCommit, PageCommitted, Permit, Scan, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument;
 
 use crate::{
     AskAhead, Engine,
+    exchange::{Answer, Asked, Exchange},
     leased_scan::LeasedScan,
     report,
     scan::{ScanEnd, Step},
@@ -23,25 +24,12 @@ use crate::{
     spending::Permission,
 };
 
-/// How long a shutdown waits for the response in flight.
-const GRACE_PERIOD: Duration = Duration::from_secs(5);
-
 /// How often a page is requested that comes with an earlier page's records.
 const ASKS_OF_A_REPEATED_PAGE: u32 = 3;
 
 /// After this many consecutive full pages without new records the list must be going in a circle,
 /// even if it never returns the same page twice.
 const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
-
-/// The page that a scan reads next.
-pub(crate) fn page_at(checkpoint: &Checkpoint) -> ListRequest<'_> {
-    ListRequest {
-        page: checkpoint.next_page,
-        token: checkpoint.token.as_deref(),
-        since: checkpoint.since.as_ref(),
-        order: checkpoint.order,
-    }
-}
 
 impl Engine {
     /// Sends one request of the scan, or ends it.
@@ -89,7 +77,7 @@ impl Engine {
         &**self.shared_provider_of(scan)
     }
 
-    fn shared_provider_of(&self, scan: &Scan) -> &Arc<dyn Provider> {
+    pub(crate) fn shared_provider_of(&self, scan: &Scan) -> &Arc<dyn Provider> {
         let provider = self.providers.get(scan.connection.provider);
         provider.expect("a scan of an unknown provider is abandoned before its first request")
     }
@@ -124,97 +112,6 @@ impl Engine {
             self.store.learn_account(scan, account_id).await?;
         }
         Ok(())
-    }
-
-    /// Requests the page at this checkpoint. `None` if this process is shutting down and can't wait
-    /// for the answer.
-    fn ask(
-        &self,
-        scan: &Scan,
-        checkpoint: &Checkpoint,
-        credentials: &Credentials,
-        permit: Permit,
-    ) -> impl Future<Output = Option<Asked>> + Send + use<> {
-        let (engine, object) = (self.clone(), scan.object);
-        let provider = self.shared_provider_of(scan).clone();
-        let (checkpoint, credentials) = (checkpoint.clone(), credentials.clone());
-        async move {
-            let asked_at = engine.clock.now();
-            let list = provider.list(&credentials, object, page_at(&checkpoint));
-            let (answer, repeated) = tokio::select! {
-                answer = counted(list) => answer,
-                () = engine.grace_is_over() => return None,
-            };
-            let answered_at = if mutation::on(Mutation::StampAtRequest) {
-                asked_at
-            } else {
-                engine.clock.now()
-            };
-            Some(Asked {
-                answer,
-                requests: 1 + repeated,
-                exchange: Exchange {
-                    permit,
-                    asked_at,
-                    answered_at,
-                },
-            })
-        }
-    }
-
-    /// Keeps the answer for the next step, or settles the failure.
-    async fn hold(
-        &self,
-        leased: &mut LeasedScan,
-        credentials: &Credentials,
-        asked: Option<Asked>,
-    ) -> Result<Step, StoreError> {
-        let Some(asked) = asked else {
-            return Ok(Step::End(self.release_lease(leased).await));
-        };
-        let exchange = asked.exchange;
-        leased.requests += asked.requests;
-        leased.tries_from(exchange.asked_at);
-        match asked.answer {
-            Ok(page) => {
-                leased.answered();
-                leased.in_hand = Some(Answer { page, exchange });
-                Ok(Step::Continue)
-            }
-            Err(error) => {
-                let (scan, call) = (&leased.scan, Call::List(leased.scan.object));
-                self.settle_failure(scan, call, exchange.permit, &error)
-                    .await?;
-                self.after_failure(leased, credentials, error).await
-            }
-        }
-    }
-
-    /// Settles a page that is not written: its records were read, and will be again.
-    pub(crate) async fn drop_in_hand(&self, leased: &mut LeasedScan) -> Result<(), StoreError> {
-        let Some(Answer { page, exchange }) = leased.in_hand.take() else {
-            return Ok(());
-        };
-        self.settle_unwritten(&leased.scan, &page, &exchange).await
-    }
-
-    /// The records of a page count, although it is not written.
-    async fn settle_unwritten(
-        &self,
-        scan: &Scan,
-        page: &Page,
-        exchange: &Exchange,
-    ) -> Result<(), StoreError> {
-        let mut spending = exchange.spending(page, self.list_endpoint(scan));
-        if mutation::on(Mutation::LostPageIsFree) {
-            spending.records = Some(0);
-        }
-        self.store.settle(&spending).await
-    }
-
-    async fn grace_is_over(&self) {
-        self.shutdown.cancelled().await;
-        tokio::time::sleep(GRACE_PERIOD).await;
     }
 
     /// Writes a page, unless it repeats an earlier one, and meanwhile asks for the one after it.
@@ -327,20 +224,6 @@ impl Engine {
         Ok((asked, credentials))
     }
 
-    async fn settle_lost(&self, scan: &Scan, asked: Asked) -> Result<(), StoreError> {
-        let Asked {
-            answer, exchange, ..
-        } = asked;
-        match answer {
-            Ok(page) => self.settle_unwritten(scan, &page, &exchange).await,
-            Err(error) => {
-                let call = Call::List(scan.object);
-                self.settle_failure(scan, call, exchange.permit, &error)
-                    .await
-            }
-        }
-    }
-
     /// What the scan's pass has seen; loaded from the database if another worker began it.
     async fn seen<'w>(&self, leased: &'w mut LeasedScan) -> Result<&'w Seen, StoreError> {
         let checkpoint = &leased.scan.checkpoint;
@@ -353,7 +236,7 @@ impl Engine {
         Ok(leased.seen.insert(seen))
     }
 
-    fn is_full(&self, scan: &Scan, page: &Page) -> bool {
+    pub(crate) fn is_full(&self, scan: &Scan, page: &Page) -> bool {
         let size = self.provider_of(scan).support(scan.object).page_size;
         size.is_some_and(|size| page.served >= i64::from(size))
     }
@@ -443,21 +326,7 @@ impl Engine {
         }
     }
 
-    /// Where the scan may be after one more full page; `None` if nothing says that it goes on there.
-    fn after_one_more(&self, scan: &Scan, checkpoint: &Checkpoint) -> Option<Checkpoint> {
-        let size = i64::from(self.provider_of(scan).support(scan.object).page_size?);
-        let facts = &checkpoint.facts;
-        let more = facts
-            .records_reported
-            .is_none_or(|total| total > facts.returned + size);
-        more.then(|| Checkpoint {
-            next_page: checkpoint.next_page + 1,
-            records_asked: checkpoint.records_asked + size,
-            ..checkpoint.clone()
-        })
-    }
-
-    fn list_endpoint(&self, scan: &Scan) -> &'static str {
+    pub(crate) fn list_endpoint(&self, scan: &Scan) -> &'static str {
         self.provider_of(scan).endpoint(Call::List(scan.object))
     }
 
@@ -472,80 +341,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// The checkpoint after `page`, with what was noticed on it. If the first page reports more
-    /// records than may be read, or fewer than expected, the scan starts over in the other order.
-    fn next_checkpoint(&self, scan: &Scan, page: &Page, asked_at: Time) -> Checkpoint {
-        let before = &scan.checkpoint;
-        let after = Checkpoint {
-            next_page: before.next_page + 1,
-            token: page.next.as_ref().and_then(|next| next.token.clone()),
-            watermark: match before.next_page {
-                1 => page.watermark.clone(),
-                _ => before.watermark.clone(),
-            },
-            records_asked: before.records_asked + page.served,
-            began_at: before.began_at.or(Some(asked_at)),
-            reported: page.reported_total.or(before.reported),
-            facts: self.facts_after(scan, page, asked_at),
-            ..before.clone()
-        };
-        let order = page.reported_total.map(|total| self.order_for(scan, total));
-        match order {
-            Some(order) if before.next_page == 1 && before.pass == 1 && order != before.order => {
-                after.again(order)
-            }
-            _ => after,
-        }
-    }
-
-    /// The facts of the pass after `page`.
-    fn facts_after(&self, scan: &Scan, page: &Page, asked_at: Time) -> ScanFacts {
-        let before = &scan.checkpoint;
-        let without_id = |of_scanned: bool| {
-            let rejected = page.rejected.iter().filter(|rejected| {
-                let scanned = rejected.object == scan.object;
-                rejected.id.is_none() && scanned == of_scanned
-            });
-            i64::try_from(rejected.count()).unwrap_or_default()
-        };
-        let mut facts = before.facts;
-        facts.pages += 1;
-        facts.began = facts.began.or(Some(page.provider_time.unwrap_or(asked_at)));
-        facts.recent_first = before.order == Order::RecentFirst;
-        facts.ordered = page.has_order && !facts.recent_first;
-        facts.note_total(page.reported_total);
-        let doubtful = facts.totals_are_doubtful() && !mutation::on(Mutation::TrustTotal);
-        facts.reached_end = page.next.is_none() && !(self.is_full(scan, page) && doubtful);
-        let created = page.records.scanned();
-        facts.note_created(created.into_iter().filter_map(|(_, created)| created));
-        facts.reached_end |=
-            facts.ordered && facts.out_of_order && mutation::on(Mutation::TrustOrder);
-        let of_scanned = page
-            .rejected
-            .iter()
-            .filter(|rejected| rejected.object == scan.object);
-        facts.rejected += i64::try_from(of_scanned.count()).unwrap_or_default();
-        facts.rejected_without_id += without_id(true);
-        facts.carried_rejected_without_id += without_id(false);
-        facts.returned += page.returned;
-        facts.may_have_shifted |= page.may_have_shifted;
-        facts
-    }
-}
-
-/// A page that is not written yet.
-pub(crate) struct Answer {
-    page: Page,
-    exchange: Exchange,
-}
-
-/// A request with what came of it.
-struct Asked {
-    answer: Result<Page, ProviderError>,
-    exchange: Exchange,
-    /// Repetitions included.
-    requests: i64,
 }
 
 /// What is reserved in a page's transaction.
@@ -555,35 +350,6 @@ enum Reserve {
     NextPage,
     /// The next page is being asked for.
     PageAfterNext,
-}
-
-/// A request's permit and times.
-struct Exchange {
-    permit: Permit,
-    asked_at: Time,
-    answered_at: Time,
-}
-
-impl Exchange {
-    /// The clock may have been ahead when the answer came.
-    fn not_after(self, now: Time) -> Self {
-        Self {
-            asked_at: self.asked_at.min(now),
-            answered_at: self.answered_at.min(now),
-            ..self
-        }
-    }
-
-    fn spending<'p>(&self, page: &'p Page, endpoint: &'p str) -> Spending<'p> {
-        Spending {
-            permit: self.permit.clone(),
-            records: Some(page.served),
-            at: self.answered_at,
-            endpoint,
-            usage: &page.usage,
-            refused: None,
-        }
-    }
 }
 
 /// A panic goes on where the task was waited for.

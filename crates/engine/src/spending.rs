@@ -16,8 +16,8 @@ use syncline_store::{Permit, PermitDecision, PermitRequest, Scan, Spending, Stor
 
 use crate::{
     Engine,
+    exchange::page_at,
     leased_scan::LeasedScan,
-    page::page_at,
     report,
     scan::{ScanEnd, resume_at, running},
 };
