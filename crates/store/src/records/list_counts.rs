@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use syncline_model::{Object, Time};
 use tokio::time::Instant;
 
-use super::read::{RecordQuery, filter};
+use super::list::{RecordQuery, filter};
 use crate::{Store, StoreError, db::run, timestamp::at};
 
 /// A database that lost its last commits may give the same stamp twice.

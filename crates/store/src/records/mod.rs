@@ -1,8 +1,10 @@
-//! The objects' tables: `write` turns records into rows, `read` lists rows, `search` narrows a list,
+//! The objects' tables: `write` turns records into rows, `list` lists
+//! rows, `search` narrows a list, `read` finds single ones,
 //! and `write_through` stores what callers wrote at the provider. `remove` is the end of a record.
 
 mod counts;
 mod json;
+mod list;
 mod list_counts;
 mod read;
 mod remove;
@@ -13,9 +15,10 @@ mod write;
 mod write_through;
 
 pub use json::{JsonRow, JsonRows, JsonText};
+pub use list::RecordQuery;
 pub(crate) use list_counts::ListCounts;
+pub use read::Row;
 pub(crate) use read::StoredRow;
-pub use read::{RecordQuery, Row};
 pub use search::{Search, UserSearch};
 pub use tables::Table;
 pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};
