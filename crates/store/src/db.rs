@@ -4,20 +4,12 @@
 //! statements are written once. SQLite has one writer: its write pool has one connection, and
 //! transactions begin with `BEGIN IMMEDIATE`, so they never fail half-way because of a lock.
 
-use std::{
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use sqlx::{
-    Connection as _, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use syncline_model::Time;
 use tokio::{
@@ -28,16 +20,11 @@ use tokio::{
 use crate::{
     StoreError,
     link::{CancellableConnection, Link},
-    pool_options::pool_options,
     postgres::PgServer,
     recent::ForgetAtEnd,
+    sqlite::{self, CrashPoint},
     sqlite_rows::SqliteRows,
 };
-
-const SQLITE_READERS: u32 = 4;
-const SQLITE_ROW_READERS: usize = 4;
-const OPEN_TRIES: u32 = 50;
-const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 pub(crate) enum Db {
@@ -70,36 +57,6 @@ pub(crate) struct Tx {
 enum Begun {
     Pg(Transaction<'static, Postgres>, Link),
     Lite(Transaction<'static, Sqlite>, CrashPoint),
-}
-
-/// Simulates a crash: cuts this process off from its database at a chosen call. For the
-/// deterministic simulation, which runs on the embedded database.
-#[derive(Clone, Default)]
-pub(crate) struct CrashPoint(Arc<AtomicU64>);
-
-impl CrashPoint {
-    const NEVER: u64 = 0;
-
-    /// Makes the `calls`-th call from now, counted from 1, and every later one fail.
-    pub(crate) fn set(&self, calls: u64) {
-        self.0.store(calls, Ordering::Relaxed);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != Self::NEVER
-    }
-
-    fn maybe_crash(&self) -> Result<(), sqlx::Error> {
-        if !self.is_set() {
-            return Ok(());
-        }
-        let left = self.0.load(Ordering::Relaxed);
-        if left == 1 {
-            return Err(sqlx::Error::PoolClosed);
-        }
-        self.0.store(left - 1, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 /// Options of a database.
@@ -202,7 +159,7 @@ impl Db {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::open_postgres(url, options).await
         } else if url.starts_with("sqlite:") {
-            Self::open_sqlite(url).await
+            sqlite::open(url).await
         } else {
             Err(StoreError::Url {
                 url: without_password(url),
@@ -220,53 +177,6 @@ impl Db {
             }),
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| StoreError::Url {
-                url: url.to_owned(),
-                reason: error.to_string(),
-            })?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A page is one fsync. With NORMAL a power failure could lose the last commits,
-            // including what was spent and what was sent to webhooks.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true)
-            .pragma("cache_size", "-8192")
-            .pragma("temp_store", "memory")
-            .pragma("journal_size_limit", "67108864")
-            // What is deleted is overwritten, so that nothing of it is left in the file.
-            .pragma("secure_delete", "on")
-            .optimize_on_close(true, None);
-        let writer =
-            pool_options::<Sqlite>(1).before_acquire(|c, _| Box::pin(is_between_transactions(c)));
-        // When several processes open a new file at once, one switches to WAL mode, and the others
-        // fail with "locked" without waiting for the busy timeout.
-        let mut tried = 1;
-        let write = loop {
-            match writer.clone().connect_with(options.clone()).await {
-                Ok(pool) => break pool,
-                Err(error) => {
-                    let error = StoreError::from(error);
-                    if !error.is_locked() || tried == OPEN_TRIES {
-                        return Err(error);
-                    }
-                }
-            }
-            tried += 1;
-            tokio::time::sleep(OPEN_AGAIN_AFTER).await;
-        };
-        let rows = SqliteRows::new(options.get_filename(), SQLITE_ROW_READERS);
-        let read = pool_options(SQLITE_READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self::Lite {
-            read,
-            write,
-            rows,
-            fuse: CrashPoint::default(),
-        })
     }
 
     pub(crate) async fn server_time(&self) -> Result<Option<Time>, StoreError> {
@@ -500,16 +410,6 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// When the disk is full, SQLite itself rolls back a transaction that was to commit. sqlx believes
-/// the connection is still in it, and would never begin another one.
-async fn is_between_transactions(c: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    if c.is_in_transaction() {
-        // The rollback of a dropped transaction may still be running; the ping waits for it.
-        c.ping().await?;
-    }
-    Ok(!c.is_in_transaction())
 }
 
 /// The URL for display: only its scheme, since a password may be anywhere after it.

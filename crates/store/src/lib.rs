@@ -67,6 +67,7 @@ mod schedule;
 mod sealing;
 mod seen;
 mod session;
+mod sqlite;
 mod sqlite_rows;
 mod starts;
 mod status;
