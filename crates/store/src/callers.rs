@@ -79,7 +79,17 @@ impl Store {
     /// Has this process look callers up again after this transaction, which changes a key or a
     /// connection.
     pub(crate) fn forget_callers(&self, tx: &mut Tx) {
-        let Callers { keys, connections } = &self.callers;
-        tx.forgets([keys.forget_at_end(), connections.forget_at_end()]);
+        tx.forgets(ForgetCallers(self.callers.clone()));
+    }
+}
+
+/// Forgets all callers when it is dropped, so however a transaction ends.
+pub(crate) struct ForgetCallers(Callers);
+
+impl Drop for ForgetCallers {
+    fn drop(&mut self) {
+        let Self(Callers { keys, connections }) = self;
+        keys.forget_all();
+        connections.forget_all();
     }
 }

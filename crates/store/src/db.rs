@@ -19,9 +19,9 @@ use tokio::{
 
 use crate::{
     StoreError,
+    callers::ForgetCallers,
     link::{CancellableConnection, Link},
     postgres::PgServer,
-    recent::ForgetAtEnd,
     sqlite::{self, CrashPoint},
     sqlite_rows::SqliteRows,
 };
@@ -51,7 +51,7 @@ pub(crate) struct Tx {
     /// Told of the commit as well.
     announces: Option<Arc<watch::Sender<()>>>,
     /// What is forgotten when it has ended.
-    forgets: Option<[ForgetAtEnd; 2]>,
+    forgets: Option<ForgetCallers>,
 }
 
 enum Begun {
@@ -359,8 +359,8 @@ impl Tx {
     }
 
     /// Has this forgotten when the transaction has ended.
-    pub(crate) fn forgets(&mut self, remembered: [ForgetAtEnd; 2]) {
-        self.forgets = Some(remembered);
+    pub(crate) fn forgets(&mut self, callers: ForgetCallers) {
+        self.forgets = Some(callers);
     }
 
     /// Sets a savepoint to roll back to without losing what came before.

@@ -3,7 +3,7 @@
 //! Nearly every call begins with the same look-up of its key and connection. An answer counts from
 //! before its query was sent, so a change made by another process is known here within a second,
 //! without a message that could get lost. A change made by this process empties the memory when its
-//! transaction ends ([`Recent::forget_at_end`]).
+//! transaction ends ([`Recent::forget_all`]).
 //!
 //! By hand, because what caches offer is the eviction, of which this needs the simplest; what it needs
 //! is an answer that is replaced before it is too old.
@@ -42,19 +42,6 @@ struct Answer<V> {
     is_asked_again: bool,
 }
 
-/// Forgets everything when it is dropped.
-pub(crate) struct ForgetAtEnd(#[expect(dead_code, reason = "kept for its drop")] Box<dyn Send>);
-
-struct Forgets<K: Send + 'static, V: Send + 'static>(Recent<K, V>);
-
-impl<K: Send, V: Send> Drop for Forgets<K, V> {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.answers.clear();
-        state.generation += 1;
-    }
-}
-
 impl<K, V> Clone for Recent<K, V> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
@@ -72,6 +59,13 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K, V> Recent<K, V> {
+    /// What is being asked meanwhile isn't remembered either: it may be older than what changed.
+    pub(crate) fn forget_all(&self) {
+        let mut state = self.state();
+        state.answers.clear();
+        state.generation += 1;
+    }
+
     fn state(&self) -> MutexGuard<'_, State<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,14 +118,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
             is_asked_again: false,
         };
         state.answers.insert(name, answer);
-    }
-}
-
-impl<K: Send + 'static, V: Send + 'static> Recent<K, V> {
-    /// For a transaction that changes what is remembered: everything is forgotten when it has ended,
-    /// however it ends.
-    pub(crate) fn forget_at_end(&self) -> ForgetAtEnd {
-        ForgetAtEnd(Box::new(Forgets(self.clone())))
     }
 }
 
@@ -201,9 +187,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_asked_before_a_change_is_not_remembered_after_it() {
         let recent = Recent::default();
-        let change = recent.forget_at_end();
         let asked = recent.get((), async {
-            drop(change);
+            recent.forget_all();
             Ok(Some(1))
         });
         assert_eq!(asked.await.unwrap(), Some(1));
