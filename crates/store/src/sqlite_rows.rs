@@ -50,7 +50,9 @@ impl SqliteRows {
         let done = spawn_blocking(move || {
             let connection = pool.take()?;
             let done = work(&connection);
-            pool.idle().push(connection);
+            if !pool.free.is_closed() {
+                pool.idle().push(connection);
+            }
             drop(turn);
             done
         });
