@@ -11,7 +11,9 @@ use syncline_engine::{Engine, EngineConfig};
 use syncline_model::{Clock, Ids, ProviderLimits, SystemClock};
 use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, ProviderConfig, Providers, SetupError};
-use syncline_server::{AppState, FeedWatch, Guard, Metrics, Recorder, Services};
+use syncline_server::{
+    AppState, FeedWatch, Guard, KeyUses, Metrics, Recorder, RequestGate, Services,
+};
 use syncline_store::{Application, Store, StoreError};
 use syncline_webhooks::{Webhooks, WebhooksConfig};
 use tokio::task::JoinSet;
@@ -296,10 +298,10 @@ impl Parts {
             limits: Arc::new(self.limits.clone()),
             public_url: public_url.as_str().into(),
             return_origins: self.return_origins.clone(),
-            key_uses: Arc::default(),
+            key_uses: KeyUses::default(),
             allow_private_targets: self.allow_private_targets,
             allow_private_destinations: self.allow_private_destinations,
-            request_gate: Arc::default(),
+            request_gate: RequestGate::default(),
             feeds: FeedWatch::default(),
             guard: self.guard.clone(),
             recorder: self.recorder.clone(),

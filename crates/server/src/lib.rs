@@ -92,13 +92,13 @@ pub struct Services {
     /// The origins that customers may be sent to after they authorized, besides those of magic links.
     pub return_origins: Arc<[String]>,
     /// When the use of keys was last recorded.
-    pub key_uses: Arc<KeyUses>,
+    pub key_uses: KeyUses,
     /// Whether a webhook endpoint may be on a private network, or on this machine.
     pub allow_private_targets: bool,
     /// The same for destinations.
     pub allow_private_destinations: bool,
     /// What callers' requests know about the providers' request limits.
-    pub request_gate: Arc<RequestGate>,
+    pub request_gate: RequestGate,
     /// Tells readers of change feeds what is committed.
     pub feeds: FeedWatch,
     /// The limits of requests.

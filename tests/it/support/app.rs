@@ -15,7 +15,9 @@ use syncline_listener::ConnectionLimits;
 use syncline_model::{Clock, Ids, ManualClock, Object, ProviderName, SyncConfigData};
 use syncline_outgoing::SystemLookup;
 use syncline_providers::{BUILT_IN, OAuthConfig, Provider, ProviderConfig, Providers, apollo};
-use syncline_server::{AppState, FeedWatch, Guard, Recorder, RequestLimits, Services};
+use syncline_server::{
+    AppState, FeedWatch, Guard, KeyUses, Recorder, RequestGate, RequestLimits, Services,
+};
 use syncline_sim::{Dialect, Options, RunningSimulator, Simulator};
 use syncline_store::{EncryptionKeys, Store};
 use syncline_webhooks::{Webhooks, WebhooksConfig};
@@ -235,10 +237,10 @@ impl App {
             limits,
             public_url: PUBLIC_URL.into(),
             return_origins: ["https://app.example".to_owned()].into(),
-            key_uses: Arc::default(),
+            key_uses: KeyUses::default(),
             allow_private_targets: true,
             allow_private_destinations: true,
-            request_gate: Arc::default(),
+            request_gate: RequestGate::default(),
             feeds: FeedWatch::default(),
             tasks: TaskTracker::new(),
             guard: Guard::new(http.requests),
