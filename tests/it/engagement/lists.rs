@@ -10,7 +10,10 @@ use super::{
     LISTS,
     gets::{delete, id},
 };
-use crate::support::{App, on_both_databases};
+use crate::{
+    engine::evidence::{contact_ids, delete_contacts},
+    support::{App, CUSTOMER, on_both_databases},
+};
 
 const CONTACTS: &str = "/engagement/v2/contacts?read_from_cache=true";
 
@@ -134,6 +137,30 @@ async fn a_list_shows_each_record_as_it_is_shown_alone(database: Database) {
             assert_eq!(record, app.get(&path).await.ok(), "{list}");
         }
     }
+}
+
+#[apply(on_both_databases)]
+async fn the_number_of_rows_is_right_after_each_change(database: Database) {
+    let app = App::synced(database, 20).await;
+    let total = async || app.get(CONTACTS).await.ok()["pagination"]["total_count"].clone();
+    assert_eq!(total().await, 20);
+    let record = json!({"record": {
+        "first_name": "Ines", "last_name": "Heron",
+        "email_addresses": [{"email_address": "ines@heron.example", "email_address_type": "primary"}],
+    }});
+    app.post("/engagement/v2/contacts", record).await.ok();
+    assert_eq!(total().await, 21, "one was created");
+    let path = format!("/mgmt/v2/customers/{CUSTOMER}/records?email=ines@heron.example");
+    app.delete(&path).await.ok();
+    assert_eq!(total().await, 20, "it was erased");
+    let gone = contact_ids(&app)[3..6].to_vec();
+    delete_contacts(&app, &gone);
+    app.after(TimeDelta::hours(1)).await;
+    assert_eq!(
+        total().await,
+        18,
+        "a sync found three deleted, and the one that is still at the provider"
+    );
 }
 
 #[apply(on_both_databases)]
