@@ -2,7 +2,7 @@
 FROM rust:1-trixie AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --profile dist --locked -p syncline
+RUN cargo build --profile dist --locked -p syncline --features s3
 
 FROM debian:trixie-slim
 # ca-certificates: the provider is reached over TLS. curl: for health checks inside the container.

@@ -19,3 +19,15 @@ mod worker;
 pub use error::DestinationError;
 pub use test::{check, test};
 pub use worker::{Destinations, DestinationsConfig, describe_metrics};
+
+use syncline_model::DestinationType;
+
+/// Says of a type that is not in this program how to get it.
+pub fn check_built(destination_type: DestinationType) -> Result<(), &'static str> {
+    match destination_type {
+        DestinationType::S3 if cfg!(not(feature = "s3")) => Err(WITHOUT_S3),
+        _ => Ok(()),
+    }
+}
+
+const WITHOUT_S3: &str = "s3 is not in this program: build it with --features s3";

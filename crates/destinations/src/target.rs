@@ -94,7 +94,9 @@ pub(crate) async fn open(
             S3Target::open(config, secret_access_key, allow_private).map(Target::S3)
         }
         _ => Err(DestinationError::failed(
-            "this program is built without destinations of this type",
+            crate::check_built(config.destination_type())
+                .err()
+                .unwrap_or("the destination's secrets are those of another type"),
         )),
     }
 }

@@ -424,14 +424,17 @@ fn known_type(state: &AppState, destination_type: &str) -> ApiResult<Destination
             "the built-in destination '{built_in}' exists already"
         )));
     }
-    DestinationType::parse(destination_type).ok_or_else(|| {
+    let known = DestinationType::parse(destination_type).ok_or_else(|| {
         ApiError::validation(
             "type",
             format!(
                 "destinations of type '{destination_type}' are not supported: `postgres` and `s3` are"
             ),
         )
-    })
+    })?;
+    syncline_destinations::check_built(known)
+        .map_err(|reason| ApiError::validation("type", reason))?;
+    Ok(known)
 }
 
 fn checked_name<'n>(
