@@ -1,7 +1,7 @@
 //! What becomes known about a call while it is handled, for the layers around the handler.
 //!
 //! A layer sees a request before its key is checked, and a response that no longer says who called.
-//! So an outer layer ([`begin`]) puts a [`CallContext`] into the request's extensions, and the
+//! So the outermost layer ([`every_request`](crate::every_request)) puts a [`CallContext`] into the request's extensions, and the
 //! extractors fill it in. A layer that needs it takes the context out of the request before it
 //! calls `next`, and reads it afterwards:
 //!
@@ -13,12 +13,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{extract::Request, http::Extensions, middleware::Next, response::Response};
+use axum::http::{Extensions, StatusCode};
 use syncline_model::{ApiKey, ProviderName, line};
 use syncline_providers::{Target, http::Method};
 use syncline_store::Connection;
 
-use crate::guard::Share;
+use crate::{error::Asked, guard::Share};
 
 /// The longest logged text that the caller wrote, in bytes.
 const LOGGED: usize = 300;
@@ -61,28 +61,23 @@ pub(crate) struct CalledAction {
     pub(crate) words: String,
 }
 
-/// The layer around all others except the request id's: gives every call its context, and logs at
-/// the end who called.
-pub(crate) async fn begin(mut request: Request, next: Next) -> Response {
-    let call = CallContext::default();
-    request.extensions_mut().insert(call.clone());
-    let (method, path) = (request.method().clone(), line(request.uri().path(), LOGGED));
-    let response = next.run(request).await;
-    if let Some(key) = call.key() {
-        tracing::debug!(
-            key.id = key.id,
-            key.name = key.name,
-            customer.id = call.customer_id(),
-            connection.id = call.connection_id(),
-            denied = call.denied(),
-            "{method} {path}: {}",
-            response.status()
-        );
-    }
-    response
-}
-
 impl CallContext {
+    /// Says in the log who called.
+    pub(crate) fn log(&self, asked: &Asked, status: StatusCode) {
+        if let Some(key) = self.key() {
+            tracing::debug!(
+                key.id = key.id,
+                key.name = key.name,
+                customer.id = self.customer_id(),
+                connection.id = self.connection_id(),
+                denied = self.denied(),
+                "{} {}: {status}",
+                asked.method,
+                line(asked.uri.path(), LOGGED)
+            );
+        }
+    }
+
     /// The context of the request that has these extensions.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()

@@ -9,8 +9,7 @@ use std::time::Duration;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderName, StatusCode, header},
-    middleware::Next,
+    http::{HeaderName, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -343,11 +342,24 @@ fn chain_of(error: &StoreError) -> String {
     chain
 }
 
-/// Gives every failure its body.
-pub(crate) async fn render(request: Request, next: Next) -> Response {
-    let id = RequestId::of(&request);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
+/// What was asked for, for the answer's error and the log.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+}
+
+impl Asked {
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        }
+    }
+}
+
+/// Gives a failure its body.
+pub(crate) fn render(asked: &Asked, id: &RequestId, mut response: Response) -> Response {
+    let (method, path) = (&asked.method, asked.uri.path());
     if response.extensions().get::<FromProvider>().is_some() {
         return response;
     }
@@ -364,10 +376,10 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     if let ApiError::Internal(detail) = &error {
         tracing::error!("{method} {path} failed: {detail}");
     }
-    let mut rendered = if scim::is_at(&path) {
+    let mut rendered = if scim::is_at(path) {
         scim::errors::rendered(&error)
     } else {
-        error.rendered(&id)
+        error.rendered(id)
     };
     for name in [header::ALLOW, HeaderName::from_static(CREDITS_USED)] {
         if let Some(value) = response.headers().get(&name) {

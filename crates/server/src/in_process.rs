@@ -5,14 +5,13 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     http::{HeaderName, Method, Request, StatusCode, header},
-    middleware,
     response::Response,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::{AppState, call, error, guard, sessions::SignedIn};
+use crate::{AppState, every_request, sessions::SignedIn};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
@@ -50,14 +49,7 @@ pub struct ApiFailure {
 
 impl Api {
     pub(crate) fn new(routes: Router<AppState>, state: &AppState) -> Self {
-        let routes = routes
-            .layer(middleware::from_fn(error::render))
-            .layer(middleware::from_fn(call::begin))
-            .layer(middleware::from_fn_with_state(
-                state.clone(),
-                guard::identify,
-            ))
-            .with_state(state.clone());
+        let routes = every_request::pass_through(routes, state.clone());
         Self { routes }
     }
 

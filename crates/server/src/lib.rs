@@ -17,6 +17,7 @@ mod docs;
 mod engagement;
 mod enrichment;
 mod error;
+mod every_request;
 mod extract;
 mod guard;
 mod health;

@@ -13,7 +13,7 @@ use utoipa::{OpenApi as _, openapi::OpenApi as Document};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, actions, audit, call, docs, engagement, enrichment, error, guard, health,
+    AppState, actions, audit, docs, engagement, enrichment, every_request, guard, health,
     idempotency::{self, Once},
     in_process::Api,
     mgmt, oauth, openapi, scim,
@@ -75,12 +75,12 @@ pub fn router(state: AppState, pages: impl FnOnce(&AppState, Api) -> Router<AppS
         .merge(docs::routes())
         .merge(health_routes())
         .layer(middleware::from_fn(count));
-    in_layers(router, state)
+    every_request::pass_through(router, state)
 }
 
 /// The router of a process that serves no API: health and metrics.
 pub fn health_router(state: AppState) -> Router {
-    in_layers(health_routes(), state)
+    every_request::pass_through(health_routes(), state)
 }
 
 /// Exempt from the limit of concurrent requests: they must answer when the process is overloaded.
@@ -89,21 +89,6 @@ fn health_routes() -> Router<AppState> {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-}
-
-/// The layers around every route; the outermost layer comes last.
-fn in_layers(router: Router<AppState>, state: AppState) -> Router {
-    router
-        .layer(middleware::from_fn(guard::answer_panics))
-        .layer(middleware::from_fn(error::render))
-        .layer(middleware::from_fn(guard::add_rate_limit_headers))
-        .layer(middleware::from_fn(guard::shield))
-        .layer(middleware::from_fn(call::begin))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            guard::identify,
-        ))
-        .with_state(state)
 }
 
 pub(crate) fn mgmt_routes() -> OpenApiRouter<AppState> {

@@ -32,7 +32,7 @@ pub(crate) use {
     body::read_body,
     panics::answer_panics,
     rates::{Share, add_rate_limit_headers},
-    request_id::{RequestId, identify, known},
+    request_id::{RequestId, known},
     request_slot::RequestSlot,
     shield::shield,
 };

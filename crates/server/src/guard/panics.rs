@@ -3,11 +3,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 
 use crate::error::ApiError;
@@ -29,9 +25,9 @@ pub fn report_panics() {
     }));
 }
 
-/// The layer around all handlers. The panic hook has logged the panic.
-pub(crate) async fn answer_panics(request: Request, next: Next) -> Response {
-    AssertUnwindSafe(next.run(request))
+/// The panic hook has logged the panic.
+pub(crate) async fn answer_panics(handled: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handled)
         .catch_unwind()
         .await
         .unwrap_or_else(|panic| {
@@ -48,41 +44,33 @@ fn said(payload: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        Router,
-        body::{Body, to_bytes},
-        http::StatusCode,
-        middleware::from_fn,
-        routing::get,
-    };
+    use axum::{body::to_bytes, extract::Request, http::StatusCode};
     use metrics_exporter_prometheus::PrometheusBuilder;
     use serde_json::Value;
-    use tower::ServiceExt;
 
     use super::*;
+    use crate::{
+        error::{Asked, render},
+        guard::RequestId,
+    };
 
     #[tokio::test]
     async fn a_panic_is_answered_and_counted_and_nothing_of_it_is_told() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let _here = metrics::set_default_local_recorder(&recorder);
         report_panics();
-        let router = Router::new()
-            .route("/panic", get(async || -> &str { panic!("a secret") }))
-            .route("/", get(async || "fine"))
-            .layer(from_fn(answer_panics))
-            .layer(from_fn(crate::error::render));
-        let get = |path: &str| {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            router.clone().oneshot(request)
-        };
+        let asked = Asked::of(&Request::default());
+        let id = RequestId::new("the id".to_owned());
 
-        let answer = get("/panic").await.unwrap();
+        let answer = answer_panics(async { panic!("a secret") }).await;
+        let answer = render(&asked, &id, answer);
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["errors"][0]["code"], "INTERNAL_SERVER_ERROR");
         assert!(!body.to_string().contains("secret"), "{body}");
-        assert_eq!(get("/").await.unwrap().status(), StatusCode::OK);
+        let fine = answer_panics(async { "fine".into_response() }).await;
+        assert_eq!(fine.status(), StatusCode::OK);
         let counted = recorder.handle().render();
         assert!(counted.contains("syncline_panics_total 1"), "{counted}");
     }

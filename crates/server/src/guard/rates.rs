@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use axum::{extract::Request, http::HeaderName, middleware::Next, response::Response};
+use axum::{http::HeaderName, response::Response};
 use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -73,10 +73,8 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
-/// The layer that adds the rate limit headers. A provider's own headers are not changed.
-pub(crate) async fn add_rate_limit_headers(request: Request, next: Next) -> Response {
-    let call = CallContext::of(request.extensions());
-    let mut response = next.run(request).await;
+/// A provider's own headers are not changed.
+pub(crate) fn add_rate_limit_headers(call: &CallContext, response: &mut Response) {
     if let Some(share) = call.share()
         && !response.headers().contains_key(LIMIT)
     {
@@ -85,7 +83,6 @@ pub(crate) async fn add_rate_limit_headers(request: Request, next: Next) -> Resp
         headers.insert(REMAINING, share.remaining.into());
         headers.insert(RESET, whole_seconds(share.reset).into());
     }
-    response
 }
 
 #[cfg(test)]

@@ -2,15 +2,11 @@
 //! that has its own `Cache-Control` (a provider's) keeps it.
 
 use axum::{
-    extract::Request,
     http::{HeaderValue, header},
-    middleware::Next,
     response::Response,
 };
 
-/// The layer around every route.
-pub(crate) async fn shield(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(crate) fn shield(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -18,5 +14,4 @@ pub(crate) async fn shield(request: Request, next: Next) -> Response {
     );
     let no_store = HeaderValue::from_static("no-store");
     headers.entry(header::CACHE_CONTROL).or_insert(no_store);
-    response
 }
