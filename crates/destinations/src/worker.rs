@@ -267,7 +267,7 @@ impl Destinations {
             found => Checkpoint {
                 stale_before: match found {
                     // What was restored has later stamps than all that is there.
-                    Some(_) => Some(self.store.oldest_stamp(connection_id).await?),
+                    Some(_) => Some(self.store.oldest_stamp(&feed.connection).await?),
                     None => None,
                 },
                 epoch: state.epoch.clone(),

@@ -145,13 +145,14 @@ impl Store {
         const STATES_RUN: &str = "
             SELECT id FROM sync_runs WHERE scan_id = $1 AND object = 'sequence_state'";
         let sql = format!(
-            "SELECT id FROM {} WHERE connection_id = $1 AND NOT is_deleted
+            "SELECT id FROM {} WHERE customer_id = $3 AND connection_id = $1 AND NOT is_deleted
                AND contact_id IN (SELECT key FROM json_each($2))",
             Object::SequenceState.table()
         );
         let states: Vec<String> = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(&connection.connection_id)
             .bind(KeySet::new(contact_ids))
+            .bind(&connection.customer_id)
             .fetch_all(c)
             .await)?;
         let run_id: Option<String> = run!(tx, |c| sqlx::query_scalar(STATES_RUN)

@@ -473,7 +473,7 @@ impl Store {
         self.pass_removal_on(tx, &connection.id, None, None, i64::MAX)
             .await?;
         for object in Object::ALL {
-            self.delete_records(tx, &connection.id, *object).await?;
+            self.delete_records(tx, connection, *object).await?;
         }
         let deleted = run!(tx, |c| sqlx::query(CONNECTION)
             .bind(&connection.id)

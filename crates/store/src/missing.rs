@@ -71,7 +71,8 @@ impl Store {
         };
         let sql = format!(
             "SELECT t.id, CAST({carrier} AS text) AS carrier FROM {} t
-             WHERE t.connection_id = $1 AND NOT t.is_deleted AND t.id NOT IN ({})
+             WHERE t.customer_id = $6 AND t.connection_id = $1 AND NOT t.is_deleted
+               AND t.id NOT IN ({})
                AND (t.written_at IS NULL OR t.written_at < $4 OR t.written_at > $5)",
             run.object.table(),
             seen_sql!(&self.db)
@@ -85,6 +86,7 @@ impl Store {
                 scan.checkpoint.began_at.unwrap_or(scan.started_at) - INDEX_LAG
             ))
             .bind(at(self.latest_stamp()))
+            .bind(&scan.connection.customer_id)
             .fetch_all(c)
             .await)?;
         drop(reader);
@@ -376,12 +378,15 @@ impl Store {
     /// provider has ever shown.
     pub async fn count_rows(&self, scan: &Scan) -> Result<i64, StoreError> {
         let sql = format!(
-            "SELECT count(*) FROM {} WHERE connection_id = $1",
+            "SELECT count(*) FROM {}
+             WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3",
             scan.object.table()
         );
         let mut reader = self.db.read().await?;
         Ok(run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(&scan.connection.connection_id)
+            .bind(&scan.connection.application_id)
+            .bind(&scan.connection.customer_id)
+            .bind(scan.connection.provider.as_str())
             .fetch_one(c)
             .await)?)
     }

@@ -286,10 +286,12 @@ impl Store {
 
     async fn live_rows(&self, tx: &mut Tx, scan: &Scan, object: Object) -> Result<i64, StoreError> {
         let sql = format!(
-            "SELECT count(*) FROM {} WHERE connection_id = $1 AND NOT is_deleted",
+            "SELECT count(*) FROM {}
+             WHERE customer_id = $1 AND connection_id = $2 AND NOT is_deleted",
             object.table()
         );
         Ok(run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&scan.connection.customer_id)
             .bind(&scan.connection.connection_id)
             .fetch_one(c)
             .await)?)

@@ -98,16 +98,18 @@ impl Store {
             tx.rollback().await?;
             return Ok(false);
         };
-        let counts = self.count_changes(&mut tx, connection_id, after).await?;
+        let origin: Origin = run!(tx, |c| sqlx::query_as(ORIGIN)
+            .bind(connection_id)
+            .fetch_one(c)
+            .await)?;
+        let counts = self
+            .count_changes(&mut tx, connection_id, &origin.customer_id, after)
+            .await?;
         if counts.is_empty() {
             // Rows were removed, and that is not told.
             tx.commit().await?;
             return Ok(false);
         }
-        let origin: Origin = run!(tx, |c| sqlx::query_as(ORIGIN)
-            .bind(connection_id)
-            .fetch_one(c)
-            .await)?;
         let provider = parse_provider("connections", connection_id, &origin.provider_name)?;
         let cursor = FeedCursor::after_stamp(connection_id, &feed.epoch, after);
         let payload = event::RecordsChanged::payload(
@@ -133,18 +135,21 @@ impl Store {
         &self,
         tx: &mut Tx,
         connection_id: &str,
+        customer_id: &str,
         after_ms: i64,
     ) -> Result<BTreeMap<Object, i64>, StoreError> {
         let after = time_of("change_notices", connection_id, after_ms)?;
         let mut counts = BTreeMap::new();
         for object in Object::ALL {
             let sql = format!(
-                "SELECT count(*) FROM {} WHERE connection_id = $1 AND last_modified_at > $2",
+                "SELECT count(*) FROM {}
+                 WHERE customer_id = $3 AND connection_id = $1 AND last_modified_at > $2",
                 object.table()
             );
             let changed: i64 = run!(tx, |c| sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(connection_id)
                 .bind(at(after))
+                .bind(customer_id)
                 .fetch_one(c)
                 .await)?;
             if changed > 0 {

@@ -123,18 +123,20 @@ impl Store {
     }
 
     /// The oldest stamp of a connection's rows; without rows the next one.
-    pub async fn oldest_stamp(&self, connection_id: &str) -> Result<Time, StoreError> {
-        let next_ms = self.change_feed(connection_id).await?.newest_ms + 1;
+    pub async fn oldest_stamp(&self, connection: &ConnectionRef) -> Result<Time, StoreError> {
+        let next_ms = self.change_feed(&connection.connection_id).await?.newest_ms + 1;
         let mut oldest = stamp_of(next_ms);
         let mut reader = self.db.read().await?;
         for object in Object::ALL {
             let sql = format!(
-                "SELECT min(last_modified_at) FROM {} WHERE connection_id = $1",
+                "SELECT min(last_modified_at) FROM {}
+                 WHERE customer_id = $1 AND connection_id = $2",
                 object.table()
             );
             let of_object: Option<Timestamp> =
                 run!(reader, |c| sqlx::query_scalar(AssertSqlSafe(sql))
-                    .bind(connection_id)
+                    .bind(&connection.customer_id)
+                    .bind(&connection.connection_id)
                     .fetch_one(c)
                     .await)?;
             oldest = of_object.map_or(oldest, |stamp| oldest.min(stamp.0));
@@ -198,12 +200,12 @@ impl Store {
         for (index, object) in query.objects.iter().enumerate() {
             let (stamp_ms, id) = query.after.of(*object);
             bounds.push((stamp_of(stamp_ms), id));
-            let first = 4 + 2 * index;
+            let first = 5 + 2 * index;
             write!(
                 sql,
                 "{} SELECT * FROM (
                     SELECT '{object}' AS object, {index} AS rank, last_modified_at, id
-                    FROM {} WHERE connection_id = $1
+                    FROM {} WHERE customer_id = $4 AND connection_id = $1
                       AND (last_modified_at, id) > (${first}, ${}) AND last_modified_at <= $2
                     ORDER BY last_modified_at, id LIMIT $3) AS of_{object}",
                 if index == 0 { "" } else { " UNION ALL" },
@@ -219,7 +221,8 @@ impl Store {
             let mut bound = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(&query.connection.connection_id)
                 .bind(at(stamp_of(query.until_ms)))
-                .bind(limit);
+                .bind(limit)
+                .bind(&query.connection.customer_id);
             for (stamp, id) in bounds {
                 bound = bound.bind(at(stamp)).bind(id);
             }

@@ -239,7 +239,8 @@ fn bind(
 pub(super) fn filter(query: &RecordQuery<'_>) -> String {
     if query.modified.is_some() {
         return String::from(
-            " WHERE connection_id = $4 AND last_modified_at > $5 AND last_modified_at <= $6",
+            " WHERE customer_id = $2 AND connection_id = $4
+                AND last_modified_at > $5 AND last_modified_at <= $6",
         );
     }
     let mut sql =

@@ -17,7 +17,7 @@ use super::{
     upsert::{Source, upsert, upsert_all_but_refused},
 };
 use crate::{
-    Store, StoreError,
+    Connection, Store, StoreError,
     db::{self, Tx, run},
     history::{HistoryEntry, NO_RUN},
     key_set::KeySet,
@@ -257,12 +257,16 @@ impl Store {
     pub(crate) async fn delete_records(
         &self,
         tx: &mut Tx,
-        connection_id: &str,
+        connection: &Connection,
         object: Object,
     ) -> Result<(), StoreError> {
-        let sql = format!("DELETE FROM {} WHERE connection_id = $1", object.table());
+        let sql = format!(
+            "DELETE FROM {} WHERE customer_id = $1 AND connection_id = $2",
+            object.table()
+        );
         run!(tx, |c| sqlx::query(AssertSqlSafe(sql))
-            .bind(connection_id)
+            .bind(&connection.customer_id)
+            .bind(&connection.id)
             .execute(c)
             .await
             .map(drop))?;
