@@ -27,6 +27,12 @@ pub(crate) const PEAK_MEMORY: Goal = Goal {
     unit: " MB",
 };
 
+pub(crate) const CPU_AGAINST_LOOP: Goal = Goal {
+    what: "PostgreSQL: client CPU as a multiple of the simplest loop's, the worse pass",
+    limit: Limit::AtMost(1.0),
+    unit: "",
+};
+
 /// A page of 100 without raw data, 8 clients.
 pub(crate) const LIST_AGAINST_SQL: Goal = Goal {
     what: "cached list: share of the bare SQL's pages/s, the worse database",
@@ -43,6 +49,18 @@ pub(crate) const FIRST_AGAINST_DLT: Goal = Goal {
 pub(crate) const UNCHANGED_AGAINST_DLT: Goal = Goal {
     what: "PostgreSQL, unchanged sync: records/s as a multiple of dlt's",
     limit: Limit::AtLeast(25.0),
+    unit: "",
+};
+
+pub(crate) const FIRST_AGAINST_SUPAGLUE: Goal = Goal {
+    what: "PostgreSQL, first sync: records/s as a multiple of Supaglue's way",
+    limit: Limit::AtLeast(2.5),
+    unit: "",
+};
+
+pub(crate) const UNCHANGED_AGAINST_SUPAGLUE: Goal = Goal {
+    what: "PostgreSQL, unchanged sync: records/s as a multiple of Supaglue's way",
+    limit: Limit::AtLeast(10.0),
     unit: "",
 };
 

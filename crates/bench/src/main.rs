@@ -7,9 +7,9 @@
 //! goals. Slow results are no failure, wrong ones are: the exit status says whether rows, requests
 //! and row versions are correct.
 
+mod alternatives;
 mod cost;
 mod database;
-mod dlt;
 mod enrich;
 mod feed;
 mod goals;
@@ -23,6 +23,7 @@ mod report;
 mod round;
 mod scale;
 mod service;
+mod simplest_loop;
 mod simulator;
 mod spread;
 mod sync;
@@ -105,6 +106,13 @@ enum Command {
         #[arg(long, conflicts_with = "contacts")]
         smoke: bool,
     },
+    /// Keeps a copy in the simplest way, and prints what it took, as JSON.
+    #[command(hide = true)]
+    Loop {
+        base_url: String,
+        database_url: String,
+        _home: PathBuf,
+    },
     /// Runs one command and prints its cost, as JSON.
     #[command(hide = true)]
     Cost {
@@ -118,6 +126,12 @@ struct ScaleArgs {
     /// Connections, each with six syncs.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     connections: u32,
+    /// Processes that share the database; with more than one only PostgreSQL is measured.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    processes: u32,
+    /// Don't measure SQLite.
+    #[arg(long)]
+    postgres_only: bool,
     /// Provider accounts that they share.
     #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     teams: u32,
@@ -152,6 +166,8 @@ impl ScaleArgs {
         if self.smoke {
             return Sizes {
                 connections: 40,
+                processes: self.processes,
+                postgres_only: self.postgres_only,
                 teams: 10,
                 burst: 20,
                 history_connections: 5,
@@ -167,6 +183,8 @@ impl ScaleArgs {
         }
         Sizes {
             connections: self.connections,
+            processes: self.processes,
+            postgres_only: self.postgres_only,
             teams: self.teams,
             burst: self.burst,
             history_connections: self.history_connections,
@@ -187,6 +205,16 @@ fn main() -> anyhow::Result<()> {
     match &args.command {
         // Without a runtime, to keep this process small.
         Some(Command::Cost { command }) => cost::run_and_print(command),
+        Some(Command::Loop {
+            base_url,
+            database_url,
+            ..
+        }) => {
+            let took = simplest_loop::run(base_url, database_url);
+            let took = tokio::runtime::Runtime::new()?.block_on(took)?;
+            print(&serde_json::to_string(&took)?);
+            Ok(())
+        }
         &Some(Command::Load {
             clients,
             seconds,

@@ -4,11 +4,12 @@
 use std::fmt;
 
 use crate::{
+    alternatives,
     database::Server,
-    dlt::Dlt,
     goals::{
-        CLIENT_CPU, FIRST_AGAINST_COPY, FIRST_AGAINST_DLT, LIST_AGAINST_SQL, PEAK_MEMORY,
-        PROXY_ADDS, PROXY_RATE, SQLITE_AGAINST_POSTGRES, UNCHANGED_AGAINST_DLT,
+        CLIENT_CPU, CPU_AGAINST_LOOP, FIRST_AGAINST_COPY, FIRST_AGAINST_DLT,
+        FIRST_AGAINST_SUPAGLUE, LIST_AGAINST_SQL, PEAK_MEMORY, PROXY_ADDS, PROXY_RATE,
+        SQLITE_AGAINST_POSTGRES, UNCHANGED_AGAINST_DLT, UNCHANGED_AGAINST_SUPAGLUE,
     },
     passing::{ASKED, CALLERS, Passed, Timing},
     providers::Rates,
@@ -36,6 +37,22 @@ type PickDatabase = fn(&Round) -> &Passes;
 const DATABASES: [(&str, PickDatabase); 2] = [
     ("SQLite", |round| &round.sqlite),
     ("PostgreSQL", |round| &round.postgres),
+];
+
+/// Selects what somebody would use instead, in a round.
+type PickAlternative = fn(&Round) -> Option<&alternatives::Passes>;
+
+const ALTERNATIVES: [(&str, PickAlternative); 3] = [
+    ("dlt", |round| round.dlt.as_ref()),
+    ("Supaglue's way", |round| round.supaglue.as_ref()),
+    ("the simplest loop", |round| round.simplest_loop.as_ref()),
+];
+
+type PickPass = fn(&alternatives::Passes) -> &alternatives::Pass;
+
+const ALTERNATIVE_PASSES: [(&str, PickPass); 2] = [
+    ("first", |passes| &passes.first),
+    ("unchanged", |passes| &passes.unchanged),
 ];
 
 const PASSES: [(&str, &str, Pick); 4] = [
@@ -98,12 +115,21 @@ impl Report<'_> {
         }
         let copy = shown(self.spread(|round| round.copy), 0);
         table.row(["PostgreSQL", "bare COPY", &copy, "", "", "", ""].map(str::to_owned));
-        for (pass, of) in [
-            ("dlt, first", (|it| it.first) as fn(Dlt) -> f64),
-            ("dlt, unchanged", |it| it.unchanged),
-        ] {
-            let rate = known(self.known(|round| round.dlt.map(of)), 0);
-            table.row(["PostgreSQL", pass, &rate, "", "", "", ""].map(str::to_owned));
+        for (name, of) in ALTERNATIVES {
+            for (pass, pick) in ALTERNATIVE_PASSES {
+                let spread = |value: fn(&alternatives::Pass) -> f64| {
+                    self.known(|round| Some(value(pick(of(round)?))))
+                };
+                table.row([
+                    "PostgreSQL".to_owned(),
+                    format!("{name}, {pass}"),
+                    known(spread(|it| it.records_per_second), 0),
+                    known(spread(|it| it.cpu_seconds), 2),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
+            }
         }
         table
     }
@@ -242,18 +268,21 @@ impl Report<'_> {
         let beside_others = [
             (
                 FIRST_AGAINST_DLT,
-                self.known(|round| {
-                    Some(round.postgres.first.records_per_second / round.dlt?.first)
-                })
-                .map(|spread| spread.median),
+                self.first_against(|round| round.dlt.as_ref()),
             ),
             (
                 UNCHANGED_AGAINST_DLT,
-                self.known(|round| {
-                    Some(round.postgres.unchanged.records_per_second / round.dlt?.unchanged)
-                })
-                .map(|spread| spread.median),
+                self.unchanged_against(|round| round.dlt.as_ref()),
             ),
+            (
+                FIRST_AGAINST_SUPAGLUE,
+                self.first_against(|round| round.supaglue.as_ref()),
+            ),
+            (
+                UNCHANGED_AGAINST_SUPAGLUE,
+                self.unchanged_against(|round| round.supaglue.as_ref()),
+            ),
+            (CPU_AGAINST_LOOP, self.cpu_against_loop()),
             (
                 PROXY_ADDS,
                 self.worst_passing(0, Passed::added_against_nginx, f64::max),
@@ -272,6 +301,32 @@ impl Report<'_> {
             table.row([goal.what.to_owned(), limit, value, verdict]);
         }
         table
+    }
+
+    fn first_against(&self, other: PickAlternative) -> Option<f64> {
+        let ratio = |round: &Round| {
+            let rate = round.postgres.first.records_per_second;
+            Some(rate / other(round)?.first.records_per_second)
+        };
+        self.known(ratio).map(|spread| spread.median)
+    }
+
+    fn unchanged_against(&self, other: PickAlternative) -> Option<f64> {
+        let ratio = |round: &Round| {
+            let rate = round.postgres.unchanged.records_per_second;
+            Some(rate / other(round)?.unchanged.records_per_second)
+        };
+        self.known(ratio).map(|spread| spread.median)
+    }
+
+    fn cpu_against_loop(&self) -> Option<f64> {
+        let ratio = |round: &Round| {
+            let simplest = round.simplest_loop.as_ref()?;
+            let first = round.postgres.first.cost.cpu_seconds / simplest.first.cpu_seconds;
+            let again = round.postgres.unchanged.cost.cpu_seconds / simplest.unchanged.cpu_seconds;
+            Some(first.max(again))
+        };
+        self.known(ratio).map(|spread| spread.median)
     }
 
     fn worse_list(&self) -> f64 {

@@ -1,13 +1,13 @@
 //! One round: every database starts empty, is synced, and synced again without changes; then the
-//! bare `COPY`, and dlt.
+//! bare `COPY`, and what somebody would use instead.
 
 use std::path::Path;
 
 use anyhow::ensure;
 
 use crate::{
+    alternatives::{self, Alternative},
     database::{Database, Server},
-    dlt::{self, Dlt},
     nginx::Nginx,
     passing::{self, Passing},
     plain_copy,
@@ -23,7 +23,9 @@ pub(crate) struct Round {
     pub(crate) postgres: Passes,
     /// Rows per second of a bare `COPY` on PostgreSQL.
     pub(crate) copy: f64,
-    pub(crate) dlt: Option<Dlt>,
+    pub(crate) dlt: Option<alternatives::Passes>,
+    pub(crate) supaglue: Option<alternatives::Passes>,
+    pub(crate) simplest_loop: Option<alternatives::Passes>,
 }
 
 /// The two syncs of one database, and the measurements of a service on it.
@@ -71,12 +73,14 @@ pub(crate) async fn run(
     let postgres = passes(&postgres, syncline, peers, scratch).await?;
     let copy = plain_copy::rows_per_second(&options).await?;
     server.drop(&name).await?;
-    let dlt = dlt::measure(number, peers.simulator, server, scratch).await?;
+    let alternative = |which| alternatives::measure(which, number, peers, scratch);
     Ok(Round {
         sqlite,
         postgres,
         copy,
-        dlt,
+        dlt: alternative(Alternative::Dlt).await?,
+        supaglue: alternative(Alternative::Supaglue).await?,
+        simplest_loop: alternative(Alternative::Loop).await?,
     })
 }
 

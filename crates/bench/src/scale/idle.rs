@@ -1,4 +1,4 @@
-//! The cost of an idle service: its CPU time and memory, and the CPU time of its sessions in
+//! The cost of idle processes: their CPU time and memory, and the CPU time of its sessions in
 //! PostgreSQL.
 
 use std::time::{Duration, Instant};
@@ -12,31 +12,37 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle {
-    /// Percent of one core.
+    /// Percent of one core, of all processes together.
     pub(crate) service_cpu: f64,
     /// `None` if the database is embedded in the service.
     pub(crate) database_cpu: Option<f64>,
+    /// Of one process, the largest.
     pub(crate) resident_bytes: u64,
 }
 
 pub(crate) async fn measure(
-    service: &Service,
+    services: &[Service],
     open: &mut Open,
     time: Duration,
 ) -> anyhow::Result<Idle> {
-    let id = service.process_id().context("the service has ended")?;
+    let processes: Option<Vec<u32>> = services.iter().map(Service::process_id).collect();
+    let processes = processes.context("a service has ended")?;
     let sessions = sessions(open).await?;
     let began = Instant::now();
-    let (service_before, sessions_before) = (ticks_of(&[id]), ticks_of(&sessions));
+    let (service_before, sessions_before) = (ticks_of(&processes), ticks_of(&sessions));
     tokio::time::sleep(time).await;
     let took = began.elapsed().as_secs_f64();
     let percent = |ticks: f64| 100.0 * ticks / TICKS_PER_SECOND / took;
     Ok(Idle {
-        service_cpu: percent(ticks_of(&[id]) - service_before),
+        service_cpu: percent(ticks_of(&processes) - service_before),
         database_cpu: open
             .is_postgres()
             .then(|| percent(ticks_of(&sessions) - sessions_before)),
-        resident_bytes: service.resident_bytes().unwrap_or_default(),
+        resident_bytes: services
+            .iter()
+            .filter_map(Service::resident_bytes)
+            .max()
+            .unwrap_or_default(),
     })
 }
 

@@ -40,6 +40,9 @@ const CONTACTS: u32 = 5;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) connections: u32,
+    /// Processes that share the database.
+    pub(crate) processes: u32,
+    pub(crate) postgres_only: bool,
     /// Provider accounts; the connections share them evenly.
     pub(crate) teams: u32,
     /// Connections whose contacts become due at once.
@@ -87,7 +90,7 @@ pub(crate) struct Found {
     pub(crate) rates: Rates,
 }
 
-/// Measures both databases, one after the other.
+/// Measures the databases, one after the other. Processes can't share an embedded one.
 pub(crate) async fn run(
     sizes: Sizes,
     program: &Path,
@@ -103,10 +106,13 @@ pub(crate) async fn run(
         scratch,
         progress,
     };
-    let dir = tempfile::tempdir_in(scratch)?;
-    let files = ["syncs.db", "webhooks.db"].map(|name| Database::sqlite(&dir.path().join(name)));
-    let mut found = vec![bench.on(&files).await?];
-    drop(dir);
+    let mut found = Vec::new();
+    if sizes.processes == 1 && !sizes.postgres_only {
+        let dir = tempfile::tempdir_in(scratch)?;
+        let files = ["syncs.db", "webhooks.db"];
+        let files = files.map(|name| Database::sqlite(&dir.path().join(name)));
+        found.push(bench.on(&files).await?);
+    }
     let names = ["syncs", "webhooks"].map(|name| format!("scale_{name}_{}", std::process::id()));
     let [syncs, webhooks] = &names;
     let databases = [
@@ -164,17 +170,22 @@ impl Bench<'_> {
     ) -> anyhow::Result<Stage> {
         let say = |what: &str| (self.progress)(&format!("{}: {what}", database.name()));
         fill::make_quiet(open).await?;
-        let service = Service::start(self.command(database, home)).await?;
+        let mut services = Vec::new();
+        for _ in 0..self.sizes.processes {
+            services.push(Service::start(self.command(database, home)).await?);
+        }
         tokio::time::sleep(self.sizes.settle).await;
         say("nothing is due");
-        let idle = idle::measure(&service, open, self.sizes.idle).await?;
+        let idle = idle::measure(&services, open, self.sizes.idle).await?;
         say("some are due at once");
         let some = Burst::Contacts(self.sizes.burst);
         let burst = due::measure(open, some, self.sizes.watch).await?;
         fill::make_quiet(open).await?;
         say("all are due at once");
         let all = due::measure(open, Burst::All, self.sizes.watch).await?;
-        service.stop().await?;
+        for service in services {
+            service.stop().await?;
+        }
         say("claims with a long queue");
         let queued = open
             .count("SELECT count(*) FROM sync_runs WHERE state = 'queued'".to_owned())

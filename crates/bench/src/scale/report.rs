@@ -15,9 +15,13 @@ impl fmt::Display for Report {
         let sizes = &self.sizes;
         writeln!(
             f,
-            "{} connections of {} accounts; history: {} days of hourly runs of {} of them, each with \
+            "{} connections of {} accounts, processes: {}; history: {} days of hourly runs of {} of them, each with \
              its event and an audit entry; one core is 100 % CPU\n",
-            sizes.connections, sizes.teams, sizes.history_days, sizes.history_connections
+            sizes.connections,
+            sizes.teams,
+            sizes.processes,
+            sizes.history_days,
+            sizes.history_connections
         )?;
         writeln!(f, "{}", self.idle())?;
         writeln!(f, "{}", self.bursts())?;
