@@ -24,7 +24,7 @@ pub(crate) use limits::{
     CONTACTS, DAY, HOUR, limited_to, pages_of, per_hour, per_object, waiting_until, working_for,
 };
 pub(crate) use operations::{Operation, operations};
-pub(crate) use plans::{explaining, reads_of_history};
+pub(crate) use plans::{explaining, partition_records, reads_of_history, reads_of_several_parts};
 pub(crate) use postgres_server::PostgresServer;
 pub(crate) use process::{API_KEY, ENCRYPTION_KEY, Process, shell, syncline};
 pub(crate) use proxy::Proxy;

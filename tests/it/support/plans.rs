@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
     sync::{
         Mutex, Once,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -41,6 +41,9 @@ struct Recording {
 
 static RECORDINGS: Mutex<BTreeMap<u64, Recording>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The recording of everything that the process sends, while that is recorded.
+const ALL: u64 = 0;
+static RECORDS_ALL: AtomicBool = AtomicBool::new(false);
 
 /// Makes PostgreSQL log the plan of each statement. Must be called before the first connection to
 /// the database.
@@ -96,6 +99,57 @@ pub(crate) fn reads_of_history<'a>(
     .boxed_local()
 }
 
+/// Splits PostgreSQL's tables of records by customer, as docs/sizing.md does. Before the first sync.
+pub(crate) async fn partition_records(database: &Database) {
+    let recipe = include_str!("../../../docs/sizing.md");
+    let (_, recipe) = recipe.split_once("```sql\nDO $$").expect("the recipe");
+    let (recipe, _) = recipe.split_once("```").unwrap();
+    database.execute(&format!("DO $$ {recipe}")).await;
+}
+
+/// Does some work and returns the statements that read more than one part of a table of records. It
+/// records what the whole process sends.
+pub(crate) async fn reads_of_several_parts(work: impl Future<Output = ()>) -> Vec<String> {
+    subscribe();
+    RECORDS_ALL.store(true, Ordering::Relaxed);
+    work.await;
+    RECORDS_ALL.store(false, Ordering::Relaxed);
+    let recording = RECORDINGS.lock().unwrap().remove(&ALL).unwrap_or_default();
+    let mut faults = BTreeSet::new();
+    let mut read = BTreeSet::new();
+    for told in &recording.plans {
+        let plan: Value = serde_json::from_str(told).unwrap();
+        let mut parts = BTreeSet::new();
+        parts_read(&plan["Plan"], &mut parts);
+        let sql = one_line(plan["Query Text"].as_str().unwrap());
+        let tables: BTreeSet<&str> = parts.iter().map(|(table, _)| table.as_str()).collect();
+        if tables.len() < parts.len() {
+            faults.insert(format!("{parts:?}: {sql}"));
+        }
+        read.extend(tables.into_iter().map(str::to_owned));
+    }
+    assert_eq!(read.len(), 6, "not all tables were read: {read:?}");
+    faults.into_iter().collect()
+}
+
+/// The parts of tables that a plan really read, as table and number.
+fn parts_read(node: &Value, found: &mut BTreeSet<(String, String)>) {
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    let loops = node["Actual Loops"].as_f64().unwrap_or_default();
+    let part = node["Relation Name"]
+        .as_str()
+        .and_then(|name| name.rsplit_once("_part_"));
+    if let Some((table, number)) = part
+        && kind.contains("Scan")
+        && loops > 0.0
+    {
+        found.insert((table.to_owned(), number.to_owned()));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        parts_read(child, found);
+    }
+}
+
 /// The large reads in a plan that PostgreSQL logged.
 fn postgres_reads(told: &str, tables: &[&str]) -> Vec<String> {
     let plan: Value = serde_json::from_str(told).unwrap();
@@ -106,6 +160,15 @@ fn postgres_reads(told: &str, tables: &[&str]) -> Vec<String> {
 }
 
 async fn recorded(work: impl Future<Output = ()>) -> Recording {
+    subscribe();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    work.instrument(tracing::info_span!("recorded", number))
+        .await;
+    let recordings = RECORDINGS.lock().unwrap().remove(&number);
+    recordings.unwrap_or_default()
+}
+
+fn subscribe() {
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
         let ours = filter_fn(|it| it.target().starts_with("sqlx::") || it.name() == "recorded");
@@ -113,11 +176,6 @@ async fn recorded(work: impl Future<Output = ()>) -> Recording {
             .with(Recorder.with_filter(ours))
             .init();
     });
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    work.instrument(tracing::info_span!("recorded", number))
-        .await;
-    let recordings = RECORDINGS.lock().unwrap().remove(&number);
-    recordings.unwrap_or_default()
 }
 
 /// Records what sqlx logs within a span of [`recorded`]. Spans are passed on to SQLite's threads.
@@ -135,7 +193,10 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Recorder {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut spans = context.event_scope(event).into_iter().flatten();
         let number = spans.find_map(|span| span.extensions().get::<u64>().copied());
-        let Some(number) = number else { return };
+        let everything = RECORDS_ALL.load(Ordering::Relaxed).then_some(ALL);
+        let Some(number) = number.or(everything) else {
+            return;
+        };
         let mut fields = Fields::default();
         event.record(&mut fields);
         let mut recordings = RECORDINGS.lock().unwrap();
