@@ -233,6 +233,10 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 /// replaced, NULs are removed, and unpaired surrogates are replaced by U+FFFD. Borrowed if nothing
 /// changes.
 pub fn clean(body: &[u8]) -> Cow<'_, str> {
+    // Several times as fast as the lossy reading, which looks at every byte by itself.
+    if let Ok(text) = std::str::from_utf8(body) {
+        return clean_text(text);
+    }
     match String::from_utf8_lossy(body) {
         Cow::Borrowed(text) => clean_text(text),
         Cow::Owned(text) => match clean_text(&text) {
