@@ -201,6 +201,8 @@ impl ScaleArgs {
 }
 
 fn main() -> anyhow::Result<()> {
+    // Needed even for plain HTTP; it fails only if one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let args = Args::parse();
     match &args.command {
         // Without a runtime, to keep this process small.

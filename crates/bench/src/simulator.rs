@@ -132,8 +132,6 @@ impl Simulator {
         let mut output = JoinSet::new();
         output.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
-        // Needed even for plain HTTP; it fails only if one is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build()?;
         let worlds: Worlds = ask(&http, &format!("{base_url}/_sim/world")).await?;
         let world = worlds.teams.first().copied().context("it has a team")?;
