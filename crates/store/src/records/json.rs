@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use chrono::DateTime;
 use rusqlite::types::ValueRef;
-use sqlx::{Row as _, ValueRef as _, postgres::PgRow};
+use sqlx::{Decode, Postgres, Row as _, ValueRef as _, postgres::PgRow};
 use syncline_model::{ColumnType, Time, time};
 
 use super::tables::Table;
@@ -17,8 +17,11 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// The size of most rows in JSON without raw data, in bytes.
+const USUAL_ROW: usize = 640;
+
 /// The rows of one page, in the order in which the database gave them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JsonRows {
     text: Vec<u8>,
     rows: Vec<JsonRow>,
@@ -117,6 +120,16 @@ impl Columns {
         }
     }
 
+    /// A page without rows.
+    pub(super) fn page(&self) -> JsonRows {
+        let rows = self.most.min(1000);
+        JsonRows {
+            text: Vec::with_capacity(rows * USUAL_ROW),
+            rows: Vec::with_capacity(rows),
+            more: false,
+        }
+    }
+
     /// The names, for a `SELECT`.
     pub(super) fn select(&self) -> String {
         let names = self.shown.iter().map(|(name, _)| &name[2..name.len() - 2]);
@@ -147,9 +160,17 @@ impl Columns {
             page.more = true;
             return Ok(false);
         }
+        let mut id = "";
+        let mut last_modified_at = Time::UNIX_EPOCH;
         for (index, (name, kind)) in self.shown.iter().enumerate() {
+            let value = value(index, *kind)?;
+            if index == 0 {
+                id = value.text();
+            } else if index == self.last_modified_at {
+                last_modified_at = value.time()?;
+            }
             page.text.extend_from_slice(name.as_bytes());
-            value(index, *kind)?.write(&mut page.text);
+            value.write(&mut page.text);
         }
         page.text.push(b'}');
         if page.text.len() > BYTES && !page.rows.is_empty() {
@@ -158,8 +179,8 @@ impl Columns {
             return Ok(false);
         }
         page.rows.push(JsonRow {
-            id: value(0, Kind::Text)?.text().to_owned(),
-            last_modified_at: value(self.last_modified_at, Kind::Time)?.time()?,
+            id: id.to_owned(),
+            last_modified_at,
             text: begin..page.text.len(),
         });
         Ok(true)
@@ -218,19 +239,19 @@ fn pg_value(row: &PgRow, index: usize, kind: Kind) -> sqlx::Result<Value<'_>> {
     if raw.is_null() {
         return Ok(Value::Null);
     }
-    Ok(match kind {
-        Kind::Text => Value::Text(row.try_get_unchecked(index)?),
-        Kind::Flag => Value::Flag(row.try_get_unchecked(index)?),
-        Kind::Count => Value::Count(row.try_get_unchecked(index)?),
-        Kind::Time => Value::Time(row.try_get_unchecked::<Timestamp, _>(index)?.into()),
-        Kind::Json => {
-            let binary = raw.as_bytes().map_err(sqlx::Error::Decode)?;
+    // Decoded from the raw value: to get it from the row a second time would cost as much again.
+    let value = match kind {
+        Kind::Text => Decode::<Postgres>::decode(raw).map(Value::Text),
+        Kind::Flag => Decode::<Postgres>::decode(raw).map(Value::Flag),
+        Kind::Count => Decode::<Postgres>::decode(raw).map(Value::Count),
+        Kind::Time => Decode::<Postgres>::decode(raw).map(|Timestamp(time)| Value::Time(time)),
+        Kind::Json => raw.as_bytes().and_then(|binary| {
             // The first byte is the version of the format; text follows.
             let text = binary.get(1..).unwrap_or_default();
-            let text = std::str::from_utf8(text).map_err(|error| sqlx::Error::Decode(error.into()));
-            Value::Json(text?)
-        }
-    })
+            Ok(Value::Json(std::str::from_utf8(text)?))
+        }),
+    };
+    value.map_err(sqlx::Error::Decode)
 }
 
 fn lite_value<'r>(

@@ -118,7 +118,7 @@ impl Store {
         query: &RecordQuery<'_>,
         columns: &Columns,
     ) -> Result<JsonRows, StoreError> {
-        let mut page = JsonRows::default();
+        let mut page = columns.page();
         let mut reader = self.db.read().await?;
         if let db::Connection::Pg(c) = reader.connection()? {
             let mut rows = bound!(sql, query).fetch(c);
@@ -177,7 +177,7 @@ async fn json_of_sqlite(
 ) -> Result<JsonRows, StoreError> {
     let (texts, numbers) = sqlite_parameters(query);
     let read = move |c: &rusqlite::Connection| {
-        let mut page = JsonRows::default();
+        let mut page = columns.page();
         let mut statement = c.prepare_cached(&sql)?;
         for (name, value) in &texts {
             bind(&mut statement, name, value)?;
