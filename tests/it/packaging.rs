@@ -94,7 +94,7 @@ fn the_image_has_the_binary_and_the_port_that_compose_uses() {
     let name = binary.file_name().unwrap().to_str().unwrap();
     let copied = format!("/dist/{name} /usr/local/bin/{name}");
     assert!(dockerfile.contains(&copied), "no `{copied}`");
-    assert!(dockerfile.contains(&format!("-p {name}\n")));
+    assert!(dockerfile.contains(&format!("-p {name} --features s3\n")));
 
     let port = instruction(&dockerfile, "EXPOSE");
     let listen = format!("SYNCLINE_LISTEN=0.0.0.0:{port}");
