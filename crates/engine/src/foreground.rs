@@ -8,6 +8,8 @@ use std::{collections::VecDeque, time::Duration};
 use syncline_model::Object;
 use syncline_queue::Leases;
 use syncline_store::{Connection, StoreError};
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::{Engine, LeasedScan, scan::Failure};
 
@@ -43,7 +45,7 @@ impl Engine {
                 return Ok(ForegroundEnd::Interrupted);
             }
             if let Some(leased) = self.claim_in_foreground(connection_id, false).await? {
-                Box::pin(self.work_on(leased)).await;
+                self.work_on_another_thread(leased).await;
                 continue;
             }
             let begun = self.start_next(connection_id, &mut scans).await?;
@@ -61,6 +63,20 @@ impl Engine {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = self.shutdown.cancelled() => {}
             }
+        }
+    }
+
+    /// Works on one of the runtime's own threads. A command waits on the main thread, which would have to
+    /// be woken by another one for each answer of the database.
+    async fn work_on_another_thread(&self, leased: LeasedScan) {
+        let engine = self.clone();
+        let work = async move { Box::pin(engine.work_on(leased)).await };
+        let mut working = JoinSet::new();
+        working.spawn(work.in_current_span());
+        if let Some(Err(error)) = working.join_next().await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
         }
     }
 
