@@ -154,11 +154,6 @@ impl Engine {
         self.store.settle(&spending).await
     }
 
-    async fn grace_is_over(&self) {
-        self.shutdown.cancelled().await;
-        tokio::time::sleep(GRACE_PERIOD).await;
-    }
-
     /// The same for what was asked for ahead.
     pub(crate) async fn settle_lost(&self, scan: &Scan, asked: Asked) -> Result<(), StoreError> {
         let Asked {
@@ -172,5 +167,10 @@ impl Engine {
                     .await
             }
         }
+    }
+
+    async fn grace_is_over(&self) {
+        self.shutdown.cancelled().await;
+        tokio::time::sleep(GRACE_PERIOD).await;
     }
 }

@@ -8,10 +8,8 @@ use std::{collections::VecDeque, time::Duration};
 use syncline_model::Object;
 use syncline_queue::Leases;
 use syncline_store::{Connection, StoreError};
-use tokio::task::JoinSet;
-use tracing::Instrument;
 
-use crate::{Engine, LeasedScan, scan::Failure};
+use crate::{Engine, LeasedScan, other_thread::OtherThread, scan::Failure};
 
 /// How often to check whether a waiting run may continue, or a service's run has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -71,13 +69,7 @@ impl Engine {
     async fn work_on_another_thread(&self, leased: LeasedScan) {
         let engine = self.clone();
         let work = async move { Box::pin(engine.work_on(leased)).await };
-        let mut working = JoinSet::new();
-        working.spawn(work.in_current_span());
-        if let Some(Err(error)) = working.join_next().await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
+        OtherThread::start(work).outcome().await;
     }
 
     /// Groups objects that are read from the same pages; small objects come first.

@@ -19,6 +19,7 @@ mod keep_alive;
 mod leased_scan;
 mod maintenance;
 mod next_checkpoint;
+mod other_thread;
 mod page;
 mod queue;
 mod report;

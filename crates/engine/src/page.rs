@@ -11,13 +11,12 @@ use syncline_model::{
 };
 use syncline_providers::{Call, Credentials, Page, Provider};
 use syncline_store::{PageCommit, PageCommitted, Permit, Scan, StoreError};
-use tokio::task::{JoinError, JoinSet};
-use tracing::Instrument;
 
 use crate::{
     AskAhead, Engine,
     exchange::{Answer, Asked, Exchange},
     leased_scan::LeasedScan,
+    other_thread::OtherThread,
     report,
     scan::{ScanEnd, Step},
     seen::{PageNovelty, Seen},
@@ -190,9 +189,8 @@ impl Engine {
             (None, _) => (commit.await, None),
             (Some(ask), AskAhead::Meanwhile) => {
                 // On another thread, because reading an answer takes as long as writing one.
-                let mut asking = JoinSet::new();
-                asking.spawn(ask.in_current_span());
-                (commit.await, outcome_of(asking.join_next().await))
+                let asking = OtherThread::start(ask);
+                (commit.await, asking.outcome().await.flatten())
             }
             (Some(ask), AskAhead::Before) => {
                 let asked = ask.await;
@@ -350,15 +348,6 @@ enum Reserve {
     NextPage,
     /// The next page is being asked for.
     PageAfterNext,
-}
-
-/// A panic goes on where the task was waited for.
-fn outcome_of(done: Option<Result<Option<Asked>, JoinError>>) -> Option<Asked> {
-    match done? {
-        Ok(asked) => asked,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => None,
-    }
 }
 
 /// The ids on a page, including those of rejected records.
