@@ -61,7 +61,6 @@ pub(crate) async fn proxy(
     }
     let remote = Remote::of(&state, &caller.connection).await?;
     let remote = remote.sent_by(Sender::Passthrough);
-    let remote = remote.sent_by(Sender::Passthrough);
     let target = target_of(&remote, request.uri())?;
     let deadline = RetryDeadline::of(request.headers())?;
     let (parts, body) = request.into_parts();
