@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     engine::evidence::{apply, contact_ids, delete_contacts, next_period, run_of},
-    store_policy::{carry_out, set_policy},
+    store_policy::{LISTS, carry_out, set_policy},
     support::{
         App, CUSTOMER, Database, MASTER_KEY, explaining, partition_records, reads_of_several_parts,
     },
@@ -56,14 +56,7 @@ async fn with_records_split_by_customer_each_statement_reads_one_part() {
 
 /// Lists in each order, single rows, searches, changes, users of SCIM, and where a row comes from.
 async fn read_everything(app: &App) {
-    for list in [
-        "users",
-        "mailboxes",
-        "sequences",
-        "accounts",
-        "contacts",
-        "sequence_states",
-    ] {
+    for (_, list) in LISTS {
         let path = format!("/engagement/v2/{list}?read_from_cache=true&page_size=5");
         let page = app.get(&path).await.ok();
         let first = &page["records"][0]["id"];

@@ -34,7 +34,7 @@ pub(crate) async fn carry_out(app: &App) {
 }
 
 /// The objects with their lists.
-const LISTS: [(&str, &str); 6] = [
+pub(crate) const LISTS: [(&str, &str); 6] = [
     ("user", "users"),
     ("mailbox", "mailboxes"),
     ("sequence", "sequences"),
