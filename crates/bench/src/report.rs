@@ -265,23 +265,13 @@ impl Report<'_> {
             (PEAK_MEMORY, worst(&megabytes, &PASSES)),
             (LIST_AGAINST_SQL, self.worse_list()),
         ];
+        let dlt = self.against(|round| round.dlt.as_ref());
+        let supaglue = self.against(|round| round.supaglue.as_ref());
         let beside_others = [
-            (
-                FIRST_AGAINST_DLT,
-                self.first_against(|round| round.dlt.as_ref()),
-            ),
-            (
-                UNCHANGED_AGAINST_DLT,
-                self.unchanged_against(|round| round.dlt.as_ref()),
-            ),
-            (
-                FIRST_AGAINST_SUPAGLUE,
-                self.first_against(|round| round.supaglue.as_ref()),
-            ),
-            (
-                UNCHANGED_AGAINST_SUPAGLUE,
-                self.unchanged_against(|round| round.supaglue.as_ref()),
-            ),
+            (FIRST_AGAINST_DLT, dlt[0]),
+            (UNCHANGED_AGAINST_DLT, dlt[1]),
+            (FIRST_AGAINST_SUPAGLUE, supaglue[0]),
+            (UNCHANGED_AGAINST_SUPAGLUE, supaglue[1]),
             (CPU_AGAINST_LOOP, self.cpu_against_loop()),
             (
                 PROXY_ADDS,
@@ -303,20 +293,17 @@ impl Report<'_> {
         table
     }
 
-    fn first_against(&self, other: PickAlternative) -> Option<f64> {
-        let ratio = |round: &Round| {
-            let rate = round.postgres.first.records_per_second;
-            Some(rate / other(round)?.first.records_per_second)
-        };
-        self.known(ratio).map(|spread| spread.median)
-    }
-
-    fn unchanged_against(&self, other: PickAlternative) -> Option<f64> {
-        let ratio = |round: &Round| {
-            let rate = round.postgres.unchanged.records_per_second;
-            Some(rate / other(round)?.unchanged.records_per_second)
-        };
-        self.known(ratio).map(|spread| spread.median)
+    /// Of the first pass, and of the unchanged one.
+    fn against(&self, other: PickAlternative) -> [Option<f64>; 2] {
+        let ours: [Pick; 2] = [|it| &it.postgres.first, |it| &it.postgres.unchanged];
+        [0, 1].map(|pass| {
+            let theirs = ALTERNATIVE_PASSES[pass].1;
+            let ratio = |round: &Round| {
+                let rate = ours[pass](round).records_per_second;
+                Some(rate / theirs(other(round)?).records_per_second)
+            };
+            self.known(ratio).map(|spread| spread.median)
+        })
     }
 
     fn cpu_against_loop(&self) -> Option<f64> {
