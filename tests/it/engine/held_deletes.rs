@@ -228,6 +228,8 @@ async fn rows_on_a_page_that_a_later_run_has_committed_are_left_alone_too(databa
     let gate = app.apollo.gate(Match::path("contacts/search").page(2));
     let applying = async {
         gate.arrived(1).await;
+        // The second page is asked for while the first is being written.
+        app.until_written("contact", 100).await;
         let active = apply(&app, &run_of(&app, "contact").await).await;
         assert_eq!(active.status, 409, "it has not ended");
         let applied = apply(&app, &holding).await.ok();
