@@ -87,3 +87,32 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, StatementStatus, params};
+
+    /// What the bundled SQLite is compiled with (`.cargo/config.toml`); sqlx uses the same one.
+    #[test]
+    fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE runs (id INTEGER PRIMARY KEY, state TEXT, due_at TEXT);
+                 CREATE INDEX runs_by_due ON runs (state, due_at);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+                 INSERT INTO runs SELECT i, iif(i % 10, 'ended', 'queued'), i FROM n;
+                 ANALYZE;",
+            )
+            .unwrap();
+        let mut due = connection
+            .prepare("SELECT count(*) FROM runs WHERE state = ?1 AND due_at > ?2")
+            .unwrap();
+        for (state, due_at) in [("queued", "5"), ("ended", "9"), ("queued", "1")] {
+            let _: i64 = due
+                .query_row(params![state, due_at], |row| row.get(0))
+                .unwrap();
+        }
+        assert_eq!(due.get_status(StatementStatus::RePrepare), 0);
+    }
+}
