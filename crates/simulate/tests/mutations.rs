@@ -57,7 +57,7 @@ found! {
     order_is_law_is_found: TrustOrder with APOLLO at 19,
     oversized_is_stored_is_found: OversizedIsStored with APOLLO at 1,
     unread_field_rejects_is_found: UnreadFieldRejects with APOLLO at 8,
-    limits_of_the_lease_is_found: LimitsOfTheLease with APOLLO at 10,
+    limits_of_the_lease_is_found: LimitsOfTheLease with APOLLO at 27,
     budget_not_compared_is_found: BudgetNotCompared with APOLLO at 2,
     unsent_is_charged_is_found: UnsentIsCharged with APOLLO at 17,
     lost_is_free_is_found: LostResponseIsFree with APOLLO at 2,
