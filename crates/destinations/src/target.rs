@@ -101,6 +101,10 @@ pub(crate) async fn open(
     }
 }
 
+#[cfg_attr(
+    not(feature = "s3"),
+    expect(unused_variables, reason = "only an object store takes the time")
+)]
 impl Target {
     pub(crate) async fn test(&self) -> Result<(), DestinationError> {
         match self {
