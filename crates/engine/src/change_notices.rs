@@ -1,20 +1,24 @@
 //! Tells webhook endpoints that records have changed, soon after the commit.
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_store::StoreError;
 
 use crate::{Engine, turns::interval};
 
 impl Engine {
     /// Writes the events about changes that are due, and returns how many.
-    pub async fn tell_changes(&self) -> Result<usize, StoreError> {
-        let mut events = 0;
-        loop {
-            let told = self.store.tell_changes().await?;
-            events += told.events;
-            if !told.more {
-                return Ok(events);
+    pub fn tell_changes(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        async move {
+            let mut events = 0;
+            loop {
+                let told = self.store.tell_changes().await?;
+                events += told.events;
+                if !told.more {
+                    return Ok(events);
+                }
             }
         }
+        .boxed()
     }
 
     /// Tells changes as this process commits them, and every second those that were put off or that

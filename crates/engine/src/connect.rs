@@ -3,6 +3,7 @@
 
 use crate::tokens;
 use chrono::TimeDelta;
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_model::{ConnectionStatus, Credentials, LimitOverrides, ProviderName};
 use syncline_providers::{KeyCheck, Provider, account_id};
 use syncline_store::{
@@ -43,39 +44,42 @@ pub struct Connect<'a> {
 impl CheckedCredentials {
     /// Asks the provider. If it can't say, the credentials are taken as unverified, and the first scan
     /// asks for the account again.
-    pub async fn check(
+    pub fn check(
         provider: &dyn Provider,
         credentials: Credentials,
-    ) -> Result<Self, CredentialsRejected> {
-        let name = provider.name();
-        let (status, account) = match provider.check(&credentials).await {
-            KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
-            KeyCheck::Unclear { reason } => {
-                tracing::warn!(
-                    "could not check new credentials with {name}; they are stored as unverified: \
-                     {reason}"
-                );
-                (ConnectionStatus::Unverified, None)
-            }
-            KeyCheck::Rejected { reason } => {
-                return Err(CredentialsRejected {
-                    provider: name,
-                    reason,
-                });
-            }
-        };
-        Ok(Self {
-            provider: name,
-            status,
-            account_id: account_id(name, account.as_deref(), &credentials),
-            own_account_id: account_id(name, None, &credentials),
-            account_known: account.is_some(),
-            keep_alive: match &credentials {
-                Credentials::OAuth(_) => provider.oauth().map(tokens::keep_alive),
-                Credentials::ApiKey(_) => None,
-            },
-            credentials,
-        })
+    ) -> BoxFuture<'_, Result<Self, CredentialsRejected>> {
+        async move {
+            let name = provider.name();
+            let (status, account) = match provider.check(&credentials).await {
+                KeyCheck::Valid { account } => (ConnectionStatus::Healthy, account),
+                KeyCheck::Unclear { reason } => {
+                    tracing::warn!(
+                        "could not check new credentials with {name}; \
+                         they are stored as unverified: {reason}"
+                    );
+                    (ConnectionStatus::Unverified, None)
+                }
+                KeyCheck::Rejected { reason } => {
+                    return Err(CredentialsRejected {
+                        provider: name,
+                        reason,
+                    });
+                }
+            };
+            Ok(Self {
+                provider: name,
+                status,
+                account_id: account_id(name, account.as_deref(), &credentials),
+                own_account_id: account_id(name, None, &credentials),
+                account_known: account.is_some(),
+                keep_alive: match &credentials {
+                    Credentials::OAuth(_) => provider.oauth().map(tokens::keep_alive),
+                    Credentials::ApiKey(_) => None,
+                },
+                credentials,
+            })
+        }
+        .boxed()
     }
 
     /// Whether the provider accepted them; otherwise it could not say.
@@ -93,62 +97,71 @@ impl CheckedCredentials {
     }
 
     /// Creates a connection, with the syncs that its provider's sync config asks for.
-    pub async fn connect(
-        &self,
-        tenant: &Tenant,
-        connect: &Connect<'_>,
-    ) -> Result<Connection, StoreError> {
-        let new = NewConnection {
-            customer_id: connect.customer_id,
-            provider_id: connect.provider_id,
-            provider: self.provider,
-            credentials: &self.credentials,
-            status: self.status,
-            account: self.account(),
-            limits: connect.limits,
-            start: connect.start,
-            magic_link_id: connect.magic_link_id,
-            keep_alive: self.keep_alive,
-        };
-        tenant.create_connection(&new).await
+    pub fn connect<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        connect: &'a Connect<'a>,
+    ) -> BoxFuture<'a, Result<Connection, StoreError>> {
+        async move {
+            let new = NewConnection {
+                customer_id: connect.customer_id,
+                provider_id: connect.provider_id,
+                provider: self.provider,
+                credentials: &self.credentials,
+                status: self.status,
+                account: self.account(),
+                limits: connect.limits,
+                start: connect.start,
+                magic_link_id: connect.magic_link_id,
+                keep_alive: self.keep_alive,
+            };
+            tenant.create_connection(&new).await
+        }
+        .boxed()
     }
 
     /// Creates the customer's connection, or gives the one that is there these credentials.
-    pub async fn connect_or_reconnect(
-        &self,
-        store: &Store,
-        tenant: &Tenant,
-        connect: &Connect<'_>,
-    ) -> Result<Connection, StoreError> {
-        let found = tenant.get_connection(connect.customer_id, self.provider);
-        match found.await? {
-            Some(connection) => {
-                self.reconnect(store, &connection, None, connect.magic_link_id)
-                    .await?;
-                Ok(connection)
+    pub fn connect_or_reconnect<'a>(
+        &'a self,
+        store: &'a Store,
+        tenant: &'a Tenant,
+        connect: &'a Connect<'a>,
+    ) -> BoxFuture<'a, Result<Connection, StoreError>> {
+        async move {
+            let found = tenant.get_connection(connect.customer_id, self.provider);
+            match found.await? {
+                Some(connection) => {
+                    self.reconnect(store, &connection, None, connect.magic_link_id)
+                        .await?;
+                    Ok(connection)
+                }
+                None => self.connect(tenant, connect).await,
             }
-            None => self.connect(tenant, connect).await,
         }
+        .boxed()
     }
 
     /// Replaces a connection's credentials, and its limits if they are given; uses up the magic link that
     /// brought them.
-    pub async fn reconnect(
-        &self,
-        store: &Store,
-        connection: &Connection,
+    pub fn reconnect<'a>(
+        &'a self,
+        store: &'a Store,
+        connection: &'a Connection,
         limits: Option<LimitOverrides>,
-        magic_link_id: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let update = CredentialsUpdate {
-            credentials: &self.credentials,
-            status: self.status,
-            account: self.account(),
-            limits,
-            keep_alive: self.keep_alive,
-            magic_link_id,
-        };
-        store.update_credentials(connection, &update).await
+        magic_link_id: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let update = CredentialsUpdate {
+                credentials: &self.credentials,
+                status: self.status,
+                account: self.account(),
+                limits,
+                keep_alive: self.keep_alive,
+                magic_link_id,
+            };
+            store.update_credentials(connection, &update).await
+        }
+        .boxed()
     }
 
     fn account(&self) -> Account<'_> {

@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{Engine, NoTokens, turns::interval};
@@ -23,33 +24,36 @@ impl Engine {
     }
 
     /// One round; a refresh that is under way is finished, because its new tokens have to be stored.
-    pub async fn refresh_idle_tokens(&self) {
-        let due = match self.tokens.due(BATCH).await {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::warn!("connections with idle tokens could not be read: {error}");
-                return;
-            }
-        };
-        let places = Arc::new(Semaphore::new(CONCURRENCY));
-        let mut refreshes = JoinSet::new();
-        for connection_id in due {
-            let (tokens, places) = (self.tokens.clone(), places.clone());
-            let shutdown = self.shutdown.clone();
-            refreshes.spawn(async move {
-                let _place = places.acquire().await;
-                if shutdown.is_cancelled() {
+    pub fn refresh_idle_tokens(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let due = match self.tokens.due(BATCH).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::warn!("connections with idle tokens could not be read: {error}");
                     return;
                 }
-                match tokens.keep_alive(&connection_id).await {
-                    Ok(()) | Err(NoTokens::Deleted) => {}
-                    Err(error) => tracing::warn!(
-                        connection.id = connection_id,
-                        "idle tokens could not be refreshed: {error}"
-                    ),
-                }
-            });
+            };
+            let places = Arc::new(Semaphore::new(CONCURRENCY));
+            let mut refreshes = JoinSet::new();
+            for connection_id in due {
+                let (tokens, places) = (self.tokens.clone(), places.clone());
+                let shutdown = self.shutdown.clone();
+                refreshes.spawn(async move {
+                    let _place = places.acquire().await;
+                    if shutdown.is_cancelled() {
+                        return;
+                    }
+                    match tokens.keep_alive(&connection_id).await {
+                        Ok(()) | Err(NoTokens::Deleted) => {}
+                        Err(error) => tracing::warn!(
+                            connection.id = connection_id,
+                            "idle tokens could not be refreshed: {error}"
+                        ),
+                    }
+                });
+            }
+            refreshes.join_all().await;
         }
-        refreshes.join_all().await;
+        .boxed()
     }
 }

@@ -7,6 +7,9 @@
 //! scan didn't see. `enrichment` works on enrichment jobs, and `change_notices` tells webhook endpoints
 //! that records have changed. `maintenance` purges what has expired, and `store_policy` what may no longer
 //! be stored.
+//!
+//! Public methods return boxed futures, because the code of an `async fn` is generated in each crate that
+//! awaits it: the server, the program, the simulation and the tests each compiled the engine again.
 
 mod change_notices;
 mod connect;
@@ -36,6 +39,7 @@ mod turns;
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_model::{Clock, ProviderLimits};
 use syncline_providers::Providers;
 use syncline_store::Store;
@@ -214,16 +218,19 @@ impl Engine {
 
     /// Runs the schedule, the workers, enrichment jobs, notices and maintenance until [`shutdown`](Self::shutdown), then
     /// waits for the pages in flight to commit.
-    pub async fn run(&self) {
-        tokio::join!(
-            self.run_schedule(),
-            self.run_workers(),
-            self.run_enrichment(),
-            self.run_maintenance(),
-            self.run_change_notices(),
-            self.run_store_policies(),
-            self.keep_tokens_alive()
-        );
+    pub fn run(&self) -> BoxFuture<'_, ()> {
+        async move {
+            tokio::join!(
+                self.run_schedule(),
+                self.run_workers(),
+                self.run_enrichment(),
+                self.run_maintenance(),
+                self.run_change_notices(),
+                self.run_store_policies(),
+                self.keep_tokens_alive()
+            );
+        }
+        .boxed()
     }
 
     /// Begins a graceful shutdown: no more work is taken, and [`run`](Self::run) returns when the

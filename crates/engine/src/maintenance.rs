@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_model::Time;
 use syncline_store::{Expired, StoreError};
 use tokio::time::Instant;
@@ -47,19 +48,22 @@ const ALL: [Expired; 19] = [
 
 impl Engine {
     /// Purges everything of this kind that has expired, and returns how many entries were deleted.
-    pub async fn purge(&self, old: Expired) -> Result<u64, StoreError> {
-        let mut purged = 0;
-        let mut after = Some(String::new());
-        while let (Some(from), Some(before)) = (after, self.oldest(old)) {
-            let began = Instant::now();
-            let batch = self.store.purge(old, before, &from).await?;
-            purged += batch.purged;
-            after = batch.next;
-            if after.is_some() && !self.pause_after(began.elapsed()).await {
-                break;
+    pub fn purge(&self, old: Expired) -> BoxFuture<'_, Result<u64, StoreError>> {
+        async move {
+            let mut purged = 0;
+            let mut after = Some(String::new());
+            while let (Some(from), Some(before)) = (after, self.oldest(old)) {
+                let began = Instant::now();
+                let batch = self.store.purge(old, before, &from).await?;
+                purged += batch.purged;
+                after = batch.next;
+                if after.is_some() && !self.pause_after(began.elapsed()).await {
+                    break;
+                }
             }
+            Ok(purged)
         }
-        Ok(purged)
+        .boxed()
     }
 
     /// Entries from before this time have expired; `None`: none have.

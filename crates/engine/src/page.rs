@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_model::{
     Checkpoint, Object,
     mutation::{self, Mutation},
@@ -32,44 +33,50 @@ const MAX_PAGES_WITHOUT_NEW_RECORDS: u32 = 3;
 
 impl Engine {
     /// Sends one request of the scan, or ends it.
-    pub async fn step(&self, leased: &mut LeasedScan) -> Result<Step, StoreError> {
-        // A newer process on the same database may know more providers than this one. It can lease
-        // the scan when this lease has expired.
-        if let Err(unknown) = self.providers.get(leased.scan.connection.provider) {
-            tracing::warn!("this scan is left to other processes: {unknown}");
-            return Ok(Step::End(ScanEnd::Abandoned));
-        }
-        if let Some(Answer { page, exchange }) = leased.in_hand.take() {
-            return self.take_page(leased, page, exchange).await;
-        }
-        let facts = &leased.scan.checkpoint.facts;
-        if facts.reached_end || facts.capped {
-            return self.conclude(leased).await;
-        }
-        let credentials = match self.credentials_of(leased).await? {
-            Ok(credentials) => credentials,
-            Err(step) => return Ok(step),
-        };
-        self.begin(leased, &credentials).await?;
-        match self.permit_page(leased).await? {
-            Permission::Permit(permit) => {
-                let asked = self
-                    .ask(&leased.scan, &leased.scan.checkpoint, &credentials, permit)
-                    .await;
-                self.hold(leased, &credentials, asked).await
+    pub fn step<'a>(
+        &'a self,
+        leased: &'a mut LeasedScan,
+    ) -> BoxFuture<'a, Result<Step, StoreError>> {
+        async move {
+            // A newer process on the same database may know more providers than this one. It can lease
+            // the scan when this lease has expired.
+            if let Err(unknown) = self.providers.get(leased.scan.connection.provider) {
+                tracing::warn!("this scan is left to other processes: {unknown}");
+                return Ok(Step::End(ScanEnd::Abandoned));
             }
-            Permission::Wait(refusal) => {
-                let end = self.wait(leased, refusal.until, refusal.reason).await?;
-                Ok(Step::End(end))
+            if let Some(Answer { page, exchange }) = leased.in_hand.take() {
+                return self.take_page(leased, page, exchange).await;
             }
-            Permission::Capped => {
-                let facts = &mut leased.scan.checkpoint.facts;
-                // The total on a single page may just be that page's own length.
-                facts.reached_end = facts.pages > 1 && facts.totals_are_met();
-                facts.capped = !facts.reached_end;
-                self.conclude(leased).await
+            let facts = &leased.scan.checkpoint.facts;
+            if facts.reached_end || facts.capped {
+                return self.conclude(leased).await;
+            }
+            let credentials = match self.credentials_of(leased).await? {
+                Ok(credentials) => credentials,
+                Err(step) => return Ok(step),
+            };
+            self.begin(leased, &credentials).await?;
+            match self.permit_page(leased).await? {
+                Permission::Permit(permit) => {
+                    let asked = self
+                        .ask(&leased.scan, &leased.scan.checkpoint, &credentials, permit)
+                        .await;
+                    self.hold(leased, &credentials, asked).await
+                }
+                Permission::Wait(refusal) => {
+                    let end = self.wait(leased, refusal.until, refusal.reason).await?;
+                    Ok(Step::End(end))
+                }
+                Permission::Capped => {
+                    let facts = &mut leased.scan.checkpoint.facts;
+                    // The total on a single page may just be that page's own length.
+                    facts.reached_end = facts.pages > 1 && facts.totals_are_met();
+                    facts.capped = !facts.reached_end;
+                    self.conclude(leased).await
+                }
             }
         }
+        .boxed()
     }
 
     pub(crate) fn provider_of(&self, scan: &Scan) -> &dyn Provider {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_model::{Coverage, InvalidTransition, RunState, Time};
 use syncline_queue::Leases;
 use syncline_store::{Ending, Pause, Scan, StoreError};
@@ -64,29 +65,35 @@ impl Failure {
 impl Engine {
     /// Leases and runs due scans, one after the other, until none is due: the whole engine without
     /// its workers.
-    pub async fn work_off(&self) -> Result<usize, StoreError> {
-        let mut worked_on = 0;
-        loop {
-            self.tick().await?;
-            let scans = self.claim(1).await?;
-            if scans.is_empty() {
-                return Ok(worked_on);
-            }
-            for leased in scans {
-                Box::pin(self.work_on(leased)).await;
-                worked_on += 1;
+    pub fn work_off(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        async move {
+            let mut worked_on = 0;
+            loop {
+                self.tick().await?;
+                let scans = self.claim(1).await?;
+                if scans.is_empty() {
+                    return Ok(worked_on);
+                }
+                for leased in scans {
+                    Box::pin(self.work_on(leased)).await;
+                    worked_on += 1;
+                }
             }
         }
+        .boxed()
     }
 
     /// Leases at most `limit` due scans for this engine.
-    pub async fn claim(&self, limit: i64) -> Result<Vec<LeasedScan>, StoreError> {
-        let only = self.config.only_connection.as_deref();
-        let scans = self
-            .store
-            .claim_scans(&self.config.worker_name, self.lease(), limit, only)
-            .await?;
-        Ok(scans.into_iter().map(LeasedScan::new).collect())
+    pub fn claim(&self, limit: i64) -> BoxFuture<'_, Result<Vec<LeasedScan>, StoreError>> {
+        async move {
+            let only = self.config.only_connection.as_deref();
+            let scans = self
+                .store
+                .claim_scans(&self.config.worker_name, self.lease(), limit, only)
+                .await?;
+            Ok(scans.into_iter().map(LeasedScan::new).collect())
+        }
+        .boxed()
     }
 
     /// Reads the scan's pages until it ends, waits, or this process shuts down. Regularly releases
@@ -103,7 +110,7 @@ impl Engine {
             if self.leaves(leased) && leased.in_hand.is_none() {
                 return self.release_lease(leased).await;
             }
-            match Box::pin(self.step(leased)).await {
+            match self.step(leased).await {
                 Ok(Step::Continue) => {}
                 Ok(Step::Again { after }) => self.sleep(after).await,
                 Ok(Step::End(end)) => return end,
@@ -167,20 +174,23 @@ impl Engine {
     }
 
     /// Releases a scan; the next worker continues it from its checkpoint.
-    pub async fn release_lease(&self, leased: &mut LeasedScan) -> ScanEnd {
-        let dropped = match self.drop_in_hand(leased).await {
-            Ok(()) => self.drop_permit(leased).await,
-            failed => failed,
-        };
-        if let Err(error) = dropped {
-            tracing::warn!(
-                "reserved records that were not read count as read for a while: {error}"
-            );
+    pub fn release_lease<'a>(&'a self, leased: &'a mut LeasedScan) -> BoxFuture<'a, ScanEnd> {
+        async move {
+            let dropped = match self.drop_in_hand(leased).await {
+                Ok(()) => self.drop_permit(leased).await,
+                failed => failed,
+            };
+            if let Err(error) = dropped {
+                tracing::warn!(
+                    "reserved records that were not read count as read for a while: {error}"
+                );
+            }
+            match self.store.release_scan(&leased.scan).await {
+                Ok(true) => ScanEnd::Released,
+                Ok(false) | Err(_) => ScanEnd::Abandoned,
+            }
         }
-        match self.store.release_scan(&leased.scan).await {
-            Ok(true) => ScanEnd::Released,
-            Ok(false) | Err(_) => ScanEnd::Abandoned,
-        }
+        .boxed()
     }
 
     /// Ends the runs of a scan that read its last page, or as many pages as allowed.

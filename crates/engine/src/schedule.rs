@@ -3,6 +3,7 @@
 //! It has no input and no state, so it doesn't matter which process runs it, or whether a tick was
 //! missed.
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_store::StoreError;
 
 use crate::{Engine, turns::interval};
@@ -10,10 +11,13 @@ use crate::{Engine, turns::interval};
 impl Engine {
     /// Creates the runs that are due now and returns how many. First corrects times that were
     /// written by a clock that was ahead.
-    pub async fn tick(&self) -> Result<usize, StoreError> {
-        self.store.clamp_future_times(self.lease()).await?;
-        let only = self.config.only_connection.as_deref();
-        self.store.start_due_runs(only).await
+    pub fn tick(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        async move {
+            self.store.clamp_future_times(self.lease()).await?;
+            let only = self.config.only_connection.as_deref();
+            self.store.start_due_runs(only).await
+        }
+        .boxed()
     }
 
     pub(crate) async fn run_schedule(&self) {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_store::StoreError;
 use tokio::time::Instant;
 
@@ -13,21 +14,24 @@ const DELAY: Duration = Duration::from_millis(5);
 
 impl Engine {
     /// Does everything that is due, and returns the number of steps.
-    pub async fn carry_out_policies(&self) -> Result<usize, StoreError> {
-        let mut steps = 0;
-        loop {
-            let began = Instant::now();
-            if !self.store.carry_out_policy().await? {
-                self.store.empty_log_later().await?;
-                return Ok(steps);
-            }
-            steps += 1;
-            // Half of the time is for other writers: all is done within the hour.
-            tokio::select! {
-                () = self.shutdown.cancelled() => return Ok(steps),
-                () = tokio::time::sleep(DELAY.max(began.elapsed())) => {}
+    pub fn carry_out_policies(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        async move {
+            let mut steps = 0;
+            loop {
+                let began = Instant::now();
+                if !self.store.carry_out_policy().await? {
+                    self.store.empty_log_later().await?;
+                    return Ok(steps);
+                }
+                steps += 1;
+                // Half of the time is for other writers: all is done within the hour.
+                tokio::select! {
+                    () = self.shutdown.cancelled() => return Ok(steps),
+                    () = tokio::time::sleep(DELAY.max(began.elapsed())) => {}
+                }
             }
         }
+        .boxed()
     }
 
     pub(crate) async fn run_store_policies(&self) {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
+use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
 use syncline_model::{
     Clock, Credentials, OAuthClient, OAuthTokens, ProviderName, Time,
@@ -111,27 +112,30 @@ impl Tokens {
 
     /// Newer credentials to use instead of these; `None` if these will be valid for a while. They
     /// are also used on if they could not be refreshed and have not expired.
-    pub async fn newer(
-        &self,
-        connection_id: &str,
-        credentials: &Credentials,
-    ) -> Result<Option<StoredCredentials>, NoTokens> {
-        let Credentials::OAuth(tokens) = credentials else {
-            return Ok(None);
-        };
-        if !self.are_due(connection_id, credentials) {
-            return Ok(None);
-        }
-        let now = self.clock.now();
-        match self.replacement(connection_id, tokens).await {
-            Err(none @ (NoTokens::Later { .. } | NoTokens::RateLimited { .. }))
-                if now < tokens.expires_at =>
-            {
-                tracing::warn!("an access token is used on until it expires: {none}");
-                Ok(None)
+    pub fn newer<'a>(
+        &'a self,
+        connection_id: &'a str,
+        credentials: &'a Credentials,
+    ) -> BoxFuture<'a, Result<Option<StoredCredentials>, NoTokens>> {
+        async move {
+            let Credentials::OAuth(tokens) = credentials else {
+                return Ok(None);
+            };
+            if !self.are_due(connection_id, credentials) {
+                return Ok(None);
             }
-            replaced => replaced.map(Some),
+            let now = self.clock.now();
+            match self.replacement(connection_id, tokens).await {
+                Err(none @ (NoTokens::Later { .. } | NoTokens::RateLimited { .. }))
+                    if now < tokens.expires_at =>
+                {
+                    tracing::warn!("an access token is used on until it expires: {none}");
+                    Ok(None)
+                }
+                replaced => replaced.map(Some),
+            }
         }
+        .boxed()
     }
 
     /// Whether these have to be refreshed before they are used.
@@ -145,81 +149,96 @@ impl Tokens {
     }
 
     /// Credentials to use instead of these, which the provider rejected or which expire.
-    pub async fn replacement(
-        &self,
-        connection_id: &str,
-        rejected: &OAuthTokens,
-    ) -> Result<StoredCredentials, NoTokens> {
-        let until = self.clock.now() + WAIT_FOR_OTHERS;
-        loop {
-            let stored = self.stored(connection_id).await?;
-            if self.is_newer(&stored.credentials, rejected) {
-                return Ok(stored);
-            }
-            if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
-                if let Some(refreshed) = self.refresh(stored, lease).await? {
-                    return Ok(refreshed);
+    pub fn replacement<'a>(
+        &'a self,
+        connection_id: &'a str,
+        rejected: &'a OAuthTokens,
+    ) -> BoxFuture<'a, Result<StoredCredentials, NoTokens>> {
+        async move {
+            let until = self.clock.now() + WAIT_FOR_OTHERS;
+            loop {
+                let stored = self.stored(connection_id).await?;
+                if self.is_newer(&stored.credentials, rejected) {
+                    return Ok(stored);
                 }
-                continue;
+                if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
+                    if let Some(refreshed) = self.refresh(stored, lease).await? {
+                        return Ok(refreshed);
+                    }
+                    continue;
+                }
+                // Of one whose delay is over another process makes the next one now.
+                let is_paused = |failed: &FailedRefresh| failed.retry_at > self.clock.now();
+                if let Some(failed) = stored.failed.filter(is_paused) {
+                    return Err(none_for_now(failed));
+                }
+                if self.clock.now() >= until {
+                    return Err(NoTokens::Later {
+                        reason: "another process has been refreshing it for too long".to_owned(),
+                    });
+                }
+                self.sleep.sleep(LOOK_EVERY).await;
             }
-            // Of one whose delay is over another process makes the next one now.
-            let is_paused = |failed: &FailedRefresh| failed.retry_at > self.clock.now();
-            if let Some(failed) = stored.failed.filter(is_paused) {
-                return Err(none_for_now(failed));
-            }
-            if self.clock.now() >= until {
-                return Err(NoTokens::Later {
-                    reason: "another process has been refreshing it for too long".to_owned(),
-                });
-            }
-            self.sleep.sleep(LOOK_EVERY).await;
         }
+        .boxed()
     }
 
     /// Refreshes tokens that nobody has used for long, if nobody does so now or has done so since
     /// they were found to be due.
-    pub async fn keep_alive(&self, connection_id: &str) -> Result<(), NoTokens> {
-        let stored = self.stored(connection_id).await?;
-        let now = self.clock.now();
-        if !stored.is_refresh_due(now, now + KEEP_ALIVE) {
-            return Ok(());
+    pub fn keep_alive<'a>(&'a self, connection_id: &'a str) -> BoxFuture<'a, Result<(), NoTokens>> {
+        async move {
+            let stored = self.stored(connection_id).await?;
+            let now = self.clock.now();
+            if !stored.is_refresh_due(now, now + KEEP_ALIVE) {
+                return Ok(());
+            }
+            if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
+                self.refresh(stored, lease).await?;
+            }
+            Ok(())
         }
-        if let Some(lease) = self.store.lease_refresh(&stored, REFRESH_LEASE).await? {
-            self.refresh(stored, lease).await?;
-        }
-        Ok(())
+        .boxed()
     }
 
     /// Connections whose tokens [`keep_alive`](Self::keep_alive) has to refresh.
-    pub async fn due(&self, most: i64) -> Result<Vec<String>, StoreError> {
-        if mutation::on(Mutation::IdleTokensExpire) {
-            return Ok(Vec::new());
+    pub fn due(&self, most: i64) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
+        async move {
+            if mutation::on(Mutation::IdleTokensExpire) {
+                return Ok(Vec::new());
+            }
+            let latest = self.clock.now() + KEEP_ALIVE;
+            self.store.refreshes_due(latest, most).await
         }
-        let latest = self.clock.now() + KEEP_ALIVE;
-        self.store.refreshes_due(latest, most).await
+        .boxed()
     }
 
     /// The first pair of a connection, by a refresh token that somebody brings along.
-    pub async fn import(
-        &self,
-        provider: &ConfiguredProvider,
-        refresh_token: &SecretString,
-    ) -> Result<Credentials, NoFirstTokens> {
-        let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
-        let now = self.clock.now();
-        let tokens = server.refresh(&client, refresh_token, now).await?;
-        Ok(Credentials::OAuth(tokens))
+    pub fn import<'a>(
+        &'a self,
+        provider: &'a ConfiguredProvider,
+        refresh_token: &'a SecretString,
+    ) -> BoxFuture<'a, Result<Credentials, NoFirstTokens>> {
+        async move {
+            let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
+            let now = self.clock.now();
+            let tokens = server.refresh(&client, refresh_token, now).await?;
+            Ok(Credentials::OAuth(tokens))
+        }
+        .boxed()
     }
 
     /// The first pair of a connection, by the code that a customer came back with.
-    pub async fn exchange(
-        &self,
-        provider: &ConfiguredProvider,
-        code: Code<'_>,
-    ) -> Result<Credentials, NoFirstTokens> {
-        let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
-        let tokens = server.exchange(&client, code, self.clock.now()).await?;
-        Ok(Credentials::OAuth(tokens))
+    pub fn exchange<'a>(
+        &'a self,
+        provider: &'a ConfiguredProvider,
+        code: Code<'a>,
+    ) -> BoxFuture<'a, Result<Credentials, NoFirstTokens>> {
+        async move {
+            let (server, client) = self.server_and_client(provider.name, &provider.id).await?;
+            let tokens = server.exchange(&client, code, self.clock.now()).await?;
+            Ok(Credentials::OAuth(tokens))
+        }
+        .boxed()
     }
 
     /// Where customers authorize an application, and as which client: the application's own, or else

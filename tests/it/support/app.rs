@@ -322,13 +322,12 @@ impl App {
 
     /// Does everything that is due now, one scan after the other.
     pub(crate) async fn work_off(&self) -> usize {
-        // Boxed: it is large, and would make every test's future as large.
-        Box::pin(self.engine.work_off()).await.unwrap()
+        self.engine.work_off().await.unwrap()
     }
 
     /// Works on every enrichment job that is due now.
     pub(crate) async fn enrich(&self) -> usize {
-        Box::pin(self.engine.work_off_enrichment()).await.unwrap()
+        self.engine.work_off_enrichment().await.unwrap()
     }
 
     /// Another webhook sender.

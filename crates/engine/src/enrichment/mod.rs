@@ -13,6 +13,7 @@ pub use run::JobEnd;
 
 use std::pin::pin;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use syncline_queue::{Leases, Workers};
 use syncline_store::{EnrichmentJob, StoreError};
 use tracing::Instrument;
@@ -53,42 +54,52 @@ impl Engine {
     }
 
     /// Leases at most `limit` due jobs for this engine.
-    pub async fn claim_enrichment_jobs(
+    pub fn claim_enrichment_jobs(
         &self,
         limit: i64,
-    ) -> Result<Vec<EnrichmentJob>, StoreError> {
-        self.store
-            .claim_enrichment_jobs(&self.config.worker_name, self.lease(), limit)
-            .await
+    ) -> BoxFuture<'_, Result<Vec<EnrichmentJob>, StoreError>> {
+        async move {
+            self.store
+                .claim_enrichment_jobs(&self.config.worker_name, self.lease(), limit)
+                .await
+        }
+        .boxed()
     }
 
     /// Leases one job for this engine, unless another process works on it or it has ended.
-    pub async fn claim_enrichment_job(
-        &self,
-        id: &str,
-    ) -> Result<Option<EnrichmentJob>, StoreError> {
-        self.store
-            .claim_enrichment_job(id, &self.config.worker_name, self.lease())
-            .await
+    pub fn claim_enrichment_job<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<EnrichmentJob>, StoreError>> {
+        async move {
+            self.store
+                .claim_enrichment_job(id, &self.config.worker_name, self.lease())
+                .await
+        }
+        .boxed()
     }
 
     /// Leases and runs due jobs, one after the other, until none is due.
-    pub async fn work_off_enrichment(&self) -> Result<usize, StoreError> {
-        let mut worked_on = 0;
-        loop {
-            let jobs = self.claim_enrichment_jobs(1).await?;
-            if jobs.is_empty() {
-                return Ok(worked_on);
-            }
-            for job in jobs {
-                Box::pin(self.work_on_enrichment(job)).await;
-                worked_on += 1;
+    pub fn work_off_enrichment(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
+        async move {
+            let mut worked_on = 0;
+            loop {
+                let jobs = self.claim_enrichment_jobs(1).await?;
+                if jobs.is_empty() {
+                    return Ok(worked_on);
+                }
+                for job in jobs {
+                    self.work_on_enrichment(job).await;
+                    worked_on += 1;
+                }
             }
         }
+        .boxed()
     }
 
     /// Works on a leased job until it ends, waits, or others' jobs get their turn.
-    pub async fn work_on_enrichment(&self, job: EnrichmentJob) -> JobEnd {
+    pub fn work_on_enrichment(&self, job: EnrichmentJob) -> BoxFuture<'_, JobEnd> {
+        async move {
         let span = report::span_of(&job);
         let work = async {
             let mut running = pin!(self.run_enrichment_job(&job));
@@ -103,6 +114,7 @@ impl Engine {
             }
         };
         work.instrument(span).await
+    }.boxed()
     }
 
     /// Returns when another worker has the lease.
