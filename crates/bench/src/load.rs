@@ -1,9 +1,10 @@
 //! A load test: many concurrent callers on one service, each with its own keep-alive connection,
 //! each sending its next request as soon as it has its answer.
 //!
-//! The service runs with its default limits, except for the rate limit per key, which would stop
-//! callers that share one key. Slow answers are no failure, wrong ones are: no answer, or one that
-//! is neither a success nor a refusal (503, 429).
+//! The service runs with its default limits, except for the two that would refuse callers who share one
+//! key: its rate, and its places. They would ask again at once, and the service would be measured at
+//! refusing. Slow answers are no failure, wrong ones are: no answer, or one that is neither a success nor
+//! a refusal (503, 429).
 
 use std::{
     collections::BTreeMap,
@@ -119,7 +120,11 @@ async fn meet(
     syncline.sync(&url, simulator.world(), Pass::First).await?;
     let home = tempfile::tempdir_in(scratch)?;
     let mut command = syncline.serve_command(&url, home.path());
-    command.env("SYNCLINE_LIMITS__REQUESTS_PER_MINUTE", "0");
+    // One key gets two thirds of the places.
+    let places = (2 * crowd.clients).to_string();
+    command
+        .env("SYNCLINE_LIMITS__REQUESTS_PER_MINUTE", "0")
+        .env("SYNCLINE_LIMITS__CONCURRENT_REQUESTS", places);
     let service = Service::start(command).await?;
     let page: Page = serde_json::from_slice(&service.get(LIST).await?).context("no page")?;
     let ids: Vec<String> = page.records.into_iter().map(|record| record.id).collect();
