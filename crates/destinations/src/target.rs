@@ -103,7 +103,7 @@ pub(crate) async fn open(
 
 #[cfg_attr(
     not(feature = "s3"),
-    expect(unused_variables, reason = "only an object store takes the time")
+    expect(unused_variables, reason = "only an object store takes all of them")
 )]
 impl Target {
     pub(crate) async fn test(&self) -> Result<(), DestinationError> {

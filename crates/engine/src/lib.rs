@@ -8,8 +8,9 @@
 //! that records have changed. `maintenance` purges what has expired, and `store_policy` what may no longer
 //! be stored.
 //!
-//! Public methods return boxed futures, because the code of an `async fn` is generated in each crate that
-//! awaits it: the server, the program, the simulation and the tests each compiled the engine again.
+//! Public methods that do much return boxed futures, because the code of an `async fn` is generated in each
+//! crate that awaits it: the server, the program, the simulation and the tests each compiled the engine
+//! again.
 
 mod change_notices;
 mod connect;

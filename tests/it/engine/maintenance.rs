@@ -18,7 +18,7 @@ async fn a_sync_that_is_triggered_runs_while_a_long_history_is_being_forgotten(d
     let app = App::synced(database, 5).await;
     write_old_audit_log(&app, OLD_ENTRIES).await;
     let engine = app.engine.clone();
-    let running = tokio::spawn(async move { Box::pin(engine.run()).await });
+    let running = tokio::spawn(async move { engine.run().await });
     // Wait until the purge has begun.
     while entries(&app.database).await == OLD_ENTRIES {
         tokio::time::sleep(Duration::from_millis(10)).await;
