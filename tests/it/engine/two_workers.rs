@@ -32,7 +32,7 @@ async fn two_workers_on_one_postgres_never_run_the_same_object_twice() {
     });
     let running = engines
         .clone()
-        .map(|engine| tokio::spawn(async move { Box::pin(engine.run()).await }));
+        .map(|engine| tokio::spawn(async move { engine.run().await }));
     for n in 1..=CUSTOMERS {
         app.connect(&format!("c{n}"), &format!("{MASTER_KEY}-{n}"))
             .await;

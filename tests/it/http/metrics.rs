@@ -82,7 +82,7 @@ async fn what_waits_for_its_limits_is_counted_and_not_late(database: Database) {
         app.clock.clone(),
         limited_to(per_hour(300)),
     );
-    Box::pin(engine.work_off()).await.unwrap();
+    engine.work_off().await.unwrap();
     let metrics = metrics(&app).await;
     let waiting = "syncline_runs{state=\"waiting\",reason=\"records_per_hour\"}";
     assert_eq!(metrics[waiting], "2", "contacts and their states");
