@@ -22,10 +22,13 @@ pub(crate) struct Bounded {
     stream: TcpStream,
     progress: Arc<Progress>,
     limits: ConnectionLimits,
-    /// The number of phase changes when `reading` was set.
+    /// The number of phase changes when `read_by` was set.
     changes: u32,
     /// The deadline of the next read; `None` while a request is answered.
-    reading: Option<Pin<Box<Sleep>>>,
+    read_by: Option<Instant>,
+    /// Fires at `read_by` or before it. A later deadline doesn't move it before it has fired: moving it
+    /// for every request would cost more than waking once too often.
+    timer: Pin<Box<Sleep>>,
     /// The deadline for the peer to read; `None` while nothing is left to write.
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -41,7 +44,8 @@ impl Bounded {
             progress,
             limits,
             changes: 0,
-            reading: None,
+            read_by: None,
+            timer: Box::pin(sleep_until(Instant::now() + limits.head_within)),
             writing: None,
         };
         it.bound_reading();
@@ -55,7 +59,24 @@ impl Bounded {
             Phase::Head => Some(self.limits.head_within),
             Phase::Idle => Some(self.limits.idle),
         };
-        self.reading = within.map(|within| Box::pin(sleep_until(Instant::now() + within)));
+        self.read_by = within.map(|within| Instant::now() + within);
+    }
+
+    /// A timeout once the deadline of the next read has passed.
+    fn poll_read_by<T>(&mut self, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let Some(read_by) = self.read_by else {
+            return Poll::Pending;
+        };
+        if read_by < self.timer.deadline() {
+            self.timer.as_mut().reset(read_by);
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            if read_by <= self.timer.deadline() {
+                return timed_out();
+            }
+            self.timer.as_mut().reset(read_by);
+        }
+        Poll::Pending
     }
 
     /// The result of a write, or a timeout if the peer doesn't read.
@@ -68,15 +89,15 @@ impl Bounded {
         let until = self
             .writing
             .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + stall)));
-        expired(Some(until), context)
+        match until.as_mut().poll(context) {
+            Poll::Ready(()) => timed_out(),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
-fn expired<T>(until: Option<&mut Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<Result<T>> {
-    match until.map(|until| until.as_mut().poll(context)) {
-        Some(Poll::Ready(())) => Poll::Ready(Err(Error::from(ErrorKind::TimedOut))),
-        _ => Poll::Pending,
-    }
+fn timed_out<T>() -> Poll<Result<T>> {
+    Poll::Ready(Err(Error::from(ErrorKind::TimedOut)))
 }
 
 impl AsyncRead for Bounded {
@@ -90,10 +111,7 @@ impl AsyncRead for Bounded {
             it.bound_reading();
         }
         match Pin::new(&mut it.stream).poll_read(context, buffer) {
-            Poll::Pending => {
-                it.progress.task.register(context.waker());
-                expired(it.reading.as_mut(), context)
-            }
+            Poll::Pending => it.poll_read_by(context),
             ready @ Poll::Ready(_) => {
                 if it.progress.phase() == Phase::Idle {
                     it.progress.set(Phase::Head);
@@ -129,8 +147,17 @@ impl AsyncWrite for Bounded {
         self.stream.is_write_vectored()
     }
 
+    /// Comes after the last byte of an answer, when no read may follow until the next request arrives:
+    /// so the wait for that begins here.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let it = self.get_mut();
+        if it.progress.changes() != it.changes {
+            it.bound_reading();
+            if let expired @ Poll::Ready(_) = it.poll_read_by(context) {
+                return expired;
+            }
+        }
+        Pin::new(&mut it.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use futures::task::AtomicWaker;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -29,9 +28,6 @@ pub(crate) struct Progress {
     phase: AtomicU8,
     /// Counts the changes, so that the socket notices a change even if the phase is the same again.
     changes: AtomicU32,
-    /// Wakes the connection's task: while nothing is read, only this tells its socket about a
-    /// change.
-    pub(crate) task: AtomicWaker,
     number: Mutex<u64>,
     waiting: Waiting,
     /// Another connection needs the slot.
@@ -45,7 +41,6 @@ impl Progress {
         Arc::new(Self {
             phase: AtomicU8::new(Phase::Head as u8),
             changes: AtomicU32::new(0),
-            task: AtomicWaker::new(),
             number: Mutex::new(number),
             waiting,
             ended,
@@ -68,9 +63,6 @@ impl Progress {
         let was = self.phase();
         self.phase.store(phase as u8, Ordering::Release);
         self.changes.fetch_add(1, Ordering::AcqRel);
-        if phase == Phase::Idle {
-            self.task.wake();
-        }
         let mut number = lock(&self.number);
         match (was == Phase::Serving, phase == Phase::Serving) {
             (false, true) => self.waiting.leave(*number),
