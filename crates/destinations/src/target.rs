@@ -103,7 +103,11 @@ pub(crate) async fn open(
 
 #[cfg_attr(
     not(feature = "s3"),
-    expect(unused_variables, reason = "only an object store takes all of them")
+    expect(
+        unused_variables,
+        clippy::unused_async,
+        reason = "only an object store takes all of them, or waits"
+    )
 )]
 impl Target {
     pub(crate) async fn test(&self) -> Result<(), DestinationError> {
