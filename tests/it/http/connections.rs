@@ -80,6 +80,50 @@ async fn a_connection_that_is_not_used_again_is_closed() {
 }
 
 #[tokio::test]
+async fn the_wait_for_the_next_request_follows_answers_of_every_kind() {
+    let upstream = Upstream::start().await;
+    let http = HttpLimits {
+        connections: ConnectionLimits {
+            idle: SHORT,
+            ..PATIENT
+        },
+        ..HttpLimits::default()
+    };
+    let app = App::with_limits(Database::sqlite(), Some(&upstream.base), http).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    let to_us = |request: &str| format!("{request} HTTP/1.1\r\nhost: x\r\n\r\n");
+    for (head, end) in [
+        (to_us("HEAD /healthz"), "\r\n\r\n"),
+        (to_us("GET /nowhere"), "}"),
+        (proxied(&app, "test/status/204"), "\r\n\r\n"),
+        (proxied(&app, "test/down/100000"), "d\r\n0\r\n\r\n"),
+    ] {
+        let mut kept = connect(&app).await;
+        kept.write_all(head.as_bytes()).await.unwrap();
+        let answer = everything(kept).await;
+        assert!(answer.ends_with(end), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_for_a_head_does_not_end_a_connection_between_two_requests() {
+    let app = with_connections(ConnectionLimits {
+        head_within: SHORT,
+        ..PATIENT
+    })
+    .await;
+    let mut kept = connect(&app).await;
+    for _ in 0..3 {
+        kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        one_answer(&mut kept, "ok\n").await;
+        // Its own time for a head is over when this one's is.
+        assert_eq!(everything(connect(&app).await).await, "");
+    }
+}
+
+#[tokio::test]
 async fn the_second_head_of_a_connection_has_to_end_as_well() {
     let app = with_connections(ConnectionLimits {
         head_within: SHORT,
