@@ -15,6 +15,22 @@ use crate::{
 /// The maximum number of rows that a batch examines, and that it deletes per table.
 pub const PURGE_BATCH: i64 = 200;
 
+const ANSWERS: &str = "
+    DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
+        SELECT connection_id, idempotency_key FROM idempotency_keys
+        WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+const WRITE_LOCKS: &str = "
+    DELETE FROM write_locks WHERE (connection_id, name) IN (
+        SELECT connection_id, name FROM write_locks
+        WHERE forgotten_at <= $1 ORDER BY forgotten_at LIMIT $2)";
+const AUTHORIZATIONS: &str = "
+    DELETE FROM oauth_authorizations WHERE state_digest IN (
+        SELECT state_digest FROM oauth_authorizations
+        WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+const CONSOLE_SESSIONS: &str = "
+    DELETE FROM console_sessions WHERE digest IN (
+        SELECT digest FROM console_sessions
+        WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 const APPROVALS: &str = "
     DELETE FROM approvals WHERE id IN (
         SELECT id FROM approvals WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
@@ -155,10 +171,10 @@ impl Store {
             Expired::Accounts => self.purge_accounts(before, after).await,
             Expired::MagicLinks => self.purge_magic_links(before, after).await,
             Expired::Secrets => self.purge_secrets(before, after).await,
-            Expired::Answers => self.purge_answers(before).await,
-            Expired::WriteLocks => self.purge_write_locks(before).await,
-            Expired::Authorizations => self.purge_authorizations(before).await,
-            Expired::ConsoleSessions => self.purge_console_sessions(before).await,
+            Expired::Answers => self.purge_until(ANSWERS, before).await,
+            Expired::WriteLocks => self.purge_until(WRITE_LOCKS, before).await,
+            Expired::Authorizations => self.purge_until(AUTHORIZATIONS, before).await,
+            Expired::ConsoleSessions => self.purge_until(CONSOLE_SESSIONS, before).await,
             Expired::Deliveries => self.purge_deliveries(after).await,
             Expired::Approvals => self.purge_until(APPROVALS, before).await,
             Expired::AgentCredits => self.purge_until(AGENT_CREDITS, before).await,
@@ -395,39 +411,7 @@ impl Store {
         })
     }
 
-    async fn purge_answers(&self, before: Time) -> Result<PurgeBatch, StoreError> {
-        const SQL: &str = "
-            DELETE FROM idempotency_keys WHERE (connection_id, idempotency_key) IN (
-                SELECT connection_id, idempotency_key FROM idempotency_keys
-                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        self.purge_until(SQL, before).await
-    }
-
-    async fn purge_authorizations(&self, before: Time) -> Result<PurgeBatch, StoreError> {
-        const SQL: &str = "
-            DELETE FROM oauth_authorizations WHERE state_digest IN (
-                SELECT state_digest FROM oauth_authorizations
-                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        self.purge_until(SQL, before).await
-    }
-
-    async fn purge_console_sessions(&self, before: Time) -> Result<PurgeBatch, StoreError> {
-        const SQL: &str = "
-            DELETE FROM console_sessions WHERE digest IN (
-                SELECT digest FROM console_sessions
-                WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-        self.purge_until(SQL, before).await
-    }
-
-    async fn purge_write_locks(&self, before: Time) -> Result<PurgeBatch, StoreError> {
-        const SQL: &str = "
-            DELETE FROM write_locks WHERE (connection_id, name) IN (
-                SELECT connection_id, name FROM write_locks
-                WHERE forgotten_at <= $1 ORDER BY forgotten_at LIMIT $2)";
-        self.purge_until(SQL, before).await
-    }
-
-    /// Purges a table by its expiry time, without exceptions.
+    /// Purges a table by its expiry time, without exceptions. `$1` of the statement is the time, `$2` the limit.
     async fn purge_until(&self, sql: &'static str, before: Time) -> Result<PurgeBatch, StoreError> {
         let mut tx = self.db.begin().await?;
         let purged = run!(tx, |c| sqlx::query(sql)
