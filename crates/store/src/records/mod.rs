@@ -1,7 +1,8 @@
-//! The objects' tables: `write` turns records into rows, `list` lists
-//! rows, `search` narrows a list, `read` finds single ones,
-//! and `write_through` stores what callers wrote at the provider. `remove` is the end of a record.
+//! The objects' tables: `compare` tells which records differ from their rows, `write` turns them into
+//! rows, `list` lists rows, `search` narrows a list, `read` finds single ones, and `write_through`
+//! stores what callers wrote at the provider. `remove` is the end of a record.
 
+mod compare;
 mod counts;
 mod json;
 mod list;
@@ -14,6 +15,7 @@ mod upsert;
 mod write;
 mod write_through;
 
+pub(crate) use compare::{Changes, INDEX_LAG, Origin};
 pub use json::{JsonRow, JsonRows, JsonText};
 pub use list::RecordQuery;
 pub(crate) use list_counts::ListCounts;
@@ -21,4 +23,4 @@ pub use read::Row;
 pub(crate) use read::StoredRow;
 pub use search::{Search, UserSearch};
 pub use tables::Table;
-pub(crate) use write::{Changes, INDEX_LAG, Origin, RefusedRecords, Writing};
+pub(crate) use write::{RefusedRecords, Writing};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite, types::Json};
 use syncline_model::{Record, Time, event::ConnectionRef};
 
-use super::{tables::Table, write::Origin};
+use super::{compare::Origin, tables::Table};
 use crate::{
     StoreError,
     db::{self, Tx},
@@ -223,7 +223,7 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
 }
 
 /// The condition for overwriting a row by a page. It repeats the check of the comparison
-/// (`write.rs`) on the current row, which a caller may have written since. [`Origin::cutoff`] and
+/// (`compare.rs`) on the current row, which a caller may have written since. [`Origin::cutoff`] and
 /// [`Source::latest_stamp`] go between the parts. A caller's write doesn't need it: it is compared
 /// and written under the sync's lock.
 fn overwrites<T: Table>() -> [String; 3] {

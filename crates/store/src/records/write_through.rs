@@ -1,7 +1,7 @@
 //! Stores what a caller wrote at the provider, immediately.
 //!
 //! The rows are marked with the time of the write. For two minutes after it no page of a scan
-//! overwrites them, because the provider's search may not show the write yet (see `write` and
+//! overwrites them, because the provider's search may not show the write yet (see `compare` and
 //! [`Store::unseen`]). An object that isn't synced has no rows and is skipped.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,7 @@ use syncline_model::{
     Object, Record, Records, SequenceState, StorePolicy, Time, event::ConnectionRef,
 };
 
-use super::{
-    tables::Table,
-    write::{Origin, Writing},
-};
+use super::{compare::Origin, tables::Table, write::Writing};
 use crate::{
     Connection, Store, StoreError,
     db::{Tx, run},
