@@ -1,5 +1,8 @@
 //! A set of keys as one parameter of a statement, the same on both databases.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use sqlx::{
     Postgres, Sqlite,
     encode::IsNull,
@@ -25,8 +28,8 @@ impl KeySet {
     }
 
     /// With a value each, for `SELECT key, value FROM json_each($1)`.
-    pub(crate) fn with_values(rows: serde_json::Map<String, serde_json::Value>) -> Self {
-        Self(serde_json::Value::Object(rows).to_string())
+    pub(crate) fn with_values<V: Serialize>(rows: &BTreeMap<&str, V>) -> Self {
+        Self(serde_json::to_string(rows).expect("what is bound has only keys that are strings"))
     }
 
     /// Keys with a number each, as `key` and `value`.

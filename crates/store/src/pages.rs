@@ -176,9 +176,6 @@ impl Store {
                 .await?;
             let share = &shares[index];
             self.note_unread(&mut tx, run, commit, share).await?;
-            let carriers = carriers(&shares, &runs, scan.object, object);
-            self.write_seen(&mut tx, run, commit, share, carriers)
-                .await?;
             written.push(Written {
                 object,
                 created: share.changes.created,
@@ -186,6 +183,8 @@ impl Store {
                 unchanged: share.changes.unchanged,
             });
         }
+        self.write_seen(&mut tx, scan, commit, &runs, &shares)
+            .await?;
         if mutation::on(Mutation::SettleOutsideTransaction) {
             let nothing = Spending {
                 records: Some(0),
@@ -442,16 +441,4 @@ fn ids_of<T>(records: &[Record<T>]) -> Vec<String> {
 
 fn len<T>(list: &[T]) -> i64 {
     i64::try_from(list.len()).unwrap_or(i64::MAX)
-}
-
-/// The records that contained an object's own, if no other run of the scan stores them.
-fn carriers<'s>(
-    shares: &'s [ObjectChanges],
-    runs: &[LockedRun],
-    carrier: Object,
-    object: Object,
-) -> Option<&'s [String]> {
-    let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
-    let share = shares.iter().find(|share| share.object == carrier)?;
-    (!kept).then_some(&share.ids)
 }

@@ -1,16 +1,18 @@
 //! What runs have seen: the ids on each page, and how long they are kept.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::TimeDelta;
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
-use syncline_model::SeenCount;
+use syncline_model::{Object, SeenCount};
 
 use crate::{
     Store, StoreError,
     carriers::Carriers,
     db::{Tx, run},
+    key_set::KeySet,
     pages::{LockedRun, ObjectChanges, PageCommit},
     scans::{Scan, ScanRun},
     timestamp::at,
@@ -49,6 +51,30 @@ type SeenPage = (
     Option<Json<Carriers>>,
 );
 
+/// What is written of a page for one run. Nothing is `null`: on SQLite that would be JSON.
+#[derive(Serialize)]
+struct SeenIds<'a> {
+    ids: Vec<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    rejected: &'a [Value],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carriers: Option<Carriers>,
+}
+
+impl<'a> SeenIds<'a> {
+    fn of(share: &'a ObjectChanges, carriers: Option<Carriers>) -> Self {
+        let ids = share.ids.iter().map(String::as_str);
+        let rejected = share.rejected.iter();
+        Self {
+            ids: ids
+                .chain(rejected.filter_map(|rejected| rejected["id"].as_str()))
+                .collect(),
+            rejected: &share.rejected,
+            carriers,
+        }
+    }
+}
+
 /// Counts ids and their repetitions.
 #[derive(Default)]
 struct Tally<'a> {
@@ -75,40 +101,36 @@ fn count(n: usize) -> i64 {
 }
 
 impl Store {
-    /// A rejected record that has an id counts as seen.
+    /// Writes the ids on a page, for each of the scan's runs. A rejected record that has an id counts
+    /// as seen.
     pub(crate) async fn write_seen(
         &self,
         tx: &mut Tx,
-        run: &LockedRun,
+        scan: &Scan,
         commit: &PageCommit<'_>,
-        share: &ObjectChanges,
-        carriers: Option<&[String]>,
+        runs: &[LockedRun],
+        shares: &[ObjectChanges],
     ) -> Result<(), StoreError> {
         const SQL: &str = "
             INSERT INTO sync_run_pages (run_id, pass, page, ids, rejected, carriers)
-            VALUES ($1, $2, $3, $4, $5, $6)";
-        let rejected_ids = share
-            .rejected
-            .iter()
-            .filter_map(|rejected| rejected["id"].as_str());
-        let ids: Vec<&str> = share
-            .ids
-            .iter()
-            .map(String::as_str)
-            .chain(rejected_ids)
-            .collect();
-        let carriers = match carriers {
-            Some(ids) => Some(self.digested(tx, run, ids).await?),
-            None => None,
-        };
-        let rejected = (!share.rejected.is_empty()).then_some(Json(&share.rejected));
+            SELECT key, $2, $3, value -> 'ids', value -> 'rejected', value -> 'carriers'
+            FROM json_each($1)";
+        let mut seen = BTreeMap::new();
+        for run in runs {
+            let of_run = |share: &&ObjectChanges| share.object.as_str() == run.object;
+            let Some(share) = shares.iter().find(of_run) else {
+                continue;
+            };
+            let carriers = match carriers(shares, runs, scan.object, share.object) {
+                Some(ids) => Some(self.digested(tx, run, ids).await?),
+                None => None,
+            };
+            seen.insert(run.id.as_str(), SeenIds::of(share, carriers));
+        }
         run!(tx, |c| sqlx::query(SQL)
-            .bind(&run.id)
+            .bind(KeySet::with_values(&seen))
             .bind(i64::from(commit.pass))
             .bind(i64::from(commit.page))
-            .bind(Json(&ids))
-            .bind(rejected)
-            .bind(carriers.as_ref().map(Json))
             .execute(c)
             .await
             .map(drop))?;
@@ -219,4 +241,16 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The records that contained an object's own, if no other run of the scan stores them.
+fn carriers<'s>(
+    shares: &'s [ObjectChanges],
+    runs: &[LockedRun],
+    carrier: Object,
+    object: Object,
+) -> Option<&'s [String]> {
+    let kept = carrier == object || runs.iter().any(|run| run.object == carrier.as_str());
+    let share = shares.iter().find(|share| share.object == carrier)?;
+    (!kept).then_some(&share.ids)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::TimeDelta;
-use serde_json::{Map, json};
+use serde_json::json;
 use sqlx::types::Json;
 use sqlx_macros::FromRow;
 use syncline_model::{Checkpoint, Object, Time};
@@ -298,16 +298,16 @@ impl Store {
                    s.store_policy
             FROM json_each($1) n
             JOIN syncs s ON s.id = n.key JOIN connections c ON c.id = s.connection_id";
-        let mut new = Map::new();
+        let mut new = BTreeMap::new();
         for scan in scans {
             for run in &scan.runs {
                 let rank = parse_object("syncs", &run.sync.id, &run.sync.object)?.scan_rank();
                 let row = json!({"run": run.id, "scan": scan.id, "rank": rank});
-                new.insert(run.sync.id.clone(), row);
+                new.insert(run.sync.id.as_str(), row);
             }
         }
         run!(tx, |c| sqlx::query(SQL)
-            .bind(KeySet::with_values(new))
+            .bind(KeySet::with_values(&new))
             .bind(at(now))
             .bind(Json(Checkpoint::default()))
             .bind(foreground)
