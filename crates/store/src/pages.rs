@@ -19,7 +19,7 @@ use crate::{
     Store, StoreError,
     budgets::{PermitDecision, PermitRequest, Spending},
     db::{Tx, run},
-    records::{Changes, Origin, RefusedRecords, Writing},
+    records::{Changes, Differences, Fingerprints, Origin, RefusedRecords, Writing},
     scans::{Scan, lease_lost},
     syncs::parse_object,
     timestamp::at,
@@ -139,10 +139,19 @@ impl Store {
         }
         let policies = self.lock_policies(&mut tx, scan).await?;
         let stored = &*policies.stored(commit.records, self.now());
-        let mut shares = Vec::new();
-        for object in objects_of(commit.records) {
-            shares.push(self.share(&mut tx, scan, *object, commit, stored).await?);
-        }
+        let objects = objects_of(commit.records);
+        let compared: Vec<_> = objects
+            .iter()
+            .map(|object| with_records!(*object, stored, |records| Fingerprints::of(records)))
+            .collect();
+        let differences = self
+            .differences(&mut tx, &scan.connection, &compared)
+            .await?;
+        let mut shares: Vec<_> = objects
+            .iter()
+            .zip(&differences)
+            .map(|(object, differences)| share(*object, commit, stored, differences))
+            .collect();
         let runs = self
             .update_runs_under_fence(&mut tx, scan, commit, &shares)
             .await?;
@@ -207,38 +216,6 @@ impl Store {
             written,
             limits,
             next,
-        })
-    }
-
-    /// A record of which nothing is stored was read all the same, and counts as unchanged.
-    async fn share(
-        &self,
-        tx: &mut Tx,
-        scan: &Scan,
-        object: Object,
-        commit: &PageCommit<'_>,
-        stored: &Records,
-    ) -> Result<ObjectChanges, StoreError> {
-        let origin = origin_of(commit);
-        let ids = with_records!(object, commit.records, |records| ids_of(records));
-        let (num_stored, mut changes) = with_records!(object, stored, |records| (
-            len(records),
-            self.compare(tx, &scan.connection, records, origin).await?
-        ));
-        changes.unchanged += len(&ids) - num_stored;
-        let rejected = commit
-            .rejected
-            .iter()
-            .filter(|rejected| rejected.object == object)
-            .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
-            .collect();
-        let unread = with_records!(object, commit.records, |records| unread_of(records));
-        Ok(ObjectChanges {
-            object,
-            ids,
-            rejected,
-            changes,
-            unread,
         })
     }
 
@@ -424,6 +401,36 @@ pub(crate) fn objects_of(records: &Records) -> &'static [Object] {
         Records::Accounts(_) => &[Object::Account],
         Records::Contacts { .. } => &[Object::Contact, Object::SequenceState],
         Records::SequenceStates(_) => &[Object::SequenceState],
+    }
+}
+
+/// A record of which nothing is stored was read all the same, and counts as unchanged.
+fn share(
+    object: Object,
+    commit: &PageCommit<'_>,
+    stored: &Records,
+    differences: &Differences,
+) -> ObjectChanges {
+    let origin = origin_of(commit);
+    let ids = with_records!(object, commit.records, |records| ids_of(records));
+    let (num_stored, mut changes) = with_records!(object, stored, |records| (
+        len(records),
+        Changes::of(records, differences, origin)
+    ));
+    changes.unchanged += len(&ids) - num_stored;
+    let rejected = commit
+        .rejected
+        .iter()
+        .filter(|rejected| rejected.object == object)
+        .map(|rejected| json!({"id": rejected.id, "reason": rejected.reason}))
+        .collect();
+    let unread = with_records!(object, commit.records, |records| unread_of(records));
+    ObjectChanges {
+        object,
+        ids,
+        rejected,
+        changes,
+        unread,
     }
 }
 

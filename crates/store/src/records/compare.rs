@@ -1,17 +1,19 @@
 //! Compares records with their rows: which are new, changed or unchanged.
+//!
+//! The database compares the hashes, so of unchanged records it sends nothing.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 use sqlx_macros::FromRow;
-use syncline_model::{Record, Time, event::ConnectionRef};
+use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::tables::Table;
 use crate::{
     Store, StoreError,
     db::{self, Tx},
-    key_set::KeySet,
     timestamp::Timestamp,
 };
 
@@ -38,11 +40,43 @@ pub(super) struct PresenceChange {
     pub(super) is_deleted: bool,
 }
 
-#[derive(FromRow)]
+/// What one object's records are compared by. A page may contain a record twice (it moved while the
+/// page was built): the later one counts.
+pub(crate) struct Fingerprints<'r> {
+    object: Object,
+    /// The records' indexes in the page.
+    indexes: Vec<usize>,
+    ids: Vec<&'r str>,
+    hashes: Vec<i64>,
+    are_deleted: Vec<bool>,
+}
+
+/// One object's records that have another fingerprint than their rows, or no row.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    unchanged: usize,
+    /// With the records' indexes in the page.
+    rows: Vec<(usize, Option<Known>)>,
+}
+
+/// The row of a record.
+#[derive(Debug)]
 struct Known {
-    id: String,
     content_hash: i64,
     is_deleted: bool,
+    updated_at: Option<Timestamp>,
+    last_modified_at: Option<Timestamp>,
+    written_at: Option<Timestamp>,
+    write_asked_at: Option<Timestamp>,
+}
+
+/// A record's position among those that are compared of its object, and its row, if it has one.
+#[derive(FromRow)]
+struct Different {
+    object: i64,
+    position: i64,
+    content_hash: Option<i64>,
+    is_deleted: Option<bool>,
     updated_at: Option<Timestamp>,
     last_modified_at: Option<Timestamp>,
     written_at: Option<Timestamp>,
@@ -83,17 +117,83 @@ impl Store {
         records: &[Record<T>],
         origin: Origin,
     ) -> Result<Changes, StoreError> {
-        let mut changes = Changes::default();
-        if records.is_empty() {
-            return Ok(changes);
-        }
-        let mut known = known_rows::<T>(tx, connection, records).await?;
+        let compared = [Fingerprints::of(records)];
+        let differences = self.differences(tx, connection, &compared).await?;
+        Ok(Changes::of(records, &differences[0], origin))
+    }
+
+    /// Compares several objects' records with their rows in one statement. The result is in the order
+    /// of what is compared.
+    pub(crate) async fn differences(
+        &self,
+        tx: &mut Tx,
+        connection: &ConnectionRef,
+        compared: &[Fingerprints<'_>],
+    ) -> Result<Vec<Differences>, StoreError> {
+        let mut rows = differing_rows(tx, connection, compared).await?;
+        rows.sort_unstable_by_key(|row| (row.object, row.position));
         let latest = self.latest_stamp();
-        for row in known.values_mut() {
-            row.ignore_the_future(latest);
+        let mut of_each: Vec<_> = compared
+            .iter()
+            .map(|of_object| Differences {
+                unchanged: of_object.ids.len(),
+                rows: Vec::new(),
+            })
+            .collect();
+        for row in rows {
+            let (object, position) = (index(row.object), index(row.position));
+            of_each[object].unchanged -= 1;
+            let in_page = compared[object].indexes[position];
+            of_each[object].rows.push((in_page, row.known(latest)));
         }
-        for (index, record) in last_of_each_id(records) {
-            let was_deleted = match known.get(&record.id) {
+        Ok(of_each)
+    }
+}
+
+impl<'r> Fingerprints<'r> {
+    pub(crate) fn of<T: Table>(records: &'r [Record<T>]) -> Self {
+        let last_of_each_id: HashMap<&str, usize> = records
+            .iter()
+            .enumerate()
+            .map(|(index, record)| (record.id.as_str(), index))
+            .collect();
+        let mut of_object = Self {
+            object: T::OBJECT,
+            indexes: Vec::with_capacity(records.len()),
+            ids: Vec::with_capacity(records.len()),
+            hashes: Vec::with_capacity(records.len()),
+            are_deleted: Vec::with_capacity(records.len()),
+        };
+        for (index, record) in records.iter().enumerate() {
+            if last_of_each_id[record.id.as_str()] == index {
+                of_object.indexes.push(index);
+                of_object.ids.push(&record.id);
+                of_object.hashes.push(record.hash);
+                of_object.are_deleted.push(record.is_deleted);
+            }
+        }
+        of_object
+    }
+
+    /// For SQLite's `json_each`: an array with an array for each record.
+    fn as_json(&self) -> String {
+        let of_each = self.ids.iter().zip(&self.hashes).zip(&self.are_deleted);
+        let rows: Vec<_> = of_each
+            .map(|((id, hash), is_deleted)| (id, hash, is_deleted))
+            .collect();
+        json!(rows).to_string()
+    }
+}
+
+impl Changes {
+    pub(crate) fn of<T>(records: &[Record<T>], differences: &Differences, origin: Origin) -> Self {
+        let mut changes = Self {
+            unchanged: i64::try_from(differences.unchanged).unwrap_or(i64::MAX),
+            ..Self::default()
+        };
+        for (index, row) in &differences.rows {
+            let (index, record) = (*index, &records[*index]);
+            let was_deleted = match row {
                 None => {
                     changes.created += 1;
                     changes.new.insert(index);
@@ -119,22 +219,26 @@ impl Store {
                 });
             }
         }
-        Ok(changes)
+        changes
+    }
+}
+
+impl Different {
+    /// Timestamps of a clock that was ahead say nothing about the order of events.
+    fn known(self, latest: Time) -> Option<Known> {
+        let not_ahead = |stamp: Option<Timestamp>| stamp.filter(|stamp| stamp.0 <= latest);
+        Some(Known {
+            content_hash: self.content_hash?,
+            is_deleted: self.is_deleted?,
+            updated_at: self.updated_at,
+            last_modified_at: not_ahead(self.last_modified_at),
+            written_at: not_ahead(self.written_at),
+            write_asked_at: not_ahead(self.write_asked_at),
+        })
     }
 }
 
 impl Known {
-    /// Timestamps of a clock that was ahead say nothing about the order of events.
-    fn ignore_the_future(&mut self, latest: Time) {
-        for stamp in [
-            &mut self.last_modified_at,
-            &mut self.written_at,
-            &mut self.write_asked_at,
-        ] {
-            stamp.take_if(|stamp| stamp.0 > latest);
-        }
-    }
-
     fn has_content<T>(&self, record: &Record<T>) -> bool {
         let is_same = self.content_hash == record.hash || self.has_former_hash_of(record);
         is_same && self.is_deleted == record.is_deleted
@@ -176,62 +280,87 @@ impl Known {
     }
 }
 
-/// The records with their indexes. A page may contain a record twice (it moved while the page was
-/// built): the later one counts.
-fn last_of_each_id<T>(records: &[Record<T>]) -> impl Iterator<Item = (usize, &Record<T>)> {
-    let indexes: HashMap<&str, usize> = records
-        .iter()
-        .enumerate()
-        .map(|(index, record)| (record.id.as_str(), index))
-        .collect();
-    records
-        .iter()
-        .enumerate()
-        .filter(move |(index, record)| indexes[record.id.as_str()] == *index)
-}
-
-async fn known_rows<T: Table>(
+/// The records without a row of the same content, in no order.
+async fn differing_rows(
     tx: &mut Tx,
     connection: &ConnectionRef,
-    records: &[Record<T>],
-) -> Result<HashMap<String, Known>, StoreError> {
-    let table = T::OBJECT.table();
-    let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    let rows: Vec<Known> = match tx.connection()? {
-        // A join with the array would scan the tenant's whole prefix while the table has no
-        // statistics; LATERAL makes each id a separate look-up by the full key.
+    compared: &[Fingerprints<'_>],
+) -> Result<Vec<Different>, StoreError> {
+    if compared.iter().all(|of_object| of_object.ids.is_empty()) {
+        return Ok(Vec::new());
+    }
+    match tx.connection()? {
         db::Connection::Pg(c) => {
-            let sql = format!(
-                "SELECT r.* FROM UNNEST($4::text[]) AS wanted (id)
-                 CROSS JOIN LATERAL (
-                    SELECT id, content_hash, is_deleted, updated_at, last_modified_at,
-                        written_at, write_asked_at FROM {table}
-                    WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
-                      AND id = wanted.id LIMIT 1) AS r"
-            );
-            sqlx::query_as(AssertSqlSafe(sql))
+            let mut query = sqlx::query_as(AssertSqlSafe(postgres_comparison(compared)))
                 .bind(&connection.application_id)
                 .bind(&connection.customer_id)
-                .bind(connection.provider.as_str())
-                .bind(ids)
-                .fetch_all(c)
-                .await?
+                .bind(connection.provider.as_str());
+            for of_object in compared {
+                query = query
+                    .bind(&of_object.ids)
+                    .bind(&of_object.hashes)
+                    .bind(&of_object.are_deleted);
+            }
+            Ok(query.fetch_all(c).await?)
         }
         db::Connection::Lite(c) => {
-            let sql = format!(
-                "SELECT id, content_hash, is_deleted, updated_at, last_modified_at,
-                        written_at, write_asked_at FROM {table}
-                 WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
-                   AND id IN (SELECT key FROM json_each($4))"
-            );
-            sqlx::query_as(AssertSqlSafe(sql))
+            let mut query = sqlx::query_as(AssertSqlSafe(sqlite_comparison(compared)))
                 .bind(&connection.application_id)
                 .bind(&connection.customer_id)
-                .bind(connection.provider.as_str())
-                .bind(KeySet::new(&ids))
-                .fetch_all(c)
-                .await?
+                .bind(connection.provider.as_str());
+            for of_object in compared {
+                query = query.bind(of_object.as_json());
+            }
+            Ok(query.fetch_all(c).await?)
         }
-    };
-    Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
+    }
+}
+
+/// A join with the arrays would scan the tenant's whole prefix while the table has no statistics;
+/// LATERAL makes each id a separate look-up by the full key.
+fn postgres_comparison(compared: &[Fingerprints<'_>]) -> String {
+    of_each_object(compared, |object, table| {
+        let [ids, hashes, are_deleted] = [4, 5, 6].map(|parameter| parameter + 3 * object);
+        format!(
+            "SELECT {object}::bigint AS object, compared.number - 1 AS position, r.*
+             FROM UNNEST(${ids}::text[], ${hashes}::bigint[], ${are_deleted}::boolean[])
+                WITH ORDINALITY AS compared (id, hash, is_deleted, number)
+             LEFT JOIN LATERAL (
+                SELECT content_hash, is_deleted, updated_at, last_modified_at, written_at,
+                    write_asked_at FROM {table}
+                WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
+                  AND id = compared.id LIMIT 1) AS r ON true
+             WHERE (r.content_hash = compared.hash AND r.is_deleted = compared.is_deleted)
+                IS NOT TRUE"
+        )
+    })
+}
+
+fn sqlite_comparison(compared: &[Fingerprints<'_>]) -> String {
+    of_each_object(compared, |object, table| {
+        let records = 4 + object;
+        format!(
+            "SELECT {object} AS object, compared.key AS position, r.content_hash, r.is_deleted,
+                r.updated_at, r.last_modified_at, r.written_at, r.write_asked_at
+             FROM json_each(${records}) AS compared
+             LEFT JOIN {table} AS r
+                ON r.application_id = $1 AND r.customer_id = $2 AND r.provider_name = $3
+               AND r.id = compared.value ->> 0
+             WHERE (r.content_hash = compared.value ->> 1 AND r.is_deleted = compared.value ->> 2)
+                IS NOT TRUE"
+        )
+    })
+}
+
+fn of_each_object(compared: &[Fingerprints<'_>], select: impl Fn(usize, &str) -> String) -> String {
+    let selects: Vec<_> = compared
+        .iter()
+        .enumerate()
+        .map(|(index, of_object)| select(index, of_object.object.table()))
+        .collect();
+    selects.join(" UNION ALL ")
+}
+
+fn index(number: i64) -> usize {
+    usize::try_from(number).expect("indexes are counted from 0")
 }

@@ -15,7 +15,7 @@ mod upsert;
 mod write;
 mod write_through;
 
-pub(crate) use compare::{Changes, INDEX_LAG, Origin};
+pub(crate) use compare::{Changes, Differences, Fingerprints, INDEX_LAG, Origin};
 pub use json::{JsonRow, JsonRows, JsonText};
 pub use list::RecordQuery;
 pub(crate) use list_counts::ListCounts;
