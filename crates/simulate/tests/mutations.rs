@@ -63,7 +63,7 @@ found! {
     lost_is_free_is_found: LostResponseIsFree with APOLLO at 2,
     lost_page_is_free_is_found: LostPageIsFree with APOLLO at 10,
     future_is_kept_is_found: FutureTimesAreKept with APOLLO at 3,
-    future_lease_holds_is_found: FutureLeaseHolds with APOLLO at 7,
+    future_lease_holds_is_found: FutureLeaseHolds with APOLLO at 3,
     future_records_count_is_found: FutureSpendingCounts with APOLLO at 20,
     token_used_before_stored_is_found: TokenUsedBeforeStored with SALESLOFT at 0,
     two_refreshes_is_found: TwoRefreshes with SALESLOFT at 15,
