@@ -1,12 +1,13 @@
 //! Compares records with their rows: which are new, changed or unchanged.
 //!
-//! The database compares the hashes, so of unchanged records it sends nothing.
+//! The database compares the hashes, so of unchanged records it sends nothing, and of all new ones of
+//! an object one row.
 
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, types::Json};
 use sqlx_macros::FromRow;
 use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
@@ -60,7 +61,7 @@ pub(crate) struct Differences {
 }
 
 /// The row of a record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     content_hash: i64,
     is_deleted: bool,
@@ -70,11 +71,12 @@ struct Known {
     write_asked_at: Option<Timestamp>,
 }
 
-/// A record's position among those that are compared of its object, and its row, if it has one.
+/// The positions of records among those that are compared of their object, and what their rows have,
+/// if they have rows.
 #[derive(FromRow)]
 struct Different {
     object: i64,
-    position: i64,
+    positions: Json<Vec<usize>>,
     content_hash: Option<i64>,
     is_deleted: Option<bool>,
     updated_at: Option<Timestamp>,
@@ -130,8 +132,7 @@ impl Store {
         connection: &ConnectionRef,
         compared: &[Fingerprints<'_>],
     ) -> Result<Vec<Differences>, StoreError> {
-        let mut rows = differing_rows(tx, connection, compared).await?;
-        rows.sort_unstable_by_key(|row| (row.object, row.position));
+        let rows = differing_rows(tx, connection, compared).await?;
         let latest = self.latest_stamp();
         let mut of_each: Vec<_> = compared
             .iter()
@@ -141,10 +142,16 @@ impl Store {
             })
             .collect();
         for row in rows {
-            let (object, position) = (index(row.object), index(row.position));
-            of_each[object].unchanged -= 1;
-            let in_page = compared[object].indexes[position];
-            of_each[object].rows.push((in_page, row.known(latest)));
+            let object = usize::try_from(row.object).expect("objects are counted from 0");
+            let (known, differences) = (row.known(latest), &mut of_each[object]);
+            differences.unchanged -= row.positions.len();
+            let in_page = row.positions.iter().map(|at| compared[object].indexes[*at]);
+            differences
+                .rows
+                .extend(in_page.map(|index| (index, known.clone())));
+        }
+        for differences in &mut of_each {
+            differences.rows.sort_unstable_by_key(|(index, _)| *index);
         }
         Ok(of_each)
     }
@@ -225,7 +232,7 @@ impl Changes {
 
 impl Different {
     /// Timestamps of a clock that was ahead say nothing about the order of events.
-    fn known(self, latest: Time) -> Option<Known> {
+    fn known(&self, latest: Time) -> Option<Known> {
         let not_ahead = |stamp: Option<Timestamp>| stamp.filter(|stamp| stamp.0 <= latest);
         Some(Known {
             content_hash: self.content_hash?,
@@ -280,7 +287,8 @@ impl Known {
     }
 }
 
-/// The records without a row of the same content, in no order.
+/// The records without a row of the same content, in no order. Those whose rows have the same, which
+/// are mostly those without rows, are one.
 async fn differing_rows(
     tx: &mut Tx,
     connection: &ConnectionRef,
@@ -322,7 +330,7 @@ fn postgres_comparison(compared: &[Fingerprints<'_>]) -> String {
     of_each_object(compared, |object, table| {
         let [ids, hashes, are_deleted] = [4, 5, 6].map(|parameter| parameter + 3 * object);
         format!(
-            "SELECT {object}::bigint AS object, compared.number - 1 AS position, r.*
+            "SELECT {object}::bigint AS object, json_agg(compared.number - 1) AS positions, r.*
              FROM UNNEST(${ids}::text[], ${hashes}::bigint[], ${are_deleted}::boolean[])
                 WITH ORDINALITY AS compared (id, hash, is_deleted, number)
              LEFT JOIN LATERAL (
@@ -331,7 +339,8 @@ fn postgres_comparison(compared: &[Fingerprints<'_>]) -> String {
                 WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3
                   AND id = compared.id LIMIT 1) AS r ON true
              WHERE (r.content_hash = compared.hash AND r.is_deleted = compared.is_deleted)
-                IS NOT TRUE"
+                IS NOT TRUE
+             GROUP BY 3, 4, 5, 6, 7, 8"
         )
     })
 }
@@ -340,14 +349,16 @@ fn sqlite_comparison(compared: &[Fingerprints<'_>]) -> String {
     of_each_object(compared, |object, table| {
         let records = 4 + object;
         format!(
-            "SELECT {object} AS object, compared.key AS position, r.content_hash, r.is_deleted,
-                r.updated_at, r.last_modified_at, r.written_at, r.write_asked_at
+            "SELECT {object} AS object, json_group_array(compared.key) AS positions,
+                r.content_hash, r.is_deleted, r.updated_at, r.last_modified_at, r.written_at,
+                r.write_asked_at
              FROM json_each(${records}) AS compared
              LEFT JOIN {table} AS r
                 ON r.application_id = $1 AND r.customer_id = $2 AND r.provider_name = $3
                AND r.id = compared.value ->> 0
              WHERE (r.content_hash = compared.value ->> 1 AND r.is_deleted = compared.value ->> 2)
-                IS NOT TRUE"
+                IS NOT TRUE
+             GROUP BY 3, 4, 5, 6, 7, 8"
         )
     })
 }
@@ -359,8 +370,4 @@ fn of_each_object(compared: &[Fingerprints<'_>], select: impl Fn(usize, &str) ->
         .map(|(index, of_object)| select(index, of_object.object.table()))
         .collect();
     selects.join(" UNION ALL ")
-}
-
-fn index(number: i64) -> usize {
-    usize::try_from(number).expect("indexes are counted from 0")
 }
