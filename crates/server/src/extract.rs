@@ -95,7 +95,7 @@ async fn who_calls(
     let presented = state.guard.check_throttle(key, &parts.extensions)?;
     let Some(known) = state.store.authenticate(key).await? else {
         state.guard.record_wrong_key(presented);
-        if let Some(former) = state.store.former_key(key).await? {
+        if let Some(former) = Box::pin(state.store.former_key(key)).await? {
             CallContext::of(&parts.extensions).set_former_key(former);
         }
         return Err(unknown);
@@ -127,7 +127,14 @@ impl FromRequestParts<AppState> for ConnectionCaller {
             let connection = selected.connection;
             return Ok(Self { connection, caller });
         }
-        // Nothing matches: find out which of the three is wrong, in their order.
+        // In a box, because it is rare, and the future of every call would have room for it.
+        Box::pin(Self::of_each_name(parts, state)).await
+    }
+}
+
+impl ConnectionCaller {
+    /// Finds out which of the key and the two names is wrong, in their order.
+    async fn of_each_name(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let caller = Caller::from_request_parts(parts, state).await?;
         let (customer_id, provider) = connection_names(&parts.headers)?;
         let connection = find_connection(&caller, customer_id, provider).await?;

@@ -82,7 +82,8 @@ pub(crate) async fn once(State(layer): State<Once>, request: Request, next: Next
     if !request.headers().contains_key(HEADER) {
         return next.run(request).await;
     }
-    let carried_out = carry_out_once(&layer.state, request, next).await;
+    // In a box: few requests have the header, and the future of every write would have room for it.
+    let carried_out = Box::pin(carry_out_once(&layer.state, request, next)).await;
     carried_out.unwrap_or_else(IntoResponse::into_response)
 }
 

@@ -42,7 +42,8 @@ impl Store {
     ) -> Result<Option<(Tenant, Arc<ApiKey>)>, StoreError> {
         let key = Presented::new(key);
         let digest = key.digest().to_owned();
-        let found = self.callers.keys.get(digest, self.find_key(&key)).await?;
+        let query = || self.find_key(&key);
+        let found = self.callers.keys.get(digest, query).await?;
         let known = found.filter(|key| !self.is_over(key));
         Ok(known.map(|key| (self.tenant(&key.application_id), key)))
     }
@@ -61,7 +62,7 @@ impl Store {
             customer_id: customer_id.to_owned(),
             provider,
         };
-        let query = self.find_connection_of_key(&key, customer_id, provider);
+        let query = || self.find_connection_of_key(&key, customer_id, provider);
         let found = self.callers.connections.get(name, query).await?;
         let known = found.filter(|(key, _)| !self.is_over(key));
         Ok(known.map(|(key, connection)| CallerConnection {

@@ -73,17 +73,21 @@ impl<K, V> Recent<K, V> {
 
 impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
     /// The value of this name, from memory or else by the query. That there is none isn't remembered.
-    pub(crate) async fn get(
+    pub(crate) async fn get<Q>(
         &self,
         name: K,
-        query: impl Future<Output = Result<Option<V>, StoreError>>,
-    ) -> Result<Option<V>, StoreError> {
+        query: impl FnOnce() -> Q,
+    ) -> Result<Option<V>, StoreError>
+    where
+        Q: Future<Output = Result<Option<V>, StoreError>>,
+    {
         let asked_at = Instant::now();
         let generation = match self.recall(&name, asked_at) {
             Ok(value) => return Ok(Some(value)),
             Err(generation) => generation,
         };
-        let found = query.await?;
+        // In a box, or each call's future would have room for it, and be copied with it several times.
+        let found = Box::pin(query()).await?;
         self.note(name, found.clone(), asked_at, generation);
         Ok(found)
     }
@@ -143,7 +147,7 @@ mod tests {
 
     /// Asks for the one name; the database would say this.
     async fn ask(recent: &Recent<(), u32>, stored: Option<u32>) -> Option<u32> {
-        recent.get((), async { Ok(stored) }).await.unwrap()
+        recent.get((), || async { Ok(stored) }).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -166,7 +170,7 @@ mod tests {
         let recent = Recent::default();
         ask(&recent, Some(1)).await;
         advance(Duration::from_millis(600)).await;
-        let slow = recent.get((), async {
+        let slow = recent.get((), || async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(Some(2))
         });
@@ -187,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_asked_before_a_change_is_not_remembered_after_it() {
         let recent = Recent::default();
-        let asked = recent.get((), async {
+        let asked = recent.get((), || async {
             recent.forget_all();
             Ok(Some(1))
         });
@@ -199,12 +203,15 @@ mod tests {
     async fn no_more_than_so_many_are_kept() {
         let recent = Recent::default();
         for name in 0..=MOST {
-            let kept = recent.get(name, async { Ok(Some(name)) }).await;
+            let kept = recent.get(name, || async { Ok(Some(name)) }).await;
             assert_eq!(kept.unwrap(), Some(name));
         }
         assert!(recent.state().answers.len() <= MOST);
         advance(BELIEVED_FOR).await;
-        recent.get(MOST + 1, async { Ok(Some(0)) }).await.unwrap();
+        recent
+            .get(MOST + 1, || async { Ok(Some(0)) })
+            .await
+            .unwrap();
         assert_eq!(recent.state().answers.len(), 1);
     }
 }
