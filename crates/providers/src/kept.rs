@@ -27,6 +27,8 @@ tokio::task_local! {
 
 /// The result of `work`, and how many additional requests were sent as retries.
 pub async fn counted<T>(work: impl Future<Output = T>) -> (T, i64) {
+    // In a box: each of the futures around it would have room for it.
+    let work = Box::pin(work);
     let work = async {
         let result = work.await;
         (result, REPEATED.with(Cell::get))
