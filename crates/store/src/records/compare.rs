@@ -6,7 +6,6 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::TimeDelta;
-use serde_json::json;
 use sqlx::{AssertSqlSafe, types::Json};
 use sqlx_macros::FromRow;
 use syncline_model::{Object, Record, Time, event::ConnectionRef};
@@ -53,7 +52,7 @@ pub(crate) struct Fingerprints<'r> {
 }
 
 /// One object's records that have another fingerprint than their rows, or no row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Differences {
     unchanged: usize,
     /// With the records' indexes in the page.
@@ -183,12 +182,13 @@ impl<'r> Fingerprints<'r> {
     }
 
     /// For SQLite's `json_each`: an array with an array for each record.
-    fn as_json(&self) -> String {
+    fn as_json(&self) -> Json<Vec<(&str, i64, bool)>> {
         let of_each = self.ids.iter().zip(&self.hashes).zip(&self.are_deleted);
-        let rows: Vec<_> = of_each
-            .map(|((id, hash), is_deleted)| (id, hash, is_deleted))
-            .collect();
-        json!(rows).to_string()
+        Json(
+            of_each
+                .map(|((id, hash), is_deleted)| (*id, *hash, *is_deleted))
+                .collect(),
+        )
     }
 }
 
@@ -206,7 +206,9 @@ impl Changes {
                     changes.new.insert(index);
                     false
                 }
-                Some(row) if row.has_content(record) || row.is_newer_than(record, origin) => {
+                Some(row)
+                    if row.has_former_content_of(record) || row.is_newer_than(record, origin) =>
+                {
                     changes.unchanged += 1;
                     if row.has_former_hash_of(record) {
                         changes.rehashed.push(index);
@@ -246,9 +248,9 @@ impl Different {
 }
 
 impl Known {
-    fn has_content<T>(&self, record: &Record<T>) -> bool {
-        let is_same = self.content_hash == record.hash || self.has_former_hash_of(record);
-        is_same && self.is_deleted == record.is_deleted
+    /// Whether an earlier version wrote the same. What this version wrote, the database has compared.
+    fn has_former_content_of<T>(&self, record: &Record<T>) -> bool {
+        self.has_former_hash_of(record) && self.is_deleted == record.is_deleted
     }
 
     /// Whether a page has shown a state newer than the write's response, after the write was sent.
