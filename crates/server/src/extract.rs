@@ -95,6 +95,7 @@ async fn who_calls(
     let presented = state.guard.check_throttle(key, &parts.extensions)?;
     let Some(known) = state.store.authenticate(key).await? else {
         state.guard.record_wrong_key(presented);
+        // In a box, because it is rare, and the future of every call would have room for it.
         if let Some(former) = Box::pin(state.store.former_key(key)).await? {
             CallContext::of(&parts.extensions).set_former_key(former);
         }
@@ -127,7 +128,7 @@ impl FromRequestParts<AppState> for ConnectionCaller {
             let connection = selected.connection;
             return Ok(Self { connection, caller });
         }
-        // In a box, because it is rare, and the future of every call would have room for it.
+        // In a box for the same reason.
         Box::pin(Self::of_each_name(parts, state)).await
     }
 }
