@@ -91,6 +91,11 @@ impl StoreError {
         self.sqlite_code().is_some() && REFUSED_BY_SQLITE.contains(&&*code)
     }
 
+    /// A row with the same key exists.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.is_unique_violation())
+    }
+
     /// The database's message when it refuses data.
     pub(crate) fn refusal(&self) -> String {
         const MOST: usize = 200;

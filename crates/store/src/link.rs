@@ -76,6 +76,17 @@ impl<'c> CancellableConnection<'c> {
             link: link.clone(),
         }
     }
+
+    /// Runs a `COPY … FROM STDIN` with this data.
+    pub(crate) async fn copy_in(self, statement: &str, data: &[u8]) -> Result<(), Error> {
+        let Self { connection, link } = self;
+        let copied = async {
+            let mut copy = connection.copy_in_raw(statement).await?;
+            copy.send(data).await?;
+            copy.finish().await
+        };
+        link.answer(copied).await.map(drop)
+    }
 }
 
 impl<'c> Executor<'c> for CancellableConnection<'c> {

@@ -19,7 +19,7 @@ use crate::{
     Store, StoreError,
     budgets::{PermitDecision, PermitRequest, Spending},
     db::{Tx, run},
-    records::{Changes, Differences, Fingerprints, Origin, RefusedRecords, Writing},
+    records::{Changes, Differences, Fingerprints, Origin, RefusedRecords, Way, Writing},
     scans::{Scan, lease_lost},
     syncs::parse_object,
     timestamp::at,
@@ -83,15 +83,6 @@ pub(crate) struct LockedRun {
     pub(crate) limits: Option<Json<LimitOverrides>>,
 }
 
-/// How a page's rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempt {
-    /// All rows at once.
-    Whole,
-    /// Skipping the records that the database refuses.
-    WithoutRefused,
-}
-
 /// Calls a generic method with an object's records of the page.
 macro_rules! with_records {
     ($object:expr, $records:expr, |$own:ident| $call:expr) => {
@@ -112,15 +103,16 @@ macro_rules! with_records {
 
 impl Store {
     /// Writes a page. If the database refuses a record, only that record is rejected. The page is
-    /// tried as a whole first, which is cheapest and nearly always works.
+    /// tried in the cheapest way first, which nearly always works: it fails at a refused record, and
+    /// at one that a caller stored after the page was compared.
     pub async fn commit_page(
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
     ) -> Result<PageCommitted, StoreError> {
-        match self.try_page(scan, commit, Attempt::Whole).await {
-            Err(error) if error.refuses_data() => {
-                self.try_page(scan, commit, Attempt::WithoutRefused).await
+        match self.try_page(scan, commit, Way::Copy).await {
+            Err(error) if error.refuses_data() || error.is_unique_violation() => {
+                self.try_page(scan, commit, Way::UpsertAllButRefused).await
             }
             other => other,
         }
@@ -131,7 +123,7 @@ impl Store {
         &self,
         scan: &Scan,
         commit: &PageCommit<'_>,
-        attempt: Attempt,
+        way: Way,
     ) -> Result<PageCommitted, StoreError> {
         let mut tx = self.db.begin().await?;
         if commit.page == 1 && commit.pass == 1 {
@@ -169,7 +161,7 @@ impl Store {
             let writing = Writing {
                 run_id: Some(&run.id),
                 origin: origin_of(commit),
-                without_refused: attempt == Attempt::WithoutRefused,
+                way,
             };
             let (_, kept_out) = with_records!(object, stored, |records| {
                 self.write_changes(

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
+use syncline_model::{Time, time};
 use syncline_sim::{Action, Fault, Match};
 
 use super::{created, ids, path, row};
@@ -245,7 +246,6 @@ async fn a_write_that_the_tables_can_not_show_is_a_success_with_a_warning(databa
     assert_eq!(row(&app, "contacts", &id).await["first_name"], "Kept");
 }
 
-/// SQLite has one writer, so there a write waits until the whole page is stored.
 #[tokio::test]
 async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let app = App::synced(Database::postgres().await, 150).await;
@@ -255,31 +255,71 @@ async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let id = newest.unwrap()["id"].as_str().unwrap().to_owned();
     let now = app.now();
     app.apollo.edit(0, |team| {
-        let change = json!({"title": "Changed before the page was asked for"});
+        let change = json!({"title": "Theirs"});
         team.update_contact(now, &id, &change).unwrap();
     });
+    let write = format!(
+        "UPDATE engagement_contacts SET {} WHERE id = '{id}'",
+        ours(now + PERIOD)
+    );
+    write_before_the_second_page_writes(&app, write).await;
+    let run = &app.runs("contact").await[0];
+    assert_eq!(run["num_records_synced"], 150, "{run}");
+    assert_eq!(row(&app, "contacts", &id).await["job_title"], "Ours");
+}
+
+#[tokio::test]
+async fn a_write_between_a_pages_comparison_and_the_copy_of_its_new_records_stays_on_postgres() {
+    let app = App::synced(Database::postgres().await, 150).await;
+    let now = app.now();
+    let id = app.apollo.edit(0, |team| {
+        let new = json!({"first_name": "New", "title": "Theirs"});
+        team.create_contact(now, &new).unwrap()
+    });
+    let write = format!(
+        "INSERT INTO engagement_contacts
+         SELECT (jsonb_populate_record(c, jsonb_build_object('id', '{id}'))).*
+         FROM engagement_contacts AS c LIMIT 1;
+         UPDATE engagement_contacts SET {} WHERE id = '{id}'",
+        ours(now + PERIOD)
+    );
+    write_before_the_second_page_writes(&app, write).await;
+    let run = &app.runs("contact").await[0];
+    assert_eq!(
+        (&run["num_records_synced"], &run["records_created"]),
+        (&json!(151), &json!(0)),
+        "{run}"
+    );
+    assert_eq!(row(&app, "contacts", &id).await["job_title"], "Ours");
+}
+
+/// The columns of a row that show that a caller has just written it.
+fn ours(now: Time) -> String {
+    let then = time::format(now);
+    format!("job_title = 'Ours', content_hash = 1, updated_at = '{then}', written_at = '{then}'")
+}
+
+/// Syncs, and meanwhile writes a row as a caller's write does, under the lock of the change feed: after
+/// the second page's transaction has compared its records with the rows, and before it writes them.
+/// SQLite has one writer, so there a write waits until the whole page is stored.
+async fn write_before_the_second_page_writes(app: &App, write: String) {
     let gate = app.apollo.gate(Match::path("contacts/search").page(2));
     let writing = async {
         gate.arrived(1).await;
-        // The page's transaction compares the rows, and then waits for the lock on its run.
         let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
         let mut held = holder.begin().await.unwrap();
-        sqlx::query("UPDATE sync_runs SET due_at = due_at WHERE state = 'running'")
+        sqlx::query("UPDATE change_feeds SET epoch = epoch")
             .execute(&mut *held)
             .await
             .unwrap();
         gate.open();
         app.database.until_waiting("").await;
-        let url = path(&format!("contacts/{id}"));
-        let body = json!({"record": {"first_name": "Ours"}});
-        app.send(reqwest::Method::PATCH, &url, Some(body))
+        sqlx::raw_sql(sqlx::AssertSqlSafe(write))
+            .execute(&mut *held)
             .await
-            .ok();
-        held.rollback().await.unwrap();
+            .unwrap();
+        held.commit().await.unwrap();
     };
     tokio::join!(app.after(PERIOD), writing);
     assert_eq!(app.runs("contact").await[0]["state"], "succeeded");
-    let shown = row(&app, "contacts", &id).await;
-    assert_eq!(shown["first_name"], "Ours");
-    assert_eq!(shown["job_title"], "Changed before the page was asked for");
 }

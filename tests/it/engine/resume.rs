@@ -4,6 +4,7 @@
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 use syncline_sim::{Action, Fault, Match};
 
 use super::evidence::{
@@ -63,6 +64,31 @@ async fn a_scan_that_lost_its_worker_goes_on_from_its_checkpoint(database: Datab
             .await,
         6,
         "one event a run"
+    );
+}
+
+/// The dropped connection is in the middle of a `COPY`: nobody may get it from the pool.
+#[tokio::test]
+async fn a_scan_that_lost_its_worker_during_a_copy_goes_on() {
+    let app = App::with_contacts(Database::postgres().await, 250).await;
+    app.connect(CUSTOMER, MASTER_KEY).await;
+    let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("LOCK TABLE engagement_contacts IN SHARE MODE")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    tokio::select! {
+        _ = app.work_off() => panic!("its table is locked"),
+        () = app.database.until_waiting("COPY engagement_contacts") => {}
+    }
+    held.rollback().await.unwrap();
+    app.after(TimeDelta::minutes(1)).await;
+    let run = run_of(&app, "contact").await;
+    assert_eq!(
+        (&run["state"], &run["records_created"]),
+        (&json!("succeeded"), &json!(250)),
+        "{run}"
     );
 }
 

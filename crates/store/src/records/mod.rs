@@ -3,6 +3,7 @@
 //! stores what callers wrote at the provider. `remove` is the end of a record.
 
 mod compare;
+mod copy;
 mod counts;
 mod json;
 mod list;
@@ -23,4 +24,4 @@ pub use read::Row;
 pub(crate) use read::StoredRow;
 pub use search::{Search, UserSearch};
 pub use tables::Table;
-pub(crate) use write::{RefusedRecords, Writing};
+pub(crate) use write::{RefusedRecords, Way, Writing};

@@ -1,10 +1,12 @@
 //! Each object's own columns, besides the common ones, and how a record fills them.
 //!
 //! One line per object defines them: the `table!` macro generates the column list, the binding of a
-//! page's records (as arrays on PostgreSQL, as values on SQLite) and the reading of a row.
+//! page's records (as arrays or copied rows on PostgreSQL, as values on SQLite) and the reading of a
+//! row.
 
 use sqlx::{
     Postgres, Row as _, Sqlite,
+    error::BoxDynError,
     postgres::{PgArguments, PgRow},
     query::Query,
     sqlite::SqliteRow,
@@ -14,6 +16,8 @@ use syncline_model::{
     Account, Cell, ColumnType, Common, Contact, Mailbox, Record, Sequence, SequenceState,
     ShareType, User,
 };
+
+use super::copy::CopiedRows;
 
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 pub(crate) type Values<'q, 'a> = sqlx::query_builder::Separated<'q, Sqlite, &'a str>;
@@ -32,6 +36,8 @@ pub trait Table: Common + Send + Sync + Unpin + 'static {
     const COLUMNS: &'static [Column];
     #[doc(hidden)]
     fn bind_arrays<'q>(query: PgQuery<'q>, records: &[&'q Record<Self>]) -> PgQuery<'q>;
+    #[doc(hidden)]
+    fn copy_values(rows: &mut CopiedRows, record: &Self) -> Result<(), BoxDynError>;
     #[doc(hidden)]
     fn push_values(values: &mut Values<'_, '_>, record: &Self);
     #[doc(hidden)]
@@ -189,6 +195,11 @@ macro_rules! table {
                             .map(|record| kind!(borrow $kind record.fields.$column))
                             .collect::<Vec<_>>(),
                     ))+
+            }
+
+            fn copy_values(rows: &mut CopiedRows, record: &Self) -> Result<(), BoxDynError> {
+                $(rows.push(kind!(borrow $kind record.$column))?;)+
+                Ok(())
             }
 
             fn push_values(values: &mut Values<'_, '_>, record: &Self) {

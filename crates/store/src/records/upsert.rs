@@ -32,8 +32,8 @@ pub(super) struct Source<'a> {
     pub(super) latest_stamp: Time,
 }
 
-/// The hot path. PostgreSQL gets a page as one array per column, SQLite as a list of values,
-/// because that is the fastest way for each.
+/// PostgreSQL gets a page as one array per column, SQLite as a list of values, because that is the
+/// fastest way for each to write rows that may exist.
 pub(super) async fn upsert<T: Table>(
     tx: &mut Tx,
     source: &Source<'_>,
@@ -68,8 +68,7 @@ pub(super) async fn upsert<T: Table>(
             query.execute(c).await?;
         }
         db::Connection::Lite(c) => {
-            let columns = CONNECTION_COLUMNS + own_columns::<T>().count();
-            for chunk in records.chunks((SQLITE_VARIABLES - 2) / columns) {
+            for chunk in records.chunks((SQLITE_VARIABLES - 2) / num_columns::<T>()) {
                 sqlite_upsert(source, chunk)
                     .build()
                     .execute(&mut *c)
@@ -120,8 +119,6 @@ pub(super) async fn upsert_all_but_refused<T: Table>(
 
 /// The maximum number of variables in a statement on SQLite.
 const SQLITE_VARIABLES: usize = 32_766;
-/// The columns in `insert_head` besides the record's own.
-const CONNECTION_COLUMNS: usize = 8;
 
 fn sqlite_upsert<'r, T: Table>(
     source: &'r Source<'_>,
@@ -134,8 +131,7 @@ fn sqlite_upsert<'r, T: Table>(
         origin,
         latest_stamp,
     } = *source;
-    let mut query = QueryBuilder::<Sqlite>::new(insert_head::<T>());
-    query.push(" VALUES ");
+    let mut query = QueryBuilder::<Sqlite>::new(format!("INSERT INTO {} VALUES ", target::<T>()));
     for (index, record) in records.iter().enumerate() {
         query.push(if index == 0 { "(" } else { ", (" });
         let mut values = query.separated(", ");
@@ -174,6 +170,12 @@ fn column<'r, T, V>(records: &[&'r Record<T>], value: impl Fn(&'r Record<T>) -> 
     records.iter().map(|record| value(record)).collect()
 }
 
+/// The number of columns in [`target`].
+pub(super) fn num_columns<T: Table>() -> usize {
+    const OF_THE_CONNECTION: usize = 8;
+    OF_THE_CONNECTION + own_columns::<T>().count()
+}
+
 fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)> {
     COMMON.into_iter().chain(
         T::COLUMNS
@@ -182,17 +184,18 @@ fn own_columns<T: Table>() -> impl Iterator<Item = (&'static str, &'static str)>
     )
 }
 
-fn insert_head<T: Table>() -> String {
-    let mut sql = format!(
-        "INSERT INTO {} (application_id, customer_id, provider_name, connection_id,
+/// The table with the columns that are written, in the order of their values.
+pub(super) fn target<T: Table>() -> String {
+    let mut target = format!(
+        "{} (application_id, customer_id, provider_name, connection_id,
             first_seen_by, last_modified_at, first_stored_at, deleted_at",
         T::OBJECT.table()
     );
     for (name, _) in own_columns::<T>() {
-        write!(sql, ", {name}").expect("writing to a string can't fail");
+        write!(target, ", {name}").expect("writing to a string can't fail");
     }
-    sql.push(')');
-    sql
+    target.push(')');
+    target
 }
 
 fn postgres_upsert<T: Table>(origin: Origin) -> String {
@@ -202,9 +205,9 @@ fn postgres_upsert<T: Table>(origin: Origin) -> String {
         .map(|(index, (_, array_type))| format!("${}::{array_type}", index + 7))
         .collect();
     let mut sql = format!(
-        "{} SELECT $1, $2, $3, $4, $5, $6, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
+        "INSERT INTO {} SELECT $1, $2, $3, $4, $5, $6, $6, CASE WHEN page.is_deleted THEN $6 END, page.*
          FROM UNNEST({}) AS page ({}){}",
-        insert_head::<T>(),
+        target::<T>(),
         arrays.join(", "),
         names.join(", "),
         on_conflict::<T>()

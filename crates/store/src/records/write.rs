@@ -12,6 +12,7 @@ use syncline_model::{Object, Record, Time, event::ConnectionRef};
 
 use super::{
     compare::{Changes, Origin, PresenceChange},
+    copy::copy_new,
     tables::Table,
     upsert::{Source, upsert, upsert_all_but_refused},
 };
@@ -36,8 +37,17 @@ pub(crate) struct RefusedRecords {
 pub(crate) struct Writing<'a> {
     pub(crate) run_id: Option<&'a str>,
     pub(crate) origin: Origin,
-    /// Skip records that the database refuses, instead of failing as a whole.
-    pub(crate) without_refused: bool,
+    pub(crate) way: Way,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// New ones by `COPY` on PostgreSQL. It fails if one has got a row since it was compared.
+    Copy,
+    Upsert,
+    /// Skipping the records that the database refuses, instead of failing as a whole.
+    UpsertAllButRefused,
 }
 
 impl Store {
@@ -58,11 +68,7 @@ impl Store {
         if changes.indexes.is_empty() {
             return Ok((None, RefusedRecords::default()));
         }
-        let to_write: Vec<_> = changes
-            .indexes
-            .iter()
-            .map(|index| &records[*index])
-            .collect();
+        let to_write = changes.to_write(records);
         let stamp = self.take_stamp(tx, &connection.connection_id).await?;
         let source = Source {
             connection,
@@ -71,12 +77,14 @@ impl Store {
             origin: writing.origin,
             latest_stamp: self.latest_stamp(),
         };
-        let refused = if writing.without_refused {
-            upsert_all_but_refused(tx, &source, &to_write).await?
-        } else {
-            upsert(tx, &source, &to_write).await?;
-            Vec::new()
-        };
+        let mut refused = Vec::new();
+        match writing.way {
+            Way::Copy => copy_new(tx, &source, records, changes).await?,
+            Way::Upsert => upsert(tx, &source, &to_write).await?,
+            Way::UpsertAllButRefused => {
+                refused = upsert_all_but_refused(tx, &source, &to_write).await?;
+            }
+        }
         let kept_out: HashMap<usize, String> = refused
             .into_iter()
             .map(|refused| (changes.indexes[refused.index], refused.reason))

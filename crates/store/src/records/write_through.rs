@@ -11,7 +11,11 @@ use syncline_model::{
     Object, Record, Records, SequenceState, StorePolicy, Time, event::ConnectionRef,
 };
 
-use super::{compare::Origin, tables::Table, write::Writing};
+use super::{
+    compare::Origin,
+    tables::Table,
+    write::{Way, Writing},
+};
 use crate::{
     Connection, Store, StoreError,
     db::{Tx, run},
@@ -237,6 +241,6 @@ fn writing(asked_at: Time) -> Writing<'static> {
     Writing {
         run_id: None,
         origin: Origin::Write { asked_at },
-        without_refused: false,
+        way: Way::Upsert,
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     carriers::Carriers,
     db::{Db, Tx, run},
     providers::parse_provider,
-    records::{Origin, Row, Table, Writing},
+    records::{Origin, Row, Table, Way, Writing},
     retry::with_retry,
     syncs::parse_object,
     timestamp::{Timestamp, at},
@@ -291,7 +291,7 @@ impl Store {
         let writing = Writing {
             run_id: None,
             origin,
-            without_refused: false,
+            way: Way::Upsert,
         };
         self.write_changes(tx, connection, writing, &records, &changes)
             .await?;
