@@ -49,14 +49,15 @@ pub(crate) async fn list<T: Table + Serialize>(
     modified_after: Option<Time>,
 ) -> ApiResult<ListAnswer> {
     let size = cursor::page_size(asked.page_size.as_deref(), DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)?;
-    // Later pages take the upper bound from their cursor.
-    let newest = match asked.cursor {
-        None => synced::<T>(state, connection).await?,
-        Some(_) => Time::UNIX_EPOCH,
+    let modified = match modified_after {
+        // Later pages take the upper bound from their cursor.
+        Some(after) if asked.cursor.is_some() => Some((after, Time::UNIX_EPOCH)),
+        Some(after) => Some((after, synced::<T>(state, connection).await?)),
+        None => None,
     };
     let query = RecordQuery {
         connection,
-        modified: modified_after.map(|after| (after, newest)),
+        modified,
         include_deleted: asked.include_deleted_data,
         include_raw_data: asked.include_raw_data,
         search: None,
@@ -65,7 +66,7 @@ pub(crate) async fn list<T: Table + Serialize>(
         reverse: false,
         limit: size,
     };
-    page::<T>(state, query, newest, asked.cursor.as_deref()).await
+    page::<T>(state, query, asked.cursor.as_deref()).await
 }
 
 pub(crate) async fn search<T: Table + Serialize>(
@@ -76,10 +77,6 @@ pub(crate) async fn search<T: Table + Serialize>(
 ) -> ApiResult<ListAnswer> {
     let asked_size = asked.page_size.as_deref();
     let size = cursor::page_size(asked_size, SEARCH_PAGE_SIZE, SEARCH_PAGE_SIZE)?;
-    let newest = match asked.cursor {
-        None => synced::<T>(state, connection).await?,
-        Some(_) => Time::UNIX_EPOCH,
-    };
     let query = RecordQuery {
         connection,
         modified: None,
@@ -91,13 +88,12 @@ pub(crate) async fn search<T: Table + Serialize>(
         reverse: false,
         limit: size,
     };
-    page::<T>(state, query, newest, asked.cursor.as_deref()).await
+    page::<T>(state, query, asked.cursor.as_deref()).await
 }
 
 async fn page<T: Table + Serialize>(
     state: &AppState,
     mut query: RecordQuery<'_>,
-    newest: Time,
     cursor: Option<&str>,
 ) -> ApiResult<ListAnswer> {
     let position: Option<RecordCursor> = cursor.map(cursor::decode).transpose()?;
@@ -108,11 +104,11 @@ async fn page<T: Table + Serialize>(
         }
         continue_from(&mut query, position)?;
     }
+    let rows = state.store.list_json::<T>(&query).await?;
     let total = match &position {
         Some(position) => position.total,
-        None => state.store.count_list(T::OBJECT, &query, newest).await?,
+        None => total_of::<T>(state, &query, rows.newest()).await?,
     };
-    let rows = state.store.list_json::<T>(&query).await?;
     let (batch, text) = rows.into_parts();
     let page = Page::of(batch, position.is_some(), query.reverse);
     let link = |row: Option<&JsonRow>, reverse| {
@@ -131,19 +127,36 @@ async fn page<T: Table + Serialize>(
     ListAnswer::of_rows(&pagination, &page.rows, &text)
 }
 
+/// The number of rows in the list whose first page told this newest stamp.
+async fn total_of<T: Table>(
+    state: &AppState,
+    query: &RecordQuery<'_>,
+    newest: Option<Time>,
+) -> ApiResult<i64> {
+    let until = query.modified.map(|(_, until)| until);
+    let newest = match newest.or(until) {
+        Some(newest) => newest,
+        None => synced::<T>(state, query.connection).await?,
+    };
+    Ok(state.store.count_list(T::OBJECT, query, newest).await?)
+}
+
 pub(crate) async fn get<T: Table + Serialize>(
     state: &AppState,
     connection: &Connection,
     id: &str,
     asked: &GetRecord,
 ) -> ApiResult<RecordBody<T>> {
-    synced::<T>(state, connection).await?;
     let row: Option<Row<T>> = state
         .store
         .get_record(connection, id, asked.include_raw_data)
         .await?;
-    row.map(Into::into)
-        .ok_or_else(|| ApiError::NotFound(format!("Can't find {} with id {id}", T::OBJECT)))
+    if let Some(row) = row {
+        return Ok(row.into());
+    }
+    synced::<T>(state, connection).await?;
+    let text = format!("Can't find {} with id {id}", T::OBJECT);
+    Err(ApiError::NotFound(text))
 }
 
 /// The stamp of the newest change of a synced object.

@@ -26,6 +26,7 @@ pub struct JsonRows {
     text: Vec<u8>,
     rows: Vec<JsonRow>,
     more: bool,
+    newest: Option<Time>,
 }
 
 /// The JSON of a page's rows.
@@ -70,9 +71,25 @@ pub(super) struct Columns {
 }
 
 impl JsonRows {
+    /// The newest stamp of the connection, from the same moment as the rows. Only first pages with rows
+    /// of a synced object have it, of lists without `modified_after`.
+    pub fn newest(&self) -> Option<Time> {
+        self.newest
+    }
+
+    pub(super) fn set_newest(&mut self, stamp_ms: Option<i64>) {
+        self.newest = stamp_ms.and_then(Time::from_timestamp_millis);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The rows' places, and their text.
     pub fn into_parts(self) -> (Batch<JsonRow>, JsonText) {
-        let Self { text, rows, more } = self;
+        let Self {
+            text, rows, more, ..
+        } = self;
         (Batch { rows, more }, JsonText(text))
     }
 }
@@ -127,6 +144,7 @@ impl Columns {
             text: Vec::with_capacity(rows * USUAL_ROW),
             rows: Vec::with_capacity(rows),
             more: false,
+            newest: None,
         }
     }
 

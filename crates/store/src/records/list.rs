@@ -1,15 +1,17 @@
 //! Lists with keyset pagination: their statement, and their rows as records or as JSON.
 //!
 //! A list with `modified_after` takes its upper bound from [`Store::newest_stamp`] on its first page
-//! and keeps it in the cursor. The index behind it begins with `connection_id`: with the columns of the
+//! and keeps it in the cursor. The first page of any other list tells that stamp itself. The index behind it begins with `connection_id`: with the columns of the
 //! key first, PostgreSQL took it for the key as long as a table had no statistics, and read all of the
 //! customer for every record.
+
+use std::fmt::Write as _;
 
 use futures::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _, postgres::PgRow, sqlite::SqliteRow,
 };
-use syncline_model::{Time, time};
+use syncline_model::{Object, Time, time};
 
 use super::{
     json::{Columns, JsonRows},
@@ -76,6 +78,10 @@ impl RecordQuery<'_> {
     fn most(&self) -> usize {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
     }
+
+    fn tells_newest(&self) -> bool {
+        self.cursor.is_none() && self.modified.is_none()
+    }
 }
 
 impl Store {
@@ -104,7 +110,11 @@ impl Store {
         query: &RecordQuery<'_>,
     ) -> Result<JsonRows, StoreError> {
         let columns = Columns::of::<T>(query.include_raw_data, query.most());
-        let select = format!("SELECT {} FROM {}", columns.select(), T::OBJECT.table());
+        let mut select = format!("SELECT {}", columns.select());
+        if query.tells_newest() {
+            write!(select, ", {}", newest_of(T::OBJECT)).expect("writing to a string can't fail");
+        }
+        write!(select, " FROM {}", T::OBJECT.table()).expect("writing to a string can't fail");
         let sql = self.list_sql(query, &select);
         match self.db.sqlite_rows()? {
             Some(rows) => json_of_sqlite(&rows, sql, query, columns).await,
@@ -123,6 +133,9 @@ impl Store {
         if let db::Connection::Pg(c) = reader.connection()? {
             let mut rows = bound!(sql, query).fetch(c);
             while let Some(row) = rows.try_next().await? {
+                if query.tells_newest() && page.is_empty() {
+                    page.set_newest(row.try_get(NEWEST)?);
+                }
                 if !columns.push_pg(&mut page, &row)? {
                     break;
                 }
@@ -176,6 +189,7 @@ async fn json_of_sqlite(
     columns: Columns,
 ) -> Result<JsonRows, StoreError> {
     let (texts, numbers) = sqlite_parameters(query);
+    let tells_newest = query.tells_newest();
     let read = move |c: &rusqlite::Connection| {
         let mut page = columns.page();
         let mut statement = c.prepare_cached(&sql)?;
@@ -187,6 +201,9 @@ async fn json_of_sqlite(
         }
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next()? {
+            if tells_newest && page.is_empty() {
+                page.set_newest(row.get(NEWEST)?);
+            }
             if !columns.push_lite(&mut page, row)? {
                 break;
             }
@@ -194,6 +211,17 @@ async fn json_of_sqlite(
         Ok(page)
     };
     rows.read(read).await
+}
+
+const NEWEST: &str = "newest";
+
+/// The newest stamp of the connection `$4` in milliseconds, as [`NEWEST`]; null if the object isn't
+/// synced.
+fn newest_of(object: Object) -> String {
+    format!(
+        "(SELECT COALESCE((SELECT last_stamp_ms FROM change_feeds WHERE connection_id = $4), 0)
+          FROM syncs WHERE connection_id = $4 AND object = '{object}') AS {NEWEST}"
+    )
 }
 
 type Parameters<T, const N: usize> = [(&'static str, T); N];

@@ -88,6 +88,7 @@ impl<T> Row<T> {
 }
 
 impl Store {
+    /// `None` as well if the object isn't synced.
     pub async fn get_record<T: Table>(
         &self,
         connection: &Connection,
@@ -95,7 +96,8 @@ impl Store {
         include_raw_data: bool,
     ) -> Result<Option<Row<T>>, StoreError> {
         let sql = format!(
-            "{} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3 AND id = $4",
+            "{} WHERE application_id = $1 AND customer_id = $2 AND provider_name = $3 AND id = $4
+               AND EXISTS (SELECT 1 FROM syncs WHERE connection_id = $5 AND object = $6)",
             select::<T>(include_raw_data)
         );
         let mut reader = self.db.read().await?;
@@ -106,6 +108,8 @@ impl Store {
                     .bind(&connection.customer_id)
                     .bind(connection.provider.as_str())
                     .bind(id)
+                    .bind(&connection.id)
+                    .bind(T::OBJECT.as_str())
             };
         }
         Ok(match reader.connection()? {
