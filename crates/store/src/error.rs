@@ -91,9 +91,11 @@ impl StoreError {
         self.sqlite_code().is_some() && REFUSED_BY_SQLITE.contains(&&*code)
     }
 
-    /// A row with the same key exists.
-    pub(crate) fn is_unique_violation(&self) -> bool {
-        matches!(self, Self::Database(sqlx::Error::Database(cause)) if cause.is_unique_violation())
+    /// What stops a `COPY` and not an upsert: a row with the same key, or row-level security.
+    pub(crate) fn stops_copy(&self) -> bool {
+        const UNIQUE_VIOLATION: &str = "23505";
+        const NOT_SUPPORTED: &str = "0A000";
+        matches!(self.postgres_code(), Some(UNIQUE_VIOLATION | NOT_SUPPORTED))
     }
 
     /// The database's message when it refuses data.

@@ -111,7 +111,7 @@ impl Store {
         commit: &PageCommit<'_>,
     ) -> Result<PageCommitted, StoreError> {
         match self.try_page(scan, commit, Way::Copy).await {
-            Err(error) if error.refuses_data() || error.is_unique_violation() => {
+            Err(error) if error.refuses_data() || error.stops_copy() => {
                 self.try_page(scan, commit, Way::UpsertAllButRefused).await
             }
             other => other,

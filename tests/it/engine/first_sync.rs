@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use syncline_sim::{Action, Fault, Match, SimRequest, Team};
 
 use crate::support::{
-    App, CUSTOMER, MASTER_KEY, by_id, compare, on_both_databases, quiet_apollo, stamps, time,
+    App, CUSTOMER, Database, MASTER_KEY, by_id, compare, on_both_databases, quiet_apollo, stamps,
+    time,
 };
 
 const LISTS: [&str; 6] = [
@@ -19,6 +20,31 @@ const LISTS: [&str; 6] = [
     "contacts",
     "sequence_states",
 ];
+
+/// PostgreSQL has no `COPY` into such tables.
+#[tokio::test]
+async fn a_table_with_row_level_security_is_filled() {
+    let database = Database::postgres().await;
+    let role = format!("plain_{:016x}", rand::random::<u64>());
+    for statement in [
+        &*format!("CREATE ROLE {role}"),
+        &*format!("GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"),
+        "ALTER TABLE engagement_contacts ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY everything ON engagement_contacts USING (true)",
+        &*format!(
+            "DO $$ BEGIN
+                 EXECUTE format('ALTER DATABASE %I SET role = {role}', current_database());
+             END $$"
+        ),
+    ] {
+        database.execute(statement).await;
+    }
+    let app = App::synced(database, 30).await;
+    let is_secured = "SELECT row_security_active('engagement_contacts')::int::bigint";
+    assert_eq!(app.database.count(is_secured).await, 1);
+    assert_eq!(app.all_records("contacts").await.len(), 30);
+    assert_eq!(app.runs("contact").await[0]["records_created"], 30);
+}
 
 #[apply(on_both_databases)]
 async fn every_object_lands_field_by_field(database: Database) {

@@ -2,7 +2,7 @@
 //!
 //! It is the fastest way to write rows, and fails if one of them exists. So it writes records that had
 //! no row when they were compared, and a page is tried again without it if a caller has written one
-//! since (`pages`).
+//! since, or if the table has row-level security, which PostgreSQL doesn't support with it (`pages`).
 //!
 //! sqlx sends the data of a `COPY`, but has no encoder for its rows.
 
