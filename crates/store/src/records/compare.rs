@@ -231,24 +231,18 @@ impl Changes {
         changes
     }
 
-    /// The records to write.
-    pub(super) fn to_write<'r, T>(&self, records: &'r [Record<T>]) -> Vec<&'r Record<T>> {
-        self.indexes.iter().map(|index| &records[*index]).collect()
-    }
-
-    /// The same, divided into those without a row and those with one.
+    /// The records to write, divided into those without a row and those with one.
     pub(super) fn new_and_others<'r, T>(
         &self,
-        records: &'r [Record<T>],
+        to_write: &[&'r Record<T>],
     ) -> (Vec<&'r Record<T>>, Vec<&'r Record<T>>) {
         let (mut new, mut others) = (Vec::new(), Vec::new());
-        for index in &self.indexes {
-            let of_its_kind = if self.new.contains(index) {
-                &mut new
+        for (record, index) in to_write.iter().zip(&self.indexes) {
+            if self.new.contains(index) {
+                new.push(*record);
             } else {
-                &mut others
-            };
-            of_its_kind.push(&records[*index]);
+                others.push(*record);
+            }
         }
         (new, others)
     }

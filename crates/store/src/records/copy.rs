@@ -28,16 +28,15 @@ use crate::{
 pub(super) async fn copy_new<T: Table>(
     tx: &mut Tx,
     source: &Source<'_>,
-    records: &[Record<T>],
+    to_write: &[&Record<T>],
     changes: &Changes,
 ) -> Result<(), StoreError> {
-    let (new, others) = changes.new_and_others(records);
-    if !new.is_empty()
-        && let Connection::Pg(c) = tx.connection()?
-    {
+    let Connection::Pg(c) = tx.connection()? else {
+        return upsert(tx, source, to_write).await;
+    };
+    let (new, others) = changes.new_and_others(to_write);
+    if !new.is_empty() {
         copy(c, source, &new).await?;
-    } else {
-        return upsert(tx, source, &changes.to_write(records)).await;
     }
     if !others.is_empty() {
         upsert(tx, source, &others).await?;

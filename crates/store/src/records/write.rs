@@ -68,7 +68,11 @@ impl Store {
         if changes.indexes.is_empty() {
             return Ok((None, RefusedRecords::default()));
         }
-        let to_write = changes.to_write(records);
+        let to_write: Vec<_> = changes
+            .indexes
+            .iter()
+            .map(|index| &records[*index])
+            .collect();
         let stamp = self.take_stamp(tx, &connection.connection_id).await?;
         let source = Source {
             connection,
@@ -79,7 +83,7 @@ impl Store {
         };
         let mut refused = Vec::new();
         match writing.way {
-            Way::Copy => copy_new(tx, &source, records, changes).await?,
+            Way::Copy => copy_new(tx, &source, &to_write, changes).await?,
             Way::Upsert => upsert(tx, &source, &to_write).await?,
             Way::UpsertAllButRefused => {
                 refused = upsert_all_but_refused(tx, &source, &to_write).await?;
