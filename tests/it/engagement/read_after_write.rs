@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection};
 use syncline_model::{Time, time};
 use syncline_sim::{Action, Fault, Match};
 
@@ -247,12 +246,39 @@ async fn a_write_that_the_tables_can_not_show_is_a_success_with_a_warning(databa
 }
 
 #[tokio::test]
+async fn a_write_while_a_page_waits_for_its_run_stays_on_postgres() {
+    let app = App::synced(Database::postgres().await, 150).await;
+    let id = newest_contact(&app).await;
+    let now = app.now();
+    app.apollo.edit(0, |team| {
+        let change = json!({"title": "Changed before the page was asked for"});
+        team.update_contact(now, &id, &change).unwrap();
+    });
+    let gate = app.apollo.gate(Match::path("contacts/search").page(2));
+    let writing = async {
+        gate.arrived(1).await;
+        let lock = "UPDATE sync_runs SET due_at = due_at WHERE state = 'running'";
+        let held = app.database.holding(lock).await;
+        gate.open();
+        app.database.until_waiting("").await;
+        let url = path(&format!("contacts/{id}"));
+        let body = json!({"record": {"first_name": "Ours"}});
+        app.send(reqwest::Method::PATCH, &url, Some(body))
+            .await
+            .ok();
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(app.after(PERIOD), writing);
+    assert_eq!(app.runs("contact").await[0]["state"], "succeeded");
+    let shown = row(&app, "contacts", &id).await;
+    assert_eq!(shown["first_name"], "Ours");
+    assert_eq!(shown["job_title"], "Changed before the page was asked for");
+}
+
+#[tokio::test]
 async fn a_write_between_a_pages_comparison_and_its_upsert_stays_on_postgres() {
     let app = App::synced(Database::postgres().await, 150).await;
-    // Pages are ordered by creation.
-    let contacts = app.all_records("contacts").await;
-    let newest = contacts.iter().max_by_key(|it| it["created_at"].as_str());
-    let id = newest.unwrap()["id"].as_str().unwrap().to_owned();
+    let id = newest_contact(&app).await;
     let now = app.now();
     app.apollo.edit(0, |team| {
         let change = json!({"title": "Theirs"});
@@ -293,6 +319,13 @@ async fn a_write_between_a_pages_comparison_and_the_copy_of_its_new_records_stay
     assert_eq!(row(&app, "contacts", &id).await["job_title"], "Ours");
 }
 
+/// The id of the last contact of the last page: pages are ordered by creation.
+async fn newest_contact(app: &App) -> String {
+    let contacts = app.all_records("contacts").await;
+    let newest = contacts.iter().max_by_key(|it| it["created_at"].as_str());
+    newest.unwrap()["id"].as_str().unwrap().to_owned()
+}
+
 /// The columns of a row that show that a caller has just written it.
 fn ours(now: Time) -> String {
     let then = time::format(now);
@@ -306,12 +339,8 @@ async fn write_before_the_second_page_writes(app: &App, write: String) {
     let gate = app.apollo.gate(Match::path("contacts/search").page(2));
     let writing = async {
         gate.arrived(1).await;
-        let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
-        let mut held = holder.begin().await.unwrap();
-        sqlx::query("UPDATE change_feeds SET epoch = epoch")
-            .execute(&mut *held)
-            .await
-            .unwrap();
+        let lock = "UPDATE change_feeds SET epoch = epoch";
+        let mut held = app.database.holding(lock).await;
         gate.open();
         app.database.until_waiting("").await;
         sqlx::raw_sql(sqlx::AssertSqlSafe(write))

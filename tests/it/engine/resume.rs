@@ -4,7 +4,6 @@
 use chrono::TimeDelta;
 use macro_rules_attribute::apply;
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
 use syncline_sim::{Action, Fault, Match};
 
 use super::evidence::{
@@ -72,12 +71,8 @@ async fn a_scan_that_lost_its_worker_goes_on_from_its_checkpoint(database: Datab
 async fn a_scan_that_lost_its_worker_during_a_copy_goes_on() {
     let app = App::with_contacts(Database::postgres().await, 250).await;
     app.connect(CUSTOMER, MASTER_KEY).await;
-    let mut holder = PgConnection::connect(&app.database.url).await.unwrap();
-    let mut held = holder.begin().await.unwrap();
-    sqlx::query("LOCK TABLE engagement_contacts IN SHARE MODE")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    let lock = "LOCK TABLE engagement_contacts IN SHARE MODE";
+    let held = app.database.holding(lock).await;
     tokio::select! {
         _ = app.work_off() => panic!("its table is locked"),
         () = app.database.until_waiting("COPY engagement_contacts") => {}

@@ -1,6 +1,9 @@
 //! A database of its own for each test, on SQLite or on PostgreSQL.
 
-use sqlx::{Connection, PgConnection, Row, SqliteConnection, postgres::PgConnectOptions};
+use sqlx::{
+    Connection, PgConnection, PgPool, Postgres, Row, SqliteConnection, Transaction,
+    postgres::PgConnectOptions,
+};
 use std::{path::Path, str::FromStr};
 use tempfile::TempDir;
 
@@ -96,6 +99,14 @@ impl Database {
             let mut c = SqliteConnection::connect(&self.url).await.unwrap();
             sqlx::query(sql).fetch_one(&mut c).await.unwrap().get(0)
         }
+    }
+
+    /// A transaction on PostgreSQL that has executed this, to hold its locks.
+    pub(crate) async fn holding(&self, sql: &'static str) -> Transaction<'static, Postgres> {
+        let pool = PgPool::connect(&self.url).await.unwrap();
+        let mut held = pool.begin().await.unwrap();
+        sqlx::query(sql).execute(&mut *held).await.unwrap();
+        held
     }
 
     /// Waits until a statement that starts like this waits for a lock of PostgreSQL's.
