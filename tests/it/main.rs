@@ -4,7 +4,7 @@
 //! `engagement`, `actions`, `agents`, `enrichment`, `scim`, `console`) and the sections of docs/guarantees.md (`engine`,
 //! `serve`, `access`). `packaging` checks the files that people start from against the binary,
 //! `compat` the published operations against the documents, and `tables_doc` docs/tables.md against
-//! the schema. `plans` checks the query plans of frequent statements, `partitions` those on tables that are split.
+//! the schema. `plans` checks the query plans of frequent statements, `partitions` those on tables that are split, `postgres_connections` how connections are used.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,6 +26,7 @@ mod oauth;
 mod packaging;
 mod partitions;
 mod plans;
+mod postgres_connections;
 mod scim;
 mod serve;
 mod store_policy;

@@ -51,8 +51,16 @@ pub(crate) async fn take_up_to<T>(
     let mut taken = Vec::new();
     let mut bytes = 0_usize;
     while let Some(row) = rows.try_next().await? {
+        if taken.len() == most {
+            // The statement's end: with it read, the connection is ready for its next use.
+            rows.try_next().await?;
+            return Ok(Batch {
+                rows: taken,
+                more: true,
+            });
+        }
         bytes = bytes.saturating_add(weigh(&row));
-        if taken.len() == most || bytes > BYTES && !taken.is_empty() {
+        if bytes > BYTES && !taken.is_empty() {
             return Ok(Batch {
                 rows: taken,
                 more: true,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use sqlx::{
-    Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
 };
@@ -20,7 +20,8 @@ use tokio::{
 use crate::{
     StoreError,
     callers::ForgetCallers,
-    link::{CancellableConnection, Link},
+    link::CancellableConnection,
+    pg_connections::{PgReader, PgTransaction},
     postgres::PgServer,
     sqlite::{self, CrashPoint},
     sqlite_rows::SqliteRows,
@@ -39,7 +40,7 @@ pub(crate) enum Db {
 
 /// A pooled connection for reads.
 pub(crate) enum Reader {
-    Pg(PoolConnection<Postgres>, Link),
+    Pg(PgReader),
     Lite(PoolConnection<Sqlite>, CrashPoint),
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct Tx {
 }
 
 enum Begun {
-    Pg(Transaction<'static, Postgres>, Link),
+    Pg(PgTransaction),
     Lite(Transaction<'static, Sqlite>, CrashPoint),
 }
 
@@ -86,14 +87,19 @@ pub struct PoolUse {
 }
 
 impl PoolUse {
-    fn of<DB: sqlx::Database>(name: &'static str, pool: &sqlx::Pool<DB>) -> Self {
-        // The count can wrap around for a moment, when it should be 0.
-        let idle = u32::try_from(pool.num_idle()).unwrap_or(0);
+    fn of_sqlite(name: &'static str, pool: &SqlitePool) -> Self {
+        let (open, most) = (pool.size(), pool.options().get_max_connections());
+        Self::new(name, open, pool.num_idle(), most)
+    }
+
+    /// sqlx's count of idle connections can wrap around for a moment, when it should be 0.
+    pub(crate) fn new(pool: &'static str, open: u32, idle: usize, most: u32) -> Self {
+        let idle = u32::try_from(idle).unwrap_or(0);
         Self {
-            pool: name,
-            used: pool.size().saturating_sub(idle),
+            pool,
+            used: open.saturating_sub(idle),
             idle,
-            most: pool.options().get_max_connections(),
+            most,
         }
     }
 }
@@ -188,10 +194,7 @@ impl Db {
 
     pub(crate) async fn read(&self) -> Result<Reader, sqlx::Error> {
         Ok(match self {
-            Self::Pg(postgres) => {
-                let (connection, link) = waited("all", postgres.acquire()).await?;
-                Reader::Pg(connection, link)
-            }
+            Self::Pg(postgres) => Reader::Pg(waited("all", postgres.read()).await?),
             Self::Lite { read, fuse, .. } => {
                 Reader::Lite(waited("read", read.acquire()).await?, fuse.clone())
             }
@@ -221,10 +224,7 @@ impl Db {
 
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let begun = match self {
-            Self::Pg(postgres) => {
-                let (transaction, link) = waited("all", postgres.begin()).await?;
-                Begun::Pg(transaction, link)
-            }
+            Self::Pg(postgres) => Begun::Pg(waited("all", postgres.begin()).await?),
             Self::Lite { write, fuse, .. } => {
                 fuse.maybe_crash()?;
                 let begun = waited("write", write.begin_with("BEGIN IMMEDIATE"));
@@ -271,9 +271,12 @@ impl Db {
 
     pub(crate) fn pools(&self) -> Vec<PoolUse> {
         match self {
-            Self::Pg(postgres) => vec![PoolUse::of("all", &postgres.pool())],
+            Self::Pg(postgres) => vec![postgres.connections().pool_use()],
             Self::Lite { read, write, .. } => {
-                vec![PoolUse::of("read", read), PoolUse::of("write", write)]
+                vec![
+                    PoolUse::of_sqlite("read", read),
+                    PoolUse::of_sqlite("write", write),
+                ]
             }
         }
     }
@@ -295,7 +298,7 @@ impl Db {
 impl Reader {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match self {
-            Self::Pg(c, link) => Connection::Pg(CancellableConnection::new(c, link)),
+            Self::Pg(reader) => Connection::Pg(reader.connection()?),
             Self::Lite(c, fuse) => {
                 fuse.maybe_crash()?;
                 Connection::Lite(c)
@@ -307,7 +310,7 @@ impl Reader {
 impl Tx {
     pub(crate) fn connection(&mut self) -> Result<Connection<'_>, sqlx::Error> {
         Ok(match &mut self.begun {
-            Begun::Pg(c, link) => Connection::Pg(CancellableConnection::new(c, link)),
+            Begun::Pg(tx) => Connection::Pg(tx.connection()),
             Begun::Lite(c, fuse) => {
                 fuse.maybe_crash()?;
                 Connection::Lite(c)
@@ -322,16 +325,16 @@ impl Tx {
     /// Applies migrations, without a time limit.
     pub(crate) async fn migrate(&mut self, migrator: &Migrator) -> Result<(), MigrateError> {
         match &mut self.begun {
-            Begun::Pg(tx, _) => migrator.run(&mut **tx).await,
+            Begun::Pg(tx) => migrator.run(tx.unlimited()).await,
             Begun::Lite(tx, _) => migrator.run(&mut **tx).await,
         }
     }
 
     /// Sends PostgreSQL a statement, without a time limit.
     pub(crate) async fn wait_for(&mut self, sql: String) -> Result<(), sqlx::Error> {
-        if let Begun::Pg(tx, _) = &mut self.begun {
+        if let Begun::Pg(tx) = &mut self.begun {
             sqlx::query(sqlx::AssertSqlSafe(sql))
-                .execute(&mut **tx)
+                .execute(tx.unlimited())
                 .await?;
         }
         Ok(())
@@ -387,14 +390,14 @@ impl Tx {
     /// connection is next used.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
         match self.begun {
-            Begun::Pg(tx, link) => link.answer(Box::pin(tx.rollback())).await,
+            Begun::Pg(tx) => tx.rollback().await,
             Begun::Lite(tx, _) => tx.rollback().await,
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self.begun {
-            Begun::Pg(tx, link) => link.answer(Box::pin(tx.commit())).await?,
+            Begun::Pg(tx) => tx.commit().await?,
             Begun::Lite(tx, fuse) => {
                 fuse.maybe_crash()?;
                 tx.commit().await?;

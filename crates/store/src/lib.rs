@@ -51,6 +51,7 @@ mod migrate;
 mod missing;
 mod outbox;
 mod pages;
+mod pg_connections;
 mod pool_options;
 mod pooler;
 mod postgres;

@@ -55,6 +55,12 @@ impl Link {
     }
 }
 
+fn note(answered: &mut Option<&mut bool>) {
+    if let Some(answered) = answered {
+        **answered = true;
+    }
+}
+
 pub(crate) fn no_answer() -> Error {
     Error::Io(IoError::new(
         ErrorKind::TimedOut,
@@ -67,19 +73,28 @@ pub(crate) fn no_answer() -> Error {
 pub(crate) struct CancellableConnection<'c> {
     connection: &'c mut PgConnection,
     link: Link,
+    /// Set when the statement was answered, to the end and without an error.
+    answered: Option<&'c mut bool>,
 }
 
 impl<'c> CancellableConnection<'c> {
-    pub(crate) fn new(connection: &'c mut PgConnection, link: &Link) -> Self {
+    pub(crate) fn new(
+        connection: &'c mut PgConnection,
+        link: &Link,
+        answered: Option<&'c mut bool>,
+    ) -> Self {
         Self {
             connection,
             link: link.clone(),
+            answered,
         }
     }
 
     /// Runs a `COPY … FROM STDIN` with this data.
     pub(crate) async fn copy_in(self, statement: &str, data: &[u8]) -> Result<(), Error> {
-        let Self { connection, link } = self;
+        let Self {
+            connection, link, ..
+        } = self;
         let copied = async {
             let mut copy = connection.copy_in_raw(statement).await?;
             copy.send(data).await?;
@@ -100,12 +115,24 @@ impl<'c> Executor<'c> for CancellableConnection<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Self { connection, link } = self;
+        let Self {
+            connection,
+            link,
+            mut answered,
+        } = self;
         let mut answer = connection.fetch_many(query);
         let mut broken = async move { link.broken().await }.boxed();
-        stream::poll_fn(move |context| match answer.poll_next_unpin(context) {
-            Poll::Pending => broken.poll_unpin(context).map(|()| Some(Err(no_answer()))),
-            next @ Poll::Ready(_) => next,
+        stream::poll_fn(move |context| {
+            let next = match answer.poll_next_unpin(context) {
+                Poll::Pending => broken.poll_unpin(context).map(|()| Some(Err(no_answer()))),
+                next @ Poll::Ready(_) => next,
+            };
+            match &next {
+                Poll::Ready(Some(Err(_))) => answered = None,
+                Poll::Ready(None) => note(&mut answered),
+                _ => {}
+            }
+            next
         })
         .boxed()
     }
@@ -115,9 +142,18 @@ impl<'c> Executor<'c> for CancellableConnection<'c> {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let Self { connection, link } = self;
+        let Self {
+            connection,
+            link,
+            mut answered,
+        } = self;
         let answer = connection.fetch_optional(query);
-        async move { link.answer(answer).await }.boxed()
+        async move {
+            let row = link.answer(answer).await?;
+            note(&mut answered);
+            Ok(row)
+        }
+        .boxed()
     }
 
     fn prepare_with<'e>(
@@ -128,7 +164,9 @@ impl<'c> Executor<'c> for CancellableConnection<'c> {
     where
         'c: 'e,
     {
-        let Self { connection, link } = self;
+        let Self {
+            connection, link, ..
+        } = self;
         let answer = connection.prepare_with(sql, parameters);
         async move { link.answer(answer).await }.boxed()
     }

@@ -8,10 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{
-    Connection as _, Error, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection,
-    postgres::PgConnectOptions,
-};
+use sqlx::{Connection as _, Error, PgConnection, Postgres, postgres::PgConnectOptions};
 use syncline_model::Time;
 use tokio::{
     sync::watch,
@@ -19,7 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    link::{Link, no_answer},
+    link::no_answer,
+    pg_connections::{PgConnections, PgReader, PgTransaction},
     pool_options::{ACQUIRE_TIMEOUT, pool_options},
     session,
     timestamp::Timestamp,
@@ -38,14 +36,8 @@ pub(crate) struct PgServer(Arc<Shared>);
 struct Shared {
     options: PgConnectOptions,
     max_connections: u32,
-    reach: watch::Sender<PoolGeneration>,
-}
-
-/// The connections between two outages.
-#[derive(Clone)]
-struct PoolGeneration {
-    pool: PgPool,
-    link: Link,
+    /// Those since the last outage.
+    connections: watch::Sender<PgConnections>,
 }
 
 impl PgServer {
@@ -54,44 +46,42 @@ impl PgServer {
         // A pool would keep trying and finally report a timeout; this reports the cause.
         let first = timeout(ACQUIRE_TIMEOUT, session::connect(&options));
         first.await.map_err(|_| no_answer())??.close().await?;
-        let reach = watch::Sender::new(PoolGeneration::new(&options, max_connections));
+        let connections = watch::Sender::new(connections(&options, max_connections));
         Ok(Self(Arc::new(Shared {
             options,
             max_connections,
-            reach,
+            connections,
         })))
     }
 
-    pub(crate) fn pool(&self) -> PgPool {
-        self.0.reach.borrow().pool.clone()
+    pub(crate) fn connections(&self) -> PgConnections {
+        self.0.connections.borrow().clone()
     }
 
-    pub(crate) async fn acquire(&self) -> Result<(PoolConnection<Postgres>, Link), Error> {
-        let PoolGeneration { pool, link } = self.reach()?;
-        Ok((link.answer(Box::pin(pool.acquire())).await?, link))
+    pub(crate) async fn read(&self) -> Result<PgReader, Error> {
+        self.connections().read().await
     }
 
-    pub(crate) async fn begin(&self) -> Result<(Transaction<'static, Postgres>, Link), Error> {
-        let PoolGeneration { pool, link } = self.reach()?;
-        Ok((link.answer(Box::pin(pool.begin())).await?, link))
+    pub(crate) async fn begin(&self) -> Result<PgTransaction, Error> {
+        self.connections().begin().await
     }
 
     pub(crate) async fn time(&self) -> Result<Time, Error> {
-        let (mut connection, link) = self.acquire().await?;
+        let mut reader = self.read().await?;
         let time = sqlx::query_scalar("SELECT clock_timestamp()");
-        let Timestamp(time) = link.answer(time.fetch_one(&mut *connection)).await?;
+        let Timestamp(time) = time.fetch_one(reader.connection()?).await?;
         Ok(time)
     }
 
     pub(crate) async fn close(&self) {
-        self.pool().close().await;
+        self.connections().close().await;
     }
 
     /// Resolves when it is reachable, according to the watcher.
     pub(crate) async fn reachable(&self) {
-        let mut reach = self.0.reach.subscribe();
+        let mut connections = self.0.connections.subscribe();
         // Can't fail: the sender lives as long as `self`.
-        let _ = reach.wait_for(|reach| !reach.link.is_cut()).await;
+        let _ = connections.wait_for(|them| !them.have_ended()).await;
     }
 
     /// Pings it in a loop. Never returns.
@@ -106,14 +96,14 @@ impl PgServer {
                 (Ok(()), None) => {}
                 (Ok(()), Some(since)) => {
                     gone_since = None;
-                    let reach = PoolGeneration::new(&self.0.options, self.0.max_connections);
-                    drop(self.0.reach.send_replace(reach));
+                    let new = connections(&self.0.options, self.0.max_connections);
+                    drop(self.0.connections.send_replace(new));
                     let seconds = Instant::elapsed(&since).as_secs();
                     tracing::info!("PostgreSQL answers again, after {seconds} s");
                 }
                 (Err(error), None) => {
                     gone_since = Some(Instant::now());
-                    self.0.reach.send_modify(PoolGeneration::end);
+                    self.0.connections.send_modify(|them| them.end());
                     tracing::error!(
                         "PostgreSQL can't be reached, requests get 503 and work waits: {error}"
                     );
@@ -123,41 +113,22 @@ impl PgServer {
             sleep(ASK_EVERY).await;
         }
     }
-
-    fn reach(&self) -> Result<PoolGeneration, Error> {
-        let reach = self.0.reach.borrow().clone();
-        if reach.link.is_cut() {
-            return Err(no_answer());
-        }
-        Ok(reach)
-    }
 }
 
-impl PoolGeneration {
-    fn new(options: &PgConnectOptions, max_connections: u32) -> Self {
-        let pool = pool_options::<Postgres>(max_connections)
-            .after_connect(|connection, _| Box::pin(session::set_up(connection)))
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for > TRUSTED_FOR {
-                        let ping = timeout(ANSWER_WITHIN, connection.ping());
-                        ping.await.map_err(|_| no_answer())??;
-                    }
-                    Ok(true)
-                })
+fn connections(options: &PgConnectOptions, max_connections: u32) -> PgConnections {
+    let pool = pool_options::<Postgres>(max_connections)
+        .after_connect(|connection, _| Box::pin(session::set_up(connection)))
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > TRUSTED_FOR {
+                    let ping = timeout(ANSWER_WITHIN, connection.ping());
+                    ping.await.map_err(|_| no_answer())??;
+                }
+                Ok(true)
             })
-            .connect_lazy_with(options.clone());
-        Self {
-            pool,
-            link: Link::default(),
-        }
-    }
-
-    fn end(&mut self) {
-        self.link.cut();
-        // Marks the pool as closed, so that no connection returns to it; no need to wait.
-        drop(self.pool.close());
-    }
+        })
+        .connect_lazy_with(options.clone());
+    PgConnections::new(pool)
 }
 
 /// Checks whether PostgreSQL can be reached.

@@ -513,7 +513,7 @@ fn webhooks(store: &Store, clock: &Arc<ManualClock>, config: WebhooksConfig) -> 
     Webhooks::new(store.clone(), clock.clone(), SystemLookup, config).unwrap()
 }
 
-pub(super) fn first_of_march() -> Arc<ManualClock> {
+pub(crate) fn first_of_march() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(
         DateTime::parse_from_rfc3339("2026-03-01T08:00:00Z")
             .unwrap()

@@ -16,8 +16,8 @@ mod upstream;
 mod wire;
 
 pub(crate) use app::{
-    Answer, App, CUSTOMER, HttpLimits, MASTER_KEY, PUBLIC_URL, SCOPED_KEY, enabled, http_client,
-    quiet_apollo,
+    Answer, App, CUSTOMER, HttpLimits, MASTER_KEY, PUBLIC_URL, SCOPED_KEY, enabled, first_of_march,
+    http_client, quiet_apollo,
 };
 pub(crate) use database::{Database, on_both_databases};
 pub(crate) use limits::{

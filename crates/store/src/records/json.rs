@@ -81,6 +81,10 @@ impl JsonRows {
         self.newest = stamp_ms.and_then(Time::from_timestamp_millis);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

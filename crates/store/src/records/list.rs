@@ -137,6 +137,10 @@ impl Store {
                     page.set_newest(row.try_get(NEWEST)?);
                 }
                 if !columns.push_pg(&mut page, &row)? {
+                    if page.len() == query.most() {
+                        // The statement's end: with it read, the connection is ready for its next use.
+                        rows.try_next().await?;
+                    }
                     break;
                 }
             }
