@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use syncline_store::{Batch, PageRequest};
+use syncline_store::{Batch, PageRequest, StoreError, Total};
 use utoipa::ToSchema;
 
 use crate::{
@@ -78,9 +78,23 @@ pub(crate) struct Page<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) has_next: bool,
     pub(crate) has_previous: bool,
+    /// All of the list: its first page, and its last.
+    is_whole: bool,
 }
 
 impl<T> Page<T> {
+    /// The length of the list, which is counted unless the page shows all of it.
+    pub(crate) async fn total(
+        &self,
+        count: impl Future<Output = Result<Total, StoreError>>,
+    ) -> ApiResult<Total> {
+        if self.is_whole {
+            let count = i64::try_from(self.rows.len()).unwrap_or(i64::MAX);
+            return Ok(Total::exactly(count));
+        }
+        Ok(count.await?)
+    }
+
     /// `came_from_cursor`: this is not the first page. `reverse`: the rows are in reverse order.
     pub(crate) fn cut(mut rows: Vec<T>, size: i64, came_from_cursor: bool, reverse: bool) -> Self {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -92,17 +106,20 @@ impl<T> Page<T> {
     /// From rows that are cut already.
     pub(crate) fn of(batch: Batch<T>, came_from_cursor: bool, reverse: bool) -> Self {
         let Batch { mut rows, more } = batch;
+        let is_whole = !came_from_cursor && !more;
         if reverse {
             rows.reverse();
             Self {
                 has_next: !rows.is_empty(),
                 has_previous: more,
+                is_whole,
                 rows,
             }
         } else {
             Self {
                 has_next: more,
                 has_previous: came_from_cursor && !rows.is_empty(),
+                is_whole,
                 rows,
             }
         }
@@ -244,5 +261,21 @@ mod tests {
             (back.rows, back.has_next, back.has_previous),
             (vec![2, 3], true, true)
         );
+    }
+
+    #[tokio::test]
+    async fn a_list_is_counted_unless_its_first_page_is_all_of_it() {
+        let total = async |rows: Vec<i32>, came_from_cursor, reverse| {
+            let page = Page::cut(rows, 2, came_from_cursor, reverse);
+            let counted = async { Ok(Total::exactly(9)) };
+            page.total(counted).await.unwrap().count
+        };
+        assert_eq!(total(vec![1, 2], false, false).await, 2);
+        assert_eq!(total(vec![], false, false).await, 0);
+        assert_eq!(total(vec![1, 2, 3], false, false).await, 9);
+        // The last page, one behind it, and the first one when it is gone back to.
+        assert_eq!(total(vec![9], true, false).await, 9);
+        assert_eq!(total(vec![], true, false).await, 9);
+        assert_eq!(total(vec![2, 1], true, true).await, 9);
     }
 }

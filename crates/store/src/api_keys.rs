@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use syncline_model::{ApiKey, Grants, Ids, Policy, Role, Time};
 
 use crate::{
-    PageRequest, Store, StoreError, Tenant,
+    PageRequest, Store, StoreError, Tenant, Total,
     db::run,
     digest::digest,
     tenant::{Scoped, scoped},
@@ -256,12 +256,11 @@ impl Tenant {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn count_api_keys(&self) -> Result<i64, StoreError> {
+    pub async fn count_api_keys(&self) -> Result<Total, StoreError> {
         const SQL: Scoped = scoped("SELECT count(*) FROM api_keys WHERE application_id = $1");
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| q
-            .fetch_one(c)
-            .await)?)
+        let count = run!(reader, query_scalar(SQL), |q, c| q.fetch_one(c).await)?;
+        Ok(Total::exactly(count))
     }
 
     pub async fn get_api_key(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {

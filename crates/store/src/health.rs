@@ -99,6 +99,9 @@ impl Tenant {
         &self,
         connections: &[Connection],
     ) -> Result<BTreeMap<String, Health>, StoreError> {
+        if connections.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let ids: Vec<&str> = connections.iter().map(|it| it.id.as_str()).collect();
         let now = self.store().now();
         let mut reader = self.read().await?;

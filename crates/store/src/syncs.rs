@@ -4,7 +4,7 @@ use sqlx_macros::FromRow;
 use syncline_model::{Object, ProviderName, Time};
 
 use crate::{
-    Connection, PageRequest, Store, StoreError, Tenant,
+    Connection, PageRequest, Store, StoreError, Tenant, Total,
     db::{Tx, run},
     providers::parse_provider,
     sync_control::FORBIDDEN_CAUSE,
@@ -238,16 +238,17 @@ impl Tenant {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
-    pub async fn count_syncs(&self, filter: &SyncFilter) -> Result<i64, StoreError> {
+    pub async fn count_syncs(&self, filter: &SyncFilter) -> Result<Total, StoreError> {
         let sql = filter.runs.statements().count;
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(sql), |q, c| q
+        let count = run!(reader, query_scalar(sql), |q, c| q
             .bind(&filter.customer_id)
             .bind(&filter.provider_name)
             .bind(&filter.object)
             .bind(filter.runs.state())
             .fetch_one(c)
-            .await)?)
+            .await)?;
+        Ok(Total::exactly(count))
     }
 
     pub async fn find_sync(

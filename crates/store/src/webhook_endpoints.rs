@@ -6,7 +6,7 @@ use sqlx_macros::FromRow;
 use syncline_model::event::{WEBHOOK_TEST, WebhookTest};
 
 use crate::{
-    PageRequest, StoreError, Tenant,
+    PageRequest, StoreError, Tenant, Total,
     db::{Tx, run},
     retention::delete_deliveries_to,
     tenant::{Scope, Scoped, scoped},
@@ -67,13 +67,12 @@ impl Tenant {
             .await)?)
     }
 
-    pub async fn count_webhook_endpoints(&self) -> Result<i64, StoreError> {
+    pub async fn count_webhook_endpoints(&self) -> Result<Total, StoreError> {
         const SQL: Scoped =
             scoped("SELECT count(*) FROM webhook_endpoints WHERE application_id = $1");
         let mut reader = self.read().await?;
-        Ok(run!(reader, query_scalar(SQL), |q, c| q
-            .fetch_one(c)
-            .await)?)
+        let count = run!(reader, query_scalar(SQL), |q, c| q.fetch_one(c).await)?;
+        Ok(Total::exactly(count))
     }
 
     pub async fn get_webhook_endpoint(
@@ -110,7 +109,7 @@ impl Tenant {
             disabled_reason: None,
             created_at: Timestamp(store.now()),
         };
-        if self.count_webhook_endpoints().await? >= MOST_ENDPOINTS {
+        if self.count_webhook_endpoints().await?.count >= MOST_ENDPOINTS {
             return Err(StoreError::Conflict(format!(
                 "an application has at most {MOST_ENDPOINTS} webhook endpoints"
             )));

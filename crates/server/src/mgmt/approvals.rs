@@ -116,8 +116,8 @@ pub(crate) async fn list_approvals(
     let position = position(query.cursor.as_deref(), LIST)?;
     let page = page_request(position.as_ref(), size);
     let rows = caller.tenant.list_approvals(status, &page).await?;
-    let total = caller.tenant.count_approvals(status).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page.total(caller.tenant.count_approvals(status)).await?;
     let (next, previous) = links(&page, LIST, |approval| approval.id.as_str());
     let shown = page.rows.into_iter();
     Ok(JsonBody(ResultList {

@@ -117,8 +117,8 @@ pub(crate) async fn list_audit_log(
     let rows = tenant
         .list_audit_log(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total = tenant.count_audit_log(&filter).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page.total(tenant.count_audit_log(&filter)).await?;
     let (next, previous) = links(&page, LIST, |row| row.id.as_str());
     Ok(JsonBody(ResultList {
         next,

@@ -158,8 +158,8 @@ pub(crate) async fn list_sync_runs(
         .tenant
         .list_runs(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total = caller.tenant.count_runs(&filter).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page.total(caller.tenant.count_runs(&filter)).await?;
     let (next, previous) = links(&page, LIST, |run| run.id.as_str());
     Ok(JsonBody(ResultList {
         next,

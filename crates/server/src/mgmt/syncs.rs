@@ -181,15 +181,15 @@ pub(crate) async fn list_syncs(
         .tenant
         .list_syncs(&filter, &page_request(position.as_ref(), size))
         .await?;
-    let total_count = caller.tenant.count_syncs(&filter).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page.total(caller.tenant.count_syncs(&filter)).await?;
     let (next, previous) = links(&page, LIST, |sync| sync.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
         results: SyncBody::with_last_runs(&caller.tenant, page.rows).await?,
-        total_count,
-        total_count_is_exact: true,
+        total_count: total.count,
+        total_count_is_exact: total.is_exact,
     }))
 }
 

@@ -93,15 +93,15 @@ pub(crate) async fn list_webhook_endpoints(
     let position = position(query.cursor.as_deref(), LIST)?;
     let request = page_request(position.as_ref(), size);
     let rows = caller.tenant.list_webhook_endpoints(&request).await?;
-    let total_count = caller.tenant.count_webhook_endpoints().await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page.total(caller.tenant.count_webhook_endpoints()).await?;
     let (next, previous) = links(&page, LIST, |endpoint| endpoint.id.as_str());
     Ok(JsonBody(ResultList {
         next,
         previous,
         results: page.rows.into_iter().map(Into::into).collect(),
-        total_count,
-        total_count_is_exact: true,
+        total_count: total.count,
+        total_count_is_exact: total.is_exact,
     }))
 }
 

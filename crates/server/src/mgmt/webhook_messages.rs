@@ -131,8 +131,10 @@ pub(crate) async fn list_webhook_messages(
         .tenant
         .list_webhook_messages(&filter, &request)
         .await?;
-    let total = caller.tenant.count_webhook_messages(&filter).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page
+        .total(caller.tenant.count_webhook_messages(&filter))
+        .await?;
     let (next, previous) = links(&page, LIST, |message| message.id.as_str());
     Ok(JsonBody(ResultList {
         next,

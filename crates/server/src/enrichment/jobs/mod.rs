@@ -58,8 +58,10 @@ pub(crate) async fn list_enrichment_jobs(
     let page = page_request(position.as_ref(), size);
     let (tenant, connection_id) = (&caller.caller.tenant, &caller.connection.id);
     let rows = tenant.list_enrichment_jobs(connection_id, &page).await?;
-    let total = tenant.count_enrichment_jobs(connection_id).await?;
     let page = cut(rows, size, position.as_ref());
+    let total = page
+        .total(tenant.count_enrichment_jobs(connection_id))
+        .await?;
     let (next, previous) = links(&page, LIST, |job: &EnrichmentJob| job.id.as_str());
     Ok(JsonBody(ResultList {
         next,
