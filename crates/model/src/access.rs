@@ -48,6 +48,15 @@ impl ApiKey {
         }
     }
 
+    /// Whether nothing is forbidden to it. Asked for each request: of an administrator's key
+    /// without rules it is known.
+    pub fn is_unlimited(&self) -> bool {
+        match (self.role, &self.policy) {
+            (Role::Admin, None) => true,
+            _ => self.effective_policy().is_unlimited(),
+        }
+    }
+
     /// Whether it is neither revoked nor expired.
     pub fn is_valid(&self, now: Time) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
@@ -63,11 +72,11 @@ impl ApiKey {
         if self.role != Role::Admin && self.role != role {
             return Err(GrantViolation::Role);
         }
-        let own = self.effective_policy();
         // What actions do is no matter of rules, so a key with rules can't tell what it hands on.
-        if role == Role::Agent && !own.is_unlimited() {
+        if role == Role::Agent && !self.is_unlimited() {
             return Err(GrantViolation::Policy);
         }
+        let own = self.effective_policy();
         let others = policy.map_or_else(|| Cow::Owned(Policy::of(role)), Cow::Borrowed);
         if !own.covers(&others) {
             return Err(GrantViolation::Policy);
@@ -201,7 +210,7 @@ impl Policy {
     }
 
     /// Whether it forbids nothing.
-    pub fn is_unlimited(&self) -> bool {
+    fn is_unlimited(&self) -> bool {
         self.covers(&Self::of(Role::Admin))
     }
 

@@ -107,6 +107,13 @@ fn a_rule_that_makes_no_sense_says_what_would() {
 #[test]
 fn a_role_without_a_policy_has_its_own_rules() {
     assert!(key(Role::Admin, None).effective_policy().is_unlimited());
+    for role in Role::ALL {
+        let key = key(*role, None);
+        let by_rules = key.effective_policy().is_unlimited();
+        assert_eq!(key.is_unlimited(), by_rules, "{role:?}");
+    }
+    let held = key(Role::Admin, Some(Policy::default()));
+    assert!(!held.is_unlimited());
     let passing = key(Role::Passthrough, None);
     let policy = passing.effective_policy();
     assert!(policy.allows_passthrough("DELETE", "v1/anything"));
