@@ -4,6 +4,10 @@
 /// the end shows that it was truncated.
 pub fn line(text: &str, most: usize) -> String {
     const CUT: char = '…';
+    // Nearly every text: it stays as it is.
+    if text.len() <= most && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len().min(most));
     for character in text.chars() {
         let character = if breaks_lines(character) {

@@ -57,6 +57,8 @@ impl AuditEntry {
     fn bounded(&self) -> Self {
         let text = |text: &Option<String>| text.as_deref().map(|text| line(text, LONGEST_TEXT));
         Self {
+            application_id: self.application_id.clone(),
+            at: self.at,
             actor: match &self.actor {
                 Actor::Key { id, name } => Actor::Key {
                     id: id.clone(),
@@ -68,9 +70,13 @@ impl AuditEntry {
             method: text(&self.method),
             route: text(&self.route),
             customer_id: text(&self.customer_id),
+            connection_id: self.connection_id.clone(),
+            provider_name: self.provider_name.clone(),
             provider_request: text(&self.provider_request),
+            result: self.result,
+            status: self.status,
+            request_id: self.request_id.clone(),
             message: line(&self.message, LONGEST_MESSAGE),
-            ..self.clone()
         }
     }
 }
