@@ -3,6 +3,7 @@
 //! Hop-by-hop headers and the caller's authentication are removed: the provider doesn't see the
 //! caller's credentials, and the caller doesn't see the connection's.
 
+use memchr::memmem::Finder;
 use reqwest::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -61,25 +62,30 @@ pub(super) fn to_provider(headers: &HeaderMap) -> HeaderMap {
 pub(super) fn to_caller(headers: &HeaderMap, secret: &SecretString) -> HeaderMap {
     let named = named_by_connection(headers);
     let secret = secret.expose_secret();
+    let found = Finder::new(secret.as_bytes());
+    // Header names are lower case.
+    let in_lower_case = secret.to_lowercase();
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let text = name.as_str();
         let ends_here =
             is_of_one_connection(text) || COOKIES.contains(&text) || named.contains(name);
-        // Header names are lower case.
-        if ends_here || (!secret.is_empty() && text.contains(&secret.to_lowercase())) {
+        if ends_here || (!secret.is_empty() && text.contains(&in_lower_case)) {
             continue;
         }
-        kept.append(name, without(value, secret));
+        let names_it = !secret.is_empty() && found.find(value.as_bytes()).is_some();
+        let value = if names_it {
+            without(value, secret)
+        } else {
+            value.clone()
+        };
+        kept.append(name, value);
     }
     kept
 }
 
 fn without(value: &HeaderValue, secret: &str) -> HeaderValue {
     let text = String::from_utf8_lossy(value.as_bytes());
-    if secret.is_empty() || !text.contains(secret) {
-        return value.clone();
-    }
     HeaderValue::from_str(&text.replace(secret, REDACTED))
         .unwrap_or(HeaderValue::from_static(REDACTED))
 }

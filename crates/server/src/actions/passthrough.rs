@@ -209,7 +209,9 @@ fn answered_body(answer: &Response, credentials: &Credentials) -> Option<Box<Raw
     if answer.body.is_empty() {
         return None;
     }
-    let text = String::from_utf8_lossy(&answer.body);
+    // The lossy reading looks at every byte by itself.
+    let text = std::str::from_utf8(&answer.body)
+        .map_or_else(|_| String::from_utf8_lossy(&answer.body), Cow::Borrowed);
     let written = says_json(answer)
         .then(|| serde_json::from_str::<&RawValue>(&text).ok())
         .flatten();
