@@ -1,7 +1,7 @@
 //! The connections to PostgreSQL between two outages.
 //!
 //! After each use of a connection sqlx's pool asks PostgreSQL whether it still answers, in a task of
-//! its own: a sixth of the CPU time of a small read, and a round trip during which nobody can use the
+//! its own: a quarter of the CPU time of a small read, and a round trip during which nobody can use the
 //! connection. There is no option against it. So a connection whose last statement was answered
 //! waits here for its next use, and goes back to the pool, which asks, once a second.
 
