@@ -29,6 +29,11 @@ async fn a_backup_made_in_the_middle_of_a_sync_goes_on_from_there_elsewhere() {
     let mut process = Process::serve(&database, &apollo.base_url()).await;
     process.connect().await;
     gate.arrived(1).await;
+    // Page 4 is asked for while page 3 is written.
+    let stored = "SELECT count(*) FROM engagement_contacts";
+    while database.count(stored).await < 300 {
+        tokio::task::yield_now().await;
+    }
     let backup = database.data_dir().join("backup.db");
     let made = run("backup", &backup, database.data_dir()).await;
     let said = succeeded(&made);
